@@ -1,0 +1,115 @@
+# valtrace: one top Makefile; every folder's local.mk says what it adds.
+#
+#   make            build/bin/valtrace and build/lib/libvaltrace.so (and build/lib/libfd.a)
+#   make tests      build/bin/test_*
+#   make test       set-up (tools/deps core), lint-free fast tests, under 3 minutes
+#   make check-long everything, also what needs browsers, heaptrack or clang (tools/deps full)
+#   make demo       record a real gcc compile with its children and print cc1's report
+#   make SAN=address|thread|undefined test   the same in its own build folder
+
+SAN   ?=
+BUILD := build$(if $(SAN),/san-$(SAN))
+JOBS  ?= $(shell nproc)
+
+CC       ?= gcc
+CXX      ?= g++
+CSTD     := -std=gnu17
+WARN     := -Wall -Wextra -Werror -Wpointer-arith -Wwrite-strings -Wshadow
+OPT      := -O2 -g -fno-omit-frame-pointer
+OPT_HOT  := -O2 -g -fomit-frame-pointer
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+DEFS     := -D_GNU_SOURCE
+INC      := -I. -Iinclude
+CPPFLAGS += $(DEFS) $(INC)
+CFLAGS   += $(CSTD) $(OPT) $(WARN) $(SANFLAGS) -MMD -MP
+LDFLAGS  += $(SANFLAGS)
+
+# The fd_* family is compiled for the machine model of the interface contract.
+FD_DEFS := -D_XOPEN_SOURCE=700 -DFD_HAS_HOSTED=1 -DFD_HAS_THREADS=1 -DFD_HAS_ATOMIC=1 -DFD_HAS_INT128=1 \
+           -DFD_HAS_DOUBLE=1 -DFD_HAS_ALLOCA=1 -DFD_HAS_X86=1 -DFD_HAS_LZ4=1
+
+LIBS  :=
+BINS  :=
+TESTS := # C test programs: build/bin/test_*
+TAPS  := # what `make test` runs under prove
+LONG  := # what `make check-long` runs besides
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# $(call objs,SOURCES) / $(call pics,SOURCES): the object files of sources, plain or position independent.
+objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter %.c,$(1))) $(patsubst %.cc,$(BUILD)/obj/%.o,$(filter %.cc,$(1)))
+pics = $(patsubst %.c,$(BUILD)/pic/%.o,$(filter %.c,$(1))) $(patsubst %.S,$(BUILD)/pic/%.o,$(filter %.S,$(1)))
+
+# $(eval $(call add-lib,NAME,SOURCES)): build/lib/NAME.a
+define add-lib
+LIBS += $(BUILD)/lib/$(1).a
+$(BUILD)/lib/$(1).a: $(call objs,$(2))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+endef
+
+# $(eval $(call add-bin,NAME,SOURCES,ARCHIVES,LDLIBS)): build/bin/NAME
+define link-bin
+$(BUILD)/bin/$(1): $(call objs,$(2)) $(patsubst %,$(BUILD)/lib/%.a,$(3))
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) -o $$@ $$^ $(4)
+endef
+define add-bin
+BINS += $(BUILD)/bin/$(1)
+$(call link-bin,$(1),$(2),$(3),$(4))
+endef
+
+# $(eval $(call add-test,NAME,SOURCES,ARCHIVES,LDLIBS)): build/bin/NAME, built by `make tests`.
+# $(eval $(call add-tap-test,…)): the same, speaks TAP and is run by `make test`.
+define add-test
+TESTS += $(BUILD)/bin/$(1)
+$(call link-bin,$(1),$(2),$(3),$(4))
+endef
+define add-tap-test
+TAPS += $(BUILD)/bin/$(1)
+$(call add-test,$(1),$(2),$(3),$(4))
+endef
+
+include $(sort $(wildcard */local.mk */*/local.mk))
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
+$(BUILD)/obj/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(filter-out $(CSTD),$(CFLAGS)) -std=gnu++17 -c -o $@ $<
+$(BUILD)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out $(SANFLAGS),$(CFLAGS)) $(PIC_CFLAGS) -c -o $@ $<
+$(BUILD)/pic/%.o: %.S
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -g -fPIC -c -o $@ $<
+
+.PHONY: all tests test test-only check-long lint demo deps deps-full bench stress clean
+all: $(LIBS) $(BINS)
+tests: all $(TESTS)
+
+deps:
+	@tools/deps core
+deps-full:
+	@tools/deps full
+test: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) tests
+	@$(MAKE) --no-print-directory test-only
+test-only:
+	@BUILD=$(BUILD) tests/run $(TAPS)
+check-long: deps-full
+	@$(MAKE) --no-print-directory -j$(JOBS) tests
+	@BUILD=$(BUILD) tests/run $(TAPS) $(LONG)
+lint:
+	@tools/lint
+demo: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@BUILD=$(BUILD) tools/demo
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD)/obj $(BUILD)/pic -name '*.d' 2>/dev/null)
