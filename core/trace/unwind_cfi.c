@@ -297,6 +297,7 @@ static int row_of(vt_cfi_t *cfi, uint64_t pc) {
   vt_bytes_t cie;
   if (!fde_find(cfi, pc, &entry, &cie)) return 0;
   cfi->signal = entry.signal;
+  cfi->begin = entry.pc_begin;
   cfi->saved_cnt = 0;
   memset(&cfi->row, 0, sizeof(cfi->row));
   memset(&cfi->initial, 0, sizeof(cfi->initial));
@@ -305,12 +306,18 @@ static int row_of(vt_cfi_t *cfi, uint64_t pc) {
   return run_program(cfi, &entry, entry.program, pc);
 }
 
-int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc) {
+static int row_of_pc(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
+  if (row_of(cfi, exact ? pc : pc - 1)) return VT_CFI_FOUND;
+  if (!exact && row_of(cfi, pc) && cfi->begin == pc) return VT_CFI_NOT_CALLED;
+  return VT_CFI_NO_FDE;
+}
+
+int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
   cfi->signal = 0;
-  if (!_dl_find_object || _dl_find_object((void *)(uintptr_t)pc, &cfi->object))
+  if (!_dl_find_object || _dl_find_object((void *)(uintptr_t)(exact ? pc : pc - 1), &cfi->object))
     return VT_CFI_NO_OBJECT;
   cfi->base = cfi->object.dlfo_eh_frame;
   cfi->end = cfi->object.dlfo_map_end;
   if (vt_unwind_object_seen) vt_unwind_object_seen(&cfi->object);
-  return cfi->base && row_of(cfi, pc) ? VT_CFI_FOUND : VT_CFI_NO_FDE;
+  return cfi->base ? row_of_pc(cfi, pc, exact) : VT_CFI_NO_FDE;
 }

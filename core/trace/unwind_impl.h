@@ -59,14 +59,16 @@ typedef struct {
   uint8_t const *end;  /* nothing of the object is mapped from here on */
   uint32_t saved_cnt;
   uint32_t signal; /* this frame was made by the kernel: its caller's pc is exact */
+  uint64_t begin;  /* first pc of the function */
   struct dl_find_object object;
 } vt_cfi_t;
 
-enum { VT_CFI_FOUND = 0, VT_CFI_NO_FDE, VT_CFI_NO_OBJECT };
+/* NO_FDE: the object has no (sensible) row for pc. NOT_CALLED: no call leads back to pc, it is where a
+   function begins; nobody called that function yet (the end of a coroutine's stack in glibc). */
+enum { VT_CFI_FOUND = 0, VT_CFI_NO_FDE, VT_CFI_NO_OBJECT, VT_CFI_NOT_CALLED };
 
-/* Row for the instruction at pc (callers pass return address - 1). With VT_CFI_NO_FDE the object has
-   no (sensible) row for it. */
-int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc);
+/* Row for the frame at pc, a return address (the row of the call before it counts) or exact. */
+int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc, uint32_t exact);
 
 /* ---- Expressions (DWARF 5, 2.5) over known registers, or symbolically for packing. ---- */
 
