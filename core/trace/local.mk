@@ -30,3 +30,6 @@ $(eval $(call test-lib,libvtswap_c,tests/unit/trace/swap.c,-DFRAME=50))
 $(BUILD)/bin/test_unwind_unload: | $(patsubst %,$(BUILD)/bin/libvtswap_%.so,a b c)
 $(eval $(call add-tap-test,test_unwind_unload,tests/unit/trace/test_unwind_unload.c,libvtcore,-lpthread -ldl))
 $(eval $(call add-tap-test,test_unwind_cxx,tests/unit/trace/test_unwind_cxx.cc,libvtcore,-lstdc++))
+
+$(BUILD)/obj/tests/bench/unwind/%.o: OPT := $(OPT_HOT)
+$(eval $(call add-test,bench_unwind,tests/bench/unwind/bench_unwind.c,libvtcore,-ldl))

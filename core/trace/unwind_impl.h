@@ -179,9 +179,8 @@ void vt_rule_new_epoch(vt_unwind_t *u, uint64_t word);
 /* Low 16 bits: brackets open; above: number of begins and ends. */
 extern _Atomic uint64_t vt_unwind_epoch_word;
 
-static inline uint32_t vt_l1_index(uint64_t key) {
-  return (uint32_t)(key ^ (key >> 12)) & (VT_L1_CNT - 1);
-}
+/* Low bits only: the index is on the critical path of every step. */
+static inline uint32_t vt_l1_index(uint64_t key) { return (uint32_t)key & (VT_L1_CNT - 1); }
 
 static inline uint64_t vt_rule(vt_unwind_t *u, uint64_t key) {
   vt_rule_slot_t const *slot = &u->l1[vt_l1_index(key)];
@@ -239,8 +238,6 @@ int vt_general_step(vt_unwind_t *u, uint64_t reg[VT_REG_CNT], uint32_t *exact);
 int vt_frames_grow(vt_unwind_t *u, uint32_t *top);
 /* Makes the scratch frames [top,cap) the frames from index at on, and fills *out. */
 void vt_frames_commit(vt_unwind_t *u, uint32_t top, uint32_t at, vt_stack_t *out);
-/* The epoch, and the range that holds the stack pointer, for a capture about to start. */
-void vt_capture_begin(vt_unwind_t *u, vt_caller_t const *caller);
 
 /* ---- libunwind ---- */
 
