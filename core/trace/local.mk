@@ -33,3 +33,12 @@ $(eval $(call add-tap-test,test_unwind_cxx,tests/unit/trace/test_unwind_cxx.cc,l
 
 $(BUILD)/obj/tests/bench/unwind/%.o: OPT := $(OPT_HOT)
 $(eval $(call add-test,bench_unwind,tests/bench/unwind/bench_unwind.c,libvtcore,-ldl))
+
+# Real programs under a preloaded checker.
+TESTS += $(BUILD)/bin/libvtchecker.so
+TAPS += tests/unit/trace/unwind_programs.t
+CHECKER_OBJ := $(call pics,tests/unit/trace/checker.c $(VTCORE_SRC))
+$(CHECKER_OBJ): PIC_CFLAGS ?= -fPIC -fvisibility=hidden -ftls-model=initial-exec
+$(BUILD)/bin/libvtchecker.so: $(CHECKER_OBJ)
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-z,now -o $@ $^ -ldl

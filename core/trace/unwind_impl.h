@@ -55,8 +55,9 @@ typedef struct {
   vt_row_t row; /* the result */
   vt_row_t initial;
   vt_row_t saved[VT_ROW_SAVED_MAX];
-  uint8_t const *base; /* expressions are at base + value */
-  uint8_t const *end;  /* nothing of the object is mapped from here on */
+  uint8_t const *base;  /* expressions are at base + value */
+  uint8_t const *start; /* the segment that holds base */
+  uint8_t const *end;
   uint32_t saved_cnt;
   uint32_t signal; /* this frame was made by the kernel: its caller's pc is exact */
   uint64_t begin;  /* first pc of the function */
@@ -69,6 +70,9 @@ enum { VT_CFI_FOUND = 0, VT_CFI_NO_FDE, VT_CFI_NO_OBJECT, VT_CFI_NOT_CALLED };
 
 /* Row for the frame at pc, a return address (the row of the call before it counts) or exact. */
 int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc, uint32_t exact);
+
+/* Bytes of the object's tables from addr on; bad if addr is not in the object. */
+vt_bytes_t vt_cfi_bytes(vt_cfi_t const *cfi, uint64_t addr);
 
 /* ---- Expressions (DWARF 5, 2.5) over known registers, or symbolically for packing. ---- */
 
