@@ -2,6 +2,7 @@
    the shared cache as well; captures during an unload; the callback that tells of objects. */
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include "tests/unit/trace/shadow.h"
 
@@ -60,7 +61,7 @@ static void test_swap(void) {
 }
 
 /* Threads that capture while the main thread loads and unloads. */
-static _Atomic uint32_t stop;
+static _Atomic uint32_t stop, started;
 
 NOINLINE static void recurse(calls_back_t *function, uint32_t depth) {
   ENTER();
@@ -75,6 +76,8 @@ static void *capture_thread(void *arg) {
   shadow = shadow_new();
   flow_init(&flow, 7);
   load("libvtswap_c", &function); /* stays */
+  recurse(function, 5);
+  atomic_fetch_add_explicit(&started, 1, memory_order_relaxed);
   while (!atomic_load_explicit(&stop, memory_order_relaxed)) recurse(function, 5);
   *result = flow;
   return NULL;
@@ -85,6 +88,7 @@ static void test_threads(void) {
   flow_t result[3];
   for (int i = 0; i < 3; i++)
     if (pthread_create(&thread[i], NULL, capture_thread, &result[i])) abort();
+  while (atomic_load_explicit(&started, memory_order_relaxed) < 3) sched_yield();
   test_swap();
   atomic_store_explicit(&stop, 1, memory_order_relaxed);
   for (int i = 0; i < 3; i++) {
