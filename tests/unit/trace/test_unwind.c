@@ -169,6 +169,35 @@ NOINLINE static void test_realigned(void) {
   flow_verdict(&flow, "realigned frames");
 }
 
+/* The same for a saved rbp: the inner frames are equal, but the function they return to lies lower than
+   before, which only its rbp tells; where it was its return address still is. */
+NOINLINE static void saves_rbp(void) {
+  ENTER();
+  __asm__ volatile("" ::: "rbp");
+  flow_capture(&flow);
+  LEAVE();
+}
+NOINLINE static char sized(uint64_t words) {
+  ENTER();
+  volatile char *mem = (volatile char *)alloca(words * 16);
+  mem[0] = 1;
+  saves_rbp();
+  LEAVE();
+  return mem[0];
+}
+
+NOINLINE static void test_saved_rbp(void) {
+  ENTER();
+  for (uint32_t i = 0; i < 8; i++) {
+    sized(20 - i);
+    volatile char *shift = (volatile char *)alloca(16);
+    sized(19 - i);
+    __asm__ volatile("# another site" ::"r"(shift) : "memory");
+  }
+  LEAVE();
+  flow_verdict(&flow, "saved rbp");
+}
+
 /* ---- depth ---- */
 
 NOINLINE static uint64_t deep(uint32_t left, uint32_t at_bottom) {
@@ -219,6 +248,7 @@ int main(void) {
   compare_with_glibc();
   test_random();
   test_realigned();
+  test_saved_rbp();
   flow.check_every = 2;
   test_deep(5000);
   flow.check_every = 50;

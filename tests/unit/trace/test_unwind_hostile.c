@@ -120,6 +120,7 @@ NOINLINE static void test_interrupted_twice(void) {
   ENTER();
   ENTER_GAP();
   inexact = 0;
+  handle(SIGILL, SA_NODEFER);
   interrupted_twice();
   shadow->cnt--;
   LEAVE();
@@ -443,6 +444,47 @@ static void test_restorer(void) {
   flow_verdict(handler_flow, "restorer without CFI");
 }
 
+/* ---- a stack that ends by a zero return address, until there is another one ---- */
+
+/* Calls callback on the stack that ends at top, whose last word is this function's return address as
+   far as CFI tells. */
+void on_stack(uint64_t *top, void (*callback)(void));
+/* Is a return address, of the outermost frame there is. */
+void new_root(void);
+__asm__(".globl on_stack\n"
+        "on_stack: .cfi_startproc\n"
+        "  push %rbx\n  .cfi_adjust_cfa_offset 8\n"
+        "  mov %rsp, %rbx\n  lea -8(%rdi), %rsp\n  .cfi_def_cfa_offset 8\n"
+        "  call *%rsi\n"
+        "  mov %rbx, %rsp\n  .cfi_def_cfa_offset 16\n"
+        "  pop %rbx\n  .cfi_def_cfa_offset 8\n  ret\n  .cfi_endproc\n"
+        "  .cfi_startproc\n  .cfi_undefined %rip\n  call on_stack\n"
+        ".globl new_root\nnew_root: nop\n  .cfi_endproc\n");
+
+static uint32_t depth_there;
+static void on_other_stack(void) {
+  flow_capture(&flow);
+  depth_there = flow.last.depth;
+  __asm__ volatile("" ::: "memory");
+}
+
+static void test_end(void) {
+  shadow_t *outside = shadow;
+  uint64_t *stack = (uint64_t *)map_zeroed(64 << 10), *top = stack + (64 << 7) - 8;
+  shadow = shadow_new();
+  flow.check_every = 0; /* cannot find back to the hook's caller from another stack */
+  on_stack(top, on_other_stack);
+  uint32_t before = depth_there;
+  on_stack(top, on_other_stack);
+  is_ulong(depth_there, before, "a zero return address ends the stack");
+  top[-1] = (uint64_t)(uintptr_t)&new_root;
+  on_stack(top, on_other_stack);
+  is_ulong(depth_there, before + 1, "until it is none");
+  shadow = outside;
+  flow.check_every = 1;
+  flow_verdict(&flow, "end of a stack");
+}
+
 /* ---- damaged stacks: whatever the registers and the memory hold, no crash ---- */
 
 static void test_damaged(void) {
@@ -496,6 +538,7 @@ int main(int argc, char **argv) {
   test_noreturn();
   test_jit();
   test_restorer();
+  test_end();
   test_damaged();
   return done_testing();
 }
