@@ -470,7 +470,7 @@ static void on_other_stack(void) {
 
 static void test_end(void) {
   shadow_t *outside = shadow;
-  uint64_t *stack = (uint64_t *)map_zeroed(64 << 10), *top = stack + (64 << 7) - 8;
+  uint64_t *stack = (uint64_t *)map_zeroed(64 << 10), *top = stack + (64 << 7) - 7; /* aligned as a call wants it */
   shadow = shadow_new();
   flow.check_every = 0; /* cannot find back to the hook's caller from another stack */
   on_stack(top, on_other_stack);
