@@ -26,10 +26,12 @@ enum { VT_REG_RBX = 3, VT_REG_RBP = 6, VT_REG_RSP = 7, VT_REG_R12 = 12, VT_REG_R
 #define VT_PROBE_PAGE ((uint64_t)4096)
 
 /* Is the page of addr readable? rt_sigprocmask reads its set before it refuses the invalid `how`:
-   EFAULT tells that the read failed. No effect otherwise, errno untouched. */
+   EFAULT tells that the read failed. No effect otherwise, errno untouched. (A null set is not read at
+   all, so page 0 is taken as unreadable.) */
 static inline int vt_arch_readable(uint64_t addr) {
   register uint64_t size __asm__("r10") = 8;
   int64_t result;
+  if (addr < VT_PROBE_PAGE) return 0;
   __asm__ volatile("syscall"
                    : "=a"(result)
                    : "0"((int64_t)14), "D"((int64_t)-1), "S"(addr & ~(uint64_t)7), "d"((int64_t)0),
