@@ -4,8 +4,8 @@
    (vt_symbols_resolve) or from a trace that has them embedded (vt_symbols_put). Modules with equal
    build-ids are one module, so that a build of 10,000 processes symbolizes libc once.
    ELF files are hostile input: they are read in forked worker processes, one per core, and a file
-   that makes a worker crash or hang only costs its own names. Not thread safe; one store may be used
-   by one thread at a time. Running out of memory ends the process (analyzer/util/mem.h). */
+   that makes a worker crash or hang only costs its own names. Not thread safe; one store may be
+   used by one thread at a time. Running out of memory ends the process (analyzer/util/mem.h). */
 #ifndef VT_ANALYZER_SYMBOLS_SYMBOLS_H
 #define VT_ANALYZER_SYMBOLS_SYMBOLS_H
 

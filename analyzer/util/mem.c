@@ -6,7 +6,10 @@
 
 static void *check(void *p, size_t cnt, size_t sz) {
   if (p || !cnt || !sz) return p;
-  fprintf(stderr, "valtrace: out of memory: %zu elements of %zu bytes (use filters, or a machine with more)\n", cnt, sz);
+  fprintf(
+      stderr,
+      "valtrace: out of memory: %zu elements of %zu bytes (use filters, or a machine with more)\n",
+      cnt, sz);
   _Exit(4);
 }
 

@@ -16,7 +16,8 @@ void *vt_mem_resize(void *p, size_t cnt, size_t sz);
 /* A copy of sz bytes followed by a zero byte. */
 char *vt_mem_copy(void const *p, size_t sz);
 
-/* Makes room for one more element in an array of `used` elements with capacity *cap (doubles it). */
+/* Makes room for one more element in an array of `used` elements with capacity *cap (doubles it).
+ */
 void *vt_mem_room(void *p, size_t used, size_t *cap, size_t sz);
 
 /* Appends VALUE to the array PTR with fields PTR##_cnt and PTR##_cap beside it. */
