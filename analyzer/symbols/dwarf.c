@@ -164,8 +164,9 @@ static char const *linkage_name(Dwarf_Die *die) {
   return dwarf_formstring(&attr);
 }
 
-static uint32_t function_name(struct vt_dwarf *dwarf, Dwarf_Die *die) {
+static uint32_t function_name(struct vt_dwarf *dwarf, Dwarf_Die *die, int *qualified) {
   char const *raw = linkage_name(die);
+  *qualified = raw != NULL;
   if (!raw) raw = dwarf_diename(die);
   if (!raw) return 0;
   size_t slot = ((uintptr_t)raw * 0x9e3779b97f4a7c15u) >> 54;
@@ -267,7 +268,9 @@ static size_t function_scopes(range_t *function, uint64_t address, Dwarf_Die *sc
   return cnt;
 }
 
-size_t vt_dwarf_lookup(struct vt_dwarf *dwarf, uint64_t offset, vt_frame_t *frames) {
+size_t vt_dwarf_lookup(struct vt_dwarf *dwarf, uint64_t offset, vt_frame_t *frames,
+                       int *qualified) {
+  *qualified = 0;
   uint64_t address = offset - dwarf->bias;
   unit_t *unit = unit_at(dwarf, address);
   if (!unit) return 0;
@@ -279,7 +282,7 @@ size_t vt_dwarf_lookup(struct vt_dwarf *dwarf, uint64_t offset, vt_frame_t *fram
   if (!function) return frames[0].line ? 1 : 0;
   for (size_t i = 0; i < cnt; i++) {
     Dwarf_Die *scope = &scopes[cnt - 1 - i];
-    frames[i].function = function_name(dwarf, scope);
+    frames[i].function = function_name(dwarf, scope, qualified);
     frames[i].inlined = i + 1 < cnt;
     if (i + 1 == cnt) break;
     frames[i + 1] = (vt_frame_t){0};

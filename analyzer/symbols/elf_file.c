@@ -68,11 +68,14 @@ void vt_elf_file_close(vt_elf_file_t *file) {
 }
 
 size_t vt_elf_file_lookup(vt_elf_file_t *file, uint64_t offset, vt_frame_t *frames) {
-  size_t cnt = file->dwarf ? vt_dwarf_lookup(file->dwarf, offset, frames) : 0;
-  if (cnt && frames[cnt - 1].function) return cnt;
+  int qualified = 0;
+  size_t cnt = file->dwarf ? vt_dwarf_lookup(file->dwarf, offset, frames, &qualified) : 0;
+  if (cnt && frames[cnt - 1].function && qualified) return cnt;
   if (!file->symtab) file->symtab = vt_symtab_new(file->module);
   char const *name = vt_symtab_lookup(file->symtab, offset);
   if (!name) return cnt;
+  int known = cnt && frames[cnt - 1].function;
+  if (known && strncmp(name, "_Z", 2) && strncmp(name, "_R", 2)) return cnt;
   if (!cnt) frames[cnt++] = (vt_frame_t){0};
   frames[cnt - 1].function = vt_demangle_intern(file->strings, name);
   return cnt;

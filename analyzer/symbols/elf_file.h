@@ -36,8 +36,9 @@ struct vt_dwarf *vt_dwarf_new(Dwfl_Module *module, vt_strings_t *strings);
 void vt_dwarf_delete(struct vt_dwarf *dwarf);
 /* From here on frames refer to `strings`. */
 void vt_dwarf_set_strings(struct vt_dwarf *dwarf, vt_strings_t *strings);
-/* Frames at an offset; when only the line is known, 1 frame without function. */
-size_t vt_dwarf_lookup(struct vt_dwarf *dwarf, uint64_t offset, vt_frame_t *frames);
+/* Frames at an offset; when only the line is known, 1 frame without function. *qualified tells
+   whether the outermost function's name has its namespaces (C++ statics come without). */
+size_t vt_dwarf_lookup(struct vt_dwarf *dwarf, uint64_t offset, vt_frame_t *frames, int *qualified);
 
 /* Symbol table side: .symtab of the file or its debug file, .dynsym, .gnu_debugdata. */
 struct vt_symtab *vt_symtab_new(Dwfl_Module *module);

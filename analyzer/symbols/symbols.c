@@ -6,9 +6,10 @@
 #include "analyzer/symbols/workers.h"
 #include "analyzer/util/mem.h"
 
-#define ITEM_MAX 2048 /* addresses in one piece of work: small enough to share between two cores   \
-                       */
-#define FEW      64   /* so few addresses are not worth a second process */
+#define ITEM_MAX                                                                                   \
+  2048         /* addresses in one piece of work: small enough to share between two cores          \
+                */
+#define FEW 64 /* so few addresses are not worth a second process */
 
 typedef struct {
   uint32_t path, build_id; /* strings */
