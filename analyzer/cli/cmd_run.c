@@ -197,9 +197,7 @@ static void print_note(vt_collector_summary_t const *s, char const *program) {
 static void print_problems(vt_collector_summary_t const *s, char const *program, int explained) {
   char why[128];
   if (s->failed) {
-    snprintf(why, sizeof why, "%u trace%s not written completely: %s", s->failed,
-             s->failed == 1 ? "" : "s", strerror(-s->error));
-    vt_error_say(program, why, "choose another place with -o");
+    vt_error_print(&s->error);
   } else if (s->lost) {
     snprintf(why, sizeof why, "recording stopped early, %llu events are missing",
              (unsigned long long)s->lost);

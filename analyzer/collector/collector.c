@@ -2,6 +2,7 @@
    for processes that ask for the ring, and `run` for orders. */
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/drain.h"
+#include "analyzer/trace/embed.h"
 #include "analyzer/util/mem.h"
 
 #include <errno.h>
@@ -89,11 +90,10 @@ static void look_after(collector_t *c) {
   if (flush) vt_drain_partial(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt && (flush || sample); i++) {
     vt_image_t *image = c->drain.images[i];
-    if (image->ended || !image->writer) continue;
+    if (image->ended) continue;
     if (sample) vt_image_sample(image, (vt_clock_kind_t)c->end->ring->clock);
-    if (flush) vt_trace_writer_flush(image->writer);
-    if (!image->error) image->error = vt_trace_writer_error(image->writer);
-    if (image->error)
+    if (flush) vt_image_flush(image);
+    if (image->error.what[0])
       atomic_store_explicit(&c->end->ring->stop, VT_STOPPED_SPACE, memory_order_relaxed);
   }
   if (flush) c->next_flush = now + FLUSH_NS;
@@ -101,30 +101,27 @@ static void look_after(collector_t *c) {
 }
 
 static void embed_symbols(collector_t *c) {
-  if (!c->options->symbols) return;
-  vt_symbols_t *symbols = vt_symbols_new();
-  for (size_t i = 0; i < c->drain.images_cnt; i++)
-    if (c->drain.images[i]->ended) vt_image_symbols(c->drain.images[i], symbols);
-  vt_symbols_delete(symbols);
+  for (size_t i = 0; c->drain.symbols && i < c->drain.images_cnt; i++) {
+    vt_image_t *image = c->drain.images[i];
+    if (!image->ended || image->symbolized || image->error.what[0]) continue;
+    image->symbolized = 1;
+    image->bytes += vt_embed_symbols(image->path, c->drain.symbols, &image->error);
+  }
 }
 
 static void answer(collector_t *c) {
   vt_collector_summary_t s = {.living = (uint32_t)living(c)};
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
-    if (image->error) {
-      if (!s.failed++) s.error = image->error;
-      if (!image->writer) continue;
-    }
-    if (!image->ended) continue;
+    if (image->error.what[0] && !s.failed++) s.error = image->error;
+    if (!image->ended || !image->events) continue;
     s.traces++;
-    s.events += vt_trace_writer_events(image->writer);
-    s.bytes += vt_trace_writer_bytes(image->writer);
-    if (image->first) {
-      strcpy(s.first, image->path);
-      s.stopped = image->stopped;
-      s.lost = image->lost;
-    }
+    s.events += image->events;
+    s.bytes += image->bytes;
+    if (!image->first) continue;
+    strcpy(s.first, image->path);
+    s.stopped = image->stopped;
+    s.lost = image->lost;
   }
   if (c->control >= 0) {
     (void)!send(c->control, &s, sizeof s, MSG_NOSIGNAL);
@@ -153,6 +150,8 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   c = (collector_t){.end = end, .options = options, .control = control, .wait_status = -1};
   c.drain.ring = end->ring;
   c.drain.naming.pattern = options->pattern;
+  c.drain.codec = vt_codec_new();
+  c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;
   int idle_ms = POLL_MIN_MS;
   while (!c.first_over || living(&c)) {
     idle_ms = vt_drain_full(&c.drain) ? POLL_MIN_MS : idle_ms + 1;
@@ -168,4 +167,6 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   embed_symbols(&c);
   answer(&c);
   for (size_t i = 0; i < c.drain.images_cnt; i++) vt_image_delete(c.drain.images[i]);
+  vt_codec_delete(c.drain.codec);
+  if (c.drain.symbols) vt_symbols_delete(c.drain.symbols);
 }

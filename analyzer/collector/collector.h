@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "analyzer/cli/error.h"
 #include "analyzer/collector/ring.h"
 
 typedef struct {
@@ -28,8 +29,8 @@ typedef struct {
   uint64_t events, bytes;
   uint32_t traces; /* complete ones */
   uint32_t living; /* processes that are still recorded */
-  uint32_t failed; /* traces that could not be written; why is -errno of the first */
-  int error;
+  uint32_t failed; /* traces that could not be written, or not completely */
+  vt_error_t error; /* of the first of these */
   uint32_t stopped;    /* vt_stopped_t if the first process's recording stopped early */
   uint64_t lost;       /* events lost by it */
   char first[PATH_MAX]; /* trace of the first process's last image; "": none */

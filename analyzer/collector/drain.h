@@ -7,6 +7,8 @@
 typedef struct {
   vt_ring_t *ring;
   vt_naming_t naming;
+  vt_codec_t *codec;     /* shared by all images */
+  vt_symbols_t *symbols; /* NULL: not wanted */
   vt_image_t **images; /* all of the run, in order of appearance */
   size_t images_cnt, images_cap;
   vt_image_t *by_slot[VT_RING_IMAGES]; /* the living ones */
