@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include "valtrace/trace_format.h"
+#include "core/trace/clock.h"
 
 #define VT_RING_MAGIC ((uint64_t)0x31474E4952545601) /* \1VTRING1 */
 #define VT_RING_SEGMENTS 4096
@@ -37,9 +38,9 @@ typedef struct {
 typedef struct {
   uint64_t magic;
   uint32_t collector_pid;
-  uint32_t reserved;
+  uint32_t clock; /* vt_clock_kind_t that all processes of this run use */
   uint64_t nonce;   /* the same number as in VALTRACE_COLLECTOR: this ring and no other */
-  uint64_t tick_hz; /* TSC ticks per second as the collector measured them */
+  uint64_t tick_hz; /* ticks per second of that clock as the collector measured them */
   /* Segments [0,limit) may be claimed: bounds the memory of the ring. */
   _Atomic uint32_t limit;
   /* 0: recording; else traced processes stop recording at their next segment (vt_stopped_t). */
