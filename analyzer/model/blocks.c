@@ -5,7 +5,7 @@
 #include "analyzer/util/mem.h"
 
 #define FIRST_BITS 10
-#define HUGE_SZ ((size_t)2 << 20)
+#define HUGE_SZ    ((size_t)2 << 20)
 
 /* Big tables lie on huge pages: each event touches a random line, so each would miss the TLB. */
 static vt_block_t *new_slots(size_t cnt) {
@@ -19,8 +19,10 @@ static vt_block_t *new_slots(size_t cnt) {
 }
 
 static void free_slots(vt_block_t *slots, size_t cnt) {
-  if (cnt * sizeof *slots < HUGE_SZ) free(slots);
-  else munmap(slots, cnt * sizeof *slots);
+  if (cnt * sizeof *slots < HUGE_SZ)
+    free(slots);
+  else
+    munmap(slots, cnt * sizeof *slots);
 }
 
 void vt_blocks_init(vt_blocks_t *blocks) {

@@ -1,6 +1,7 @@
 /* The live blocks of one address space: an open-addressing table from address to block, tuned for
-   the one thing that bounds the analyzer's speed. Entries are 32 bytes, two to a cache line; probing
-   is linear and removal shifts back, so there are no tombstones however long the trace is. */
+   the one thing that bounds the analyzer's speed. Entries are 32 bytes, two to a cache line;
+   probing is linear and removal shifts back, so there are no tombstones however long the trace is.
+ */
 #ifndef VT_ANALYZER_MODEL_BLOCKS_H
 #define VT_ANALYZER_MODEL_BLOCKS_H
 

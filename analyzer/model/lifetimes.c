@@ -33,8 +33,7 @@ static void cover(vt_lifetimes_t *lifetimes, unsigned bucket) {
   }
   uint64_t *counts = vt_mem_new(end - first, sizeof *counts);
   if (lifetimes->cnt)
-    memcpy(counts + (lifetimes->first - first), lifetimes->counts,
-           lifetimes->cnt * sizeof *counts);
+    memcpy(counts + (lifetimes->first - first), lifetimes->counts, lifetimes->cnt * sizeof *counts);
   free(lifetimes->counts);
   lifetimes->counts = counts;
   lifetimes->first = (uint16_t)first;

@@ -1,7 +1,7 @@
 /* Lifetimes of blocks as a histogram whose size depends on their spread, not on their number.
 
-   Buckets are an eighth of a power of two wide, so that a median taken from the middle of its bucket
-   is off by at most 1/16; minimum and maximum are exact. */
+   Buckets are an eighth of a power of two wide, so that a median taken from the middle of its
+   bucket is off by at most 1/16; minimum and maximum are exact. */
 #ifndef VT_ANALYZER_MODEL_LIFETIMES_H
 #define VT_ANALYZER_MODEL_LIFETIMES_H
 

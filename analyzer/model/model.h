@@ -4,17 +4,17 @@
    never by the length of the trace. Definitions are those of the command line contract:
    - an allocation is each ALLOC, each HEAP_ALLOC and each successful REALLOC_DONE; a realloc of a
      live block also counts one free of the old block and one realloc;
-   - temporary: freed by the thread that allocated it with no other allocation by that thread, in any
-     heap, in between; the old block of a realloc never is;
+   - temporary: freed by the thread that allocated it with no other allocation by that thread, in
+   any heap, in between; the old block of a realloc never is;
    - leaked: live at the end; a block between INTENT and DONE is live;
    - peak: highest sum of bytes live at one time in all heaps that are not nested in another, exact,
      with each cell's share at that moment; realloc swaps old for new at DONE.
-   Sums never contain the blocks of nested heaps (their bytes lie in blocks of the parent); the cells
-   of nested heaps have their own numbers.
+   Sums never contain the blocks of nested heaps (their bytes lie in blocks of the parent); the
+   cells of nested heaps have their own numbers.
 
    The order between threads is repaired as the trace format says: an allocation at a live address
-   waits for the free it overtook (at most VT_MODEL_REPAIR_NS), a free of an address that is not live
-   is matched by an allocation of the same moment by another thread. Not thread safe. */
+   waits for the free it overtook (at most VT_MODEL_REPAIR_NS), a free of an address that is not
+   live is matched by an allocation of the same moment by another thread. Not thread safe. */
 #ifndef VT_ANALYZER_MODEL_MODEL_H
 #define VT_ANALYZER_MODEL_MODEL_H
 
@@ -29,7 +29,7 @@ typedef struct vt_model vt_model_t;
 
 /* Cells 0 and 1 are not real: a free slot, and blocks that a filter leaves out. */
 #define VT_CELL_IGNORED 1
-#define VT_CELL_FIRST 2
+#define VT_CELL_FIRST   2
 
 /* Counters of one (trace, heap, allocation stack). live = allocations - frees. */
 typedef struct {
@@ -51,17 +51,17 @@ typedef struct {
 typedef struct {
   uint32_t trace, index; /* index: in the trace's table of threads */
   uint64_t allocations, allocated_bytes, frees, temporary;
-  uint64_t frees_of_others; /* blocks another thread allocated */
-  uint64_t freed_by_others; /* own blocks that another thread freed */
+  uint64_t frees_of_others;         /* blocks another thread allocated */
+  uint64_t freed_by_others;         /* own blocks that another thread freed */
   uint64_t live_bytes, live_blocks; /* of its allocations, at the end */
   /* internal: the last allocation, by which "temporary" is decided */
   uint64_t last_address;
   uint32_t last_heap;
-  uint32_t counted;
+  uint32_t wanted;
 } vt_model_thread_t;
 
 typedef struct {
-  uint32_t kind; /* vt_heap_kind_t; 0: the heap of the process */
+  uint32_t kind;  /* vt_heap_kind_t; 0: the heap of the process */
   uint32_t trace; /* that declared it first */
   uint32_t nested;
   uint8_t uuid[16];
@@ -80,13 +80,13 @@ typedef struct {
   uint64_t max_bytes, end_bytes, end_blocks; /* live: highest and last in the interval */
   uint64_t allocations, frees, allocated_bytes;
 } vt_moment_t;
-#define VT_MOMENTS_MAX 2048
+#define VT_MOMENTS_MAX 2048 /* even */
 
 typedef struct {
   int lifetimes, sizes, timeline; /* collect these too */
   /* Filters choose blocks; everything the model reports is about the chosen ones. */
-  uint64_t from_ns, to_ns;         /* allocated at from_ns <= t; nothing at t >= to_ns is seen (0: end) */
-  uint64_t min_size, max_size;     /* max 0: no limit */
+  uint64_t from_ns, to_ns; /* allocated at from_ns <= t; nothing at t >= to_ns is seen (0: end) */
+  uint64_t min_size, max_size;         /* max 0: no limit */
   uint64_t min_lifetime, max_lifetime; /* ns; max 0: no limit; need vt_model_scan_lifetimes first */
   int (*want_cell)(void *context, uint32_t trace, uint32_t heap, uint32_t stack);
   int (*want_thread)(void *context, uint32_t trace, uint32_t thread);
@@ -98,6 +98,7 @@ typedef struct {
   uint64_t live_bytes, live_blocks; /* at the end: leaked */
   uint64_t peak_bytes, peak_blocks, peak_time_ns;
   uint64_t unmatched_frees, reordered;
+  uint32_t unmatched_trace, unmatched_stack; /* of the first unmatched free */
   uint64_t missed_frees; /* blocks whose address was handed out again without a free */
   uint64_t cross_thread_frees;
   uint64_t events, end_time_ns;
@@ -128,8 +129,8 @@ void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t
 void vt_model_finish(vt_model_t *model);
 
 /* Two passes when options say min_lifetime or max_lifetime: the first model sees all events, then
-   hands over which allocations lived how long. Takes memory of 1 bit for each allocation, in an
-   unlinked temporary file. `scan` may be deleted afterwards. */
+   hands over which allocations match. Takes memory of 1 bit for each allocation. `scan`, which is
+   fed and finished like any model but reports nothing, may be deleted afterwards. */
 void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan);
 vt_model_t *vt_model_new_scan(vt_model_options_t const *options);
 
@@ -140,8 +141,5 @@ vt_model_heap_t const *vt_model_heaps(vt_model_t const *model, size_t *cnt);
 vt_size_class_t const *vt_model_sizes(vt_model_t const *model); /* VT_SIZE_CLASSES of them */
 /* Intervals of *step_ns from time 0 on. */
 vt_moment_t const *vt_model_timeline(vt_model_t const *model, size_t *cnt, uint64_t *step_ns);
-/* Calls f for each live block. */
-void vt_model_live(vt_model_t const *model, void (*f)(void *, vt_cell_t const *, uint64_t size),
-                   void *context);
 
 #endif
