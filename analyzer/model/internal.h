@@ -41,7 +41,8 @@ typedef struct {
   uint64_t tag;
   uint32_t heap;
   uint32_t trace, stack; /* of a free */
-  int realloc;           /* the free was a REALLOC_INTENT */
+  int realloc;           /* the free was a REALLOC_INTENT, … */
+  int interior;          /* … gave an address inside the block */
 } waiting_t;
 #define WAITING_MAX 512
 
@@ -79,23 +80,22 @@ struct vt_model {
 
 /* ---- model.c ---- */
 
-/* Puts a block into the free slot and counts it. */
-void vt_model_insert(vt_model_t *model, uint32_t heap, vt_block_t *slot, vt_block_t block,
-                     uint64_t tag);
+/* Counts the beginning of a block; *block is then what belongs into the table. */
+void vt_model_begin(vt_model_t *model, vt_block_t *block);
 /* Counts the end of a block that is out of its table already. thread: who freed it, NO_THREAD. */
-void vt_model_release(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
-                      uint64_t time, int realloc);
+void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
+                  uint64_t time, int realloc);
 
 /* ---- order.c: repairs ---- */
 
-/* An allocation at a live address waits; see model.h. */
-void vt_order_hold(vt_model_t *model, waiting_t const *alloc);
+/* An allocation at the live address of slot waits; see model.h. */
+void vt_order_hold(vt_model_t *model, vt_block_t *slot, waiting_t const *alloc);
 /* The address was freed: the allocation that waits for it, if any, goes in. */
 void vt_order_freed(vt_model_t *model, uint32_t heap, uint64_t address);
 /* A free of an address that is not live waits. */
 void vt_order_early_free(vt_model_t *model, waiting_t const *early);
-/* The block that was just inserted may have been freed already. */
-void vt_order_inserted(vt_model_t *model, uint32_t heap, vt_block_t const *block);
+/* Was this allocation overtaken by its free? Then both are counted and 1 is returned. */
+int vt_order_freed_early(vt_model_t *model, uint32_t heap, vt_block_t const *alloc);
 /* Gives up on what has waited too long. */
 void vt_order_expire(vt_model_t *model, uint64_t now);
 

@@ -213,12 +213,14 @@ static void count_free_extras(vt_model_t *model, uint64_t size, uint64_t time, i
   model->moments[model->moment].frees++;
 }
 
-/* A lifetime filter's first pass: the ordinal of the allocation takes the place of cell and thread.
- */
+/* A lifetime filter's first pass: the ordinal of the allocation takes the place of the cell. Those
+   that do not fit share the last one, which never matches. */
+#define ORDINAL_MAX ((uint64_t)UINT32_MAX - 1)
+
 static void scan_insert(vt_model_t *model, vt_block_t *block) {
   uint64_t ordinal = model->inserted++;
-  block->cell = 1 + (uint32_t)(ordinal >> 32);
-  block->thread = (uint32_t)ordinal;
+  if (ordinal > ORDINAL_MAX) ordinal = ORDINAL_MAX;
+  block->cell = 1 + (uint32_t)ordinal;
   if (ordinal < model->lifetime_bits_cnt) return;
   uint64_t cnt = model->lifetime_bits_cnt ? 2 * model->lifetime_bits_cnt : 1 << 16;
   model->lifetime_bits = vt_mem_resize(model->lifetime_bits, cnt / 8, 1);
@@ -231,7 +233,8 @@ static void scan_release(vt_model_t *model, vt_block_t const *block, uint64_t ti
   uint64_t lifetime = time > block->time ? time - block->time : 0;
   uint64_t max = model->options.max_lifetime;
   if (lifetime < model->options.min_lifetime || (max && (leaked || lifetime > max))) return;
-  uint64_t ordinal = (uint64_t)(block->cell - 1) << 32 | block->thread;
+  uint64_t ordinal = block->cell - 1;
+  if (ordinal == ORDINAL_MAX) return;
   model->lifetime_bits[ordinal / 8] |= (uint8_t)(1 << ordinal % 8);
 }
 
@@ -266,15 +269,13 @@ static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
     model->moments[model->moment].max_bytes = model->live_bytes;
 }
 
-void vt_model_insert(vt_model_t *model, uint32_t heap, vt_block_t *slot, vt_block_t block,
-                     uint64_t tag) {
-  if (model->scanning)
-    scan_insert(model, &block);
-  else {
-    if (model->lifetime_bits && !lifetime_fits(model)) block.cell = VT_CELL_IGNORED;
-    count_alloc(model, &block);
+void vt_model_begin(vt_model_t *model, vt_block_t *block) {
+  if (model->scanning) {
+    scan_insert(model, block);
+    return;
   }
-  vt_blocks_insert(&model->blocks[heap], slot, block, tag);
+  if (model->lifetime_bits && !lifetime_fits(model)) block->cell = VT_CELL_IGNORED;
+  count_alloc(model, block);
 }
 
 static void count_free_by(vt_model_t *model, vt_cell_t *cell, vt_block_t const *block,
@@ -291,8 +292,8 @@ static void count_free_by(vt_model_t *model, vt_cell_t *cell, vt_block_t const *
   owner->freed_by_others++;
 }
 
-void vt_model_release(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
-                      uint64_t time, int realloc) {
+void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
+                  uint64_t time, int realloc) {
   if (model->scanning) {
     scan_release(model, block, time, 0);
     return;
@@ -325,14 +326,17 @@ static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t 
   thread->last_address = block.address;
   thread->last_heap = heap;
   block.cell = cell_of(model, trace, number, stack, &block);
-  vt_block_t *slot = vt_blocks_find(&model->blocks[heap], block.address);
+  if (__builtin_expect(model->early.cnt != 0, 0) && vt_order_freed_early(model, heap, &block))
+    return;
+  vt_blocks_t *blocks = &model->blocks[heap];
+  vt_block_t *slot = vt_blocks_find(blocks, block.address);
   if (__builtin_expect(slot->cell != 0, 0)) {
     waiting_t held = {.block = block, .tag = event->tag, .heap = heap};
-    vt_order_hold(model, &held);
+    vt_order_hold(model, slot, &held);
     return;
   }
-  vt_model_insert(model, heap, slot, block, event->tag);
-  if (__builtin_expect(model->early.cnt != 0, 0)) vt_order_inserted(model, heap, &block);
+  vt_model_begin(model, &block);
+  vt_blocks_insert(blocks, slot, block, event->tag);
 }
 
 static void wait_early(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t const *event,
@@ -341,7 +345,8 @@ static void wait_early(vt_model_t *model, uint32_t trace, uint32_t heap, vt_even
                      .heap = heap,
                      .trace = trace,
                      .stack = event->stack,
-                     .realloc = realloc};
+                     .realloc = realloc,
+                     .interior = event->kind == VT_EVENT_HEAP_FREE_INTERIOR};
   vt_order_early_free(model, &early);
 }
 
@@ -357,7 +362,7 @@ static void on_free(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t
   }
   vt_block_t block = *slot;
   vt_blocks_remove(blocks, slot);
-  vt_model_release(model, heap, &block, thread, time, 0);
+  vt_model_end(model, heap, &block, thread, time, 0);
   if (__builtin_expect(model->held.cnt != 0, 0)) vt_order_freed(model, heap, block.address);
 }
 
@@ -411,7 +416,7 @@ static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
     return;
   }
   int known = limbo.block.cell != 0;
-  if (known) vt_model_release(model, limbo.heap, &limbo.block, thread, time, event->address != 0);
+  if (known) vt_model_end(model, limbo.heap, &limbo.block, thread, time, event->address != 0);
   if (!event->address) return;
   vt_block_t block = {
       .address = event->address, .size = event->size, .time = time, .thread = thread};
@@ -491,7 +496,7 @@ void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap_number, u
       vt_block_t *slot = vt_blocks_find(&model->blocks[heap], old.slots[i].address);
       vt_blocks_insert(&model->blocks[heap], slot, old.slots[i], block_tag);
     } else
-      vt_model_release(model, heap, &old.slots[i], NO_THREAD, time, 1);
+      vt_model_end(model, heap, &old.slots[i], NO_THREAD, time, 1);
   }
   vt_blocks_fini(&old);
 }

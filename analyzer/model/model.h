@@ -129,8 +129,9 @@ void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t
 void vt_model_finish(vt_model_t *model);
 
 /* Two passes when options say min_lifetime or max_lifetime: the first model sees all events, then
-   hands over which allocations match. Takes memory of 1 bit for each allocation. `scan`, which is
-   fed and finished like any model but reports nothing, may be deleted afterwards. */
+   hands over which allocations match. Takes memory of 1 bit for each of the first 2^32 allocations
+   (later ones match no lifetime). `scan`, which is fed and finished like any model but reports
+   nothing, may be deleted afterwards. */
 void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan);
 vt_model_t *vt_model_new_scan(vt_model_options_t const *options);
 

@@ -11,19 +11,27 @@ static waiting_t take(waiting_list_t *list, size_t i) {
   return item;
 }
 
-/* The overtaken free never came: the old block was freed unseen, the waiting one takes its place.
- */
-static void give_up_held(vt_model_t *model) {
-  waiting_t held = take(&model->held, 0);
-  vt_block_t *slot = vt_blocks_find(&model->blocks[held.heap], held.block.address);
+static void insert(vt_model_t *model, waiting_t *alloc) {
+  vt_blocks_t *blocks = &model->blocks[alloc->heap];
+  vt_model_begin(model, &alloc->block);
+  vt_blocks_insert(blocks, vt_blocks_find(blocks, alloc->block.address), alloc->block, alloc->tag);
+}
+
+/* The address was handed out again, so the block there was freed unseen. */
+static void replace(vt_model_t *model, waiting_t *alloc) {
+  vt_block_t *slot = vt_blocks_find(&model->blocks[alloc->heap], alloc->block.address);
   if (slot->cell) {
     vt_block_t old = *slot;
-    vt_blocks_remove(&model->blocks[held.heap], slot);
-    vt_model_release(model, held.heap, &old, NO_THREAD, held.block.time, 1);
+    vt_blocks_remove(&model->blocks[alloc->heap], slot);
+    vt_model_end(model, alloc->heap, &old, NO_THREAD, alloc->block.time, 1);
     model->totals.missed_frees++;
   }
-  slot = vt_blocks_find(&model->blocks[held.heap], held.block.address);
-  vt_model_insert(model, held.heap, slot, held.block, held.tag);
+  insert(model, alloc);
+}
+
+static void give_up_held(vt_model_t *model) {
+  waiting_t held = take(&model->held, 0);
+  replace(model, &held);
 }
 
 static void give_up_early(vt_model_t *model) {
@@ -34,7 +42,12 @@ static void give_up_early(vt_model_t *model) {
   }
 }
 
-void vt_order_hold(vt_model_t *model, waiting_t const *alloc) {
+void vt_order_hold(vt_model_t *model, vt_block_t *slot, waiting_t const *alloc) {
+  waiting_t copy = *alloc;
+  if (slot->thread == alloc->block.thread) {
+    replace(model, &copy); /* a thread's own events are in order: nothing was overtaken */
+    return;
+  }
   if (model->held.cnt == WAITING_MAX) give_up_held(model);
   model->held.items[model->held.cnt++] = *alloc;
 }
@@ -44,8 +57,7 @@ void vt_order_freed(vt_model_t *model, uint32_t heap, uint64_t address) {
     if (model->held.items[i].heap != heap || model->held.items[i].block.address != address)
       continue;
     waiting_t held = take(&model->held, i);
-    vt_model_insert(model, heap, vt_blocks_find(&model->blocks[heap], address), held.block,
-                    held.tag);
+    insert(model, &held);
     model->totals.reordered++;
     return;
   }
@@ -56,21 +68,26 @@ void vt_order_early_free(vt_model_t *model, waiting_t const *early) {
   model->early.items[model->early.cnt++] = *early;
 }
 
-void vt_order_inserted(vt_model_t *model, uint32_t heap, vt_block_t const *block) {
+/* Is it a free of this very moment by another thread? An older one freed an unknown block, whose
+   address the allocator then handed out at once, as they do. */
+static int overtook(waiting_t const *early, uint32_t heap, vt_block_t const *alloc) {
+  uint64_t inside = early->block.address - alloc->address;
+  return early->heap == heap && early->block.time == alloc->time &&
+         early->block.thread != alloc->thread &&
+         (inside == 0 || (early->interior && inside < alloc->size));
+}
+
+int vt_order_freed_early(vt_model_t *model, uint32_t heap, vt_block_t const *alloc) {
   for (size_t i = 0; i < model->early.cnt; i++) {
-    vt_block_t const *freed = &model->early.items[i].block;
-    /* A free of this very moment by another thread; an older one freed an unknown block, whose
-       address the allocator then handed out at once, as they do. */
-    if (model->early.items[i].heap != heap || freed->address != block->address ||
-        freed->time != block->time || freed->thread == block->thread)
-      continue;
+    if (!overtook(&model->early.items[i], heap, alloc)) continue;
     waiting_t early = take(&model->early, i);
-    vt_block_t *slot = vt_blocks_find(&model->blocks[heap], block->address), inserted = *slot;
-    vt_blocks_remove(&model->blocks[heap], slot);
-    vt_model_release(model, heap, &inserted, early.block.thread, early.block.time, early.realloc);
+    vt_block_t block = *alloc;
+    vt_model_begin(model, &block);
+    vt_model_end(model, heap, &block, early.block.thread, early.block.time, early.realloc);
     model->totals.reordered++;
-    return;
+    return 1;
   }
+  return 0;
 }
 
 void vt_order_expire(vt_model_t *model, uint64_t now) {
