@@ -10,6 +10,7 @@ import ctypes
 import ctypes.util
 import heapq
 import json
+import os
 import struct
 import sys
 
@@ -133,12 +134,26 @@ class Cursor:
         return (value >> 1) ^ -(value & 1)
 
 
+def read_data(path):
+    """The file up to its last byte that was ever written: raw traces are preallocated, with holes."""
+    with open(path, "rb") as file:
+        end, hole = os.fstat(file.fileno()).st_size, 0
+        while hole < end:
+            try:
+                data = os.lseek(file.fileno(), hole, os.SEEK_DATA)
+            except OSError:
+                end = hole
+                break
+            hole = os.lseek(file.fileno(), data, os.SEEK_HOLE)
+        file.seek(0)
+        return file.read(end)
+
+
 class Trace:
     """A trace in memory. Damage is listed in `errors`, a torn tail's offset is `torn` (or None)."""
 
     def __init__(self, path, verify=True):
-        with open(path, "rb") as file:
-            self.data = file.read()
+        self.data = read_data(path)
         self.path, self.verify = path, verify
         self.errors, self.torn, self.ended = [], None, False
         self.modules, self.unloads, self.process, self.clocks = {}, {}, [], []
