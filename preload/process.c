@@ -229,6 +229,5 @@ void vt_process_exec(char const *path) {
 
 void vt_process_exec_failed(void) {
   if (!recording_here()) return;
-  if (!vt_process.sink.ring) vt_sink_reopen_file(&vt_process.sink);
   say_end(VT_PROCESS_EXEC_FAILED, 0, "");
 }
