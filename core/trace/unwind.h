@@ -47,10 +47,11 @@ typedef struct {
   uint32_t truncated;  /* 1: the root end is missing and frames[0].pc is VT_PC_TRUNCATED */
 } vt_stack_t;
 
-/* Return address of frame i (0: outermost). It lies behind the call; a frame that a signal
-   interrupted has the address of the instruction to be executed next. */
+/* Return address of frame i (0: outermost): the address to look up for symbols is this minus 1. The
+   frame that a signal interrupted has no return address: it has the address of the instruction to be
+   executed next, plus 1 (bit 0 of info). */
 static inline uint64_t vt_frame_pc(vt_stack_t const *stack, uint32_t i) {
-  return stack->frames[i].pc;
+  return stack->frames[i].pc + (stack->frames[i].info & 1);
 }
 
 /* Counters of one state since vt_unwind_new; only ever grow, except mapped. */

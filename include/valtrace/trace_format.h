@@ -156,13 +156,15 @@ typedef enum {
 
 /* Columns of packed events. */
 typedef enum {
-  VT_COLUMN_OP = 1,
+  VT_COLUMN_CODE = 1,
   VT_COLUMN_TIME = 2,
-  VT_COLUMN_ADDRESS = 3,
+  VT_COLUMN_OP = 3,
   VT_COLUMN_SIZE = 4,
   VT_COLUMN_STACK = 5,
-  VT_COLUMN_ALIGN = 6,
-  VT_COLUMN_HEAP = 7
+  VT_COLUMN_ADDRESS = 6,
+  VT_COLUMN_ALIGN = 7,
+  VT_COLUMN_HEAP = 8,
+  VT_COLUMN_THREAD = 9
 } vt_column_t;
 #define VT_CODEC_STORED 0
 #define VT_CODEC_ZSTD 1
