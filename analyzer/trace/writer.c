@@ -50,6 +50,21 @@ vt_writer_t *vt_writer_open(char const *path, vt_error_t *error) {
   return w;
 }
 
+vt_writer_t *vt_writer_append(char const *path, uint32_t sequence, vt_error_t *error) {
+  struct stat st;
+  int fd = open(path, O_RDWR | O_CLOEXEC);
+  if (fd < 0 || fstat(fd, &st)) {
+    vt_error_set(error, path, strerror(errno), "the trace stays as it is");
+    return NULL;
+  }
+  vt_writer_t *w = vt_mem_new(1, sizeof *w);
+  w->fd = fd;
+  w->written = (uint64_t)st.st_size;
+  w->sequence = sequence;
+  w->path = vt_mem_copy(path, strlen(path));
+  return w;
+}
+
 /* put writes all bytes at an offset; returns 0 or an errno value. */
 static int put(int fd, uint8_t const *p, size_t sz, uint64_t off) {
   while (sz) {
@@ -127,13 +142,18 @@ static uint8_t const *compress(vt_writer_t *w, uint8_t const *payload, size_t *s
 
 void vt_writer_chunk(vt_writer_t *w, vt_chunk_type_t type, uint16_t flags, uint32_t stream,
                      uint8_t const *payload, size_t sz) {
-  if (w->failed || sz > VT_CHUNK_PAYLOAD_MAX) return;
   payload = compress(w, payload, &sz, &flags);
+  vt_writer_copy(w, (uint16_t)type, flags, stream, payload, sz);
+}
+
+void vt_writer_copy(vt_writer_t *w, uint16_t type, uint16_t flags, uint32_t stream,
+                    uint8_t const *payload, size_t sz) {
+  if (w->failed || sz > VT_CHUNK_PAYLOAD_MAX) return;
   size_t total = VT_CHUNK_HEADER_SZ + (size_t)vt_pad8(sz);
   uint8_t *p = vt_bytes_room(&w->gather, total);
   memset(p, 0, VT_CHUNK_HEADER_SZ);
   vt_store32(p, VT_CHUNK_MAGIC);
-  vt_store16(p + VT_CHUNK_OFF_TYPE, (uint16_t)type);
+  vt_store16(p + VT_CHUNK_OFF_TYPE, type);
   vt_store16(p + VT_CHUNK_OFF_FLAGS, flags);
   vt_store64(p + VT_CHUNK_OFF_SZ, sz);
   vt_store32(p + VT_CHUNK_OFF_SEQ, w->sequence++);

@@ -18,6 +18,9 @@ typedef struct vt_writer vt_writer_t;
    Returns NULL and *error on failure. The descriptor is close-on-exec. */
 vt_writer_t *vt_writer_open(char const *path, vt_error_t *error);
 
+/* vt_writer_append opens a finished trace to add chunks, numbered from `sequence` on. */
+vt_writer_t *vt_writer_append(char const *path, uint32_t sequence, vt_error_t *error);
+
 /* vt_writer_header writes the header, first of all; a later call rewrites it in place (strings
    must have the same lengths). */
 void vt_writer_header(vt_writer_t *w, vt_header_t const *h);
@@ -26,6 +29,10 @@ void vt_writer_header(vt_writer_t *w, vt_header_t const *h);
    when that makes it smaller. */
 void vt_writer_chunk(vt_writer_t *w, vt_chunk_type_t type, uint16_t flags, uint32_t stream,
                      uint8_t const *payload, size_t sz);
+
+/* vt_writer_copy appends a chunk whose payload is as stored in another trace: flags are kept. */
+void vt_writer_copy(vt_writer_t *w, uint16_t type, uint16_t flags, uint32_t stream,
+                    uint8_t const *payload, size_t sz);
 
 /* vt_writer_flush hands what is gathered to the kernel. */
 void vt_writer_flush(vt_writer_t *w);
