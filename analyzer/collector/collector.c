@@ -1,5 +1,5 @@
-/* See collector.h. One thread polls: the ring for full segments, processes for their end, the socket
-   for processes that ask for the ring, and `run` for orders. */
+/* See collector.h. One thread polls: the ring for full segments, processes for their end, the
+   socket for processes that ask for the ring, and `run` for orders. */
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/drain.h"
 #include "analyzer/trace/embed.h"
@@ -16,8 +16,8 @@
 
 #define POLL_MIN_MS 1
 #define POLL_MAX_MS 5
-#define FLUSH_NS ((uint64_t)1000000000)
-#define SAMPLE_NS ((uint64_t)100000000)
+#define FLUSH_NS    ((uint64_t)1000000000)
+#define SAMPLE_NS   ((uint64_t)100000000)
 
 typedef struct {
   vt_drain_t drain;
@@ -83,7 +83,8 @@ static void wait_for_work(collector_t *c, int timeout_ms) {
   end_dead(c);
 }
 
-/* look_after does what is due from time to time: flushing, sampling memory, noticing a full disk. */
+/* look_after does what is due from time to time: flushing, sampling memory, noticing a full disk.
+ */
 static void look_after(collector_t *c) {
   uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
   int flush = now >= c->next_flush, sample = now >= c->next_sample;
@@ -130,8 +131,8 @@ static void answer(collector_t *c) {
   }
 }
 
-/* answer_early lets run return while processes live on: a child names the code in the complete traces,
-   which takes too long for the ring to wait, and answers. */
+/* answer_early lets run return while processes live on: a child names the code in the complete
+   traces, which takes too long for the ring to wait, and answers. */
 static void answer_early(collector_t *c) {
   pid_t child = fork();
   if (child == 0) {

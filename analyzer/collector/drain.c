@@ -1,8 +1,9 @@
-/* See drain.h. Ring content is hostile input: a segment is copied out, its committed length checked,
-   before anything of it is decoded.
+/* See drain.h. Ring content is hostile input: a segment is copied out, its committed length
+   checked, before anything of it is decoded.
 
-   Segments of a stream are numbered. A scan may meet a later one first, because it looks at the states
-   one after the other while threads go on: it waits for its predecessor until the next scan. */
+   Segments of a stream are numbered. A scan may meet a later one first, because it looks at the
+   states one after the other while threads go on: it waits for its predecessor until the next scan.
+ */
 #include "analyzer/collector/drain.h"
 #include "analyzer/collector/ring.h"
 #include "analyzer/util/mem.h"
@@ -142,7 +143,8 @@ void vt_drain_partial(vt_drain_t *d) {
     uint64_t word = state_of(d->ring, i);
     if ((word & VT_SEGMENT_STATE_MASK) != VT_SEGMENT_ACTIVE || !committed_of(d->ring, i)) continue;
     vt_image_t *image = image_of(d, VT_SEGMENT_OWNER(word));
-    if (image && number_of(d, i) == vt_image_stream(image, stream_of(d, i))->next_number) feed(d, image, i);
+    if (image && number_of(d, i) == vt_image_stream(image, stream_of(d, i))->next_number)
+      feed(d, image, i);
   }
 }
 

@@ -27,7 +27,8 @@ static void numbered(char *out, char const *name, pid_t pid) {
   while (access(out, F_OK) == 0);
 }
 
-/* choose_path applies the naming rules; an earlier image of this run that has the name makes room. */
+/* choose_path applies the naming rules; an earlier image of this run that has the name makes room.
+ */
 static int choose_path(vt_image_t *image, vt_naming_t const *naming, vt_image_t **earlier,
                        size_t earlier_cnt, vt_header_t const *h) {
   char program[PATH_MAX], host[256], name[PATH_MAX];
@@ -195,7 +196,8 @@ void vt_image_flush(vt_image_t *image) {
 static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {
   if (wait_status >= 0 && WIFSIGNALED(wait_status))
     put_process(image, tick, VT_PROCESS_SIGNAL, (uint32_t)WTERMSIG(wait_status));
-  else if (!image->said_end) put_process(image, tick, VT_PROCESS_VANISHED, 0);
+  else if (!image->said_end)
+    put_process(image, tick, VT_PROCESS_VANISHED, 0);
   if (image->stopped) put_process(image, tick, VT_PROCESS_STOPPED, image->stopped);
 }
 

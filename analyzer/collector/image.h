@@ -26,18 +26,18 @@ typedef struct vt_image {
   uint64_t id;   /* as in the header */
   uint32_t slot; /* in the ring while the image lives */
   pid_t pid;
-  int pidfd; /* -1: the process is gone */
-  int first; /* of the recording's first process */
-  int ended;      /* the file is complete but for symbols */
-  int symbolized; /* its code has been named, or another process does it */
-  uint32_t stopped;  /* vt_stopped_t if its recording stopped early; valid when ended */
-  uint64_t lost;     /* events lost; valid when ended */
-  int said_end;  /* vt_process_kind_t of the latest end message, 0: none */
+  int pidfd;        /* -1: the process is gone */
+  int first;        /* of the recording's first process */
+  int ended;        /* the file is complete but for symbols */
+  int symbolized;   /* its code has been named, or another process does it */
+  uint32_t stopped; /* vt_stopped_t if its recording stopped early; valid when ended */
+  uint64_t lost;    /* events lost; valid when ended */
+  int said_end;     /* vt_process_kind_t of the latest end message, 0: none */
   vt_image_stream_t *streams;
   size_t streams_cnt, streams_cap;
-  int open;      /* packer is in use: the file could be created and is not yet complete */
+  int open; /* packer is in use: the file could be created and is not yet complete */
   vt_packer_t packer;
-  vt_symbols_t *symbols; /* borrowed; told of each module; NULL: symbols are not wanted */
+  vt_symbols_t *symbols;  /* borrowed; told of each module; NULL: symbols are not wanted */
   uint64_t events, bytes; /* of the file; valid when ended */
   vt_error_t error;       /* error.what[0] != 0: the file could not be written, or not all of it */
   char path[PATH_MAX];
@@ -62,8 +62,8 @@ void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock);
 /* vt_image_flush writes what is gathered and notices failures. */
 void vt_image_flush(vt_image_t *image);
 
-/* vt_image_end completes the file: counters of the ring's slot, how it ended. wait_status: of waitpid
-   if the collector has it, else -1. */
+/* vt_image_end completes the file: counters of the ring's slot, how it ended. wait_status: of
+   waitpid if the collector has it, else -1. */
 void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t clock, int wait_status);
 
 void vt_image_delete(vt_image_t *image);

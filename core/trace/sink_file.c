@@ -1,12 +1,12 @@
 /* The file side of the sink: segments are pieces of the trace file, mapped shared, so that what is
    committed is the kernel's and survives the process.
 
-   The window is mapped at the start, larger than the file, which is sparse and grows in large steps:
-   only a step needs a descriptor, and a host that closed ours is no obstacle while the path leads to
-   the file. A store into a mapped page of a full disk would raise SIGBUS, so the pages of a segment
-   are obtained beforehand with MADV_POPULATE_WRITE (Linux 5.14), which returns an error instead; on
-   older kernels fallocate on the descriptor does. Residual case: a disk that becomes full between
-   reservation and write-back on a file system that reserves nothing at fault time. */
+   The window is mapped at the start, larger than the file, which is sparse and grows in large
+   steps: only a step needs a descriptor, and a host that closed ours is no obstacle while the path
+   leads to the file. A store into a mapped page of a full disk would raise SIGBUS, so the pages of
+   a segment are obtained beforehand with MADV_POPULATE_WRITE (Linux 5.14), which returns an error
+   instead; on older kernels fallocate on the descriptor does. Residual case: a disk that becomes
+   full between reservation and write-back on a file system that reserves nothing at fault time. */
 #include "core/trace/sink_private.h"
 #include "core/trace/sys.h"
 
@@ -15,10 +15,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define WINDOW_MAX ((uint64_t)16 << 30)
-#define WINDOW_MIN ((uint64_t)1 << 20)
-#define FILE_FIRST ((uint64_t)256 << 20)
-#define FD_HIGH 900
+#define WINDOW_MAX    ((uint64_t)16 << 30)
+#define WINDOW_MIN    ((uint64_t)1 << 20)
+#define FILE_FIRST    ((uint64_t)256 << 20)
+#define FD_HIGH       900
 /* Room left for threads that still run while the process exits. */
 #define CLOSING_SLACK ((uint64_t)16 * VT_SEGMENT_SZ)
 
@@ -60,19 +60,20 @@ static int open_new(vt_sink_t *sink) {
 /* reserve obtains the pages of [p,p+sz) of the file, so that stores to them cannot fault. */
 static int reserve(vt_sink_t *sink, uint8_t *p, size_t sz) {
   long err = vt_sys_madvise(p, sz, MADV_POPULATE_WRITE);
-  if (err == -EINVAL)
-    err = vt_sys(SYS_fallocate, sink->fd, 0, p - sink->window, (long)sz, 0, 0);
+  if (err == -EINVAL) err = vt_sys(SYS_fallocate, sink->fd, 0, p - sink->window, (long)sz, 0, 0);
   return err ? -1 : 0;
 }
 
 /* map_new sizes and maps the new file, halving the wish until file system and limits agree. */
 static int map_new(vt_sink_t *sink) {
   long err = -ENOSPC;
-  for (uint64_t sz = window_limit(); sz >= WINDOW_MIN; sz = sz / 2 / VT_SEGMENT_SZ * VT_SEGMENT_SZ) {
+  for (uint64_t sz = window_limit(); sz >= WINDOW_MIN;
+       sz = sz / 2 / VT_SEGMENT_SZ * VT_SEGMENT_SZ) {
     uint64_t file_sz = sz < FILE_FIRST ? sz : FILE_FIRST;
     err = vt_sys_ftruncate(sink->fd, (off_t)file_sz);
     if (err) continue;
-    void *p = vt_sys_mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, sink->fd, 0);
+    void *p =
+        vt_sys_mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, sink->fd, 0);
     err = vt_sys_failed(p) ? (long)p : 0;
     if (err) continue;
     vt_sys_madvise(p, sz, MADV_DONTDUMP);
@@ -85,8 +86,8 @@ static int map_new(vt_sink_t *sink) {
   return (int)err;
 }
 
-static void chunk_header(uint8_t *p, vt_chunk_type_t type, uint16_t flags, uint64_t sz, uint32_t seq,
-                         uint32_t writer) {
+static void chunk_header(uint8_t *p, vt_chunk_type_t type, uint16_t flags, uint64_t sz,
+                         uint32_t seq, uint32_t writer) {
   vt_store32(p, VT_CHUNK_MAGIC);
   vt_store16(p + VT_CHUNK_OFF_TYPE, (uint16_t)type);
   vt_store16(p + VT_CHUNK_OFF_FLAGS, flags);
@@ -167,8 +168,9 @@ static int grow(vt_sink_t *sink, uint64_t end) {
   long err = vt_sys(SYS_fallocate, fd, 0, (long)(wanted - 4096), 4096, 0, 0);
   if (fd != sink->fd) vt_sys_close(fd);
   if (err) return -1;
-  while (sz < wanted && !atomic_compare_exchange_weak_explicit(
-                            &sink->file_sz, &sz, wanted, memory_order_release, memory_order_relaxed))
+  while (sz < wanted &&
+         !atomic_compare_exchange_weak_explicit(&sink->file_sz, &sz, wanted, memory_order_release,
+                                                memory_order_relaxed))
     continue;
   return 0;
 }
