@@ -14,6 +14,8 @@ typedef struct {
 } command_t;
 
 static command_t const commands[] = {
+    {"run", vt_cmd_run, "record a program and the processes it starts"},
+    {"report", vt_cmd_report, "say where memory leaks, churns and peaks"},
     {"dump", vt_cmd_dump, "print the events of a trace in order"},
     {"check", vt_cmd_check, "verify the integrity of a trace"},
     {"pack", vt_cmd_pack, "compress a trace recorded with LD_PRELOAD and embed symbols"},

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,7 +107,9 @@ static void embed_symbols(collector_t *c) {
     vt_image_t *image = c->drain.images[i];
     if (!image->ended || image->symbolized || image->error.what[0]) continue;
     image->symbolized = 1;
-    image->bytes += vt_embed_symbols(image->path, c->drain.symbols, &image->error);
+    vt_embed_symbols(image->path, c->drain.symbols, &image->error);
+    struct stat st;
+    if (stat(image->path, &st) == 0) image->bytes = (uint64_t)st.st_size;
   }
 }
 

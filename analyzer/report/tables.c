@@ -32,7 +32,7 @@ static void text_sizes(vt_analysis_t const *analysis, vt_term_t const *term) {
   for (unsigned i = 0; i < VT_SIZE_CLASSES; i++) {
     vt_size_class_t const *class = &classes[i];
     if (!class->allocations) continue;
-    char range[48];
+    char range[72];
     snprintf(range, sizeof range, "%s - %s", vt_count_text(min_size(classes, i)).text,
              vt_count_text(class->max_size).text);
     fprintf(term->out, "%23s %13s %11s %12s %11s  ", range, vt_count_text(class->allocations).text,
