@@ -1,5 +1,5 @@
-/* Unwinding with all registers, straight from the CFI rows, without caches: for the rare frame whose
-   rule does not fit a packed word (a CFA in rbx, expressions), and to check the fast way. The
+/* Unwinding with all registers, straight from the CFI rows, without caches: for the rare frame
+   whose rule does not fit a packed word (a CFA in rbx, expressions), and to check the fast way. The
    registers of the hook's caller are found by unwinding out of our own functions. */
 #include "core/trace/unwind_impl.h"
 
