@@ -123,15 +123,16 @@ enum {
 
 /* ---- Flags of a memo frame (low 8 bits of info). ---- */
 
-#define VT_FRAME_EXACT      ((uint64_t)1) /* pc is the next instruction, not a return address */
-#define VT_FRAME_BARRIER    ((uint64_t)2) /* the step into this frame is never verified, but redone \
+#define VT_FRAME_EXACT ((uint64_t)1) /* pc is the next instruction, not a return address */
+#define VT_FRAME_BARRIER                                                                           \
+  ((uint64_t)2)                           /* the step into this frame is redone, never verified    \
                                            */
 #define VT_FRAME_DEREF      ((uint64_t)4) /* its sp was read from memory (VT_RULE_AT_RBP) */
 #define VT_FRAME_USES       VT_RULE_USES
 #define VT_FRAME_RESTORES   VT_RULE_RESTORES
-#define VT_FRAME_LIVE       ((uint64_t)32) /* rbp at this frame matters to a step from here outwards */
-#define VT_FRAME_CHECK      ((uint64_t)64) /* more than the return address must be verified */
-#define VT_FRAME_SET        ((uint64_t)128) /* rbp was computed by a general step, there is no slot */
+#define VT_FRAME_LIVE       ((uint64_t)32)  /* rbp here matters to a step from here outwards */
+#define VT_FRAME_CHECK      ((uint64_t)64)  /* more than the return address must be verified */
+#define VT_FRAME_SET        ((uint64_t)128) /* rbp is from a general step, without a slot */
 #define VT_FRAME_SLOT(info) ((info) >> 8)
 
 /* ---- State ---- */

@@ -22,6 +22,13 @@ static inline void anchor(vt_unwind_t *u, uint64_t sp) {
   u->hi = sp;
 }
 
+/* What a step that found this pc is. A kernel address is none (and would look like an exact pc in a
+   rule's key). */
+static inline int stepped_to(uint64_t pc) {
+  if (VT_LIKELY((int64_t)pc > 0)) return VT_STEP_FRAME;
+  return pc ? VT_STEP_LOST : VT_STEP_ROOT;
+}
+
 /* CFA-based step with every read checked. */
 static int step_checked(vt_unwind_t *u, vt_frame_t *frame, uint64_t rule) {
   uint32_t kind = VT_RULE_KIND(rule);
@@ -86,7 +93,7 @@ static __attribute__((noinline)) int step_special(vt_unwind_t *u, vt_caller_t co
   }
   if (result != VT_STEP_FRAME) return result;
   anchor(u, frame->sp);
-  return frame->pc ? VT_STEP_FRAME : VT_STEP_ROOT;
+  return stepped_to(frame->pc);
 }
 
 /* Is cfa a multiple of 8 bytes above sp, and not above hi? The rotation makes odd distances large.
@@ -108,7 +115,7 @@ step(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth, vt_frame_t *frame,
     frame->pc = vt_load(cfa + (uint64_t)VT_RA_OFF);
     frame->sp = cfa;
     frame->info = slot << 8;
-    return VT_LIKELY(frame->pc) ? VT_STEP_FRAME : VT_STEP_ROOT;
+    return stepped_to(frame->pc);
   }
   vt_frame_t copy = *frame; /* so that *frame can stay in registers */
   int result = step_special(u, caller, nth, &copy, rule);
