@@ -14,6 +14,8 @@ typedef struct {
 } command_t;
 
 static command_t const commands[] = {
+    {"run", vt_cmd_run, "record a program and the processes it starts"},
+    {"report", vt_cmd_report, "say where memory leaks, churns and peaks"},
     {"dump", vt_cmd_dump, "print the events of a trace in order"},
     {"check", vt_cmd_check, "verify the integrity of a trace"},
     {"pack", vt_cmd_pack, "compress a trace recorded with LD_PRELOAD and embed symbols"},
@@ -24,7 +26,7 @@ static void usage(FILE *out) {
   fprintf(out, "usage: valtrace COMMAND [ARG…]\n\n"
                "Records every heap allocation of a program with its call stack, and reports on it.\n\n");
   for (size_t i = 0; i < COMMAND_CNT; i++)
-    fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    if (commands[i].run) fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
   fprintf(out, "\n`valtrace COMMAND --help` explains a command; `valtrace --version` the version.\n");
 }
 
@@ -42,7 +44,8 @@ int main(int argc, char **argv) {
     return VT_EXIT_OK;
   }
   for (size_t i = 0; i < COMMAND_CNT; i++)
-    if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1);
+    if (!strcmp(argv[1], commands[i].name) && commands[i].run)
+      return commands[i].run(argc - 1, argv + 1);
   vt_error_say(argv[1], "no such command", "`valtrace --help` lists them");
   return VT_EXIT_USAGE;
 }
