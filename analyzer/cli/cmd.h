@@ -5,8 +5,7 @@
 #include "valtrace/trace_format.h"
 
 int vt_cmd_run(int argc, char **argv);
-/* Weak: a build without the reports still records. */
-__attribute__((weak)) int vt_cmd_report(int argc, char **argv);
+int vt_cmd_report(int argc, char **argv);
 int vt_cmd_dump(int argc, char **argv);
 int vt_cmd_check(int argc, char **argv);
 int vt_cmd_pack(int argc, char **argv);

@@ -26,7 +26,7 @@ static void usage(FILE *out) {
   fprintf(out, "usage: valtrace COMMAND [ARG…]\n\n"
                "Records every heap allocation of a program with its call stack, and reports on it.\n\n");
   for (size_t i = 0; i < COMMAND_CNT; i++)
-    if (commands[i].run) fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
   fprintf(out, "\n`valtrace COMMAND --help` explains a command; `valtrace --version` the version.\n");
 }
 
@@ -44,8 +44,7 @@ int main(int argc, char **argv) {
     return VT_EXIT_OK;
   }
   for (size_t i = 0; i < COMMAND_CNT; i++)
-    if (!strcmp(argv[1], commands[i].name) && commands[i].run)
-      return commands[i].run(argc - 1, argv + 1);
+    if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1);
   vt_error_say(argv[1], "no such command", "`valtrace --help` lists them");
   return VT_EXIT_USAGE;
 }

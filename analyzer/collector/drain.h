@@ -1,42 +1,30 @@
-/* Draining the ring: from segments to images. */
+/* Taking segments out of the ring in the order of their streams. */
 #ifndef VT_ANALYZER_COLLECTOR_DRAIN_H
 #define VT_ANALYZER_COLLECTOR_DRAIN_H
 
-#include <stdint.h>
-#include "analyzer/collector/channel.h"
 #include "analyzer/collector/image.h"
 
-/* How far a segment in the ring has been drained. */
 typedef struct {
-  uint64_t image; /* 0: not begun */
-  uint32_t writer, number;
-  uint32_t at;
-  uint32_t waited; /* passes it waited for the one before it */
-} vt_drain_segment_t;
-
-typedef struct {
-  vt_channel_t *channel;
-  vt_run_t *run;
-  vt_image_t **images;
+  vt_ring_t *ring;
+  vt_naming_t naming;
+  vt_codec_t *codec;     /* shared by all images */
+  vt_symbols_t *symbols; /* NULL: not wanted */
+  vt_image_t **images;   /* all of the run, in order of appearance */
   size_t images_cnt, images_cap;
-  vt_drain_segment_t segments[VT_RING_SEGMENTS];
-  uint8_t copy[VT_SEGMENT_SZ];
-  uint64_t bytes; /* of records drained so far */
+  vt_image_t *by_slot[VT_RING_IMAGES]; /* the living ones */
+  uint32_t
+      consumed[VT_RING_SEGMENTS]; /* bytes of records already taken from an unfinished segment */
 } vt_drain_t;
 
-/* vt_drain_pass drains full segments and gives them back; with `active` also the committed part of
-   unfinished ones. Returns the number of segments given back. */
-unsigned vt_drain_pass(vt_drain_t *d, int active);
+/* vt_drain_full takes all finished segments; returns how many. Images that appear are added. */
+size_t vt_drain_full(vt_drain_t *d);
 
-/* vt_drain_end takes over everything that an image that is gone has left in the ring, finishes its
-   trace and forgets it. kind, value: how it ended, if it did not say so itself. */
-void vt_drain_end(vt_drain_t *d, size_t index, vt_process_kind_t kind, uint32_t value);
+/* vt_drain_partial takes the committed prefix of unfinished segments, so that a collector that is
+   killed has lost little. */
+void vt_drain_partial(vt_drain_t *d);
 
-/* vt_drain_adjust moves the ring's limit so that threads find free segments and memory nobody needs
-   goes back to the system. */
-void vt_drain_adjust(vt_drain_t *d);
-
-/* vt_drain_pressing tells whether half of the segments are taken. */
-int vt_drain_pressing(vt_drain_t const *d);
+/* vt_drain_image takes what an ended image left, finished or not, and frees its segments and slot.
+ */
+void vt_drain_image(vt_drain_t *d, vt_image_t *image, int wait_status);
 
 #endif

@@ -1,79 +1,71 @@
-/* A process image that is being recorded: its trace file, its streams, its life. */
+/* One recorded process image: its trace file and what the collector knows of the process. */
 #ifndef VT_ANALYZER_COLLECTOR_IMAGE_H
 #define VT_ANALYZER_COLLECTOR_IMAGE_H
 
+#include <limits.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "analyzer/symbols/symbols.h"
 #include "analyzer/trace/packer.h"
 #include "analyzer/trace/raw.h"
 #include "core/trace/ring.h"
 
-typedef struct {
-  uint32_t writer;
-  uint32_t next; /* number of the segment that comes next */
-  vt_raw_stream_t raw;
-} vt_image_stream_t;
-
-/* A trace file of this run. */
-typedef struct {
-  char *path;
-  uint32_t pid;
-  uint64_t events;
-  uint64_t bytes;
-  int finished; /* the file is closed */
-  int settled;  /* its symbols are embedded, or another process does that */
-} vt_output_t;
-
-/* What all images of a run share. */
+/* How trace files are named: see `-o` in the command line contract. */
 typedef struct {
   char const *pattern; /* absolute */
-  char const *host;
-  uint32_t first_pid;
-  vt_clock_kind_t clock;
-  vt_codec_t *codec;
-  vt_symbols_t *symbols; /* NULL: not wanted */
-  uint64_t *seen_modules; /* hashes of build-ids whose files are open */
-  size_t seen_modules_cnt, seen_modules_cap;
-  vt_output_t *outputs; /* every trace file of the run */
-  size_t outputs_cnt, outputs_cap;
-  int failed; /* errno of the first write that failed */
-} vt_run_t;
+  pid_t first_pid;
+} vt_naming_t;
 
+/* A stream of the image as far as it has been taken from the ring. */
 typedef struct {
-  uint64_t id;
-  uint32_t slot;
-  uint32_t pid;
-  int pidfd;   /* -1: the process was gone already */
-  int opened;  /* the trace file exists */
-  int ended;   /* a message said how it ends */
-  int gone;    /* the process has ended or runs another image */
-  size_t output; /* index in run->outputs */
-  vt_packer_t packer;
-  vt_raw_sink_t sink;
+  vt_raw_stream_t raw;
+  uint32_t next_number; /* of the segment that comes next */
+} vt_image_stream_t;
+
+typedef struct vt_image {
+  uint64_t id;   /* as in the header */
+  uint32_t slot; /* in the ring while the image lives */
+  pid_t pid;
+  int pidfd;        /* -1: the process is gone */
+  int first;        /* of the recording's first process */
+  int ended;        /* the file is complete but for symbols */
+  int symbolized;   /* its code has been named, or another process does it */
+  uint32_t stopped; /* vt_stopped_t if its recording stopped early; valid when ended */
+  uint64_t lost;    /* events lost; valid when ended */
+  int said_end;     /* vt_process_kind_t of the latest end message, 0: none */
   vt_image_stream_t *streams;
   size_t streams_cnt, streams_cap;
-  vt_run_t *run;
+  int open; /* packer is in use: the file could be created and is not yet complete */
+  vt_packer_t packer;
+  vt_symbols_t *symbols;  /* borrowed; told of each module; NULL: symbols are not wanted */
+  uint64_t events, bytes; /* of the file; valid when ended */
+  vt_error_t error;       /* error.what[0] != 0: the file could not be written, or not all of it */
+  char path[PATH_MAX];
 } vt_image_t;
 
-vt_image_t *vt_image_new(vt_run_t *run, uint64_t id, uint32_t slot, uint32_t pid);
+/* vt_image_new creates the trace of a new image. `earlier` are the images of the run so far: one of
+   the same process that holds the wanted name is renamed. header: the IMAGE message. */
+vt_image_t *vt_image_new(vt_naming_t const *naming, vt_image_t **earlier, size_t earlier_cnt,
+                         uint64_t id, uint32_t slot, uint8_t const *header, size_t header_sz,
+                         vt_codec_t *codec, vt_symbols_t *symbols);
 
-/* vt_image_stream is the stream with this writer number, made when new; valid until the next call. */
-vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t writer);
+/* vt_image_stream is the state of a stream, made at first sight. */
+vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream);
 
-/* vt_image_decode takes over records [*at,committed) of a segment copy. Events before the IMAGE
-   message are lost. */
-void vt_image_decode(vt_image_t *image, vt_image_stream_t *stream, uint8_t const *segment,
-                     uint32_t *at, uint32_t committed);
+/* vt_image_records takes the records [from,to) of a segment (a private copy) of a stream. */
+void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment, uint32_t from,
+                      uint32_t to);
 
-/* vt_image_sample adds a memory sample. */
-void vt_image_sample(vt_image_t *image);
+/* vt_image_sample adds a memory sample of the living process. */
+void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock);
 
-/* vt_image_flush writes what is gathered. */
+/* vt_image_flush writes what is gathered and notices failures. */
 void vt_image_flush(vt_image_t *image);
 
-/* vt_image_finish ends the trace: how the process ended (signal: 0 unknown), counters from the ring's
-   slot, END; frees the image. */
-void vt_image_finish(vt_image_t *image, vt_ring_image_t *slot, vt_process_kind_t kind,
-                     uint32_t value);
+/* vt_image_end completes the file: counters of the ring's slot, how it ended. wait_status: of
+   waitpid if the collector has it, else -1. */
+void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t clock, int wait_status);
+
+void vt_image_delete(vt_image_t *image);
 
 #endif

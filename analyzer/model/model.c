@@ -552,6 +552,11 @@ void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan) {
   scan->lifetime_bits_cnt = 0;
 }
 
+void vt_model_suppress(vt_model_t *model, uint64_t bytes, uint64_t blocks) {
+  model->totals.live_bytes -= bytes;
+  model->totals.live_blocks -= blocks;
+}
+
 vt_model_totals_t const *vt_model_totals(vt_model_t const *model) { return &model->totals; }
 
 vt_cell_t const *vt_model_cells(vt_model_t const *model, size_t *cnt) {

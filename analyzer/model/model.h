@@ -135,6 +135,9 @@ void vt_model_finish(vt_model_t *model);
 void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan);
 vt_model_t *vt_model_new_scan(vt_model_options_t const *options);
 
+/* Takes suppressed leaks out of the totals. */
+void vt_model_suppress(vt_model_t *model, uint64_t bytes, uint64_t blocks);
+
 vt_model_totals_t const *vt_model_totals(vt_model_t const *model);
 vt_cell_t const *vt_model_cells(vt_model_t const *model, size_t *cnt); /* from VT_CELL_FIRST on */
 vt_model_thread_t const *vt_model_threads(vt_model_t const *model, size_t *cnt);

@@ -1,8 +1,8 @@
 /* The clock that stamps events: the TSC where the kernel trusts it, else CLOCK_MONOTONIC.
 
-   Rationale and costs: docs/unwinder.md. An allocation is stamped after the allocator returned, with
-   an ordered read; a free before the allocator is called, with a plain one. Then a free of an address
-   is never later than the allocation that reuses it. */
+   Rationale and costs: docs/unwinder.md. An allocation is stamped after the allocator returned,
+   with an ordered read; a free before the allocator is called, with a plain one. Then a free of an
+   address is never later than the allocation that reuses it. */
 #ifndef VT_CORE_TRACE_CLOCK_H
 #define VT_CORE_TRACE_CLOCK_H
 
@@ -14,7 +14,8 @@
 
 typedef enum { VT_CLOCK_TSC = 0, VT_CLOCK_MONOTONIC = 1 } vt_clock_kind_t;
 
-/* Nanoseconds of `id` (CLOCK_MONOTONIC, CLOCK_REALTIME). Async-signal-safe, no system call (vDSO). */
+/* Nanoseconds of `id` (CLOCK_MONOTONIC, CLOCK_REALTIME). Async-signal-safe, no system call (vDSO).
+ */
 static inline uint64_t vt_clock_ns(clockid_t id) {
   struct timespec ts;
   clock_gettime(id, &ts);

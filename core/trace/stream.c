@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* A stack deeper than this is not repeated at the start of each segment: the segment *continues*. */
+/* A stack deeper than this is not repeated at the start of each segment: the segment *continues*.
+ */
 #define RESTART_DEPTH_MAX 2048
 
 static uint64_t w0_of(vt_kind_t kind, uint32_t push, uint32_t pop, uint64_t dt) {
@@ -53,7 +54,8 @@ static int next_segment(vt_stream_t *s, uint64_t tick) {
   return 0;
 }
 
-/* need makes room for sz bytes. Returns 1 when that took a new segment, 0 when not, -1 on failure. */
+/* need makes room for sz bytes. Returns 1 when that took a new segment, 0 when not, -1 on failure.
+ */
 static int need(vt_stream_t *s, size_t sz, uint64_t tick) {
   if (s->cursor && room(s) >= sz) return 0;
   return next_segment(s, tick) ? -1 : 1;
@@ -231,8 +233,10 @@ void vt_stream_thread(vt_stream_t *s, uint32_t tid) {
   s->tid = tid;
   s->depth = s->depth == VT_DEPTH_UNKNOWN ? VT_DEPTH_UNKNOWN : 0;
   s->cut = 0;
-  if (s->cursor && room(s) >= 16) put_word_record(s, VT_KIND_THREAD, tid);
-  else vt_stream_finish(s);
+  if (s->cursor && room(s) >= 16)
+    put_word_record(s, VT_KIND_THREAD, tid);
+  else
+    vt_stream_finish(s);
 }
 
 void vt_stream_finish(vt_stream_t *s) {

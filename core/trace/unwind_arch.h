@@ -55,9 +55,11 @@ static inline __attribute__((always_inline)) void vt_arch_registers(uint64_t reg
                    : "rcx", "memory");
 }
 
-/* Do the 9 bytes at code call rt_sigreturn: the restorer of a libc without CFI for it? */
+#define VT_RESTORER_SZ 9
+
+/* Do the bytes at code call rt_sigreturn: the restorer of a libc without CFI for it? */
 static inline int vt_arch_is_restorer(void const *code) {
-  return !memcmp(code, "\x48\xc7\xc0\x0f\0\0\0\x0f\x05", 9);
+  return !memcmp(code, "\x48\xc7\xc0\x0f\0\0\0\x0f\x05", VT_RESTORER_SZ);
 }
 
 /* Could a call instruction end right before pc? code: the 8 bytes before pc. */
