@@ -14,9 +14,7 @@
 #include "shmem/fd_shmem.h"
 #include "tile/fd_tile.h"
 #include "tpool/fd_tpool.h"
-#if __has_include("checkpt/fd_checkpt.h")
 #include "checkpt/fd_checkpt.h"
-#endif
 #if __has_include("wksp/fd_wksp.h")
 #include "wksp/fd_wksp.h"
 #endif
