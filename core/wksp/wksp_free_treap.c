@@ -14,15 +14,11 @@ ulong fd_wksp_private_free_treap_query( ulong sz, fd_wksp_t * wksp, fd_wksp_priv
   ulong cur      = fd_wksp_private_pinfo_idx( wksp->part_free_cidx );
   if( FD_UNLIKELY( !sz ) ) return best;
   for( ulong rem=part_max; (cur<part_max) & (rem!=0UL); rem-- ) {
-    fd_wksp_private_pinfo_t const * rec    = pinfo + cur;
-    ulong                           rec_sz = fd_wksp_private_pinfo_sz( rec );
-    if( rec_sz<sz ) {
-      cur = fd_wksp_private_pinfo_idx( rec->right_cidx );
-      continue;
-    }
-    best = cur;
-    if( rec_sz==sz ) break;
-    cur = fd_wksp_private_pinfo_idx( rec->left_cidx );
+    fd_wksp_private_pinfo_t * rec    = pinfo + cur;
+    ulong                     rec_sz = fd_wksp_private_pinfo_sz( rec );
+    if( rec_sz==sz ) return cur;
+    best = fd_ulong_if( rec_sz>sz, cur, best );
+    cur  = fd_wksp_private_pinfo_idx( *wksp_treap_turn( rec, rec_sz<sz ) );
   }
   return best;
 }
@@ -48,7 +44,7 @@ static int free_treap_find( ulong sz, uint prio, fd_wksp_t * wksp, fd_wksp_priva
       *same = cur;
       return FD_WKSP_SUCCESS;
     }
-    link   = sz<rec_sz ? &rec->left_cidx : &rec->right_cidx;
+    link   = wksp_treap_turn( rec, sz>rec_sz );
     parent = cur;
   }
   if( !pos->link ) *pos = (wksp_treap_pos_t){ link, parent };

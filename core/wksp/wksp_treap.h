@@ -24,6 +24,14 @@ static inline ulong wksp_treap_key( fd_wksp_private_pinfo_t const * rec, int by 
   return by==WKSP_BY_SIZE ? rec->gaddr_hi - rec->gaddr_lo : rec->gaddr_lo;
 }
 
+/* The link to follow from rec.  A mask instead of a branch, as which way a descent turns can not be
+   predicted. */
+static inline uint * wksp_treap_turn( fd_wksp_private_pinfo_t * rec, int right ) {
+  ulong left_at  = (ulong)&rec->left_cidx;
+  ulong right_at = (ulong)&rec->right_cidx;
+  return (uint *)( left_at + ( -(ulong)right & ( right_at-left_at ) ) );
+}
+
 /* The place of present record d, found from its parent; link NULL if parent and child disagree. */
 static inline wksp_treap_pos_t wksp_treap_pos( ulong d, uint * root, ulong part_max,
                                                fd_wksp_private_pinfo_t * pinfo ) {

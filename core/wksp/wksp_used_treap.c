@@ -8,10 +8,9 @@ ulong fd_wksp_private_used_treap_query( ulong gaddr, fd_wksp_t * wksp,
   ulong part_max = wksp->part_max;
   ulong cur      = fd_wksp_private_pinfo_idx( wksp->part_used_cidx );
   for( ulong rem=part_max; (cur<part_max) & (rem!=0UL); rem-- ) {
-    fd_wksp_private_pinfo_t const * rec = pinfo + cur;
-    if( gaddr<rec->gaddr_lo ) cur = fd_wksp_private_pinfo_idx( rec->left_cidx );
-    else if( gaddr>=rec->gaddr_hi ) cur = fd_wksp_private_pinfo_idx( rec->right_cidx );
-    else return cur;
+    fd_wksp_private_pinfo_t * rec = pinfo + cur;
+    if( gaddr-rec->gaddr_lo<fd_wksp_private_pinfo_sz( rec ) ) return cur;
+    cur = fd_wksp_private_pinfo_idx( *wksp_treap_turn( rec, gaddr>=rec->gaddr_lo ) );
   }
   return FD_WKSP_PRIVATE_PINFO_IDX_NULL;
 }
@@ -31,9 +30,9 @@ static int used_treap_find( ulong lo, ulong hi, uint prio, fd_wksp_t * wksp,
     if( FD_UNLIKELY( rec->parent_cidx!=fd_wksp_private_pinfo_cidx( parent ) ) )
       return FD_WKSP_ERR_CORRUPT;
     if( !pos->link && rec->heap_prio<prio ) *pos = (wksp_treap_pos_t){ link, parent };
-    if( hi<=rec->gaddr_lo ) link = &rec->left_cidx;
-    else if( lo>=rec->gaddr_hi ) link = &rec->right_cidx;
-    else return FD_WKSP_ERR_CORRUPT; /* overlaps, maybe itself */
+    if( FD_UNLIKELY( (hi>rec->gaddr_lo) & (lo<rec->gaddr_hi) ) )
+      return FD_WKSP_ERR_CORRUPT; /* overlaps, maybe itself */
+    link   = wksp_treap_turn( rec, lo>=rec->gaddr_hi );
     parent = cur;
   }
   if( !pos->link ) *pos = (wksp_treap_pos_t){ link, parent };
