@@ -50,6 +50,9 @@ int fd_wksp_new_named( char const * name, ulong page_sz, ulong sub_cnt, ulong co
   geometry_t geo;
   int err = geometry_init( &geo, name, page_sz, sub_cnt, sub_page_cnt, sub_cpu_idx, opt_part_max );
   if( FD_UNLIKELY( err ) ) return err;
+  /* joined below by name, which must not find an anonymous region */
+  if( FD_UNLIKELY( !fd_shmem_join_query_by_name( name, NULL ) ) )
+    return named_failed( name, "name is in use by a join of this process" );
   if( FD_UNLIKELY( fd_shmem_create_multi( name, page_sz, sub_cnt, sub_page_cnt, sub_cpu_idx, mode ) ) )
     return named_failed( name, "can not create shared memory" );
   void * shmem = fd_shmem_join( name, FD_SHMEM_JOIN_MODE_READ_WRITE, 1, NULL, NULL, NULL );
