@@ -28,6 +28,8 @@ LDFLAGS  += $(SANFLAGS)
 FD_DEFS := -D_XOPEN_SOURCE=700 -DFD_HAS_HOSTED=1 -DFD_HAS_THREADS=1 -DFD_HAS_ATOMIC=1 -DFD_HAS_INT128=1 \
            -DFD_HAS_DOUBLE=1 -DFD_HAS_ALLOCA=1 -DFD_HAS_X86=1 -DFD_HAS_LZ4=1
 
+Q := $(if $(V),,@)# V=1 shows every command
+
 LIBS  :=
 BINS  :=
 TESTS := # C test programs: build/bin/test_*
@@ -55,7 +57,7 @@ endef
 define link-bin
 $(BUILD)/bin/$(1): $(call objs,$(2)) $(patsubst %,$(BUILD)/lib/%.a,$(3))
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS) -o $$@ $$^ $(4)
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $(4)
 endef
 define add-bin
 BINS += $(BUILD)/bin/$(1)
@@ -73,20 +75,20 @@ TAPS += $(BUILD)/bin/$(1)
 $(call add-test,$(1),$(2),$(3),$(4))
 endef
 
-include $(sort $(wildcard */local.mk */*/local.mk))
+include $(sort $(wildcard */local.mk */*/local.mk */*/*/local.mk))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
 $(BUILD)/obj/%.o: %.cc
 	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(filter-out $(CSTD),$(CFLAGS)) -std=gnu++17 -c -o $@ $<
+	$(Q)$(CXX) $(CPPFLAGS) $(filter-out $(CSTD),$(CFLAGS)) -std=gnu++17 -c -o $@ $<
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(filter-out $(SANFLAGS),$(CFLAGS)) $(PIC_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out $(SANFLAGS),$(CFLAGS)) $(PIC_CFLAGS) -c -o $@ $<
 $(BUILD)/pic/%.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -g -fPIC -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) -g -fPIC -c -o $@ $<
 
 .PHONY: all tests test test-only check-long lint demo deps deps-full bench stress clean
 all: $(LIBS) $(BINS)

@@ -1,0 +1,213 @@
+/* The store of frames and the batch interface over worker processes. */
+#include "analyzer/symbols/symbols.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "analyzer/symbols/workers.h"
+#include "analyzer/util/mem.h"
+
+#define ITEM_MAX                                                                                   \
+  2048         /* addresses in one piece of work: small enough to share between two cores          \
+                */
+#define FEW 64 /* so few addresses are not worth a second process */
+
+typedef struct {
+  uint32_t path, build_id; /* strings */
+  int fd;
+} module_t;
+
+typedef struct {
+  uint64_t offset;
+  uint32_t module; /* + 1; 0 is a free slot */
+  uint32_t frames_cnt;
+  size_t first;
+} slot_t;
+
+struct vt_symbols {
+  vt_strings_t *strings;
+  module_t *modules;
+  size_t modules_cnt, modules_cap;
+  vt_frame_t *frames;
+  size_t frames_cnt, frames_cap;
+  slot_t *slots;
+  size_t slots_used, slot_mask;
+};
+
+vt_symbols_t *vt_symbols_new(void) {
+  vt_symbols_t *symbols = vt_mem_new(1, sizeof *symbols);
+  symbols->strings = vt_strings_new();
+  symbols->slot_mask = 1023;
+  symbols->slots = vt_mem_new(1024, sizeof *symbols->slots);
+  return symbols;
+}
+
+void vt_symbols_delete(vt_symbols_t *symbols) {
+  if (!symbols) return;
+  for (size_t i = 0; i < symbols->modules_cnt; i++)
+    if (symbols->modules[i].fd >= 0) close(symbols->modules[i].fd);
+  vt_strings_delete(symbols->strings);
+  free(symbols->modules);
+  free(symbols->frames);
+  free(symbols->slots);
+  free(symbols);
+}
+
+vt_strings_t *vt_symbols_strings(vt_symbols_t *symbols) { return symbols->strings; }
+
+static int same_module(module_t const *module, uint32_t path, uint32_t build_id) {
+  return module->build_id == build_id && (build_id || module->path == path);
+}
+
+uint32_t vt_symbols_module(vt_symbols_t *symbols, char const *path, int fd, void const *build_id,
+                           size_t build_id_sz) {
+  uint32_t path_index = vt_strings_intern_cstr(symbols->strings, path);
+  uint32_t id_index = vt_strings_intern(symbols->strings, build_id, build_id_sz);
+  for (size_t i = 0; i < symbols->modules_cnt; i++) {
+    module_t *module = &symbols->modules[i];
+    if (!same_module(module, path_index, id_index)) continue;
+    if (module->fd < 0)
+      module->fd = fd;
+    else if (fd >= 0)
+      close(fd);
+    return (uint32_t)i;
+  }
+  module_t module = {path_index, id_index, fd};
+  VT_PUSH(symbols->modules, module);
+  return (uint32_t)symbols->modules_cnt - 1;
+}
+
+static slot_t *find_slot(vt_symbols_t const *symbols, uint32_t module, uint64_t offset) {
+  uint64_t hash = (offset ^ ((uint64_t)module << 40)) * 0x9e3779b97f4a7c15u;
+  size_t at = (hash >> 20) & symbols->slot_mask;
+  for (;; at = (at + 1) & symbols->slot_mask) {
+    slot_t *slot = &symbols->slots[at];
+    if (!slot->module || (slot->module == module + 1 && slot->offset == offset)) return slot;
+  }
+}
+
+static void grow_slots(vt_symbols_t *symbols) {
+  slot_t *old = symbols->slots;
+  size_t old_cnt = symbols->slot_mask + 1;
+  symbols->slot_mask = 2 * old_cnt - 1;
+  symbols->slots = vt_mem_new(2 * old_cnt, sizeof *old);
+  for (size_t i = 0; i < old_cnt; i++)
+    if (old[i].module) *find_slot(symbols, old[i].module - 1, old[i].offset) = old[i];
+  free(old);
+}
+
+void vt_symbols_put(vt_symbols_t *symbols, uint32_t module, uint64_t offset,
+                    vt_frame_t const *frames, size_t cnt) {
+  slot_t *slot = find_slot(symbols, module, offset);
+  if (slot->module && slot->frames_cnt) return;
+  if (!slot->module) symbols->slots_used++;
+  *slot = (slot_t){offset, module + 1, (uint32_t)cnt, symbols->frames_cnt};
+  for (size_t i = 0; i < cnt; i++) VT_PUSH(symbols->frames, frames[i]);
+  if (2 * symbols->slots_used > symbols->slot_mask) grow_slots(symbols);
+}
+
+size_t vt_symbols_frames(vt_symbols_t const *symbols, uint32_t module, uint64_t offset,
+                         vt_frame_t const **frames) {
+  slot_t const *slot = find_slot(symbols, module, offset);
+  if (slot->module && slot->frames_cnt) *frames = symbols->frames + slot->first;
+  return slot->module ? slot->frames_cnt : 0;
+}
+
+int vt_symbols_has(vt_symbols_t const *symbols, uint32_t module, uint64_t offset) {
+  return find_slot(symbols, module, offset)->module != 0;
+}
+
+/* ---- batches ---- */
+
+typedef struct {
+  vt_symbols_t *symbols;
+  uint32_t *item_modules;
+} batch_t;
+
+static int compare_queries(void const *a, void const *b) {
+  vt_symbols_query_t const *x = a, *y = b;
+  if (x->module != y->module) return x->module < y->module ? -1 : 1;
+  return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* The queries still unknown, sorted, each once. */
+static size_t unknown_queries(vt_symbols_t const *symbols, vt_symbols_query_t const *queries,
+                              size_t cnt, vt_symbols_query_t *out) {
+  size_t used = 0, kept = 0;
+  for (size_t i = 0; i < cnt; i++)
+    if (queries[i].module < symbols->modules_cnt &&
+        !vt_symbols_has(symbols, queries[i].module, queries[i].offset))
+      out[used++] = queries[i];
+  qsort(out, used, sizeof *out, compare_queries);
+  for (size_t i = 0; i < used; i++)
+    if (!kept || compare_queries(&out[kept - 1], &out[i])) out[kept++] = out[i];
+  return kept;
+}
+
+static void keep_frames(void *context, size_t item, uint64_t offset, vt_frame_t const *frames,
+                        size_t cnt) {
+  batch_t *batch = context;
+  vt_symbols_put(batch->symbols, batch->item_modules[item], offset, frames, cnt);
+}
+
+static vt_worker_module_t worker_module(vt_symbols_t const *symbols, uint32_t index) {
+  module_t const *module = &symbols->modules[index];
+  vt_worker_module_t out = {.path = vt_strings_get(symbols->strings, module->path, NULL),
+                            .fd = module->fd};
+  out.build_id =
+      (uint8_t const *)vt_strings_get(symbols->strings, module->build_id, &out.build_id_sz);
+  return out;
+}
+
+/* Cuts sorted queries into items of one module each; fills batch->item_modules. */
+static vt_worker_item_t *make_items(batch_t *batch, vt_symbols_query_t const *queries, size_t cnt,
+                                    uint64_t *offsets, size_t *item_cnt) {
+  vt_worker_item_t *items = vt_mem_new(cnt, sizeof *items);
+  batch->item_modules = vt_mem_new(cnt, sizeof *batch->item_modules);
+  size_t used = 0;
+  for (size_t i = 0; i < cnt; i++) {
+    offsets[i] = queries[i].offset;
+    int fits = used && batch->item_modules[used - 1] == queries[i].module &&
+               items[used - 1].offsets_cnt < ITEM_MAX;
+    if (!fits) {
+      batch->item_modules[used] = queries[i].module;
+      items[used++] = (vt_worker_item_t){.module = worker_module(batch->symbols, queries[i].module),
+                                         .offsets = &offsets[i]};
+    }
+    items[used - 1].offsets_cnt++;
+  }
+  *item_cnt = used;
+  return items;
+}
+
+/* Modules of undone items are counted and their addresses stored as unknown. */
+static size_t give_up(batch_t *batch, vt_worker_item_t const *items, size_t cnt) {
+  size_t modules = 0;
+  uint32_t last = UINT32_MAX;
+  for (size_t i = 0; i < cnt; i++) {
+    if (items[i].done) continue;
+    modules += batch->item_modules[i] != last;
+    last = batch->item_modules[i];
+    for (size_t k = 0; k < items[i].offsets_cnt; k++)
+      vt_symbols_put(batch->symbols, last, items[i].offsets[k], NULL, 0);
+  }
+  return modules;
+}
+
+size_t vt_symbols_resolve(vt_symbols_t *symbols, vt_symbols_query_t const *queries, size_t cnt) {
+  vt_symbols_query_t *unknown = vt_mem_new(cnt ? cnt : 1, sizeof *unknown);
+  size_t unknown_cnt = unknown_queries(symbols, queries, cnt, unknown), item_cnt, failed = 0;
+  if (unknown_cnt) {
+    batch_t batch = {.symbols = symbols};
+    uint64_t *offsets = vt_mem_new(unknown_cnt, sizeof *offsets);
+    vt_worker_item_t *items = make_items(&batch, unknown, unknown_cnt, offsets, &item_cnt);
+    int processes = unknown_cnt <= FEW ? 1 : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    vt_workers_run(items, item_cnt, 1, processes, symbols->strings, keep_frames, &batch);
+    vt_workers_run(items, item_cnt, 0, 1, symbols->strings, keep_frames, &batch);
+    failed = give_up(&batch, items, item_cnt);
+    free(items);
+    free(offsets);
+    free(batch.item_modules);
+  }
+  free(unknown);
+  return failed;
+}

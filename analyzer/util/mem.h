@@ -1,0 +1,30 @@
+/* Memory and growing arrays for the analyzer. A report that runs out of memory has nothing useful
+   left to do, so these functions never return NULL: they print one line and end the process with
+   status 4. That keeps every caller free of paths nobody could test. */
+#ifndef VT_ANALYZER_UTIL_MEM_H
+#define VT_ANALYZER_UTIL_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Zeroed memory for cnt elements of sz bytes; the caller frees it with free(). */
+void *vt_mem_new(size_t cnt, size_t sz);
+
+/* realloc() to cnt elements of sz bytes; new bytes are not initialised. */
+void *vt_mem_resize(void *p, size_t cnt, size_t sz);
+
+/* A copy of sz bytes followed by a zero byte. */
+char *vt_mem_copy(void const *p, size_t sz);
+
+/* Makes room for one more element in an array of `used` elements with capacity *cap (doubles it).
+ */
+void *vt_mem_room(void *p, size_t used, size_t *cap, size_t sz);
+
+/* Appends VALUE to the array PTR with fields PTR##_cnt and PTR##_cap beside it. */
+#define VT_PUSH(ptr, value)                                                                        \
+  do {                                                                                             \
+    (ptr) = vt_mem_room((ptr), ptr##_cnt, &ptr##_cap, sizeof *(ptr));                              \
+    (ptr)[ptr##_cnt++] = (value);                                                                  \
+  } while (0)
+
+#endif

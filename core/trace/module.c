@@ -1,0 +1,260 @@
+/* The table of mapped modules and the messages about it; see module.h for how changes are noticed.
+
+   Slots are claimed by compare-and-swap and never given back: a module loaded again is a new entry.
+   The number of loads in a process's life is bounded by the table; beyond it code is recorded without
+   a module (symbols are then missing, stacks are not). */
+#include "core/trace/module.h"
+#include "core/trace/message.h"
+#include "core/trace/sys.h"
+
+#include <elf.h>
+#include <limits.h>
+#include <link.h>
+#include <string.h>
+
+#define MODULES_MAX 8192
+#define RANGES_MAX 16
+
+/* Life of an entry: claimed, loaded (may be written), gone (unload to be written). */
+enum { STATE_FREE = 0, STATE_CLAIMED = 1, STATE_LOADED = 2, STATE_GONE = 3 };
+
+typedef struct {
+  _Atomic uint32_t state;
+  _Atomic uint32_t written; /* bit 0: load message written or being written, bit 1: unload */
+  uint32_t load_epoch;
+  uint32_t unload_epoch;
+  uint64_t load_tick;
+  uint64_t unload_tick;
+  uint64_t start; /* of the mapping, where the ELF header is */
+  uint64_t end;
+  struct link_map *link_map;
+  uint8_t id_bytes[64];
+  uint32_t id_sz;
+  uint32_t flags;
+  uint32_t range_cnt;
+  uint32_t path_sz;
+  uint64_t bias;
+  struct {
+    uint64_t start, end, off;
+  } range[RANGES_MAX];
+  char path[1024];
+} module_t;
+
+_Atomic uint32_t vt_module_pending;
+uint64_t vt_module_loader_start, vt_module_loader_sz;
+
+static vt_clock_kind_t clock_kind;
+static module_t *modules; /* MODULES_MAX entries, touched as used */
+static _Atomic uint32_t module_cnt;
+
+/* absolute stores the path a relative one had when the module was seen. */
+static uint32_t absolute(char *out, size_t cap, char const *path) {
+  size_t len = strlen(path), cwd_sz = 0;
+  if (path[0] != '/') {
+    long n = vt_sys_getcwd(out, cap);
+    if (n > 0 && (size_t)n < cap) {
+      cwd_sz = (size_t)n;
+      out[cwd_sz - 1] = '/';
+    }
+  }
+  if (len > cap - cwd_sz) len = cap - cwd_sz;
+  memcpy(out + cwd_sz, path, len);
+  return (uint32_t)(cwd_sz + len);
+}
+
+/* find_build_id copies the descriptor of the GNU build-id note in [p,p+sz). */
+static void find_build_id(module_t *m, uint8_t const *p, uint64_t sz) {
+  while (sz >= sizeof(ElfW(Nhdr))) {
+    ElfW(Nhdr) n;
+    memcpy(&n, p, sizeof n);
+    uint64_t name = (n.n_namesz + 3u) & ~(uint64_t)3, desc = (n.n_descsz + 3u) & ~(uint64_t)3;
+    if (name > sz || desc > sz || sizeof n + name + desc > sz) return;
+    if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 && !memcmp(p + sizeof n, "GNU", 4)) {
+      m->id_sz = n.n_descsz < sizeof m->id_bytes ? n.n_descsz : sizeof m->id_bytes;
+      memcpy(m->id_bytes, p + sizeof n + name, m->id_sz);
+      return;
+    }
+    p += sizeof n + name + desc;
+    sz -= sizeof n + name + desc;
+  }
+}
+
+static void add_range(module_t *m, ElfW(Phdr) const *ph) {
+  if (!(ph->p_flags & PF_X) || m->range_cnt == RANGES_MAX) return;
+  m->range[m->range_cnt].start = m->bias + ph->p_vaddr;
+  m->range[m->range_cnt].end = m->bias + ph->p_vaddr + ph->p_memsz;
+  m->range[m->range_cnt].off = ph->p_offset;
+  m->range_cnt++;
+}
+
+/* describe fills a module from its program headers in memory. */
+static void describe(module_t *m, ElfW(Phdr) const *phdr, size_t phnum) {
+  for (size_t i = 0; i < phnum; i++) {
+    if (phdr[i].p_type == PT_NOTE && !m->id_sz)
+      find_build_id(m, (uint8_t const *)(m->bias + phdr[i].p_vaddr), phdr[i].p_memsz);
+    if (phdr[i].p_type == PT_LOAD) add_range(m, &phdr[i]);
+  }
+}
+
+static void name_module(module_t *m, char const *name) {
+  if (name && name[0]) {
+    m->path_sz = absolute(m->path, sizeof m->path, name);
+    if (!strncmp(name, "linux-vdso", 10)) m->flags |= VT_MODULE_FLAG_VDSO;
+    return;
+  }
+  long n = vt_sys_readlink("/proc/self/exe", m->path, sizeof m->path);
+  m->path_sz = n > 0 ? (uint32_t)n : 0;
+  m->flags |= VT_MODULE_FLAG_EXECUTABLE;
+}
+
+/* known tells whether the module mapped at start is in the table already. */
+static int known(uint64_t start, struct link_map const *link_map) {
+  uint32_t cnt = atomic_load_explicit(&module_cnt, memory_order_acquire);
+  for (uint32_t i = cnt < MODULES_MAX ? cnt : MODULES_MAX; i-- > 0;) {
+    module_t *m = &modules[i];
+    if (m->start == start && m->link_map == link_map &&
+        atomic_load_explicit(&m->state, memory_order_acquire) != STATE_GONE)
+      return 1;
+  }
+  return 0;
+}
+
+/* claim appends an entry; NULL when the table is full. */
+static module_t *claim(void) {
+  uint32_t i = atomic_fetch_add_explicit(&module_cnt, 1, memory_order_acq_rel);
+  if (i >= MODULES_MAX) {
+    atomic_store_explicit(&module_cnt, MODULES_MAX, memory_order_relaxed);
+    return NULL;
+  }
+  return &modules[i];
+}
+
+static void publish(module_t *m) {
+  /* Pairs with the acquire loads in known and flush. */
+  atomic_store_explicit(&m->state, STATE_LOADED, memory_order_release);
+  atomic_fetch_add_explicit(&vt_module_pending, 1, memory_order_release);
+}
+
+static void add_module(uint64_t start, uint64_t end, struct link_map *link_map, uint64_t bias,
+                       char const *name, ElfW(Phdr) const *phdr, size_t phnum) {
+  if (known(start, link_map)) return;
+  module_t *m = claim();
+  if (!m) return;
+  m->start = start;
+  m->end = end;
+  m->link_map = link_map;
+  m->bias = bias;
+  m->load_epoch = vt_unwind_epoch();
+  m->load_tick = vt_clock_tick(clock_kind);
+  name_module(m, name);
+  describe(m, phdr, phnum);
+  publish(m);
+}
+
+void vt_module_seen(struct dl_find_object const *object) {
+  ElfW(Ehdr) const *eh = object->dlfo_map_start;
+  if (memcmp(eh->e_ident, ELFMAG, SELFMAG) || eh->e_phentsize != sizeof(ElfW(Phdr))) return;
+  struct link_map *map = object->dlfo_link_map;
+  add_module((uint64_t)object->dlfo_map_start, (uint64_t)object->dlfo_map_end, map, map->l_addr,
+             map->l_name, (ElfW(Phdr) const *)((uint8_t const *)eh + eh->e_phoff), eh->e_phnum);
+}
+
+static int note_at_start(struct dl_phdr_info *info, size_t sz, void *arg) {
+  (void)sz;
+  (void)arg;
+  for (size_t i = 0; i < info->dlpi_phnum; i++) {
+    if (info->dlpi_phdr[i].p_type != PT_LOAD) continue;
+    struct dl_find_object object;
+    if (_dl_find_object((void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr), &object) == 0)
+      vt_module_seen(&object);
+    break;
+  }
+  return 0;
+}
+
+void vt_module_init(vt_clock_kind_t kind) {
+  clock_kind = kind;
+  modules = vt_sys_memory(sizeof(module_t) * MODULES_MAX);
+  if (!modules) return;
+  struct dl_find_object loader;
+  /* _dl_find_object itself is defined in ld.so (glibc 2.35). */
+  if (_dl_find_object((void *)dlsym(RTLD_DEFAULT, "_dl_find_object"), &loader) == 0) {
+    vt_module_loader_start = (uint64_t)loader.dlfo_map_start;
+    vt_module_loader_sz = (uint64_t)loader.dlfo_map_end - vt_module_loader_start;
+  }
+  dl_iterate_phdr(note_at_start, NULL);
+}
+
+/* gone: the loader no longer knows this code, or knows another object there. */
+static int gone(module_t const *m) {
+  struct dl_find_object object;
+  if (_dl_find_object((void *)m->start, &object)) return 1;
+  return (uint64_t)object.dlfo_map_start != m->start || object.dlfo_link_map != m->link_map;
+}
+
+void vt_module_sweep(uint64_t tick) {
+  if (!modules) return;
+  uint32_t cnt = atomic_load_explicit(&module_cnt, memory_order_acquire);
+  for (uint32_t i = 0; i < cnt && i < MODULES_MAX; i++) {
+    module_t *m = &modules[i];
+    if (atomic_load_explicit(&m->state, memory_order_acquire) != STATE_LOADED || !gone(m)) continue;
+    vt_unwind_epoch_begin();
+    vt_unwind_epoch_end();
+    m->unload_epoch = vt_unwind_epoch();
+    m->unload_tick = tick;
+    uint32_t loaded = STATE_LOADED;
+    if (atomic_compare_exchange_strong_explicit(&m->state, &loaded, STATE_GONE,
+                                                memory_order_acq_rel, memory_order_relaxed))
+      atomic_fetch_add_explicit(&vt_module_pending, 1, memory_order_release);
+  }
+}
+
+static void write_load(vt_stream_t *s, module_t const *m, uint32_t id) {
+  vt_message_t msg = vt_stream_blob_open(s, 128 + m->id_sz + m->path_sz + 24 * m->range_cnt);
+  vt_message_u64(&msg, m->load_tick);
+  vt_message_u32(&msg, m->load_epoch);
+  vt_message_u32(&msg, id);
+  vt_message_u64(&msg, m->bias);
+  vt_message_u64(&msg, m->start);
+  vt_message_u64(&msg, m->end);
+  vt_message_u32(&msg, m->flags);
+  vt_message_string(&msg, m->id_bytes, m->id_sz);
+  vt_message_string(&msg, m->path, m->path_sz);
+  vt_message_u32(&msg, m->range_cnt);
+  for (uint32_t i = 0; i < m->range_cnt; i++) {
+    vt_message_u64(&msg, m->range[i].start);
+    vt_message_u64(&msg, m->range[i].end);
+    vt_message_u64(&msg, m->range[i].off);
+  }
+  vt_stream_blob_close(s, VT_CHUNK_MODULE, &msg);
+}
+
+static void write_unload(vt_stream_t *s, module_t const *m, uint32_t id) {
+  vt_message_t msg = vt_stream_blob_open(s, 16);
+  vt_message_u64(&msg, m->unload_tick);
+  vt_message_u32(&msg, m->unload_epoch);
+  vt_message_u32(&msg, id);
+  vt_stream_blob_close(s, VT_CHUNK_MODULE_UNLOAD, &msg);
+}
+
+void vt_module_flush(vt_stream_t *s) {
+  if (!modules) return;
+  atomic_store_explicit(&vt_module_pending, 0, memory_order_relaxed);
+  uint32_t cnt = atomic_load_explicit(&module_cnt, memory_order_acquire);
+  for (uint32_t i = 0; i < cnt && i < MODULES_MAX; i++) {
+    module_t *m = &modules[i];
+    uint32_t state = atomic_load_explicit(&m->state, memory_order_acquire);
+    if (state >= STATE_LOADED &&
+        !(atomic_fetch_or_explicit(&m->written, 1, memory_order_relaxed) & 1))
+      write_load(s, m, i);
+    if (state == STATE_GONE && !(atomic_fetch_or_explicit(&m->written, 2, memory_order_relaxed) & 2))
+      write_unload(s, m, i);
+  }
+}
+
+void vt_module_restart(void) {
+  uint32_t cnt = atomic_load_explicit(&module_cnt, memory_order_relaxed);
+  for (uint32_t i = 0; i < cnt && i < MODULES_MAX; i++)
+    atomic_store_explicit(&modules[i].written, 0, memory_order_relaxed);
+  atomic_fetch_add_explicit(&vt_module_pending, 1, memory_order_relaxed);
+}

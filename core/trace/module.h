@@ -1,0 +1,39 @@
+/* Which code is mapped where, versioned in time: the module messages of a trace.
+
+   Modules are learned lazily: from dl_iterate_phdr once at start, and from then on whenever the
+   unwinder meets code it has not seen (vt_module_seen). Unloading is noticed because ld.so frees the
+   link map through the interposed free: see vt_module_is_loader. So neither dlopen nor dlclose is
+   interposed and every way to unload is covered. */
+#ifndef VT_CORE_TRACE_MODULE_H
+#define VT_CORE_TRACE_MODULE_H
+
+#include <dlfcn.h>
+#include <stdint.h>
+#include "core/trace/stream.h"
+
+/* vt_module_init notes the loader's own code range and, through dl_iterate_phdr (which locks: never
+   in a hook), all modules mapped now. `kind` is the clock of this process's events. */
+void vt_module_init(vt_clock_kind_t kind);
+
+/* vt_module_seen records the object if it is new. Lock-free, async-signal-safe. */
+void vt_module_seen(struct dl_find_object const *object);
+
+/* vt_module_sweep notices modules that are gone and begins a new epoch of code addresses if any is. */
+void vt_module_sweep(uint64_t tick);
+
+/* vt_module_flush writes the messages of modules not yet written to this image's trace. */
+void vt_module_flush(vt_stream_t *s);
+
+/* vt_module_restart: all modules are to be written again, to the trace of a forked child. */
+void vt_module_restart(void);
+
+extern _Atomic uint32_t vt_module_pending; /* messages waiting for a flush */
+extern uint64_t vt_module_loader_start;
+extern uint64_t vt_module_loader_sz;
+
+/* vt_module_is_loader: is pc in the dynamic linker's code? */
+static inline int vt_module_is_loader(uint64_t pc) {
+  return pc - vt_module_loader_start < vt_module_loader_sz;
+}
+
+#endif

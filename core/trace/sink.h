@@ -1,0 +1,89 @@
+/* Where the segments of a process image come from and go to: the collector's ring, or a file of the
+   process's own when there is no collector. One sink per process image, shared by all its threads.
+
+   Neither takes a lock. The ring sink makes no system call while the collector keeps up; the file
+   sink makes two a segment (reserve the next 64 KiB, drop the finished ones from memory). */
+#ifndef VT_CORE_TRACE_SINK_H
+#define VT_CORE_TRACE_SINK_H
+
+#include <limits.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "core/trace/clock.h"
+#include "core/trace/ring.h"
+#include "valtrace/trace_format.h"
+
+/* Size of the file header and of the COUNTERS chunk of a file without collector. */
+#define VT_SINK_FILE_HEADER_SZ 61440
+#define VT_SINK_FILE_COUNTERS_SZ 4096
+
+typedef struct {
+  /* Identity of this image; set by the owner before opening, constant afterwards. */
+  uint64_t image;
+  uint32_t pid;
+  vt_clock_kind_t clock;
+
+  /* Ring sink; ring is NULL for a file sink. */
+  vt_ring_t *ring;
+  uint32_t slot; /* index in ring->images */
+
+  /* File sink. */
+  uint8_t *window; /* the file, mapped shared */
+  uint64_t window_sz;
+  _Atomic uint64_t used; /* bytes of the file handed out as segments */
+  int fd;                /* high and close-on-exec; the host may close or reuse it */
+  dev_t dev;
+  ino_t ino;
+  char path[PATH_MAX];
+
+  /* Where counters live so that they survive a kill: value of counter c at counters[c * stride]. */
+  _Atomic uint64_t *counters;
+  uint32_t counter_stride;
+  _Atomic uint32_t stopped; /* vt_stopped_t once recording has stopped, else 0 */
+} vt_sink_t;
+
+/* vt_sink_open_ring attaches to the collector named by `spec` (value of VT_RING_ENV). Returns 0, or
+   -1 when there is no such collector or its memory cannot be mapped (nothing is changed then).
+   Not thread-safe; called at start and in a fork's child. */
+int vt_sink_open_ring(vt_sink_t *sink, char const *spec);
+
+/* vt_sink_join_ring gives a forked child its own image slot in the ring its parent mapped.
+   Returns 0 or -1 (no slot free). */
+int vt_sink_join_ring(vt_sink_t *sink, vt_ring_t *ring);
+
+/* vt_sink_open_file creates sink->path (an absolute path; an existing file is unlinked, missing
+   parent folders are made) with mode 0600, writes `header` (header_sz bytes, at most
+   VT_SINK_FILE_HEADER_SZ) and the counters, and maps it. Returns 0 or a negative errno value. */
+int vt_sink_open_file(vt_sink_t *sink, uint8_t const *header, size_t header_sz);
+
+/* vt_sink_close_file cuts the file to what is used and marks it complete; the mapping stays, so that
+   threads that still run do no harm. Best effort, silent: a reader accepts the file without. */
+void vt_sink_close_file(vt_sink_t *sink);
+
+/* vt_sink_reopen_file undoes vt_sink_close_file: exec failed and recording goes on. */
+void vt_sink_reopen_file(vt_sink_t *sink);
+
+/* vt_sink_forked makes the sink of a forked child a closed one that can be opened again; the ring's
+   mapping stays (sink->ring). The parent's trace is not touched. */
+void vt_sink_forked(vt_sink_t *sink);
+
+/* vt_sink_claim returns an unused segment and its index, or NULL when recording has stopped (then
+   sink->stopped says why). May wait up to a second for the collector. Thread- and signal-safe. */
+uint8_t *vt_sink_claim(vt_sink_t *sink, uint32_t *index);
+
+/* vt_sink_finish hands a segment back: to the collector, or as finished part of the file. */
+void vt_sink_finish(vt_sink_t *sink, uint8_t *segment, uint32_t index);
+
+/* vt_sink_stop ends recording for `reason`; the first reason stays. */
+void vt_sink_stop(vt_sink_t *sink, vt_stopped_t reason);
+
+/* vt_sink_count adds n to a counter. Thread- and signal-safe. */
+static inline void vt_sink_count(vt_sink_t *sink, vt_counter_t counter, uint64_t n) {
+  if (sink->counters)
+    atomic_fetch_add_explicit(&sink->counters[(size_t)counter * sink->counter_stride], n,
+                              memory_order_relaxed);
+}
+
+#endif

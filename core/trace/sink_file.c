@@ -1,0 +1,194 @@
+/* The file side of the sink: segments are pieces of the trace file, mapped shared, so that what is
+   committed is the kernel's and survives the process.
+
+   The file is made large and sparse at the start and mapped whole: from then on no descriptor is
+   needed. A store into a mapped page of a full disk would raise SIGBUS, so the pages of a segment are
+   obtained beforehand with MADV_POPULATE_WRITE (Linux 5.14), which returns an error instead; on older
+   kernels fallocate on the descriptor does. Residual case: a disk that becomes full between
+   reservation and write-back on a file system that reserves nothing at fault time. */
+#include "core/trace/sink_private.h"
+#include "core/trace/sys.h"
+
+#include <errno.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define WINDOW_MAX ((uint64_t)16 << 30)
+#define WINDOW_MIN ((uint64_t)1 << 20)
+#define FD_HIGH 900
+/* Room left for threads that still run while the process exits. */
+#define CLOSING_SLACK ((uint64_t)16 * VT_SEGMENT_SZ)
+
+/* window_limit is the largest file the host's limits allow us to make and map. */
+static uint64_t window_limit(void) {
+  uint64_t limit = WINDOW_MAX;
+  struct rlimit r;
+  if (vt_sys_getrlimit(RLIMIT_FSIZE, &r) == 0 && r.rlim_cur < limit) limit = r.rlim_cur;
+  if (vt_sys_getrlimit(RLIMIT_AS, &r) == 0 && r.rlim_cur / 4 < limit) limit = r.rlim_cur / 4;
+  return limit / VT_SEGMENT_SZ * VT_SEGMENT_SZ;
+}
+
+static void make_parents(char const *path) {
+  char folder[PATH_MAX];
+  for (size_t i = 1; path[i] && i < sizeof folder; i++) {
+    if (path[i] != '/') continue;
+    memcpy(folder, path, i);
+    folder[i] = '\0';
+    vt_sys_mkdir(folder, 0777);
+  }
+}
+
+/* open_new creates the file and returns a descriptor out of the host's way, or -errno. */
+static int open_new(vt_sink_t *sink) {
+  vt_sys_unlink(sink->path);
+  int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+  int fd = vt_sys_open(sink->path, flags, 0600);
+  if (fd == -ENOENT) {
+    make_parents(sink->path);
+    fd = vt_sys_open(sink->path, flags, 0600);
+  }
+  if (fd < 0) return fd;
+  int high = vt_sys_dup_high(fd, FD_HIGH, 1);
+  if (high < 0) return fd; /* RLIMIT_NOFILE below FD_HIGH */
+  vt_sys_close(fd);
+  return high;
+}
+
+/* reserve obtains the pages of [p,p+sz) of the file, so that stores to them cannot fault. */
+static int reserve(vt_sink_t *sink, uint8_t *p, size_t sz) {
+  long err = vt_sys_madvise(p, sz, MADV_POPULATE_WRITE);
+  if (err == -EINVAL)
+    err = vt_sys(SYS_fallocate, sink->fd, 0, p - sink->window, (long)sz, 0, 0);
+  return err ? -1 : 0;
+}
+
+/* map_new sizes and maps the new file, halving the wish until file system and limits agree. */
+static int map_new(vt_sink_t *sink) {
+  long err = -ENOSPC;
+  for (uint64_t sz = window_limit(); sz >= WINDOW_MIN; sz = sz / 2 / VT_SEGMENT_SZ * VT_SEGMENT_SZ) {
+    err = vt_sys_ftruncate(sink->fd, (off_t)sz);
+    if (err) continue;
+    void *p = vt_sys_mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, sink->fd, 0);
+    err = vt_sys_failed(p) ? (long)p : 0;
+    if (err) continue;
+    vt_sys_madvise(p, sz, MADV_DONTDUMP);
+    vt_sys_madvise(p, sz, MADV_DONTFORK);
+    sink->window = p;
+    sink->window_sz = sz;
+    return 0;
+  }
+  return (int)err;
+}
+
+static void chunk_header(uint8_t *p, vt_chunk_type_t type, uint16_t flags, uint64_t sz, uint32_t seq,
+                         uint32_t writer) {
+  vt_store32(p, VT_CHUNK_MAGIC);
+  vt_store16(p + VT_CHUNK_OFF_TYPE, (uint16_t)type);
+  vt_store16(p + VT_CHUNK_OFF_FLAGS, flags);
+  vt_store64(p + VT_CHUNK_OFF_SZ, sz);
+  vt_store32(p + VT_CHUNK_OFF_SEQ, seq);
+  vt_store32(p + VT_CHUNK_OFF_WRITER, writer);
+}
+
+/* seal clears the open flag and writes the checksum over the header and `sz` payload bytes. */
+static void seal(uint8_t *chunk, uint64_t sz) {
+  XXH64_state_t hash;
+  uint16_t flags = vt_load16(chunk + VT_CHUNK_OFF_FLAGS);
+  XXH64_reset(&hash, 0);
+  vt_store16(chunk + VT_CHUNK_OFF_FLAGS, (uint16_t)(flags & ~VT_CHUNK_FLAG_OPEN));
+  XXH64_update(&hash, chunk, VT_CHUNK_OFF_CHECKSUM);
+  XXH64_update(&hash, chunk + VT_CHUNK_HEADER_SZ, sz);
+  vt_store64(chunk + VT_CHUNK_OFF_CHECKSUM, XXH64_digest(&hash));
+}
+
+/* write_counters lays out the COUNTERS chunk, whose values are then updated in place. */
+static void write_counters(vt_sink_t *sink) {
+  uint8_t *chunk = sink->window + VT_SINK_FILE_HEADER_SZ;
+  uint8_t *payload = chunk + VT_CHUNK_HEADER_SZ;
+  chunk_header(chunk, VT_CHUNK_COUNTERS, VT_CHUNK_FLAG_OPEN,
+               VT_SINK_FILE_COUNTERS_SZ - VT_CHUNK_HEADER_SZ, 0, 0);
+  vt_store64(payload, VT_COUNTER_MAX);
+  for (uint64_t c = 1; c <= VT_COUNTER_MAX; c++) vt_store64(payload + 16 * c - 8, c);
+  /* Counter c is at payload + 16 c, so that index c with stride 2 words finds it. */
+  sink->counters = (_Atomic uint64_t *)payload;
+  sink->counter_stride = 2;
+}
+
+int vt_sink_open_file(vt_sink_t *sink, uint8_t const *header, size_t header_sz) {
+  sink->fd = open_new(sink);
+  if (sink->fd < 0) return sink->fd;
+  struct stat st;
+  vt_sys_fstat(sink->fd, &st);
+  sink->dev = st.st_dev;
+  sink->ino = st.st_ino;
+  int err = map_new(sink);
+  if (!err && reserve(sink, sink->window, VT_SEGMENT_SZ)) err = -ENOSPC;
+  if (err) {
+    if (sink->window) vt_sys_munmap(sink->window, sink->window_sz);
+    sink->window = NULL;
+    vt_sys_unlink(sink->path);
+    vt_sys_close(sink->fd);
+    return err;
+  }
+  memcpy(sink->window, header, header_sz);
+  write_counters(sink);
+  atomic_store_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
+  return 0;
+}
+
+uint8_t *vt_sink_claim_file(vt_sink_t *sink, uint32_t *index) {
+  uint64_t off = atomic_fetch_add_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
+  uint8_t *segment = sink->window + off;
+  if (off + VT_SEGMENT_SZ > sink->window_sz || reserve(sink, segment, VT_SEGMENT_SZ)) {
+    atomic_fetch_sub_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
+    vt_sink_stop(sink, VT_STOPPED_SPACE);
+    return NULL;
+  }
+  *index = (uint32_t)(off / VT_SEGMENT_SZ);
+  chunk_header(segment, VT_CHUNK_SEGMENT, VT_CHUNK_FLAG_OPEN, VT_SEGMENT_SZ - VT_CHUNK_HEADER_SZ,
+               *index, 0);
+  return segment;
+}
+
+void vt_sink_finish_file(vt_sink_t *sink, uint8_t *segment) {
+  (void)sink;
+  uint64_t committed = vt_load64(segment + VT_SEGMENT_OFF_COMMITTED);
+  seal(segment, VT_SEGMENT_RECORDS_OFF - VT_CHUNK_HEADER_SZ + committed);
+  vt_sys_madvise(segment, VT_SEGMENT_SZ, MADV_DONTNEED);
+}
+
+/* owns_fd: has the host left the trace's descriptor alone? */
+static int owns_fd(vt_sink_t const *sink, int fd) {
+  struct stat st;
+  return vt_sys_fstat(fd, &st) == 0 && st.st_dev == sink->dev && st.st_ino == sink->ino;
+}
+
+/* our_fd is the trace's descriptor, or a new one when the host took it, or negative. */
+static int our_fd(vt_sink_t *sink) {
+  if (owns_fd(sink, sink->fd)) return sink->fd;
+  int fd = vt_sys_open(sink->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+  if (fd < 0 || owns_fd(sink, fd)) return fd;
+  vt_sys_close(fd);
+  return -1;
+}
+
+/* resize sets the file's length, if the file can still be reached. */
+static void resize(vt_sink_t *sink, uint64_t sz) {
+  int fd = our_fd(sink);
+  if (fd < 0) return;
+  vt_sys_ftruncate(fd, (off_t)sz);
+  if (fd != sink->fd) vt_sys_close(fd);
+}
+
+void vt_sink_close_file(vt_sink_t *sink) {
+  uint64_t used = atomic_load_explicit(&sink->used, memory_order_relaxed) + CLOSING_SLACK;
+  if (used < sink->window_sz) resize(sink, used);
+}
+
+void vt_sink_reopen_file(vt_sink_t *sink) { resize(sink, sink->window_sz); }
+
+void vt_sink_forked_file(vt_sink_t *sink) {
+  if (sink->window && owns_fd(sink, sink->fd)) vt_sys_close(sink->fd);
+  sink->window = NULL; /* MADV_DONTFORK: the child never had it */
+}

@@ -1,0 +1,161 @@
+/* The ring side of the sink: finding the collector, claiming segments, and bounded waiting.
+
+   Back-pressure is bounded: a thread that finds no segment sleeps in short steps, and after a second
+   without any progress of the collector recording stops for this process. */
+#include "core/trace/sink_private.h"
+#include "core/trace/sys.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define WAIT_STEP_NS ((uint64_t)10 * 1000 * 1000)
+#define WAIT_LIMIT_NS ((uint64_t)1000 * 1000 * 1000)
+
+typedef struct {
+  int fd;
+  uint64_t nonce;
+  char socket[64];
+} spec_t;
+
+/* spec_parse splits "FD:SOCKET:NONCE". */
+static int spec_parse(spec_t *out, char const *spec) {
+  char *end;
+  long fd = strtol(spec, &end, 10);
+  if (end == spec || *end != ':' || fd < 0 || fd > INT_MAX) return -1;
+  char const *name = end + 1;
+  char const *colon = strchr(name, ':');
+  if (!colon || (size_t)(colon - name) >= sizeof out->socket) return -1;
+  memcpy(out->socket, name, (size_t)(colon - name));
+  out->socket[colon - name] = '\0';
+  out->fd = (int)fd;
+  out->nonce = strtoull(colon + 1, &end, 16);
+  return end == colon + 1 ? -1 : 0;
+}
+
+/* ring_map maps the ring behind fd if it is the one with this nonce. */
+static vt_ring_t *ring_map(int fd, uint64_t nonce) {
+  uint64_t head[3]; /* magic, collector_pid and clock, nonce */
+  if (vt_sys_pread(fd, head, sizeof head, 0) != (long)sizeof head) return NULL;
+  if (head[0] != VT_RING_MAGIC || head[2] != nonce) return NULL;
+  void *p = vt_sys_mmap(NULL, VT_RING_SZ, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  if (vt_sys_failed(p)) return NULL;
+  vt_sys_madvise(p, VT_RING_SZ, MADV_DONTDUMP);
+  return p;
+}
+
+/* receive_fd asks the collector's socket for the ring's descriptor; negative on failure. */
+static int receive_fd(char const *name) {
+  struct sockaddr_un addr = {.sun_family = AF_UNIX};
+  size_t len = strlen(name);
+  memcpy(addr.sun_path + 1, name, len);
+  int sock = vt_sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (sock < 0) return sock;
+  int fd = -1;
+  socklen_t addr_sz = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
+  if (vt_sys_connect(sock, (struct sockaddr *)&addr, addr_sz) == 0) {
+    char byte;
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    union {
+      struct cmsghdr align;
+      char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.space,
+                         .msg_controllen = sizeof control.space};
+    if (vt_sys_recvmsg(sock, &msg, 0) == 1) {
+      struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+      if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    }
+  }
+  vt_sys_close(sock);
+  return fd;
+}
+
+int vt_sink_join_ring(vt_sink_t *sink, vt_ring_t *ring) {
+  uint32_t first = sink->pid % VT_RING_IMAGES;
+  for (uint32_t i = 0; i < VT_RING_IMAGES; i++) {
+    uint32_t slot = (first + i) % VT_RING_IMAGES;
+    uint64_t expected = 0;
+    if (slot == 0) continue;
+    vt_ring_image_t *image = &ring->images[slot];
+    if (!atomic_compare_exchange_strong_explicit(&image->image, &expected, sink->image,
+                                                 memory_order_acq_rel, memory_order_relaxed))
+      continue;
+    for (uint32_t c = 0; c <= VT_COUNTER_MAX; c++)
+      atomic_store_explicit(&image->counters[c], 0, memory_order_relaxed);
+    atomic_store_explicit(&image->stopped, 0, memory_order_relaxed);
+    /* Pairs with the collector's acquire load of pid: the slot is ready once pid is set. */
+    atomic_store_explicit(&image->pid, sink->pid, memory_order_release);
+    sink->ring = ring;
+    sink->slot = slot;
+    sink->clock = ring->clock == VT_CLOCK_TSC ? VT_CLOCK_TSC : VT_CLOCK_MONOTONIC;
+    sink->counters = image->counters;
+    sink->counter_stride = 1;
+    return 0;
+  }
+  return -1;
+}
+
+int vt_sink_open_ring(vt_sink_t *sink, char const *spec_text) {
+  spec_t spec;
+  if (spec_parse(&spec, spec_text)) return -1;
+  vt_ring_t *ring = ring_map(spec.fd, spec.nonce);
+  if (!ring) {
+    int fd = receive_fd(spec.socket);
+    if (fd < 0) return -1;
+    ring = ring_map(fd, spec.nonce);
+    vt_sys_close(fd);
+    if (!ring) return -1;
+  }
+  if (vt_sink_join_ring(sink, ring) == 0) return 0;
+  vt_sys_munmap(ring, VT_RING_SZ);
+  return -1;
+}
+
+/* try_claim takes the free segment with the lowest number, so that few stay warm. Linearizes at the
+   compare-and-swap; its acquire pairs with the collector's release when it freed the segment. */
+static uint8_t *try_claim(vt_sink_t *sink, uint32_t *index) {
+  vt_ring_t *ring = sink->ring;
+  uint32_t limit = atomic_load_explicit(&ring->limit, memory_order_relaxed);
+  if (limit > VT_RING_SEGMENTS) limit = VT_RING_SEGMENTS;
+  for (uint32_t i = 0; i < limit; i++) {
+    uint64_t word = atomic_load_explicit(&ring->state[i], memory_order_relaxed);
+    if (word != VT_SEGMENT_FREE) continue;
+    if (!atomic_compare_exchange_strong_explicit(
+            &ring->state[i], &word, VT_SEGMENT_WORD(sink->slot, VT_SEGMENT_ACTIVE),
+            memory_order_acquire, memory_order_relaxed))
+      continue;
+    *index = i;
+    return vt_ring_segment(ring, i);
+  }
+  return NULL;
+}
+
+uint8_t *vt_sink_claim_ring(vt_sink_t *sink, uint32_t *index) {
+  vt_ring_t *ring = sink->ring;
+  uint64_t since = 0;
+  for (;;) {
+    uint32_t stop = atomic_load_explicit(&ring->stop, memory_order_relaxed);
+    if (stop) {
+      vt_sink_stop(sink, (vt_stopped_t)stop);
+      return NULL;
+    }
+    uint32_t progress = atomic_load_explicit(&ring->progress, memory_order_acquire);
+    uint8_t *segment = try_claim(sink, index);
+    if (segment) return segment;
+    uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
+    if (!since) since = now;
+    atomic_fetch_add_explicit(&ring->waiting, 1, memory_order_seq_cst);
+    vt_sys_futex_wait(&ring->progress, progress, WAIT_STEP_NS);
+    atomic_fetch_sub_explicit(&ring->waiting, 1, memory_order_relaxed);
+    if (atomic_load_explicit(&ring->progress, memory_order_relaxed) != progress) {
+      since = 0;
+    } else if (vt_clock_ns(CLOCK_MONOTONIC) - since > WAIT_LIMIT_NS) {
+      vt_sink_stop(sink, VT_STOPPED_COLLECTOR);
+      return NULL;
+    }
+  }
+}

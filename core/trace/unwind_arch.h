@@ -1,0 +1,78 @@
+/* What the unwinder knows about x86-64: register numbers, the kernel's signal frame, the system call
+   that tells readable pages, and the registers of the running function. Another architecture
+   replaces this file; DWARF and the memo do not change. */
+#ifndef VT_CORE_TRACE_UNWIND_ARCH_H
+#define VT_CORE_TRACE_UNWIND_ARCH_H
+
+#include <stdint.h>
+#include <string.h>
+
+#ifndef __x86_64__
+#error "the unwinder knows x86-64 only"
+#endif
+
+/* DWARF register numbers (System V ABI, AMD64 supplement, figure 3.36). */
+enum { VT_REG_RBX = 3, VT_REG_RBP = 6, VT_REG_RSP = 7, VT_REG_R12 = 12, VT_REG_RIP = 16 };
+#define VT_REG_CNT 17
+
+/* Where the return address lies, relative to the CFA, in every frame without special CFI. */
+#define VT_RA_OFF (-8)
+
+/* Registers in the kernel's signal frame relative to rsp in the restorer: ucontext.uc_mcontext. */
+#define VT_SIGNAL_RBP_OFF 120
+#define VT_SIGNAL_RSP_OFF 160
+#define VT_SIGNAL_RIP_OFF 168
+
+#define VT_PROBE_PAGE ((uint64_t)4096)
+
+/* Is the page of addr readable? rt_sigprocmask reads its set before it refuses the invalid `how`:
+   EFAULT tells that the read failed. No effect otherwise, errno untouched. */
+static inline int vt_arch_readable(uint64_t addr) {
+  register uint64_t size __asm__("r10") = 8;
+  int64_t result;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "0"((int64_t)14), "D"((int64_t)-1), "S"(addr & ~(uint64_t)7), "d"((int64_t)0),
+                     "r"(size)
+                   : "rcx", "r11", "memory");
+  return result != -14;
+}
+
+/* Registers a function must preserve, sp and pc, as they are here; others are 0. */
+static inline __attribute__((always_inline)) void vt_arch_registers(uint64_t reg[VT_REG_CNT]) {
+  memset(reg, 0, VT_REG_CNT * sizeof(*reg));
+  __asm__ volatile("movq %%rbx, 24(%0)\n\t"
+                   "movq %%rbp, 48(%0)\n\t"
+                   "movq %%rsp, 56(%0)\n\t"
+                   "movq %%r12, 96(%0)\n\t"
+                   "movq %%r13, 104(%0)\n\t"
+                   "movq %%r14, 112(%0)\n\t"
+                   "movq %%r15, 120(%0)\n\t"
+                   "leaq 0(%%rip), %%rcx\n\t"
+                   "movq %%rcx, 128(%0)"
+                   :
+                   : "r"(reg)
+                   : "rcx", "memory");
+}
+
+/* Do the 9 bytes at code call rt_sigreturn: the restorer of a libc without CFI for it? */
+static inline int vt_arch_is_restorer(void const *code) {
+  return !memcmp(code, "\x48\xc7\xc0\x0f\0\0\0\x0f\x05", 9);
+}
+
+/* Could a call instruction end right before pc? code: the 8 bytes before pc. */
+static inline int vt_arch_follows_call(uint8_t const code[8]) {
+  if (code[3] == 0xE8) return 1;
+  for (int len = 2; len <= 7; len++) {
+    uint8_t const *insn = code + 8 - len;
+    uint32_t mod = insn[1] >> 6, rm = insn[1] & 7;
+    if (insn[0] != 0xFF || ((insn[1] >> 3) & 7) != 2) continue;
+    int sib = mod != 3 && rm == 4;
+    int disp = mod == 1 ? 1 : mod == 2 || (mod == 0 && rm == 5) ? 4 : 0;
+    if (sib && mod == 0 && (insn[2] & 7) == 5) disp = 4;
+    if (len == 2 + sib + disp) return 1;
+  }
+  return 0;
+}
+
+#endif

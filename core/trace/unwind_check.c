@@ -1,0 +1,27 @@
+/* Checks a capture against unwinding that shares nothing with the memo, the caches and the packed
+   rules, and against libunwind if it is loaded. */
+#include "core/trace/unwind_impl.h"
+
+/* Frames in which a walk with all registers, from caller to the end, differs from stack. */
+static uint32_t general_differs(vt_unwind_t *u, vt_caller_t const *caller,
+                                vt_stack_t const *stack) {
+  uint64_t reg[VT_REG_CNT], pc;
+  uint32_t exact, differs = 0, i = stack->depth;
+  int result = vt_general_reach(u, caller, 0, reg, &exact);
+  while (result == VT_STEP_FRAME) {
+    pc = reg[VT_REG_RIP];
+    result = vt_general_step(u, reg, &exact);
+    if (result == VT_STEP_BOGUS && i < stack->depth) break;
+    differs += i <= stack->truncated || stack->frames[--i].pc != pc;
+  }
+  return differs + (i - stack->truncated) + ((result != VT_STEP_ROOT) != stack->truncated);
+}
+
+uint32_t vt_unwind_check(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t const *stack,
+                         uint32_t *libunwind_cnt) {
+  u->switches = 0;
+  uint32_t differs = vt_libunwind_captures ? 0 : general_differs(u, caller, stack);
+  uint32_t other = vt_libunwind_differs(caller, stack);
+  if (libunwind_cnt) *libunwind_cnt = other;
+  return differs + other;
+}

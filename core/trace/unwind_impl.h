@@ -1,0 +1,253 @@
+/* What the files of the unwinder share: the state of a thread, the packed rule, the row of a CFI
+   program, and who calls whom: memo -> rules, general, stack, libunwind; rules -> cfi -> expr;
+   general -> cfi, expr, stack. */
+#ifndef VT_CORE_TRACE_UNWIND_IMPL_H
+#define VT_CORE_TRACE_UNWIND_IMPL_H
+
+#include <stdatomic.h>
+#include "core/trace/unwind.h"
+#include "core/trace/unwind_arch.h"
+
+#define VT_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define VT_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* ---- Bytes of unwind tables: a cursor that never reads at or behind end. ---- */
+
+typedef struct {
+  uint8_t const *p;
+  uint8_t const *end;
+  uint32_t bad; /* set once something did not fit or made no sense; reads give 0 from then on */
+} vt_bytes_t;
+
+/* Unsigned little-endian integer of sz (1, 2, 4, 8) bytes. */
+uint64_t vt_bytes_uint(vt_bytes_t *b, uint32_t sz);
+/* The same, sign-extended. */
+int64_t vt_bytes_sint(vt_bytes_t *b, uint32_t sz);
+uint64_t vt_bytes_uleb(vt_bytes_t *b);
+int64_t vt_bytes_sleb(vt_bytes_t *b);
+/* Moves on by sz bytes. */
+void vt_bytes_skip(vt_bytes_t *b, uint64_t sz);
+
+/* ---- A row of the CFI table: how to find the registers of the caller. ---- */
+
+enum {
+  VT_HOW_SAME = 0,
+  VT_HOW_UNDEFINED,
+  VT_HOW_OFFSET,     /* in memory at CFA + value */
+  VT_HOW_VAL_OFFSET, /* is CFA + value */
+  VT_HOW_REGISTER,   /* in register number value */
+  VT_HOW_EXPR,       /* in memory at the address the expression at base + value gives */
+  VT_HOW_VAL_EXPR    /* is what that expression gives */
+};
+
+typedef struct {
+  int32_t value[VT_REG_CNT];
+  uint8_t how[VT_REG_CNT];
+  uint8_t cfa_how; /* VT_HOW_VAL_EXPR, else CFA = cfa_reg + cfa_value */
+  uint8_t cfa_reg;
+  int32_t cfa_value;
+} vt_row_t;
+
+#define VT_ROW_SAVED_MAX 16
+
+/* Work area and result of vt_cfi_find. */
+typedef struct {
+  vt_row_t row; /* the result */
+  vt_row_t initial;
+  vt_row_t saved[VT_ROW_SAVED_MAX];
+  uint8_t const *base;  /* expressions are at base + value */
+  uint8_t const *start; /* the segment that holds base */
+  uint8_t const *end;
+  uint32_t saved_cnt;
+  uint32_t signal; /* this frame was made by the kernel: its caller's pc is exact */
+  uint64_t begin;  /* first pc of the function */
+  struct dl_find_object object;
+} vt_cfi_t;
+
+/* NO_FDE: the object has no (sensible) row for pc. NOT_CALLED: no call leads back to pc, it is where a
+   function begins; nobody called that function yet (the end of a coroutine's stack in glibc). */
+enum { VT_CFI_FOUND = 0, VT_CFI_NO_FDE, VT_CFI_NO_OBJECT, VT_CFI_NOT_CALLED };
+
+/* Row for the frame at pc, a return address (the row of the call before it counts) or exact. */
+int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc, uint32_t exact);
+
+/* Bytes of the object's tables from addr on; bad if addr is not in the object. */
+vt_bytes_t vt_cfi_bytes(vt_cfi_t const *cfi, uint64_t addr);
+
+/* ---- Expressions (DWARF 5, 2.5) over known registers, or symbolically for packing. ---- */
+
+enum { VT_BASE_NONE = 0, VT_BASE_RSP, VT_BASE_RBP, VT_BASE_AT_RSP, VT_BASE_AT_RBP };
+
+/* v, register + v, or the 8 bytes in memory at register + v. */
+typedef struct {
+  uint64_t v;
+  uint32_t base;
+} vt_value_t;
+
+typedef struct {
+  vt_unwind_t *u;      /* whose stack is read; not used when symbolic */
+  uint64_t const *reg; /* VT_REG_CNT values, or NULL: symbolic */
+  uint64_t pc;         /* value of rip when symbolic */
+} vt_expr_env_t;
+
+/* Value of the length-prefixed expression at base + pos. push: initial stack entry or NULL. Returns 1,
+   or 0: malformed, unsupported, unreadable, or not expressible as a vt_value_t. */
+int vt_expr_eval(vt_cfi_t const *cfi, int32_t pos, vt_expr_env_t const *env,
+                 vt_value_t const *push, vt_value_t *result);
+
+/* ---- Packed rule: one step out of a frame, for a given pc. ----
+   bits 0-2 kind, 3 uses rbp, 4 restores rbp from its slot, 5 slot is rbp-relative or needs a check,
+   6-19 unused (high epoch bits in the shared cache), 20-35 slot / 8 relative to CFA (or rbp),
+   36-63 CFA offset / 8; both signed. */
+
+enum {
+  VT_RULE_RSP = 0,     /* CFA = rsp + offset */
+  VT_RULE_RBP = 1,     /* CFA = rbp + offset */
+  VT_RULE_AT_RBP = 2,  /* CFA = *(rbp + offset): a frame realigned by gcc (DRAP) */
+  VT_RULE_SIGNAL = 3,  /* the kernel's signal frame */
+  VT_RULE_GENERAL = 4, /* anything else: needs all registers */
+  VT_RULE_NO_FDE = 5,  /* code without CFI in an object */
+  VT_RULE_ROOT = 6,    /* undefined return address: the outermost frame */
+  VT_RULE_NO_OBJECT = 7 /* code in no object; never cached, an object may be mapped there later */
+};
+#define VT_RULE_KIND(rule)   ((uint32_t)(rule) & 7u)
+#define VT_RULE_USES         ((uint64_t)1 << 3)
+#define VT_RULE_RESTORES     ((uint64_t)1 << 4)
+#define VT_RULE_SLOT_CHECK   ((uint64_t)1 << 5)
+#define VT_RULE_EPOCH_SHIFT  6
+#define VT_RULE_EPOCH_MASK   ((uint64_t)0x3FFF << VT_RULE_EPOCH_SHIFT)
+#define VT_RULE_PLAIN(rule)  (!((rule) & (6u | VT_RULE_SLOT_CHECK)))
+#define VT_RULE_CFA_OFF(rule)  (((int64_t)(rule) >> 36) * 8)
+#define VT_RULE_SLOT_OFF(rule) (((int64_t)((rule) << 28) >> 48) * 8)
+
+/* ---- Flags of a memo frame (low 8 bits of info). ---- */
+
+#define VT_FRAME_EXACT    ((uint64_t)1)  /* pc is the next instruction, not a return address */
+#define VT_FRAME_BARRIER  ((uint64_t)2)  /* the step into this frame is never verified, but redone */
+#define VT_FRAME_DEREF    ((uint64_t)4)  /* its sp was read from memory (VT_RULE_AT_RBP) */
+#define VT_FRAME_USES     VT_RULE_USES
+#define VT_FRAME_RESTORES VT_RULE_RESTORES
+#define VT_FRAME_LIVE     ((uint64_t)32) /* rbp at this frame matters to a step from here outwards */
+#define VT_FRAME_CHECK    ((uint64_t)64) /* more than the return address must be verified */
+#define VT_FRAME_SET      ((uint64_t)128) /* rbp was computed by a general step, there is no slot */
+#define VT_FRAME_SLOT(info) ((info) >> 8)
+
+/* ---- State ---- */
+
+#define VT_L1_CNT 4096
+#define VT_FRAMES_INLINE 576
+#define VT_RANGE_CNT 4
+#define VT_JIT_CNT 64
+
+typedef struct {
+  uint64_t key; /* pc, VT_KEY_EXACT */
+  uint64_t rule;
+} vt_rule_slot_t;
+
+#define VT_KEY_EXACT ((uint64_t)1 << 63)
+
+typedef struct {
+  uint64_t lo;
+  uint64_t hi;
+} vt_range_t;
+
+struct vt_unwind {
+  vt_frame_t *frames; /* [0,depth): the previous capture; the top end is scratch of a capture */
+  uint32_t cap;
+  uint32_t depth;
+  uint32_t memo;     /* depth, or 0: frames are good for comparing PCs only */
+  uint32_t restep;   /* the end of the stack was not a ROOT rule: look again instead of trusting it */
+  uint64_t lo, hi;   /* the contiguous readable range the walk is in; empty: hi == lo */
+  uint64_t epoch;    /* epoch word for which l1, jit and memo hold */
+  uint32_t bypass;   /* code is being unloaded: nothing is cached */
+  uint32_t truncated;
+  uint32_t range_next;
+  uint32_t switches; /* stack switches in this walk: bounds cycles */
+  vt_unwind_counters_t counters;
+  vt_range_t range[VT_RANGE_CNT]; /* other ranges known readable */
+  uint64_t jit[VT_JIT_CNT];       /* return addresses outside objects that were found plausible */
+  vt_cfi_t cfi;
+  vt_rule_slot_t l1[VT_L1_CNT] __attribute__((aligned(64)));
+  vt_frame_t inline_frames[VT_FRAMES_INLINE] __attribute__((aligned(64)));
+};
+
+_Static_assert(sizeof(struct vt_unwind) <= VT_UNWIND_STATE_SZ, "state fits what callers map");
+_Static_assert(sizeof(vt_frame_t) == 32, "64 bytes a frame with as much scratch");
+
+/* ---- rules ---- */
+
+/* Rule for key where the caller's L1 has none. */
+uint64_t vt_rule_miss(vt_unwind_t *u, uint64_t key);
+/* Takes over a changed epoch word: forgets what it made void. */
+void vt_rule_new_epoch(vt_unwind_t *u, uint64_t word);
+/* Low 16 bits: brackets open; above: number of begins and ends. */
+extern _Atomic uint64_t vt_unwind_epoch_word;
+
+/* Low bits only: the index is on the critical path of every step. */
+static inline uint32_t vt_l1_index(uint64_t key) { return (uint32_t)key & (VT_L1_CNT - 1); }
+
+static inline uint64_t vt_rule(vt_unwind_t *u, uint64_t key) {
+  vt_rule_slot_t const *slot = &u->l1[vt_l1_index(key)];
+  return VT_LIKELY(slot->key == key) ? slot->rule : vt_rule_miss(u, key);
+}
+
+static inline uint64_t vt_rule_key(uint64_t pc, uint64_t info) {
+  return pc | ((info & VT_FRAME_EXACT) << 63);
+}
+
+/* ---- stack: which memory may be read ---- */
+
+/* Makes the range that holds the 8 bytes at addr the current one. 1, or 0: not readable. */
+int vt_stack_reach(vt_unwind_t *u, uint64_t addr);
+void vt_stack_forget(vt_unwind_t *u);
+
+static inline uint64_t vt_load(uint64_t addr) {
+  uint64_t value;
+  __builtin_memcpy(&value, (void const *)(uintptr_t)addr, sizeof(value));
+  return value;
+}
+
+static inline int vt_stack_holds(vt_unwind_t const *u, uint64_t addr) {
+  return addr >= u->lo && addr < u->hi && u->hi - addr >= 8;
+}
+
+/* *value = the 8 bytes at addr. 1, or 0: not readable. */
+static inline int vt_stack_load(vt_unwind_t *u, uint64_t addr, uint64_t *value) {
+  if (VT_UNLIKELY(!vt_stack_holds(u, addr)) && !vt_stack_reach(u, addr)) return 0;
+  *value = vt_load(addr);
+  return 1;
+}
+
+/* ---- steps that are not plain ---- */
+
+/* BOGUS: the frame stepped from is none, its pc is not a return address. */
+enum { VT_STEP_FRAME = 0, VT_STEP_ROOT, VT_STEP_LOST, VT_STEP_BOGUS };
+
+/* Out of a frame without CFI: the kernel's signal frame under a restorer without CFI (*signal is 1
+   then), else by the frame pointer. *slot: where rbp was read. */
+int vt_step_without_cfi(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint32_t *signal);
+
+/* Registers of the frame that is nth outside caller (0: caller itself), and whether its pc is exact. */
+int vt_general_reach(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth,
+                     uint64_t reg[VT_REG_CNT], uint32_t *exact);
+/* One step with all registers, no cache. */
+int vt_general_step(vt_unwind_t *u, uint64_t reg[VT_REG_CNT], uint32_t *exact);
+
+/* Bound on steps of one walk that do not lead up the stack (changes of stack): bounds cycles. */
+#define VT_SWITCHES_MAX 64
+
+/* ---- memo ---- */
+
+/* Makes room for a frame between the previous capture and the scratch frames [*top,cap). 1, or 0. */
+int vt_frames_grow(vt_unwind_t *u, uint32_t *top);
+/* Makes the scratch frames [top,cap) the frames from index at on, and fills *out. */
+void vt_frames_commit(vt_unwind_t *u, uint32_t top, uint32_t at, vt_stack_t *out);
+
+/* ---- libunwind ---- */
+
+extern uint32_t vt_libunwind_captures; /* 1: captures go through libunwind */
+void vt_libunwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out);
+/* Frames of stack that libunwind sees differently. */
+uint32_t vt_libunwind_differs(vt_caller_t const *caller, vt_stack_t const *stack);
+
+#endif

@@ -1,0 +1,118 @@
+/* Which memory may be read. A state remembers contiguous ranges of stack known to be readable; the
+   kernel is asked once per page that a walk reaches beyond them, so a wild frame pointer or damaged
+   stack ends a walk and never faults. Also the steps that rest on no CFI at all. */
+#include "core/trace/unwind_impl.h"
+
+/* Up to this distance a new page is joined to the current range, asking for each page between. */
+#define JOIN_MAX ((uint64_t)1 << 20)
+
+static int fits(vt_range_t const *range, uint64_t addr) {
+  return addr >= range->lo && addr < range->hi && range->hi - addr >= 8;
+}
+
+static int extend_up(vt_unwind_t *u, uint64_t addr) {
+  while (u->hi < addr + 8) {
+    if (!vt_arch_readable(u->hi)) return 0;
+    u->hi += VT_PROBE_PAGE;
+  }
+  return 1;
+}
+
+static int extend_down(vt_unwind_t *u, uint64_t addr) {
+  while (u->lo > addr) {
+    if (!vt_arch_readable(u->lo - VT_PROBE_PAGE)) return 0;
+    u->lo -= VT_PROBE_PAGE;
+  }
+  return 1;
+}
+
+/* Stores the current range among the others and starts one with the page of addr. */
+static int begin_range(vt_unwind_t *u, uint64_t addr) {
+  uint64_t page = addr & ~(VT_PROBE_PAGE - 1);
+  if (!vt_arch_readable(page)) return 0;
+  u->range[u->range_next++ % VT_RANGE_CNT] = (vt_range_t){u->lo, u->hi};
+  u->lo = page;
+  u->hi = page + VT_PROBE_PAGE;
+  return extend_up(u, addr);
+}
+
+static int recall_range(vt_unwind_t *u, uint64_t addr) {
+  for (uint32_t i = 0; i < VT_RANGE_CNT; i++) {
+    vt_range_t found = u->range[i];
+    if (!fits(&found, addr)) continue;
+    u->range[i] = (vt_range_t){u->lo, u->hi};
+    u->lo = found.lo;
+    u->hi = found.hi;
+    return 1;
+  }
+  return 0;
+}
+
+int vt_stack_reach(vt_unwind_t *u, uint64_t addr) {
+  if (addr < VT_PROBE_PAGE || addr > (uint64_t)INT64_MAX - VT_PROBE_PAGE) return 0;
+  if (vt_stack_holds(u, addr)) return 1;
+  if (u->hi > u->lo && addr >= u->lo && addr - u->hi + 8 <= JOIN_MAX && extend_up(u, addr))
+    return 1;
+  if (u->hi > u->lo && addr < u->lo && u->lo - addr <= JOIN_MAX && extend_down(u, addr) &&
+      extend_up(u, addr))
+    return 1;
+  if (u->switches++ >= VT_SWITCHES_MAX) return 0;
+  return recall_range(u, addr) || begin_range(u, addr);
+}
+
+void vt_stack_forget(vt_unwind_t *u) {
+  memset(u->range, 0, sizeof(u->range));
+  u->lo = u->hi = 0;
+}
+
+/* ---- steps without CFI ---- */
+
+/* A frame-pointer chain may skip this much stack at a time. */
+#define FP_STEP_MAX ((uint64_t)1 << 20)
+
+static int code_readable(uint64_t pc, uint64_t sz) {
+  uint64_t last = pc + sz - 1;
+  return vt_arch_readable(pc) &&
+         ((pc ^ last) < VT_PROBE_PAGE || vt_arch_readable(last & ~(uint64_t)7));
+}
+
+enum { CODE_BOGUS = 0, CODE_RETURN, CODE_RESTORER };
+
+/* What code without CFI at pc can be. Looks at it only after asking the kernel, once per pc. */
+static int code_kind(vt_unwind_t *u, uint64_t pc) {
+  uint64_t *known = &u->jit[(pc ^ (pc >> 6)) % VT_JIT_CNT];
+  uint8_t const *code = (uint8_t const *)(uintptr_t)pc;
+  int kind = CODE_BOGUS;
+  if (pc < VT_PROBE_PAGE || pc >> 63) return CODE_BOGUS;
+  if ((*known & ~VT_KEY_EXACT) == pc) return *known & VT_KEY_EXACT ? CODE_RESTORER : CODE_RETURN;
+  if (code_readable(pc, 9) && vt_arch_is_restorer(code)) kind = CODE_RESTORER;
+  else if (code_readable(pc - 8, 8) && vt_arch_follows_call(code - 8)) kind = CODE_RETURN;
+  if (kind && !u->bypass) *known = pc | (kind == CODE_RESTORER ? VT_KEY_EXACT : 0);
+  return kind;
+}
+
+static int step_restorer(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
+  uint64_t at = frame->sp;
+  *slot = at + VT_SIGNAL_RBP_OFF;
+  return vt_stack_load(u, *slot, &frame->rbp) &&
+                 vt_stack_load(u, at + VT_SIGNAL_RIP_OFF, &frame->pc) &&
+                 vt_stack_load(u, at + VT_SIGNAL_RSP_OFF, &frame->sp)
+             ? VT_STEP_FRAME
+             : VT_STEP_LOST;
+}
+
+int vt_step_without_cfi(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint32_t *signal) {
+  uint64_t fp = frame->rbp;
+  int kind = frame->info & VT_FRAME_EXACT ? CODE_RETURN : code_kind(u, frame->pc);
+  *signal = kind == CODE_RESTORER;
+  if (kind == CODE_BOGUS) return VT_STEP_BOGUS;
+  if (*signal) return step_restorer(u, frame, slot);
+  if (!fp) return VT_STEP_ROOT; /* the psABI's mark of the deepest frame */
+  if ((fp & 7) || fp < frame->sp || fp - frame->sp > FP_STEP_MAX) return VT_STEP_LOST;
+  if (!vt_stack_load(u, fp, &frame->rbp) || !vt_stack_load(u, fp + 8, &frame->pc))
+    return VT_STEP_LOST;
+  *slot = fp;
+  frame->sp = fp + 16;
+  if (!frame->pc) return VT_STEP_ROOT;
+  return code_kind(u, frame->pc) == CODE_BOGUS ? VT_STEP_LOST : VT_STEP_FRAME;
+}

@@ -1,0 +1,186 @@
+/* The hooks behind include/valtrace/annotate.h: blocks of annotated heaps, markers, thread names.
+
+   A heap is found by its base address in a small table that only grows; its index is the number the
+   trace uses. A base announced again gets a new number. */
+#include "valtrace/annotate.h"
+#include "preload/heaps.h"
+#include "preload/record.h"
+#include "core/trace/sys.h"
+
+#include <string.h>
+
+#define FRAME __builtin_frame_address(0)
+#define HEAPS_MAX 4096
+
+typedef struct {
+  _Atomic uint64_t base; /* 0: not yet filled or replaced */
+  uint64_t sz;
+  uint32_t kind;
+  uint32_t parent;
+  uint32_t op;
+  uint32_t name_sz;
+  uint8_t uuid[16];
+  char name[128];
+} heap_t;
+
+static heap_t *_Atomic heaps; /* HEAPS_MAX entries; number 0 is the process's own heap */
+static _Atomic uint32_t heap_cnt = 1;
+
+/* heap_number finds the latest heap announced at base; 0: none. */
+static uint32_t heap_number(void const *base) {
+  heap_t *table = atomic_load_explicit(&heaps, memory_order_acquire);
+  if (!table || !base) return 0;
+  uint32_t cnt = atomic_load_explicit(&heap_cnt, memory_order_acquire);
+  for (uint32_t i = cnt < HEAPS_MAX ? cnt : HEAPS_MAX; i-- > 1;)
+    if (atomic_load_explicit(&table[i].base, memory_order_acquire) == (uint64_t)base) return i;
+  return 0;
+}
+
+static heap_t *table_of_heaps(void) {
+  heap_t *table = atomic_load_explicit(&heaps, memory_order_acquire);
+  if (table) return table;
+  heap_t *fresh = vt_sys_memory(sizeof(heap_t) * HEAPS_MAX);
+  if (!fresh) return NULL;
+  if (atomic_compare_exchange_strong_explicit(&heaps, &table, fresh, memory_order_acq_rel,
+                                              memory_order_acquire))
+    return fresh;
+  vt_sys_munmap(fresh, sizeof(heap_t) * HEAPS_MAX);
+  return table;
+}
+
+static void write_heap(vt_stream_t *s, heap_t const *h, uint32_t number, uint32_t op) {
+  vt_message_t m = vt_stream_blob_open(s, 64 + h->name_sz);
+  vt_message_u64(&m, vt_clock_tick(s->sink->clock));
+  vt_message_u32(&m, op);
+  vt_message_u32(&m, number);
+  vt_message_u32(&m, h->kind);
+  vt_message_u32(&m, h->parent);
+  vt_message_bytes(&m, h->uuid, sizeof h->uuid);
+  vt_message_u64(&m, atomic_load_explicit(&h->base, memory_order_relaxed));
+  vt_message_u64(&m, h->sz);
+  vt_message_string(&m, h->name, h->name_sz);
+  vt_stream_blob_close(s, VT_CHUNK_HEAP, &m);
+}
+
+void vt_heaps_write(vt_stream_t *s) {
+  heap_t *table = atomic_load_explicit(&heaps, memory_order_acquire);
+  uint32_t cnt = atomic_load_explicit(&heap_cnt, memory_order_acquire);
+  for (uint32_t i = 1; table && i < cnt && i < HEAPS_MAX; i++)
+    if (atomic_load_explicit(&table[i].base, memory_order_acquire))
+      write_heap(s, &table[i], i, VT_HEAP_ATTACH);
+}
+
+/* make_uuid gives a heap without a name of its own one that no other process has. */
+static void make_uuid(uint8_t *out, uint32_t number) {
+  vt_store64(out, vt_process.sink.image);
+  vt_store64(out + 8, number);
+}
+
+static void heap_begin(int op, void const *base, unsigned long sz, int kind, char const *name,
+                       void const *uuid, void const *parent) {
+  heap_t *table = table_of_heaps();
+  uint32_t parent_number = heap_number(parent);
+  vt_thread_t *t = vt_enter(FRAME);
+  if (!t) return;
+  uint32_t number = table ? atomic_fetch_add_explicit(&heap_cnt, 1, memory_order_acq_rel) : HEAPS_MAX;
+  if (number < HEAPS_MAX) {
+    heap_t *h = &table[number];
+    h->sz = sz;
+    h->kind = (uint32_t)kind;
+    h->parent = parent_number;
+    h->name_sz = (uint32_t)strnlen(name ? name : "", sizeof h->name);
+    memcpy(h->name, name ? name : "", h->name_sz);
+    if (uuid) memcpy(h->uuid, uuid, sizeof h->uuid);
+    else make_uuid(h->uuid, number);
+    atomic_store_explicit(&h->base, (uint64_t)base, memory_order_release);
+    write_heap(&t->stream, h, number, (uint32_t)op);
+  }
+  vt_leave(t);
+}
+
+static void heap_end(int op, void const *base) {
+  uint32_t number = heap_number(base);
+  vt_thread_t *t = number ? vt_enter(FRAME) : NULL;
+  if (!t) return;
+  heap_t *h = &atomic_load_explicit(&heaps, memory_order_acquire)[number];
+  write_heap(&t->stream, h, number, (uint32_t)op);
+  atomic_store_explicit(&h->base, 0, memory_order_release);
+  vt_leave(t);
+}
+
+static void heap_op(void const *base, int op, unsigned long tag) {
+  uint32_t number = heap_number(base);
+  vt_thread_t *t = number ? vt_enter(FRAME) : NULL;
+  if (!t) return;
+  vt_message_t m = vt_stream_blob_open(&t->stream, 24);
+  vt_message_u64(&m, vt_clock_tick(t->stream.sink->clock));
+  vt_message_u32(&m, number);
+  vt_message_u32(&m, (uint32_t)op);
+  vt_message_u64(&m, tag);
+  vt_stream_blob_close(&t->stream, VT_CHUNK_HEAP_OP, &m);
+  vt_leave(t);
+}
+
+static void put_block(vt_record_t *r, int allocating, void const *frame) {
+  vt_thread_t *t = vt_enter(frame);
+  if (!t) return;
+  vt_stack_t stack;
+  vt_clock_kind_t clock = t->stream.sink->clock;
+  r->tick = allocating ? vt_clock_tick_ordered(clock) : vt_clock_tick(clock);
+  vt_capture(t, frame, &stack);
+  if (!t->text) vt_put(t, r, &stack);
+  vt_leave(t);
+}
+
+static void block_alloc(void const *base, void const *block, unsigned long sz, unsigned long align,
+                        unsigned long tag) {
+  uint32_t number = heap_number(base);
+  if (!number) return;
+  vt_record_t r = {.w0 = VT_KIND_HEAP_ALLOC | VT_API_OTHER << VT_W0_API_SHIFT,
+                   .words = {number, (uint64_t)block - (uint64_t)base, sz, align, tag},
+                   .word_cnt = 5};
+  put_block(&r, 1, FRAME);
+}
+
+static void block_free(void const *base, void const *block, int interior) {
+  uint32_t number = heap_number(base);
+  if (!number) return;
+  vt_record_t r = {.w0 = VT_KIND_HEAP_FREE | VT_API_OTHER << VT_W0_API_SHIFT |
+                         (interior ? VT_W0_WIDE : 0),
+                   .words = {number, (uint64_t)block - (uint64_t)base},
+                   .word_cnt = 2};
+  put_block(&r, 0, FRAME);
+}
+
+/* put_text writes a message of a time, the thread and a text. */
+static void put_text(vt_chunk_type_t type, char const *text, void const *frame) {
+  size_t sz = text ? strnlen(text, 4096) : 0;
+  vt_thread_t *t = vt_enter(frame);
+  if (!t) return;
+  vt_message_t m = vt_stream_blob_open(&t->stream, 20 + (uint32_t)sz);
+  vt_message_u64(&m, vt_clock_tick(t->stream.sink->clock));
+  vt_message_u32(&m, t->tid);
+  vt_message_u32(&m, 0);
+  vt_message_string(&m, text, sz);
+  vt_stream_blob_close(&t->stream, type, &m);
+  vt_leave(t);
+}
+
+static void marker(char const *text) { put_text(VT_CHUNK_MARKER, text, FRAME); }
+static void thread_name(char const *name) { put_text(VT_CHUNK_THREAD, name, FRAME); }
+static void pause_thread(void) { vt_tls.internal++; }
+static void resume_thread(void) {
+  if (vt_tls.internal) vt_tls.internal--;
+}
+
+VT_EXPORT vt_annotate_hooks_t const vt_annotate_hooks_v1 = {
+    .heap_begin = heap_begin,
+    .heap_end = heap_end,
+    .heap_op = heap_op,
+    .block_alloc = block_alloc,
+    .block_free = block_free,
+    .marker = marker,
+    .thread_name = thread_name,
+    .pause = pause_thread,
+    .resume = resume_thread,
+};

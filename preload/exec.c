@@ -1,0 +1,189 @@
+/* exec and spawn: the new image must find the shim and the collector even when the caller replaces
+   the environment, and the old image's trace must say how it ended.
+
+   Everything is built on the caller's stack: after vfork the parent's memory must not change. */
+#include "preload/process.h"
+#include "preload/options.h"
+#include "core/trace/sys.h"
+
+#include <alloca.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIRST_PID "VALTRACE_FIRST_PID="
+#define PRELOAD "LD_PRELOAD="
+
+static char const *shim_path(void) {
+  static Dl_info info;
+  if (!info.dli_fname) dladdr((void *)shim_path, &info);
+  return info.dli_fname ? info.dli_fname : "";
+}
+
+static int following(void) {
+  uint32_t gate = atomic_load_explicit(&vt_gate.value, memory_order_relaxed);
+  return gate == VT_GATE_RECORDING || gate == VT_GATE_STOPPED;
+}
+
+static size_t count(char *const *list) {
+  size_t n = 0;
+  while (list && list[n]) n++;
+  return n;
+}
+
+/* same_name: do two "NAME=value" strings have the same name? */
+static int same_name(char const *a, char const *b) {
+  size_t n = strcspn(a, "=");
+  return !strncmp(a, b, n + 1);
+}
+
+static int contains(char *const *env, char const *variable) {
+  for (; env && *env; env++)
+    if (same_name(variable, *env)) return 1;
+  return 0;
+}
+
+static char const *preload_of(char *const *env) {
+  for (; env && *env; env++)
+    if (!strncmp(*env, PRELOAD, sizeof PRELOAD - 1)) return *env + sizeof PRELOAD - 1;
+  return NULL;
+}
+
+/* first_pid_text writes "VALTRACE_FIRST_PID=N". */
+static void first_pid_text(char *out) {
+  char digits[12];
+  size_t n = sizeof digits;
+  digits[--n] = '\0';
+  uint32_t v = vt_options.first_pid;
+  do digits[--n] = (char)('0' + v % 10);
+  while (v /= 10);
+  strcpy(stpcpy(out, FIRST_PID), digits + n);
+}
+
+/* Room the enlarged environment needs: pointers, and text for two variables. */
+#define ENV_MORE 40
+#define ENV_POINTERS(env) ((count(env) + ENV_MORE) * sizeof(char *))
+#define ENV_TEXT(env)                                                                              \
+  (strlen(shim_path()) + (preload_of(env) ? strlen(preload_of(env)) : 0) + sizeof PRELOAD +        \
+   sizeof FIRST_PID + 16)
+
+/* with_shim writes to `out` the environment `env` with what recording needs added where missing. */
+static char *const *with_shim(char *const *env, char **out, char *text) {
+  char const *old = preload_of(env);
+  size_t n = 0;
+  if (!following()) return env;
+  for (char *const *e = env; e && *e; e++)
+    if (strncmp(*e, PRELOAD, sizeof PRELOAD - 1)) out[n++] = *e;
+  out[n++] = text;
+  text = stpcpy(stpcpy(text, PRELOAD), old && strstr(old, shim_path()) ? old : shim_path());
+  if (old && !strstr(old, shim_path())) text = stpcpy(stpcpy(text, ":"), old);
+  for (char const **v = vt_options_inherited; *v; v++)
+    if (!contains(env, *v)) out[n++] = (char *)*v;
+  if (vt_options.first_pid && !contains(env, FIRST_PID) &&
+      !contains((char *const *)vt_options_inherited, FIRST_PID)) {
+    out[n++] = ++text;
+    first_pid_text(text);
+  }
+  out[n] = NULL;
+  return out;
+}
+
+#define WITH_SHIM(env) with_shim(env, alloca(ENV_POINTERS(env)), alloca(ENV_TEXT(env)))
+
+/* own_image: false in a vfork child, which shares memory with the image that goes on. */
+static int own_image(void) { return vt_process.sink.pid == (uint32_t)vt_sys_getpid(); }
+
+/* REPLACE calls exec; when it returns it has failed, and recording goes on. */
+#define REPLACE(path, call)                                                                        \
+  do {                                                                                             \
+    int own = own_image();                                                                         \
+    if (own) vt_process_exec(path);                                                                \
+    call;                                                                                          \
+    if (own) vt_process_exec_failed();                                                             \
+    return -1;                                                                                     \
+  } while (0)
+
+#define REAL(type, name)                                                                           \
+  static type real;                                                                                \
+  if (!real) real = (type)dlsym(RTLD_NEXT, name)
+
+typedef int (*execve_fn)(char const *, char *const *, char *const *);
+typedef int (*fexecve_fn)(int, char *const *, char *const *);
+typedef int (*execveat_fn)(int, char const *, char *const *, char *const *, int);
+typedef int (*spawn_fn)(pid_t *, char const *, posix_spawn_file_actions_t const *,
+                        posix_spawnattr_t const *, char *const *, char *const *);
+
+VT_EXPORT int execve(char const *path, char *const argv[], char *const env[]) {
+  REAL(execve_fn, "execve");
+  char *const *more = WITH_SHIM(env);
+  REPLACE(path, real(path, argv, more));
+}
+VT_EXPORT int execv(char const *path, char *const argv[]) { return execve(path, argv, environ); }
+
+VT_EXPORT int execvpe(char const *file, char *const argv[], char *const env[]) {
+  REAL(execve_fn, "execvpe");
+  char *const *more = WITH_SHIM(env);
+  REPLACE(file, real(file, argv, more));
+}
+VT_EXPORT int execvp(char const *file, char *const argv[]) { return execvpe(file, argv, environ); }
+
+VT_EXPORT int fexecve(int fd, char *const argv[], char *const env[]) {
+  REAL(fexecve_fn, "fexecve");
+  char *const *more = WITH_SHIM(env);
+  REPLACE("(descriptor)", real(fd, argv, more));
+}
+VT_EXPORT int execveat(int dir, char const *path, char *const argv[], char *const env[], int flags) {
+  REAL(execveat_fn, "execveat");
+  char *const *more = WITH_SHIM(env);
+  REPLACE(path, real(dir, path, argv, more, flags));
+}
+
+/* LIST turns the arguments of an execl… function into an array on the stack. */
+#define LIST(argv, args, arg)                                                                      \
+  size_t argc_ = 1;                                                                                \
+  va_list args;                                                                                    \
+  va_start(args, arg);                                                                             \
+  while (va_arg(args, char *)) argc_++;                                                            \
+  va_end(args);                                                                                    \
+  char **argv = alloca((argc_ + 1) * sizeof(char *));                                              \
+  argv[0] = (char *)arg;                                                                           \
+  va_start(args, arg);                                                                             \
+  for (size_t i_ = 1; i_ <= argc_; i_++) argv[i_] = va_arg(args, char *)
+
+VT_EXPORT int execl(char const *path, char const *arg, ...) {
+  LIST(argv, args, arg);
+  va_end(args);
+  return execve(path, argv, environ);
+}
+VT_EXPORT int execlp(char const *file, char const *arg, ...) {
+  LIST(argv, args, arg);
+  va_end(args);
+  return execvpe(file, argv, environ);
+}
+VT_EXPORT int execle(char const *path, char const *arg, ...) {
+  LIST(argv, args, arg);
+  char *const *env = va_arg(args, char *const *);
+  va_end(args);
+  return execve(path, argv, env);
+}
+
+VT_EXPORT int posix_spawn(pid_t *pid, char const *path, posix_spawn_file_actions_t const *actions,
+                          posix_spawnattr_t const *attr, char *const argv[], char *const env[]) {
+  REAL(spawn_fn, "posix_spawn");
+  return real(pid, path, actions, attr, argv, WITH_SHIM(env));
+}
+VT_EXPORT int posix_spawnp(pid_t *pid, char const *file, posix_spawn_file_actions_t const *actions,
+                           posix_spawnattr_t const *attr, char *const argv[], char *const env[]) {
+  REAL(spawn_fn, "posix_spawnp");
+  return real(pid, file, actions, attr, argv, WITH_SHIM(env));
+}
+
+VT_EXPORT void _exit(int status) {
+  vt_process_end(VT_PROCESS_EXIT, (uint32_t)status & 0xff);
+  for (;;) vt_sys(SYS_exit_group, status, 0, 0, 0, 0, 0);
+}
+VT_EXPORT void _Exit(int status) { _exit(status); }

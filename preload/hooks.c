@@ -1,0 +1,151 @@
+/* The interposed C allocation functions. Each calls the real one and records what happened: an
+   allocation after it returned, a free before it is called. glibc's semantics and errno are kept,
+   because nothing here but the real call can set errno.
+
+   A function that uses __builtin_frame_address has a frame pointer and so knows its caller's state
+   without unwinding itself. */
+#include "preload/hooks.h"
+#include "preload/record.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FRAME __builtin_frame_address(0)
+
+/* take_api is the api of this call: what operator new or delete noted, or the function's own. */
+static inline vt_api_t take_api(vt_api_t own) {
+  uint32_t noted = vt_tls.api;
+  vt_tls.saw_malloc = 1;
+  if (VT_LIKELY(!noted)) return own;
+  vt_tls.api = 0;
+  return (vt_api_t)(noted - 1);
+}
+
+/* ready makes the real allocator known; 0 while it is being looked for. */
+static inline int ready(void) {
+  if (VT_LIKELY(vt_real.malloc)) return 1;
+  vt_real_find();
+  return vt_real.malloc != NULL;
+}
+
+int vt_hooks_reached(void) { return dlsym(RTLD_DEFAULT, "malloc") == (void *)malloc; }
+
+VT_EXPORT void *malloc(size_t sz) {
+  if (VT_UNLIKELY(!ready())) return vt_boot_alloc(0, sz);
+  vt_api_t api = take_api(VT_API_MALLOC);
+  void *p = vt_real.malloc(sz);
+  if (VT_LIKELY(p)) vt_record_alloc(p, sz, 0, api, FRAME);
+  return p;
+}
+
+VT_EXPORT void *calloc(size_t cnt, size_t sz) {
+  if (VT_UNLIKELY(!ready())) return vt_boot_alloc(0, cnt * sz);
+  vt_api_t api = take_api(VT_API_CALLOC);
+  void *p = vt_real.calloc(cnt, sz);
+  if (VT_LIKELY(p)) vt_record_alloc(p, cnt * sz, 0, api, FRAME);
+  return p;
+}
+
+/* free_block is every way to free: `call` frees for real. */
+#define FREE_BLOCK(p, own_api, call)                                                               \
+  do {                                                                                             \
+    vt_api_t api = take_api(own_api);                                                              \
+    if (VT_UNLIKELY(!(p)) || VT_UNLIKELY(vt_boot_owns(p))) return;                                 \
+    vt_record_free((p), api, FRAME);                                                               \
+    if (VT_UNLIKELY(vt_module_is_loader((uint64_t)__builtin_return_address(0))))                   \
+      vt_module_sweep(vt_clock_tick(vt_process.sink.clock));                                       \
+    call;                                                                                          \
+  } while (0)
+
+VT_EXPORT void free(void *p) { FREE_BLOCK(p, VT_API_FREE, vt_real.free(p)); }
+VT_EXPORT void cfree(void *p) { FREE_BLOCK(p, VT_API_FREE, vt_real.free(p)); }
+
+VT_EXPORT void free_sized(void *p, size_t sz) {
+  FREE_BLOCK(p, VT_API_FREE_SIZED, vt_real.free_sized ? vt_real.free_sized(p, sz) : vt_real.free(p));
+}
+VT_EXPORT void free_aligned_sized(void *p, size_t align, size_t sz) {
+  FREE_BLOCK(p, VT_API_FREE_SIZED,
+             vt_real.free_aligned_sized ? vt_real.free_aligned_sized(p, align, sz)
+                                        : vt_real.free(p));
+}
+
+/* move_from_boot gives a block of the bootstrap arena a home in the real allocator. */
+static void *move_from_boot(void *p, size_t sz) {
+  size_t old = vt_boot_size(p);
+  void *q = ready() ? vt_real.malloc(sz) : vt_boot_alloc(0, sz);
+  if (q) memcpy(q, p, old < sz ? old : sz);
+  return q;
+}
+
+static inline __attribute__((always_inline)) void *resize(void *p, size_t sz, vt_api_t api,
+                                                           void const *frame) {
+  if (VT_UNLIKELY(vt_boot_owns(p))) {
+    void *q = move_from_boot(p, sz);
+    if (q && !vt_boot_owns(q)) vt_record_alloc(q, sz, 0, api, frame);
+    return q;
+  }
+  if (!p) {
+    void *q = vt_real.realloc(NULL, sz);
+    if (VT_LIKELY(q)) vt_record_alloc(q, sz, 0, api, frame);
+    return q;
+  }
+  vt_record_intent(p, sz, api, frame);
+  void *q = vt_real.realloc(p, sz);
+  vt_record_done(p, q, sz, api, frame);
+  return q;
+}
+
+VT_EXPORT void *realloc(void *p, size_t sz) {
+  if (VT_UNLIKELY(!ready())) return p ? move_from_boot(p, sz) : vt_boot_alloc(0, sz);
+  return resize(p, sz, take_api(VT_API_REALLOC), FRAME);
+}
+
+/* glibc's reallocarray calls realloc through the PLT: calling it would record twice. */
+VT_EXPORT void *reallocarray(void *p, size_t cnt, size_t sz) {
+  size_t total;
+  if (__builtin_mul_overflow(cnt, sz, &total)) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  if (VT_UNLIKELY(!ready())) return p ? move_from_boot(p, total) : vt_boot_alloc(0, total);
+  return resize(p, total, VT_API_REALLOCARRAY, FRAME);
+}
+
+VT_EXPORT int posix_memalign(void **out, size_t align, size_t sz) {
+  if (VT_UNLIKELY(!ready())) return (*out = vt_boot_alloc(align, sz)) ? 0 : ENOMEM;
+  vt_api_t api = take_api(VT_API_POSIX_MEMALIGN);
+  int err = vt_real.posix_memalign(out, align, sz);
+  if (VT_LIKELY(!err) && *out) vt_record_alloc(*out, sz, align, api, FRAME);
+  return err;
+}
+
+#define ALIGNED(own_api, align, sz, call)                                                          \
+  do {                                                                                             \
+    if (VT_UNLIKELY(!ready())) return vt_boot_alloc(align, sz);                                    \
+    vt_api_t api = take_api(own_api);                                                              \
+    void *p = call;                                                                                \
+    if (VT_LIKELY(p)) vt_record_alloc(p, sz, align, api, FRAME);                                   \
+    return p;                                                                                      \
+  } while (0)
+
+VT_EXPORT void *aligned_alloc(size_t align, size_t sz) {
+  ALIGNED(VT_API_ALIGNED_ALLOC, align, sz, vt_real.aligned_alloc(align, sz));
+}
+VT_EXPORT void *memalign(size_t align, size_t sz) {
+  ALIGNED(VT_API_MEMALIGN, align, sz, vt_real.memalign(align, sz));
+}
+VT_EXPORT void *valloc(size_t sz) {
+  ALIGNED(VT_API_VALLOC, (size_t)getpagesize(), sz, vt_real.valloc(sz));
+}
+VT_EXPORT void *pvalloc(size_t sz) {
+  ALIGNED(VT_API_PVALLOC, (size_t)getpagesize(), sz, vt_real.pvalloc(sz));
+}
+
+VT_EXPORT size_t malloc_usable_size(void *p) {
+  if (p && vt_boot_owns(p)) return vt_boot_size(p);
+  return ready() ? vt_real.malloc_usable_size(p) : 0;
+}

@@ -1,0 +1,184 @@
+/* What a trace begins with: who is recorded, when, where; and where it goes. */
+#include "preload/process.h"
+#include "preload/heaps.h"
+#include "preload/options.h"
+#include "core/trace/name.h"
+#include "core/trace/sys.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/utsname.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define COMMAND_MAX 16384
+#define FEW_STRINGS_SZ (COMMAND_MAX + PATH_MAX + 1024)
+
+/* read_file reads at most cap bytes of a small file; returns the number read. */
+static size_t read_file(char const *path, char *buf, size_t cap) {
+  int fd = vt_sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  size_t sz = 0;
+  for (long n; sz < cap && (n = vt_sys_read(fd, buf + sz, cap - sz)) > 0;) sz += (size_t)n;
+  vt_sys_close(fd);
+  return sz;
+}
+
+static void put_fixed(vt_message_t *m) {
+  vt_process_t *p = &vt_process;
+  vt_message_bytes(m, VT_MAGIC, VT_MAGIC_SZ);
+  vt_message_u32(m, VT_FORMAT_VERSION | VT_FORMAT_VERSION << 16);
+  vt_message_u32(m, 0); /* header size, set by header_finish */
+  vt_message_u64(m, 0);
+  vt_message_u64(m, (vt_options.no_free_stacks ? VT_OPTIONAL_NO_FREE_STACKS : 0) |
+                        (p->sink.ring ? 0 : VT_OPTIONAL_NO_COLLECTOR));
+#if defined(__x86_64__)
+  vt_message_u32(m, EM_X86_64 | 1u << 16 | 8u << 24);
+#else
+  vt_message_u32(m, EM_AARCH64 | 1u << 16 | 8u << 24);
+#endif
+  vt_message_u32(m, 4096);
+  vt_message_u32(m, p->sink.pid);
+  vt_message_u32(m, p->ppid);
+  vt_message_u64(m, p->sink.image);
+  vt_message_u64(m, p->tick_hz);
+  vt_message_u64(m, p->start_tick);
+  vt_message_u64(m, p->start_unix_ns);
+  vt_message_u64(m, 0); /* sampling period: every event */
+  vt_message_u32(m, 0);
+  vt_message_u32(m, 0); /* raw records have no time shift */
+}
+
+static void put_strings(vt_message_t *m, char *scratch) {
+  struct utsname host = {0};
+  vt_sys(SYS_uname, (long)&host, 0, 0, 0, 0, 0);
+  vt_message_string(m, host.nodename, strlen(host.nodename));
+  long n = vt_sys_readlink("/proc/self/exe", scratch, PATH_MAX);
+  vt_message_string(m, scratch, n > 0 ? (size_t)n : 0);
+  size_t sz = read_file("/proc/self/cmdline", scratch, COMMAND_MAX);
+  vt_message_string(m, scratch, sz);
+}
+
+/* header_finish pads the header to `sz` and writes its size and hash. */
+static void header_finish(vt_message_t *m, uint32_t sz) {
+  memset(m->data + m->sz, 0, sz - m->sz);
+  vt_store32(m->data + VT_HEADER_OFF_SZ, sz);
+  vt_store64(m->data + sz - 8, XXH64(m->data, sz - 8, 0));
+  m->sz = sz;
+}
+
+/* host_and_program fetches what a file name pattern may name. */
+static void host_and_program(char *host, size_t host_cap, char *program, size_t program_cap) {
+  struct utsname u = {0};
+  vt_sys(SYS_uname, (long)&u, 0, 0, 0, 0, 0);
+  strncpy(host, u.nodename, host_cap - 1);
+  long n = vt_sys_readlink("/proc/self/exe", program, program_cap - 1);
+  program[n > 0 ? n : 0] = '\0';
+}
+
+/* numbered finds the first free name of the form NAME.PID.N.EXT. */
+static int numbered(char *out, char const *name, uint32_t pid) {
+  struct stat st;
+  for (uint32_t n = 1; n; n++) {
+    if (vt_name_numbered(out, PATH_MAX, name, pid, n) < 0) return -1;
+    if (vt_sys(SYS_newfstatat, AT_FDCWD, (long)out, (long)&st, AT_SYMLINK_NOFOLLOW, 0, 0)) return 0;
+  }
+  return -1;
+}
+
+/* name_file chooses the path of this image's file: the pattern names the last image of the first
+   process, so that an earlier image of it is renamed and other processes get a number. */
+static int name_file(char *path) {
+  char name[PATH_MAX] = "", host[256] = "", program[PATH_MAX], aside[PATH_MAX];
+  char const *pattern = vt_options.output ? vt_options.output : VT_NAME_DEFAULT;
+  if (pattern[0] != '/') {
+    long n = vt_sys_getcwd(name, sizeof name);
+    if (n <= 0) return -1;
+    name[n - 1] = '/';
+  }
+  size_t at = strlen(name);
+  host_and_program(host, sizeof host, program, sizeof program);
+  if (vt_name_expand(name + at, sizeof name - at, pattern, vt_process.sink.pid, program, host) < 0)
+    return -1;
+  int first = !vt_process.forked &&
+              (!vt_options.first_pid || vt_options.first_pid == vt_process.sink.pid);
+  if (!vt_name_has_pid(pattern) && !first) return numbered(path, name, vt_process.sink.pid);
+  if (!vt_options.first_pid) vt_options.first_pid = vt_process.sink.pid;
+  else if (numbered(aside, name, vt_process.sink.pid) == 0) vt_sys_rename(name, aside);
+  memcpy(path, name, sizeof name);
+  return 0;
+}
+
+static int open_file(char const **why) {
+  vt_sink_t *sink = &vt_process.sink;
+  *why = "the file name is too long or the current folder is gone";
+  if (name_file(sink->path)) return -1;
+  uint8_t *buf = vt_sys_memory(VT_SINK_FILE_HEADER_SZ);
+  if (!buf) return -1;
+  vt_message_t m = {.data = buf, .cap = VT_SINK_FILE_HEADER_SZ - 8};
+  put_fixed(&m);
+  put_strings(&m, (char *)buf + VT_SINK_FILE_HEADER_SZ - COMMAND_MAX - 8);
+  header_finish(&m, VT_SINK_FILE_HEADER_SZ);
+  int err = vt_sink_open_file(sink, buf, m.sz);
+  vt_sys_munmap(buf, VT_SINK_FILE_HEADER_SZ);
+  *why = err == -ENOENT || err == -ENOTDIR ? "no such folder"
+         : err == -EACCES || err == -EROFS ? "no permission"
+         : err == -ENOSPC                  ? "no space on the device"
+                                           : "the file system or a limit does not allow it";
+  return err;
+}
+
+int vt_image_open(char const **why) {
+  vt_process_t *p = &vt_process;
+  vt_sink_t *sink = &p->sink;
+  sink->pid = (uint32_t)vt_sys_getpid();
+  sink->image = ((uint64_t)sink->pid << 32 | (uint32_t)p->start_tick) ^ p->start_unix_ns << 8;
+  int joined = sink->ring                ? vt_sink_join_ring(sink, sink->ring)
+               : vt_options.collector ? vt_sink_open_ring(sink, vt_options.collector)
+                                      : -1;
+  if (joined == 0) {
+    p->tick_hz = sink->ring->tick_hz;
+    return 0;
+  }
+  sink->ring = NULL;
+  return open_file(why);
+}
+
+/* begin_ring sends the header as a message: the collector writes the file. */
+static void begin_ring(vt_stream_t *s) {
+  vt_message_t m = vt_stream_blob_open(s, FEW_STRINGS_SZ + 256);
+  char *scratch = vt_sys_memory(COMMAND_MAX);
+  if (!m.cap || !scratch) return;
+  put_fixed(&m);
+  put_strings(&m, scratch);
+  vt_sys_munmap(scratch, COMMAND_MAX);
+  header_finish(&m, (uint32_t)vt_pad8(m.sz) + 8);
+  vt_stream_blob_close(s, VT_CHUNK_IMAGE, &m);
+}
+
+void vt_image_process(vt_stream_t *s, vt_process_kind_t kind, uint32_t value, char const *text) {
+  vt_message_t m = vt_stream_blob_open(s, 20 + (uint32_t)strlen(text));
+  vt_message_u64(&m, vt_clock_tick(vt_process.sink.clock));
+  vt_message_u32(&m, kind);
+  vt_message_u32(&m, value);
+  vt_message_string(&m, text, strlen(text));
+  vt_stream_blob_close(s, VT_CHUNK_PROCESS, &m);
+}
+
+static void clock_pair(vt_stream_t *s) {
+  vt_message_t m = vt_stream_blob_open(s, 24);
+  vt_message_u64(&m, vt_clock_tick(vt_process.sink.clock));
+  vt_message_u64(&m, vt_clock_ns(CLOCK_MONOTONIC));
+  vt_message_u64(&m, vt_clock_ns(CLOCK_REALTIME));
+  vt_stream_blob_close(s, VT_CHUNK_CLOCK, &m);
+}
+
+void vt_image_begin(vt_stream_t *s) {
+  if (vt_process.sink.ring) begin_ring(s);
+  clock_pair(s);
+  if (vt_process.forked) vt_image_process(s, VT_PROCESS_FORKED, vt_process.ppid, "");
+  else vt_image_process(s, VT_PROCESS_STARTED, 0, "");
+  vt_module_flush(s);
+  vt_heaps_write(s);
+}

@@ -1,0 +1,12 @@
+# The shim. It links the freestanding tracing core as position-independent code and libc, nothing else.
+SHIM_SRC := $(wildcard preload/*.c) $(wildcard core/trace/*.c)
+SHIM     := $(BUILD)/lib/libvaltrace.so
+LIBS     += $(SHIM)
+
+$(SHIM): $(call pics,$(SHIM_SRC)) preload/libvaltrace.map
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=preload/libvaltrace.map \
+	  -Wl,-soname,libvaltrace.so -Wl,-z,defs,-z,relro,-z,now -Wl,--as-needed
+PIC_CFLAGS = -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-exceptions \
+             -fasynchronous-unwind-tables -fno-builtin-malloc -fno-builtin-calloc -fno-stack-protector \
+             -fno-plt $(OPT_HOT)

@@ -1,0 +1,73 @@
+/* Reading the VALTRACE_… variables; see options.h. */
+#include "preload/options.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define INHERITED_MAX 32
+#define COPY_SZ 16384
+
+vt_options_t vt_options = {.text_fd = -1, .max_depth = UINT32_MAX};
+char const *vt_options_inherited[INHERITED_MAX + 1];
+
+/* Copies of our variables: programs overwrite their environment block (setproctitle). */
+static char copies[COPY_SZ];
+
+static void copy_variables(void) {
+  size_t n = 0, used = 0;
+  for (char **e = environ; *e && n < INHERITED_MAX; e++) {
+    size_t sz = strlen(*e) + 1;
+    if (strncmp(*e, "VALTRACE_", 9) || sz > COPY_SZ - used) continue;
+    vt_options_inherited[n++] = memcpy(copies + used, *e, sz);
+    used += sz;
+  }
+}
+
+static char const *value(char const *name) {
+  size_t len = strlen(name);
+  for (char const **v = vt_options_inherited; *v; v++)
+    if (!strncmp(*v, name, len) && (*v)[len] == '=' && (*v)[len + 1]) return *v + len + 1;
+  return NULL;
+}
+
+static int flag(char const *name) {
+  char const *v = value(name);
+  return v && strcmp(v, "0") != 0;
+}
+
+/* number parses a decimal number; returns -1 for anything else. */
+static long number(char const *text) {
+  char *end;
+  long n = strtol(text, &end, 10);
+  return end == text || *end || n < 0 ? -1 : n;
+}
+
+char const *vt_options_read(void) {
+  vt_options_t *o = &vt_options;
+  char const *error = NULL;
+  char const *v;
+  copy_variables();
+  o->collector = value("VALTRACE_COLLECTOR");
+  o->output = value("VALTRACE_OUTPUT");
+  o->no_free_stacks = flag("VALTRACE_NO_FREE_STACKS");
+  o->no_children = flag("VALTRACE_NO_CHILDREN");
+  o->unwind_check = flag("VALTRACE_UNWIND_CHECK");
+  if ((v = value("VALTRACE_MAX_DEPTH"))) {
+    long n = number(v);
+    if (n < 1 || n >= UINT32_MAX) error = "VALTRACE_MAX_DEPTH: not a number of frames from 1 up";
+    else o->max_depth = (uint32_t)n;
+  }
+  if ((v = value("VALTRACE_FIRST_PID"))) o->first_pid = (uint32_t)number(v);
+  if ((v = value("VALTRACE_SINK"))) {
+    o->text_fd = strncmp(v, "text:", 5) ? -1 : (int)number(v + 5);
+    if (o->text_fd < 0) error = "VALTRACE_SINK: not of the form text:FD";
+  }
+  if ((v = value("VALTRACE_UNWINDER"))) {
+    o->libunwind = !strcmp(v, "libunwind");
+    if (!o->libunwind && strcmp(v, "own"))
+      error = "VALTRACE_UNWINDER: neither own nor libunwind";
+  }
+  return error;
+}

@@ -1,0 +1,28 @@
+/* What the environment asks of the shim: the VALTRACE_… variables, read once at start. */
+#ifndef VT_PRELOAD_OPTIONS_H
+#define VT_PRELOAD_OPTIONS_H
+
+#include <stdint.h>
+
+typedef struct {
+  char const *collector; /* VALTRACE_COLLECTOR: see core/trace/ring.h */
+  char const *output;    /* VALTRACE_OUTPUT: file name pattern without collector */
+  int text_fd;           /* VALTRACE_SINK=text:FD, else -1 */
+  uint32_t max_depth;    /* VALTRACE_MAX_DEPTH, else UINT32_MAX */
+  uint32_t first_pid;    /* VALTRACE_FIRST_PID: the recording's first process, 0: this one is it */
+  int no_free_stacks;    /* VALTRACE_NO_FREE_STACKS=1 */
+  int no_children;       /* VALTRACE_NO_CHILDREN=1 */
+  int libunwind;         /* VALTRACE_UNWINDER=libunwind */
+  int unwind_check;      /* VALTRACE_UNWIND_CHECK=1 */
+} vt_options_t;
+
+extern vt_options_t vt_options;
+
+/* vt_options_read fills vt_options from the environment, which it copies. Returns a static message for a bad value, else NULL. */
+char const *vt_options_read(void);
+
+/* The variables a new process image must inherit to be recorded, as "NAME=value" strings, ended by
+   NULL; LD_PRELOAD is not among them. Valid after vt_options_read. */
+extern char const *vt_options_inherited[];
+
+#endif

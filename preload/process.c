@@ -1,0 +1,234 @@
+/* Start, fork and end of a process image, and the slow ways into and out of an event. */
+#include "preload/process.h"
+#include "preload/hooks.h"
+#include "preload/options.h"
+#include "core/trace/sys.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CALIBRATION_NS 100000
+#define STACK_MAX ((uint64_t)64 << 20)
+
+/* The page must lie in anonymous memory for MADV_WIPEONFORK: whole pages of .bss do. */
+vt_gate_t vt_gate __attribute__((aligned(4096)));
+vt_process_t vt_process;
+static _Atomic int started; /* 0 not yet, 1 someone is at it, 2 done */
+static _Atomic int ended;
+
+void vt_say(char const *what, char const *why, char const *advice) {
+  static _Atomic int said;
+  char line[512];
+  size_t n = 0;
+  if (atomic_exchange_explicit(&said, 1, memory_order_relaxed)) return;
+  char const *parts[] = {"valtrace: ", what, ": ", why, " (", advice, ")\n"};
+  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+    size_t len = strlen(parts[i]);
+    if (len > sizeof line - n) len = sizeof line - n;
+    memcpy(line + n, parts[i], len);
+    n += len;
+  }
+  vt_sys_write(STDERR_FILENO, line, n);
+}
+
+/* clock_choose trusts the TSC where the kernel does. */
+static vt_clock_kind_t clock_choose(void) {
+  char source[8] = "";
+  int fd = vt_sys_open("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+                       O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return VT_CLOCK_MONOTONIC;
+  long n = vt_sys_read(fd, source, sizeof source - 1);
+  vt_sys_close(fd);
+  return n >= 4 && !memcmp(source, "tsc\n", 4) ? VT_CLOCK_TSC : VT_CLOCK_MONOTONIC;
+}
+
+/* calibrate estimates ticks per second over a tenth of a millisecond; segments carry pairs that let a
+   reader do better. */
+static uint64_t calibrate(vt_clock_kind_t kind) {
+  if (kind == VT_CLOCK_MONOTONIC) return 1000000000u;
+  uint64_t ns0 = vt_clock_ns(CLOCK_MONOTONIC), tick0 = vt_clock_tick(kind), ns;
+  do ns = vt_clock_ns(CLOCK_MONOTONIC);
+  while (ns - ns0 < CALIBRATION_NS);
+  uint64_t ticks = vt_clock_tick(kind) - tick0;
+  return (uint64_t)((unsigned __int128)ticks * 1000000000u / (ns - ns0));
+}
+
+static void note_start(void) {
+  vt_process.start_tick = vt_clock_tick(vt_process.sink.clock);
+  vt_process.start_unix_ns = vt_clock_ns(CLOCK_REALTIME);
+  vt_process.ppid = (uint32_t)vt_sys_getppid();
+}
+
+static int children_off(void) {
+  /* A text log has no room for a second process's addresses. */
+  return (vt_options.no_children || vt_options.text_fd >= 0) && vt_options.first_pid &&
+         vt_options.first_pid != (uint32_t)vt_sys_getpid();
+}
+
+/* begin_image opens the trace of this image and writes what it begins with. */
+static int begin_image(void) {
+  char const *why = "";
+  note_start();
+  if (vt_options.text_fd < 0 && vt_image_open(&why)) {
+    vt_say("this process is not recorded", why, "set VALTRACE_OUTPUT to a path that can be written");
+    return -1;
+  }
+  vt_thread_t *t = vt_tls.own ? vt_tls.own : vt_thread_acquire();
+  if (!t) return -1;
+  if (!vt_tls.own) vt_thread_adopt(t);
+  if (vt_options.text_fd < 0) vt_image_begin(&t->stream);
+  if (!vt_hooks_reached()) vt_sink_count(&vt_process.sink, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE, 1);
+  return 0;
+}
+
+static void on_process_exit(int status, void *arg) {
+  (void)arg;
+  vt_process_end(VT_PROCESS_EXIT, (uint32_t)status & 0xff);
+}
+
+/* set_up prepares all that does not belong to one trace. */
+static int set_up(void) {
+  char const *error = vt_options_read();
+  if (error) vt_say("bad option", error, "the default is used");
+  vt_process.sink.clock = clock_choose();
+  vt_process.tick_hz = calibrate(vt_process.sink.clock);
+  if (children_off()) return -1;
+  if (!vt_options.first_pid && vt_options.text_fd >= 0)
+    vt_options.first_pid = (uint32_t)vt_sys_getpid();
+  void *rules = vt_sys_memory(VT_UNWIND_GLOBAL_SZ);
+  if (!rules || vt_unwind_global_init(rules, VT_UNWIND_GLOBAL_SZ) || vt_thread_init()) return -1;
+  vt_unwind_object_seen = vt_module_seen;
+  vt_module_init(vt_process.sink.clock);
+  if (vt_options.libunwind && vt_unwind_use_libunwind())
+    vt_say("VALTRACE_UNWINDER=libunwind", "libunwind.so.8 cannot be loaded",
+           "install libunwind8; the own unwinder is used");
+  vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK);
+  on_exit(on_process_exit, NULL);
+  pthread_atfork(NULL, NULL, vt_process_forked);
+  return 0;
+}
+
+static void gate_set(uint32_t value) {
+  atomic_store_explicit(&vt_gate.value, value, memory_order_relaxed);
+}
+
+/* start runs once, in the first hook or the constructor, whichever comes first. */
+static void start(void) {
+  int none = 0;
+  if (!environ) return; /* libc is not set up yet: a resolver of an indirect function allocates */
+  if (!atomic_compare_exchange_strong_explicit(&started, &none, 1, memory_order_acq_rel,
+                                               memory_order_acquire))
+    return;
+  vt_tls.internal++;
+  int failed = set_up() || begin_image();
+  vt_tls.internal--;
+  gate_set(failed ? VT_GATE_OFF : VT_GATE_RECORDING);
+  atomic_store_explicit(&started, 2, memory_order_release);
+}
+
+__attribute__((constructor)) static void on_load(void) {
+  if (!atomic_load_explicit(&started, memory_order_acquire)) start();
+}
+
+void vt_process_forked(void) {
+  if (atomic_load_explicit(&started, memory_order_acquire) != 2 ||
+      atomic_load_explicit(&vt_gate.value, memory_order_relaxed) != VT_GATE_CLOSED)
+    return; /* the atfork handler and the first event both come here */
+  gate_set(VT_GATE_OFF);
+  if (children_off()) return;
+  vt_tls.internal++;
+  vt_tls.busy = 0;
+  vt_process.forked = 1;
+  atomic_store_explicit(&ended, 0, memory_order_relaxed);
+  vt_sink_forked(&vt_process.sink);
+  vt_thread_reset_all(vt_tls.own);
+  vt_module_restart();
+  if (vt_tls.own) vt_stream_thread(&vt_tls.own->stream, (uint32_t)vt_sys_gettid());
+  int failed = begin_image();
+  vt_tls.internal--;
+  if (!failed) gate_set(VT_GATE_RECORDING);
+}
+
+/* on_signal_stack: does this thread run on its alternate signal stack? */
+static int on_signal_stack(void) {
+  stack_t ss = {0};
+  return vt_sys(SYS_sigaltstack, 0, (long)&ss, 0, 0, 0, 0) == 0 && (ss.ss_flags & SS_ONSTACK);
+}
+
+/* left_behind: the hook that was busy has been left by a longjmp, as its frame is below ours. */
+static int left_behind(uint64_t frame) {
+  return frame > vt_tls.busy && frame - vt_tls.busy < STACK_MAX && !on_signal_stack();
+}
+
+vt_thread_t *vt_enter_slow(uint64_t frame) {
+  if (vt_tls.internal) return NULL;
+  uint32_t gate = atomic_load_explicit(&vt_gate.value, memory_order_relaxed);
+  if (gate == VT_GATE_CLOSED) {
+    if (atomic_load_explicit(&started, memory_order_acquire) == 2) vt_process_forked();
+    else start();
+    gate = atomic_load_explicit(&vt_gate.value, memory_order_relaxed);
+  }
+  if (gate == VT_GATE_STOPPED) vt_sink_count(&vt_process.sink, VT_COUNTER_LOST, 1);
+  if (gate != VT_GATE_RECORDING) return NULL;
+  if (vt_tls.busy && left_behind(frame)) {
+    vt_tls.busy = 0;
+    vt_tls.own->stream.depth = VT_DEPTH_UNKNOWN;
+    vt_unwind_reset(vt_tls.own->stream.unwind);
+  }
+  if (vt_tls.busy) {
+    vt_thread_t *borrowed = vt_thread_acquire();
+    if (!borrowed) vt_sink_count(&vt_process.sink, VT_COUNTER_NESTED_LOST, 1);
+    return borrowed;
+  }
+  if (!vt_tls.own) {
+    vt_thread_t *t = vt_thread_acquire();
+    if (!t || vt_tls.exiting >= PTHREAD_DESTRUCTOR_ITERATIONS) return t;
+    vt_thread_adopt(t);
+  }
+  vt_tls.busy = frame;
+  return vt_tls.own;
+}
+
+void vt_leave_slow(vt_thread_t *t) { vt_thread_release(t); }
+
+void vt_losing(vt_thread_t *t) {
+  if (atomic_load_explicit(&t->stream.sink->stopped, memory_order_relaxed))
+    gate_set(VT_GATE_STOPPED);
+}
+
+/* say_end writes how this image ends and hands the thread's records over. */
+static void say_end(vt_process_kind_t kind, uint32_t value, char const *text) {
+  vt_thread_t *t = vt_enter(__builtin_frame_address(0));
+  if (!t) return;
+  vt_module_flush(&t->stream);
+  vt_image_process(&t->stream, kind, value, text);
+  vt_stream_finish(&t->stream);
+  t->stream.depth = VT_DEPTH_UNKNOWN;
+  vt_leave(t);
+}
+
+static int recording_here(void) {
+  return atomic_load_explicit(&vt_gate.value, memory_order_relaxed) == VT_GATE_RECORDING &&
+         vt_options.text_fd < 0 && vt_process.sink.pid == (uint32_t)vt_sys_getpid();
+}
+
+void vt_process_end(vt_process_kind_t kind, uint32_t value) {
+  if (!recording_here() || atomic_exchange_explicit(&ended, 1, memory_order_relaxed)) return;
+  say_end(kind, value, "");
+  if (!vt_process.sink.ring) vt_sink_close_file(&vt_process.sink);
+}
+
+void vt_process_exec(char const *path) {
+  if (!recording_here()) return;
+  say_end(VT_PROCESS_EXEC, 0, path ? path : "");
+  if (!vt_process.sink.ring) vt_sink_close_file(&vt_process.sink);
+}
+
+void vt_process_exec_failed(void) {
+  if (!recording_here()) return;
+  if (!vt_process.sink.ring) vt_sink_reopen_file(&vt_process.sink);
+  say_end(VT_PROCESS_EXEC_FAILED, 0, "");
+}

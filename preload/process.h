@@ -1,0 +1,109 @@
+/* The life of a process image under the shim: start, fork, exec, exit; and the per-thread state that
+   a hook enters and leaves.
+
+   The gate is the one word the event path reads to learn whether to record. It lies in a page that a
+   fork wipes, so that a child, however it was forked, finds it closed and starts a trace of its own. */
+#ifndef VT_PRELOAD_PROCESS_H
+#define VT_PRELOAD_PROCESS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include "core/trace/module.h"
+#include "core/trace/stream.h"
+#include "core/trace/unwind.h"
+
+#define VT_LIKELY(x) __builtin_expect(!!(x), 1)
+#define VT_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define VT_EXPORT __attribute__((visibility("default")))
+
+/* What one thread needs to record: reused by later threads, never unmapped. */
+typedef struct vt_thread {
+  vt_stream_t stream;
+  uint32_t id;   /* index in the table of states */
+  uint32_t next; /* id of the next free state */
+  uint32_t tid;
+  char *text; /* buffer of the text sink, NULL when recording a trace */
+} vt_thread_t;
+
+/* All thread-local storage of the shim. */
+typedef struct {
+  vt_thread_t *own; /* this thread's state; NULL before its first event and after its end */
+  uint64_t busy;    /* frame address of the hook that uses `own`, 0: none */
+  uint32_t api;     /* vt_api_t + 1 set by operator new/delete for the malloc/free inside, else 0 */
+  uint32_t internal; /* > 0: calls made by the shim itself, not recorded */
+  uint32_t exiting;  /* rounds of thread-specific destructors seen; see thread.c */
+  uint32_t saw_malloc; /* a malloc or free hook ran: cxx.c asks */
+} vt_tls_t;
+extern __thread vt_tls_t vt_tls;
+_Static_assert(sizeof(vt_tls_t) <= 64, "dlopen of the shim needs static TLS");
+
+enum { VT_GATE_CLOSED = 0, VT_GATE_RECORDING = 1, VT_GATE_STOPPED = 2, VT_GATE_OFF = 3 };
+typedef union {
+  _Atomic uint32_t value; /* VT_GATE_… */
+  uint8_t page[4096];
+} vt_gate_t;
+extern vt_gate_t vt_gate;
+
+typedef struct {
+  vt_sink_t sink;
+  uint64_t start_tick;
+  uint64_t start_unix_ns;
+  uint64_t tick_hz;
+  uint32_t ppid;
+  int forked; /* this image began with a fork, not with an exec */
+} vt_process_t;
+extern vt_process_t vt_process;
+
+/* vt_enter_slow: start of the process, of a forked child or of a thread; nested and late events. */
+vt_thread_t *vt_enter_slow(uint64_t frame);
+void vt_leave_slow(vt_thread_t *t);
+/* vt_losing: an event could not be written; closes the gate when recording has stopped. */
+void vt_losing(vt_thread_t *t);
+
+/* vt_enter begins the recording of one event and returns the state to record with, owned until
+   vt_leave; NULL: do not record. `frame` is the hook's frame address. */
+static inline vt_thread_t *vt_enter(void const *frame) {
+  vt_thread_t *t = vt_tls.own;
+  if (VT_UNLIKELY(atomic_load_explicit(&vt_gate.value, memory_order_relaxed) !=
+                      VT_GATE_RECORDING ||
+                  !t || vt_tls.busy))
+    return vt_enter_slow((uint64_t)frame);
+  vt_tls.busy = (uint64_t)frame;
+  atomic_signal_fence(memory_order_seq_cst);
+  return t;
+}
+
+static inline void vt_leave(vt_thread_t *t) {
+  atomic_signal_fence(memory_order_seq_cst);
+  if (VT_UNLIKELY(t != vt_tls.own)) return vt_leave_slow(t);
+  vt_tls.busy = 0;
+}
+
+/* thread.c: the states. vt_thread_acquire returns a free or new state set up for the calling thread
+   (NULL: no memory); vt_thread_reset_all makes all but `keep` free, in a forked child. */
+vt_thread_t *vt_thread_acquire(void);
+void vt_thread_release(vt_thread_t *t);
+void vt_thread_adopt(vt_thread_t *t);
+void vt_thread_reset_all(vt_thread_t *keep);
+int vt_thread_init(void);
+
+/* image.c: the messages a trace begins with. */
+int vt_image_open(char const **why);
+void vt_image_begin(vt_stream_t *s);
+void vt_image_process(vt_stream_t *s, vt_process_kind_t kind, uint32_t value, char const *text);
+
+/* vt_process_end records how the process ends and completes the trace; only the first call counts. */
+void vt_process_end(vt_process_kind_t kind, uint32_t value);
+
+/* vt_process_exec records that exec is about to replace this image, vt_process_exec_failed that it did
+   not. Only for the process the trace is of, not for its vfork children. */
+void vt_process_exec(char const *path);
+void vt_process_exec_failed(void);
+
+/* vt_process_forked begins the trace of a forked child; does nothing when it has begun. */
+void vt_process_forked(void);
+
+/* vt_say writes one line "valtrace: what: why (what to do)" to standard error, once. */
+void vt_say(char const *what, char const *why, char const *advice);
+
+#endif

@@ -1,0 +1,46 @@
+/* The rarer half of recording: realloc, and the check against a second unwinder. */
+#include "preload/record.h"
+#include "preload/hooks.h"
+
+/* text_realloc: the log has no realloc, so it is a free and an allocation; a block whose realloc failed
+   lives on and is logged anew with its usable size. */
+static void text_realloc(vt_thread_t *t, vt_stack_t const *stack, vt_kind_t kind, void *old, void *p,
+                         size_t sz) {
+  if (kind == VT_KIND_REALLOC_INTENT) vt_text_free(t, stack, old);
+  else if (p) vt_text_alloc(t, stack, p, 0, sz);
+  else if (sz) vt_text_alloc(t, stack, old, 0, vt_real.malloc_usable_size(old));
+}
+
+static void record_realloc(vt_kind_t kind, void *old, void *p, size_t sz, vt_api_t api,
+                           void const *frame) {
+  vt_thread_t *t = vt_enter(frame);
+  if (!t) return;
+  vt_stack_t stack;
+  vt_clock_kind_t clock = t->stream.sink->clock;
+  int done = kind == VT_KIND_REALLOC_DONE;
+  vt_record_t r = {.w0 = (uint64_t)kind | (uint64_t)api << VT_W0_API_SHIFT,
+                   .tick = done ? vt_clock_tick_ordered(clock) : vt_clock_tick(clock),
+                   .words = {(uint64_t)(done ? p : old), sz},
+                   .word_cnt = 2};
+  vt_capture(t, frame, &stack);
+  if (VT_UNLIKELY(t->text)) text_realloc(t, &stack, kind, old, p, sz);
+  else vt_put(t, &r, &stack);
+  vt_leave(t);
+}
+
+void vt_record_intent(void *old, size_t sz, vt_api_t api, void const *frame) {
+  record_realloc(VT_KIND_REALLOC_INTENT, old, NULL, sz, api, frame);
+}
+
+void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *frame) {
+  record_realloc(VT_KIND_REALLOC_DONE, old, p, sz, api, frame);
+}
+
+void vt_record_check(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t const *stack) {
+  vt_sink_t *sink = t->stream.sink;
+  vt_tls.internal++;
+  uint32_t differences = vt_unwind_check(t->stream.unwind, caller, stack, NULL);
+  vt_tls.internal--;
+  vt_sink_count(sink, VT_COUNTER_UNWIND_CHECKED, 1);
+  if (differences) vt_sink_count(sink, VT_COUNTER_UNWIND_DIFFERENCES, (uint64_t)differences);
+}

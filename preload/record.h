@@ -1,0 +1,87 @@
+/* Recording one event: stamp, capture the stack, write. What every hook does after or before the real
+   call; inlined into the hooks, because this is the event path. */
+#ifndef VT_PRELOAD_RECORD_H
+#define VT_PRELOAD_RECORD_H
+
+#include "preload/options.h"
+#include "preload/process.h"
+#include "preload/text.h"
+
+/* The state of the code that called the hook whose frame address is `frame`; see unwind.h. */
+static inline vt_caller_t vt_caller_of(void const *frame) {
+  uint64_t const *fp = frame;
+  return (vt_caller_t){.pc = fp[1], .sp = (uint64_t)(fp + 2), .rbp = fp[0]};
+}
+
+/* vt_record_check compares a capture with a second unwinder (VALTRACE_UNWIND_CHECK=1). */
+void vt_record_check(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t const *stack);
+
+static inline __attribute__((always_inline)) void vt_capture(vt_thread_t *t, void const *frame,
+                                                              vt_stack_t *stack) {
+  vt_caller_t caller = vt_caller_of(frame);
+  vt_unwind_capture(t->stream.unwind, &caller, stack);
+  if (VT_UNLIKELY(vt_options.unwind_check)) vt_record_check(t, &caller, stack);
+  if (VT_UNLIKELY(stack->truncated)) vt_sink_count(t->stream.sink, VT_COUNTER_TRUNCATED, 1);
+  if (VT_UNLIKELY(atomic_load_explicit(&vt_module_pending, memory_order_relaxed)))
+    vt_module_flush(&t->stream);
+}
+
+static inline __attribute__((always_inline)) void vt_put(vt_thread_t *t, vt_record_t const *r,
+                                                          vt_stack_t const *stack) {
+  vt_stream_put(&t->stream, r, stack);
+  if (VT_UNLIKELY(t->stream.lost)) vt_losing(t);
+}
+
+/* vt_record_alloc records a block the real allocator has just returned. */
+static inline __attribute__((always_inline)) void
+vt_record_alloc(void *p, size_t sz, size_t align, vt_api_t api, void const *frame) {
+  vt_thread_t *t = vt_enter(frame);
+  if (VT_UNLIKELY(!t)) return;
+  vt_stack_t stack;
+  vt_record_t r = {.tick = vt_clock_tick_ordered(t->stream.sink->clock)};
+  vt_capture(t, frame, &stack);
+  if (VT_UNLIKELY(t->text)) {
+    vt_text_alloc(t, &stack, p, align, sz);
+  } else if (VT_UNLIKELY(align || sz >= VT_W1_SIZE_MAX || (uint64_t)p >> VT_W1_ADDRESS_BITS)) {
+    r.w0 = VT_KIND_ALLOC | (uint64_t)api << VT_W0_API_SHIFT | VT_W0_WIDE;
+    r.words[0] = (uint64_t)p;
+    r.words[1] = sz;
+    r.words[2] = align;
+    r.word_cnt = 3;
+    vt_put(t, &r, &stack);
+  } else {
+    r.w0 = VT_KIND_ALLOC | (uint64_t)api << VT_W0_API_SHIFT;
+    r.words[0] = (uint64_t)p | (uint64_t)sz << VT_W1_ADDRESS_BITS;
+    r.word_cnt = 1;
+    vt_put(t, &r, &stack);
+  }
+  vt_leave(t);
+}
+
+/* vt_record_free records a block about to be freed. */
+static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api_t api,
+                                                                  void const *frame) {
+  vt_thread_t *t = vt_enter(frame);
+  if (VT_UNLIKELY(!t)) return;
+  vt_stack_t stack;
+  vt_record_t r = {.w0 = VT_KIND_FREE | (uint64_t)api << VT_W0_API_SHIFT,
+                   .tick = vt_clock_tick(t->stream.sink->clock),
+                   .words = {(uint64_t)p},
+                   .word_cnt = 1};
+  if (VT_UNLIKELY(t->text)) {
+    vt_capture(t, frame, &stack);
+    vt_text_free(t, &stack, p);
+  } else if (VT_UNLIKELY(vt_options.no_free_stacks)) {
+    vt_put(t, &r, NULL);
+  } else {
+    vt_capture(t, frame, &stack);
+    vt_put(t, &r, &stack);
+  }
+  vt_leave(t);
+}
+
+/* vt_record_intent and vt_record_done are the two halves of a realloc of a live block. */
+void vt_record_intent(void *old, size_t sz, vt_api_t api, void const *frame);
+void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *frame);
+
+#endif

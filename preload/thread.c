@@ -1,0 +1,121 @@
+/* Thread states: handed from ended threads to new ones through a lock-free stack, so that thousands
+   of short threads need the memory of the few that live at one time and find warm caches.
+
+   A thread is noticed to end by a thread-specific destructor that re-arms itself until the last round,
+   so that destructors of the program that free still find the state. Events after that borrow a state
+   for one event. */
+#include "preload/process.h"
+#include "preload/options.h"
+#include "preload/text.h"
+#include "core/trace/sys.h"
+
+#include <limits.h>
+#include <pthread.h>
+
+#define STATES_MAX 65536
+#define STATE_SZ (sizeof(vt_thread_t) + VT_UNWIND_STATE_SZ)
+
+__thread vt_tls_t vt_tls __attribute__((tls_model("initial-exec")));
+
+static vt_thread_t **states; /* id -> state; id 0 is not used */
+static _Atomic uint32_t state_cnt = 1;
+/* Free states: id of the first in the low half, a change counter against ABA in the high half. The
+   counter has 32 bits: a thread would have to sleep through 2^32 thread ends within one pop. */
+static _Atomic uint64_t free_head;
+static pthread_key_t key;
+
+static vt_thread_t *pop_free(void) {
+  uint64_t head = atomic_load_explicit(&free_head, memory_order_acquire);
+  while ((uint32_t)head) {
+    vt_thread_t *t = states[(uint32_t)head];
+    uint64_t next = ((head >> 32) + 1) << 32 | t->next;
+    /* Linearizes here; acquire pairs with the release in push_free. */
+    if (atomic_compare_exchange_weak_explicit(&free_head, &head, next, memory_order_acquire,
+                                              memory_order_acquire))
+      return t;
+  }
+  return NULL;
+}
+
+static void push_free(vt_thread_t *t) {
+  uint64_t head = atomic_load_explicit(&free_head, memory_order_relaxed);
+  uint64_t next;
+  do {
+    t->next = (uint32_t)head;
+    next = ((head >> 32) + 1) << 32 | t->id;
+  } while (!atomic_compare_exchange_weak_explicit(&free_head, &head, next, memory_order_release,
+                                                  memory_order_relaxed));
+}
+
+static void set_stream(vt_thread_t *t) {
+  t->stream = (vt_stream_t){.sink = &vt_process.sink,
+                            .unwind = t->stream.unwind,
+                            .writer = t->id,
+                            .depth = VT_DEPTH_UNKNOWN,
+                            .max_depth = vt_options.max_depth,
+                            .epoch = vt_unwind_epoch()};
+}
+
+static vt_thread_t *new_state(void) {
+  uint8_t *memory = vt_sys_memory(STATE_SZ);
+  if (!memory) return NULL;
+  uint32_t id = atomic_fetch_add_explicit(&state_cnt, 1, memory_order_relaxed);
+  if (id >= STATES_MAX) return NULL;
+  vt_thread_t *t = (vt_thread_t *)(memory + VT_UNWIND_STATE_SZ);
+  t->id = id;
+  t->stream.unwind = vt_unwind_new(memory);
+  if (vt_options.text_fd >= 0 && !(t->text = vt_sys_memory(VT_TEXT_BUFFER_SZ))) return NULL;
+  set_stream(t);
+  vt_sink_count(&vt_process.sink, VT_COUNTER_SHIM_BYTES, STATE_SZ);
+  states[id] = t;
+  return t;
+}
+
+vt_thread_t *vt_thread_acquire(void) {
+  vt_thread_t *t = pop_free();
+  if (!t) t = new_state();
+  if (!t) return NULL;
+  uint32_t tid = (uint32_t)vt_sys_gettid();
+  vt_unwind_reset(t->stream.unwind);
+  t->tid = tid;
+  vt_stream_thread(&t->stream, tid);
+  return t;
+}
+
+void vt_thread_release(vt_thread_t *t) { push_free(t); }
+
+void vt_thread_adopt(vt_thread_t *t) {
+  vt_tls.own = t;
+  vt_tls.internal++;
+  pthread_setspecific(key, t);
+  vt_tls.internal--;
+}
+
+/* on_thread_exit runs as a thread-specific destructor. */
+static void on_thread_exit(void *arg) {
+  vt_thread_t *t = arg;
+  if (++vt_tls.exiting < PTHREAD_DESTRUCTOR_ITERATIONS) {
+    pthread_setspecific(key, t);
+    return;
+  }
+  if (vt_tls.own != t) return; /* a fork in between gave the state away */
+  vt_tls.own = NULL;
+  vt_thread_release(t);
+}
+
+int vt_thread_init(void) {
+  states = vt_sys_memory(sizeof *states * STATES_MAX);
+  return states && pthread_key_create(&key, on_thread_exit) == 0 ? 0 : -1;
+}
+
+void vt_thread_reset_all(vt_thread_t *keep) {
+  uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
+  atomic_store_explicit(&free_head, 0, memory_order_relaxed);
+  for (uint32_t id = 1; id < cnt && id < STATES_MAX; id++) {
+    vt_thread_t *t = states[id];
+    if (!t) continue;
+    set_stream(t);
+    vt_unwind_reset(t->stream.unwind);
+    if (t != keep) push_free(t);
+  }
+}

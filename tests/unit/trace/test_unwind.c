@@ -1,0 +1,191 @@
+/* The unwinder on ordinary code: chains, recursion that is random in depth, shape and registers, deep
+   stacks, variable and realigned frames, threads. Oracles: see shadow.h, and glibc's backtrace(). */
+#include <alloca.h>
+#include <execinfo.h>
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
+#include "tests/unit/trace/shadow.h"
+
+static flow_t flow;
+
+NOINLINE static void chain3(void) {
+  ENTER();
+  flow_capture(&flow);
+  LEAVE();
+}
+NOINLINE static void chain2(int twice) {
+  ENTER();
+  chain3();
+  if (twice) flow_capture(&flow);
+  LEAVE();
+}
+NOINLINE static void chain1(void) {
+  ENTER();
+  for (int i = 0; i < 5; i++) chain2(i & 1);
+  chain2(1); /* the same frames from another return address */
+  LEAVE();
+}
+
+static void test_chain(void) {
+  for (int i = 0; i < 3; i++) chain1();
+  flow_verdict(&flow, "chain");
+  vt_unwind_counters_t const *counters = vt_unwind_counters(flow.u);
+  ok(counters->joins > 0 && counters->mismatches > 0, "the memo joined and noticed changes");
+}
+
+/* glibc agrees beyond main, too. */
+NOINLINE static void compare_with_glibc(void) {
+  void *pcs[256];
+  ENTER();
+  flow_capture(&flow);
+  int cnt = backtrace(pcs, 256);
+  int same = (uint32_t)cnt == flow.last.depth;
+  for (int i = 1; same && i < cnt; i++)
+    same = (uint64_t)(uintptr_t)pcs[i] == vt_frame_pc(&flow.last, flow.last.depth - 1 - (uint32_t)i);
+  ok(same, "depth %u: as glibc's backtrace, to the root", flow.last.depth);
+  LEAVE();
+}
+
+/* ---- random walk through functions of different frames ---- */
+
+static uint32_t budget;
+static void random_step(uint32_t depth);
+
+NOINLINE static uint64_t frame_plain(uint32_t depth) {
+  ENTER();
+  random_step(depth);
+  LEAVE();
+  return depth;
+}
+NOINLINE static uint64_t frame_alloca(uint32_t depth) {
+  ENTER();
+  uint32_t sz = 16 + (uint32_t)(next_random() % 600);
+  volatile char *mem = (volatile char *)alloca(sz);
+  mem[0] = mem[sz - 1] = 1;
+  random_step(depth);
+  LEAVE();
+  return mem[0];
+}
+NOINLINE static uint64_t frame_realigned(uint32_t depth) {
+  ENTER();
+  _Alignas(64) volatile char aligned[128];
+  volatile char *mem = (volatile char *)alloca(16 + next_random() % 200);
+  aligned[0] = mem[0] = 1;
+  random_step(depth);
+  LEAVE();
+  return aligned[0];
+}
+/* Many arguments on the stack and every callee-saved register in use, rbp as any other. */
+NOINLINE static uint64_t frame_full(uint32_t depth, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                                    uint64_t e, uint64_t f, uint64_t g) {
+  ENTER();
+  uint64_t x = a * b, y = c + d * 3, z = e ^ f, w = g - a, v = a | e, t = b & f;
+  random_step(depth);
+  LEAVE();
+  return x + y * 2 + z * 3 + w * 5 + v * 7 + t * 11 + a + b + c + d + e + f + g;
+}
+NOINLINE static uint64_t frame_big(uint32_t depth) {
+  ENTER();
+  volatile char mem[40000];
+  mem[0] = mem[sizeof(mem) - 1] = 1;
+  random_step(depth);
+  LEAVE();
+  return mem[0];
+}
+__attribute__((optimize("no-omit-frame-pointer"))) NOINLINE static uint64_t frame_fp(uint32_t depth) {
+  ENTER();
+  random_step(depth);
+  LEAVE();
+  return depth;
+}
+
+NOINLINE static void random_step(uint32_t depth) {
+  static volatile uint64_t sink;
+  ENTER();
+  while (budget && next_random() % 8) {
+    if (next_random() % 3 == 0 || depth > 60) {
+      budget--;
+      flow_capture(&flow);
+      continue;
+    }
+    uint64_t r = next_random();
+    switch (r % 16) {
+    case 0: case 1: case 2: case 3: sink += frame_plain(depth + 1); break;
+    case 4: case 5: sink += frame_alloca(depth + 1); break;
+    case 6: case 7: sink += frame_realigned(depth + 1); break;
+    case 8: case 9: case 10: sink += frame_fp(depth + 1); break;
+    case 11: sink += frame_big(depth + 1); break;
+    default: sink += frame_full(depth + 1, r, r + 1, r + 2, r + 3, r + 4, r + 5, r + 6);
+    }
+  }
+  LEAVE();
+}
+
+static void test_random(void) {
+  struct timespec now;
+  char const *given = getenv("SEED");
+  clock_gettime(CLOCK_REALTIME, &now);
+  random_state = given ? strtoull(given, NULL, 0) : (uint64_t)now.tv_nsec * 2654435761u + 1;
+  printf("# SEED=%lu\n", (unsigned long)random_state);
+  budget = 30000;
+  while (budget) random_step(0);
+  flow_verdict(&flow, "random walk");
+}
+
+/* ---- depth ---- */
+
+NOINLINE static uint64_t deep(uint32_t left, uint32_t at_bottom) {
+  ENTER();
+  if (!left) {
+    for (uint32_t i = 0; i < at_bottom; i++) chain2(1);
+  } else {
+    deep(left - 1, at_bottom);
+  }
+  if (left % 1000 == 1) flow_capture(&flow);
+  LEAVE();
+  return left;
+}
+
+static void *deep_thread(void *arg) {
+  uint32_t depth = *(uint32_t *)arg;
+  shadow = shadow_new();
+  vt_unwind_reset(flow.u);
+  flow.mirror_cnt = 0;
+  deep(depth, 3);
+  return NULL;
+}
+
+/* In a thread whose stack is large enough. */
+static void test_deep(uint32_t depth) {
+  pthread_attr_t attr;
+  pthread_t thread;
+  char name[32];
+  pthread_attr_init(&attr);
+  pthread_attr_setstacksize(&attr, (size_t)depth * 128 + (1 << 20));
+  if (pthread_create(&thread, &attr, deep_thread, &depth)) abort();
+  pthread_join(thread, NULL);
+  snprintf(name, sizeof(name), "%u deep", depth);
+  flow_verdict(&flow, name);
+  ok(vt_unwind_counters(flow.u)->mapped <= ((uint64_t)depth + 100) * 96, "memo of %lu bytes",
+     (unsigned long)vt_unwind_counters(flow.u)->mapped);
+  vt_unwind_reset(flow.u);
+  flow.mirror_cnt = 0;
+}
+
+int main(void) {
+  shadow = shadow_new();
+  is_ulong((unsigned long)vt_unwind_global_init(NULL, 1), (unsigned long)-22, "no memory: EINVAL");
+  vt_unwind_global_init(map_zeroed(VT_UNWIND_GLOBAL_SZ), VT_UNWIND_GLOBAL_SZ);
+  if (vt_unwind_load_libunwind()) printf("# without libunwind\n");
+  flow_init(&flow, 1);
+  test_chain();
+  compare_with_glibc();
+  test_random();
+  flow.check_every = 2;
+  test_deep(5000);
+  flow.check_every = 50;
+  test_deep(100000);
+  ok(!vt_unwind_counters(flow.u)->generals, "nothing needed general steps");
+  return done_testing();
+}
