@@ -1,12 +1,8 @@
 /* The owner word.  A waiter spins, yields and finally sleeps; now and then it asks whether the owner
    still lives, and if not takes the lock over and repairs the wksp before it goes on. */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "fd/util/log/fd_log.h"
 #include "wksp_internal.h"
@@ -18,31 +14,9 @@
 
 #if FD_WKSP_LOCK_RECLAIM
 
-/* 1 iff pid is a zombie with no thread left: kill(pid,0) finds it alive until its parent reaps it,
-   which may be the very process that waits here. */
-static int owner_is_zombie( ulong pid ) {
-  char path[ 40 ];
-  char buf[ 512 ];
-  snprintf( path, sizeof(path), "/proc/%lu/stat", pid );
-  int fd = open( path, O_RDONLY | O_CLOEXEC );
-  if( fd<0 ) return 0;
-  long len = read( fd, buf, sizeof(buf)-1UL );
-  close( fd );
-  buf[ len>0 ? len : 0 ] = '\0';
-  char const * name_end = strrchr( buf, ')' );
-  char         state;
-  long         thread_cnt;
-  if( !name_end || sscanf( name_end+1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d"
-                           " %*d %ld", &state, &thread_cnt )!=2 )
-    return 0;
-  return ( (state=='Z') | (state=='X') ) & (thread_cnt<=1L);
-}
-
-static int owner_is_dead( ulong owner, ulong try ) {
-  if( owner==fd_log_group_id() ) return 0;
+/* PERM is the live process of another user. */
+static int owner_is_dead( ulong owner ) {
   int status = fd_log_group_id_query( owner );
-  if( status==FD_LOG_GROUP_ID_QUERY_LIVE || status==FD_LOG_GROUP_ID_QUERY_PERM )
-    return try>=YIELD_CNT && owner_is_zombie( owner );
   return status==FD_LOG_GROUP_ID_QUERY_DEAD || status==FD_LOG_GROUP_ID_QUERY_INVAL;
 }
 
@@ -82,7 +56,7 @@ int fd_wksp_private_lock( fd_wksp_t * wksp ) {
       continue;
     }
 #if FD_WKSP_LOCK_RECLAIM
-    if( FD_UNLIKELY( try%QUERY_PERIOD==QUERY_PERIOD-1UL && owner_is_dead( owner, try ) &&
+    if( FD_UNLIKELY( try%QUERY_PERIOD==QUERY_PERIOD-1UL && owner_is_dead( owner ) &&
                      lock_cas( wksp, owner, me ) ) )
       return lock_recover( wksp, owner );
 #endif
