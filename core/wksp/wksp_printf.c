@@ -1,6 +1,7 @@
 /* Prints a checkpoint in growing detail. */
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 

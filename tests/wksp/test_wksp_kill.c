@@ -3,6 +3,7 @@
    verifies it, and compares every completed allocation with the journal.  WKSP_KILLS sets the number of
    kills. */
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
