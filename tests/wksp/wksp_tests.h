@@ -39,6 +39,7 @@ __attribute__((unused)) static int test_halt( void ) {
   return done_testing();
 }
 
+/* A path in the test's folder; valid until the next but one call. */
 __attribute__((unused)) static char const * test_path( char const * name ) {
   static char path[ 2 ][ 96 ];
   static int  turn;
@@ -50,9 +51,11 @@ __attribute__((unused)) static char const * test_path( char const * name ) {
 /* 1 iff anything was logged since the last call. */
 __attribute__((unused)) static int logged( void ) {
   static off_t last;
+  char         path[ 96 ];
   struct stat  st;
   fd_log_flush();
-  if( stat( test_path( "log" ), &st ) ) return -1;
+  snprintf( path, sizeof(path), "%s/log", test_dir );
+  if( stat( path, &st ) ) return -1;
   int grown = st.st_size!=last;
   last      = st.st_size;
   return grown;
