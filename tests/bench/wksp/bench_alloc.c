@@ -1,10 +1,10 @@
 /* fd_alloc against jemalloc: the same sizes in the same order, 1 and 2 threads, in one run.
-   usage: bench_alloc [--tile-cpus f2]; jemalloc is dlopened (libjemalloc.so.2) and the run says so
-   if it is missing. */
+   usage: bench_alloc [--tile-cpus f2]; needs libjemalloc.so.2, which it preloads into itself. */
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "fd/util/fd_util.h"
 
@@ -17,16 +17,13 @@ typedef struct {
   void *ctx;
 } heap_t;
 
-static void *(*je_malloc)(size_t);
-static void (*je_free)(void *);
-
 static void *wrap_je_malloc(void *ctx, ulong sz) {
   (void)ctx;
-  return je_malloc(sz);
+  return malloc(sz);
 }
 static void wrap_je_free(void *ctx, void *p) {
   (void)ctx;
-  je_free(p);
+  free(p);
 }
 static void *wrap_fd_malloc(void *ctx, ulong sz) {
   return fd_alloc_malloc((fd_alloc_t *)ctx, 0UL, sz);
@@ -65,7 +62,18 @@ static double churn_ns(fd_tpool_t *tpool, heap_t const *heap, ulong is_fd, ulong
   return best;
 }
 
+/* Makes malloc jemalloc's; it can not be loaded later, as it needs static thread-local storage. */
+static void under_jemalloc(char **argv) {
+  if (dlsym(RTLD_DEFAULT, "mallctl")) return;
+  if (getenv("LD_PRELOAD") || setenv("LD_PRELOAD", "libjemalloc.so.2", 1) ||
+      execv("/proc/self/exe", argv)) {
+    fputs("bench_alloc: libjemalloc.so.2 is not installed\n", stderr);
+    exit(1);
+  }
+}
+
 int main(int argc, char **argv) {
+  under_jemalloc(argv);
   fd_boot(&argc, &argv);
   static uchar mem[FD_TPOOL_FOOTPRINT(2UL)] __attribute__((aligned(FD_TPOOL_ALIGN)));
   fd_tpool_t *tpool = fd_tpool_init(mem, 2UL, 0UL);
@@ -76,10 +84,6 @@ int main(int argc, char **argv) {
   void *alloc = fd_alloc_new(fd_wksp_alloc_laddr(w, FD_ALLOC_ALIGN, FD_ALLOC_FOOTPRINT, 1UL), 1UL);
   heap_t fd = {wrap_fd_malloc, wrap_fd_free, fd_alloc_join(alloc, 0UL)};
   heap_t je = {wrap_je_malloc, wrap_je_free, NULL};
-  void *lib = dlopen("libjemalloc.so.2", RTLD_NOW);
-  if (!lib) FD_LOG_ERR(("libjemalloc.so.2 is not installed"));
-  je_malloc = (void *(*)(size_t))dlsym(lib, "malloc");
-  je_free = (void (*)(void *))dlsym(lib, "free");
   for (ulong threads = 1UL; threads <= fd_ulong_min(fd_tile_cnt(), 2UL); threads++) {
     double a = churn_ns(tpool, &fd, 1UL, threads);
     double b = churn_ns(tpool, &je, 0UL, threads);

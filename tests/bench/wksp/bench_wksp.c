@@ -5,6 +5,7 @@
    records. */
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,12 +15,21 @@
 #define REP 3
 
 static uchar tpool_mem[FD_TPOOL_FOOTPRINT(2UL)] __attribute__((aligned(FD_TPOOL_ALIGN)));
-static fd_tpool_t *tpool;
+static fd_tpool_t *pool;
 static char const *path;
 
 /* arg: dst, src */
 static FD_FOR_ALL_BEGIN(copy, 1L) {
   memcpy((uchar *)arg[0] + block_i0, (uchar const *)arg[1] + block_i0, (ulong)block_cnt);
+}
+FD_FOR_ALL_END
+
+/* arg: memory, sum */
+static FD_FOR_ALL_BEGIN(compute, 1L) {
+  ulong h = 0UL;
+  for (int rep = 0; rep < 4; rep++)
+    h ^= fd_hash((ulong)rep, (uchar const *)arg[0] + block_i0, (ulong)block_cnt);
+  __atomic_fetch_xor((ulong *)arg[1], h, __ATOMIC_RELAXED);
 }
 FD_FOR_ALL_END
 
@@ -40,10 +50,20 @@ static long run_mmap(fd_wksp_t *w, ulong sz, int threads) {
   FD_TEST(!ftruncate(fd, (off_t)sz));
   uchar *map = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   FD_TEST(map != MAP_FAILED);
-  FD_FOR_ALL(copy, tpool, 0UL, (ulong)threads, 0L, (long)sz, map,
+  FD_FOR_ALL(copy, pool, 0UL, (ulong)threads, 0L, (long)sz, map,
              fd_wksp_laddr(w, fd_wksp_gaddr_lo(w)));
   munmap(map, sz);
   close(fd);
+  return fd_log_wallclock() - t;
+}
+
+/* What two threads get out of this machine now: pure computation on cached memory. */
+static long run_compute(fd_wksp_t *w, ulong sz, int threads) {
+  ulong sum = 0UL;
+  long t = fd_log_wallclock();
+  for (ulong done = 0UL; done < sz; done += 1UL << 18)
+    FD_FOR_ALL(compute, pool, 0UL, (ulong)threads, 0L, 1L << 18,
+               fd_wksp_laddr(w, fd_wksp_gaddr_lo(w)), &sum);
   return fd_log_wallclock() - t;
 }
 
@@ -52,14 +72,14 @@ static long run_checkpt(fd_wksp_t *w, ulong sz, int arg) {
   (void)sz;
   unlink(path);
   long t = fd_log_wallclock();
-  FD_TEST(!fd_wksp_checkpt_tpool(tpool, 0UL, (ulong)arg / 10UL, w, path, 0600UL, arg % 10, NULL));
+  FD_TEST(!fd_wksp_checkpt_tpool(pool, 0UL, (ulong)arg / 10UL, w, path, 0600UL, arg % 10, NULL));
   return fd_log_wallclock() - t;
 }
 
 static long run_restore(fd_wksp_t *w, ulong sz, int arg) {
   (void)sz;
   long t = fd_log_wallclock();
-  FD_TEST(!fd_wksp_restore_tpool(tpool, 0UL, (ulong)arg / 10UL, w, path, 1U));
+  FD_TEST(!fd_wksp_restore_tpool(pool, 0UL, (ulong)arg / 10UL, w, path, 1U));
   return fd_log_wallclock() - t;
 }
 
@@ -81,6 +101,9 @@ static void bench_io(fd_wksp_t *w) {
          base, ck, re);
   target("RAW checkpt / memcpy to mmap, 2 threads (>=0.8)", ck / base, "", ck / base >= 0.8);
   target("RAW restore / memcpy to mmap, 2 threads (>=0.8)", re / base, "", re / base >= 0.8);
+  double c1 = best(sz, run_compute, w, 1);
+  double c2 = best(sz, run_compute, w, 2);
+  printf("control: pure computation with 2 threads / 1: %.2f\n", c2 / c1);
   double ck1 = best(sz, run_checkpt, w, 13);
   double ck2 = best(sz, run_checkpt, w, 23);
   double re1 = best(sz, run_restore, w, 13);
@@ -137,16 +160,16 @@ int main(int argc, char **argv) {
   path = fd_env_strip_cmdline_cstr(&argc, &argv, "--path", NULL, "/dev/shm/bench_wksp.ckpt");
   ulong sz = fd_env_strip_cmdline_ulong(&argc, &argv, "--sz", NULL, 1UL << 30);
   if (fd_tile_cnt() < 2UL) FD_LOG_ERR(("bench_wksp needs --tile-cpus f2"));
-  tpool = fd_tpool_init(tpool_mem, 2UL, 0UL);
-  FD_TEST(fd_tpool_worker_push(tpool, 1UL));
+  pool = fd_tpool_init(tpool_mem, 2UL, 0UL);
+  FD_TEST(fd_tpool_worker_push(pool, 1UL));
   fd_wksp_t *w = fd_wksp_new_anonymous(FD_SHMEM_NORMAL_PAGE_SZ, sz / 4096UL * 17UL / 16UL,
-                                       fd_log_cpu_id(), "bench", 0UL);
+                                       fd_log_cpu_id(), "bench", 65536UL);
   FD_TEST(w);
   bench_io(w);
   bench_alloc(w);
   bench_query(w);
   fd_wksp_delete_anonymous(w);
-  fd_tpool_fini(tpool);
+  fd_tpool_fini(pool);
   fd_halt();
   return 0;
 }
