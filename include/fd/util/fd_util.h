@@ -13,12 +13,8 @@
 #include "sanitize/fd_asan.h"
 #include "shmem/fd_shmem.h"
 #include "tile/fd_tile.h"
-#if __has_include("tpool/fd_tpool.h")
 #include "tpool/fd_tpool.h"
-#endif
-#if __has_include("checkpt/fd_checkpt.h")
 #include "checkpt/fd_checkpt.h"
-#endif
 #if __has_include("wksp/fd_wksp.h")
 #include "wksp/fd_wksp.h"
 #endif
