@@ -90,13 +90,15 @@ static int put(fd_checkpt_t * ckpt, void const * src, ulong sz, int overflow) {
 /* Header and payload of a chunk; zsz 0: stored. */
 static int put_chunk(fd_checkpt_t * ckpt, void const * plain, ulong sz, ulong zsz) {
   uchar hdr[CHUNK_HDR_MAX];
-  uint check = chunk_check(plain, sz);
+  void const * payload = zsz ? ckpt->out : plain;
+  ulong payload_sz = zsz ? zsz : sz;
   uint code = zsz ? (uint)(zsz << 2) | (zsz >= 1UL << 14 ? 3U : 1U) : 0U;
   ulong code_sz = !zsz ? 1UL : zsz >= 1UL << 14 ? 3UL : 2UL;
+  uint check = chunk_check(payload, payload_sz, sz, code);
   memcpy(hdr, &code, code_sz);
   memcpy(hdr + code_sz, &check, CHUNK_CHECK_SZ);
   int err = put(ckpt, hdr, code_sz + CHUNK_CHECK_SZ, FD_CHECKPT_ERR_COMP);
-  return err ? err : put(ckpt, zsz ? ckpt->out : plain, zsz ? zsz : sz, FD_CHECKPT_ERR_COMP);
+  return err ? err : put(ckpt, payload, payload_sz, FD_CHECKPT_ERR_COMP);
 }
 
 static int put_lz4(fd_checkpt_t * ckpt, void const * buf, ulong sz) {

@@ -6,8 +6,11 @@
 
      byte 0     bit 0: 1 compressed, 0 stored plain; bit 1: size has 3 bytes, not 2; bits 2..7 of size
      ...        compressed only: the rest of the compressed size, little endian (14 or 22 bits)
-     3 bytes    low 24 bits of XXH64 of the plain bytes, seeded with their number
+     3 bytes    low 24 bits of XXH64 of the payload, seeded with the chunk's plain size and byte 0
      payload
+
+   The check is over the payload as stored: flipped bits of compressed data may decode to the same
+   plain bytes, and shall be found nevertheless.
 
    Small chunks are compressed with the frame's earlier small chunks as history: both sides append
    their plain bytes to a window and start it afresh when the next one does not fit, or behind a chunk
@@ -19,8 +22,8 @@
 #define CHUNK_CHECK_SZ (3UL)
 #define CHUNK_HDR_MAX (3UL + CHUNK_CHECK_SZ)
 
-static inline uint chunk_check(void const * plain, ulong sz) {
-  return (uint)fd_hash(sz, plain, sz) & 0xffffffU;
+static inline uint chunk_check(void const * payload, ulong payload_sz, ulong plain_sz, uint code) {
+  return (uint)fd_hash((plain_sz << 8) | (ulong)(uchar)code, payload, payload_sz) & 0xffffffU;
 }
 
 /* Whether a chunk uses the window; whether it has to be started afresh first. */

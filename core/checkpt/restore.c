@@ -85,37 +85,34 @@ static int get(fd_restore_t * restore, void * dst, ulong sz) {
 
 #if FD_HAS_LZ4
 
-/* Reads a chunk's header: *zsz compressed bytes, 0 if stored. */
-static int get_header(fd_restore_t * restore, ulong * zsz, uint * check) {
-  uint code = 0U;
-  uchar * byte = (uchar *)&code;
+/* Reads a chunk's header: its code and check. */
+static int get_header(fd_restore_t * restore, uint * code, uint * check) {
+  uchar * byte = (uchar *)code;
+  *code = *check = 0U;
   int err = get(restore, byte, 1UL);
   if (err) return err;
-  if (code & ~1U && !(code & 1U)) return FD_CHECKPT_ERR_COMP;
-  if (code & 1U) err = get(restore, byte + 1, code & 2U ? 2UL : 1UL);
-  *zsz = (ulong)(code >> 2);
-  *check = 0U;
+  if (*code & 1U) err = get(restore, byte + 1, *code & 2U ? 2UL : 1UL);
+  else if (*code) err = FD_CHECKPT_ERR_COMP;
   return err ? err : get(restore, check, CHUNK_CHECK_SZ);
 }
 
 /* Reads a chunk of sz plain bytes to dst, behind `history` bytes directly in front of dst. */
 static int get_chunk(fd_restore_t * restore, uchar * dst, ulong sz, ulong history, int * stored) {
-  ulong zsz;
-  uint check;
-  int err = get_header(restore, &zsz, &check);
+  uint code, check;
+  int err = get_header(restore, &code, &check);
   if (err) return err;
-  *stored = !zsz;
-  if (!zsz) {
-    err = get(restore, dst, sz);
-  } else if (zsz >= sz) {
-    err = FD_CHECKPT_ERR_COMP;
-  } else if (!(err = get(restore, restore->in, zsz))) {
-    int got = LZ4_decompress_safe_usingDict((char *)restore->in, (char *)dst, (int)zsz, (int)sz,
-                                            (char *)(dst - history), (int)history);
-    if (got != (int)sz) err = FD_CHECKPT_ERR_COMP;
-  }
+  ulong zsz = (ulong)(code >> 2);
+  *stored = !code;
+  if (!*stored && (!zsz || zsz >= sz)) return FD_CHECKPT_ERR_COMP;
+  uchar * payload = *stored ? dst : restore->in;
+  ulong payload_sz = *stored ? sz : zsz;
+  err = get(restore, payload, payload_sz);
   if (err) return err;
-  return chunk_check(dst, sz) == check ? FD_CHECKPT_SUCCESS : FD_CHECKPT_ERR_COMP;
+  if (chunk_check(payload, payload_sz, sz, code) != check) return FD_CHECKPT_ERR_COMP;
+  if (*stored) return FD_CHECKPT_SUCCESS;
+  int got = LZ4_decompress_safe_usingDict((char *)payload, (char *)dst, (int)zsz, (int)sz,
+                                          (char *)(dst - history), (int)history);
+  return got == (int)sz ? FD_CHECKPT_SUCCESS : FD_CHECKPT_ERR_COMP;
 }
 
 static int get_lz4(fd_restore_t * restore, uchar * dst, ulong sz) {

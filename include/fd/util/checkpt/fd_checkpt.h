@@ -4,7 +4,7 @@
 /* The checkpoint codec: writes buffers as a sequence of independent frames to a file descriptor or
    into memory and reads them back by the same sequence of calls.  A RAW frame is exactly the bytes of
    its buffers.  An LZ4 frame is a sequence of chunks of up to 64 KiB, each with 24 bits of checksum
-   over its plain bytes, so damage shows as ERR_COMP.  Nothing marks where a frame starts; an empty
+   over its stored bytes, so damage shows as ERR_COMP.  Nothing marks where a frame starts; an empty
    frame has no bytes.  Both media hold identical bytes and each can be read as the other.
 
    An object belongs to one thread at a time.  Any error but a NULL handle makes it fail for good: then
