@@ -1,7 +1,7 @@
 /* The data allocator's interface: life cycle of the shared state and of joins, and the checks and
    headers around taking and giving back objects, which fd_groove_superblock.c does. */
 
-#include "core/groove/fd_groove_private.h"
+#include "core/groove/fd_groove_hot.h"
 #include <unistd.h>
 
 static int

@@ -125,10 +125,6 @@ int gv_rec_try( fd_groove_data_t * d, ulong idx );
 
 /* fd_groove_superblock.c */
 
-ulong gv_superblock_take( fd_groove_data_t * d, ulong off, ulong szc );
-ulong gv_object_take( fd_groove_data_t * d, fd_groove_data_private_rec_t * rec, ulong szc );
-int gv_object_put( fd_groove_data_t * d, fd_groove_data_private_rec_t * rec, ulong off, ulong szc,
-                   ulong idx );
 void gv_rec_flush( fd_groove_data_t * d, fd_groove_data_private_rec_t * rec );
 void gv_trim( fd_groove_data_t * d, fd_groove_data_private_rec_t * rec );
 void gv_stack_push( fd_groove_data_t * d, fd_groove_data_private_stack_t * stack, ulong off );

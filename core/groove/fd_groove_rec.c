@@ -94,6 +94,6 @@ gv_rec_enter_slow( fd_groove_data_t * d ) {
     fd_groove_data_private_rec_t * rec = rec_find( d, KEPT_CNT, REC_CNT - KEPT_CNT, gv_rec_try );
     if( !rec ) rec = rec_find( d, KEPT_CNT, REC_CNT - KEPT_CNT, rec_inherit );
     if( rec ) return rec;
-    FD_GROOVE_WAIT(); /* 32 borrowers are in the middle of an operation */
+    FD_GROOVE_WAIT(); /* all borrowers are in the middle of an operation */
   }
 }

@@ -19,19 +19,16 @@
    A stack's top has a 64-bit version beside it, changed with every push and pop and compared in the
    same 16-byte compare-and-swap: at 10^9 changes a second it wraps after 584 years.
 
-   FULL is decided in gv_object_take: while a record's seq is odd its user may have a superblock in
+   FULL is decided in gv_object_take_slow: while a record's seq is odd its user may have a superblock in
    its hands, so nothing is full until a look at every place found no free object and all seqs were
    even and unchanged before and after. */
 
-#include "core/groove/fd_groove_private.h"
+#include "core/groove/fd_groove_hot.h"
 
 typedef fd_groove_data_private_rec_t   rec_t;
 typedef fd_groove_data_private_stack_t stack_t_;
 
 #define SLOT_CNT FD_GROOVE_DATA_PRIVATE_SLOT_CNT
-
-/* While an object is on its way, its index in its superblock is in the bits its offset has free. */
-#define OBJ_IDX_MASK 63UL
 
 /* seq is odd from here ... */
 static void
@@ -127,21 +124,6 @@ stack_swap( fd_groove_data_t * d, ulong szc ) {
 
 /* Taking an object */
 
-/* Takes an object of a superblock the caller may touch: its offset and index, or 0 if none. */
-ulong
-gv_superblock_take( fd_groove_data_t * d, ulong off, ulong szc ) {
-  fd_groove_superblock_t * sb   = gv_superblock( d, off );
-  ulong                    mask = gv_load( &sb->mask );
-  for(;;) {
-    ulong free_mask = mask & ~GV_LISTED;
-    if( !free_mask ) return 0UL;
-    if( FD_LIKELY( gv_cas( &sb->mask, &mask, mask & ( mask - 1UL ) ) ) ) {
-      ulong idx = (ulong)fd_ulong_find_lsb( free_mask );
-      return ( off + FD_GROOVE_BLOCK_FOOTPRINT + idx * gv_szc_sz( szc ) ) | idx;
-    }
-  }
-}
-
 /* Takes a full superblock out of the caller's hands: nobody answers for it until an object of it is
    freed.  0 if it was not full after all, and then it still is in the caller's hands. */
 static int
@@ -210,32 +192,16 @@ static ulong
 superblock_new( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
   ulong obj = superblock_memory( d, rec, szc );
   if( !obj ) return 0UL;
-  ulong                    off = obj & ~OBJ_IDX_MASK;
+  ulong                    off = obj & ~GV_OBJ_IDX_MASK;
   fd_groove_superblock_t * sb  = gv_superblock( d, off );
   gv_poke( &sb->home, 0UL );
   gv_poke( &sb->hdr.info, 0UL );
   gv_poke( &sb->mask, gv_mask_all( szc ) | GV_LISTED );
-  gv_store( &sb->hdr.bits, gv_superblock_hdr( szc, obj & OBJ_IDX_MASK ).bits );
+  gv_store( &sb->hdr.bits, gv_superblock_hdr( szc, obj & GV_OBJ_IDX_MASK ).bits );
   return off;
 }
 
 /* Slots */
-
-/* Takes an object of what rec keeps; the slot it came from is tried first next time. */
-static inline ulong
-slots_take( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
-  ulong k = (ulong)rec->cur[szc];
-  for( ulong rem = SLOT_CNT; rem; rem-- ) {
-    ulong off = gv_peek( &rec->slot[szc][k] );
-    ulong obj = FD_LIKELY( off ) ? gv_superblock_take( d, off, szc ) : 0UL;
-    if( FD_LIKELY( obj ) ) {
-      rec->cur[szc] = (uchar)k;
-      return obj;
-    }
-    k = k ? k - 1UL : SLOT_CNT - 1UL;
-  }
-  return 0UL;
-}
 
 /* Empties slot k if what it holds is full. */
 static int
@@ -272,15 +238,6 @@ kept_take( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
   ulong obj = gv_superblock_take( d, off, szc );
   slots_keep( d, rec, szc, off );
   return obj;
-}
-
-/* Is off in a slot of rec?  home says where to look; -1 if not. */
-static int
-slot_of( fd_groove_data_t const * d, rec_t const * rec, ulong szc, ulong off ) {
-  ulong home = gv_peek( &gv_superblock( d, off )->home );
-  ulong k    = home & 255UL;
-  if( ( home >> 8 ) != (ulong)( rec - d->shdata->rec ) + 1UL || k >= SLOT_CNT ) return -1;
-  return gv_peek( &rec->slot[szc][k] ) == off ? (int)k : -1;
 }
 
 /* Taking what others keep, and deciding FULL */
@@ -355,11 +312,10 @@ any_left( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
   return !fd_groove_volume_pool_is_empty( d->pool );
 }
 
-/* Takes an object of szc for the user of rec: its offset and index, or 0 if full. */
+/* Takes an object of szc when rec keeps none: its offset and index, or 0 if full. */
 ulong
-gv_object_take( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
-  ulong obj = gv_is_slotted( szc ) ? slots_take( d, rec, szc ) : 0UL;
-  if( !obj ) obj = take_once( d, rec, szc );
+gv_object_take_slow( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
+  ulong obj = take_once( d, rec, szc );
   for( ulong wait = 0UL; !obj && wait < FD_GROOVE_DATA_PRIVATE_WAIT_MAX; ) {
     int   busy   = 0;
     int   alive  = !( ~wait & 63UL );
@@ -455,28 +411,13 @@ slot_is_empty( fd_groove_data_t * d, rec_t * rec, ulong szc, ulong k ) {
   }
 }
 
-/* The common half of a free: the superblock is listed and stays in use.  1 if done, 0 if that is
-   not so (nothing done), negative if the object was free (nothing done). */
-static inline int
-object_put_fast( fd_groove_superblock_t * sb, ulong szc, ulong idx ) {
-  ulong bit  = 1UL << idx;
-  ulong all  = gv_mask_all( szc ) | GV_LISTED;
-  ulong mask = gv_load( &sb->mask );
-  for(;;) {
-    ulong after = mask | bit;
-    if( FD_UNLIKELY( mask & bit ) ) return FD_GROOVE_ERR_CORRUPT;
-    if( FD_UNLIKELY( !( mask & GV_LISTED ) || after == all ) ) return 0;
-    if( FD_LIKELY( gv_cas( &sb->mask, &mask, after ) ) ) return 1;
-  }
-}
-
 /* All of a free, by a caller whose seq is odd. */
 static int
 object_put( fd_groove_data_t * d, rec_t * rec, ulong off, ulong szc, ulong idx ) {
   fd_groove_superblock_t * sb   = gv_superblock( d, off );
   ulong                    bit  = 1UL << idx;
   ulong                    all  = gv_mask_all( szc ) | GV_LISTED;
-  int                      slot = gv_is_slotted( szc ) ? slot_of( d, rec, szc, off ) : -1;
+  int                      slot = gv_is_slotted( szc ) ? gv_slot_of( d, rec, szc, off ) : -1;
   ulong                    mask = gv_load( &sb->mask );
   do {
     if( FD_UNLIKELY( mask & bit ) ) return FD_GROOVE_ERR_CORRUPT;
@@ -488,15 +429,8 @@ object_put( fd_groove_data_t * d, rec_t * rec, ulong off, ulong szc, ulong idx )
   return FD_GROOVE_SUCCESS;
 }
 
-/* Gives back object idx of the superblock at off, which the caller owned.  CORRUPT if it is free. */
 int
-gv_object_put( fd_groove_data_t * d, rec_t * rec, ulong off, ulong szc, ulong idx ) {
-  if( gv_is_slotted( szc ) ) {
-    int k = slot_of( d, rec, szc, off );
-    if( k >= 0 ) rec->cur[szc] = (uchar)k; /* what was freed last is still in the cache */
-  }
-  int done = object_put_fast( gv_superblock( d, off ), szc, idx );
-  if( FD_LIKELY( done ) ) return fd_int_min( done, 0 );
+gv_object_put_slow( fd_groove_data_t * d, rec_t * rec, ulong off, ulong szc, ulong idx ) {
   hands_begin( rec );
   int err = object_put( d, rec, off, szc, idx );
   hands_end( rec );

@@ -1,7 +1,7 @@
 /* The size classes.  Above 53 blocks footprints are halves and thirds (and halves and thirds of
    those) of a volume, less the header block of each superblock, so that superblocks fill the objects
    they are made from almost exactly; below, the steps are fine enough that an object wastes a ninth
-   on average.  Superblocks of small classes are 27 to 80 KiB: large enough that a join seldom needs
+   on average.  Superblocks of small classes are 27 to 107 KiB: large enough that a join seldom needs
    a new one, small enough that keeping a few of each class costs a thread a few MiB at most. */
 
 #include "core/groove/fd_groove_private.h"
@@ -13,11 +13,11 @@ fd_groove_data_szc_cfg_t const fd_groove_data_szc_cfg[FD_GROOVE_DATA_SZC_CNT] = 
   BLOCKS(     2, 39, 63, 14 ),
   BLOCKS(     3, 35, 63, 15 ),
   BLOCKS(     4, 26, 63, 15 ),
-  BLOCKS(     5, 21, 63, 15 ),
-  BLOCKS(     6, 26, 63, 16 ),
-  BLOCKS(     7, 15, 63, 15 ),
-  BLOCKS(     8, 19, 63, 16 ),
-  BLOCKS(    10, 15, 63, 16 ),
+  BLOCKS(     5, 42, 63, 17 ),
+  BLOCKS(     6, 35, 63, 17 ),
+  BLOCKS(     7, 30, 63, 17 ),
+  BLOCKS(     8, 26, 63, 17 ),
+  BLOCKS(    10, 21, 63, 17 ),
   BLOCKS(    13, 12, 63, 16 ),
   BLOCKS(    19,  8, 63, 16 ),
   BLOCKS(    26,  6, 63, 16 ),

@@ -53,9 +53,9 @@ typedef struct fd_groove_data_szc_cfg fd_groove_data_szc_cfg_t;
 /* Layout of the shared state, complete only so that its size is a constant; use the functions. */
 
 #define FD_GROOVE_DATA_PRIVATE_SLOT_SZC_CNT (12UL)   /* classes whose superblocks joins keep */
-#define FD_GROOVE_DATA_PRIVATE_SLOT_CNT (6UL)        /* superblocks a join keeps per class */
-#define FD_GROOVE_DATA_PRIVATE_REC_KEPT_CNT (96UL)   /* records that joins keep */
-#define FD_GROOVE_DATA_PRIVATE_REC_CNT (128UL)       /* the rest is taken for one operation each */
+#define FD_GROOVE_DATA_PRIVATE_SLOT_CNT (8UL)        /* superblocks a join keeps per class */
+#define FD_GROOVE_DATA_PRIVATE_REC_KEPT_CNT (64UL)   /* records that joins keep */
+#define FD_GROOVE_DATA_PRIVATE_REC_CNT (80UL)        /* the rest is taken for one operation each */
 #define FD_GROOVE_DATA_PRIVATE_SZC_SMALL_MAX (160UL) /* blocks; szc by table up to here */
 
 struct __attribute__((aligned(16))) fd_groove_data_private_stack {
@@ -238,7 +238,7 @@ void * fd_groove_data_new( void * shmem );
 /* Makes ljoin a join of shdata over the volumes mapped at volume0; volume_max 0 means as many as
    possible.  cgroup_hint is any number; it only spreads contention.  Returns ljoin.  NULL (logs,
    nothing changed): NULL or misaligned ljoin, shdata or volume0, bad magic, volume_max over 2^34-1.
-   A join costs 88 bytes; at its first operation it takes one of 96 records in shdata and keeps the
+   A join is small; at its first operation it takes one of 64 records in shdata and keeps the
    thread's superblocks there until leave.  Joins beyond, and a join used by a second thread or
    after fork, work too: they take a record for each operation, which is slower. */
 fd_groove_data_t * fd_groove_data_join( void * ljoin, void * shdata, void * volume0,
