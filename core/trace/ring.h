@@ -3,7 +3,8 @@
    The collector makes one memfd of this layout; each traced process maps it at start. Threads claim
    free segments with a compare-and-swap on the segment's state word, fill them (layout of SEGMENT in
    docs/trace-format.md) and mark them full; the collector drains full segments, the committed prefix
-   of unfinished ones, and gives them back. Both sides treat the other's stores as untrusted. */
+   of unfinished ones, and gives them back with committed set to 0. It polls: no side needs a system
+   call while segments are to be had. Both sides treat the other's stores as untrusted. */
 #ifndef VT_CORE_TRACE_RING_H
 #define VT_CORE_TRACE_RING_H
 
@@ -49,10 +50,6 @@ typedef struct {
      sleep on it (futex) and take an unchanged value for a second as a dead collector. */
   _Atomic uint32_t progress;
   _Atomic uint32_t waiting; /* threads that sleep on progress */
-  /* 1 while the collector sleeps on it (futex): a thread that takes a segment from the upper half
-     of the limit sets it to 0 and wakes the collector. */
-  _Atomic uint32_t idle;
-  uint32_t padding[3];
   vt_ring_image_t images[VT_RING_IMAGES]; /* slot 0 is never used */
   _Atomic uint64_t state[VT_RING_SEGMENTS];
 } vt_ring_t;

@@ -115,13 +115,6 @@ int vt_sink_open_ring(vt_sink_t *sink, char const *spec_text) {
   return -1;
 }
 
-/* wake_collector ends the collector's sleep, once. */
-static void wake_collector(vt_ring_t *ring) {
-  if (atomic_load_explicit(&ring->idle, memory_order_relaxed) &&
-      atomic_exchange_explicit(&ring->idle, 0, memory_order_relaxed))
-    vt_sys_futex_wake(&ring->idle, 1);
-}
-
 /* try_claim takes the free segment with the lowest number, so that few stay warm. Linearizes at the
    compare-and-swap; its acquire pairs with the collector's release when it freed the segment. */
 static uint8_t *try_claim(vt_sink_t *sink, uint32_t *index) {
@@ -135,7 +128,6 @@ static uint8_t *try_claim(vt_sink_t *sink, uint32_t *index) {
             &ring->state[i], &word, VT_SEGMENT_WORD(sink->slot, VT_SEGMENT_ACTIVE),
             memory_order_acquire, memory_order_relaxed))
       continue;
-    if (i >= limit / 2) wake_collector(ring);
     *index = i;
     return vt_ring_segment(ring, i);
   }
@@ -157,7 +149,6 @@ uint8_t *vt_sink_claim_ring(vt_sink_t *sink, uint32_t *index) {
     uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
     if (!since) since = now;
     atomic_fetch_add_explicit(&ring->waiting, 1, memory_order_seq_cst);
-    wake_collector(ring);
     vt_sys_futex_wait(&ring->progress, progress, WAIT_STEP_NS);
     atomic_fetch_sub_explicit(&ring->waiting, 1, memory_order_relaxed);
     if (atomic_load_explicit(&ring->progress, memory_order_relaxed) != progress) {

@@ -176,14 +176,14 @@ static int redo(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth, uint32_
 static int verify_special(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth, uint32_t k) {
   vt_frame_t const *frame = &u->frames[k], *inner = frame + 1;
   uint64_t value, at;
-  if ((frame->info & VT_FRAME_BARRIER) || !vt_stack_holds(u, frame->sp - 8))
+  if ((frame->info & VT_FRAME_BARRIER) || !vt_stack_holds(u, frame->sp + (uint64_t)VT_RA_OFF))
     return redo(u, caller, nth, k);
   if (frame->info & VT_FRAME_DEREF) {
     at = inner->rbp +
          (uint64_t)VT_RULE_CFA_OFF(vt_rule(u, vt_rule_key(inner->pc, inner->info)));
     if (!vt_stack_load(u, at, &value) || value != frame->sp) return 0;
   }
-  if (vt_load(frame->sp - 8) != frame->pc) return 0;
+  if (vt_load(frame->sp + (uint64_t)VT_RA_OFF) != frame->pc) return 0;
   at = VT_FRAME_SLOT(frame->info);
   if (!(frame->info & VT_FRAME_LIVE) || !at) return 1;
   return vt_stack_load(u, at, &value) && value == frame->rbp;
@@ -197,6 +197,31 @@ static int verify_end(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth) {
   return step_special(u, caller, nth, &frame, rule) == VT_STEP_ROOT;
 }
 
+#define GROUP 4
+
+/* Verifies remembered frames below k, GROUP at a time while nothing but return addresses matters. The
+   order of reads within a group is free: its slots lie between known readable ones. Returns the new k. */
+static inline uint32_t verify_groups(vt_unwind_t const *u, uint32_t k) {
+  uint64_t lo = u->lo, room = u->hi - lo - 8, differs, info;
+  for (vt_frame_t const *f = u->frames + k; k >= GROUP; k -= GROUP) {
+    f -= GROUP;
+    info = f[0].info | f[1].info | f[2].info | f[3].info;
+    if ((info & VT_FRAME_CHECK) || f[0].sp + (uint64_t)VT_RA_OFF - lo > room) return k;
+    differs = (vt_load(f[3].sp + (uint64_t)VT_RA_OFF) ^ f[3].pc) | (vt_load(f[2].sp + (uint64_t)VT_RA_OFF) ^ f[2].pc) |
+              (vt_load(f[1].sp + (uint64_t)VT_RA_OFF) ^ f[1].pc) | (vt_load(f[0].sp + (uint64_t)VT_RA_OFF) ^ f[0].pc);
+    if (VT_UNLIKELY(differs)) return k;
+  }
+  return k;
+}
+
+static inline int verify_one(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth, uint32_t k) {
+  vt_frame_t const *frame = &u->frames[k];
+  uint64_t slot = frame->sp + (uint64_t)VT_RA_OFF;
+  if (VT_LIKELY(!(frame->info & VT_FRAME_CHECK) && slot - u->lo <= u->hi - u->lo + (uint64_t)VT_RA_OFF))
+    return vt_load(slot) == frame->pc;
+  return verify_special(u, caller, nth, k);
+}
+
 #define ALL_VERIFIED INT64_MIN
 
 /* Frame m equals the state of the walk, which pushed frames inside it. Returns ALL_VERIFIED, or the
@@ -204,17 +229,13 @@ static int verify_end(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth) {
 static inline __attribute__((always_inline)) int64_t verify(vt_unwind_t *u,
                                                             vt_caller_t const *caller,
                                                             uint32_t pushed, uint32_t m) {
-  vt_frame_t const *frame = u->frames + m;
-  uint64_t lo = u->lo, room = u->hi - lo - 8;
-  for (uint32_t k = m; k--;) {
-    uint64_t slot = (--frame)->sp + (uint64_t)VT_RA_OFF;
-    if (VT_LIKELY(!(frame->info & VT_FRAME_CHECK) && slot - lo <= room)) {
-      if (VT_UNLIKELY(vt_load(slot) != frame->pc)) return k;
-      continue;
+  uint32_t k = m;
+  while (k) {
+    k = verify_groups(u, k);
+    for (uint32_t n = 0; n < GROUP && k; n++) {
+      if (VT_UNLIKELY(!verify_one(u, caller, pushed + m - (k - 1), k - 1))) return k - 1;
+      k--;
     }
-    if (!verify_special(u, caller, pushed + m - k, k)) return k;
-    lo = u->lo;
-    room = u->hi - lo - 8;
   }
   return VT_UNLIKELY(u->restep) && !verify_end(u, caller, pushed + m + 1) ? -1 : ALL_VERIFIED;
 }
@@ -310,13 +331,14 @@ static inline __attribute__((always_inline)) uint32_t walk(vt_unwind_t *u,
 
 /* ---- public ---- */
 
-void vt_capture_begin(vt_unwind_t *u, vt_caller_t const *caller) {
+/* The epoch, and the range that holds the stack pointer, for a capture about to start. */
+static inline void capture_begin(vt_unwind_t *u, vt_caller_t const *caller) {
   /* Pairs with the bumps around unloading: code loaded since is met with its own epoch. */
   uint64_t word = atomic_load_explicit(&vt_unwind_epoch_word, memory_order_acquire);
   if (VT_UNLIKELY(word != u->epoch)) vt_rule_new_epoch(u, word);
   u->switches = 0;
   u->counters.captures++;
-  if (VT_UNLIKELY(!vt_stack_holds(u, caller->sp - 8))) vt_stack_reach(u, caller->sp - 8);
+  if (VT_UNLIKELY(!vt_stack_holds(u, caller->sp + (uint64_t)VT_RA_OFF))) vt_stack_reach(u, caller->sp + (uint64_t)VT_RA_OFF);
 }
 
 void vt_unwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out) {
@@ -325,7 +347,7 @@ void vt_unwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *ou
     vt_libunwind_capture(u, caller, out);
     return;
   }
-  vt_capture_begin(u, caller);
+  capture_begin(u, caller);
   uint32_t at = walk(u, caller, &top);
   vt_frames_commit(u, top, at, out);
 }

@@ -94,8 +94,9 @@ static uint64_t pack(vt_cfi_t const *cfi, uint64_t pc) {
 static uint64_t parse(vt_unwind_t *u, uint64_t key) {
   uint64_t pc = key & ~VT_KEY_EXACT;
   u->counters.misses++;
-  switch (vt_cfi_find(&u->cfi, key & VT_KEY_EXACT ? pc : pc - 1)) {
+  switch (vt_cfi_find(&u->cfi, pc, (key & VT_KEY_EXACT) != 0)) {
   case VT_CFI_FOUND: return pack(&u->cfi, pc);
+  case VT_CFI_NOT_CALLED: return VT_RULE_ROOT;
   case VT_CFI_NO_FDE: return RULE_NO_FDE;
   default: return RULE_FIXED(VT_RULE_NO_OBJECT, VT_RULE_USES);
   }
