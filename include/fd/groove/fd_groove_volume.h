@@ -9,6 +9,7 @@
    processes that mapped the volumes.  A popper reads the header of the volume on top, so a caller
    that removed a volume and wants to unmap it must first know that no acquire is still running. */
 
+#include <stddef.h>
 #include "fd_groove_base.h"
 
 #define FD_GROOVE_VOLUME_ALIGN (4096UL)
