@@ -189,12 +189,12 @@ static void ckpt_child(fd_wksp_t *w, char const *path, uint seed) {
 /* Removes what killed checkpoints left under temporary names: 1 iff none of it could be taken for a
    checkpoint and not be one. */
 static int ckpt_sweep(fd_wksp_t *w) {
-  char name[256];
+  char name[64];
   char cmd[160];
   int good = 1;
   snprintf(cmd, sizeof(cmd), "ls -A '%s' | grep tmp$", test_dir);
   FILE *list = popen(cmd, "r");
-  while (list && fscanf(list, "%255s", name) == 1) {
+  while (list && fscanf(list, "%63s", name) == 1) {
     char const *path = test_path(name);
     if (!fd_wksp_preview(path, NULL))
       good &= !fd_wksp_restore(w, path, 1U) && model_agrees(model, w);
