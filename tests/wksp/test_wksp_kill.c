@@ -182,7 +182,8 @@ static void ckpt_child(fd_wksp_t *w, char const *path, uint seed) {
   for (;; seed++) {
     unlink(path);
     if (fd_wksp_checkpt(w, path, 0600UL, 1 + (int)(seed % 3U), NULL)) _exit(1);
-    if (fd_wksp_restore(w, path, seed)) _exit(1);
+    for (int i = 0; i < 30; i++)
+      if (fd_wksp_restore(w, path, seed)) _exit(1);
   }
 }
 
