@@ -1,32 +1,11 @@
-/* One trace is fed straight from its reader. Of several, each is read by a thread of its own that
-   hands over one batch at a time; the oldest event goes first. */
+/* Each trace is read by a thread of its own that hands over one batch at a time, so that decoding
+   and folding go on side by side; of several traces the oldest event goes first. */
 #include "analyzer/report/merge.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/report/progress.h"
 #include "analyzer/util/mem.h"
-
-typedef struct {
-  vt_model_t *model;
-  uint32_t trace;
-  vt_reader_t *reader;
-  vt_progress_t *progress;
-} direct_t;
-
-static int direct_events(void *context, vt_event_t const *events, size_t cnt) {
-  direct_t *direct = context;
-  uint64_t done, total;
-  vt_model_events(direct->model, direct->trace, events, cnt);
-  vt_reader_progress(direct->reader, &done, &total);
-  vt_progress_show(direct->progress, done, total);
-  return 0;
-}
-
-static void direct_heap_op(void *context, vt_trace_heap_op_t const *op) {
-  direct_t *direct = context;
-  vt_model_heap_op(direct->model, direct->trace, op->heap, op->op, op->tag, op->time);
-}
 
 /* A hand-over of one batch; `full` is guarded by `lock`. */
 typedef struct {
@@ -38,6 +17,7 @@ typedef struct {
   size_t cnt, cap, at;
   vt_trace_heap_op_t op;
   int is_op, full, finished;
+  uint64_t done, total; /* progress of the reader */
 } box_t;
 
 /* Waits until the box is empty (wanted 0) or full or finished (wanted 1); returns with the lock. */
@@ -61,6 +41,7 @@ static int put_events(void *context, vt_event_t const *events, size_t cnt) {
     box->cap = cnt;
   }
   memcpy(box->events, events, cnt * sizeof *events);
+  vt_reader_progress(box->reader, &box->done, &box->total);
   box->cnt = cnt;
   box->at = 0;
   box->is_op = 0;
@@ -134,8 +115,17 @@ static void take(vt_model_t *model, uint32_t trace, box_t *box, uint64_t shift, 
   refill(box);
 }
 
-static int merge_many(vt_model_t *model, vt_reader_t *const *readers, uint64_t const *shifts,
-                      size_t cnt, vt_progress_t *progress) {
+static void show(vt_progress_t *progress, box_t const *boxes, size_t cnt) {
+  uint64_t done = 0, total = 0;
+  for (size_t i = 0; i < cnt; i++) {
+    done += boxes[i].done;
+    total += boxes[i].total;
+  }
+  vt_progress_show(progress, done, total);
+}
+
+static int merge_all(vt_model_t *model, vt_reader_t *const *readers, uint64_t const *shifts,
+                     size_t cnt, vt_progress_t *progress) {
   box_t *boxes = vt_mem_new(cnt, sizeof *boxes);
   size_t started = 0;
   for (; started < cnt; started++) {
@@ -149,7 +139,7 @@ static int merge_many(vt_model_t *model, vt_reader_t *const *readers, uint64_t c
   uint64_t limit, steps = 0;
   for (size_t i; (i = oldest(boxes, shifts, started, &limit)) < started;) {
     take(model, (uint32_t)i, &boxes[i], shifts[i], limit);
-    if (!(++steps & 255)) vt_progress_show(progress, 0, 0);
+    if (!(++steps & 15)) show(progress, boxes, started);
   }
   for (size_t i = 0; i < started; i++) {
     pthread_join(boxes[i].thread, NULL);
@@ -162,12 +152,7 @@ static int merge_many(vt_model_t *model, vt_reader_t *const *readers, uint64_t c
 int vt_merge_run(vt_model_t *model, vt_reader_t *const *readers, uint64_t const *shifts,
                  size_t cnt) {
   vt_progress_t progress = vt_progress_start("reading events");
-  int result = 0;
-  if (cnt == 1) {
-    direct_t direct = {model, 0, readers[0], &progress};
-    vt_reader_run(readers[0], &(vt_reader_sink_t){direct_events, direct_heap_op, &direct});
-  } else
-    result = merge_many(model, readers, shifts, cnt, &progress);
+  int result = merge_all(model, readers, shifts, cnt, &progress);
   vt_progress_end(&progress);
   vt_model_finish(model);
   return result;
