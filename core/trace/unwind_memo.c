@@ -181,9 +181,9 @@ static void settle(vt_unwind_t *u, uint32_t top, uint32_t at) {
 void vt_frames_commit(vt_unwind_t *u, uint32_t top, uint32_t at, vt_stack_t *out) {
   uint32_t depth = at + (u->cap - top);
   out->keep = common(u, top, at, depth);
-  out->prev_depth = u->depth;
+  out->prev_depth = u->prev_depth;
   settle(u, top, at);
-  u->depth = depth;
+  u->depth = u->prev_depth = depth;
   u->memo = u->bypass ? 0 : depth;
   u->truncated = u->frames[0].pc == VT_PC_TRUNCATED;
   u->counters.truncations += u->truncated;
@@ -283,7 +283,7 @@ static int make_room(vt_unwind_t *u, uint32_t *top) {
 }
 
 /* Takes over the remembered frames [last,m], verified but with stale dead rbp, as if unwound;
-   *frame is the walk's state at m and then at last. */
+ *frame is the walk's state at m and then at last. */
 static int take_over(vt_unwind_t *u, uint32_t *top, uint32_t m, uint32_t last, vt_frame_t *frame) {
   for (uint32_t k = m;; k--) {
     if (!make_room(u, top)) return 0;
@@ -301,8 +301,16 @@ static int take_over(vt_unwind_t *u, uint32_t *top, uint32_t m, uint32_t last, v
   }
 }
 
-static void mark_truncated(vt_unwind_t *u, uint32_t *top) {
-  if (!make_room(u, top)) ++*top;
+/* Without memory the mark takes the outermost frame's place; if the previous capture leaves no room
+   for that and the caller, it gives up its two innermost frames. */
+static void mark_truncated(vt_unwind_t *u, vt_caller_t const *caller, uint32_t *top) {
+  if (!make_room(u, top)) {
+    if (u->cap - *top >= 2)
+      ++*top;
+    else
+      u->depth -= 2;
+  }
+  if (*top == u->cap) u->frames[--*top] = (vt_frame_t){caller->pc, caller->sp, caller->rbp, 0};
   u->frames[--*top] = (vt_frame_t){VT_PC_TRUNCATED, 0, 0, VT_FRAME_BARRIER};
 }
 
@@ -313,7 +321,7 @@ static inline int joins(vt_frame_t const *memo, vt_frame_t const *frame) {
 }
 
 /* Unwinds from frame until the end of the stack or a verified tail of the memo; pushes frames below
-   *top. Returns how many remembered frames stay. */
+ *top. Returns how many remembered frames stay. */
 static inline __attribute__((always_inline)) uint32_t
 walk(vt_unwind_t *u, vt_caller_t const *caller, uint32_t *top_io) {
   vt_frame_t frame = {caller->pc, caller->sp, caller->rbp, 0};
@@ -357,7 +365,7 @@ walk(vt_unwind_t *u, vt_caller_t const *caller, uint32_t *top_io) {
   if (!next) {
     u->restep = result != VT_STEP_ROOT || VT_RULE_KIND(rule) != VT_RULE_ROOT;
     if (result == VT_STEP_BOGUS && top + 1 < u->cap) top++;
-    if (result != VT_STEP_ROOT) mark_truncated(u, &top);
+    if (result != VT_STEP_ROOT) mark_truncated(u, caller, &top);
   }
   *top_io = top;
   return next;
@@ -393,7 +401,7 @@ vt_unwind_t *vt_unwind_new(void *mem) {
 }
 
 void vt_unwind_reset(vt_unwind_t *u) {
-  u->depth = u->memo = 0;
+  u->depth = u->prev_depth = u->memo = 0;
   vt_stack_forget(u);
 }
 

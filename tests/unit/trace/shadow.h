@@ -10,10 +10,8 @@
 #include "core/trace/unwind.h"
 #include "tests/unit/tap.h"
 
-/* Interceptors stand between the tests and what they measure. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
+/* 1 in sanitizer builds: interceptors and instrumentation stand between tests and what they measure. */
+#ifndef SANITIZED
 #define SANITIZED 0
 #endif
 
@@ -71,8 +69,9 @@ static void flow_init(flow_t *flow, uint32_t check_every) {
   flow->check_every = check_every;
 }
 
-static void flow_mirror(flow_t *flow, vt_stack_t const *stack) {
-  uint32_t wrong = stack->prev_depth != flow->mirror_cnt || stack->keep > stack->prev_depth ||
+static void flow_mirror(flow_t *flow, vt_stack_t const *stack, uint64_t pc) {
+  uint32_t wrong = vt_frame_pc(stack, stack->depth - 1) != pc ||
+                   stack->prev_depth != flow->mirror_cnt || stack->keep > stack->prev_depth ||
                    stack->keep > stack->depth;
   for (uint32_t i = 0; !wrong && i < stack->keep; i++)
     wrong = flow->mirror[i] != vt_frame_pc(stack, i);
@@ -109,7 +108,7 @@ NOINLINE __attribute__((unused)) static void flow_capture(flow_t *flow) {
   vt_unwind_capture(flow->u, &caller, &stack);
   flow->captures++;
   flow->truncated += stack.truncated;
-  flow_mirror(flow, &stack);
+  flow_mirror(flow, &stack, caller.pc);
   flow_compare(flow, &stack, caller.pc);
   if (flow->check_every && flow->captures % flow->check_every == 0)
     wrong = vt_unwind_check(flow->u, &caller, &stack, &other);
