@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -237,6 +238,24 @@ static void finish(options_t const *o, int control, vt_collector_order_t const *
   print_problems(s, program, explained);
 }
 
+/* writable_folder makes the folder the traces go to, as far as its name is fixed, and checks that a
+   file can be made there: better now than after hours of recording. Returns 0 or errno. */
+static int writable_folder(char const *pattern) {
+  char folder[PATH_MAX];
+  size_t n = strcspn(pattern, "%");
+  while (n > 1 && pattern[n - 1] != '/') n--;
+  for (size_t i = 1; i <= n; i++) {
+    if (pattern[i] != '/' && i != n) continue;
+    memcpy(folder, pattern, i);
+    folder[i] = '\0';
+    if (mkdir(folder, 0777) && errno != EEXIST && errno != EROFS) return errno;
+  }
+  struct stat st;
+  if (stat(folder, &st)) return errno;
+  if (!S_ISDIR(st.st_mode)) return ENOTDIR;
+  return access(folder, W_OK | X_OK) ? errno : 0;
+}
+
 static int failed(char const *what, int error) {
   vt_error_say(what, strerror(error), "nothing was started");
   return VT_EXIT_RUN_FAILED;
@@ -257,7 +276,9 @@ int vt_cmd_run(int argc, char **argv) {
   argv += optind;
   if (shim_path(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
   if (absolute_pattern(pattern, sizeof pattern, o.output)) return failed(o.output, ENAMETOOLONG);
-  int error = vt_ring_make(&ring);
+  int error = writable_folder(pattern);
+  if (error) return failed(pattern, error);
+  error = vt_ring_make(&ring);
   if (error) return failed("shared memory for the recording", -error);
   vt_collector_options_t options = {.pattern = pattern, .symbols = !o.no_symbols};
   block_signals(&before);
