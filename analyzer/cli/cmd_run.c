@@ -123,10 +123,17 @@ static int shim_path(char *out, size_t cap) {
   return -1;
 }
 
+/* absolute_pattern makes the pattern independent of the folders programs change to; percent signs in
+   the name of this one are doubled. */
 static int absolute_pattern(char *out, size_t cap, char const *pattern) {
   char cwd[PATH_MAX] = "";
+  size_t n = 0;
   if (pattern[0] != '/' && !getcwd(cwd, sizeof cwd)) return -1;
-  return snprintf(out, cap, "%s%s%s", cwd, cwd[0] ? "/" : "", pattern) < (int)cap ? 0 : -1;
+  for (char const *p = cwd; *p && n + 3 < cap; p++) {
+    if (*p == '%') out[n++] = '%';
+    out[n++] = *p;
+  }
+  return snprintf(out + n, cap - n, "%s%s", cwd[0] ? "/" : "", pattern) < (int)(cap - n) ? 0 : -1;
 }
 
 /* set_environment tells the shim what to do. */
