@@ -7,6 +7,7 @@
 #include "analyzer/cli/error.h"
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/program.h"
+#include "analyzer/trace/writer.h"
 #include "core/trace/name.h"
 
 #include <errno.h>
@@ -123,10 +124,17 @@ static int shim_path(char *out, size_t cap) {
   return -1;
 }
 
+/* absolute_pattern makes the pattern independent of the folders programs change to; percent signs in
+   the name of this one are doubled. */
 static int absolute_pattern(char *out, size_t cap, char const *pattern) {
   char cwd[PATH_MAX] = "";
+  size_t n = 0;
   if (pattern[0] != '/' && !getcwd(cwd, sizeof cwd)) return -1;
-  return snprintf(out, cap, "%s%s%s", cwd, cwd[0] ? "/" : "", pattern) < (int)cap ? 0 : -1;
+  for (char const *p = cwd; *p && n + 3 < cap; p++) {
+    if (*p == '%') out[n++] = '%';
+    out[n++] = *p;
+  }
+  return snprintf(out + n, cap - n, "%s%s", cwd[0] ? "/" : "", pattern) < (int)(cap - n) ? 0 : -1;
 }
 
 /* set_environment tells the shim what to do. */
@@ -238,22 +246,14 @@ static void finish(options_t const *o, int control, vt_collector_order_t const *
   print_problems(s, program, explained);
 }
 
-/* writable_folder makes the folder the traces go to, as far as its name is fixed, and checks that a
-   file can be made there: better now than after hours of recording. Returns 0 or errno. */
-static int writable_folder(char const *pattern) {
-  char folder[PATH_MAX];
-  size_t n = strcspn(pattern, "%");
-  while (n > 1 && pattern[n - 1] != '/') n--;
-  for (size_t i = 1; i <= n; i++) {
-    if (pattern[i] != '/' && i != n) continue;
-    memcpy(folder, pattern, i);
-    folder[i] = '\0';
-    if (mkdir(folder, 0777) && errno != EEXIST && errno != EROFS) return errno;
-  }
-  struct stat st;
-  if (stat(folder, &st)) return errno;
-  if (!S_ISDIR(st.st_mode)) return ENOTDIR;
-  return access(folder, W_OK | X_OK) ? errno : 0;
+/* output_possible makes the pattern's folder, when it is known before a process has a number. */
+static int output_possible(char const *pattern) {
+  vt_error_t error;
+  char const *name = strrchr(pattern, '/');
+  if (memchr(pattern, '%', (size_t)(name - pattern)) || !vt_writer_prepare(pattern, &error))
+    return 1;
+  vt_error_print(&error);
+  return 0;
 }
 
 static int failed(char const *what, int error) {
@@ -276,11 +276,10 @@ int vt_cmd_run(int argc, char **argv) {
   argv += optind;
   if (shim_path(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
   if (absolute_pattern(pattern, sizeof pattern, o.output)) return failed(o.output, ENAMETOOLONG);
-  int error = writable_folder(pattern);
-  if (error) return failed(pattern, error);
-  error = vt_ring_make(&ring);
+  if (!output_possible(pattern)) return VT_EXIT_RUN_FAILED;
+  int error = vt_ring_make(&ring);
   if (error) return failed("shared memory for the recording", -error);
-  vt_collector_options_t options = {.pattern = pattern, .symbols = !o.no_symbols};
+  vt_collector_options_t options = {.pattern = pattern, .symbols = !o.no_symbols, .children = !o.no_children};
   block_signals(&before);
   int control = start_collector(&ring, &options);
   if (control < 0) return failed("the collector", errno);
@@ -290,6 +289,7 @@ int vt_cmd_run(int argc, char **argv) {
   if (pid < 0) return failed("fork", errno);
   if (pid == 0) return cannot_start(argv[0], error);
   if (obstacle) vt_error_say(argv[0], obstacle, "its children may be");
+  close(ring.fd); /* whoever holds it is served: see vt_ring_users */
   vt_collector_order_t order = {.first_pid = pid};
   (void)!send(control, &order, sizeof order, MSG_NOSIGNAL);
   order.wait_status = status = follow(pid);
