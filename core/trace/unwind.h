@@ -44,7 +44,7 @@ typedef struct {
   vt_frame_t const *frames;
   uint32_t keep;
   uint32_t depth;
-  uint32_t prev_depth; /* depth of the previous capture (0 after a reset) */
+  uint32_t prev_depth; /* of the previous capture; 0 after a reset or in a new epoch */
   uint32_t truncated;  /* 1: the root end is missing and frames[0].pc is VT_PC_TRUNCATED */
 } vt_stack_t;
 
