@@ -158,7 +158,6 @@ struct vt_unwind {
   vt_frame_t *frames; /* [0,depth): the previous capture; the top end is scratch of a capture */
   uint32_t cap;
   uint32_t depth;
-  uint32_t prev_depth; /* as handed out; depth may be less where memory was short */
   uint32_t memo;   /* depth, or 0: frames are good for comparing PCs only */
   uint32_t restep; /* the end of the stack was not a ROOT rule: look again instead of trusting it */
   uint64_t lo, hi; /* the contiguous readable range the walk is in; empty: hi == lo */

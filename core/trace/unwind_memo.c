@@ -181,9 +181,9 @@ static void settle(vt_unwind_t *u, uint32_t top, uint32_t at) {
 void vt_frames_commit(vt_unwind_t *u, uint32_t top, uint32_t at, vt_stack_t *out) {
   uint32_t depth = at + (u->cap - top);
   out->keep = common(u, top, at, depth);
-  out->prev_depth = u->prev_depth;
+  out->prev_depth = u->depth;
   settle(u, top, at);
-  u->depth = u->prev_depth = depth;
+  u->depth = depth;
   u->memo = u->bypass ? 0 : depth;
   u->truncated = u->frames[0].pc == VT_PC_TRUNCATED;
   u->counters.truncations += u->truncated;
@@ -301,15 +301,11 @@ static int take_over(vt_unwind_t *u, uint32_t *top, uint32_t m, uint32_t last, v
   }
 }
 
-/* Without memory the mark takes the outermost frame's place; if the previous capture leaves no room
-   for that and the caller, it gives up its two innermost frames. */
+/* Without memory the mark takes the outermost frame's place; if there is no room for that and the
+   caller either, they take the place of the previous capture's two innermost frames, which no one
+   reads now (a cut stack has no more than the mark in common with another). */
 static void mark_truncated(vt_unwind_t *u, vt_caller_t const *caller, uint32_t *top) {
-  if (!make_room(u, top)) {
-    if (u->cap - *top >= 2)
-      ++*top;
-    else
-      u->depth -= 2;
-  }
+  if (!make_room(u, top) && u->cap - *top >= 2) ++*top;
   if (*top == u->cap) u->frames[--*top] = (vt_frame_t){caller->pc, caller->sp, caller->rbp, 0};
   u->frames[--*top] = (vt_frame_t){VT_PC_TRUNCATED, 0, 0, VT_FRAME_BARRIER};
 }
@@ -401,7 +397,7 @@ vt_unwind_t *vt_unwind_new(void *mem) {
 }
 
 void vt_unwind_reset(vt_unwind_t *u) {
-  u->depth = u->prev_depth = u->memo = 0;
+  u->depth = u->memo = 0;
   vt_stack_forget(u);
 }
 
