@@ -255,6 +255,10 @@ static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
   before_change(model, cell);
   cell->allocations++;
   cell->allocated_bytes += block->size;
+  if (model->options.lifetimes && cell->allocated_bytes - cell->freed_bytes > cell->max_bytes) {
+    cell->max_bytes = cell->allocated_bytes - cell->freed_bytes;
+    cell->max_blocks = cell->allocations - cell->frees;
+  }
   if (cell->nested) return;
   vt_model_thread_t *thread = &model->threads[block->thread];
   thread->allocations++;

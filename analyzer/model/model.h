@@ -39,6 +39,7 @@ typedef struct {
   uint64_t peak_blocks, peak_bytes; /* valid after vt_model_finish */
   uint64_t peak_number;             /* internal: the peak these two belong to */
   vt_lifetimes_t lifetimes;         /* of freed blocks; only with options.lifetimes */
+  uint64_t max_bytes, max_blocks;   /* live in this cell when it had most; only with lifetimes */
   uint64_t reallocs;                /* allocations here that replaced a live block, … */
   uint64_t realloc_moved;           /* … at another address, … */
   uint64_t realloc_old_bytes;       /* … whose old blocks had so many bytes in all */
