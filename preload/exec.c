@@ -182,9 +182,3 @@ VT_EXPORT int posix_spawnp(pid_t *pid, char const *file, posix_spawn_file_action
   REAL(spawn_fn, "posix_spawnp");
   return real(pid, file, actions, attr, argv, WITH_SHIM(env));
 }
-
-VT_EXPORT void _exit(int status) {
-  vt_process_end(VT_PROCESS_EXIT, (uint32_t)status & 0xff);
-  for (;;) vt_sys(SYS_exit_group, status, 0, 0, 0, 0, 0);
-}
-VT_EXPORT void _Exit(int status) { _exit(status); }

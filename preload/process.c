@@ -108,6 +108,7 @@ static int set_up(void) {
   if (vt_options.libunwind && vt_unwind_use_libunwind())
     vt_say("VALTRACE_UNWINDER=libunwind", "libunwind.so.8 cannot be loaded",
            "install libunwind8; the own unwinder is used");
+  if (vt_options.unwind_check) vt_unwind_load_libunwind(); /* without it, one opinion must do */
   vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK);
   on_exit(on_process_exit, NULL);
   pthread_atfork(NULL, NULL, vt_process_forked);

@@ -44,8 +44,11 @@ void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *fra
 void vt_record_check(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t const *stack) {
   vt_sink_t *sink = t->stream.sink;
   uint64_t busy = vt_internal_begin();
-  uint32_t differences = vt_unwind_check(t->stream.unwind, caller, stack, NULL);
+  uint32_t by_libunwind = 0;
+  uint32_t differences = vt_unwind_check(t->stream.unwind, caller, stack, &by_libunwind);
   vt_internal_end(busy);
   vt_sink_count(sink, VT_COUNTER_UNWIND_CHECKED, 1);
-  if (differences) vt_sink_count(sink, VT_COUNTER_UNWIND_DIFFERENCES, (uint64_t)differences);
+  if (!differences) return;
+  vt_sink_count(sink, VT_COUNTER_UNWIND_DIFFERENCES, differences - by_libunwind);
+  vt_sink_count(sink, VT_COUNTER_LIBUNWIND_DIFFERENCES, by_libunwind);
 }

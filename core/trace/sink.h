@@ -43,6 +43,7 @@ typedef struct {
   /* Where counters live so that they survive a kill: value of counter c at counters[c * stride]. */
   _Atomic uint64_t *counters;
   uint32_t counter_stride;
+  int silent;               /* 1: a system call would kill the process (strict seccomp) */
   _Atomic uint32_t stopped; /* vt_stopped_t once recording has stopped, else 0 */
 } vt_sink_t;
 

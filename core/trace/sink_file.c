@@ -176,6 +176,10 @@ static int grow(vt_sink_t *sink, uint64_t end) {
 }
 
 uint8_t *vt_sink_claim_file(vt_sink_t *sink, uint32_t *index) {
+  if (sink->silent) {
+    vt_sink_stop(sink, VT_STOPPED_OTHER);
+    return NULL;
+  }
   uint64_t off = atomic_fetch_add_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
   uint8_t *segment = sink->window + off;
   if (off + VT_SEGMENT_SZ > sink->window_sz || grow(sink, off + VT_SEGMENT_SZ) ||
@@ -191,10 +195,9 @@ uint8_t *vt_sink_claim_file(vt_sink_t *sink, uint32_t *index) {
 }
 
 void vt_sink_finish_file(vt_sink_t *sink, uint8_t *segment) {
-  (void)sink;
   uint64_t committed = vt_load64(segment + VT_SEGMENT_OFF_COMMITTED);
   seal(segment, VT_SEGMENT_RECORDS_OFF - VT_CHUNK_HEADER_SZ + committed);
-  vt_sys_madvise(segment, VT_SEGMENT_SZ, MADV_DONTNEED);
+  if (!sink->silent) vt_sys_madvise(segment, VT_SEGMENT_SZ, MADV_DONTNEED);
 }
 
 /* resize sets the file's length, if the file can still be reached. */

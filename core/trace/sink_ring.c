@@ -147,6 +147,10 @@ uint8_t *vt_sink_claim_ring(vt_sink_t *sink, uint32_t *index) {
     uint32_t progress = atomic_load_explicit(&ring->progress, memory_order_acquire);
     uint8_t *segment = try_claim(sink, index);
     if (segment) return segment;
+    if (sink->silent) {
+      vt_sink_stop(sink, VT_STOPPED_OTHER);
+      return NULL;
+    }
     uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
     if (!since) since = now;
     atomic_fetch_add_explicit(&ring->waiting, 1, memory_order_seq_cst);

@@ -19,8 +19,9 @@ static void write_segment_header(vt_stream_t *s, uint64_t base_tick, uint32_t fl
   uint8_t *p = s->segment;
   vt_store64(p + VT_SEGMENT_OFF_IMAGE, s->sink->image);
   vt_store64(p + VT_SEGMENT_OFF_BASE_TICK, base_tick);
-  vt_store64(p + VT_SEGMENT_OFF_CLOCK_TICK, vt_clock_tick(s->sink->clock));
-  vt_store64(p + VT_SEGMENT_OFF_CLOCK_NS, vt_clock_ns(CLOCK_MONOTONIC));
+  int frozen = s->sink->clock == VT_CLOCK_FROZEN; /* then there is no pair to be had */
+  vt_store64(p + VT_SEGMENT_OFF_CLOCK_TICK, frozen ? 0 : vt_clock_tick(s->sink->clock));
+  vt_store64(p + VT_SEGMENT_OFF_CLOCK_NS, frozen ? 0 : vt_clock_ns(CLOCK_MONOTONIC));
   vt_store32(p + VT_SEGMENT_OFF_PID, s->sink->pid);
   vt_store32(p + VT_SEGMENT_OFF_TID, s->tid);
   vt_store32(p + VT_SEGMENT_OFF_WRITER, s->writer);
@@ -73,9 +74,13 @@ static void forget_stack(vt_stream_t *s) {
   s->cut = 0;
 }
 
-/* catch_up writes what must precede the next event: losses, epoch, a long pause. */
+/* catch_up writes what must precede the next event: an unknown stack, losses, epoch, a long pause. */
 static int catch_up(vt_stream_t *s, uint64_t tick) {
-  if (need(s, 48, tick) < 0) return -1;
+  if (need(s, 64, tick) < 0) return -1;
+  if (s->depth == VT_DEPTH_UNKNOWN) {
+    put_word_record(s, VT_KIND_THREAD, s->tid); /* for its effect on the current stack */
+    forget_stack(s);
+  }
   if (s->lost) {
     put_word_record(s, VT_KIND_LOST, s->lost);
     s->lost = 0;

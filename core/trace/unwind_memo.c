@@ -141,10 +141,15 @@ int vt_frames_grow(vt_unwind_t *u, uint32_t *top) {
   return 1;
 }
 
+/* The same to users: pc and whether it is exact (vt_frame_pc). */
+static inline int is_same(vt_frame_t const *a, vt_frame_t const *b) {
+  return a->pc == b->pc && !((a->info ^ b->info) & VT_FRAME_EXACT);
+}
+
 /* How many frames from the root on the previous capture had, too. */
 static uint32_t common(vt_unwind_t const *u, uint32_t top, uint32_t at, uint32_t depth) {
   uint32_t keep = at, most = depth < u->depth ? depth : u->depth;
-  while (keep < most && u->frames[keep].pc == u->frames[top + (keep - at)].pc) keep++;
+  while (keep < most && is_same(&u->frames[keep], &u->frames[top + (keep - at)])) keep++;
   return keep;
 }
 

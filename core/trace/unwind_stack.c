@@ -82,19 +82,19 @@ void vt_stack_forget(vt_unwind_t *u) {
 /* A frame-pointer chain may skip this much stack at a time. */
 #define FP_STEP_MAX ((uint64_t)1 << 20)
 
-/* The 8 bytes before pc; zeros where they cannot be read. */
-static void code_before(uint64_t pc, uint8_t code[8]) {
-  uint64_t from = pc - 8, page = (pc - 1) & ~(VT_PROBE_PAGE - 1);
-  memset(code, 0, 8);
-  if (!vt_arch_readable(page)) return;
-  if (from < page && !vt_arch_readable(from)) from = page;
-  memcpy(code + (from + 8 - pc), (void const *)(uintptr_t)from, pc - from);
+/* The 8 bytes before pc, the last one in the highest byte; zeros where they cannot be read. No memcpy:
+   a sanitizer's would look for shadow memory of arbitrary addresses. */
+static uint64_t code_before(uint64_t pc) {
+  uint64_t page = (pc - 1) & ~(VT_PROBE_PAGE - 1);
+  if (!vt_arch_readable(page)) return 0;
+  if (pc - page >= 8 || vt_arch_readable(page - 1)) return vt_load(pc - 8);
+  return vt_load(page) << 8 * (8 - (pc - page));
 }
 
 static int is_restorer(uint64_t pc) {
   uint64_t last = pc + VT_RESTORER_SZ - 1;
   return vt_arch_readable(pc) && ((pc ^ last) < VT_PROBE_PAGE || vt_arch_readable(last)) &&
-         vt_arch_is_restorer((void const *)(uintptr_t)pc);
+         vt_arch_is_restorer(vt_load(pc), *(uint8_t const *)(uintptr_t)last);
 }
 
 enum { CODE_BOGUS = 0, CODE_RETURN, CODE_RESTORER };
@@ -102,12 +102,10 @@ enum { CODE_BOGUS = 0, CODE_RETURN, CODE_RESTORER };
 /* What code without CFI at pc can be. Looks at it only after asking the kernel, once per pc. */
 static int code_kind(vt_unwind_t *u, uint64_t pc) {
   uint64_t *known = &u->jit[(pc ^ (pc >> 6)) % VT_JIT_CNT];
-  uint8_t code[8];
   int kind = CODE_BOGUS;
   if (pc < VT_PROBE_PAGE || pc >> 63) return CODE_BOGUS;
   if ((*known & ~VT_KEY_EXACT) == pc) return *known & VT_KEY_EXACT ? CODE_RESTORER : CODE_RETURN;
-  code_before(pc, code);
-  if (vt_arch_follows_call(code)) kind = CODE_RETURN;
+  if (vt_arch_follows_call(code_before(pc))) kind = CODE_RETURN;
   else if (is_restorer(pc)) kind = CODE_RESTORER;
   if (kind && !u->bypass) *known = pc | (kind == CODE_RESTORER ? VT_KEY_EXACT : 0);
   return kind;

@@ -96,7 +96,23 @@ static void test_swap(void) {
   is_ulong(vt_unwind_epoch(), 80, "two epochs an unload");
 }
 
+/* In a thread of its own, so that what this one's stack held stays. */
+typedef struct {
+  void *library;
+  calls_back_t *function;
+} replace_t;
+
+static void *replace(void *arg) {
+  replace_t *r = (replace_t *)arg;
+  vt_unwind_epoch_begin();
+  dlclose(r->library);
+  vt_unwind_epoch_end();
+  r->library = load("libvtswap_b", &r->function);
+  return NULL;
+}
+
 NOINLINE static void test_same_sp(void) {
+  pthread_t thread;
   calls_back_t *first, *second;
   ENTER();
   void *library = load("libvtswap_b", &second);
@@ -108,12 +124,12 @@ NOINLINE static void test_same_sp(void) {
   uint64_t shift = callback_sp - low;
   shifted(first, shift);
   uint64_t first_sp = callback_sp;
-  unload(library);
-  library = load("libvtswap_b", &second);
-  shifted(second, 0);
-  unload(library);
+  replace_t r = {library, NULL};
+  if (pthread_create(&thread, NULL, replace, &r) || pthread_join(thread, NULL)) abort();
+  shifted(r.function, 0);
+  unload(r.library);
   LEAVE();
-  ok(callback_sp == first_sp && first == second, "two libraries at one address with one stack pointer");
+  ok(SANITIZED || (callback_sp == first_sp && first == r.function), "two libraries at one address with one stack pointer");
   flow_verdict(&flow, "frames that look the same");
 }
 
