@@ -123,7 +123,7 @@ static void put_snapshot(vt_export_t const *export, int number, uint64_t ns, uin
   fprintf(export->out,
           "#-----------\nsnapshot=%d\n#-----------\ntime=%" PRIu64 "\nmem_heap_B=%" PRIu64
           "\nmem_heap_extra_B=0\nmem_stacks_B=0\nheap_tree=%s\n",
-          number, ns / 1000, bytes, peak ? "peak" : "empty");
+          number, ns / 1000000, bytes, peak ? "peak" : "empty");
   if (peak) put_tree(export);
 }
 
@@ -141,7 +141,7 @@ void vt_export_massif(vt_export_t const *export) {
     for (char const *p = info->argv[i]; *p; p++)
       putc((unsigned char)*p < ' ' ? ' ' : *p, export->out);
   }
-  fputs("\ntime_unit: us\n", export->out);
+  fputs("\ntime_unit: ms\n", export->out);
   put_snapshot(export, number++, 0, 0, 0);
   for (size_t i = 0; i < cnt; i += each) {
     size_t last = i + each <= cnt ? i + each - 1 : cnt - 1;
