@@ -59,7 +59,13 @@ def text_offsets(elf, cnt):
 
 def symbolize(elf, offsets):
     done = run(SYMBOLIZE, elf, input="\n".join(f"{o:x}" for o in offsets).encode())
-    return done, done.stdout.decode(errors="replace").splitlines()
+    lines = done.stdout.decode(errors="replace").splitlines()
+    return done, [line for line in lines if not line.startswith("0x")]
+
+
+def by_address(text):
+    """The cleaned lines of each address, in order."""
+    return [clean(part.splitlines()[1:]) for part in ("\n" + text).split("\n0x")[1:]]
 
 
 def clean(lines):
@@ -77,11 +83,11 @@ def check_against_elfutils(name, elf, cnt):
         skip(f"{name}: eu-addr2line")
         return
     offsets = text_offsets(elf, cnt)
-    ours = clean(symbolize(elf, offsets)[1])
-    theirs = clean(run("eu-addr2line", "-C", "-i", "-f", "-e", elf, *[hex(o) for o in offsets]).stdout.decode().splitlines())
-    differing = sum(a != b for a, b in zip(ours, theirs)) + abs(len(ours) - len(theirs))
-    ok(len(ours) >= 2 * cnt and differing <= 0.02 * len(theirs), f"{name}: {len(ours) // 2} frames as eu-addr2line's, "
-       f"{differing} lines differ", *[f"{a} | {b}" for a, b in zip(ours, theirs) if a != b][:5])
+    ours = by_address(symbolize(elf, offsets)[0].stdout.decode())
+    theirs = by_address(run("eu-addr2line", "-a", "-C", "-i", "-f", "-e", elf, *[hex(o) for o in offsets]).stdout.decode())
+    differing = [pair for pair in zip(ours, theirs) if pair[0] != pair[1]]
+    ok(len(ours) == len(theirs) == cnt and len(differing) <= 0.05 * cnt,
+       f"{name}: {cnt} addresses as eu-addr2line says, but {len(differing)}", *differing[:5])
 
 
 def address_of(elf, pattern):
@@ -129,10 +135,10 @@ def check_stripped(folder, elf):
     ok(symbolize(bare, [address])[1][0] == "??", "nothing is known of a stripped file")
     if shutil.which("xz"):
         symbols = f"{folder}/mini"
-        run("objcopy", "-S", "--remove-section", ".comment", "--keep-symbol=_ZN2ns3BoxIiE3getEi", debug, symbols)
+        run("objcopy", "-S", "--remove-section", ".comment", "--wildcard", "--keep-symbol=*Box*", debug, symbols)
         run("xz", "-k", symbols)
         run("objcopy", "--add-section", f".gnu_debugdata={symbols}.xz", bare)
-        ok(symbolize(bare, [address])[1][0] == "ns::Box<int>::get(int)", "names from .gnu_debugdata")
+        ok(symbolize(bare, [address])[1][0].startswith("ns::Box<int>::get(int)"), "names from .gnu_debugdata")
 
 
 def check_damaged(folder, elf):
