@@ -33,6 +33,7 @@ static void set_collections(vt_cli_options_t *options) {
   options->analysis.lifetimes = options->json || view == VT_VIEW_LIFETIMES;
   options->analysis.sizes = view == VT_VIEW_SIZES;
   options->analysis.timeline = view == VT_VIEW_TIMELINE;
+  options->analysis.threads = view == VT_VIEW_THREADS;
 }
 
 static int report(vt_cli_options_t *options) {

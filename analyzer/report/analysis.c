@@ -68,6 +68,7 @@ static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t co
   *out = (vt_model_options_t){.lifetimes = options->lifetimes,
                               .sizes = options->sizes,
                               .timeline = options->timeline,
+                              .threads = options->threads,
                               .min_size = filter->min_size,
                               .max_size = filter->max_size,
                               .min_lifetime = filter->min_lifetime,
@@ -256,7 +257,7 @@ static void make_sites(vt_analysis_t *analysis, int keep_allocators) {
     size_t at = find_site(analysis, head, next, node, cells[i].heap);
     if (!at) {
       vt_site_t site = {.node = node, .heap = cells[i].heap, .trace = cells[i].trace};
-      site.nested = (int)cells[i].nested;
+      site.nested = cells[i].nested;
       vt_lifetimes_init(&site.lifetimes);
       VT_PUSH(analysis->sites, site);
       at = analysis->sites_cnt;

@@ -21,7 +21,7 @@ typedef struct {
 /* What to collect beyond the counters of sites. */
 typedef struct {
   vt_filter_t filter;
-  int lifetimes, sizes, timeline;
+  int lifetimes, sizes, timeline, threads;
   int keep_allocators; /* do not hide allocator frames */
 } vt_analysis_options_t;
 
