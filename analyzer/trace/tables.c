@@ -48,9 +48,8 @@ static vt_trace_range_t *ranges_of(vt_reader_t *r, vt_cursor_t *c, uint32_t cnt)
 }
 
 static int module(vt_reader_t *r, vt_cursor_t *c) {
-  vt_trace_module_t m = {.load_time = time_of(r, c),
-                         .unload_time = VT_TIME_NEVER,
-                         .unload_epoch = UINT32_MAX};
+  vt_trace_module_t m = {
+      .load_time = time_of(r, c), .unload_time = VT_TIME_NEVER, .unload_epoch = UINT32_MAX};
   m.load_epoch = vt_cursor_u32(c);
   m.id = vt_cursor_u32(c);
   m.bias = vt_cursor_u64(c);
@@ -185,11 +184,11 @@ static int counters(vt_reader_t *r, vt_cursor_t *c) {
 
 int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, size_t sz) {
   static int (*const parse[])(vt_reader_t *, vt_cursor_t *) = {
-      [VT_CHUNK_MODULE] = module,   [VT_CHUNK_MODULE_UNLOAD] = module_unload,
-      [VT_CHUNK_PROCESS] = process, [VT_CHUNK_CLOCK] = clock_pair,
-      [VT_CHUNK_MEMORY] = memory,   [VT_CHUNK_MARKER] = marker,
+      [VT_CHUNK_MODULE] = module,      [VT_CHUNK_MODULE_UNLOAD] = module_unload,
+      [VT_CHUNK_PROCESS] = process,    [VT_CHUNK_CLOCK] = clock_pair,
+      [VT_CHUNK_MEMORY] = memory,      [VT_CHUNK_MARKER] = marker,
       [VT_CHUNK_THREAD] = thread_name, [VT_CHUNK_HEAP] = heap,
-      [VT_CHUNK_HEAP_OP] = heap_op, [VT_CHUNK_COUNTERS] = counters};
+      [VT_CHUNK_HEAP_OP] = heap_op,    [VT_CHUNK_COUNTERS] = counters};
   if (type >= sizeof parse / sizeof parse[0] || !parse[type]) return 0;
   vt_cursor_t c = vt_cursor(payload, sz);
   return parse[type](r, &c) || c.bad ? -1 : 0;
