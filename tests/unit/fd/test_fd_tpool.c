@@ -61,11 +61,11 @@ static void note(void * tpool, ulong t0, ulong t1, void * args, void * reduce, u
                  ulong l1, ulong m0, ulong m1, ulong n0, ulong n1) {
   if (tpool != (void *)1 || args != (void *)2 || reduce != (void *)3 || stride != 4UL || t1 - t0 > TILES ||
       n1 != n0 + 1UL || n0 < t0 || n0 >= t1 || l1 - l0 > ELEM_MAX) {
-    FD_VOLATILE(bad_args) = 1;
+    __atomic_store_n(&bad_args, 1, __ATOMIC_RELAXED);
   }
   for (ulong m = m0; m < m1; m++) {
     FD_ATOMIC_FETCH_AND_ADD(&hits[m - l0], 1UL);
-    FD_VOLATILE(owner[m - l0]) = n0 - t0;
+    __atomic_store_n(&owner[m - l0], n0 - t0, __ATOMIC_RELAXED);
   }
 }
 
