@@ -13,3 +13,33 @@ $(UNWIND_OBJ): SANFLAGS := $(if $(filter-out address,$(SAN)),$(SANFLAGS))
 # The tests are about code without frame pointers.
 $(BUILD)/obj/tests/unit/trace/%.o: OPT := $(OPT_HOT)
 $(eval $(call add-tap-test,test_unwind,tests/unit/trace/test_unwind.c,libvtcore,-lpthread))
+$(eval $(call add-tap-test,test_unwind_hostile,tests/unit/trace/test_unwind_hostile.c,libvtcore,-lpthread -ldl))
+
+# Libraries the tests load: $(call test-lib,NAME,SOURCE,FLAGS)
+comma := ,
+define test-lib
+$(BUILD)/bin/$(1).so: $(2)
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS) $$(CSTD) $$(OPT_HOT) $$(WARN) -fPIC -shared $(3) -o $$@ $$<
+endef
+$(eval $(call test-lib,libvtlazy,tests/unit/trace/lazy.c,-Wl$(comma)-z$(comma)lazy))
+$(BUILD)/bin/test_unwind_hostile: | $(BUILD)/bin/libvtlazy.so
+$(eval $(call test-lib,libvtswap_a,tests/unit/trace/swap.c,-DFRAME=4000))
+$(eval $(call test-lib,libvtswap_b,tests/unit/trace/swap.c,-DFRAME=9000))
+$(eval $(call test-lib,libvtswap_c,tests/unit/trace/swap.c,-DFRAME=50))
+$(BUILD)/bin/test_unwind_unload: | $(patsubst %,$(BUILD)/bin/libvtswap_%.so,a b c)
+$(eval $(call add-tap-test,test_unwind_unload,tests/unit/trace/test_unwind_unload.c,libvtcore,-lpthread -ldl))
+$(eval $(call add-tap-test,test_unwind_cxx,tests/unit/trace/test_unwind_cxx.cc,libvtcore,-lstdc++))
+
+$(BUILD)/obj/tests/bench/unwind/%.o: OPT := $(OPT_HOT)
+$(eval $(call add-test,bench_unwind,tests/bench/unwind/bench_unwind.c,libvtcore,-ldl))
+
+# Real programs under a preloaded checker.
+TESTS += $(BUILD)/bin/libvtchecker.so
+TAPS += tests/unit/trace/unwind_programs.t
+CHECKER_OBJ := $(call pics,tests/unit/trace/checker.c $(VTCORE_SRC))
+$(CHECKER_OBJ): PIC_CFLAGS ?= -fPIC -fvisibility=hidden -ftls-model=initial-exec
+$(BUILD)/bin/libvtchecker.so: $(CHECKER_OBJ)
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-z,now -o $@ $^ -ldl
+$(eval $(call add-tap-test,test_unwind_libunwind,tests/unit/trace/test_unwind_libunwind.c,libvtcore,-ldl))

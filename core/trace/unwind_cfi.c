@@ -50,10 +50,17 @@ static uint64_t encoded_pointer(vt_bytes_t *b, uint8_t encoding, uint8_t const *
   return value;
 }
 
-static vt_bytes_t bytes_at(vt_cfi_t const *cfi, uint64_t addr) {
-  uint8_t const *p = (uint8_t const *)(uintptr_t)addr;
-  uint32_t inside = p >= (uint8_t const *)cfi->object.dlfo_map_start && p < cfi->end;
-  return (vt_bytes_t){p, inside ? cfi->end : p, !inside};
+static int find_object(uint64_t addr, struct dl_find_object *object) {
+  return _dl_find_object && !_dl_find_object((void *)(uintptr_t)addr, object);
+}
+
+vt_bytes_t vt_cfi_bytes(vt_cfi_t const *cfi, uint64_t addr) {
+  struct dl_find_object other;
+  uint8_t const *p = (uint8_t const *)(uintptr_t)addr, *end = p;
+  if (p >= cfi->start && p < cfi->end) end = cfi->end;
+  else if (find_object(addr, &other) && other.dlfo_link_map == cfi->object.dlfo_link_map)
+    end = other.dlfo_map_end;
+  return (vt_bytes_t){p, end, end == p};
 }
 
 /* Narrows b to the entry it stands at, behind the length; 0 at the terminator or on damage. */
@@ -114,7 +121,7 @@ static int fde_parse(vt_cfi_t const *cfi, vt_bytes_t b, entry_t *entry, vt_bytes
   if (!entry_open(&b)) return 0;
   uint64_t id_at = (uint64_t)(uintptr_t)b.p;
   uint64_t distance = vt_bytes_uint(&b, 4);
-  if (!distance || !cie_parse(bytes_at(cfi, id_at - distance), entry)) return 0;
+  if (!distance || !cie_parse(vt_cfi_bytes(cfi, id_at - distance), entry)) return 0;
   *cie = entry->program;
   entry->pc_begin = encoded_pointer(&b, entry->pc_encoding, cfi->base);
   entry->pc_end = entry->pc_begin + encoded_value(&b, entry->pc_encoding);
@@ -142,7 +149,7 @@ static uint64_t table_search(vt_bytes_t *table, uint64_t cnt, uint8_t const *dat
 /* Walks .eh_frame entry by entry: for objects whose linker made no search table. */
 static int linear_search(vt_cfi_t const *cfi, uint64_t section, uint64_t pc, entry_t *entry,
                          vt_bytes_t *cie) {
-  vt_bytes_t b = bytes_at(cfi, section);
+  vt_bytes_t b = vt_cfi_bytes(cfi, section);
   for (;;) {
     vt_bytes_t open = b;
     if (!entry_open(&open)) return 0;
@@ -152,7 +159,7 @@ static int linear_search(vt_cfi_t const *cfi, uint64_t section, uint64_t pc, ent
 }
 
 static int fde_find(vt_cfi_t const *cfi, uint64_t pc, entry_t *entry, vt_bytes_t *cie) {
-  vt_bytes_t b = bytes_at(cfi, (uint64_t)(uintptr_t)cfi->base);
+  vt_bytes_t b = vt_cfi_bytes(cfi, (uint64_t)(uintptr_t)cfi->base);
   if (vt_bytes_uint(&b, 1) != 1) return 0;
   uint8_t section_encoding = (uint8_t)vt_bytes_uint(&b, 1);
   uint8_t cnt_encoding = (uint8_t)vt_bytes_uint(&b, 1);
@@ -162,7 +169,7 @@ static int fde_find(vt_cfi_t const *cfi, uint64_t pc, entry_t *entry, vt_bytes_t
     return !b.bad && linear_search(cfi, section, pc, entry, cie);
   uint64_t cnt = encoded_pointer(&b, cnt_encoding, cfi->base);
   uint64_t fde = table_search(&b, cnt, cfi->base, pc);
-  return fde && fde_parse(cfi, bytes_at(cfi, fde), entry, cie) && pc >= entry->pc_begin &&
+  return fde && fde_parse(cfi, vt_cfi_bytes(cfi, fde), entry, cie) && pc >= entry->pc_begin &&
          pc < entry->pc_end;
 }
 
@@ -297,6 +304,7 @@ static int row_of(vt_cfi_t *cfi, uint64_t pc) {
   vt_bytes_t cie;
   if (!fde_find(cfi, pc, &entry, &cie)) return 0;
   cfi->signal = entry.signal;
+  cfi->begin = entry.pc_begin;
   cfi->saved_cnt = 0;
   memset(&cfi->row, 0, sizeof(cfi->row));
   memset(&cfi->initial, 0, sizeof(cfi->initial));
@@ -305,12 +313,28 @@ static int row_of(vt_cfi_t *cfi, uint64_t pc) {
   return run_program(cfi, &entry, entry.program, pc);
 }
 
-int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc) {
-  cfi->signal = 0;
-  if (!_dl_find_object || _dl_find_object((void *)(uintptr_t)pc, &cfi->object))
-    return VT_CFI_NO_OBJECT;
+static int row_of_pc(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
+  if (row_of(cfi, exact ? pc : pc - 1)) return VT_CFI_FOUND;
+  if (!exact && row_of(cfi, pc) && cfi->begin == pc) return VT_CFI_NOT_CALLED;
+  return VT_CFI_NO_FDE;
+}
+
+/* The tables' segment: not always the one of the code, where segments are far apart. */
+static void locate_tables(vt_cfi_t *cfi) {
+  struct dl_find_object tables = cfi->object;
   cfi->base = cfi->object.dlfo_eh_frame;
-  cfi->end = cfi->object.dlfo_map_end;
+  if (cfi->base < (uint8_t const *)tables.dlfo_map_start ||
+      cfi->base >= (uint8_t const *)tables.dlfo_map_end)
+    find_object((uint64_t)(uintptr_t)cfi->base, &tables);
+  cfi->start = tables.dlfo_map_start;
+  cfi->end = tables.dlfo_map_end;
+}
+
+int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
+  cfi->signal = 0;
+  if (!find_object(exact ? pc : pc - 1, &cfi->object)) return VT_CFI_NO_OBJECT;
   if (vt_unwind_object_seen) vt_unwind_object_seen(&cfi->object);
-  return cfi->base && row_of(cfi, pc) ? VT_CFI_FOUND : VT_CFI_NO_FDE;
+  if (!cfi->object.dlfo_eh_frame) return VT_CFI_NO_FDE;
+  locate_tables(cfi);
+  return row_of_pc(cfi, pc, exact);
 }

@@ -193,7 +193,7 @@ int vt_expr_eval(vt_cfi_t const *cfi, int32_t pos, vt_expr_env_t const *env,
                  vt_value_t const *first, vt_value_t *result) {
   eval_t e;
   e.env = env;
-  e.b = (vt_bytes_t){cfi->base + pos, cfi->end, 0};
+  e.b = vt_cfi_bytes(cfi, (uint64_t)(uintptr_t)(cfi->base + pos));
   uint64_t sz = vt_bytes_uleb(&e.b);
   e.start = e.b.p;
   vt_bytes_skip(&e.b, sz);

@@ -57,7 +57,9 @@ static int step_by_row(vt_unwind_t *u, uint64_t reg[VT_REG_CNT], uint32_t *exact
 int vt_general_step(vt_unwind_t *u, uint64_t reg[VT_REG_CNT], uint32_t *exact) {
   vt_frame_t frame = {reg[VT_REG_RIP], reg[VT_REG_RSP], reg[VT_REG_RBP], *exact};
   uint64_t slot;
-  if (vt_cfi_find(&u->cfi, frame.pc - !*exact) == VT_CFI_FOUND) return step_by_row(u, reg, exact);
+  int found = vt_cfi_find(&u->cfi, frame.pc, *exact);
+  if (found == VT_CFI_FOUND) return step_by_row(u, reg, exact);
+  if (found == VT_CFI_NOT_CALLED) return VT_STEP_ROOT;
   int result = vt_step_without_cfi(u, &frame, &slot, exact);
   reg[VT_REG_RIP] = frame.pc;
   reg[VT_REG_RSP] = frame.sp;

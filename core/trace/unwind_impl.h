@@ -55,18 +55,24 @@ typedef struct {
   vt_row_t row; /* the result */
   vt_row_t initial;
   vt_row_t saved[VT_ROW_SAVED_MAX];
-  uint8_t const *base; /* expressions are at base + value */
-  uint8_t const *end;  /* nothing of the object is mapped from here on */
+  uint8_t const *base;  /* expressions are at base + value */
+  uint8_t const *start; /* the segment that holds base */
+  uint8_t const *end;
   uint32_t saved_cnt;
   uint32_t signal; /* this frame was made by the kernel: its caller's pc is exact */
+  uint64_t begin;  /* first pc of the function */
   struct dl_find_object object;
 } vt_cfi_t;
 
-enum { VT_CFI_FOUND = 0, VT_CFI_NO_FDE, VT_CFI_NO_OBJECT };
+/* NO_FDE: the object has no (sensible) row for pc. NOT_CALLED: no call leads back to pc, it is where a
+   function begins; nobody called that function yet (the end of a coroutine's stack in glibc). */
+enum { VT_CFI_FOUND = 0, VT_CFI_NO_FDE, VT_CFI_NO_OBJECT, VT_CFI_NOT_CALLED };
 
-/* Row for the instruction at pc (callers pass return address - 1). With VT_CFI_NO_FDE the object has
-   no (sensible) row for it. */
-int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc);
+/* Row for the frame at pc, a return address (the row of the call before it counts) or exact. */
+int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc, uint32_t exact);
+
+/* Bytes of the object's tables from addr on; bad if addr is not in the object. */
+vt_bytes_t vt_cfi_bytes(vt_cfi_t const *cfi, uint64_t addr);
 
 /* ---- Expressions (DWARF 5, 2.5) over known registers, or symbolically for packing. ---- */
 
@@ -177,9 +183,8 @@ void vt_rule_new_epoch(vt_unwind_t *u, uint64_t word);
 /* Low 16 bits: brackets open; above: number of begins and ends. */
 extern _Atomic uint64_t vt_unwind_epoch_word;
 
-static inline uint32_t vt_l1_index(uint64_t key) {
-  return (uint32_t)(key ^ (key >> 12)) & (VT_L1_CNT - 1);
-}
+/* Low bits only: the index is on the critical path of every step. */
+static inline uint32_t vt_l1_index(uint64_t key) { return (uint32_t)key & (VT_L1_CNT - 1); }
 
 static inline uint64_t vt_rule(vt_unwind_t *u, uint64_t key) {
   vt_rule_slot_t const *slot = &u->l1[vt_l1_index(key)];
@@ -237,8 +242,6 @@ int vt_general_step(vt_unwind_t *u, uint64_t reg[VT_REG_CNT], uint32_t *exact);
 int vt_frames_grow(vt_unwind_t *u, uint32_t *top);
 /* Makes the scratch frames [top,cap) the frames from index at on, and fills *out. */
 void vt_frames_commit(vt_unwind_t *u, uint32_t top, uint32_t at, vt_stack_t *out);
-/* The epoch, and the range that holds the stack pointer, for a capture about to start. */
-void vt_capture_begin(vt_unwind_t *u, vt_caller_t const *caller);
 
 /* ---- libunwind ---- */
 

@@ -16,8 +16,10 @@ static uint64_t rule_offsets(int64_t cfa_off, int64_t slot_off) {
   return ((uint64_t)(cfa_off / 8) << 36) | (((uint64_t)(slot_off / 8) & 0xFFFF) << 20);
 }
 
+#define CFA_OFF_MAX ((int64_t)1 << 30) /* 28 bits and a sign, in units of 8 */
+
 static int offsets_fit(int64_t cfa_off, int64_t slot_off) {
-  return !(cfa_off & 7) && !(slot_off & 7) && cfa_off / 8 == (cfa_off / 8) << 36 >> 36 &&
+  return !(cfa_off & 7) && !(slot_off & 7) && cfa_off < CFA_OFF_MAX && cfa_off >= -CFA_OFF_MAX &&
          slot_off / 8 == (int16_t)(slot_off / 8);
 }
 
@@ -94,8 +96,9 @@ static uint64_t pack(vt_cfi_t const *cfi, uint64_t pc) {
 static uint64_t parse(vt_unwind_t *u, uint64_t key) {
   uint64_t pc = key & ~VT_KEY_EXACT;
   u->counters.misses++;
-  switch (vt_cfi_find(&u->cfi, key & VT_KEY_EXACT ? pc : pc - 1)) {
+  switch (vt_cfi_find(&u->cfi, pc, (key & VT_KEY_EXACT) != 0)) {
   case VT_CFI_FOUND: return pack(&u->cfi, pc);
+  case VT_CFI_NOT_CALLED: return VT_RULE_ROOT;
   case VT_CFI_NO_FDE: return RULE_NO_FDE;
   default: return RULE_FIXED(VT_RULE_NO_OBJECT, VT_RULE_USES);
   }

@@ -1,0 +1,284 @@
+/* valtrace run: starts the collector and the program, passes signals on, returns the program's
+   status.
+
+   The collector is a process of its own (analyzer/collector): this one only waits, so that it can
+   be stopped and continued with the program without stopping anything that is being recorded. */
+#include "analyzer/cli/cmd.h"
+#include "analyzer/cli/error.h"
+#include "analyzer/collector/collector.h"
+#include "analyzer/collector/program.h"
+#include "core/trace/name.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct {
+  char const *output;
+  char const *max_depth;
+  int quiet, no_children, no_free_stacks, no_symbols, report;
+} options_t;
+
+static char const help[] =
+    "usage: valtrace run [-o PATTERN] [options] [--] PROGRAM [ARG...]\n\n"
+    "Records PROGRAM and every process it forks or executes, one trace for each process image, "
+    "and\n"
+    "returns PROGRAM's exit status (128 + signal if it was killed). The program's output is "
+    "untouched.\n\n"
+    "  -o, --output PATTERN  name of the traces: %p pid, %n program, %h host, %% percent sign\n"
+    "                        (default: " VT_NAME_DEFAULT
+    "). Without %p it names the last image of\n"
+    "                        PROGRAM itself; others get .PID.N before the extension\n"
+    "  -q, --quiet           no note of what was written\n"
+    "      --no-children     record PROGRAM only (exec is followed)\n"
+    "      --no-free-stacks  no call stacks on frees: cheaper\n"
+    "      --max-depth N     keep the N outermost frames of each stack (default: all)\n"
+    "      --no-symbols      do not embed symbols: they are looked up when a report is made\n"
+    "      --report          print the text report of PROGRAM at the end\n"
+    "      --help            this text\n\n"
+    "Exit status: PROGRAM's; 2 usage; 125 valtrace failed; 126 PROGRAM cannot be executed; 127 not "
+    "found.\n";
+
+enum {
+  OPT_NO_CHILDREN = 256,
+  OPT_NO_FREE_STACKS,
+  OPT_MAX_DEPTH,
+  OPT_NO_SYMBOLS,
+  OPT_REPORT,
+  OPT_HELP
+};
+
+static struct option const long_options[] = {
+    {"output", required_argument, NULL, 'o'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
+    {"no-free-stacks", no_argument, NULL, OPT_NO_FREE_STACKS},
+    {"max-depth", required_argument, NULL, OPT_MAX_DEPTH},
+    {"no-symbols", no_argument, NULL, OPT_NO_SYMBOLS},
+    {"report", no_argument, NULL, OPT_REPORT},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static int usage_error(char const *what, char const *why) {
+  vt_error_say(what, why, "see `valtrace run --help`");
+  return VT_EXIT_USAGE;
+}
+
+static int valid_depth(char const *text) {
+  char *end;
+  long n = strtol(text, &end, 10);
+  return *text && !*end && n >= 1 && n < 4000000000;
+}
+
+/* parse fills o; returns -1 to go on, else the exit status. optind is then PROGRAM's index. */
+static int parse(options_t *o, int argc, char **argv) {
+  opterr = 0;
+  for (int c; (c = getopt_long(argc, argv, "+:o:q", long_options, NULL)) != -1;) {
+    switch (c) {
+    case 'o': o->output = optarg; break;
+    case 'q': o->quiet = 1; break;
+    case OPT_NO_CHILDREN: o->no_children = 1; break;
+    case OPT_NO_FREE_STACKS: o->no_free_stacks = 1; break;
+    case OPT_MAX_DEPTH: o->max_depth = optarg; break;
+    case OPT_NO_SYMBOLS: o->no_symbols = 1; break;
+    case OPT_REPORT: o->report = 1; break;
+    case OPT_HELP: fputs(help, stdout); return VT_EXIT_OK;
+    case ':': return usage_error(argv[optind - 1], "needs a value");
+    default: return usage_error(argv[optind - 1], "no such option");
+    }
+  }
+  if (o->max_depth && !valid_depth(o->max_depth))
+    return usage_error("--max-depth", "not a number of frames from 1 up");
+  if (!o->output || !*o->output) o->output = VT_NAME_DEFAULT;
+  return optind < argc ? -1 : usage_error("run", "no program given");
+}
+
+/* shim_path: ../lib/libvaltrace.so from this executable, also when installed. */
+static int shim_path(char *out, size_t cap) {
+  char self[PATH_MAX];
+  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (n < 0) return -1;
+  self[n] = '\0';
+  char *slash = strrchr(self, '/');
+  if (!slash) return -1;
+  *slash = '\0';
+  static char const *const places[] = {"../lib/libvaltrace.so", "../lib/valtrace/libvaltrace.so"};
+  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s", self, places[i]);
+    char *real = realpath(path, NULL);
+    if (!real) continue;
+    int fits = snprintf(out, cap, "%s", real) < (int)cap;
+    free(real);
+    return fits ? 0 : -1;
+  }
+  return -1;
+}
+
+static int absolute_pattern(char *out, size_t cap, char const *pattern) {
+  char cwd[PATH_MAX] = "";
+  if (pattern[0] != '/' && !getcwd(cwd, sizeof cwd)) return -1;
+  return snprintf(out, cap, "%s%s%s", cwd, cwd[0] ? "/" : "", pattern) < (int)cap ? 0 : -1;
+}
+
+/* set_environment tells the shim what to do. */
+static void set_environment(options_t const *o, char const *shim, char const *pattern,
+                            vt_ring_end_t *ring) {
+  char const *more[16] = {VT_RING_ENV, ring->spec, "VALTRACE_OUTPUT", pattern};
+  size_t n = 4;
+  if (o->no_free_stacks) more[n++] = "VALTRACE_NO_FREE_STACKS", more[n++] = "1";
+  if (o->no_children) more[n++] = "VALTRACE_NO_CHILDREN", more[n++] = "1";
+  if (o->max_depth) more[n++] = "VALTRACE_MAX_DEPTH", more[n++] = o->max_depth;
+  vt_program_environment(shim, more);
+}
+
+/* start_collector forks the collector; returns our end of the socket pair or -1. */
+static int start_collector(vt_ring_end_t *ring, vt_collector_options_t const *options) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) return -1;
+  pid_t pid = fork();
+  if (pid < 0) return -1;
+  if (pid == 0) {
+    setpgid(0, 0);
+    close(pair[0]);
+    unsetenv("LD_PRELOAD");
+    vt_collector_serve(ring, pair[1], options);
+    _exit(0);
+  }
+  ring->ring->collector_pid = (uint32_t)pid;
+  close(pair[1]);
+  return pair[0];
+}
+
+static int const passed_on[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
+                                SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH};
+
+static void block_signals(sigset_t *before) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  for (size_t i = 0; i < sizeof passed_on / sizeof passed_on[0]; i++) sigaddset(&set, passed_on[i]);
+  sigprocmask(SIG_BLOCK, &set, before);
+}
+
+/* follow waits for the program, passing signals on; returns waitpid's status. */
+static int follow(pid_t pid) {
+  sigset_t set;
+  sigfillset(&set);
+  for (int status;;) {
+    pid_t got = waitpid(pid, &status, WNOHANG | WUNTRACED);
+    if (got == pid && WIFSTOPPED(status)) {
+      raise(SIGSTOP); /* the shell must see its job stopped; SIGCONT then wakes both */
+      kill(pid, SIGCONT);
+      continue;
+    }
+    if (got == pid) return status;
+    siginfo_t info;
+    int signal = sigwaitinfo(&set, &info);
+    /* What the terminal sends (SI_KERNEL) the program has got already: it is in our group. */
+    if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL) kill(pid, signal);
+  }
+}
+
+static void print_note(vt_collector_summary_t const *s, char const *program) {
+  char size[32];
+  char const *units[] = {"bytes", "KiB", "MiB", "GiB"};
+  double n = (double)s->bytes;
+  int u = 0;
+  while (n >= 1024 && u < 3) n /= 1024, u++;
+  snprintf(size, sizeof size, u ? "%.1f %s" : "%.0f %s", n, units[u]);
+  if (s->living)
+    fprintf(stderr, "valtrace: %s has ended; %u process%s of it live on and are still recorded\n",
+            program, s->living, s->living == 1 ? "" : "es");
+  if (s->traces == 1)
+    fprintf(stderr, "valtrace: wrote %s (%llu events, %s)\n", s->first[0] ? s->first : "1 trace",
+            (unsigned long long)s->events, size);
+  else if (s->traces)
+    fprintf(stderr, "valtrace: wrote %u traces (%llu events, %s), of the program itself %s\n",
+            s->traces, (unsigned long long)s->events, size, s->first[0] ? s->first : "none");
+}
+
+/* print_problems; explained: why the program is not recorded has been said. */
+static void print_problems(vt_collector_summary_t const *s, char const *program, int explained) {
+  char why[128];
+  if (s->failed) {
+    vt_error_print(&s->error);
+  } else if (s->lost) {
+    snprintf(why, sizeof why, "recording stopped early, %llu events are missing",
+             (unsigned long long)s->lost);
+    vt_error_say(program, why, "valtrace check tells more");
+  } else if (!s->first[0] && !explained) {
+    vt_error_say(program, "the program itself was not recorded",
+                 "it does not load libvaltrace.so: is it static, set-user-ID or sandboxed?");
+  }
+}
+
+static int exit_status(int wait_status) {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+/* finish tells the collector of the end and prints what it answers. */
+static void finish(options_t const *o, int control, vt_collector_order_t const *order,
+                   char const *program, int explained, vt_collector_summary_t *s) {
+  memset(s, 0, sizeof *s);
+  if (send(control, order, sizeof *order, MSG_NOSIGNAL) != (ssize_t)sizeof *order ||
+      recv(control, s, sizeof *s, 0) != (ssize_t)sizeof *s) {
+    vt_error_say("run", "the collector was killed", "what it had written is in the traces");
+    return;
+  }
+  if (!o->quiet) print_note(s, program);
+  print_problems(s, program, explained);
+}
+
+static int failed(char const *what, int error) {
+  vt_error_say(what, strerror(error), "nothing was started");
+  return VT_EXIT_RUN_FAILED;
+}
+
+static int cannot_start(char const *program, int error) {
+  vt_error_say(program, strerror(error), error == ENOENT ? "is it in PATH?" : "is it executable?");
+  return error == ENOENT ? VT_EXIT_NOT_FOUND : VT_EXIT_CANNOT_EXECUTE;
+}
+
+int vt_cmd_run(int argc, char **argv) {
+  options_t o = {0};
+  char shim[PATH_MAX], pattern[PATH_MAX];
+  vt_ring_end_t ring = {.fd = -1, .socket = -1};
+  sigset_t before;
+  int status = parse(&o, argc, argv);
+  if (status >= 0) return status;
+  argv += optind;
+  if (shim_path(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
+  if (absolute_pattern(pattern, sizeof pattern, o.output)) return failed(o.output, ENAMETOOLONG);
+  int error = vt_ring_make(&ring);
+  if (error) return failed("shared memory for the recording", -error);
+  vt_collector_options_t options = {.pattern = pattern, .symbols = !o.no_symbols};
+  block_signals(&before);
+  int control = start_collector(&ring, &options);
+  if (control < 0) return failed("the collector", errno);
+  char const *obstacle = vt_program_obstacle(argv[0]);
+  set_environment(&o, shim, pattern, &ring);
+  pid_t pid = vt_program_start(argv, &before, &error);
+  if (pid < 0) return failed("fork", errno);
+  if (pid == 0) return cannot_start(argv[0], error);
+  if (obstacle) vt_error_say(argv[0], obstacle, "its children may be");
+  vt_collector_order_t order = {.first_pid = pid};
+  (void)!send(control, &order, sizeof order, MSG_NOSIGNAL);
+  order.wait_status = status = follow(pid);
+  order.ended = 1;
+  vt_collector_summary_t summary;
+  finish(&o, control, &order, argv[0], obstacle != NULL, &summary);
+  if (o.report && summary.first[0]) {
+    unsetenv("LD_PRELOAD");
+    char command[] = "report";
+    vt_cmd_report(2, (char *[]){command, summary.first, NULL});
+  }
+  return exit_status(status);
+}

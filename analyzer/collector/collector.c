@@ -1,0 +1,177 @@
+/* See collector.h. One thread polls: the ring for full segments, processes for their end, the
+   socket for processes that ask for the ring, and `run` for orders. */
+#include "analyzer/collector/collector.h"
+#include "analyzer/collector/drain.h"
+#include "analyzer/trace/embed.h"
+#include "analyzer/util/mem.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define POLL_MIN_MS 1
+#define POLL_MAX_MS 5
+#define FLUSH_NS    ((uint64_t)1000000000)
+#define SAMPLE_NS   ((uint64_t)100000000)
+
+typedef struct {
+  vt_drain_t drain;
+  vt_ring_end_t *end;
+  vt_collector_options_t const *options;
+  int control;    /* -1: answered, or run is gone */
+  int first_over; /* the first process has ended */
+  int wait_status;
+  struct pollfd *fds;
+  size_t fds_cnt, fds_cap;
+  uint64_t next_flush, next_sample;
+} collector_t;
+
+static size_t living(collector_t const *c) {
+  size_t n = 0;
+  for (size_t i = 0; i < c->drain.images_cnt; i++) n += !c->drain.images[i]->ended;
+  return n;
+}
+
+static void take_order(collector_t *c) {
+  vt_collector_order_t order;
+  ssize_t n = recv(c->control, &order, sizeof order, MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (n != (ssize_t)sizeof order) { /* run was killed: serve the program to its end */
+    close(c->control);
+    c->control = -1;
+    c->first_over = 1;
+    if (!c->drain.naming.first_pid) c->drain.naming.first_pid = -1;
+    return;
+  }
+  c->drain.naming.first_pid = order.first_pid;
+  if (!order.ended) return;
+  c->first_over = 1;
+  c->wait_status = order.wait_status;
+}
+
+/* end_dead completes the traces of processes that are gone. */
+static void end_dead(collector_t *c) {
+  vt_drain_full(&c->drain);
+  for (size_t i = 0; i < c->drain.images_cnt; i++) {
+    vt_image_t *image = c->drain.images[i];
+    /* Of the first process `run` tells, with its wait status. */
+    if (image->ended || (image->first && !c->first_over)) continue;
+    struct pollfd p = {.fd = image->pidfd, .events = POLLIN};
+    int gone = image->pidfd < 0 ? kill(image->pid, 0) && errno == ESRCH : poll(&p, 1, 0) > 0;
+    if (gone || (image->first && c->first_over))
+      vt_drain_image(&c->drain, image, image->first && c->first_over ? c->wait_status : -1);
+  }
+}
+
+static void add_fd(collector_t *c, int fd) {
+  if (fd >= 0) VT_PUSH(c->fds, ((struct pollfd){.fd = fd, .events = POLLIN}));
+}
+
+static void wait_for_work(collector_t *c, int timeout_ms) {
+  c->fds_cnt = 0;
+  add_fd(c, c->control);
+  add_fd(c, c->end->socket);
+  for (size_t i = 0; i < c->drain.images_cnt; i++)
+    if (!c->drain.images[i]->ended) add_fd(c, c->drain.images[i]->pidfd);
+  if (poll(c->fds, c->fds_cnt, timeout_ms) <= 0) return;
+  if (c->control >= 0) take_order(c);
+  vt_ring_answer(c->end);
+  end_dead(c);
+}
+
+/* look_after does what is due from time to time: flushing, sampling memory, noticing a full disk.
+ */
+static void look_after(collector_t *c) {
+  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
+  int flush = now >= c->next_flush, sample = now >= c->next_sample;
+  if (flush) vt_drain_partial(&c->drain);
+  for (size_t i = 0; i < c->drain.images_cnt && (flush || sample); i++) {
+    vt_image_t *image = c->drain.images[i];
+    if (image->ended) continue;
+    if (sample) vt_image_sample(image, (vt_clock_kind_t)c->end->ring->clock);
+    if (flush) vt_image_flush(image);
+    if (image->error.what[0])
+      atomic_store_explicit(&c->end->ring->stop, VT_STOPPED_SPACE, memory_order_relaxed);
+  }
+  if (flush) c->next_flush = now + FLUSH_NS;
+  if (sample) c->next_sample = now + SAMPLE_NS;
+}
+
+static void embed_symbols(collector_t *c) {
+  for (size_t i = 0; c->drain.symbols && i < c->drain.images_cnt; i++) {
+    vt_image_t *image = c->drain.images[i];
+    if (!image->ended || image->symbolized || image->error.what[0]) continue;
+    image->symbolized = 1;
+    vt_embed_symbols(image->path, c->drain.symbols, &image->error);
+    struct stat st;
+    if (stat(image->path, &st) == 0) image->bytes = (uint64_t)st.st_size;
+  }
+}
+
+static void answer(collector_t *c) {
+  vt_collector_summary_t s = {.living = (uint32_t)living(c)};
+  for (size_t i = 0; i < c->drain.images_cnt; i++) {
+    vt_image_t *image = c->drain.images[i];
+    if (image->error.what[0] && !s.failed++) s.error = image->error;
+    if (!image->ended || !image->events) continue;
+    s.traces++;
+    s.events += image->events;
+    s.bytes += image->bytes;
+    if (!image->first) continue;
+    strcpy(s.first, image->path);
+    s.stopped = image->stopped;
+    s.lost = image->lost;
+  }
+  if (c->control >= 0) {
+    (void)!send(c->control, &s, sizeof s, MSG_NOSIGNAL);
+    close(c->control);
+    c->control = -1;
+  }
+}
+
+/* answer_early lets run return while processes live on: a child names the code in the complete
+   traces, which takes too long for the ring to wait, and answers. */
+static void answer_early(collector_t *c) {
+  pid_t child = fork();
+  if (child == 0) {
+    embed_symbols(c);
+    answer(c);
+    _exit(0);
+  }
+  close(c->control);
+  c->control = -1;
+  for (size_t i = 0; child > 0 && i < c->drain.images_cnt; i++)
+    c->drain.images[i]->symbolized |= c->drain.images[i]->ended;
+}
+
+void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t const *options) {
+  static collector_t c;
+  c = (collector_t){.end = end, .options = options, .control = control, .wait_status = -1};
+  c.drain.ring = end->ring;
+  c.drain.naming.pattern = options->pattern;
+  c.drain.codec = vt_codec_new();
+  c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;
+  int idle_ms = POLL_MIN_MS;
+  while (!c.first_over || living(&c)) {
+    idle_ms = vt_drain_full(&c.drain) ? POLL_MIN_MS : idle_ms + 1;
+    if (idle_ms > POLL_MAX_MS) idle_ms = POLL_MAX_MS;
+    look_after(&c);
+    wait_for_work(&c, idle_ms);
+    if (!c.first_over) continue;
+    vt_drain_full(&c.drain);
+    end_dead(&c);
+    if (c.control >= 0 && living(&c)) answer_early(&c);
+    while (waitpid(-1, NULL, WNOHANG) > 0) continue;
+  }
+  embed_symbols(&c);
+  answer(&c);
+  for (size_t i = 0; i < c.drain.images_cnt; i++) vt_image_delete(c.drain.images[i]);
+  vt_codec_delete(c.drain.codec);
+  if (c.drain.symbols) vt_symbols_delete(c.drain.symbols);
+}

@@ -1,0 +1,174 @@
+/* See drain.h. Ring content is hostile input: a segment is copied out, its committed length
+   checked, before anything of it is decoded.
+
+   Segments of a stream are numbered. A scan may meet a later one first, because it looks at the
+   states one after the other while threads go on: it waits for its predecessor until the next scan.
+ */
+#include "analyzer/collector/drain.h"
+#include "analyzer/collector/ring.h"
+#include "analyzer/util/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORD_HEAD 16 /* w0 and w1 of a BLOB */
+
+static uint64_t state_of(vt_ring_t *ring, uint32_t i) {
+  /* Pairs with the release that marks a segment full, or with the claim. */
+  return atomic_load_explicit(&ring->state[i], memory_order_acquire);
+}
+
+static uint32_t committed_of(vt_ring_t *ring, uint32_t i) {
+  _Atomic uint64_t *p = (_Atomic uint64_t *)(vt_ring_segment(ring, i) + VT_SEGMENT_OFF_COMMITTED);
+  /* Pairs with the release store of vt_stream_commit. */
+  uint64_t committed = atomic_load_explicit(p, memory_order_acquire);
+  return committed > VT_SEGMENT_RECORDS_MAX ? 0 : (uint32_t)(committed & ~(uint64_t)7);
+}
+
+/* header_in copies the IMAGE message that a segment may begin with; returns its size or 0. */
+static size_t header_in(vt_ring_t *ring, uint32_t i, uint8_t *out, size_t cap) {
+  uint8_t const *p = vt_ring_segment(ring, i) + VT_SEGMENT_RECORDS_OFF;
+  uint32_t committed = committed_of(ring, i);
+  if (committed < RECORD_HEAD || (vt_load64(p) & 15) != VT_KIND_BLOB) return 0;
+  uint64_t w1 = vt_load64(p + 8);
+  size_t sz = w1 >> 32;
+  if ((w1 & 0xffff) != VT_CHUNK_IMAGE || sz > cap || sz > committed - RECORD_HEAD ||
+      sz < VT_HEADER_OFF_STRINGS)
+    return 0;
+  memcpy(out, p + RECORD_HEAD, sz);
+  return sz;
+}
+
+/* find_header looks for the IMAGE message of the image in `slot`: the first record of its first
+   segment, which may still be unfinished while other threads' segments are full. */
+static size_t find_header(vt_drain_t *d, uint32_t slot, uint8_t *out, size_t cap) {
+  uint32_t limit = atomic_load_explicit(&d->ring->limit, memory_order_relaxed);
+  for (uint32_t i = 0; i < limit; i++) {
+    uint64_t word = state_of(d->ring, i);
+    if (word == VT_SEGMENT_FREE || VT_SEGMENT_OWNER(word) != slot) continue;
+    size_t sz = header_in(d->ring, i, out, cap);
+    if (sz) return sz;
+  }
+  return 0;
+}
+
+/* image_of is the living image that owns a segment, made at first sight; NULL while its header has
+   not been written or `run` has not yet said which process is the first. */
+static vt_image_t *image_of(vt_drain_t *d, uint32_t slot) {
+  static uint8_t header[VT_SEGMENT_SZ];
+  if (!slot || slot >= VT_RING_IMAGES || !d->naming.first_pid) return NULL;
+  if (d->by_slot[slot]) return d->by_slot[slot];
+  size_t sz = find_header(d, slot, header, sizeof header);
+  uint64_t id = atomic_load_explicit(&d->ring->images[slot].image, memory_order_acquire);
+  if (!sz || !id) return NULL;
+  pid_t pid = (pid_t)vt_load32(header + VT_HEADER_OFF_PID);
+  for (size_t i = 0; i < d->images_cnt; i++) /* exec: the old image of this process is over */
+    if (!d->images[i]->ended && d->images[i]->pid == pid) vt_drain_image(d, d->images[i], -1);
+  vt_image_t *image = vt_image_new(&d->naming, d->images, d->images_cnt, id, slot, header, sz,
+                                   d->codec, d->symbols);
+  VT_PUSH(d->images, image);
+  vt_image_sample(image, (vt_clock_kind_t)d->ring->clock);
+  return d->by_slot[slot] = image;
+}
+
+static uint32_t stream_of(vt_drain_t *d, uint32_t i) {
+  uint32_t stream = vt_load32(vt_ring_segment(d->ring, i) + VT_SEGMENT_OFF_WRITER);
+  return stream < 65536 ? stream : 0;
+}
+
+/* feed hands the records [consumed,committed) of segment i to the image's file. */
+static void feed(vt_drain_t *d, vt_image_t *image, uint32_t i) {
+  static uint8_t copy[VT_SEGMENT_SZ];
+  uint32_t committed = committed_of(d->ring, i), from = d->consumed[i];
+  if (committed <= from || !image->open) return;
+  uint8_t const *segment = vt_ring_segment(d->ring, i);
+  memcpy(copy, segment, VT_SEGMENT_RECORDS_OFF);
+  memcpy(copy + VT_SEGMENT_RECORDS_OFF + from, segment + VT_SEGMENT_RECORDS_OFF + from,
+         committed - from);
+  vt_image_records(image, stream_of(d, i), copy, from, committed);
+  d->consumed[i] = committed;
+}
+
+static void release(vt_drain_t *d, uint32_t i) {
+  d->consumed[i] = 0;
+  vt_ring_give_back(d->ring, i);
+}
+
+static uint32_t number_of(vt_drain_t *d, uint32_t i) {
+  return vt_load32(vt_ring_segment(d->ring, i) + VT_SEGMENT_OFF_NUMBER);
+}
+
+/* take_full takes segment i if it is full and its stream's next. */
+static int take_full(vt_drain_t *d, uint32_t i) {
+  uint64_t word = state_of(d->ring, i);
+  if (word == VT_SEGMENT_FREE) return 0;
+  vt_image_t *image = image_of(d, VT_SEGMENT_OWNER(word));
+  if (!image || (word & VT_SEGMENT_STATE_MASK) != VT_SEGMENT_FULL) return 0;
+  vt_image_stream_t *stream = vt_image_stream(image, stream_of(d, i));
+  if (number_of(d, i) != stream->next_number) return 0;
+  stream->next_number++;
+  feed(d, image, i);
+  release(d, i);
+  return 1;
+}
+
+/* raise_limit gives threads more segments when they hold nearly all: the limit bounds what the
+   collector has not drained, not how many threads there may be. */
+static void raise_limit(vt_drain_t *d) {
+  uint32_t limit = atomic_load_explicit(&d->ring->limit, memory_order_relaxed), active = 0;
+  for (uint32_t i = 0; i < limit; i++)
+    active += (state_of(d->ring, i) & VT_SEGMENT_STATE_MASK) == VT_SEGMENT_ACTIVE;
+  uint32_t wanted = active + VT_RING_SPARE;
+  if (wanted > VT_RING_SEGMENTS) wanted = VT_RING_SEGMENTS;
+  if (wanted <= limit) return;
+  atomic_store_explicit(&d->ring->limit, wanted, memory_order_relaxed);
+  atomic_fetch_add_explicit(&d->ring->progress, 1, memory_order_relaxed);
+}
+
+size_t vt_drain_full(vt_drain_t *d) {
+  size_t total = 0, got;
+  raise_limit(d);
+  do {
+    got = 0;
+    uint32_t limit = atomic_load_explicit(&d->ring->limit, memory_order_relaxed);
+    for (uint32_t i = 0; i < limit; i++) got += (size_t)take_full(d, i);
+    total += got;
+  } while (got);
+  return total;
+}
+
+void vt_drain_partial(vt_drain_t *d) {
+  uint32_t limit = atomic_load_explicit(&d->ring->limit, memory_order_relaxed);
+  for (uint32_t i = 0; i < limit; i++) {
+    uint64_t word = state_of(d->ring, i);
+    if ((word & VT_SEGMENT_STATE_MASK) != VT_SEGMENT_ACTIVE || !committed_of(d->ring, i)) continue;
+    vt_image_t *image = image_of(d, VT_SEGMENT_OWNER(word));
+    if (image && number_of(d, i) == vt_image_stream(image, stream_of(d, i))->next_number)
+      feed(d, image, i);
+  }
+}
+
+/* lowest finds the image's segment with the lowest number of any stream; -1: none left. */
+static int lowest(vt_drain_t *d, uint32_t slot) {
+  uint32_t limit = atomic_load_explicit(&d->ring->limit, memory_order_relaxed);
+  int best = -1;
+  for (uint32_t i = 0; i < limit; i++) {
+    uint64_t word = state_of(d->ring, i);
+    if (word == VT_SEGMENT_FREE || VT_SEGMENT_OWNER(word) != slot) continue;
+    if (best < 0 || number_of(d, i) < number_of(d, (uint32_t)best)) best = (int)i;
+  }
+  return best;
+}
+
+void vt_drain_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
+  vt_ring_image_t *slot = &d->ring->images[image->slot];
+  for (int i; (i = lowest(d, image->slot)) >= 0;) {
+    feed(d, image, (uint32_t)i);
+    release(d, (uint32_t)i);
+  }
+  vt_image_end(image, slot, (vt_clock_kind_t)d->ring->clock, wait_status);
+  d->by_slot[image->slot] = NULL;
+  /* Pairs with the compare-and-swap that claims the slot. */
+  atomic_store_explicit(&slot->pid, 0, memory_order_relaxed);
+  atomic_store_explicit(&slot->image, 0, memory_order_release);
+}

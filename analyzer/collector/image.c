@@ -1,0 +1,234 @@
+/* See image.h. */
+#include "analyzer/collector/image.h"
+#include "analyzer/util/mem.h"
+#include "core/trace/message.h"
+#include "core/trace/name.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MODULE_STRINGS 44 /* offset of the build-id in a MODULE message */
+
+static void copy_string(char *out, size_t cap, char const *p, uint32_t sz) {
+  size_t n = sz < cap ? sz : cap - 1;
+  if (n) memcpy(out, p, n);
+  out[n] = '\0';
+}
+
+static void numbered(char *out, char const *name, pid_t pid) {
+  uint32_t n = 1;
+  do
+    if (vt_name_numbered(out, PATH_MAX, name, (uint32_t)pid, n++) < 0) return;
+  while (access(out, F_OK) == 0);
+}
+
+/* choose_path applies the naming rules; an earlier image of this run that has the name makes room.
+ */
+static int choose_path(vt_image_t *image, vt_naming_t const *naming, vt_image_t **earlier,
+                       size_t earlier_cnt, vt_header_t const *h) {
+  char program[PATH_MAX], host[256], name[PATH_MAX];
+  copy_string(host, sizeof host, h->host, h->host_sz);
+  copy_string(program, sizeof program, h->executable, h->executable_sz);
+  if (vt_name_expand(name, sizeof name, naming->pattern, (uint32_t)image->pid, program, host) < 0)
+    return -1;
+  if (!image->first && !vt_name_has_pid(naming->pattern)) {
+    numbered(image->path, name, image->pid);
+    return 0;
+  }
+  for (size_t i = 0; i < earlier_cnt; i++) {
+    if (strcmp(earlier[i]->path, name)) continue;
+    char aside[PATH_MAX];
+    numbered(aside, name, earlier[i]->pid);
+    if (rename(name, aside) == 0) strcpy(earlier[i]->path, aside);
+  }
+  strcpy(image->path, name);
+  return 0;
+}
+
+/* on_end learns from the process's message how it says it ended. */
+static void on_end(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
+  if (sz < 16) return;
+  uint32_t kind = vt_load32(payload + 8);
+  if (kind == VT_PROCESS_EXIT || kind == VT_PROCESS_EXEC) image->said_end = (int)kind;
+  if (kind == VT_PROCESS_EXEC_FAILED) image->said_end = 0;
+}
+
+/* on_module opens the module's file through the process's own root: it may be gone, or another one,
+   when symbols are looked up. */
+static void on_module(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
+  char path[PATH_MAX], rooted[PATH_MAX + 32];
+  if (!image->symbols || sz < MODULE_STRINGS + 4) return;
+  uint32_t id_sz = vt_load32(payload + MODULE_STRINGS);
+  uint8_t const *id = payload + MODULE_STRINGS + 4;
+  if (id_sz > sz - MODULE_STRINGS - 4 || sz - MODULE_STRINGS - 4 - id_sz < 4) return;
+  uint32_t path_sz = vt_load32(id + id_sz);
+  if (path_sz > sz - MODULE_STRINGS - 8 - id_sz) return;
+  copy_string(path, sizeof path, (char const *)id + id_sz + 4, path_sz);
+  snprintf(rooted, sizeof rooted, "/proc/%d/root%s", image->pid, path);
+  vt_symbols_module(image->symbols, path, open(rooted, O_RDONLY | O_CLOEXEC), id, id_sz);
+}
+
+/* on_message copies a message of the process into the file. */
+static void on_message(void *context, uint16_t type, uint8_t const *payload, uint32_t sz) {
+  vt_image_t *image = context;
+  if (type == VT_CHUNK_IMAGE) return;
+  if (type == VT_CHUNK_PROCESS) on_end(image, payload, sz);
+  if (type == VT_CHUNK_MODULE) on_module(image, payload, sz);
+  vt_packer_message(&image->packer, (vt_chunk_type_t)type, payload, sz);
+}
+
+vt_image_t *vt_image_new(vt_naming_t const *naming, vt_image_t **earlier, size_t earlier_cnt,
+                         uint64_t id, uint32_t slot, uint8_t const *header, size_t sz,
+                         vt_codec_t *codec, vt_symbols_t *symbols) {
+  vt_image_t *image = vt_mem_new(1, sizeof *image);
+  vt_header_t h;
+  image->id = id;
+  image->slot = slot;
+  image->symbols = symbols;
+  image->pidfd = -1;
+  if (!vt_header_parse(&h, "a process", header, sz, &image->error)) return image;
+  image->pid = (pid_t)h.pid;
+  image->first = image->pid == naming->first_pid;
+  image->pidfd = (int)syscall(SYS_pidfd_open, image->pid, 0);
+  if (choose_path(image, naming, earlier, earlier_cnt, &h)) {
+    vt_error_set(&image->error, naming->pattern, "the name is too long", "use a shorter -o");
+    return image;
+  }
+  vt_writer_t *writer = vt_writer_open(image->path, &image->error);
+  if (!writer) return image;
+  image->open = 1;
+  vt_packer_open(&image->packer, writer, codec, &h);
+  return image;
+}
+
+vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream) {
+  while (image->streams_cnt <= stream) VT_PUSH(image->streams, (vt_image_stream_t){0});
+  return &image->streams[stream];
+}
+
+void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment, uint32_t from,
+                      uint32_t to) {
+  vt_raw_stream_t *raw = &vt_image_stream(image, stream)->raw;
+  if (!image->open) return;
+  vt_raw_sink_t sink = {.trie = &image->packer.trie,
+                        .no_free_stacks =
+                            !!(image->packer.header.optional & VT_OPTIONAL_NO_FREE_STACKS),
+                        .message = on_message,
+                        .context = image};
+  if (from == 0) vt_raw_begin(raw, segment);
+  while (from < to) {
+    uint32_t before = from;
+    vt_event_t *room = vt_packer_room(&image->packer, stream);
+    size_t n = vt_raw_decode(raw, &sink, segment, &from, to, room, VT_PACKER_BATCH);
+    vt_packer_add(&image->packer, stream, n);
+    if (from == before && !n) break;
+  }
+}
+
+static void put_message(vt_image_t *image, vt_chunk_type_t type, vt_message_t const *m) {
+  if (image->open) vt_packer_message(&image->packer, type, m->data, m->sz);
+}
+
+void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock) {
+  char path[64];
+  uint8_t buf[24];
+  unsigned long total, resident, shared;
+  snprintf(path, sizeof path, "/proc/%d/statm", image->pid);
+  FILE *file = fopen(path, "re");
+  if (!file) return;
+  int got = fscanf(file, "%lu %lu %lu", &total, &resident, &shared);
+  fclose(file);
+  if (got != 3) return;
+  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+  vt_message_t m = {.data = buf, .cap = sizeof buf};
+  vt_message_u64(&m, vt_clock_tick(clock));
+  vt_message_u64(&m, resident * page);
+  vt_message_u64(&m, (resident - shared) * page);
+  put_message(image, VT_CHUNK_MEMORY, &m);
+}
+
+static void put_process(vt_image_t *image, uint64_t tick, vt_process_kind_t kind, uint32_t value) {
+  uint8_t buf[20];
+  vt_message_t m = {.data = buf, .cap = sizeof buf};
+  vt_message_u64(&m, tick);
+  vt_message_u32(&m, kind);
+  vt_message_u32(&m, value);
+  vt_message_string(&m, "", 0);
+  put_message(image, VT_CHUNK_PROCESS, &m);
+}
+
+static void put_counters(vt_image_t *image, vt_ring_image_t *slot) {
+  uint8_t buf[8 + 16 * VT_COUNTER_MAX];
+  vt_message_t m = {.data = buf, .cap = sizeof buf};
+  vt_message_u64(&m, VT_COUNTER_MAX);
+  for (uint64_t c = 1; c <= VT_COUNTER_MAX; c++) {
+    vt_message_u64(&m, c);
+    vt_message_u64(&m, c == VT_COUNTER_EVENTS
+                           ? image->packer.events
+                           : atomic_load_explicit(&slot->counters[c], memory_order_relaxed));
+  }
+  put_message(image, VT_CHUNK_COUNTERS, &m);
+}
+
+static void put_clock(vt_image_t *image, vt_clock_kind_t clock) {
+  uint8_t buf[24];
+  vt_message_t m = {.data = buf, .cap = sizeof buf};
+  vt_message_u64(&m, vt_clock_tick(clock));
+  vt_message_u64(&m, vt_clock_ns(CLOCK_MONOTONIC));
+  vt_message_u64(&m, vt_clock_ns(CLOCK_REALTIME));
+  put_message(image, VT_CHUNK_CLOCK, &m);
+}
+
+static void note_failure(vt_image_t *image, int error) {
+  if (!error || image->error.what[0]) return;
+  vt_error_set(&image->error, image->path, strerror(error), "make room or choose another place");
+}
+
+void vt_image_flush(vt_image_t *image) {
+  if (!image->open) return;
+  vt_packer_flush(&image->packer);
+  note_failure(image, vt_writer_failed(image->packer.writer));
+}
+
+static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {
+  if (image->stopped) put_process(image, tick, VT_PROCESS_STOPPED, image->stopped);
+  if (wait_status >= 0 && WIFSIGNALED(wait_status))
+    put_process(image, tick, VT_PROCESS_SIGNAL, (uint32_t)WTERMSIG(wait_status));
+  else if (image->said_end)
+    return;
+  else if (wait_status >= 0)
+    put_process(image, tick, VT_PROCESS_EXIT, (uint32_t)WEXITSTATUS(wait_status));
+  else
+    put_process(image, tick, VT_PROCESS_VANISHED, 0);
+}
+
+void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t clock,
+                  int wait_status) {
+  image->ended = 1;
+  image->stopped = atomic_load_explicit(&slot->stopped, memory_order_relaxed);
+  image->lost = atomic_load_explicit(&slot->counters[VT_COUNTER_LOST], memory_order_relaxed);
+  if (image->pidfd >= 0) close(image->pidfd);
+  image->pidfd = -1;
+  if (!image->open) return;
+  vt_packer_flush(&image->packer);
+  put_end(image, vt_clock_tick(clock), wait_status);
+  put_counters(image, slot);
+  put_clock(image, clock);
+  image->events = image->packer.events;
+  vt_writer_flush(image->packer.writer);
+  image->bytes = vt_writer_bytes(image->packer.writer);
+  note_failure(image, vt_packer_finish(&image->packer, 1));
+  image->open = 0;
+}
+
+void vt_image_delete(vt_image_t *image) {
+  for (size_t i = 0; i < image->streams_cnt; i++) vt_raw_stream_fini(&image->streams[i].raw);
+  if (image->pidfd >= 0) close(image->pidfd);
+  free(image->streams);
+  free(image);
+}

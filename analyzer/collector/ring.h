@@ -1,0 +1,24 @@
+/* The collector's end of the ring (core/trace/ring.h): making it, and handing it to processes that
+   have lost the inherited descriptor. */
+#ifndef VT_ANALYZER_COLLECTOR_RING_H
+#define VT_ANALYZER_COLLECTOR_RING_H
+
+#include "core/trace/ring.h"
+
+typedef struct {
+  vt_ring_t *ring;
+  int fd;         /* of the memfd; inheritable, with a high number */
+  int socket;     /* listening, close-on-exec */
+  char spec[128]; /* value of VT_RING_ENV */
+} vt_ring_end_t;
+
+/* vt_ring_make creates the ring and the socket. Returns 0 or a negative errno value. */
+int vt_ring_make(vt_ring_end_t *end);
+
+/* vt_ring_answer serves processes that wait on the socket; does not block. */
+void vt_ring_answer(vt_ring_end_t *end);
+
+/* vt_ring_give_back makes segment i free again; pairs with the claim in core/trace/sink_ring.c. */
+void vt_ring_give_back(vt_ring_t *ring, uint32_t i);
+
+#endif

@@ -1,0 +1,455 @@
+/* Small objects out of superblocks, without a lock; alloc_private.h says who holds a superblock
+   when. The stack of a class is a Treiber stack whose top carries a version: 20 bits, so that a
+   thread would have to sleep through an exact multiple of 2^20 changes to be fooled. */
+
+#include <stdio.h>
+
+#include "alloc_private.h"
+#include "fd/util/log/fd_log.h"
+
+static inline alloc_t *alloc_of(fd_alloc_t const *join) {
+  return (alloc_t *)((ulong)join & ~FD_ALLOC_JOIN_CGROUP_HINT_MAX);
+}
+static inline fd_wksp_t *wksp_of(alloc_t const *alloc) {
+  return (fd_wksp_t *)((ulong)alloc - alloc->wksp_off);
+}
+static inline superblock_t *superblock_at(alloc_t const *alloc, ulong gaddr) {
+  return (superblock_t *)((ulong)alloc - alloc->wksp_off + gaddr);
+}
+static inline ulong gaddr_of(alloc_t const *alloc, void const *p) {
+  return (ulong)p - (ulong)alloc + alloc->wksp_off;
+}
+static inline ulong blocks_all(ulong class) {
+  return FD_ULONG_MASK_LSB(fd_alloc_sizeclass_cfg[class].block_cnt);
+}
+
+/* Next on the stack as gaddr>>3. */
+static inline ulong link_next(superblock_t const *sb) {
+  return __atomic_load_n(&sb->link, __ATOMIC_RELAXED) >> 20;
+}
+static inline void link_set(superblock_t *sb, ulong next) {
+  ulong block = __atomic_load_n(&sb->link, __ATOMIC_RELAXED) & 63UL;
+  __atomic_store_n(&sb->link, next << 20 | block, __ATOMIC_RELAXED);
+}
+
+static inline uint hdr_pack(ulong class, ulong block, ulong off) {
+  return (uint)(class | block << 7 | off << 13);
+}
+static inline ulong hdr_class(uint hdr) { return hdr & 127U; }
+static inline ulong hdr_block(uint hdr) { return (hdr >> 7) & 63U; }
+static inline ulong hdr_off(uint hdr) { return hdr >> 13; }
+
+/* Stack of superblocks with free blocks **********************************************************/
+
+static void stack_push(alloc_t *alloc, ulong class, ulong gaddr) {
+  ulong *top = &alloc->stack[class];
+  superblock_t *sb = superblock_at(alloc, gaddr);
+  ulong old = __atomic_load_n(top, __ATOMIC_RELAXED);
+  ulong new;
+  do {
+    link_set(sb, fd_ulong_extract_lsb(old, 44));
+    new = (((old >> 44) + 1UL) << 44) | gaddr >> 3;
+    /* linearization point; release pairs with the acquire of stack_pop */
+  } while (!__atomic_compare_exchange_n(top, &old, new, 1, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+static inline ulong stack_top(alloc_t const *alloc, ulong class) {
+  return fd_ulong_extract_lsb(__atomic_load_n(&alloc->stack[class], __ATOMIC_ACQUIRE), 44) << 3;
+}
+
+/* The caller holds the superblock returned; 0 if there is none. */
+static ulong stack_pop(alloc_t *alloc, ulong class) {
+  ulong *top = &alloc->stack[class];
+  ulong old = __atomic_load_n(top, __ATOMIC_ACQUIRE);
+  ulong new;
+  ulong gaddr;
+  do {
+    gaddr = fd_ulong_extract_lsb(old, 44) << 3;
+    if (!gaddr) return 0UL;
+    /* it may be popped and reused meanwhile: then this reads anything and the version differs */
+    new = (((old >> 44) + 1UL) << 44) | link_next(superblock_at(alloc, gaddr));
+    /* linearization point; acquire pairs with the release of stack_push */
+  } while (!__atomic_compare_exchange_n(top, &old, new, 1, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE));
+  return gaddr;
+}
+
+/* Blocks *****************************************************************************************/
+
+/* A block and the superblock it is in; sb NULL if there is no memory. */
+typedef struct {
+  superblock_t *sb;
+  ulong block;
+} block_t;
+
+static block_t block_alloc(alloc_t *alloc, ulong class, ulong cgroup);
+static void block_free(alloc_t *alloc, ulong class, superblock_t *sb, ulong block);
+
+static inline ulong block_off(ulong class, ulong block) {
+  return sizeof(superblock_t) + block * fd_alloc_sizeclass_cfg[class].block_footprint;
+}
+
+/* Allocates from the wksp, without a log when it is full. */
+static ulong wksp_alloc(alloc_t *alloc, ulong sz, ulong *hi) {
+  int silent = fd_wksp_oom_silent;
+  ulong lo;
+  fd_wksp_oom_silent = 1;
+  fd_wksp_alloc_at_least(wksp_of(alloc), FD_ALLOC_SUPERBLOCK_ALIGN, sz, alloc->tag, &lo, hi);
+  fd_wksp_oom_silent = silent;
+  return lo;
+}
+
+/* A new superblock held by the caller, all blocks free; 0 if there is no memory. */
+static ulong superblock_new(alloc_t *alloc, ulong class, ulong cgroup) {
+  ulong parent = fd_alloc_sizeclass_cfg[class].parent_sizeclass;
+  ulong gaddr;
+  block_t from = {NULL, 0UL};
+  if (parent >= FD_ALLOC_SIZECLASS_CNT) {
+    ulong hi;
+    gaddr = wksp_alloc(alloc, FD_ALLOC_ROOT_SUPERBLOCK_FOOTPRINT, &hi);
+    if (FD_UNLIKELY(!gaddr)) return 0UL;
+  } else {
+    from = block_alloc(alloc, parent, cgroup);
+    if (FD_UNLIKELY(!from.sb)) return 0UL;
+    gaddr = gaddr_of(alloc, from.sb) + block_off(parent, from.block);
+  }
+  superblock_t *sb = superblock_at(alloc, gaddr);
+  __atomic_store_n(&sb->link, from.block, __ATOMIC_RELAXED);
+  __atomic_store_n(&sb->local, blocks_all(class), __ATOMIC_RELAXED);
+  __atomic_store_n(&sb->remote, 0UL, __ATOMIC_RELAXED);
+  return gaddr;
+}
+
+/* Gives up a superblock the caller holds. */
+static void superblock_delete(alloc_t *alloc, ulong class, ulong gaddr) {
+  ulong parent = fd_alloc_sizeclass_cfg[class].parent_sizeclass;
+  if (parent >= FD_ALLOC_SIZECLASS_CNT) {
+    fd_wksp_free(wksp_of(alloc), gaddr);
+    return;
+  }
+  superblock_t *sb = superblock_at(alloc, gaddr);
+  ulong block = __atomic_load_n(&sb->link, __ATOMIC_RELAXED) & 63UL;
+  block_free(alloc, parent, (superblock_t *)((ulong)sb - block_off(parent, block)), block);
+}
+
+/* Makes remote's blocks local; the caller holds sb.  Returns all free blocks. */
+static ulong collect(superblock_t *sb) {
+  /* acquire pairs with the release of block_free */
+  ulong freed = __atomic_exchange_n(&sb->remote, 0UL, __ATOMIC_ACQUIRE);
+  ulong local = __atomic_load_n(&sb->local, __ATOMIC_RELAXED) | freed;
+  __atomic_store_n(&sb->local, local, __ATOMIC_RELAXED);
+  return local;
+}
+
+/* For a holder whose superblock has no local block left: 1 if there are remote ones, else detaches
+   it and the caller is no longer its holder. */
+static int refill_or_detach(superblock_t *sb) {
+  ulong none = 0UL;
+  /* linearization point of becoming full; release pairs with the acquire of the free that attaches
+   */
+  if (__atomic_compare_exchange_n(&sb->remote, &none, REMOTE_DETACHED, 0, __ATOMIC_RELEASE,
+                                  __ATOMIC_RELAXED))
+    return 0;
+  return !!collect(sb);
+}
+
+/* Takes a block out of sb, which the caller holds and which has one.  *left is 0 if it was the
+   last; then the caller holds it no longer. */
+static inline ulong block_take(superblock_t *sb, int *left) {
+  ulong local = __atomic_load_n(&sb->local, __ATOMIC_RELAXED);
+  if (FD_UNLIKELY(!local)) local = collect(sb);
+  ulong block = (ulong)fd_ulong_find_lsb(local);
+  local = fd_ulong_pop_lsb(local);
+  __atomic_store_n(&sb->local, local, __ATOMIC_RELAXED);
+  *left = FD_LIKELY(local) ? 1 : refill_or_detach(sb);
+  return block;
+}
+
+/* block_alloc when the slot has no superblock: takes one from the stack or makes one. */
+static __attribute__((noinline)) block_t block_alloc_slow(alloc_t *alloc, ulong class, ulong cgroup,
+                                                          ulong *slot, ulong borrowed) {
+  ulong gaddr = stack_pop(alloc, class);
+  block_t block = {NULL, 0UL};
+  int left = 0;
+  if (!gaddr) gaddr = superblock_new(alloc, class, cgroup);
+  if (FD_LIKELY(gaddr)) {
+    block.sb = superblock_at(alloc, gaddr);
+    block.block = block_take(block.sb, &left);
+  }
+  if (borrowed != SLOT_BUSY) /* pairs with the acquiring exchange of the next borrower */
+    __atomic_store_n(slot, left ? gaddr : SLOT_EMPTY, __ATOMIC_RELEASE);
+  else if (left)
+    stack_push(alloc, class, gaddr);
+  return block;
+}
+
+/* Takes a block for the caller. */
+static inline __attribute__((always_inline)) block_t block_alloc_fast(alloc_t *alloc, ulong class,
+                                                                      ulong cgroup) {
+  ulong *slot = &alloc->slot[cgroup & fd_alloc_sizeclass_cfg[class].cgroup_mask][class];
+  /* acquire pairs with the release stores of earlier borrowers */
+  ulong gaddr = __atomic_exchange_n(slot, SLOT_BUSY, __ATOMIC_ACQUIRE);
+  if (FD_UNLIKELY(gaddr <= SLOT_BUSY)) return block_alloc_slow(alloc, class, cgroup, slot, gaddr);
+  block_t block = {superblock_at(alloc, gaddr), 0UL};
+  int left;
+  block.block = block_take(block.sb, &left);
+  /* pairs with the acquiring exchange of the next borrower */
+  __atomic_store_n(slot, left ? gaddr : SLOT_EMPTY, __ATOMIC_RELEASE);
+  return block;
+}
+
+static block_t block_alloc(alloc_t *alloc, ulong class, ulong cgroup) {
+  return block_alloc_fast(alloc, class, cgroup);
+}
+
+/* After a superblock seems to have run empty: deletes the top of the stack if it is unused, so that
+   a class that shrinks returns its memory; what is in the slots stays for the next burst. */
+static __attribute__((noinline)) void stack_trim(alloc_t *alloc, ulong class) {
+  ulong top = stack_top(alloc, class);
+  if (!top) return;
+  superblock_t const *sb = superblock_at(alloc, top);
+  ulong all = blocks_all(class);
+  /* a look without holding it, only to save the pop */
+  if ((__atomic_load_n(&sb->remote, __ATOMIC_RELAXED) |
+       __atomic_load_n(&sb->local, __ATOMIC_RELAXED)) != all)
+    return;
+  ulong gaddr = stack_pop(alloc, class);
+  if (!gaddr) return;
+  if (collect(superblock_at(alloc, gaddr)) == all)
+    superblock_delete(alloc, class, gaddr);
+  else
+    stack_push(alloc, class, gaddr);
+}
+
+/* The first free into a detached superblock makes it available again. */
+static __attribute__((noinline)) void attach(alloc_t *alloc, ulong class, superblock_t *sb) {
+  /* acquire pairs with the release of refill_or_detach; of several frees one finds the mark */
+  if (__atomic_fetch_and(&sb->remote, ~REMOTE_DETACHED, __ATOMIC_ACQ_REL) & REMOTE_DETACHED)
+    stack_push(alloc, class, gaddr_of(alloc, sb));
+}
+
+static inline __attribute__((always_inline)) void block_free_fast(alloc_t *alloc, ulong class,
+                                                                  superblock_t *sb, ulong block) {
+  ulong bit = 1UL << block;
+  ulong local = __atomic_load_n(&sb->local, __ATOMIC_RELAXED); /* only a hint */
+  /* linearization point; release publishes the last use of the block to the next one.  The bit is
+     clear, so this is an or, but one that the processor has an instruction for. */
+  ulong old = __atomic_fetch_add(&sb->remote, bit, __ATOMIC_RELEASE);
+  if (FD_UNLIKELY(old & REMOTE_DETACHED))
+    attach(alloc, class, sb);
+  else if (FD_UNLIKELY((old | bit | local) == blocks_all(class)))
+    stack_trim(alloc, class);
+}
+
+static void block_free(alloc_t *alloc, ulong class, superblock_t *sb, ulong block) {
+  block_free_fast(alloc, class, sb, block);
+}
+
+/* Life cycle *************************************************************************************/
+
+ulong fd_alloc_align(void) { return FD_ALLOC_ALIGN; }
+
+ulong fd_alloc_footprint(void) { return FD_ALLOC_FOOTPRINT; }
+
+static void *alloc_failed(char const *what) {
+  FD_LOG_WARNING(("fd_alloc: %s", what));
+  return NULL;
+}
+
+void *fd_alloc_new(void *shmem, ulong tag) {
+  if (FD_UNLIKELY(!shmem || !fd_ulong_is_aligned((ulong)shmem, FD_ALLOC_ALIGN)))
+    return alloc_failed("new: NULL or misaligned memory");
+  fd_wksp_t *wksp = fd_wksp_containing(shmem);
+  if (FD_UNLIKELY(!wksp || !tag)) return alloc_failed("new: memory in no wksp or tag 0");
+  alloc_t *alloc = (alloc_t *)shmem;
+  memset(shmem, 0, sizeof(fd_alloc_t));
+  alloc->wksp_off = fd_wksp_gaddr_fast(wksp, shmem);
+  alloc->tag = tag;
+  ulong class = 0UL;
+  for (ulong i = 0UL; i < sizeof(alloc->class_of); i++) {
+    class += (ulong)(fd_alloc_sizeclass_cfg[class].block_footprint < i * 8UL);
+    alloc->class_of[i] = (uchar) class;
+  }
+  __atomic_store_n(&alloc->magic, ALLOC_MAGIC, __ATOMIC_RELEASE); /* pairs with the load in join */
+  return shmem;
+}
+
+static int is_alloc(void const *shalloc) {
+  return shalloc && fd_ulong_is_aligned((ulong)shalloc, FD_ALLOC_ALIGN) &&
+         __atomic_load_n(&((alloc_t const *)shalloc)->magic, __ATOMIC_ACQUIRE) == ALLOC_MAGIC;
+}
+
+fd_alloc_t *fd_alloc_join(void *shalloc, ulong cgroup_hint) {
+  if (FD_UNLIKELY(!is_alloc(shalloc))) return alloc_failed("join: NULL, misaligned or bad magic");
+  return fd_alloc_join_cgroup_hint_set((fd_alloc_t *)shalloc, cgroup_hint);
+}
+
+void *fd_alloc_leave(fd_alloc_t *join) {
+  return FD_LIKELY(join) ? (void *)alloc_of(join) : alloc_failed("leave: NULL join");
+}
+
+fd_wksp_t *fd_alloc_wksp(fd_alloc_t *join) {
+  return FD_LIKELY(join) ? wksp_of(alloc_of(join)) : NULL;
+}
+
+ulong fd_alloc_tag(fd_alloc_t *join) { return FD_LIKELY(join) ? alloc_of(join)->tag : 0UL; }
+
+/* Deletes the superblock the caller holds if it is unused or force is set: 1 if so. */
+static int compact_superblock(alloc_t *alloc, ulong class, ulong gaddr, int force) {
+  ulong blocks = collect(superblock_at(alloc, gaddr));
+  if (!force && blocks != blocks_all(class)) return 0;
+  superblock_delete(alloc, class, gaddr);
+  return 1;
+}
+
+static void compact_slots(alloc_t *alloc, ulong class, int force) {
+  for (ulong cgroup = 0UL; cgroup <= fd_alloc_sizeclass_cfg[class].cgroup_mask; cgroup++) {
+    ulong *slot = &alloc->slot[cgroup][class];
+    ulong gaddr = __atomic_exchange_n(slot, SLOT_BUSY, __ATOMIC_ACQUIRE);
+    if (gaddr == SLOT_BUSY) continue;
+    if (gaddr && compact_superblock(alloc, class, gaddr, force)) gaddr = SLOT_EMPTY;
+    __atomic_store_n(slot, gaddr,
+                     __ATOMIC_RELEASE); /* pairs with the exchange of the next borrower */
+  }
+}
+
+static void compact_stack(alloc_t *alloc, ulong class, int force) {
+  ulong keep = 0UL; /* popped ones to put back, linked like a stack */
+  for (ulong gaddr = stack_pop(alloc, class); gaddr; gaddr = stack_pop(alloc, class)) {
+    if (compact_superblock(alloc, class, gaddr, force)) continue;
+    link_set(superblock_at(alloc, gaddr), keep >> 3);
+    keep = gaddr;
+  }
+  while (keep) {
+    ulong next = link_next(superblock_at(alloc, keep)) << 3;
+    stack_push(alloc, class, keep);
+    keep = next;
+  }
+}
+
+/* Classes ascend, so superblocks of a class are gone before those they are cut from are looked at.
+ */
+static void compact(alloc_t *alloc, int force) {
+  for (ulong class = 0UL; class < FD_ALLOC_SIZECLASS_CNT; class ++) {
+    compact_slots(alloc, class, force);
+    compact_stack(alloc, class, force);
+  }
+}
+
+void fd_alloc_compact(fd_alloc_t *join) {
+  if (FD_LIKELY(join)) compact(alloc_of(join), 0);
+}
+
+void *fd_alloc_delete(void *shalloc) {
+  if (FD_UNLIKELY(!is_alloc(shalloc))) return alloc_failed("delete: NULL, misaligned or bad magic");
+  alloc_t *alloc = (alloc_t *)shalloc;
+  __atomic_store_n(&alloc->magic, 0UL, __ATOMIC_RELEASE);
+  compact(alloc, 1);
+  return shalloc;
+}
+
+int fd_alloc_is_empty(fd_alloc_t *join) {
+  if (FD_UNLIKELY(!join)) return 0;
+  alloc_t *alloc = alloc_of(join);
+  compact(alloc, 0);
+  fd_wksp_t *wksp = wksp_of(alloc);
+  fd_wksp_tag_query_info_t info[2];
+  ulong cnt = fd_wksp_tag_query(wksp, &alloc->tag, 1UL, info, 2UL);
+  return !cnt ||
+         (cnt == 1UL && info[0].gaddr_lo <= alloc->wksp_off && alloc->wksp_off < info[0].gaddr_hi);
+}
+
+/* malloc and free ********************************************************************************/
+
+/* Puts hdr in front of the first aligned address of block [lo,hi) that leaves room for it. */
+static inline void *malloc_finish(ulong lo, ulong hi, ulong align, ulong class, ulong block,
+                                  ulong sb, ulong *max) {
+  ulong p = fd_ulong_align_up(lo + ALLOC_HDR_SZ, align);
+  uint hdr = hdr_pack(class, block, class == ALLOC_CLASS_LARGE ? 0UL : p - sb);
+  memcpy((void *)(p - ALLOC_HDR_SZ), &hdr, ALLOC_HDR_SZ);
+  *max = hi - p;
+  return (void *)p;
+}
+
+static void *malloc_large(alloc_t *alloc, ulong align, ulong footprint, ulong *max) {
+  ulong wksp = (ulong)wksp_of(alloc);
+  ulong hi;
+  ulong lo = wksp_alloc(alloc, footprint, &hi);
+  if (FD_UNLIKELY(!lo)) {
+    compact(alloc, 0); /* cached superblocks may be what is missing */
+    lo = wksp_alloc(alloc, footprint, &hi);
+  }
+  if (FD_UNLIKELY(!lo)) return NULL;
+  return malloc_finish(wksp + lo, wksp + hi, align, ALLOC_CLASS_LARGE, 0UL, 0UL, max);
+}
+
+void *fd_alloc_malloc_at_least(fd_alloc_t *join, ulong align, ulong sz, ulong *max) {
+  *max = 0UL;
+  align = fd_ulong_if(!align, FD_ALLOC_MALLOC_ALIGN_DEFAULT, align);
+  /* blocks are 8 aligned, so the header and the alignment together cost at most this */
+  ulong footprint = sz + fd_ulong_max(align, ALLOC_HDR_SZ);
+  if (FD_UNLIKELY(!join || !fd_ulong_is_pow2(align) || !sz || footprint < sz)) return NULL;
+  alloc_t *alloc = alloc_of(join);
+  if (FD_UNLIKELY(footprint > FD_ALLOC_FOOTPRINT_SMALL_THRESH))
+    return malloc_large(alloc, align, footprint, max);
+  ulong class = alloc->class_of[(footprint + 7UL) >> 3];
+  ulong cgroup = fd_alloc_join_cgroup_hint(join);
+  block_t block = block_alloc_fast(alloc, class, cgroup);
+  if (FD_UNLIKELY(!block.sb)) {
+    compact(alloc, 0); /* gives unused superblocks of other classes back */
+    block = block_alloc(alloc, class, cgroup);
+    if (!block.sb) return NULL;
+  }
+  ulong sb = (ulong)block.sb;
+  ulong lo = sb + block_off(class, block.block);
+  ulong hi = lo + fd_alloc_sizeclass_cfg[class].block_footprint;
+  return malloc_finish(lo, hi, align, class, block.block, sb, max);
+}
+
+void fd_alloc_free(fd_alloc_t *join, void *laddr) {
+  if (FD_UNLIKELY(!join || !laddr)) return;
+  alloc_t *alloc = alloc_of(join);
+  uint hdr;
+  memcpy(&hdr, (uchar const *)laddr - ALLOC_HDR_SZ, ALLOC_HDR_SZ);
+  ulong class = hdr_class(hdr);
+  if (FD_LIKELY(class < FD_ALLOC_SIZECLASS_CNT))
+    block_free_fast(alloc, class, (superblock_t *)((ulong)laddr - hdr_off(hdr)), hdr_block(hdr));
+  else
+    fd_wksp_free(wksp_of(alloc), gaddr_of(alloc, laddr));
+}
+
+/* Diagnostics ************************************************************************************/
+
+int fd_alloc_fprintf(fd_alloc_t *join, FILE *stream);
+
+/* Counts the superblocks on a stack; they may move meanwhile, so the walk is bounded and the number
+   a hint unless nobody else is in an operation. */
+static ulong stack_cnt(alloc_t const *alloc, ulong class) {
+  ulong cnt = 0UL;
+  ulong gaddr = fd_ulong_extract_lsb(__atomic_load_n(&alloc->stack[class], __ATOMIC_ACQUIRE), 44)
+                << 3;
+  fd_wksp_t const *wksp = wksp_of(alloc);
+  while (gaddr >= fd_wksp_gaddr_lo(wksp) && gaddr < fd_wksp_gaddr_hi(wksp) && cnt < 1000000UL) {
+    gaddr = link_next(superblock_at(alloc, gaddr)) << 3;
+    cnt++;
+  }
+  return cnt;
+}
+
+/* Prints one line per size class in use; returns the characters printed, always more than 0. */
+int fd_alloc_fprintf(fd_alloc_t *join, FILE *stream) {
+  if (FD_UNLIKELY(!join)) return fprintf(stream, "fd_alloc: NULL join\n");
+  alloc_t const *alloc = alloc_of(join);
+  int cnt =
+      fprintf(stream, "fd_alloc gaddr %s:%lu tag %lu cgroup %lu\n", fd_wksp_name(wksp_of(alloc)),
+              alloc->wksp_off, alloc->tag, fd_alloc_join_cgroup_hint(join));
+  for (ulong class = 0UL; class < FD_ALLOC_SIZECLASS_CNT; class ++) {
+    ulong active = 0UL;
+    for (ulong i = 0UL; i < ALLOC_CGROUP_CNT; i++)
+      active += (ulong)(__atomic_load_n(&alloc->slot[i][class], __ATOMIC_RELAXED) > SLOT_BUSY);
+    ulong inactive = stack_cnt(alloc, class);
+    if (active + inactive)
+      cnt += fprintf(stream, "  class %lu (%u bytes): %lu active and %lu inactive superblocks\n",
+                     class, fd_alloc_sizeclass_cfg[class].block_footprint, active, inactive);
+  }
+  return cnt;
+}

@@ -1,0 +1,163 @@
+/* The index of free partitions by size.  One record per size is in the treap; others of that size
+   hang off it in the same list, so that thousands of equal fragments make the treap no deeper.  In
+   the list parent_cidx is the predecessor. */
+
+#include "wksp_treap.h"
+
+/* How far up a same list a remove looks for the head to tell a member from a leftover of an index
+   that was emptied.  Longer lists are trusted beyond it, which keeps removal O(1). */
+#define SAME_WALK_MAX 64UL
+
+ulong fd_wksp_private_free_treap_query(ulong sz, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
+  ulong part_max = wksp->part_max;
+  ulong best = FD_WKSP_PRIVATE_PINFO_IDX_NULL;
+  ulong cur = fd_wksp_private_pinfo_idx(wksp->part_free_cidx);
+  if (FD_UNLIKELY(!sz)) return best;
+  for (ulong rem = part_max; (cur < part_max) & (rem != 0UL); rem--) {
+    fd_wksp_private_pinfo_t *rec = pinfo + cur;
+    ulong rec_sz = fd_wksp_private_pinfo_sz(rec);
+    if (rec_sz == sz) return cur;
+    best = fd_ulong_if(rec_sz > sz, cur, best);
+    cur = fd_wksp_private_pinfo_idx(*wksp_treap_turn(rec, rec_sz < sz));
+  }
+  return best;
+}
+
+/* Finds where a record of sz bytes and priority prio belongs; *same is the record of that size that
+   is in the treap already, or IDX_NULL. */
+static int free_treap_find(ulong sz, uint prio, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo,
+                           wksp_treap_pos_t *pos, ulong *same) {
+  ulong part_max = wksp->part_max;
+  ulong parent = FD_WKSP_PRIVATE_PINFO_IDX_NULL;
+  uint *link = &wksp->part_free_cidx;
+  pos->link = NULL;
+  *same = FD_WKSP_PRIVATE_PINFO_IDX_NULL;
+  for (ulong rem = part_max; *link != WKSP_CIDX_NULL; rem--) {
+    ulong cur = fd_wksp_private_pinfo_idx(*link);
+    if (FD_UNLIKELY((cur >= part_max) | !rem)) return FD_WKSP_ERR_CORRUPT;
+    fd_wksp_private_pinfo_t *rec = pinfo + cur;
+    if (FD_UNLIKELY(rec->parent_cidx != fd_wksp_private_pinfo_cidx(parent)))
+      return FD_WKSP_ERR_CORRUPT;
+    if (!pos->link && rec->heap_prio < prio) *pos = (wksp_treap_pos_t){link, parent};
+    ulong rec_sz = fd_wksp_private_pinfo_sz(rec);
+    if (rec_sz == sz) {
+      *same = cur;
+      return FD_WKSP_SUCCESS;
+    }
+    link = wksp_treap_turn(rec, sz > rec_sz);
+    parent = cur;
+  }
+  if (!pos->link) *pos = (wksp_treap_pos_t){link, parent};
+  return FD_WKSP_SUCCESS;
+}
+
+/* Puts n behind head. */
+static int same_insert(ulong n, ulong head, ulong part_max, fd_wksp_private_pinfo_t *pinfo) {
+  if (FD_UNLIKELY(n == head)) return FD_WKSP_ERR_CORRUPT;
+  ulong next = fd_wksp_private_pinfo_idx(pinfo[head].same_cidx);
+  if (!fd_wksp_private_pinfo_idx_is_null(next)) {
+    if (FD_UNLIKELY((next >= part_max) | (next == n))) return FD_WKSP_ERR_CORRUPT;
+    pinfo[next].parent_cidx = fd_wksp_private_pinfo_cidx(n);
+  }
+  wksp_treap_clear(pinfo + n);
+  pinfo[n].in_same = 1U;
+  pinfo[n].parent_cidx = fd_wksp_private_pinfo_cidx(head);
+  pinfo[n].same_cidx = fd_wksp_private_pinfo_cidx(next);
+  pinfo[head].same_cidx = fd_wksp_private_pinfo_cidx(n);
+  return FD_WKSP_SUCCESS;
+}
+
+int fd_wksp_private_free_treap_insert(ulong n, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
+  if (FD_UNLIKELY(n >= wksp->part_max)) return FD_WKSP_ERR_CORRUPT;
+  fd_wksp_private_pinfo_t *rec = pinfo + n;
+  ulong lo = rec->gaddr_lo;
+  ulong hi = rec->gaddr_hi;
+  if (FD_UNLIKELY((lo < wksp->gaddr_lo) | (lo >= hi) | (hi > wksp->gaddr_hi)))
+    return FD_WKSP_ERR_CORRUPT;
+  wksp_treap_pos_t pos;
+  ulong same;
+  if (FD_UNLIKELY(free_treap_find(hi - lo, rec->heap_prio, wksp, pinfo, &pos, &same)))
+    return FD_WKSP_ERR_CORRUPT;
+  if (!fd_wksp_private_pinfo_idx_is_null(same)) return same_insert(n, same, wksp->part_max, pinfo);
+  rec->in_same = 0U;
+  rec->same_cidx = WKSP_CIDX_NULL;
+  return wksp_treap_link(n, pos, wksp->part_max, pinfo, WKSP_BY_SIZE);
+}
+
+/* Takes member d out of its same list. */
+static int same_unlink(ulong d, ulong part_max, fd_wksp_private_pinfo_t *pinfo) {
+  ulong prev = fd_wksp_private_pinfo_idx(pinfo[d].parent_cidx);
+  ulong next = fd_wksp_private_pinfo_idx(pinfo[d].same_cidx);
+  if (FD_UNLIKELY(prev >= part_max || pinfo[prev].same_cidx != fd_wksp_private_pinfo_cidx(d)))
+    return FD_WKSP_ERR_CORRUPT;
+  if (!fd_wksp_private_pinfo_idx_is_null(next)) {
+    if (FD_UNLIKELY(next >= part_max)) return FD_WKSP_ERR_CORRUPT;
+    pinfo[next].parent_cidx = fd_wksp_private_pinfo_cidx(prev);
+  }
+  pinfo[prev].same_cidx = fd_wksp_private_pinfo_cidx(next);
+  wksp_treap_clear(pinfo + d);
+  return FD_WKSP_SUCCESS;
+}
+
+/* Gives head d's place and priority to the next of its same list. */
+static int same_promote(ulong d, wksp_treap_pos_t pos, ulong part_max,
+                        fd_wksp_private_pinfo_t *pinfo) {
+  fd_wksp_private_pinfo_t *rec = pinfo + d;
+  uint next = rec->same_cidx;
+  uint left = rec->left_cidx;
+  uint right = rec->right_cidx;
+  if (FD_UNLIKELY(next >= part_max || (left != WKSP_CIDX_NULL && left >= part_max) ||
+                  (right != WKSP_CIDX_NULL && right >= part_max)))
+    return FD_WKSP_ERR_CORRUPT;
+  fd_wksp_private_pinfo_t *heir = pinfo + next;
+  uint prio = heir->heap_prio & 0x7fffffffU;
+  heir->heap_prio = rec->heap_prio & 0x7fffffffU;
+  rec->heap_prio = prio & 0x7fffffffU;
+  heir->in_same = 0U;
+  heir->left_cidx = left;
+  heir->right_cidx = right;
+  heir->parent_cidx = rec->parent_cidx;
+  *pos.link = next;
+  if (left != WKSP_CIDX_NULL) pinfo[left].parent_cidx = next;
+  if (right != WKSP_CIDX_NULL) pinfo[right].parent_cidx = next;
+  wksp_treap_clear(rec);
+  return FD_WKSP_SUCCESS;
+}
+
+int wksp_free_treap_unlink(ulong d, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
+  ulong part_max = wksp->part_max;
+  fd_wksp_private_pinfo_t *rec = pinfo + d;
+  if (rec->in_same) return same_unlink(d, part_max, pinfo);
+  wksp_treap_pos_t pos = wksp_treap_pos(d, &wksp->part_free_cidx, part_max, pinfo);
+  if (FD_UNLIKELY(!pos.link)) return FD_WKSP_ERR_CORRUPT;
+  if (rec->same_cidx != WKSP_CIDX_NULL) return same_promote(d, pos, part_max, pinfo);
+  int err = wksp_treap_merge(rec->left_cidx, rec->right_cidx, pos, part_max, pinfo);
+  wksp_treap_clear(rec);
+  return err;
+}
+
+/* 1 iff in_same record d hangs off head. */
+static int same_is_member(ulong d, ulong head, ulong part_max,
+                          fd_wksp_private_pinfo_t const *pinfo) {
+  ulong cur = d;
+  for (ulong rem = SAME_WALK_MAX; rem && cur != head; rem--) {
+    ulong prev = fd_wksp_private_pinfo_idx(pinfo[cur].parent_cidx);
+    if (!pinfo[cur].in_same || prev >= part_max) return 0;
+    if (pinfo[prev].same_cidx != fd_wksp_private_pinfo_cidx(cur)) return 0;
+    cur = prev;
+  }
+  return 1;
+}
+
+int fd_wksp_private_free_treap_remove(ulong d, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
+  ulong part_max = wksp->part_max;
+  if (FD_UNLIKELY(d >= part_max)) return FD_WKSP_ERR_CORRUPT;
+  ulong sz = fd_wksp_private_pinfo_sz(pinfo + d);
+  ulong head = fd_wksp_private_free_treap_query(sz, wksp, pinfo);
+  if (FD_UNLIKELY(fd_wksp_private_pinfo_idx_is_null(head) ||
+                  fd_wksp_private_pinfo_sz(pinfo + head) != sz))
+    return FD_WKSP_ERR_CORRUPT;
+  if (head != d && !(pinfo[d].in_same && same_is_member(d, head, part_max, pinfo)))
+    return FD_WKSP_ERR_CORRUPT;
+  return wksp_free_treap_unlink(d, wksp, pinfo);
+}

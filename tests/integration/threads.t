@@ -1,0 +1,33 @@
+#!/usr/bin/python3
+"""Threads: exits with work left, thousands of short ones, tiny stacks; memory stays bounded."""
+import sys
+
+sys.path.insert(0, "tests/lib")
+from valtest import Tap, check, program  # noqa: E402
+
+SHIM_MAX = 8 << 20
+PER_THREAD = 256 << 10
+
+
+def bounded(threads):
+    def extra(run):
+        used = run.main_trace().counters.get("shim_bytes")
+        if used is None:
+            return ["the trace does not say how much memory the shim mapped"]
+        return [f"shim mapped {used} bytes"] if used > SHIM_MAX + threads * PER_THREAD else []
+    return extra
+
+
+def main():
+    tap = Tap()
+    check(tap, "TLS destructors that allocate and free", program("threads", "destructors"))
+    check(tap, "5,000 short threads", program("threads", "short"), extra=bounded(1))
+    check(tap, "freed by another thread", program("threads", "cross"))
+    check(tap, "16 KiB stacks", program("threads", "small-stack"))
+    check(tap, "smallest signal stack", program("threads", "sigaltstack"))
+    check(tap, "eight threads at once", program("threads", "storm"), extra=bounded(8))
+    check(tap, "main ends before its threads", program("threads", "detached"))
+    tap.done()
+
+
+main()

@@ -1,0 +1,729 @@
+"""An independent reader of .vtr traces, and a naive model of the heap on top of it.
+
+Written from docs/trace-format.md alone, to be compared with the C reader: slow, plain, standard
+library only (zstd through libzstd by ctypes). `Trace(path)` reads a raw or a packed file;
+`Trace.events()` yields events in time order; `Model(trace)` computes totals, leaks, peak and
+temporary allocations the way the command line contract defines them.
+"""
+import collections
+import ctypes
+import ctypes.util
+import heapq
+import json
+import os
+import struct
+import sys
+
+MAGIC = b"\x89VTR\r\n\x1a\n"
+CHUNK_MAGIC = b"VTCK"
+SEGMENT_SZ = 65536
+(EVENTS, SEGMENT, STACKS, MODULE, MODULE_UNLOAD, PROCESS, CLOCK, MEMORY, MARKER, THREAD, HEAP,
+ HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END) = range(1, 19)
+NONE = None
+ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR = (
+    1, 2, 3, 4, 5, 10, 11, 12)
+COUNTER_NAMES = {1: "lost", 2: "truncated", 3: "general_unwinds", 4: "events", 5: "shim_bytes",
+                 6: "shim_ns", 7: "allocator_in_executable", 8: "unwind_differences",
+                 9: "unwind_checked", 10: "nested_lost", 11: "cut", 12: "before_start"}
+PROCESS_KINDS = {1: "started", 2: "forked", 3: "exec", 4: "exec-failed", 5: "exit", 6: "signal",
+                 7: "killed", 8: "stopped"}
+MASK = (1 << 64) - 1
+P1, P2, P3, P4, P5 = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9,
+                      0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5)
+
+Event = collections.namedtuple("Event", "tick tid kind api address size align stack heap tag")
+
+
+class BadTrace(Exception):
+    pass
+
+
+def rotl(value, bits):
+    return ((value << bits) | (value >> (64 - bits))) & MASK
+
+
+def xxh_round(acc, lane):
+    return rotl((acc + lane * P2) & MASK, 31) * P1 & MASK
+
+
+def xxh64(data):
+    """XXH64 with seed 0, from the xxHash specification."""
+    size, at = len(data), 0
+    if size >= 32:
+        acc = [(P1 + P2) & MASK, P2, 0, -P1 & MASK]
+        while at + 32 <= size:
+            acc = [xxh_round(a, lane) for a, lane in zip(acc, struct.unpack_from("<4Q", data, at))]
+            at += 32
+        h = (rotl(acc[0], 1) + rotl(acc[1], 7) + rotl(acc[2], 12) + rotl(acc[3], 18)) & MASK
+        for a in acc:
+            h = ((h ^ xxh_round(0, a)) * P1 + P4) & MASK
+    else:
+        h = P5
+    h = (h + size) & MASK
+    while at + 8 <= size:
+        lane = struct.unpack_from("<Q", data, at)[0]
+        h = (rotl(h ^ xxh_round(0, lane), 27) * P1 + P4) & MASK
+        at += 8
+    if at + 4 <= size:
+        h = (rotl(h ^ struct.unpack_from("<I", data, at)[0] * P1 & MASK, 23) * P2 + P3) & MASK
+        at += 4
+    for byte in data[at:]:
+        h = rotl(h ^ byte * P5 & MASK, 11) * P1 & MASK
+    h = (h ^ h >> 33) * P2 & MASK
+    h = (h ^ h >> 29) * P3 & MASK
+    return h ^ h >> 32
+
+
+def load_zstd():
+    lib = ctypes.CDLL(ctypes.util.find_library("zstd") or "libzstd.so.1")
+    lib.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
+    lib.ZSTD_decompress.restype = ctypes.c_size_t
+    lib.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+    return lib
+
+
+def unzstd(data, limit=1 << 30):
+    lib = load_zstd()
+    size = lib.ZSTD_getFrameContentSize(ctypes.c_char_p(data), ctypes.c_size_t(len(data)))
+    if size > limit:
+        raise BadTrace("zstd frame states no or too large a content size")
+    out = ctypes.create_string_buffer(max(size, 1))
+    got = lib.ZSTD_decompress(out, size, data, len(data))
+    if got != size:
+        raise BadTrace("zstd frame does not decompress")
+    return out.raw[:size]
+
+
+class Cursor:
+    """Reads little-endian fields one after the other."""
+
+    def __init__(self, data, at=0):
+        self.data, self.at = data, at
+
+    def take(self, size):
+        if self.at + size > len(self.data):
+            raise BadTrace("a field goes past the end of its chunk")
+        self.at += size
+        return self.data[self.at - size:self.at]
+
+    def u16(self):
+        return struct.unpack("<H", self.take(2))[0]
+
+    def u32(self):
+        return struct.unpack("<I", self.take(4))[0]
+
+    def u64(self):
+        return struct.unpack("<Q", self.take(8))[0]
+
+    def string(self):
+        return bytes(self.take(self.u32()))
+
+    def text(self):
+        return self.string().decode("utf-8", "replace")
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value & MASK
+
+    def zigzag(self):
+        value = self.varint()
+        return (value >> 1) ^ -(value & 1)
+
+
+def read_data(path):
+    """The file up to its last byte that was ever written: raw traces are preallocated, with holes."""
+    with open(path, "rb") as file:
+        end, hole = os.fstat(file.fileno()).st_size, 0
+        while hole < end:
+            try:
+                data = os.lseek(file.fileno(), hole, os.SEEK_DATA)
+            except OSError:
+                end = hole
+                break
+            hole = os.lseek(file.fileno(), data, os.SEEK_HOLE)
+        file.seek(0)
+        return file.read(end)
+
+
+class Guess:
+    """The model by which packed events are predicted ("The model" in the format document)."""
+
+    def __init__(self, column):
+        self.column = column
+        self.after_two, self.after_one, self.site = {}, {}, {}
+        self.free_list = collections.defaultdict(list)  # class -> releases, latest last
+        self.allocs, self.releases = [], []  # [address, class, older, newer, released], [address, used]
+        self.newest = self.beside = NONE
+        self.previous = self.before = 0
+        self.intent = None  # (size, address, allocation) of the INTENT just before
+        self.last_address = self.last_end = self.last_free = 0
+
+    @staticmethod
+    def slot(a, b):
+        return ((a * 0x9E3779B1 & 0xffffffff) ^ (b * 0x85EBCA77 & 0xffffffff)) >> 19
+
+    @staticmethod
+    def units(size):
+        return max(2, (size + 23 & MASK) >> 4)
+
+    def size_class(self, size):
+        units = self.units(size)
+        return units if units < 512 else 1
+
+    def difference(self, base):
+        value = self.column[6].varint()
+        z = self.column[6].varint() if value == 1 else value << 4 & MASK
+        return (base + ((z >> 1) ^ -(z & 1))) & MASK
+
+    def event(self, code, tick, tid):
+        two, one = self.slot(self.previous, self.before + 1), self.slot(self.previous, 0)
+        stack = (self.after_two.get(two, 0), self.after_one.get(one, 0))[code & 3] if code & 3 < 2 \
+            else self.column[5].varint() & 0xffffffff
+        site = self.site.setdefault(self.slot(stack, int(self.intent is not None)), [0, 0])
+        if code & 4:
+            site[0] = self.column[3].take(1)[0]
+        kind, api, size, align = site[0] & 15, site[0] >> 4, 0, 0
+        if kind in (ALLOC, ALIGNED, INTENT, DONE, HEAP_ALLOC):
+            if code & 8:
+                size = self.column[4].varint()
+            else:
+                size = self.intent[0] if self.intent and kind == DONE else site[1]
+            site[1] = size
+        if kind in (ALIGNED, HEAP_ALLOC):
+            align = self.column[7].varint()
+        kind = ALLOC if kind == ALIGNED else kind
+        address, heap, tag = self.address(kind, size, code >> 4 & 3)
+        self.after_two[two] = self.after_one[one] = stack
+        self.before, self.previous = self.previous, stack
+        return Event(tick, tid, kind, api, address, size, align, None if kind == DONE else stack, heap, tag)
+
+    def address(self, kind, size, mode):
+        """(address, heap, tag) of an event; notes what happened to blocks."""
+        intent, self.intent = self.intent, None
+        if kind >= HEAP_ALLOC:
+            heap, address = self.column[8].varint(), self.column[8].varint()
+            return address, heap, self.column[8].varint() if kind == HEAP_ALLOC else 0
+        if kind == ALLOC or kind == DONE and not intent:
+            return self.fresh(size, mode, 0), None, 0
+        if kind == FREE:
+            address, alloc = self.release(mode)
+            self.released(address, alloc)
+            return address, None, 0
+        if kind == INTENT:
+            address, alloc = self.release(mode)
+            self.intent = (size, address, alloc)
+            return address, None, 0
+        if kind != DONE:
+            raise BadTrace(f"event kind {kind}")
+        return self.done(size, mode, intent), None, 0
+
+    def done(self, size, mode, intent):
+        _size, old, alloc = intent
+        if mode == 0:
+            if alloc is not NONE:
+                self.allocs[alloc][1] = self.size_class(size)
+            return old
+        if mode == 3:
+            at = self.column[6].at
+            if self.difference(self.last_address) == 0:
+                if not size:
+                    self.released(old, alloc)
+                return 0
+            self.column[6].at = at
+        address = self.fresh(size, mode, 1)
+        self.released(old, alloc)
+        return address
+
+    def release(self, mode):
+        """(address, allocation or NONE) of the block that is freed or resized."""
+        if mode == 3:
+            self.last_free = self.difference(self.last_free)
+            return self.last_free, NONE
+        index = (self.newest, self.beside)[mode] if mode < 2 else len(self.allocs) - 1 - self.column[6].varint()
+        if index is NONE or index < 0 or self.allocs[index][4]:
+            raise BadTrace("a packed release names no live block")
+        return self.allocs[index][0], index
+
+    def fresh(self, size, mode, moved):
+        """The address of a new block, which is noted."""
+        release = NONE
+        if mode == moved:
+            waiting = self.free_list[self.size_class(size)]
+            while waiting and self.releases[waiting[-1]][1]:
+                waiting.pop()
+            release = waiting[-1] if waiting else -1
+        elif mode == 1:
+            address = self.last_end
+        elif mode == 2:
+            release = len(self.releases) - 1 - self.column[6].varint()
+        else:
+            address = self.difference(self.last_address)
+        if release is not NONE:
+            if release < 0:
+                raise BadTrace("a packed allocation names no released block")
+            address = self.releases[release][0]
+            self.releases[release][1] = True
+        if self.newest is not NONE:
+            self.allocs[self.newest][3] = len(self.allocs)
+        self.allocs.append([address, self.size_class(size), self.newest, NONE, False])
+        self.newest = len(self.allocs) - 1
+        self.last_address, self.last_end = address, address + (self.units(size) << 4) & MASK
+        return address
+
+    def released(self, address, index):
+        size_class = 0
+        if index is not NONE:
+            block = self.allocs[index]
+            size_class, block[4] = block[1], True
+            if block[2] is not NONE:
+                self.allocs[block[2]][3] = block[3]
+            if block[3] is not NONE:
+                self.allocs[block[3]][2] = block[2]
+            else:
+                self.newest = block[2]
+            self.beside = block[3]
+        self.free_list[size_class].append(len(self.releases))
+        self.releases.append([address, False])
+
+
+class Trace:
+    """A trace in memory. Damage is listed in `errors`, a torn tail's offset is `torn` (or None)."""
+
+    def __init__(self, path, verify=True):
+        self.data = read_data(path)
+        self.path, self.verify = path, verify
+        self.errors, self.torn, self.ended = [], None, False
+        self.modules, self.unloads, self.process, self.clocks = {}, {}, [], []
+        self.threads, self.markers, self.symbols, self.memory = {}, [], {}, []
+        self.counters, self.nodes, self.lost = {}, {0: None}, 0
+        self.streams = collections.defaultdict(list)  # thread or writer -> events in its order
+        self.states, self.interned = {}, {}
+        self.chunk_types = collections.Counter()
+        self.read_header()
+        self.read_chunks()
+
+    # --- file level
+
+    def read_header(self):
+        data = self.data
+        if len(data) < 112 or data[:8] != MAGIC:
+            raise BadTrace("not a trace")
+        (self.min_reader, self.writer, self.header_sz, self.required, self.optional, self.arch,
+         self.endian, self.pointer_sz, self.page_sz, self.pid, self.ppid, self.image, self.tick_hz,
+         self.start_tick, self.start_unix_ns, self.period, self.flags, self.shift) = struct.unpack_from(
+             "<HHIQQHBBIIIQQQQQII", data, 8)
+        if self.min_reader > 1 or self.required:
+            raise BadTrace(f"needs reader {self.min_reader}, features {self.required:#x}")
+        if self.header_sz > len(data) or self.header_sz % 8 or self.header_sz > 1 << 20:
+            raise BadTrace("bad header size")
+        if xxh64(data[:self.header_sz - 8]) != struct.unpack_from("<Q", data, self.header_sz - 8)[0]:
+            raise BadTrace("header checksum")
+        cursor = Cursor(data, 96)
+        self.host, self.exe = cursor.text(), cursor.text()
+        command = cursor.string()
+        self.command = [a.decode("utf-8", "replace") for a in command.split(b"\0")[:-1]]
+
+    def read_chunks(self):
+        at, bad = self.header_sz, None
+        while at + 32 <= len(self.data):
+            size = self.read_chunk(at)
+            if size:
+                if bad is not None:
+                    self.errors.append(bad)
+                    bad = None
+                at += size
+                continue
+            if bad is None and any(self.data[at:at + 32]):
+                bad = at
+            at = self.next_candidate(at + 8)
+        if bad is None and at < len(self.data) and any(self.data[at:]):
+            bad = at
+        self.torn = bad
+
+    def next_candidate(self, at):
+        while True:
+            at = self.data.find(CHUNK_MAGIC, at)
+            if at < 0:
+                return len(self.data)
+            if at % 8 == 0:
+                return at
+            at += 1
+
+    def read_chunk(self, at):
+        """Size of the valid chunk at `at` including padding, after using it; 0 when there is none."""
+        if self.data[at:at + 4] != CHUNK_MAGIC:
+            return 0
+        kind, flags, size, seq, writer, checksum = struct.unpack_from("<HHQIIQ", self.data, at + 4)
+        if size > 1 << 30 or at + 32 + size > len(self.data):
+            return 0
+        payload = self.data[at + 32:at + 32 + size]
+        is_open = flags & 2 and kind in (SEGMENT, COUNTERS)
+        if self.verify and not is_open:
+            used = payload
+            if kind == SEGMENT:
+                used = payload[:96 + struct.unpack_from("<Q", payload, 0)[0]]
+            if xxh64(self.data[at:at + 24] + used) != checksum:
+                return 0
+        if flags & 1:
+            payload = unzstd(payload)
+        self.chunk_types[kind] += 1
+        handler = self.HANDLERS.get(kind)
+        if handler:
+            handler(self, Cursor(payload), writer)
+        elif flags & 0x8000:
+            raise BadTrace(f"required chunk type {kind} is not known")
+        return (32 + size + 7) // 8 * 8
+
+    # --- messages
+
+    def on_module(self, c, _):
+        time, epoch, ident, bias, start, end, flags = (
+            c.u64(), c.u32(), c.u32(), c.u64(), c.u64(), c.u64(), c.u32())
+        build_id, path = c.string(), c.text()
+        ranges = [(c.u64(), c.u64(), c.u64()) for _ in range(c.u32())]
+        self.modules[ident] = dict(id=ident, time=time, epoch=epoch, bias=bias, start=start, end=end,
+                                   flags=flags, build_id=build_id.hex(), path=path, ranges=ranges)
+
+    def on_unload(self, c, _):
+        time, epoch, ident = c.u64(), c.u32(), c.u32()
+        self.unloads[ident] = (time, epoch)
+
+    def on_process(self, c, _):
+        time, kind, value, text = c.u64(), c.u32(), c.u32(), c.text()
+        self.process.append((time, PROCESS_KINDS.get(kind, kind), value, text))
+
+    def on_clock(self, c, _):
+        self.clocks.append((c.u64(), c.u64(), c.u64()))
+
+    def on_memory(self, c, _):
+        self.memory.append((c.u64(), c.u64(), c.u64()))
+
+    def on_marker(self, c, _):
+        time, tid, _zero = c.u64(), c.u32(), c.u32()
+        self.markers.append((time, tid, c.text()))
+
+    def on_thread(self, c, _):
+        _time, tid, _zero = c.u64(), c.u32(), c.u32()
+        self.threads[tid] = c.text()
+
+    def on_counters(self, c, _):
+        self.counters = {}
+        for _i in range(min(c.u64(), 255)):
+            counter, value = c.u64(), c.u64()
+            self.counters[COUNTER_NAMES.get(counter, counter)] = value
+
+    def on_end(self, _c, _writer):
+        self.ended = True
+
+    def on_symbols(self, c, _):
+        raw = []
+        for _i in range(c.u32()):
+            module, offset, count = c.u32(), c.u64(), c.u16()
+            raw.append((module, offset, [(c.u32(), c.u32(), c.u32()) for _f in range(count)]))
+        strings = [c.text() for _i in range(c.u32())]
+        for module, offset, frames in raw:
+            self.symbols[module, offset] = [(strings[f], strings[s], line) for f, s, line in frames]
+
+    MESSAGES = {MODULE: on_module, MODULE_UNLOAD: on_unload, PROCESS: on_process, CLOCK: on_clock,
+                MEMORY: on_memory, MARKER: on_marker, THREAD: on_thread, COUNTERS: on_counters}
+
+    # --- packed events
+
+    def on_stacks(self, c, _):
+        ident, count, address = c.u32(), c.u32(), 0
+        for _i in range(count):
+            back = c.varint()
+            address = (address + c.zigzag()) & MASK
+            self.nodes[ident] = (ident - back if back else None, address)
+            ident += 1
+
+    def on_events(self, c, _):
+        n, tid, time, columns, _zero = c.u32(), c.u32(), c.u64(), c.u32(), c.u32()
+        directory = [(c.u16(), c.u16(), c.u32(), c.u32(), c.u32()) for _i in range(columns)]
+        column = {}
+        for ident, codec, size, stored, _zero in directory:
+            body = bytes(c.take(stored))
+            body = unzstd(body) if codec else body
+            if len(body) != size:
+                raise BadTrace("a column is not as long as its directory says")
+            column[ident] = Cursor(body)
+        self.unpack(n, tid, time, column)
+
+    def unpack(self, n, tid, time, column):
+        out, guess = self.streams["packed", tid], Guess(column)
+        for code in column[1].take(n):
+            if code & 64:
+                tid = column[9].varint()
+            time += column[2].varint()
+            out.append(guess.event(code, time << self.shift, tid))
+
+    # --- raw segments
+
+    def on_segment(self, c, _):
+        committed = struct.unpack_from("<Q", c.data, 0)[0]
+        base = struct.unpack_from("<Q", c.data, 16)[0]
+        tid, writer, _number, epoch, flags = struct.unpack_from("<5I", c.data, 44)
+        if committed > len(c.data) - 96:
+            raise BadTrace("a segment commits more than it holds")
+        state = self.states.get(writer)
+        if state is None or not flags & 1:
+            state = self.states[writer] = dict(stack=[])
+        state.update(tick=base, tid=tid, epoch=epoch)
+        self.records(c.data, 96, 96 + committed, state, self.streams["raw", writer])
+
+    def records(self, data, at, end, state, out):
+        stack = state["stack"]
+        while at + 8 <= end:
+            w0 = struct.unpack_from("<Q", data, at)[0]
+            kind, api, wide = w0 & 15, w0 >> 4 & 15, w0 >> 8 & 1
+            push, pop, delta = w0 >> 9 & 127, w0 >> 16 & 65535, w0 >> 32
+            if kind == 0:
+                break
+            words = {1: 3 if wide else 1, 2: 1, 3: 2, 4: 2, 5: 1, 6: 1, 7: 1, 8: 1, 9: 1, 10: 5, 11: 2,
+                     12: 1}.get(kind)
+            if words is None:
+                raise BadTrace(f"record kind {kind}")
+            w = struct.unpack_from(f"<{words}Q", data, at + 8)
+            at += 8 * (1 + words)
+            state["tick"] += delta
+            if pop:
+                del stack[max(0, len(stack) - pop):]
+            if kind == 5:
+                stack.extend(struct.unpack_from(f"<{w[0]}Q", data, at))
+                at += 8 * w[0]
+            if push:
+                stack.extend(struct.unpack_from(f"<{push}Q", data, at))
+                at += 8 * push
+            at = self.record(kind, api, wide, w, data, at, state, out)
+
+    def record(self, kind, api, wide, w, data, at, state, out):
+        if kind == 6:
+            state["tick"] = w[0]
+        elif kind in (7, 8, 12):
+            if kind == 7:
+                state["tid"] = w[0]
+            if kind == 8:
+                state["epoch"] = w[0]
+            if kind == 12:
+                self.lost += w[0]
+            state["stack"].clear()
+        elif kind == 9:
+            size = w[0] >> 32
+            handler = self.MESSAGES.get(w[0] & 65535)
+            if handler:
+                handler(self, Cursor(data[at:at + size]), 0)
+            at += (size + 7) // 8 * 8
+        elif kind != 5:
+            out.append(self.raw_event(kind, api, wide, w, state))
+        return at
+
+    def raw_event(self, kind, api, wide, w, state):
+        stack = None if kind == DONE else self.intern((state["epoch"], *state["stack"]))
+        align, heap, tag = 0, None, 0
+        if kind == ALLOC:
+            address, size, align = w if wide else (w[0] & (1 << 48) - 1, w[0] >> 48, 0)
+        elif kind == FREE:
+            address, size = w[0], 0
+        elif kind in (INTENT, DONE):
+            address, size = w
+        elif kind == HEAP_ALLOC:
+            heap, address, size, align, tag = w
+        else:
+            heap, address, size = *w, 0
+            kind = HEAP_FREE_INTERIOR if wide else HEAP_FREE
+        return Event(state["tick"], state["tid"], kind, api, address, size, align, stack, heap, tag)
+
+    def intern(self, stack):
+        return self.interned.setdefault(stack, stack)
+
+    HANDLERS = {**MESSAGES, STACKS: on_stacks, EVENTS: on_events, SEGMENT: on_segment, END: on_end,
+                SYMBOLS: on_symbols}
+
+    # --- stacks
+
+    def stack(self, ref):
+        """(epoch, return addresses root first) of an event's stack; None when not recorded."""
+        if not isinstance(ref, int):
+            return ref if ref is None or len(ref) > 1 else None
+        addresses = []
+        node = self.nodes.get(ref)
+        if ref == 0:
+            return None
+        while node is not None and node[0] is not None:
+            addresses.append(node[1])
+            node = self.nodes[node[0]]
+        epoch = node[1] if node else None
+        return (epoch, *reversed(addresses))
+
+    def locate(self, epoch, address):
+        """(module, offset) of the code at a return address; (None, address) outside modules."""
+        for module in self.modules.values():
+            gone = self.unloads.get(module["id"], (0, 1 << 32))[1]
+            if module["start"] <= address - 1 < module["end"] and module["epoch"] <= epoch < gone:
+                return module, address - 1 - module["bias"]
+        return None, address - 1
+
+    # --- order
+
+    def events(self):
+        """All events by time; of equal or inverted times the one that lets addresses alternate."""
+        queues = [collections.deque(events) for events in self.streams.values() if events]
+        heads = [(queue[0].tick, i) for i, queue in enumerate(queues)]
+        heapq.heapify(heads)
+        live, self.reordered, limbo = set(), 0, collections.defaultdict(list)
+        while heads:
+            tick, i = heads[0]
+            if not queues[i] or queues[i][0].tick != tick:  # an entry that a repair left behind
+                heapq.heappop(heads)
+                continue
+            if not fits(queues[i][0], live):
+                other = self.repair(queues[i][0], queues, i)
+                self.reordered += other is not None
+                i = i if other is None else other
+            event = queues[i].popleft()
+            follow(event, live, limbo[i])
+            yield event
+            if queues[i]:
+                heapq.heappush(heads, (queues[i][0].tick, i))
+
+    def repair(self, event, queues, own):
+        """The queue whose next event is the missing counterpart of `event` at (nearly) its time."""
+        window = event.tick + max(64 << self.shift, 1 << 20)
+        for i, queue in enumerate(queues):
+            if i != own and queue and queue[0].address == event.address and \
+                    queue[0].tick <= window and queue[0].heap == event.heap and \
+                    queue[0].kind != event.kind:
+                return i
+        return None
+
+
+def fits(event, live):
+    """Whether the event's address alternates between allocated and free if it comes next."""
+    key = (event.heap, event.address)
+    if event.kind in (ALLOC, HEAP_ALLOC) or event.kind == DONE and event.address:
+        return key not in live
+    return event.kind in (DONE, HEAP_FREE_INTERIOR) or key in live
+
+
+def follow(event, live, limbo):
+    key = (event.heap, event.address)
+    if event.kind in (ALLOC, HEAP_ALLOC) or event.kind == DONE and event.address:
+        live.add(key)
+    elif event.kind in (FREE, INTENT, HEAP_FREE):
+        live.discard(key)
+    if event.kind == INTENT:
+        limbo.append(key)
+    elif event.kind == DONE and limbo:
+        old = limbo.pop()
+        if not event.address and event.size:
+            live.add(old)
+
+
+class Model:
+    """Totals, leaks, peak and temporary allocations, by brute force."""
+
+    def __init__(self, trace):
+        self.trace = trace
+        self.allocations = self.frees = self.reallocs = self.allocated_bytes = 0
+        self.unmatched_frees = self.temporary = self.event_count = 0
+        self.live_bytes = self.peak_bytes = self.peak_blocks = 0
+        self.live, self.limbo, self.last = {}, collections.defaultdict(list), {}
+        self.overwritten = 0  # an allocation at an address that was live: a free is missing
+        self.sites = collections.defaultdict(lambda: dict(allocations=0, bytes=0, temporary=0))
+        for event in trace.events():
+            self.event_count += 1
+            self.apply(event)
+        for waiting in self.limbo.values():
+            for key, block, _stack in waiting:
+                if block:
+                    self.live.setdefault(key, block)
+
+    def apply(self, event):
+        key = (event.heap, event.address)
+        if event.kind in (ALLOC, HEAP_ALLOC):
+            self.allocate(key, event, event.stack)
+        elif event.kind in (FREE, HEAP_FREE):
+            self.free(key, event)
+        elif event.kind == INTENT:
+            self.limbo[event.tid].append((key, self.live.pop(key, None), event.stack))
+        elif event.kind == DONE:
+            self.done(key, event)
+
+    def allocate(self, key, event, stack):
+        self.allocations += 1
+        self.allocated_bytes += event.size
+        if key in self.live:
+            self.overwritten += 1
+            self.live_bytes -= self.live[key][0]
+        self.live[key] = (event.size, stack, event.tid)
+        self.live_bytes += event.size
+        self.last[event.tid] = key
+        site = self.sites[stack]
+        site["allocations"] += 1
+        site["bytes"] += event.size
+        if self.live_bytes > self.peak_bytes:
+            self.peak_bytes = self.live_bytes
+            self.peak_blocks = len(self.live) + sum(map(len, self.limbo.values()))
+
+    def free(self, key, event):
+        self.frees += 1
+        block = self.live.pop(key, None)
+        if block is None:
+            self.unmatched_frees += 1
+            return
+        self.live_bytes -= block[0]
+        if block[2] == event.tid and self.last.get(event.tid) == key:
+            self.temporary += 1
+            self.sites[block[1]]["temporary"] += 1
+            self.last[event.tid] = None
+
+    def done(self, key, event):
+        if not self.limbo[event.tid]:
+            return
+        old_key, block, stack = self.limbo[event.tid].pop()
+        if not event.address and event.size:
+            if block:
+                self.live[old_key] = block
+            return
+        self.frees += 1
+        if block:
+            self.live_bytes -= block[0]
+        else:
+            self.unmatched_frees += 1
+        if event.address:
+            self.reallocs += 1
+            self.allocate(key, event, stack)
+
+    def leaks(self):
+        """{stack reference: [blocks, bytes]} of what is live at the end."""
+        out = collections.defaultdict(lambda: [0, 0])
+        for size, stack, _tid in self.live.values():
+            out[stack][0] += 1
+            out[stack][1] += size
+        return dict(out)
+
+    def totals(self):
+        return dict(allocations=self.allocations, frees=self.frees, reallocs=self.reallocs,
+                    allocated_bytes=self.allocated_bytes, peak_bytes=self.peak_bytes,
+                    peak_blocks=self.peak_blocks, leaked_bytes=sum(b[0] for b in self.live.values()),
+                    leaked_blocks=len(self.live), temporary=self.temporary,
+                    unmatched_frees=self.unmatched_frees, overwritten=self.overwritten)
+
+
+def main():
+    for path in sys.argv[1:]:
+        trace = Trace(path)
+        model = Model(trace)
+        print(json.dumps(dict(path=path, pid=trace.pid, exe=trace.exe, command=trace.command,
+                              counters=trace.counters, process=trace.process, errors=trace.errors,
+                              torn=trace.torn, ended=trace.ended, lost=trace.lost,
+                              reordered=trace.reordered, **model.totals())))
+
+
+if __name__ == "__main__":
+    main()

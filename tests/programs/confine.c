@@ -1,0 +1,136 @@
+/* Locks itself in, in the way argv[1] names, and allocates on: sandboxes, other roots, limits. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void churn(int n) {
+  for (int i = 0; i < n; i++) {
+    void *volatile p = malloc((size_t)(i % 300 + 1));
+    if (i % 50) free(p);
+  }
+}
+static void *churn_thread(void *arg) {
+  churn(5000);
+  return arg;
+}
+static void strict(void) { /* read, write, exit only: no brk, so stay within what there is */
+  free(malloc(100000));
+  prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+  for (int i = 0; i < 30000; i++) {
+    void *volatile p = malloc((size_t)(i % 900 + 1));
+    free(p);
+  }
+  if (write(1, "strict\n", 7) != 7) syscall(SYS_exit, 2);
+  syscall(SYS_exit, 0);
+}
+static void filter(void) { /* kills the process for anything a plain allocating program needs not */
+  static int const allowed[] = {SYS_read,   SYS_write,    SYS_brk,   SYS_mmap,      SYS_munmap,
+                                SYS_mremap, SYS_mprotect, SYS_futex, SYS_exit_group, SYS_madvise,
+                                SYS_exit,   SYS_clone3,   SYS_clone, SYS_rseq, SYS_set_robust_list,
+                                SYS_rt_sigprocmask, SYS_newfstatat, SYS_fstat,
+                                SYS_sched_getaffinity, SYS_getrandom, SYS_rt_sigaction,
+                                SYS_gettid};
+  enum { COUNT = sizeof allowed / sizeof *allowed };
+  struct sock_filter code[2 * COUNT + 2];
+  int n = 0;
+  code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+  for (int i = 0; i < COUNT; i++) {
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i], 0, 1);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  }
+  code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+  struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) puts("no filter");
+  churn(50000);
+  pthread_t thread;
+  for (int i = 0; i < 20; i++) {
+    if (pthread_create(&thread, NULL, churn_thread, NULL)) break;
+    pthread_join(thread, NULL);
+  }
+}
+static void limit(int what, rlim_t value) {
+  struct rlimit l = {value, value};
+  if (setrlimit(what, &l)) puts("setrlimit failed");
+}
+static void other_root(void) {
+  char folder[] = "/tmp/valtest-root-XXXXXX";
+  int outside = open("/", O_RDONLY | O_DIRECTORY);
+  if (!mkdtemp(folder) || chroot(folder) || chdir("/")) puts("no chroot");
+  if (unlinkat(outside, folder + 1, AT_REMOVEDIR)) puts("not removed");
+  close(outside);
+  churn(50000);
+}
+static void other_user(void) {
+  if (setgid(65534) || setuid(65534)) puts("no setuid");
+  churn(50000);
+  pid_t pid = fork();
+  if (!pid) {
+    churn(100);
+    _exit(0);
+  }
+  waitpid(pid, NULL, 0);
+}
+static void other_namespaces(void) {
+  if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC)) puts("no unshare");
+  churn(50000);
+  pid_t pid = fork();
+  if (!pid) {
+    churn(100);
+    _exit(0);
+  }
+  waitpid(pid, NULL, 0);
+}
+static void little_memory(void) { /* the heap hits the limit and says so, nothing else breaks */
+  limit(RLIMIT_AS, 900 << 20);
+  size_t got = 0;
+  void *list = NULL;
+  for (void **p; got < 4000 && (p = malloc(1 << 20)); got++) {
+    *p = list;
+    list = p;
+  }
+  printf("ran out: %d\n", got < 4000 && errno == ENOMEM);
+  for (void *next; list; list = next) {
+    next = *(void **)list;
+    free(list);
+  }
+  churn(50000);
+}
+
+int main(int argc, char **argv) {
+  setvbuf(stdout, NULL, _IONBF, 0);
+  char const *way = argc > 1 ? argv[1] : "";
+  churn(10);
+  if (!strcmp(way, "strict")) strict();
+  if (!strcmp(way, "filter")) filter();
+  if (!strcmp(way, "chroot")) other_root();
+  if (!strcmp(way, "setuid")) other_user();
+  if (!strcmp(way, "unshare")) other_namespaces();
+  if (!strcmp(way, "as")) little_memory();
+  if (!strcmp(way, "fsize")) limit(RLIMIT_FSIZE, 4096);
+  if (!strcmp(way, "fsize0")) limit(RLIMIT_FSIZE, 0);
+  if (!strcmp(way, "nofile")) limit(RLIMIT_NOFILE, 3);
+  if (!strcmp(way, "chdir") && chdir("/")) return 9;
+  if (argc > 2) { /* the limit holds from the start of the next image */
+    execv(argv[2], argv + 2);
+    return 127;
+  }
+  churn(100000);
+  if (strcmp(way, "fsize0")) printf("%s: done\n", way);
+  return 0;
+}

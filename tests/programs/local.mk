@@ -1,0 +1,27 @@
+# Hazard programs: what people run under the shim, so no sanitizer and no frame pointers.
+P := $(BUILD)/programs
+PROGRAMS := apis early signals forks threads ends descriptors confine measure loader recursion \
+            planted counted ownmalloc hello
+PLUGINS  := $(P)/libbump.so $(P)/libplugin_a.so $(P)/libplugin_b.so $(P)/libplanted.so
+HAZARDS  := $(addprefix $(P)/,$(PROGRAMS) newdel static) $(PLUGINS)
+TESTS    += $(HAZARDS)
+
+P_CFLAGS := -O1 -g -fomit-frame-pointer -fno-builtin $(WARN) $(DEFS)
+$(P)/%: tests/programs/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(P_CFLAGS) -o $@ $< -pthread -ldl
+$(P)/newdel: tests/programs/newdel.cc
+	@mkdir -p $(@D)
+	$(CXX) -std=gnu++17 $(P_CFLAGS) -o $@ $<
+$(P)/static: tests/programs/hello.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(P_CFLAGS) -static -o $@ $<
+$(P)/libplugin_%.so: tests/programs/plugin.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(P_CFLAGS) -fPIC -shared -DNAME=plugin_$* -o $@ $<
+$(P)/libbump.so: tests/programs/libbump.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(P_CFLAGS) -fPIC -shared -o $@ $<
+$(P)/libplanted.so: tests/programs/planted_lib.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(P_CFLAGS) -fPIC -shared -o $@ $<

@@ -1,0 +1,580 @@
+/* The unwinder where control flow is not a plain tree of calls: signals at any instruction and on
+   alternate stacks, longjmp, coroutines, vfork, lazy binding, code without CFI, and registers that
+   point nowhere. Oracles: shadow.h. */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include "tests/unit/trace/shadow.h"
+
+static flow_t flow;   /* of the main thread */
+static flow_t nested; /* of signal handlers that interrupt it */
+
+NOINLINE static void leaf(void) {
+  ENTER();
+  flow_capture(&flow);
+  LEAVE();
+}
+
+/* ---- longjmp ---- */
+
+static jmp_buf target;
+
+NOINLINE static void jumps(uint32_t depth) {
+  ENTER();
+  leaf();
+  if (depth) jumps(depth - 1);
+  if (!depth) longjmp(target, 1);
+  LEAVE();
+}
+
+NOINLINE static void test_longjmp(void) {
+  ENTER();
+  for (volatile uint32_t i = 0; i < 50; i++) {
+    uint32_t cnt = shadow->cnt;
+    if (!setjmp(target)) jumps(i * 7 % 11);
+    shadow->cnt = cnt;
+    leaf();
+  }
+  LEAVE();
+  flow_verdict(&flow, "longjmp");
+}
+
+/* ---- signals ---- */
+
+static flow_t *handler_flow;
+static volatile uint64_t inexact; /* interrupted pcs that the capture has otherwise */
+
+static void handler(int signal_number, siginfo_t *info, void *context) {
+  ucontext_t *uc = (ucontext_t *)context;
+  uint64_t rip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+  (void)info;
+  ENTER();
+  flow_capture(handler_flow);
+  vt_stack_t const *stack = &handler_flow->last;
+  inexact += stack->depth < 3 || vt_frame_pc(stack, stack->depth - 3) != rip + 1;
+  if (signal_number == SIGILL) uc->uc_mcontext.gregs[REG_RIP] += 2;
+  LEAVE();
+}
+
+static void handle(int signal_number, int flags) {
+  struct sigaction action;
+  memset(&action, 0, sizeof(action));
+  action.sa_sigaction = handler;
+  action.sa_flags = SA_SIGINFO | flags;
+  sigaction(signal_number, &action, NULL);
+}
+
+/* Faults at its first instruction: the row of pc - 1 would be the preceding function's. */
+void fault_first(void);
+__asm__(".text\n"
+        "preceding: .cfi_startproc\n"
+        "  sub $4096, %rsp\n  .cfi_adjust_cfa_offset 4096\n  nop\n"
+        "  .cfi_endproc\n"
+        ".globl fault_first\n"
+        "fault_first: .cfi_startproc\n  ud2\n  ret\n  .cfi_endproc\n");
+
+NOINLINE static void raises(uint32_t depth) {
+  ENTER();
+  leaf();
+  if (depth) {
+    raises(depth - 1);
+  } else {
+    ENTER_GAP();
+    raise(SIGUSR1);
+    raise(SIGUSR2);
+    fault_first();
+    shadow->cnt--;
+  }
+  leaf();
+  LEAVE();
+}
+
+static void test_signals(flow_t *used, char const *name) {
+  handler_flow = used;
+  handle(SIGUSR1, 0);
+  handle(SIGUSR2, SA_ONSTACK);
+  handle(SIGILL, SA_ONSTACK | SA_NODEFER);
+  ENTER();
+  for (uint32_t i = 0; i < 40; i++) raises(i % 5);
+  LEAVE();
+  flow_verdict(used, name);
+  if (used != &flow) flow_verdict(&flow, "around signals");
+  is_ulong(SANITIZED ? 0 : inexact, 0, "interrupted instructions are exact");
+}
+
+/* Is interrupted at two places; below its stack pointer lies the address of the first. */
+void interrupted_twice(void);
+__asm__(".globl interrupted_twice\n"
+        "interrupted_twice: .cfi_startproc\n"
+        "  lea 1f(%rip), %rax\n  mov %rax, -8(%rsp)\n"
+        "1: ud2\n"
+        "  nop\n"
+        "  ud2\n  ret\n  .cfi_endproc\n");
+
+NOINLINE static void test_interrupted_twice(void) {
+  ENTER();
+  ENTER_GAP();
+  inexact = 0;
+  handle(SIGILL, SA_NODEFER);
+  interrupted_twice();
+  shadow->cnt--;
+  LEAVE();
+  flow_verdict(handler_flow, "interrupted twice");
+  is_ulong(SANITIZED ? 0 : inexact, 0, "the second interruption is not taken for the first");
+}
+
+/* Every instruction of lazily bound calls, prologues and epilogues, by single-stepping. */
+static volatile uint64_t stepped;
+
+static void on_step(int signal_number, siginfo_t *info, void *context) {
+  (void)signal_number, (void)info, (void)context;
+  uint32_t cnt = shadow->cnt;
+  ENTER_GAP();
+  ENTER();
+  stepped++;
+  flow_capture(&nested);
+  shadow->cnt = cnt;
+}
+
+static volatile uint64_t sink;
+
+NOINLINE static uint64_t stepped_realigned(uint64_t n) {
+  _Alignas(64) volatile char aligned[64];
+  volatile char *mem = (volatile char *)__builtin_alloca(n);
+  aligned[0] = mem[0] = (char)n;
+  sink += (uint64_t)strtol("12", NULL, (int)n);
+  return (uint64_t)(aligned[0] + mem[0]);
+}
+
+#define SET_TRAP(change)                                                                           \
+  "pushf\n\t .cfi_adjust_cfa_offset 8\n\t" change                                                 \
+  ", (%%rsp)\n\t popf\n\t .cfi_adjust_cfa_offset -8"
+
+NOINLINE static void stepped_region(void) {
+  __asm__ volatile(SET_TRAP("orq $0x100") ::: "memory", "cc");
+  sink += stepped_realigned(16);
+  sink += (uint64_t)atoi("42");
+  sink += (uint64_t)getppid();
+  __asm__ volatile(SET_TRAP("andq $~0x100") ::: "memory", "cc");
+}
+
+static void test_stepping(void) {
+  struct sigaction action;
+  memset(&action, 0, sizeof(action));
+  action.sa_sigaction = on_step;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigaction(SIGTRAP, &action, NULL);
+  stepped_region();
+  printf("# %lu instructions, %lu general steps\n", (unsigned long)stepped,
+         (unsigned long)vt_unwind_counters(nested.u)->generals);
+  /* gcc's CFI is wrong for three instructions: in the epilogue of a realigned frame rbp counts as saved
+     relative to rbp when it is popped already. */
+  ok(nested.truncated <= 3, "cut where CFI is wrong only: %lu", (unsigned long)nested.truncated);
+  nested.truncated = 0;
+  flow_verdict(&nested, "at every instruction");
+}
+
+/* Handlers that interrupt captures at random, with a state of their own. */
+static shadow_t *timer_shadow;
+
+static void on_timer(int signal_number) {
+  (void)signal_number;
+  shadow_t *interrupted = shadow;
+  shadow = timer_shadow;
+  shadow->cnt = 0;
+  ENTER_GAP();
+  ENTER();
+  flow_capture(&nested);
+  shadow = interrupted;
+}
+
+NOINLINE static void jump_until(uint64_t captures) {
+  ENTER();
+  while (*(volatile uint64_t *)&nested.captures < captures) {
+    uint32_t cnt = shadow->cnt;
+    if (!setjmp(target)) jumps((uint32_t)nested.captures % 9);
+    shadow->cnt = cnt;
+  }
+  LEAVE();
+}
+
+static void test_timer(void) {
+  timer_t timer;
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+  struct itimerspec period = {{0, 200000}, {0, 200000}};
+  struct sigaction action;
+  memset(&action, 0, sizeof(action));
+  action.sa_handler = on_timer;
+  action.sa_flags = SA_ONSTACK | SA_RESTART;
+  sigaction(SIGALRM, &action, NULL);
+  timer_shadow = shadow_new();
+  flow.check_every = 0; /* libunwind would be entered twice */
+  timer_create(CLOCK_MONOTONIC, &event, &timer);
+  timer_settime(timer, 0, &period, NULL);
+  jump_until(300);
+  timer_delete(timer);
+  flow.check_every = 1;
+  nested.wrong_frames -= nested.libunwind_wrong;
+  flow_verdict(&nested, "timer");
+  flow_verdict(&flow, "interrupted by a timer");
+}
+
+/* ---- coroutines ---- */
+
+#define COROUTINES 5
+
+typedef struct {
+  ucontext_t context;
+  shadow_t *shadow;
+  uint32_t depth;
+} coroutine_t;
+
+static coroutine_t coroutines[COROUTINES];
+static coroutine_t *running;
+
+static void switch_to(coroutine_t *next) {
+  coroutine_t *from = running;
+  running = next;
+  shadow = next->shadow;
+  swapcontext(&from->context, &next->context);
+}
+
+NOINLINE static void coroutine_body(uint32_t depth) {
+  ENTER();
+  leaf();
+  if (depth) coroutine_body(depth - 1);
+  switch_to(&coroutines[next_random() % COROUTINES]);
+  leaf();
+  LEAVE();
+}
+
+static void coroutine_main(void) {
+  ENTER();
+  for (;;) {
+    coroutine_body((uint32_t)next_random() % 12);
+    switch_to(&coroutines[0]);
+  }
+}
+
+static void test_coroutines(void) {
+  size_t sz = 256 << 10;
+  char *stacks = (char *)map_zeroed(sz * COROUTINES);
+  uint32_t cnt = shadow->cnt;
+  coroutines[0].shadow = shadow;
+  running = &coroutines[0];
+  for (uint32_t i = 1; i < COROUTINES; i++) {
+    coroutines[i].shadow = shadow_new();
+    getcontext(&coroutines[i].context);
+    coroutines[i].context.uc_stack.ss_sp = stacks + i * sz;
+    coroutines[i].context.uc_stack.ss_size = sz;
+    makecontext(&coroutines[i].context, coroutine_main, 0);
+  }
+  for (uint32_t i = 0; i < 1000; i++) {
+    switch_to(&coroutines[1 + next_random() % (COROUTINES - 1)]);
+    leaf();
+  }
+  shadow->cnt = cnt;
+  flow_verdict(&flow, "coroutines");
+}
+
+/* ---- vfork: the child captures on its parent's stack, with its parent's state ---- */
+
+NOINLINE static void vforks(void) {
+  ENTER();
+  leaf();
+  pid_t child = vfork();
+  if (!child) {
+    flow_capture(&flow);
+    _exit(0);
+  }
+  leaf();
+  waitpid(child, NULL, 0);
+  LEAVE();
+}
+
+static void test_vfork(void) {
+  for (int i = 0; i < 5; i++) vforks();
+  flow_verdict(&flow, "vfork");
+}
+
+/* ---- lazy binding: an IFUNC resolver runs under _dl_runtime_resolve, whose CFA is in rbx ---- */
+
+static void in_resolver(void) {
+  ENTER_GAP();
+  flow_capture(&flow);
+  flow_capture(&flow); /* across the barrier again */
+  shadow->cnt--;
+}
+
+NOINLINE static void binds(void *library) {
+  void (*calls)(void);
+  void *address = dlsym(library, "calls_lazily");
+  memcpy(&calls, &address, sizeof(calls));
+  ENTER();
+  if (calls) calls();
+  LEAVE();
+}
+
+static void test_lazy_binding(char const *folder) {
+  char path[4096];
+  snprintf(path, sizeof(path), "%s/libvtlazy.so", folder);
+  unsetenv("LD_BIND_NOW");
+  void *library = dlopen(path, RTLD_LAZY);
+  if (!ok(library != NULL, "lazily bound library loads")) return;
+  void (**callback)(void) = (void (**)(void))dlsym(library, "in_resolver");
+  *callback = in_resolver;
+  uint64_t before = vt_unwind_counters(flow.u)->generals;
+  binds(library);
+  ok(vt_unwind_counters(flow.u)->generals > before, "a general step was needed");
+  flow_verdict(&flow, "under _dl_runtime_resolve");
+}
+
+/* ---- a function that ends in a noreturn call: its return address is the next function ---- */
+
+__attribute__((used)) static void never_returns(void) {
+  ENTER();
+  flow_capture(&flow);
+  longjmp(target, 1);
+}
+void ends_in_call(void);
+__asm__(".globl ends_in_call\n"
+        "ends_in_call: .cfi_startproc\n"
+        "  push %rbx\n  .cfi_adjust_cfa_offset 8\n"
+        "  sub $32, %rsp\n  .cfi_adjust_cfa_offset 32\n"
+        "  call never_returns\n  .cfi_endproc\n"
+        "following: .cfi_startproc\n  .cfi_def_cfa_offset 4096\n  nop\n  .cfi_endproc\n");
+
+NOINLINE static void test_noreturn(void) {
+  ENTER();
+  uint32_t cnt = shadow->cnt;
+  ENTER_GAP();
+  if (!setjmp(target)) ends_in_call();
+  shadow->cnt = cnt;
+  LEAVE();
+  flow_verdict(&flow, "function ending in a noreturn call");
+}
+
+/* ---- code without CFI ---- */
+
+static void in_jit(void) {
+  ENTER();
+  ENTER_GAP();
+  flow_capture(&flow);
+  shadow->cnt--;
+  LEAVE();
+}
+
+/* push %rbp; mov %rsp,%rbp; call *%rdi; pop %rbp; ret */
+static uint8_t const with_fp[] = {0x55, 0x48, 0x89, 0xE5, 0xFF, 0xD7, 0x5D, 0xC3};
+/* push %rbp; mov %rsi,%rbp; call *%rdi; pop %rbp; ret: rbp holds anything */
+static uint8_t const without_fp[] = {0x55, 0x48, 0x89, 0xF5, 0xFF, 0xD7, 0x5D, 0xC3};
+
+typedef void jit_t(void (*callback)(void), uint64_t rbp);
+
+static jit_t *jit(uint8_t const *code, size_t sz) {
+  jit_t *function;
+  void *mem = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memcpy(mem, code, sz);
+  memcpy(&function, &mem, sizeof(mem));
+  return function;
+}
+
+NOINLINE static void in_jit_fp(void) {
+  ENTER();
+  flow_capture(&flow);
+  LEAVE();
+}
+
+NOINLINE static void calls_jit(jit_t *function, void (*callback)(void), uint64_t rbp) {
+  ENTER();
+  ENTER_GAP();
+  function(callback, rbp);
+  shadow->cnt--;
+  LEAVE();
+}
+
+static void test_jit(void) {
+  jit_t *good = jit(with_fp, sizeof(with_fp)), *bad = jit(without_fp, sizeof(without_fp));
+  for (int i = 0; i < 3; i++) calls_jit(good, in_jit_fp, 0);
+  uint64_t other = flow.libunwind_wrong;
+  flow.wrong_frames -= other;
+  flow_verdict(&flow, "generated code with frame pointers");
+  uint64_t inside = (uint64_t)(uintptr_t)__builtin_frame_address(0);
+  uint64_t const wild[] = {1, 8, 0xdeadbeef, inside + 1, inside, inside + (1 << 19), ~(uint64_t)0, ~(uint64_t)7,
+                           (uint64_t)1 << 47, (uint64_t)(uintptr_t)&flow, (uint64_t)1 << 63};
+  uint32_t cnt = sizeof(wild) / sizeof(*wild);
+  uint32_t cut_there = 0;
+  for (uint32_t i = 0; i < cnt; i++) {
+    calls_jit(bad, in_jit, wild[i]);
+    cut_there += flow.last.depth == 3;
+  }
+  printf("# %lu of %u wild frame pointers cut the stack\n", (unsigned long)flow.truncated, cnt);
+  ok(flow.captures == cnt && cut_there >= cnt - 1, "generated code without: cut there, no crash");
+  is_ulong(flow.wrong_delta, 0, "deltas of truncated stacks");
+  is_ulong(flow.wrong_frames - flow.libunwind_wrong, 0, "truncated as unwinding in full is");
+  flow.captures = flow.truncated = flow.wrong_shadow = flow.wrong_frames = flow.libunwind_wrong = 0;
+}
+
+/* ---- a libc whose signal restorer has no CFI ---- */
+
+/* mov $15, %rax; syscall */
+static uint8_t const restorer[] = {0x48, 0xC7, 0xC0, 0x0F, 0, 0, 0, 0x0F, 0x05};
+
+static void test_restorer(void) {
+  struct {
+    void (*handler)(int signal_number, siginfo_t *info, void *context);
+    uint64_t flags;
+    jit_t *restorer;
+    uint64_t mask;
+  } action = {handler, SA_SIGINFO | 0x04000000 /* SA_RESTORER */, jit(restorer, sizeof(restorer)), 0};
+  if (syscall(SYS_rt_sigaction, SIGUSR1, &action, NULL, 8)) abort();
+  inexact = 0;
+  ENTER();
+  ENTER_GAP();
+  for (int i = 0; i < 3; i++) raise(SIGUSR1);
+  shadow->cnt--;
+  LEAVE();
+  is_ulong(SANITIZED ? 0 : inexact, 0, "interrupted instructions are exact");
+  flow.wrong_frames -= flow.libunwind_wrong; /* it does not know this restorer */
+  flow_verdict(handler_flow, "restorer without CFI");
+}
+
+/* ---- a stack that ends by a zero return address, until there is another one ---- */
+
+/* Calls callback on the stack that ends at top, whose last word is this function's return address as
+   far as CFI tells. */
+void on_stack(uint64_t *top, void (*callback)(void));
+/* Is a return address, of the outermost frame there is. */
+void new_root(void);
+__asm__(".globl on_stack\n"
+        "on_stack: .cfi_startproc\n"
+        "  push %rbx\n  .cfi_adjust_cfa_offset 8\n"
+        "  mov %rsp, %rbx\n  lea -8(%rdi), %rsp\n  .cfi_def_cfa_offset 8\n"
+        "  call *%rsi\n"
+        "  mov %rbx, %rsp\n  .cfi_def_cfa_offset 16\n"
+        "  pop %rbx\n  .cfi_def_cfa_offset 8\n  ret\n  .cfi_endproc\n"
+        "  .cfi_startproc\n  .cfi_undefined %rip\n  call on_stack\n"
+        ".globl new_root\nnew_root: nop\n  .cfi_endproc\n");
+
+static uint32_t depth_there;
+static void on_other_stack(void) {
+  flow_capture(&flow);
+  depth_there = flow.last.depth;
+  __asm__ volatile("" ::: "memory");
+}
+
+static void test_end(void) {
+  shadow_t *outside = shadow;
+  uint64_t *stack = (uint64_t *)map_zeroed(64 << 10), *top = stack + (64 << 7) - 7; /* aligned as a call wants it */
+  shadow = shadow_new();
+  flow.check_every = 0; /* cannot find back to the hook's caller from another stack */
+  on_stack(top, on_other_stack);
+  uint32_t before = depth_there;
+  on_stack(top, on_other_stack);
+  is_ulong(depth_there, before, "a zero return address ends the stack");
+  top[-1] = (uint64_t)(uintptr_t)&new_root;
+  on_stack(top, on_other_stack);
+  is_ulong(depth_there, before + 1, "until it is none");
+  shadow = outside;
+  flow.check_every = 1;
+  flow_verdict(&flow, "end of a stack");
+}
+
+/* ---- stack use, by painting ---- */
+
+static void captures_there(void) {
+  uint64_t *fp = (uint64_t *)__builtin_frame_address(0);
+  vt_caller_t caller = {fp[1], (uint64_t)(uintptr_t)(fp + 2), fp[0]};
+  vt_stack_t stack;
+  vt_unwind_capture(flow.u, &caller, &stack);
+  depth_there = stack.depth;
+}
+
+static uint64_t stack_use(void) {
+  enum { WORDS = 8192 };
+  static uint64_t *stack;
+  uint64_t i = 0;
+  if (!stack) stack = (uint64_t *)map_zeroed(WORDS * 8);
+  for (uint64_t k = 0; k < WORDS; k++) stack[k] = 0x5555555555555555u;
+  stack[WORDS - 8] = (uint64_t)(uintptr_t)&new_root;
+  on_stack(&stack[WORDS - 7], captures_there);
+  while (stack[i] == 0x5555555555555555u) i++;
+  return (WORDS - 7 - i) * 8;
+}
+
+static void test_stack_use(void) {
+  vt_unwind_reset(flow.u);
+  vt_unwind_epoch_begin();
+  vt_unwind_epoch_end();
+  uint64_t parsing = stack_use(), ordinary = stack_use();
+  ok(SANITIZED || parsing < 2048, "a capture that parses rules uses %lu bytes of stack",
+     (unsigned long)parsing);
+  ok(SANITIZED || ordinary < 1024, "an ordinary one %lu", (unsigned long)ordinary);
+  is_ulong(depth_there, 2, "the stack was captured");
+  vt_unwind_reset(flow.u);
+  flow.mirror_cnt = 0;
+}
+
+/* ---- damaged stacks: whatever the registers and the memory hold, no crash ---- */
+
+static void test_damaged(void) {
+  uint64_t cnt = 2048, bytes = cnt * 8, truncated = 0;
+  uint8_t *mem = (uint8_t *)map_zeroed(bytes + 8192);
+  mprotect(mem + bytes, 8192, PROT_NONE); /* the end of the stack */
+  uint64_t *words = (uint64_t *)(void *)mem;
+  uint64_t text = (uint64_t)(uintptr_t)&raises & ~(uint64_t)4095;
+  uint64_t libc = (uint64_t)(uintptr_t)&waitpid & ~(uint64_t)4095;
+  vt_unwind_t *u = vt_unwind_new(map_zeroed(VT_UNWIND_STATE_SZ));
+  for (uint32_t round = 0; round < 20000; round++) {
+    for (uint64_t i = 0; i < 64; i++) {
+      uint64_t r = next_random(), kind = r % 8, *word = &words[next_random() % cnt];
+      *word = kind < 3 ? text + r / 8 % 8192 : kind < 5 ? libc + r / 8 % 65536 : kind == 5 ? 0
+              : kind == 6 ? (uint64_t)(uintptr_t)&words[r / 8 % cnt] : r;
+    }
+    uint64_t at = next_random() % cnt;
+    vt_caller_t caller = {text + next_random() % 8192, (uint64_t)(uintptr_t)&words[at], 0};
+    caller.rbp = next_random() % 4 ? (uint64_t)(uintptr_t)&words[next_random() % cnt] : next_random();
+    vt_stack_t stack;
+    vt_unwind_capture(u, &caller, &stack);
+    truncated += stack.truncated;
+    if (!stack.depth || vt_frame_pc(&stack, stack.depth - 1) != caller.pc) ok(0, "innermost frame");
+  }
+  ok(truncated > 10000, "damaged stacks: %lu of 20000 cut, no crash", (unsigned long)truncated);
+}
+
+int main(int argc, char **argv) {
+  char *alternate = (char *)map_zeroed(256 << 10);
+  stack_t stack = {.ss_sp = alternate, .ss_size = 256 << 10};
+  char *slash = strrchr(argv[0], '/');
+  (void)argc;
+  if (slash) *slash = 0;
+  shadow = shadow_new();
+  sigaltstack(&stack, NULL);
+  random_state ^= (uint64_t)getpid() << 20;
+  printf("# SEED=%lu\n", (unsigned long)random_state);
+  vt_unwind_global_init(map_zeroed(VT_UNWIND_GLOBAL_SZ), VT_UNWIND_GLOBAL_SZ);
+  if (vt_unwind_load_libunwind()) printf("# without libunwind\n");
+  flow_init(&flow, 1);
+  flow_init(&nested, 1);
+  test_stepping(); /* first: nothing is bound yet */
+  test_lazy_binding(slash ? argv[0] : ".");
+  test_longjmp();
+  test_signals(&nested, "signals with another state");
+  test_signals(&flow, "signals with the same state");
+  test_interrupted_twice();
+  test_timer();
+  test_coroutines();
+  test_vfork();
+  test_noreturn();
+  test_jit();
+  test_restorer();
+  test_end();
+  test_stack_use();
+  test_damaged();
+  return done_testing();
+}
