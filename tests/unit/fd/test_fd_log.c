@@ -1,5 +1,5 @@
-/* Logging, identity, boot options and how a program ends: each case runs in a child whose stderr, log
-   file and exit status are looked at. */
+/* Logging, identity, boot options and how a program ends: each case runs in a child whose stderr,
+   log file and exit status are looked at. */
 
 #include "fd/util/fd_util.h"
 #include "tests/unit/tap.h"
@@ -30,7 +30,9 @@ static ulong count(char const * text, char const * what) {
 /* Boots in a child with some options and runs f there; its wait status. */
 static int run(void (*f)(void), char const * opt, char const * val) {
   int pipe_fd[2], status = -1;
-  char * args[] = {(char *)(ulong)"prog", (char *)(ulong)"--log-path", log_path, (char *)(ulong)"keep", (char *)(ulong)opt, (char *)(ulong)val, NULL};
+  char * args[] = {
+      (char *)(ulong) "prog", (char *)(ulong) "--log-path", log_path, (char *)(ulong) "keep",
+      (char *)(ulong)opt,     (char *)(ulong)val,           NULL};
   char ** argv = args;
   int argc = opt ? 6 : 4;
   unlink(log_path);
@@ -85,12 +87,17 @@ static int exits(int status, int code) { return WIFEXITED(status) && WEXITSTATUS
 
 static void test_streams(void) {
   ok(exits(run(all_levels, NULL, NULL), 0), "exit status 0");
-  ok(!count(err_text, "one") && !count(err_text, "two") && count(err_text, "three") == 1UL && count(err_text, "four") == 1UL, "stderr from NOTICE");
-  ok(!count(log_text, "one") && count(log_text, "two") == 1UL && count(log_text, "four") == 1UL, "log file from INFO");
+  ok(!count(err_text, "one") && !count(err_text, "two") && count(err_text, "three") == 1UL &&
+         count(err_text, "four") == 1UL,
+     "stderr from NOTICE");
+  ok(!count(log_text, "one") && count(log_text, "two") == 1UL && count(log_text, "four") == 1UL,
+     "log file from INFO");
   run(all_levels, "--log-level-stderr", "0");
   ok(count(err_text, "one 1") == 1UL, "--log-level-stderr");
   run(repeat, NULL, NULL);
-  ok(count(err_text, "again") >= 3UL && count(err_text, "again") < 100UL && count(err_text, "repeating (") && count(err_text, "other") == 1UL, "repeats are suppressed and counted");
+  ok(count(err_text, "again") >= 3UL && count(err_text, "again") < 100UL &&
+         count(err_text, "repeating (") && count(err_text, "other") == 1UL,
+     "repeats are suppressed and counted");
   run(repeat_little, "--log-dedup", "0");
   ok(count(log_text, "again and again") == 200UL, "--log-dedup 0");
   run(hexdump, NULL, NULL);
@@ -98,14 +105,19 @@ static void test_streams(void) {
 }
 
 static void test_ends(void) {
-  ok(exits(run(end_err, NULL, NULL), 1) && count(err_text, "the end 1") && count(log_text, "the end 1"), "ERR: logged, exit 1");
+  ok(exits(run(end_err, NULL, NULL), 1) && count(err_text, "the end 1") &&
+         count(log_text, "the end 1"),
+     "ERR: logged, exit 1");
   int status = run(end_crit, NULL, NULL);
-  ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && count(err_text, "the end") && count(err_text, "test_fd_log"), "CRIT: backtrace and abort");
+  ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && count(err_text, "the end") &&
+         count(err_text, "test_fd_log"),
+     "CRIT: backtrace and abort");
   ok(exits(run(end_test, NULL, NULL), 1) && count(err_text, "FAIL: 1 + 1 == 3"), "FD_TEST");
 }
 
 static void test_tile_cpus(void) {
-  static char const * const bad[] = {"x", "0,", ",0", "0-", "3-1", "0,0", "f0", "1-2/0", "0-1,1", "f2000", "4096", "0h3"};
+  static char const * const bad[] = {"x",  "0,",    ",0",    "0-",    "3-1",  "0,0",
+                                     "f0", "1-2/0", "0-1,1", "f2000", "4096", "0h3"};
   run(count_tiles, "--tile-cpus", "f3");
   ok(count(err_text, "tiles 3 cpu1 18446744073709551614") == 1UL, "floating tiles");
   run(count_tiles, "--tile-cpus", "f,0,f2");
@@ -124,13 +136,17 @@ static long fake_clock(void const * args) { return *(long const *)args; }
 static void test_identity(void) {
   char b[FD_LOG_WALLCLOCK_CSTR_BUF_SZ];
   long t = 1234567890123456789L, before = fd_log_wallclock();
-  ok(fd_log_group_id() == (ulong)getpid() && fd_log_user_id() == (ulong)getuid() && fd_log_tid() == (ulong)getpid(), "ids");
-  char const * name[6] = {fd_log_app(), fd_log_thread(), fd_log_host(), fd_log_cpu(), fd_log_group(), fd_log_user()};
+  ok(fd_log_group_id() == (ulong)getpid() && fd_log_user_id() == (ulong)getuid() &&
+         fd_log_tid() == (ulong)getpid(),
+     "ids");
+  char const * name[6] = {fd_log_app(), fd_log_thread(), fd_log_host(),
+                          fd_log_cpu(), fd_log_group(),  fd_log_user()};
   int good = 1;
   for (int i = 0; i < 6; i++) good &= name[i][0] && strlen(name[i]) < FD_LOG_NAME_MAX;
   ok(good, "names have a length");
   fd_log_thread_set("me");
-  ok(!strcmp(fd_log_thread(), "me") && (fd_log_thread_set(NULL), !strcmp(fd_log_thread(), "0")), "thread name");
+  ok(!strcmp(fd_log_thread(), "me") && (fd_log_thread_set(NULL), !strcmp(fd_log_thread(), "0")),
+     "thread name");
   setenv("TZ", "UTC+6", 1);
   is_str(fd_log_wallclock_cstr(t, b), "2009-02-13 17:31:30.123456789 GMT-06", "wallclock text");
   is_ulong(strlen(b) + 1UL, FD_LOG_WALLCLOCK_CSTR_BUF_SZ, "and its size");
@@ -142,7 +158,9 @@ static void test_identity(void) {
 
 static void test_query(void) {
   ok(fd_log_group_id_query(fd_log_group_id()) == FD_LOG_GROUP_ID_QUERY_LIVE, "oneself lives");
-  ok(fd_log_group_id_query(0UL) == FD_LOG_GROUP_ID_QUERY_INVAL && fd_log_group_id_query(ULONG_MAX) == FD_LOG_GROUP_ID_QUERY_INVAL, "no process id");
+  ok(fd_log_group_id_query(0UL) == FD_LOG_GROUP_ID_QUERY_INVAL &&
+         fd_log_group_id_query(ULONG_MAX) == FD_LOG_GROUP_ID_QUERY_INVAL,
+     "no process id");
   pid_t pid = fork();
   if (!pid) {
     if (fd_log_group_id() != (ulong)getpid()) _exit(1);
