@@ -42,7 +42,8 @@ static char const *elf_obstacle(unsigned char const *head, size_t sz) {
     memcpy(&ph, head + eh.e_phoff + i * sizeof ph, sizeof ph);
     if (ph.p_type == PT_INTERP) return NULL;
   }
-  return "statically linked (as pure Go programs are), so nothing can be preloaded: it is not recorded";
+  return "statically linked (as pure Go programs are), so nothing can be preloaded: it is not "
+         "recorded";
 }
 
 /* script_interpreter copies the interpreter of a "#!" line into out. */

@@ -42,3 +42,4 @@ $(CHECKER_OBJ): PIC_CFLAGS ?= -fPIC -fvisibility=hidden -ftls-model=initial-exec
 $(BUILD)/bin/libvtchecker.so: $(CHECKER_OBJ)
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,-z,now -o $@ $^ -ldl
+$(eval $(call add-tap-test,test_unwind_libunwind,tests/unit/trace/test_unwind_libunwind.c,libvtcore,-ldl))

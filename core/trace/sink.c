@@ -19,8 +19,8 @@ uint8_t *vt_sink_claim(vt_sink_t *sink, uint32_t *index) {
 void vt_sink_finish(vt_sink_t *sink, uint8_t *segment, uint32_t index) {
   if (sink->ring) {
     /* Pairs with the collector's acquire load of the state: all records are visible to it. */
-    atomic_store_explicit(&sink->ring->state[index],
-                          VT_SEGMENT_WORD(sink->slot, VT_SEGMENT_FULL), memory_order_release);
+    atomic_store_explicit(&sink->ring->state[index], VT_SEGMENT_WORD(sink->slot, VT_SEGMENT_FULL),
+                          memory_order_release);
   } else {
     vt_sink_finish_file(sink, segment);
   }

@@ -110,7 +110,8 @@ extern void (*vt_unwind_object_seen)(struct dl_find_object const *object);
 vt_unwind_counters_t const *vt_unwind_counters(vt_unwind_t const *u);
 
 /* Captures go through libunwind.so.8 from now on (keep is then found by comparison, truncation is not
-   known, and stack use, signal safety and speed are libunwind's). Calls dlopen: not for hooks; call it
+   known, interrupted frames are not marked as such, and stack use, signal safety and speed are
+   libunwind's). Calls dlopen: not for hooks; call it
    before threads capture. Returns 0, or -ENOENT (library or a symbol missing) without effect. */
 int vt_unwind_use_libunwind(void);
 

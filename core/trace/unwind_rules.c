@@ -16,8 +16,10 @@ static uint64_t rule_offsets(int64_t cfa_off, int64_t slot_off) {
   return ((uint64_t)(cfa_off / 8) << 36) | (((uint64_t)(slot_off / 8) & 0xFFFF) << 20);
 }
 
+#define CFA_OFF_MAX ((int64_t)1 << 30) /* 28 bits and a sign, in units of 8 */
+
 static int offsets_fit(int64_t cfa_off, int64_t slot_off) {
-  return !(cfa_off & 7) && !(slot_off & 7) && cfa_off / 8 == (cfa_off / 8) << 36 >> 36 &&
+  return !(cfa_off & 7) && !(slot_off & 7) && cfa_off < CFA_OFF_MAX && cfa_off >= -CFA_OFF_MAX &&
          slot_off / 8 == (int16_t)(slot_off / 8);
 }
 

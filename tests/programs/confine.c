@@ -43,7 +43,8 @@ static void filter(void) { /* kills the process for anything a plain allocating 
                                 SYS_mremap, SYS_mprotect, SYS_futex, SYS_exit_group, SYS_madvise,
                                 SYS_exit,   SYS_clone3,   SYS_clone, SYS_rseq, SYS_set_robust_list,
                                 SYS_rt_sigprocmask, SYS_newfstatat, SYS_fstat,
-                                SYS_sched_getaffinity, SYS_getrandom, SYS_rt_sigaction};
+                                SYS_sched_getaffinity, SYS_getrandom, SYS_rt_sigaction,
+                                SYS_gettid};
   enum { COUNT = sizeof allowed / sizeof *allowed };
   struct sock_filter code[2 * COUNT + 2];
   int n = 0;

@@ -75,6 +75,7 @@ int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IONBF, 0);
   char const *way = argc > 1 ? argv[1] : "";
   churn(10);
+  if (!strcmp(way, "image")) return 5;
   if (!strcmp(way, "lowest")) lowest();
   if (!strcmp(way, "std-closed")) std_closed();
   if (!strcmp(way, "reuse")) reuse();
@@ -86,7 +87,8 @@ int main(int argc, char **argv) {
   pid_t pid = fork(); /* a child without any inherited descriptor */
   if (!pid) {
     churn(100);
-    execl(argv[0], argv[0], "none", NULL);
+    execl(argv[0], argv[0], "image", NULL);
+    _exit(9);
   }
   int status = 0;
   waitpid(pid, &status, 0);

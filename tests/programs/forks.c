@@ -180,7 +180,7 @@ static void way_child(void) {
 }
 static void way_env(void) { /* a program sees the environment it was given */
   for (char **e = environ; *e; e++)
-    if (strncmp(*e, "LD_PRELOAD", 10) && strncmp(*e, "VALTRACE", 8)) puts(*e);
+    if (strncmp(*e, "LD_PRELOAD", 10) && strncmp(*e, "VALT", 4)) puts(*e);
 }
 
 static struct {
@@ -197,6 +197,7 @@ static struct {
 int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IONBF, 0);
   self = argv[0];
+  churn(1);
   for (size_t i = 0; argc > 1 && i < sizeof ways / sizeof *ways; i++)
     if (!strcmp(argv[1], ways[i].name)) ways[i].way();
   return 0;

@@ -10,6 +10,13 @@
 #include "core/trace/unwind.h"
 #include "tests/unit/tap.h"
 
+/* Interceptors stand between the tests and what they measure. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 #define NOINLINE __attribute__((noinline, noclone))
 #define SHADOW_MAX 220000
 

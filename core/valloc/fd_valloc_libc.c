@@ -1,0 +1,20 @@
+/* libc behind the vtable. */
+
+#include "fd/util/valloc/fd_valloc.h"
+#include "fd/util/bits/fd_bits.h"
+#include <limits.h>
+#include <stdlib.h>
+
+static void *
+libc_malloc( void * self FD_PARAM_UNUSED, ulong align, ulong sz ) {
+  if( FD_UNLIKELY( !align ) ) align = alignof( max_align_t );
+  if( FD_UNLIKELY( !fd_ulong_is_pow2( align ) || align > LONG_MAX || sz > (ulong)LONG_MAX - align ) )
+    return NULL;
+  align = fd_ulong_max( align, sizeof( void * ) ); /* the least aligned_alloc must take */
+  return aligned_alloc( align, fd_ulong_align_up( sz, align ) );
+}
+
+static void
+libc_free( void * self FD_PARAM_UNUSED, void * ptr ) { free( ptr ); }
+
+const fd_valloc_vtable_t fd_libc_vtable = { .malloc = libc_malloc, .free = libc_free };
