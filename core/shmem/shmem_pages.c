@@ -56,6 +56,7 @@ void * fd_shmem_private_map(void * at, ulong page_sz, ulong sz, int prot, int fd
     void * mem = mmap(at, sz, prot, flags | huge, fd, (off_t)0);
     if (mem != MAP_FAILED) return mem;
     fd_shmem_private_warn_fallback();
+    flags |= MAP_NORESERVE; /* zero-fill on demand, also where the machine has less than asked for */
   }
   void * mem = mmap(at, sz, prot, flags, fd, (off_t)0);
   if (mem == MAP_FAILED) return mem;

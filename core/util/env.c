@@ -45,7 +45,9 @@ STRIP_CMDLINE(ushort, ushort)
 STRIP_CMDLINE(uint, uint)
 STRIP_CMDLINE(ulong, ulong)
 STRIP_CMDLINE(float, float)
+#if FD_HAS_DOUBLE
 STRIP_CMDLINE(double, double)
+#endif
 
 int fd_env_strip_cmdline_contains(int * pargc, char *** pargv, char const * key) {
   if (!pargc || !pargv || !*pargv || !key) return 0;

@@ -31,8 +31,9 @@ static void forget_ids_after_fork(void) {
   tid = 0UL;
 }
 
+/* Flushed before, so that the child does not write the parent's buffered lines once more. */
 __attribute__((constructor)) static void watch_fork(void) {
-  pthread_atfork(NULL, NULL, forget_ids_after_fork);
+  pthread_atfork(fd_log_flush, NULL, forget_ids_after_fork);
 }
 
 ulong fd_log_app_id(void) { return fd_log_private_identity.app_id; }

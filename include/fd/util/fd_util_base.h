@@ -129,8 +129,15 @@ typedef long (*fd_clock_func_t)(void const * args);
 #define FD_RESTRICT restrict
 #endif
 
-/* Going through ulong hides the packed origin of the address from the compiler's warning. */
-#define FD_ADDRESS_OF_PACKED_MEMBER(x) ((__typeof__((x)) *)(ulong) & (x))
+/* The compiler warns where the address is taken; the check is off for just that spot. */
+#define FD_ADDRESS_OF_PACKED_MEMBER(x)                                                             \
+  (__extension__({                                                                                 \
+    _Pragma("GCC diagnostic push")                                                                 \
+    _Pragma("GCC diagnostic ignored \"-Waddress-of-packed-member\"")                               \
+    __typeof__((x)) * _fd_packed_member = &(x);                                                    \
+    _Pragma("GCC diagnostic pop")                                                                  \
+    _fd_packed_member;                                                                             \
+  }))
 
 /* Compiler hints. */
 
@@ -148,7 +155,10 @@ typedef long (*fd_clock_func_t)(void const * args);
 #define FD_PARAM_UNUSED __attribute__((unused))
 #define FD_TYPE_PACKED  __attribute__((packed))
 #define FD_WARN_UNUSED  __attribute__((warn_unused_result))
-#define FD_FALLTHRU     __attribute__((fallthrough))
+/* The empty statement is there for the label in front: an attribute alone is none in ISO C. */
+#define FD_FALLTHRU                                                                                \
+  (void)0;                                                                                         \
+  __attribute__((fallthrough))
 
 #if FD_HAS_UBSAN
 #define FD_FN_UNSANITIZED __attribute__((no_sanitize("undefined")))

@@ -168,6 +168,9 @@ static void test_states(void) {
   fd_checkpt_t * c = fd_checkpt_init_mmio(ckpt_mem, mmio, 100UL);
   ok(fd_checkpt_can_open(c) == 1 && fd_checkpt_in_frame(c) == 0 && fd_checkpt_is_mmio(c) == 1,
      "fresh");
+  ok(fd_checkpt_fd(c) == -1 && !fd_checkpt_wbuf(c) && !fd_checkpt_wbuf_sz(c) &&
+         fd_checkpt_mmio(c) == mmio && fd_checkpt_mmio_sz(c) == 100UL,
+     "accessors");
   ok(fd_checkpt_meta(c, NULL, 0UL) == FD_CHECKPT_ERR_INVAL && !fd_checkpt_can_open(c),
      "meta outside a frame");
   ok(fd_checkpt_open(c, 1) == FD_CHECKPT_ERR_INVAL && fd_checkpt_fini(c) == c, "failed: only fini");
@@ -189,6 +192,19 @@ static void test_states(void) {
   ok(fd_checkpt_close(NULL) == FD_CHECKPT_ERR_INVAL &&
          fd_checkpt_data(NULL, NULL, 0UL) == FD_CHECKPT_ERR_INVAL,
      "NULL");
+}
+
+/* A device that is always full: the error shows no later than close. */
+static void test_full(void) {
+  int fd = open("/dev/full", O_WRONLY);
+  fd_checkpt_t * c = fd_checkpt_init_stream(ckpt_mem, fd, buf, sizeof(buf));
+  ok(!fd_checkpt_open(c, 1) && fd_checkpt_data(c, plain, 1UL << 20) == FD_CHECKPT_ERR_IO,
+     "disk full at a large buffer");
+  c = fd_checkpt_init_stream(ckpt_mem, fd, buf, sizeof(buf));
+  ok(!fd_checkpt_open(c, 2) && !fd_checkpt_meta(c, plain, 100UL) &&
+         fd_checkpt_close(c) == FD_CHECKPT_ERR_IO && !fd_checkpt_can_open(c),
+     "disk full at close");
+  close(fd);
 }
 
 static void test_restore_states(void) {
@@ -215,6 +231,7 @@ static void test_restore_states(void) {
 
 int main(int argc, char ** argv) {
   fd_rng_t rng[1];
+  setenv("FD_LOG_PATH", "", 0); /* no litter in /tmp */
   fd_boot(&argc, &argv);
   uint seed = fd_env_strip_cmdline_uint(&argc, &argv, "--seed", NULL, (uint)fd_log_wallclock());
   printf("# --seed %u\n", seed);
@@ -230,6 +247,7 @@ int main(int argc, char ** argv) {
   test_flips(rng);
   test_bad_init();
   test_states();
+  test_full();
   test_restore_states();
   is_str(fd_checkpt_strerror(FD_CHECKPT_ERR_COMP), "compression error", "strerror");
   is_str(fd_checkpt_strerror(-9), "unknown", "strerror of nonsense");

@@ -199,6 +199,7 @@ static void test_path(void) {
 }
 
 int main(int argc, char ** argv) {
+  setenv("FD_LOG_PATH", "", 0); /* no litter in /tmp */
   fd_boot(&argc, &argv);
   fd_log_level_stderr_set(4);
   fd_cstr_printf(name, sizeof(name), NULL, "test.%lu", fd_log_group_id());

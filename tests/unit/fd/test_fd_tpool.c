@@ -6,6 +6,7 @@
 #include "tests/unit/tap.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #define ELEM_MAX (3000UL)
@@ -240,6 +241,7 @@ int main(int argc, char ** argv) {
   int cnt = 3;
   for (int i = 1; i < argc && cnt < 62; i++) with_tiles[cnt++] = argv[i];
   argv = with_tiles;
+  setenv("FD_LOG_PATH", "", 0); /* no litter in /tmp */
   fd_boot(&cnt, &argv);
   uint seed = fd_env_strip_cmdline_uint(&cnt, &argv, "--seed", NULL, (uint)fd_log_wallclock());
   printf("# --seed %u\n", seed);

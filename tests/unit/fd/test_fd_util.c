@@ -347,6 +347,7 @@ static void test_macros(void) {
 
 int main(int argc, char ** argv) {
   fd_rng_t rng[1];
+  setenv("FD_LOG_PATH", "", 0); /* no litter in /tmp */
   fd_boot(&argc, &argv);
   uint seed = fd_env_strip_cmdline_uint(&argc, &argv, "--seed", NULL, (uint)fd_log_wallclock());
   printf("# --seed %u\n", seed);

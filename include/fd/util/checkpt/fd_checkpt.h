@@ -84,15 +84,24 @@ fd_checkpt_t * fd_checkpt_init_mmio(void * mem, void * mmio, ulong mmio_sz);
    returns NULL; so does NULL. */
 void * fd_checkpt_fini(fd_checkpt_t * ckpt);
 
-/* What it is and whether open (or meta, data, close) may come next; exactly 0 or 1. */
+/* What it is and whether open (or meta, data, close) may come next, exactly 0 or 1; what it was
+   made of, with -1, NULL and 0 for the other medium. */
 static inline int fd_checkpt_is_mmio(fd_checkpt_t const * ckpt) { return ckpt->fd < 0; }
 static inline int fd_checkpt_can_open(fd_checkpt_t const * ckpt) { return ckpt->frame_style == 0; }
 static inline int fd_checkpt_in_frame(fd_checkpt_t const * ckpt) { return ckpt->frame_style > 0; }
 static inline int fd_checkpt_fd(fd_checkpt_t const * ckpt) { return ckpt->fd; }
-static inline void * fd_checkpt_wbuf(fd_checkpt_t * ckpt) { return ckpt->buf; }
-static inline ulong fd_checkpt_wbuf_sz(fd_checkpt_t const * ckpt) { return ckpt->buf_sz; }
-static inline void * fd_checkpt_mmio(fd_checkpt_t * ckpt) { return ckpt->buf; }
-static inline ulong fd_checkpt_mmio_sz(fd_checkpt_t const * ckpt) { return ckpt->buf_sz; }
+static inline void * fd_checkpt_wbuf(fd_checkpt_t * ckpt) {
+  return ckpt->fd >= 0 ? ckpt->buf : NULL;
+}
+static inline ulong fd_checkpt_wbuf_sz(fd_checkpt_t const * ckpt) {
+  return ckpt->fd >= 0 ? ckpt->buf_sz : 0UL;
+}
+static inline void * fd_checkpt_mmio(fd_checkpt_t * ckpt) {
+  return ckpt->fd < 0 ? ckpt->buf : NULL;
+}
+static inline ulong fd_checkpt_mmio_sz(fd_checkpt_t const * ckpt) {
+  return ckpt->fd < 0 ? ckpt->buf_sz : 0UL;
+}
 
 /* open starts a frame (style 0: the default), close ends it; *off = where it starts, and one past
    its end, relative to the checkpoint's start.  After close a stream has everything written out. */
@@ -130,10 +139,18 @@ static inline int fd_restore_in_frame(fd_restore_t const * restore) {
   return restore->frame_style > 0;
 }
 static inline int fd_restore_fd(fd_restore_t const * restore) { return restore->fd; }
-static inline void * fd_restore_rbuf(fd_restore_t * restore) { return restore->buf; }
-static inline ulong fd_restore_rbuf_sz(fd_restore_t const * restore) { return restore->buf_sz; }
-static inline void const * fd_restore_mmio(fd_restore_t const * restore) { return restore->buf; }
-static inline ulong fd_restore_mmio_sz(fd_restore_t const * restore) { return restore->buf_sz; }
+static inline void * fd_restore_rbuf(fd_restore_t * restore) {
+  return restore->fd >= 0 ? restore->buf : NULL;
+}
+static inline ulong fd_restore_rbuf_sz(fd_restore_t const * restore) {
+  return restore->fd >= 0 ? restore->buf_sz : 0UL;
+}
+static inline void const * fd_restore_mmio(fd_restore_t const * restore) {
+  return restore->fd < 0 ? restore->buf : NULL;
+}
+static inline ulong fd_restore_mmio_sz(fd_restore_t const * restore) {
+  return restore->fd < 0 ? restore->buf_sz : 0UL;
+}
 
 /* Size of the memory or file as of init; ULONG_MAX if it cannot seek. */
 static inline ulong fd_restore_sz(fd_restore_t const * restore) { return restore->sz; }
