@@ -53,7 +53,7 @@ typedef struct fd_groove_data_szc_cfg fd_groove_data_szc_cfg_t;
 /* Layout of the shared state, complete only so that its size is a constant; use the functions. */
 
 #define FD_GROOVE_DATA_PRIVATE_SLOT_SZC_CNT (12UL)   /* classes whose superblocks joins keep */
-#define FD_GROOVE_DATA_PRIVATE_SLOT_CNT (8UL)        /* superblocks a join keeps per class */
+#define FD_GROOVE_DATA_PRIVATE_SLOT_CNT (16UL)       /* superblocks a join keeps per class */
 #define FD_GROOVE_DATA_PRIVATE_REC_KEPT_CNT (64UL)   /* records that joins keep */
 #define FD_GROOVE_DATA_PRIVATE_REC_CNT (80UL)        /* the rest is taken for one operation each */
 #define FD_GROOVE_DATA_PRIVATE_SZC_SMALL_MAX (160UL) /* blocks; szc by table up to here */
