@@ -19,9 +19,9 @@
    A stack's top has a 64-bit version beside it, changed with every push and pop and compared in the
    same 16-byte compare-and-swap: at 10^9 changes a second it wraps after 584 years.
 
-   FULL is decided in gv_object_take_slow: while a record's seq is odd its user may have a superblock in
-   its hands, so nothing is full until a look at every place found no free object and all seqs were
-   even and unchanged before and after. */
+   FULL is decided in gv_object_take_slow: while a record's seq is odd its user may have something
+   in its hands, so nothing is full until a look at every place found no free object and all seqs
+   were even and unchanged before and after. */
 
 #include "core/groove/fd_groove_hot.h"
 
@@ -176,7 +176,7 @@ shared_take( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
   return obj;
 }
 
-/* The memory of a new superblock of szc: an object of its parent class or a volume's data region. */
+/* The memory of a new superblock of szc: an object of its parent class or a volume's data. */
 static ulong
 superblock_memory( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
   ulong parent = (ulong)fd_groove_data_szc_cfg[szc].parent_szc;
@@ -412,8 +412,8 @@ slot_is_empty( fd_groove_data_t * d, rec_t * rec, ulong szc, ulong k ) {
   }
 }
 
-/* A superblock that was full and nobody's is in the caller's hands: if it was rec's, it is again, so
-   that a thread with more live objects than its slots cover does not share them all the time. */
+/* A superblock that was full and nobody's is in the caller's hands: if it was rec's, it is again,
+   so that a thread with more live objects than its slots cover does not share them all the time. */
 static void
 superblock_adopt( fd_groove_data_t * d, rec_t * rec, ulong szc, ulong off ) {
   ulong home = gv_peek( &gv_superblock( d, off )->home );

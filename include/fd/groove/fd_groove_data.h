@@ -270,7 +270,8 @@ fd_groove_data_volume1_const( fd_groove_data_t const * d ) {
   return (void const *)( (ulong)d->volume0 + d->volume_max * FD_GROOVE_VOLUME_FOOTPRINT );
 }
 
-static inline ulong fd_groove_data_volume_max( fd_groove_data_t const * d ) { return d->volume_max; }
+static inline ulong
+fd_groove_data_volume_max( fd_groove_data_t const * d ) { return d->volume_max; }
 static inline ulong
 fd_groove_data_cgroup_hint( fd_groove_data_t const * d ) { return d->cgroup_hint; }
 
@@ -314,15 +315,15 @@ fd_groove_data_free( fd_groove_data_t * d, void * obj ) {
    else CORRUPT (logs).  The groove must be idle.  NULL is CORRUPT. */
 int fd_groove_data_verify( fd_groove_data_t const * d );
 
-/* SUCCESS if volume belongs to this groove and all headers in it agree with each other, else CORRUPT
-   (logs).  The groove must be idle; volumes may be verified side by side. */
+/* SUCCESS if volume belongs to this groove and all headers in it agree with each other, else
+   CORRUPT (logs).  The groove must be idle; volumes may be verified side by side. */
 int fd_groove_data_volume_verify( fd_groove_data_t const * d, fd_groove_volume_t const * volume );
 
 /* Brings a groove back to order after a process was killed in the middle of an operation: returns
    what it held, keeps every complete object, and rebuilds the pool and the stacks from the headers
-   of the first volume_cnt volumes, which must be mapped.  The groove must be idle; joins stay valid.
-   SUCCESS; INVAL (logs: NULL, volume_cnt over volume_max); CORRUPT (logs: more than an interruption
-   can explain). */
+   of the first volume_cnt volumes, which must be mapped.  The groove must be idle; joins stay
+   valid.  SUCCESS; INVAL (logs: NULL, volume_cnt over volume_max); CORRUPT (logs: more than an
+   interruption can explain). */
 int fd_groove_data_repair( fd_groove_data_t * d, ulong volume_cnt );
 
 FD_PROTOTYPES_END
