@@ -50,7 +50,7 @@ LIBS += $(BUILD)/lib/$(1).a
 $(BUILD)/lib/$(1).a: $(call objs,$(2))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$^
+	$$(Q)$$(AR) rcs $$@ $$^
 endef
 
 # $(eval $(call add-bin,NAME,SOURCES,ARCHIVES,LDLIBS)): build/bin/NAME

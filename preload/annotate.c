@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define FRAME __builtin_frame_address(0)
+#define FRAME     __builtin_frame_address(0)
 #define HEAPS_MAX 4096
 
 typedef struct {
@@ -82,7 +82,8 @@ static void heap_begin(int op, void const *base, unsigned long sz, int kind, cha
   uint32_t parent_number = heap_number(parent);
   vt_thread_t *t = vt_enter(FRAME);
   if (!t) return;
-  uint32_t number = table ? atomic_fetch_add_explicit(&heap_cnt, 1, memory_order_acq_rel) : HEAPS_MAX;
+  uint32_t number =
+      table ? atomic_fetch_add_explicit(&heap_cnt, 1, memory_order_acq_rel) : HEAPS_MAX;
   if (number < HEAPS_MAX) {
     heap_t *h = &table[number];
     h->sz = sz;
@@ -90,8 +91,10 @@ static void heap_begin(int op, void const *base, unsigned long sz, int kind, cha
     h->parent = parent_number;
     h->name_sz = (uint32_t)strnlen(name ? name : "", sizeof h->name);
     memcpy(h->name, name ? name : "", h->name_sz);
-    if (uuid) memcpy(h->uuid, uuid, sizeof h->uuid);
-    else make_uuid(h->uuid, number);
+    if (uuid)
+      memcpy(h->uuid, uuid, sizeof h->uuid);
+    else
+      make_uuid(h->uuid, number);
     atomic_store_explicit(&h->base, (uint64_t)base, memory_order_release);
     write_heap(&t->stream, h, number, (uint32_t)op);
   }
@@ -168,9 +171,9 @@ static void put_text(vt_chunk_type_t type, char const *text, void const *frame) 
 
 static void marker(char const *text) { put_text(VT_CHUNK_MARKER, text, FRAME); }
 static void thread_name(char const *name) { put_text(VT_CHUNK_THREAD, name, FRAME); }
-static void pause_thread(void) { vt_tls.internal++; }
+static void pause_thread(void) { vt_quiet_begin(); }
 static void resume_thread(void) {
-  if (vt_tls.internal) vt_tls.internal--;
+  if (vt_tls.quiet) vt_quiet_end(vt_tls.quiet > 1 ? VT_BUSY_QUIET : 0);
 }
 
 VT_EXPORT vt_annotate_hooks_t const vt_annotate_hooks_v1 = {

@@ -1,9 +1,11 @@
 /* C++ operator new and delete of every form.
 
-   A provider that calls malloc and free (libstdc++, libc++) is entered by a tail jump after the family
-   is noted in thread-local storage: the malloc or free inside then records the event, once, with its
-   family. A provider that does not (tcmalloc, …) is told apart by a probe; there the hook records, and
-   calls the nothrow entry first so that no exception passes through the hook. */
+   A provider's function that comes back to a hook of ours (libstdc++: new calls malloc, new[] calls
+   new, …) is entered by a tail jump after the family is noted in thread-local storage: the hook it
+   reaches records the event, once, with its family. A function that does not come back (tcmalloc,
+   jemalloc, mimalloc for some of the forms) is called, and this hook records. Which is which is
+   learned for each function in its first call. Exceptions may pass through operator new: nothing is
+   held while the provider runs. */
 #include "preload/hooks.h"
 #include "preload/record.h"
 
@@ -14,50 +16,59 @@
 
 #define FRAME __builtin_frame_address(0)
 
-/* The 20 functions, by mangled name; n: nothrow, a: aligned, s: sized, v: array. */
-#define CXX_FUNCTIONS(X)                                                                           \
-  X(new_, "_Znwm") X(new_v, "_Znam") X(new_n, "_ZnwmRKSt9nothrow_t")                               \
-  X(new_vn, "_ZnamRKSt9nothrow_t") X(new_a, "_ZnwmSt11align_val_t")                                \
-  X(new_va, "_ZnamSt11align_val_t") X(new_an, "_ZnwmSt11align_val_tRKSt9nothrow_t")                \
-  X(new_van, "_ZnamSt11align_val_tRKSt9nothrow_t") X(del, "_ZdlPv") X(del_v, "_ZdaPv")             \
-  X(del_s, "_ZdlPvm") X(del_vs, "_ZdaPvm") X(del_n, "_ZdlPvRKSt9nothrow_t")                        \
-  X(del_vn, "_ZdaPvRKSt9nothrow_t") X(del_a, "_ZdlPvSt11align_val_t")                              \
-  X(del_va, "_ZdaPvSt11align_val_t") X(del_sa, "_ZdlPvmSt11align_val_t")                           \
-  X(del_vsa, "_ZdaPvmSt11align_val_t") X(del_an, "_ZdlPvSt11align_val_tRKSt9nothrow_t")            \
-  X(del_van, "_ZdaPvSt11align_val_tRKSt9nothrow_t")
-
-typedef struct {
-#define X(field, name) void *field;
-  CXX_FUNCTIONS(X)
-#undef X
-} cxx_t;
-
-static cxx_t real;
-static _Atomic int found; /* 0 no, 1 in progress, 2 yes */
-/* 1: `real` is known and calls malloc and free, which record. Its release follows the filling. */
-static _Atomic int forwards;
-
 typedef void *(*new_fn)(size_t);
 typedef void *(*new_n_fn)(size_t, void const *);
 typedef void *(*new_a_fn)(size_t, size_t);
 typedef void *(*new_an_fn)(size_t, size_t, void const *);
 typedef void (*del_fn)(void *);
-typedef void (*del_2_fn)(void *, size_t);
-typedef void (*del_3_fn)(void *, size_t, size_t);
+typedef void (*del_s_fn)(void *, size_t);
+typedef void (*del_n_fn)(void *, void const *);
+typedef void (*del_a_fn)(void *, size_t);
+typedef void (*del_sa_fn)(void *, size_t, size_t);
+typedef void (*del_an_fn)(void *, size_t, void const *);
 
-/* lookup finds `name` behind the shim, or in a libstdc++ that was opened privately. */
-static void *lookup(void *private_library, char const *name) {
+/* X(field, mangled name, type). v: array, n: nothrow, a: aligned, s: sized. */
+#define ALL_FUNCTIONS(X)                                                                           \
+  X(new_, "_Znwm", new_fn)                                                                         \
+  X(new_v, "_Znam", new_fn)                                                                        \
+  X(new_n, "_ZnwmRKSt9nothrow_t", new_n_fn)                                                        \
+  X(new_vn, "_ZnamRKSt9nothrow_t", new_n_fn)                                                       \
+  X(new_a, "_ZnwmSt11align_val_t", new_a_fn)                                                       \
+  X(new_va, "_ZnamSt11align_val_t", new_a_fn)                                                      \
+  X(new_an, "_ZnwmSt11align_val_tRKSt9nothrow_t", new_an_fn)                                       \
+  X(new_van, "_ZnamSt11align_val_tRKSt9nothrow_t", new_an_fn)                                      \
+  X(del, "_ZdlPv", del_fn)                                                                         \
+  X(del_v, "_ZdaPv", del_fn)                                                                       \
+  X(del_s, "_ZdlPvm", del_s_fn)                                                                    \
+  X(del_vs, "_ZdaPvm", del_s_fn)                                                                   \
+  X(del_n, "_ZdlPvRKSt9nothrow_t", del_n_fn)                                                       \
+  X(del_vn, "_ZdaPvRKSt9nothrow_t", del_n_fn)                                                      \
+  X(del_a, "_ZdlPvSt11align_val_t", del_a_fn)                                                      \
+  X(del_va, "_ZdaPvSt11align_val_t", del_a_fn)                                                     \
+  X(del_sa, "_ZdlPvmSt11align_val_t", del_sa_fn)                                                   \
+  X(del_vsa, "_ZdaPvmSt11align_val_t", del_sa_fn)                                                  \
+  X(del_an, "_ZdlPvSt11align_val_tRKSt9nothrow_t", del_an_fn)                                      \
+  X(del_van, "_ZdaPvSt11align_val_tRKSt9nothrow_t", del_an_fn)
+
+/* The provider of each function, and whether it comes back to a hook. */
+static struct {
+#define X(field, name, type) type field;
+  ALL_FUNCTIONS(X)
+#undef X
+} real;
+enum {
+#define X(field, name, type) BIT_##field,
+  ALL_FUNCTIONS(X)
+#undef X
+};
+/* Bit BIT_x of these: real.x has been seen to come back to a hook; not to come back. */
+static _Atomic uint32_t comes_back, stays_away;
+static _Atomic int found; /* 0 no, 1 in progress, 2 yes */
+
+/* lookup finds `name` behind the shim, or in a C++ library that was opened privately. */
+static void *lookup(void *library, char const *name) {
   void *p = dlsym(RTLD_NEXT, name);
-  return p || !private_library ? p : dlsym(private_library, name);
-}
-
-/* probe allocates once to see whether the provider comes back to our malloc. */
-static int probe(cxx_t const *c) {
-  vt_tls.saw_malloc = 0;
-  void *p = ((new_n_fn)c->new_n)(1, "");
-  int saw = vt_tls.saw_malloc != 0;
-  ((del_fn)c->del)(p);
-  return saw;
+  return p || !library ? p : dlsym(library, name);
 }
 
 static void find(void) {
@@ -65,15 +76,13 @@ static void find(void) {
   if (!atomic_compare_exchange_strong_explicit(&found, &none, 1, memory_order_acq_rel,
                                                memory_order_acquire))
     return;
-  vt_tls.internal++;
+  uint64_t busy = vt_internal_begin();
   void *library = dlopen("libstdc++.so.6", RTLD_NOLOAD | RTLD_LAZY);
   if (!library) library = dlopen("libc++.so.1", RTLD_NOLOAD | RTLD_LAZY);
-#define X(field, name) real.field = lookup(library, name);
-  CXX_FUNCTIONS(X)
+#define X(field, name, type) real.field = (type)lookup(library, name);
+  ALL_FUNCTIONS(X)
 #undef X
-  int forwarding = !real.new_n || !real.del || probe(&real);
-  vt_tls.internal--;
-  atomic_store_explicit(&forwards, forwarding, memory_order_release);
+  vt_internal_end(busy);
   atomic_store_explicit(&found, 2, memory_order_release);
 }
 
@@ -84,147 +93,112 @@ static inline int ready(void) {
   return atomic_load_explicit(&found, memory_order_acquire) == 2;
 }
 
+/* note leaves the family for the hook that the provider reaches; the outermost function wins, as
+   operator new[] calls operator new. */
+static inline void note(vt_api_t api) {
+  if (!vt_tls.api) vt_tls.api = (uint32_t)api + 1;
+}
+
+#define IS_SET(bits, field)                                                                        \
+  (atomic_load_explicit(&(bits), memory_order_acquire) & (uint32_t)1 << (field))
+static void learn(uint32_t field) {
+  atomic_fetch_or_explicit(vt_tls.reached ? &comes_back : &stays_away, (uint32_t)1 << field,
+                           memory_order_release);
+}
+
 /* plain_new serves where there is no provider to ask: a C++ runtime that has not been loaded. */
-static void *plain_new(size_t sz, size_t align) {
+static void *plain_new(size_t sz, size_t align, vt_api_t api) {
+  note(api);
   void *p = align ? aligned_alloc(align, sz) : malloc(sz ? sz : 1);
   if (!p) abort();
   return p;
 }
 
-#define NOTE(api_value) (vt_tls.api = (uint32_t)(api_value) + 1)
-#define FORWARDS VT_LIKELY(atomic_load_explicit(&forwards, memory_order_acquire))
-
-__attribute__((noinline)) static void record_new(void *p, size_t sz, size_t align, vt_api_t api,
-                                                 void const *frame) {
-  vt_record_alloc(p, sz, align, api, frame);
+static void plain_delete(void *p, vt_api_t api) {
+  note(api);
+  free(p);
 }
 
-__attribute__((noinline)) static void record_delete(void *p, vt_api_t api, void const *frame) {
-  vt_record_free(p, api, frame);
+/* after_new ends a call of a provider not known to come back: whatever has not been recorded by a
+   hook it reached is recorded here. The family noted for that hook must not stay behind. */
+__attribute__((noinline)) static void after_new(uint32_t field, void *p, size_t sz, size_t align,
+                                                vt_api_t family, void const *frame) {
+  if (!IS_SET(stays_away, field)) learn(field);
+  if (vt_tls.reached) return;
+  vt_tls.api = 0;
+  if (p) vt_record_alloc(p, sz, align, family, frame);
+  vt_tls.reached = 1; /* for the hook that called this provider, if any */
 }
 
-/* NEW: `forward` is the tail call; `quiet` the nothrow form of the same request. */
-#define NEW(api, sz, align, field, quiet_field, forward, quiet)                                    \
-  do {                                                                                             \
-    if (VT_UNLIKELY(!FORWARDS && (!ready() || !real.field))) {                                     \
-      NOTE(api);                                                                                   \
-      return plain_new(sz, align);                                                                 \
+/* before_delete records the free; the first call of a provider then runs unrecorded, to learn. */
+__attribute__((noinline)) static void before_delete(void *p, vt_api_t family, void const *frame) {
+  vt_record_free(p, family, frame);
+}
+
+#define DEFINE_NEW(field, name, family, align, parameters, arguments)                              \
+  void *vt_##field parameters __asm__(name);                                                       \
+  VT_EXPORT void *vt_##field parameters {                                                          \
+    if (VT_UNLIKELY(!IS_SET(comes_back, BIT_##field))) {                                           \
+      if (!ready() || !real.field) return plain_new(sz, align, family);                            \
+      vt_tls.reached = 0;                                                                          \
+      note(family);                                                                                \
+      void *p = real.field arguments;                                                              \
+      after_new(BIT_##field, p, sz, align, family, FRAME);                                         \
+      return p;                                                                                    \
     }                                                                                              \
-    if (FORWARDS) {                                                                                \
-      NOTE(api);                                                                                   \
-      return forward;                                                                              \
+    note(family);                                                                                  \
+    return real.field arguments;                                                                   \
+  }
+
+#define DEFINE_DELETE(field, name, family, parameters, arguments)                                  \
+  void vt_##field parameters __asm__(name);                                                        \
+  VT_EXPORT void vt_##field parameters {                                                           \
+    if (VT_UNLIKELY(!p)) return;                                                                   \
+    if (VT_UNLIKELY(!IS_SET(comes_back, BIT_##field) || vt_boot_owns(p))) {                        \
+      if (!ready() || !real.field || vt_boot_owns(p)) return plain_delete(p, family);              \
+      before_delete(p, family, FRAME);                                                             \
+      vt_tls.reached = 1; /* for the hook that called this provider, if any */                     \
+      if (IS_SET(stays_away, BIT_##field)) return real.field arguments;                            \
+      uint64_t busy = vt_quiet_begin();                                                            \
+      vt_tls.reached = 0;                                                                          \
+      note(family);                                                                                \
+      real.field arguments;                                                                        \
+      vt_quiet_end(busy);                                                                          \
+      learn(BIT_##field);                                                                          \
+      vt_tls.api = 0;                                                                              \
+      vt_tls.reached = 1;                                                                          \
+      return;                                                                                      \
     }                                                                                              \
-    void *p = real.quiet_field ? quiet : NULL;                                                     \
-    if (!p) return forward;                                                                        \
-    record_new(p, sz, align, api, FRAME);                                                          \
-    return p;                                                                                      \
-  } while (0)
+    note(family);                                                                                  \
+    return real.field arguments;                                                                   \
+  }
 
-void *vt_new(size_t sz) __asm__("_Znwm");
-void *vt_new_v(size_t sz) __asm__("_Znam");
-void *vt_new_n(size_t sz, void const *nt) __asm__("_ZnwmRKSt9nothrow_t");
-void *vt_new_vn(size_t sz, void const *nt) __asm__("_ZnamRKSt9nothrow_t");
-void *vt_new_a(size_t sz, size_t align) __asm__("_ZnwmSt11align_val_t");
-void *vt_new_va(size_t sz, size_t align) __asm__("_ZnamSt11align_val_t");
-void *vt_new_an(size_t sz, size_t align, void const *nt)
-    __asm__("_ZnwmSt11align_val_tRKSt9nothrow_t");
-void *vt_new_van(size_t sz, size_t align, void const *nt)
-    __asm__("_ZnamSt11align_val_tRKSt9nothrow_t");
+DEFINE_NEW(new_, "_Znwm", VT_API_NEW, 0, (size_t sz), (sz))
+DEFINE_NEW(new_v, "_Znam", VT_API_NEW_ARRAY, 0, (size_t sz), (sz))
+DEFINE_NEW(new_n, "_ZnwmRKSt9nothrow_t", VT_API_NEW, 0, (size_t sz, void const *nt), (sz, nt))
+DEFINE_NEW(new_vn, "_ZnamRKSt9nothrow_t", VT_API_NEW_ARRAY, 0, (size_t sz, void const *nt),
+           (sz, nt))
+DEFINE_NEW(new_a, "_ZnwmSt11align_val_t", VT_API_NEW, al, (size_t sz, size_t al), (sz, al))
+DEFINE_NEW(new_va, "_ZnamSt11align_val_t", VT_API_NEW_ARRAY, al, (size_t sz, size_t al), (sz, al))
+DEFINE_NEW(new_an, "_ZnwmSt11align_val_tRKSt9nothrow_t", VT_API_NEW, al,
+           (size_t sz, size_t al, void const *nt), (sz, al, nt))
+DEFINE_NEW(new_van, "_ZnamSt11align_val_tRKSt9nothrow_t", VT_API_NEW_ARRAY, al,
+           (size_t sz, size_t al, void const *nt), (sz, al, nt))
 
-VT_EXPORT void *vt_new(size_t sz) {
-  NEW(VT_API_NEW, sz, 0, new_, new_n, ((new_fn)real.new_)(sz), ((new_n_fn)real.new_n)(sz, ""));
-}
-VT_EXPORT void *vt_new_v(size_t sz) {
-  NEW(VT_API_NEW_ARRAY, sz, 0, new_v, new_vn, ((new_fn)real.new_v)(sz),
-      ((new_n_fn)real.new_vn)(sz, ""));
-}
-VT_EXPORT void *vt_new_n(size_t sz, void const *nt) {
-  NEW(VT_API_NEW, sz, 0, new_n, new_n, ((new_n_fn)real.new_n)(sz, nt),
-      ((new_n_fn)real.new_n)(sz, nt));
-}
-VT_EXPORT void *vt_new_vn(size_t sz, void const *nt) {
-  NEW(VT_API_NEW_ARRAY, sz, 0, new_vn, new_vn, ((new_n_fn)real.new_vn)(sz, nt),
-      ((new_n_fn)real.new_vn)(sz, nt));
-}
-VT_EXPORT void *vt_new_a(size_t sz, size_t align) {
-  NEW(VT_API_NEW, sz, align, new_a, new_an, ((new_a_fn)real.new_a)(sz, align),
-      ((new_an_fn)real.new_an)(sz, align, ""));
-}
-VT_EXPORT void *vt_new_va(size_t sz, size_t align) {
-  NEW(VT_API_NEW_ARRAY, sz, align, new_va, new_van, ((new_a_fn)real.new_va)(sz, align),
-      ((new_an_fn)real.new_van)(sz, align, ""));
-}
-VT_EXPORT void *vt_new_an(size_t sz, size_t align, void const *nt) {
-  NEW(VT_API_NEW, sz, align, new_an, new_an, ((new_an_fn)real.new_an)(sz, align, nt),
-      ((new_an_fn)real.new_an)(sz, align, nt));
-}
-VT_EXPORT void *vt_new_van(size_t sz, size_t align, void const *nt) {
-  NEW(VT_API_NEW_ARRAY, sz, align, new_van, new_van, ((new_an_fn)real.new_van)(sz, align, nt),
-      ((new_an_fn)real.new_van)(sz, align, nt));
-}
-
-/* DELETE: `forward` is the tail call to the same form of the provider. */
-#define DELETE(api_value, p, field, forward)                                                       \
-  do {                                                                                             \
-    if (VT_UNLIKELY(!(p))) return;                                                                 \
-    if (VT_UNLIKELY(vt_boot_owns(p) || (!FORWARDS && (!ready() || !real.field)))) {                \
-      NOTE(api_value);                                                                             \
-      return free(p);                                                                              \
-    }                                                                                              \
-    if (FORWARDS) NOTE(api_value);                                                                 \
-    else record_delete(p, api_value, FRAME);                                                       \
-    return forward;                                                                                \
-  } while (0)
-
-void vt_del(void *p) __asm__("_ZdlPv");
-void vt_del_v(void *p) __asm__("_ZdaPv");
-void vt_del_s(void *p, size_t sz) __asm__("_ZdlPvm");
-void vt_del_vs(void *p, size_t sz) __asm__("_ZdaPvm");
-void vt_del_n(void *p, void const *nt) __asm__("_ZdlPvRKSt9nothrow_t");
-void vt_del_vn(void *p, void const *nt) __asm__("_ZdaPvRKSt9nothrow_t");
-void vt_del_a(void *p, size_t align) __asm__("_ZdlPvSt11align_val_t");
-void vt_del_va(void *p, size_t align) __asm__("_ZdaPvSt11align_val_t");
-void vt_del_sa(void *p, size_t sz, size_t align) __asm__("_ZdlPvmSt11align_val_t");
-void vt_del_vsa(void *p, size_t sz, size_t align) __asm__("_ZdaPvmSt11align_val_t");
-void vt_del_an(void *p, size_t align, void const *nt)
-    __asm__("_ZdlPvSt11align_val_tRKSt9nothrow_t");
-void vt_del_van(void *p, size_t align, void const *nt)
-    __asm__("_ZdaPvSt11align_val_tRKSt9nothrow_t");
-
-typedef void (*del_n_fn)(void *, void const *);
-typedef void (*del_an_fn)(void *, size_t, void const *);
-
-VT_EXPORT void vt_del(void *p) { DELETE(VT_API_DELETE, p, del, ((del_fn)real.del)(p)); }
-VT_EXPORT void vt_del_v(void *p) {
-  DELETE(VT_API_DELETE_ARRAY, p, del_v, ((del_fn)real.del_v)(p));
-}
-VT_EXPORT void vt_del_s(void *p, size_t sz) {
-  DELETE(VT_API_DELETE, p, del_s, ((del_2_fn)real.del_s)(p, sz));
-}
-VT_EXPORT void vt_del_vs(void *p, size_t sz) {
-  DELETE(VT_API_DELETE_ARRAY, p, del_vs, ((del_2_fn)real.del_vs)(p, sz));
-}
-VT_EXPORT void vt_del_n(void *p, void const *nt) {
-  DELETE(VT_API_DELETE, p, del_n, ((del_n_fn)real.del_n)(p, nt));
-}
-VT_EXPORT void vt_del_vn(void *p, void const *nt) {
-  DELETE(VT_API_DELETE_ARRAY, p, del_vn, ((del_n_fn)real.del_vn)(p, nt));
-}
-VT_EXPORT void vt_del_a(void *p, size_t align) {
-  DELETE(VT_API_DELETE, p, del_a, ((del_2_fn)real.del_a)(p, align));
-}
-VT_EXPORT void vt_del_va(void *p, size_t align) {
-  DELETE(VT_API_DELETE_ARRAY, p, del_va, ((del_2_fn)real.del_va)(p, align));
-}
-VT_EXPORT void vt_del_sa(void *p, size_t sz, size_t align) {
-  DELETE(VT_API_DELETE, p, del_sa, ((del_3_fn)real.del_sa)(p, sz, align));
-}
-VT_EXPORT void vt_del_vsa(void *p, size_t sz, size_t align) {
-  DELETE(VT_API_DELETE_ARRAY, p, del_vsa, ((del_3_fn)real.del_vsa)(p, sz, align));
-}
-VT_EXPORT void vt_del_an(void *p, size_t align, void const *nt) {
-  DELETE(VT_API_DELETE, p, del_an, ((del_an_fn)real.del_an)(p, align, nt));
-}
-VT_EXPORT void vt_del_van(void *p, size_t align, void const *nt) {
-  DELETE(VT_API_DELETE_ARRAY, p, del_van, ((del_an_fn)real.del_van)(p, align, nt));
-}
+DEFINE_DELETE(del, "_ZdlPv", VT_API_DELETE, (void *p), (p))
+DEFINE_DELETE(del_v, "_ZdaPv", VT_API_DELETE_ARRAY, (void *p), (p))
+DEFINE_DELETE(del_s, "_ZdlPvm", VT_API_DELETE, (void *p, size_t sz), (p, sz))
+DEFINE_DELETE(del_vs, "_ZdaPvm", VT_API_DELETE_ARRAY, (void *p, size_t sz), (p, sz))
+DEFINE_DELETE(del_n, "_ZdlPvRKSt9nothrow_t", VT_API_DELETE, (void *p, void const *nt), (p, nt))
+DEFINE_DELETE(del_vn, "_ZdaPvRKSt9nothrow_t", VT_API_DELETE_ARRAY, (void *p, void const *nt),
+              (p, nt))
+DEFINE_DELETE(del_a, "_ZdlPvSt11align_val_t", VT_API_DELETE, (void *p, size_t al), (p, al))
+DEFINE_DELETE(del_va, "_ZdaPvSt11align_val_t", VT_API_DELETE_ARRAY, (void *p, size_t al), (p, al))
+DEFINE_DELETE(del_sa, "_ZdlPvmSt11align_val_t", VT_API_DELETE, (void *p, size_t sz, size_t al),
+              (p, sz, al))
+DEFINE_DELETE(del_vsa, "_ZdaPvmSt11align_val_t", VT_API_DELETE_ARRAY,
+              (void *p, size_t sz, size_t al), (p, sz, al))
+DEFINE_DELETE(del_an, "_ZdlPvSt11align_val_tRKSt9nothrow_t", VT_API_DELETE,
+              (void *p, size_t al, void const *nt), (p, al, nt))
+DEFINE_DELETE(del_van, "_ZdaPvSt11align_val_tRKSt9nothrow_t", VT_API_DELETE_ARRAY,
+              (void *p, size_t al, void const *nt), (p, al, nt))

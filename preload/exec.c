@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define FIRST_PID "VALTRACE_FIRST_PID="
-#define PRELOAD "LD_PRELOAD="
+#define PRELOAD   "LD_PRELOAD="
 
 static char const *shim_path(void) {
   static Dl_info info;
@@ -65,7 +65,7 @@ static void first_pid_text(char *out) {
 }
 
 /* Room the enlarged environment needs: pointers, and text for two variables. */
-#define ENV_MORE 40
+#define ENV_MORE          40
 #define ENV_POINTERS(env) ((count(env) + ENV_MORE) * sizeof(char *))
 #define ENV_TEXT(env)                                                                              \
   (strlen(shim_path()) + (preload_of(env) ? strlen(preload_of(env)) : 0) + sizeof PRELOAD +        \
@@ -136,7 +136,8 @@ VT_EXPORT int fexecve(int fd, char *const argv[], char *const env[]) {
   char *const *more = WITH_SHIM(env);
   REPLACE("(descriptor)", real(fd, argv, more));
 }
-VT_EXPORT int execveat(int dir, char const *path, char *const argv[], char *const env[], int flags) {
+VT_EXPORT int execveat(int dir, char const *path, char *const argv[], char *const env[],
+                       int flags) {
   REAL(execveat_fn, "execveat");
   char *const *more = WITH_SHIM(env);
   REPLACE(path, real(dir, path, argv, more, flags));
@@ -181,9 +182,3 @@ VT_EXPORT int posix_spawnp(pid_t *pid, char const *file, posix_spawn_file_action
   REAL(spawn_fn, "posix_spawnp");
   return real(pid, file, actions, attr, argv, WITH_SHIM(env));
 }
-
-VT_EXPORT void _exit(int status) {
-  vt_process_end(VT_PROCESS_EXIT, (uint32_t)status & 0xff);
-  for (;;) vt_sys(SYS_exit_group, status, 0, 0, 0, 0, 0);
-}
-VT_EXPORT void _Exit(int status) { _exit(status); }

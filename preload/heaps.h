@@ -4,7 +4,8 @@
 
 #include "core/trace/stream.h"
 
-/* vt_heaps_write announces all heaps in the trace of a forked child, to which they now belong too. */
+/* vt_heaps_write announces all heaps in the trace of a forked child, to which they now belong too.
+ */
 void vt_heaps_write(vt_stream_t *s);
 
 #endif

@@ -16,13 +16,15 @@
 
 #define FRAME __builtin_frame_address(0)
 
-/* take_api is the api of this call: what operator new or delete noted, or the function's own. */
-static inline vt_api_t take_api(vt_api_t own) {
+/* take_api is the api of this call: what operator new or delete noted, or the function's own, or
+   VT_API_INTERNAL for a call that the shim itself caused. */
+static inline uint32_t take_api(vt_api_t own) {
   uint32_t noted = vt_tls.api;
-  vt_tls.saw_malloc = 1;
   if (VT_LIKELY(!noted)) return own;
+  vt_tls.reached = 1;
+  if (noted == VT_API_INTERNAL) return noted;
   vt_tls.api = 0;
-  return (vt_api_t)(noted - 1);
+  return noted - 1;
 }
 
 /* ready makes the real allocator known; 0 while it is being looked for. */
@@ -32,30 +34,45 @@ static inline int ready(void) {
   return vt_real.malloc != NULL;
 }
 
-int vt_hooks_reached(void) { return dlsym(RTLD_DEFAULT, "malloc") == (void *)malloc; }
+/* A plain reference to malloc is bound to whoever comes first in symbol order, not to ours. */
+extern __typeof(malloc) own_malloc
+    __attribute__((alias("malloc"), copy(malloc), visibility("hidden")));
+int vt_hooks_reached(void) { return dlsym(RTLD_DEFAULT, "malloc") == (void *)own_malloc; }
+
+/* internal serves an allocation of the shim's own: from the arena, or unrecorded when that is full.
+ */
+static void *internal(size_t align, size_t sz) {
+  void *p = vt_boot_alloc(align, sz);
+  return p || !vt_real.aligned_alloc ? p : vt_real.aligned_alloc(align < 16 ? 16 : align, sz);
+}
 
 VT_EXPORT void *malloc(size_t sz) {
   if (VT_UNLIKELY(!ready())) return vt_boot_alloc(0, sz);
-  vt_api_t api = take_api(VT_API_MALLOC);
+  uint32_t api = take_api(VT_API_MALLOC);
+  if (VT_UNLIKELY(api == VT_API_INTERNAL)) return internal(0, sz);
   void *p = vt_real.malloc(sz);
-  if (VT_LIKELY(p)) vt_record_alloc(p, sz, 0, api, FRAME);
+  if (VT_LIKELY(p)) vt_record_alloc(p, sz, 0, (vt_api_t)api, FRAME);
   return p;
 }
 
 VT_EXPORT void *calloc(size_t cnt, size_t sz) {
   if (VT_UNLIKELY(!ready())) return vt_boot_alloc(0, cnt * sz);
-  vt_api_t api = take_api(VT_API_CALLOC);
+  uint32_t api = take_api(VT_API_CALLOC);
+  if (VT_UNLIKELY(api == VT_API_INTERNAL)) {
+    void *zeroed = internal(0, cnt * sz);
+    return zeroed ? memset(zeroed, 0, cnt * sz) : NULL;
+  }
   void *p = vt_real.calloc(cnt, sz);
-  if (VT_LIKELY(p)) vt_record_alloc(p, cnt * sz, 0, api, FRAME);
+  if (VT_LIKELY(p)) vt_record_alloc(p, cnt * sz, 0, (vt_api_t)api, FRAME);
   return p;
 }
 
 /* free_block is every way to free: `call` frees for real. */
 #define FREE_BLOCK(p, own_api, call)                                                               \
   do {                                                                                             \
-    vt_api_t api = take_api(own_api);                                                              \
+    uint32_t api = take_api(own_api);                                                              \
     if (VT_UNLIKELY(!(p)) || VT_UNLIKELY(vt_boot_owns(p))) return;                                 \
-    vt_record_free((p), api, FRAME);                                                               \
+    if (VT_LIKELY(api != VT_API_INTERNAL)) vt_record_free((p), (vt_api_t)api, FRAME);              \
     if (VT_UNLIKELY(vt_module_is_loader((uint64_t)__builtin_return_address(0))))                   \
       vt_module_sweep(vt_clock_tick(vt_process.sink.clock));                                       \
     call;                                                                                          \
@@ -65,7 +82,8 @@ VT_EXPORT void free(void *p) { FREE_BLOCK(p, VT_API_FREE, vt_real.free(p)); }
 VT_EXPORT void cfree(void *p) { FREE_BLOCK(p, VT_API_FREE, vt_real.free(p)); }
 
 VT_EXPORT void free_sized(void *p, size_t sz) {
-  FREE_BLOCK(p, VT_API_FREE_SIZED, vt_real.free_sized ? vt_real.free_sized(p, sz) : vt_real.free(p));
+  FREE_BLOCK(p, VT_API_FREE_SIZED,
+             vt_real.free_sized ? vt_real.free_sized(p, sz) : vt_real.free(p));
 }
 VT_EXPORT void free_aligned_sized(void *p, size_t align, size_t sz) {
   FREE_BLOCK(p, VT_API_FREE_SIZED,
@@ -82,7 +100,7 @@ static void *move_from_boot(void *p, size_t sz) {
 }
 
 static inline __attribute__((always_inline)) void *resize(void *p, size_t sz, vt_api_t api,
-                                                           void const *frame) {
+                                                          void const *frame) {
   if (VT_UNLIKELY(vt_boot_owns(p))) {
     void *q = move_from_boot(p, sz);
     if (q && !vt_boot_owns(q)) vt_record_alloc(q, sz, 0, api, frame);
@@ -101,7 +119,10 @@ static inline __attribute__((always_inline)) void *resize(void *p, size_t sz, vt
 
 VT_EXPORT void *realloc(void *p, size_t sz) {
   if (VT_UNLIKELY(!ready())) return p ? move_from_boot(p, sz) : vt_boot_alloc(0, sz);
-  return resize(p, sz, take_api(VT_API_REALLOC), FRAME);
+  uint32_t api = take_api(VT_API_REALLOC);
+  if (VT_UNLIKELY(api == VT_API_INTERNAL))
+    return vt_boot_owns(p) ? move_from_boot(p, sz) : p ? vt_real.realloc(p, sz) : internal(0, sz);
+  return resize(p, sz, (vt_api_t)api, FRAME);
 }
 
 /* glibc's reallocarray calls realloc through the PLT: calling it would record twice. */
@@ -117,18 +138,20 @@ VT_EXPORT void *reallocarray(void *p, size_t cnt, size_t sz) {
 
 VT_EXPORT int posix_memalign(void **out, size_t align, size_t sz) {
   if (VT_UNLIKELY(!ready())) return (*out = vt_boot_alloc(align, sz)) ? 0 : ENOMEM;
-  vt_api_t api = take_api(VT_API_POSIX_MEMALIGN);
+  uint32_t api = take_api(VT_API_POSIX_MEMALIGN);
+  if (VT_UNLIKELY(api == VT_API_INTERNAL)) return (*out = internal(align, sz)) ? 0 : ENOMEM;
   int err = vt_real.posix_memalign(out, align, sz);
-  if (VT_LIKELY(!err) && *out) vt_record_alloc(*out, sz, align, api, FRAME);
+  if (VT_LIKELY(!err) && *out) vt_record_alloc(*out, sz, align, (vt_api_t)api, FRAME);
   return err;
 }
 
 #define ALIGNED(own_api, align, sz, call)                                                          \
   do {                                                                                             \
     if (VT_UNLIKELY(!ready())) return vt_boot_alloc(align, sz);                                    \
-    vt_api_t api = take_api(own_api);                                                              \
+    uint32_t api = take_api(own_api);                                                              \
+    if (VT_UNLIKELY(api == VT_API_INTERNAL)) return internal(align, sz);                           \
     void *p = call;                                                                                \
-    if (VT_LIKELY(p)) vt_record_alloc(p, sz, align, api, FRAME);                                   \
+    if (VT_LIKELY(p)) vt_record_alloc(p, sz, align, (vt_api_t)api, FRAME);                         \
     return p;                                                                                      \
   } while (0)
 

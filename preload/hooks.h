@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* The next provider of each function in symbol order: libc, or jemalloc, tcmalloc, … when the program
-   uses one. A function the provider lacks is NULL. */
+/* The next provider of each function in symbol order: libc, or jemalloc, tcmalloc, … when the
+   program uses one. A function the provider lacks is NULL. */
 typedef struct {
   void *(*malloc)(size_t);
   void *(*calloc)(size_t, size_t);
@@ -26,8 +26,8 @@ extern vt_real_t vt_real;
    small static arena (vt_boot_alloc). Idempotent; called at the first event. */
 void vt_real_find(void);
 
-/* vt_boot_alloc takes zeroed memory from the arena; NULL when it is full. Such blocks are never given
-   back. vt_boot_size is the size of one. */
+/* vt_boot_alloc takes zeroed memory from the arena; NULL when it is full. Such blocks are never
+   given back. vt_boot_size is the size of one. */
 void *vt_boot_alloc(size_t align, size_t sz);
 size_t vt_boot_size(void const *p);
 extern unsigned char vt_boot_arena[];
@@ -36,7 +36,8 @@ static inline int vt_boot_owns(void const *p) {
   return (size_t)((unsigned char const *)p - vt_boot_arena) < VT_BOOT_ARENA_SZ;
 }
 
-/* vt_hooks_reached: does the program's malloc resolve to ours? 0 when the executable defines one. */
+/* vt_hooks_reached: does the program's malloc resolve to ours? 0 when the executable defines one.
+ */
 int vt_hooks_reached(void);
 
 #endif

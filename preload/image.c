@@ -12,7 +12,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define COMMAND_MAX 16384
+#define COMMAND_MAX    16384
 #define FEW_STRINGS_SZ (COMMAND_MAX + PATH_MAX + 1024)
 
 /* read_file reads at most cap bytes of a small file; returns the number read. */
@@ -101,11 +101,13 @@ static int name_file(char *path) {
   host_and_program(host, sizeof host, program, sizeof program);
   if (vt_name_expand(name + at, sizeof name - at, pattern, vt_process.sink.pid, program, host) < 0)
     return -1;
-  int first = !vt_process.forked &&
-              (!vt_options.first_pid || vt_options.first_pid == vt_process.sink.pid);
+  int first =
+      !vt_process.forked && (!vt_options.first_pid || vt_options.first_pid == vt_process.sink.pid);
   if (!vt_name_has_pid(pattern) && !first) return numbered(path, name, vt_process.sink.pid);
-  if (!vt_options.first_pid) vt_options.first_pid = vt_process.sink.pid;
-  else if (numbered(aside, name, vt_process.sink.pid) == 0) vt_sys_rename(name, aside);
+  if (!vt_options.first_pid)
+    vt_options.first_pid = vt_process.sink.pid;
+  else if (numbered(aside, name, vt_process.sink.pid) == 0)
+    vt_sys_rename(name, aside);
   memcpy(path, name, sizeof name);
   return 0;
 }
@@ -134,7 +136,7 @@ int vt_image_open(char const **why) {
   vt_sink_t *sink = &p->sink;
   sink->pid = (uint32_t)vt_sys_getpid();
   sink->image = ((uint64_t)sink->pid << 32 | (uint32_t)p->start_tick) ^ p->start_unix_ns << 8;
-  int joined = sink->ring                ? vt_sink_join_ring(sink, sink->ring)
+  int joined = sink->ring             ? vt_sink_join_ring(sink, sink->ring)
                : vt_options.collector ? vt_sink_open_ring(sink, vt_options.collector)
                                       : -1;
   if (joined == 0) {
@@ -177,8 +179,10 @@ static void clock_pair(vt_stream_t *s) {
 void vt_image_begin(vt_stream_t *s) {
   if (vt_process.sink.ring) begin_ring(s);
   clock_pair(s);
-  if (vt_process.forked) vt_image_process(s, VT_PROCESS_FORKED, vt_process.ppid, "");
-  else vt_image_process(s, VT_PROCESS_STARTED, 0, "");
+  if (vt_process.forked)
+    vt_image_process(s, VT_PROCESS_FORKED, vt_process.ppid, "");
+  else
+    vt_image_process(s, VT_PROCESS_STARTED, 0, "");
   vt_module_flush(s);
   vt_heaps_write(s);
 }

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define INHERITED_MAX 32
-#define COPY_SZ 16384
+#define COPY_SZ       16384
 
 vt_options_t vt_options = {.text_fd = -1, .max_depth = UINT32_MAX};
 char const *vt_options_inherited[INHERITED_MAX + 1];
@@ -56,8 +56,10 @@ char const *vt_options_read(void) {
   o->unwind_check = flag("VALTRACE_UNWIND_CHECK");
   if ((v = value("VALTRACE_MAX_DEPTH"))) {
     long n = number(v);
-    if (n < 1 || n >= UINT32_MAX) error = "VALTRACE_MAX_DEPTH: not a number of frames from 1 up";
-    else o->max_depth = (uint32_t)n;
+    if (n < 1 || n >= UINT32_MAX)
+      error = "VALTRACE_MAX_DEPTH: not a number of frames from 1 up";
+    else
+      o->max_depth = (uint32_t)n;
   }
   if ((v = value("VALTRACE_FIRST_PID"))) o->first_pid = (uint32_t)number(v);
   if ((v = value("VALTRACE_SINK"))) {
@@ -66,8 +68,7 @@ char const *vt_options_read(void) {
   }
   if ((v = value("VALTRACE_UNWINDER"))) {
     o->libunwind = !strcmp(v, "libunwind");
-    if (!o->libunwind && strcmp(v, "own"))
-      error = "VALTRACE_UNWINDER: neither own nor libunwind";
+    if (!o->libunwind && strcmp(v, "own")) error = "VALTRACE_UNWINDER: neither own nor libunwind";
   }
   return error;
 }

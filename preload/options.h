@@ -18,7 +18,8 @@ typedef struct {
 
 extern vt_options_t vt_options;
 
-/* vt_options_read fills vt_options from the environment, which it copies. Returns a static message for a bad value, else NULL. */
+/* vt_options_read fills vt_options from the environment, which it copies. Returns a static message
+ * for a bad value, else NULL. */
 char const *vt_options_read(void);
 
 /* The variables a new process image must inherit to be recorded, as "NAME=value" strings, ended by

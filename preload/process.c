@@ -1,9 +1,11 @@
 /* Start, fork and end of a process image, and the slow ways into and out of an event. */
 #include "preload/process.h"
+#include "preload/early.h"
 #include "preload/hooks.h"
 #include "preload/options.h"
 #include "core/trace/sys.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,7 +13,7 @@
 #include <unistd.h>
 
 #define CALIBRATION_NS 100000
-#define STACK_MAX ((uint64_t)64 << 20)
+#define STACK_MAX      ((uint64_t)64 << 20)
 
 /* The page must lie in anonymous memory for MADV_WIPEONFORK: whole pages of .bss do. */
 vt_gate_t vt_gate __attribute__((aligned(4096)));
@@ -45,8 +47,8 @@ static vt_clock_kind_t clock_choose(void) {
   return n >= 4 && !memcmp(source, "tsc\n", 4) ? VT_CLOCK_TSC : VT_CLOCK_MONOTONIC;
 }
 
-/* calibrate estimates ticks per second over a tenth of a millisecond; segments carry pairs that let a
-   reader do better. */
+/* calibrate estimates ticks per second over a tenth of a millisecond; segments carry pairs that let
+   a reader do better. */
 static uint64_t calibrate(vt_clock_kind_t kind) {
   if (kind == VT_CLOCK_MONOTONIC) return 1000000000u;
   uint64_t ns0 = vt_clock_ns(CLOCK_MONOTONIC), tick0 = vt_clock_tick(kind), ns;
@@ -73,7 +75,8 @@ static int begin_image(void) {
   char const *why = "";
   note_start();
   if (vt_options.text_fd < 0 && vt_image_open(&why)) {
-    vt_say("this process is not recorded", why, "set VALTRACE_OUTPUT to a path that can be written");
+    vt_say("this process is not recorded", why,
+           "set VALTRACE_OUTPUT to a path that can be written");
     return -1;
   }
   vt_thread_t *t = vt_tls.own ? vt_tls.own : vt_thread_acquire();
@@ -105,6 +108,7 @@ static int set_up(void) {
   if (vt_options.libunwind && vt_unwind_use_libunwind())
     vt_say("VALTRACE_UNWINDER=libunwind", "libunwind.so.8 cannot be loaded",
            "install libunwind8; the own unwinder is used");
+  if (vt_options.unwind_check) vt_unwind_load_libunwind(); /* without it, one opinion must do */
   vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK);
   on_exit(on_process_exit, NULL);
   pthread_atfork(NULL, NULL, vt_process_forked);
@@ -122,12 +126,17 @@ static void start(void) {
   if (!atomic_compare_exchange_strong_explicit(&started, &none, 1, memory_order_acq_rel,
                                                memory_order_acquire))
     return;
-  vt_tls.internal++;
+  int saved_errno = errno;
+  uint64_t busy = vt_internal_begin();
   int failed = set_up() || begin_image();
-  vt_tls.internal--;
+  vt_internal_end(busy);
   gate_set(failed ? VT_GATE_OFF : VT_GATE_RECORDING);
   atomic_store_explicit(&started, 2, memory_order_release);
+  if (!failed) vt_early_replay();
+  errno = saved_errno;
 }
+
+int vt_process_waiting(void) { return atomic_load_explicit(&started, memory_order_acquire) == 0; }
 
 __attribute__((constructor)) static void on_load(void) {
   if (!atomic_load_explicit(&started, memory_order_acquire)) start();
@@ -139,8 +148,8 @@ void vt_process_forked(void) {
     return; /* the atfork handler and the first event both come here */
   gate_set(VT_GATE_OFF);
   if (children_off()) return;
-  vt_tls.internal++;
   vt_tls.busy = 0;
+  uint64_t busy = vt_internal_begin();
   vt_process.forked = 1;
   atomic_store_explicit(&ended, 0, memory_order_relaxed);
   vt_sink_forked(&vt_process.sink);
@@ -148,7 +157,7 @@ void vt_process_forked(void) {
   vt_module_restart();
   if (vt_tls.own) vt_stream_thread(&vt_tls.own->stream, (uint32_t)vt_sys_gettid());
   int failed = begin_image();
-  vt_tls.internal--;
+  vt_internal_end(busy);
   if (!failed) gate_set(VT_GATE_RECORDING);
 }
 
@@ -164,11 +173,13 @@ static int left_behind(uint64_t frame) {
 }
 
 vt_thread_t *vt_enter_slow(uint64_t frame) {
-  if (vt_tls.internal) return NULL;
+  if (vt_tls.quiet) return NULL;
   uint32_t gate = atomic_load_explicit(&vt_gate.value, memory_order_relaxed);
   if (gate == VT_GATE_CLOSED) {
-    if (atomic_load_explicit(&started, memory_order_acquire) == 2) vt_process_forked();
-    else start();
+    if (atomic_load_explicit(&started, memory_order_acquire) == 2)
+      vt_process_forked();
+    else
+      start();
     gate = atomic_load_explicit(&vt_gate.value, memory_order_relaxed);
   }
   if (gate == VT_GATE_STOPPED) vt_sink_count(&vt_process.sink, VT_COUNTER_LOST, 1);
@@ -229,6 +240,5 @@ void vt_process_exec(char const *path) {
 
 void vt_process_exec_failed(void) {
   if (!recording_here()) return;
-  if (!vt_process.sink.ring) vt_sink_reopen_file(&vt_process.sink);
   say_end(VT_PROCESS_EXEC_FAILED, 0, "");
 }

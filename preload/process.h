@@ -1,8 +1,9 @@
-/* The life of a process image under the shim: start, fork, exec, exit; and the per-thread state that
-   a hook enters and leaves.
+/* The life of a process image under the shim: start, fork, exec, exit; and the per-thread state
+   that a hook enters and leaves.
 
-   The gate is the one word the event path reads to learn whether to record. It lies in a page that a
-   fork wipes, so that a child, however it was forked, finds it closed and starts a trace of its own. */
+   The gate is the one word the event path reads to learn whether to record. It lies in a page that
+   a fork wipes, so that a child, however it was forked, finds it closed and starts a trace of its
+   own. */
 #ifndef VT_PRELOAD_PROCESS_H
 #define VT_PRELOAD_PROCESS_H
 
@@ -12,9 +13,9 @@
 #include "core/trace/stream.h"
 #include "core/trace/unwind.h"
 
-#define VT_LIKELY(x) __builtin_expect(!!(x), 1)
+#define VT_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define VT_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define VT_EXPORT __attribute__((visibility("default")))
+#define VT_EXPORT      __attribute__((visibility("default")))
 
 /* What one thread needs to record: reused by later threads, never unmapped. */
 typedef struct vt_thread {
@@ -28,12 +29,15 @@ typedef struct vt_thread {
 /* All thread-local storage of the shim. */
 typedef struct {
   vt_thread_t *own; /* this thread's state; NULL before its first event and after its end */
-  uint64_t busy;    /* frame address of the hook that uses `own`, 0: none */
-  uint32_t api;     /* vt_api_t + 1 set by operator new/delete for the malloc/free inside, else 0 */
-  uint32_t internal; /* > 0: calls made by the shim itself, not recorded */
-  uint32_t exiting;  /* rounds of thread-specific destructors seen; see thread.c */
-  uint32_t saw_malloc; /* a malloc or free hook ran: cxx.c asks */
+  uint64_t busy;    /* frame address of the hook that uses `own`, VT_BUSY_QUIET, or 0: none */
+  uint32_t api;     /* vt_api_t + 1 set by operator new/delete for the malloc/free inside, or
+                       VT_API_INTERNAL, or 0 */
+  uint32_t quiet;   /* > 0: events of this thread are not recorded */
+  uint32_t exiting; /* rounds of thread-specific destructors seen; see thread.c */
+  uint32_t reached; /* a hook ran: cxx.c asks */
 } vt_tls_t;
+#define VT_BUSY_QUIET   UINT64_MAX
+#define VT_API_INTERNAL UINT32_MAX
 extern __thread vt_tls_t vt_tls;
 _Static_assert(sizeof(vt_tls_t) <= 64, "dlopen of the shim needs static TLS");
 
@@ -60,12 +64,35 @@ void vt_leave_slow(vt_thread_t *t);
 /* vt_losing: an event could not be written; closes the gate when recording has stopped. */
 void vt_losing(vt_thread_t *t);
 
+/* vt_quiet_begin and vt_quiet_end bracket what is not to be recorded on this thread. `begin`
+   returns what `end` needs. */
+static inline uint64_t vt_quiet_begin(void) {
+  uint64_t busy = vt_tls.busy;
+  vt_tls.quiet++;
+  vt_tls.busy = VT_BUSY_QUIET;
+  return busy;
+}
+static inline void vt_quiet_end(uint64_t busy) {
+  vt_tls.quiet--;
+  vt_tls.busy = busy;
+}
+
+/* vt_internal_begin and vt_internal_end bracket calls into libc that the shim makes for itself:
+   what they allocate comes from the shim's own arena, so that its later free is no event either. */
+static inline uint64_t vt_internal_begin(void) {
+  vt_tls.api = VT_API_INTERNAL;
+  return vt_quiet_begin();
+}
+static inline void vt_internal_end(uint64_t busy) {
+  vt_quiet_end(busy);
+  vt_tls.api = 0;
+}
+
 /* vt_enter begins the recording of one event and returns the state to record with, owned until
    vt_leave; NULL: do not record. `frame` is the hook's frame address. */
 static inline vt_thread_t *vt_enter(void const *frame) {
   vt_thread_t *t = vt_tls.own;
-  if (VT_UNLIKELY(atomic_load_explicit(&vt_gate.value, memory_order_relaxed) !=
-                      VT_GATE_RECORDING ||
+  if (VT_UNLIKELY(atomic_load_explicit(&vt_gate.value, memory_order_relaxed) != VT_GATE_RECORDING ||
                   !t || vt_tls.busy))
     return vt_enter_slow((uint64_t)frame);
   vt_tls.busy = (uint64_t)frame;
@@ -92,16 +119,20 @@ int vt_image_open(char const **why);
 void vt_image_begin(vt_stream_t *s);
 void vt_image_process(vt_stream_t *s, vt_process_kind_t kind, uint32_t value, char const *text);
 
-/* vt_process_end records how the process ends and completes the trace; only the first call counts. */
+/* vt_process_end records how the process ends and completes the trace; only the first call counts.
+ */
 void vt_process_end(vt_process_kind_t kind, uint32_t value);
 
-/* vt_process_exec records that exec is about to replace this image, vt_process_exec_failed that it did
-   not. Only for the process the trace is of, not for its vfork children. */
+/* vt_process_exec records that exec is about to replace this image, vt_process_exec_failed that it
+   did not. Only for the process the trace is of, not for its vfork children. */
 void vt_process_exec(char const *path);
 void vt_process_exec_failed(void);
 
 /* vt_process_forked begins the trace of a forked child; does nothing when it has begun. */
 void vt_process_forked(void);
+
+/* vt_process_waiting: recording has not begun and will. */
+int vt_process_waiting(void);
 
 /* vt_say writes one line "valtrace: what: why (what to do)" to standard error, once. */
 void vt_say(char const *what, char const *why, char const *advice);

@@ -22,8 +22,8 @@ void *vt_boot_alloc(size_t align, size_t sz) {
   do {
     at = (used + HEAD_SZ + align - 1) & ~(align - 1);
     if (at + sz > VT_BOOT_ARENA_SZ) return NULL;
-  } while (!atomic_compare_exchange_weak_explicit(&arena_used, &used, at + sz,
-                                                  memory_order_relaxed, memory_order_relaxed));
+  } while (!atomic_compare_exchange_weak_explicit(&arena_used, &used, at + sz, memory_order_relaxed,
+                                                  memory_order_relaxed));
   memcpy(vt_boot_arena + at - sizeof sz, &sz, sizeof sz);
   return vt_boot_arena + at;
 }
@@ -43,7 +43,7 @@ static void next(void *function, char const *name) {
 void vt_real_find(void) {
   if (vt_real.malloc || atomic_exchange_explicit(&finding, 1, memory_order_acq_rel)) return;
   vt_real_t real = {0};
-  vt_tls.internal++;
+  uint64_t busy = vt_internal_begin();
   next(&real.malloc, "malloc");
   next(&real.calloc, "calloc");
   next(&real.realloc, "realloc");
@@ -56,6 +56,6 @@ void vt_real_find(void) {
   next(&real.malloc_usable_size, "malloc_usable_size");
   next(&real.free_sized, "free_sized");
   next(&real.free_aligned_sized, "free_aligned_sized");
-  vt_tls.internal--;
+  vt_internal_end(busy);
   vt_real = real;
 }

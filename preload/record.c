@@ -2,13 +2,16 @@
 #include "preload/record.h"
 #include "preload/hooks.h"
 
-/* text_realloc: the log has no realloc, so it is a free and an allocation; a block whose realloc failed
-   lives on and is logged anew with its usable size. */
-static void text_realloc(vt_thread_t *t, vt_stack_t const *stack, vt_kind_t kind, void *old, void *p,
-                         size_t sz) {
-  if (kind == VT_KIND_REALLOC_INTENT) vt_text_free(t, stack, old);
-  else if (p) vt_text_alloc(t, stack, p, 0, sz);
-  else if (sz) vt_text_alloc(t, stack, old, 0, vt_real.malloc_usable_size(old));
+/* text_realloc: the log has no realloc, so it is a free and an allocation; a block whose realloc
+   failed lives on and is logged anew with its usable size. */
+static void text_realloc(vt_thread_t *t, vt_stack_t const *stack, vt_kind_t kind, void *old,
+                         void *p, size_t sz) {
+  if (kind == VT_KIND_REALLOC_INTENT)
+    vt_text_free(t, stack, old);
+  else if (p)
+    vt_text_alloc(t, stack, p, 0, sz);
+  else if (sz)
+    vt_text_alloc(t, stack, old, 0, vt_real.malloc_usable_size(old));
 }
 
 static void record_realloc(vt_kind_t kind, void *old, void *p, size_t sz, vt_api_t api,
@@ -23,8 +26,10 @@ static void record_realloc(vt_kind_t kind, void *old, void *p, size_t sz, vt_api
                    .words = {(uint64_t)(done ? p : old), sz},
                    .word_cnt = 2};
   vt_capture(t, frame, &stack);
-  if (VT_UNLIKELY(t->text)) text_realloc(t, &stack, kind, old, p, sz);
-  else vt_put(t, &r, &stack);
+  if (VT_UNLIKELY(t->text))
+    text_realloc(t, &stack, kind, old, p, sz);
+  else
+    vt_put(t, &r, &stack);
   vt_leave(t);
 }
 
@@ -38,9 +43,12 @@ void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *fra
 
 void vt_record_check(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t const *stack) {
   vt_sink_t *sink = t->stream.sink;
-  vt_tls.internal++;
-  uint32_t differences = vt_unwind_check(t->stream.unwind, caller, stack, NULL);
-  vt_tls.internal--;
+  uint64_t busy = vt_internal_begin();
+  uint32_t by_libunwind = 0;
+  uint32_t differences = vt_unwind_check(t->stream.unwind, caller, stack, &by_libunwind);
+  vt_internal_end(busy);
   vt_sink_count(sink, VT_COUNTER_UNWIND_CHECKED, 1);
-  if (differences) vt_sink_count(sink, VT_COUNTER_UNWIND_DIFFERENCES, (uint64_t)differences);
+  if (!differences) return;
+  vt_sink_count(sink, VT_COUNTER_UNWIND_DIFFERENCES, differences - by_libunwind);
+  vt_sink_count(sink, VT_COUNTER_LIBUNWIND_DIFFERENCES, by_libunwind);
 }

@@ -1,8 +1,9 @@
-/* Recording one event: stamp, capture the stack, write. What every hook does after or before the real
-   call; inlined into the hooks, because this is the event path. */
+/* Recording one event: stamp, capture the stack, write. What every hook does after or before the
+   real call; inlined into the hooks, because this is the event path. */
 #ifndef VT_PRELOAD_RECORD_H
 #define VT_PRELOAD_RECORD_H
 
+#include "preload/early.h"
 #include "preload/options.h"
 #include "preload/process.h"
 #include "preload/text.h"
@@ -17,7 +18,7 @@ static inline vt_caller_t vt_caller_of(void const *frame) {
 void vt_record_check(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t const *stack);
 
 static inline __attribute__((always_inline)) void vt_capture(vt_thread_t *t, void const *frame,
-                                                              vt_stack_t *stack) {
+                                                             vt_stack_t *stack) {
   vt_caller_t caller = vt_caller_of(frame);
   vt_unwind_capture(t->stream.unwind, &caller, stack);
   if (VT_UNLIKELY(vt_options.unwind_check)) vt_record_check(t, &caller, stack);
@@ -27,16 +28,16 @@ static inline __attribute__((always_inline)) void vt_capture(vt_thread_t *t, voi
 }
 
 static inline __attribute__((always_inline)) void vt_put(vt_thread_t *t, vt_record_t const *r,
-                                                          vt_stack_t const *stack) {
+                                                         vt_stack_t const *stack) {
   vt_stream_put(&t->stream, r, stack);
   if (VT_UNLIKELY(t->stream.lost)) vt_losing(t);
 }
 
 /* vt_record_alloc records a block the real allocator has just returned. */
-static inline __attribute__((always_inline)) void
-vt_record_alloc(void *p, size_t sz, size_t align, vt_api_t api, void const *frame) {
+static inline __attribute__((always_inline)) void vt_record_alloc(void *p, size_t sz, size_t align,
+                                                                  vt_api_t api, void const *frame) {
   vt_thread_t *t = vt_enter(frame);
-  if (VT_UNLIKELY(!t)) return;
+  if (VT_UNLIKELY(!t)) return vt_early_alloc(p, sz, api, frame);
   vt_stack_t stack;
   vt_record_t r = {.tick = vt_clock_tick_ordered(t->stream.sink->clock)};
   vt_capture(t, frame, &stack);
@@ -60,9 +61,9 @@ vt_record_alloc(void *p, size_t sz, size_t align, vt_api_t api, void const *fram
 
 /* vt_record_free records a block about to be freed. */
 static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api_t api,
-                                                                  void const *frame) {
+                                                                 void const *frame) {
   vt_thread_t *t = vt_enter(frame);
-  if (VT_UNLIKELY(!t)) return;
+  if (VT_UNLIKELY(!t)) return vt_early_free(p, api, frame);
   vt_stack_t stack;
   vt_record_t r = {.w0 = VT_KIND_FREE | (uint64_t)api << VT_W0_API_SHIFT,
                    .tick = vt_clock_tick(t->stream.sink->clock),

@@ -1,8 +1,9 @@
 /* Writing records of the backtracing valloc log; see text.h.
 
-   A record is built in the thread's own buffer and written under a lock, so that records of different
-   threads never mix and the log's order is the order of events. Symbols are looked up before the lock
-   is taken. The host is protected: SIGPIPE is held back, and any failure ends recording. */
+   A record is built in the thread's own buffer and written under a lock, so that records of
+   different threads never mix and the log's order is the order of events. Symbols are looked up
+   before the lock is taken. The host is protected: SIGPIPE is held back, and any failure ends
+   recording. */
 #include "preload/text.h"
 #include "preload/options.h"
 #include "core/trace/sys.h"
@@ -43,9 +44,9 @@ static void put_number(text_t *t, uint64_t v, unsigned base, unsigned width) {
 /* put_frame writes "object(symbol+0xoff) [0xaddr]" as glibc's backtrace_symbols_fd does. */
 static void put_frame(text_t *t, uint64_t pc) {
   Dl_info info;
-  vt_tls.internal++;
+  uint64_t busy = vt_internal_begin();
   int found = dladdr((void *)pc, &info);
-  vt_tls.internal--;
+  vt_internal_end(busy);
   if (found && info.dli_fname && info.dli_fname[0]) {
     uint64_t base = info.dli_saddr ? (uint64_t)info.dli_saddr : (uint64_t)info.dli_fbase;
     put_text(t, info.dli_fname);
@@ -93,8 +94,8 @@ static int write_shielded(text_t const *t) {
   return err;
 }
 
-/* emit writes one finished record as a whole. A signal handler that interrupts the writer on its own
-   thread must not wait for it: its record is dropped. */
+/* emit writes one finished record as a whole. A signal handler that interrupts the writer on its
+   own thread must not wait for it: its record is dropped. */
 static void emit(vt_thread_t *t, text_t const *text) {
   uint32_t none = 0;
   while (!atomic_compare_exchange_weak_explicit(&lock, &none, t->tid, memory_order_acquire,

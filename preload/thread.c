@@ -1,9 +1,9 @@
 /* Thread states: handed from ended threads to new ones through a lock-free stack, so that thousands
    of short threads need the memory of the few that live at one time and find warm caches.
 
-   A thread is noticed to end by a thread-specific destructor that re-arms itself until the last round,
-   so that destructors of the program that free still find the state. Events after that borrow a state
-   for one event. */
+   A thread is noticed to end by a thread-specific destructor that re-arms itself until the last
+   round, so that destructors of the program that free still find the state. Events after that
+   borrow a state for one event. */
 #include "preload/process.h"
 #include "preload/options.h"
 #include "preload/text.h"
@@ -13,7 +13,7 @@
 #include <pthread.h>
 
 #define STATES_MAX 65536
-#define STATE_SZ (sizeof(vt_thread_t) + VT_UNWIND_STATE_SZ)
+#define STATE_SZ   (sizeof(vt_thread_t) + VT_UNWIND_STATE_SZ)
 
 __thread vt_tls_t vt_tls __attribute__((tls_model("initial-exec")));
 
@@ -86,9 +86,9 @@ void vt_thread_release(vt_thread_t *t) { push_free(t); }
 
 void vt_thread_adopt(vt_thread_t *t) {
   vt_tls.own = t;
-  vt_tls.internal++;
+  uint64_t busy = vt_internal_begin();
   pthread_setspecific(key, t);
-  vt_tls.internal--;
+  vt_internal_end(busy);
 }
 
 /* on_thread_exit runs as a thread-specific destructor. */

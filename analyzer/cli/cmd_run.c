@@ -1,7 +1,8 @@
-/* valtrace run: starts the collector and the program, passes signals on, returns the program's status.
+/* valtrace run: starts the collector and the program, passes signals on, returns the program's
+   status.
 
-   The collector is a process of its own (analyzer/collector): this one only waits, so that it can be
-   stopped and continued with the program without stopping anything that is being recorded. */
+   The collector is a process of its own (analyzer/collector): this one only waits, so that it can
+   be stopped and continued with the program without stopping anything that is being recorded. */
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/error.h"
 #include "analyzer/collector/collector.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,10 +28,13 @@ typedef struct {
 
 static char const help[] =
     "usage: valtrace run [-o PATTERN] [options] [--] PROGRAM [ARG...]\n\n"
-    "Records PROGRAM and every process it forks or executes, one trace for each process image, and\n"
-    "returns PROGRAM's exit status (128 + signal if it was killed). The program's output is untouched.\n\n"
+    "Records PROGRAM and every process it forks or executes, one trace for each process image, "
+    "and\n"
+    "returns PROGRAM's exit status (128 + signal if it was killed). The program's output is "
+    "untouched.\n\n"
     "  -o, --output PATTERN  name of the traces: %p pid, %n program, %h host, %% percent sign\n"
-    "                        (default: " VT_NAME_DEFAULT "). Without %p it names the last image of\n"
+    "                        (default: " VT_NAME_DEFAULT
+    "). Without %p it names the last image of\n"
     "                        PROGRAM itself; others get .PID.N before the extension\n"
     "  -q, --quiet           no note of what was written\n"
     "      --no-children     record PROGRAM only (exec is followed)\n"
@@ -38,9 +43,17 @@ static char const help[] =
     "      --no-symbols      do not embed symbols: they are looked up when a report is made\n"
     "      --report          print the text report of PROGRAM at the end\n"
     "      --help            this text\n\n"
-    "Exit status: PROGRAM's; 2 usage; 125 valtrace failed; 126 PROGRAM cannot be executed; 127 not found.\n";
+    "Exit status: PROGRAM's; 2 usage; 125 valtrace failed; 126 PROGRAM cannot be executed; 127 not "
+    "found.\n";
 
-enum { OPT_NO_CHILDREN = 256, OPT_NO_FREE_STACKS, OPT_MAX_DEPTH, OPT_NO_SYMBOLS, OPT_REPORT, OPT_HELP };
+enum {
+  OPT_NO_CHILDREN = 256,
+  OPT_NO_FREE_STACKS,
+  OPT_MAX_DEPTH,
+  OPT_NO_SYMBOLS,
+  OPT_REPORT,
+  OPT_HELP
+};
 
 static struct option const long_options[] = {
     {"output", required_argument, NULL, 'o'},
@@ -160,7 +173,7 @@ static void block_signals(sigset_t *before) {
 static int follow(pid_t pid) {
   sigset_t set;
   sigfillset(&set);
-  for (int status; ; ) {
+  for (int status;;) {
     pid_t got = waitpid(pid, &status, WNOHANG | WUNTRACED);
     if (got == pid && WIFSTOPPED(status)) {
       raise(SIGSTOP); /* the shell must see its job stopped; SIGCONT then wakes both */
@@ -197,9 +210,7 @@ static void print_note(vt_collector_summary_t const *s, char const *program) {
 static void print_problems(vt_collector_summary_t const *s, char const *program, int explained) {
   char why[128];
   if (s->failed) {
-    snprintf(why, sizeof why, "%u trace%s not written completely: %s", s->failed,
-             s->failed == 1 ? "" : "s", strerror(-s->error));
-    vt_error_say(program, why, "choose another place with -o");
+    vt_error_print(&s->error);
   } else if (s->lost) {
     snprintf(why, sizeof why, "recording stopped early, %llu events are missing",
              (unsigned long long)s->lost);
@@ -227,6 +238,24 @@ static void finish(options_t const *o, int control, vt_collector_order_t const *
   print_problems(s, program, explained);
 }
 
+/* writable_folder makes the folder the traces go to, as far as its name is fixed, and checks that a
+   file can be made there: better now than after hours of recording. Returns 0 or errno. */
+static int writable_folder(char const *pattern) {
+  char folder[PATH_MAX];
+  size_t n = strcspn(pattern, "%");
+  while (n > 1 && pattern[n - 1] != '/') n--;
+  for (size_t i = 1; i <= n; i++) {
+    if (pattern[i] != '/' && i != n) continue;
+    memcpy(folder, pattern, i);
+    folder[i] = '\0';
+    if (mkdir(folder, 0777) && errno != EEXIST && errno != EROFS) return errno;
+  }
+  struct stat st;
+  if (stat(folder, &st)) return errno;
+  if (!S_ISDIR(st.st_mode)) return ENOTDIR;
+  return access(folder, W_OK | X_OK) ? errno : 0;
+}
+
 static int failed(char const *what, int error) {
   vt_error_say(what, strerror(error), "nothing was started");
   return VT_EXIT_RUN_FAILED;
@@ -247,7 +276,9 @@ int vt_cmd_run(int argc, char **argv) {
   argv += optind;
   if (shim_path(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
   if (absolute_pattern(pattern, sizeof pattern, o.output)) return failed(o.output, ENAMETOOLONG);
-  int error = vt_ring_make(&ring);
+  int error = writable_folder(pattern);
+  if (error) return failed(pattern, error);
+  error = vt_ring_make(&ring);
   if (error) return failed("shared memory for the recording", -error);
   vt_collector_options_t options = {.pattern = pattern, .symbols = !o.no_symbols};
   block_signals(&before);

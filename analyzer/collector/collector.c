@@ -1,7 +1,8 @@
-/* See collector.h. One thread polls: the ring for full segments, processes for their end, the socket
-   for processes that ask for the ring, and `run` for orders. */
+/* See collector.h. One thread polls: the ring for full segments, processes for their end, the
+   socket for processes that ask for the ring, and `run` for orders. */
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/drain.h"
+#include "analyzer/trace/embed.h"
 #include "analyzer/util/mem.h"
 
 #include <errno.h>
@@ -10,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define POLL_MIN_MS 1
 #define POLL_MAX_MS 5
-#define FLUSH_NS ((uint64_t)1000000000)
-#define SAMPLE_NS ((uint64_t)100000000)
+#define FLUSH_NS    ((uint64_t)1000000000)
+#define SAMPLE_NS   ((uint64_t)100000000)
 
 typedef struct {
   vt_drain_t drain;
@@ -58,7 +60,8 @@ static void end_dead(collector_t *c) {
   vt_drain_full(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
-    if (image->ended) continue;
+    /* Of the first process `run` tells, with its wait status. */
+    if (image->ended || (image->first && !c->first_over)) continue;
     struct pollfd p = {.fd = image->pidfd, .events = POLLIN};
     int gone = image->pidfd < 0 ? kill(image->pid, 0) && errno == ESRCH : poll(&p, 1, 0) > 0;
     if (gone || (image->first && c->first_over))
@@ -82,18 +85,18 @@ static void wait_for_work(collector_t *c, int timeout_ms) {
   end_dead(c);
 }
 
-/* look_after does what is due from time to time: flushing, sampling memory, noticing a full disk. */
+/* look_after does what is due from time to time: flushing, sampling memory, noticing a full disk.
+ */
 static void look_after(collector_t *c) {
   uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
   int flush = now >= c->next_flush, sample = now >= c->next_sample;
   if (flush) vt_drain_partial(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt && (flush || sample); i++) {
     vt_image_t *image = c->drain.images[i];
-    if (image->ended || !image->writer) continue;
+    if (image->ended) continue;
     if (sample) vt_image_sample(image, (vt_clock_kind_t)c->end->ring->clock);
-    if (flush) vt_trace_writer_flush(image->writer);
-    if (!image->error) image->error = vt_trace_writer_error(image->writer);
-    if (image->error)
+    if (flush) vt_image_flush(image);
+    if (image->error.what[0])
       atomic_store_explicit(&c->end->ring->stop, VT_STOPPED_SPACE, memory_order_relaxed);
   }
   if (flush) c->next_flush = now + FLUSH_NS;
@@ -101,30 +104,29 @@ static void look_after(collector_t *c) {
 }
 
 static void embed_symbols(collector_t *c) {
-  if (!c->options->symbols) return;
-  vt_symbols_t *symbols = vt_symbols_new();
-  for (size_t i = 0; i < c->drain.images_cnt; i++)
-    if (c->drain.images[i]->ended) vt_image_symbols(c->drain.images[i], symbols);
-  vt_symbols_delete(symbols);
+  for (size_t i = 0; c->drain.symbols && i < c->drain.images_cnt; i++) {
+    vt_image_t *image = c->drain.images[i];
+    if (!image->ended || image->symbolized || image->error.what[0]) continue;
+    image->symbolized = 1;
+    vt_embed_symbols(image->path, c->drain.symbols, &image->error);
+    struct stat st;
+    if (stat(image->path, &st) == 0) image->bytes = (uint64_t)st.st_size;
+  }
 }
 
 static void answer(collector_t *c) {
   vt_collector_summary_t s = {.living = (uint32_t)living(c)};
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
-    if (image->error) {
-      if (!s.failed++) s.error = image->error;
-      if (!image->writer) continue;
-    }
-    if (!image->ended) continue;
+    if (image->error.what[0] && !s.failed++) s.error = image->error;
+    if (!image->ended || !image->events) continue;
     s.traces++;
-    s.events += vt_trace_writer_events(image->writer);
-    s.bytes += vt_trace_writer_bytes(image->writer);
-    if (image->first) {
-      strcpy(s.first, image->path);
-      s.stopped = image->stopped;
-      s.lost = image->lost;
-    }
+    s.events += image->events;
+    s.bytes += image->bytes;
+    if (!image->first) continue;
+    strcpy(s.first, image->path);
+    s.stopped = image->stopped;
+    s.lost = image->lost;
   }
   if (c->control >= 0) {
     (void)!send(c->control, &s, sizeof s, MSG_NOSIGNAL);
@@ -133,8 +135,8 @@ static void answer(collector_t *c) {
   }
 }
 
-/* answer_early lets run return while processes live on: a child names the code in the complete traces,
-   which takes too long for the ring to wait, and answers. */
+/* answer_early lets run return while processes live on: a child names the code in the complete
+   traces, which takes too long for the ring to wait, and answers. */
 static void answer_early(collector_t *c) {
   pid_t child = fork();
   if (child == 0) {
@@ -153,6 +155,8 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   c = (collector_t){.end = end, .options = options, .control = control, .wait_status = -1};
   c.drain.ring = end->ring;
   c.drain.naming.pattern = options->pattern;
+  c.drain.codec = vt_codec_new();
+  c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;
   int idle_ms = POLL_MIN_MS;
   while (!c.first_over || living(&c)) {
     idle_ms = vt_drain_full(&c.drain) ? POLL_MIN_MS : idle_ms + 1;
@@ -168,4 +172,6 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   embed_symbols(&c);
   answer(&c);
   for (size_t i = 0; i < c.drain.images_cnt; i++) vt_image_delete(c.drain.images[i]);
+  vt_codec_delete(c.drain.codec);
+  if (c.drain.symbols) vt_symbols_delete(c.drain.symbols);
 }

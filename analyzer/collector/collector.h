@@ -1,14 +1,16 @@
 /* The collector: a process beside the traced ones that drains the ring into trace files.
 
-   It runs in a process group of its own, so that nothing typed at the terminal reaches it, and talks
-   to `valtrace run` over one socket pair: run tells how the program ended, the collector answers with
-   what was written. When processes of the program live on, it answers at once and serves them. */
+   It runs in a process group of its own, so that nothing typed at the terminal reaches it, and
+   talks to `valtrace run` over one socket pair: run tells how the program ended, the collector
+   answers with what was written. When processes of the program live on, it answers at once and
+   serves them. */
 #ifndef VT_ANALYZER_COLLECTOR_COLLECTOR_H
 #define VT_ANALYZER_COLLECTOR_COLLECTOR_H
 
 #include <limits.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "analyzer/cli/error.h"
 #include "analyzer/collector/ring.h"
 
 typedef struct {
@@ -26,17 +28,17 @@ typedef struct {
 /* collector → run, once, when the first process's traces are complete. */
 typedef struct {
   uint64_t events, bytes;
-  uint32_t traces; /* complete ones */
-  uint32_t living; /* processes that are still recorded */
-  uint32_t failed; /* traces that could not be written; why is -errno of the first */
-  int error;
-  uint32_t stopped;    /* vt_stopped_t if the first process's recording stopped early */
-  uint64_t lost;       /* events lost by it */
+  uint32_t traces;      /* complete ones */
+  uint32_t living;      /* processes that are still recorded */
+  uint32_t failed;      /* traces that could not be written, or not completely */
+  vt_error_t error;     /* of the first of these */
+  uint32_t stopped;     /* vt_stopped_t if the first process's recording stopped early */
+  uint64_t lost;        /* events lost by it */
   char first[PATH_MAX]; /* trace of the first process's last image; "": none */
 } vt_collector_summary_t;
 
-/* vt_collector_serve is the collector's whole life; `control` is its end of the socket pair. Returns
-   when no traced process is left. Exits never. */
+/* vt_collector_serve is the collector's whole life; `control` is its end of the socket pair.
+   Returns when no traced process is left. Exits never. */
 void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t const *options);
 
 #endif

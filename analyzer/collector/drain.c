@@ -1,8 +1,9 @@
-/* See drain.h. Ring content is hostile input: a segment is copied out, its committed length checked,
-   before anything of it is decoded.
+/* See drain.h. Ring content is hostile input: a segment is copied out, its committed length
+   checked, before anything of it is decoded.
 
-   Segments of a stream are numbered. A scan may meet a later one first, because it looks at the states
-   one after the other while threads go on: it waits for its predecessor until the next scan. */
+   Segments of a stream are numbered. A scan may meet a later one first, because it looks at the
+   states one after the other while threads go on: it waits for its predecessor until the next scan.
+ */
 #include "analyzer/collector/drain.h"
 #include "analyzer/collector/ring.h"
 #include "analyzer/util/mem.h"
@@ -63,34 +64,34 @@ static vt_image_t *image_of(vt_drain_t *d, uint32_t slot) {
   pid_t pid = (pid_t)vt_load32(header + VT_HEADER_OFF_PID);
   for (size_t i = 0; i < d->images_cnt; i++) /* exec: the old image of this process is over */
     if (!d->images[i]->ended && d->images[i]->pid == pid) vt_drain_image(d, d->images[i], -1);
-  vt_image_t *image =
-      vt_image_new(&d->naming, d->images, d->images_cnt, id, slot, header, sz);
+  vt_image_t *image = vt_image_new(&d->naming, d->images, d->images_cnt, id, slot, header, sz,
+                                   d->codec, d->symbols);
   VT_PUSH(d->images, image);
   vt_image_sample(image, (vt_clock_kind_t)d->ring->clock);
   return d->by_slot[slot] = image;
+}
+
+static uint32_t stream_of(vt_drain_t *d, uint32_t i) {
+  uint32_t stream = vt_load32(vt_ring_segment(d->ring, i) + VT_SEGMENT_OFF_WRITER);
+  return stream < 65536 ? stream : 0;
 }
 
 /* feed hands the records [consumed,committed) of segment i to the image's file. */
 static void feed(vt_drain_t *d, vt_image_t *image, uint32_t i) {
   static uint8_t copy[VT_SEGMENT_SZ];
   uint32_t committed = committed_of(d->ring, i), from = d->consumed[i];
-  if (committed <= from || !image->writer) return;
+  if (committed <= from || !image->open) return;
   uint8_t const *segment = vt_ring_segment(d->ring, i);
   memcpy(copy, segment, VT_SEGMENT_RECORDS_OFF);
   memcpy(copy + VT_SEGMENT_RECORDS_OFF + from, segment + VT_SEGMENT_RECORDS_OFF + from,
          committed - from);
-  vt_trace_writer_segment(image->writer, copy, from, committed);
+  vt_image_records(image, stream_of(d, i), copy, from, committed);
   d->consumed[i] = committed;
 }
 
 static void release(vt_drain_t *d, uint32_t i) {
   d->consumed[i] = 0;
   vt_ring_give_back(d->ring, i);
-}
-
-static uint32_t stream_of(vt_drain_t *d, uint32_t i) {
-  uint32_t stream = vt_load32(vt_ring_segment(d->ring, i) + VT_SEGMENT_OFF_WRITER);
-  return stream < 65536 ? stream : 0;
 }
 
 static uint32_t number_of(vt_drain_t *d, uint32_t i) {
@@ -103,9 +104,9 @@ static int take_full(vt_drain_t *d, uint32_t i) {
   if (word == VT_SEGMENT_FREE) return 0;
   vt_image_t *image = image_of(d, VT_SEGMENT_OWNER(word));
   if (!image || (word & VT_SEGMENT_STATE_MASK) != VT_SEGMENT_FULL) return 0;
-  uint32_t *expected = vt_image_expected(image, stream_of(d, i));
-  if (number_of(d, i) != *expected) return 0;
-  ++*expected;
+  vt_image_stream_t *stream = vt_image_stream(image, stream_of(d, i));
+  if (number_of(d, i) != stream->next_number) return 0;
+  stream->next_number++;
   feed(d, image, i);
   release(d, i);
   return 1;
@@ -142,7 +143,8 @@ void vt_drain_partial(vt_drain_t *d) {
     uint64_t word = state_of(d->ring, i);
     if ((word & VT_SEGMENT_STATE_MASK) != VT_SEGMENT_ACTIVE || !committed_of(d->ring, i)) continue;
     vt_image_t *image = image_of(d, VT_SEGMENT_OWNER(word));
-    if (image && number_of(d, i) == *vt_image_expected(image, stream_of(d, i))) feed(d, image, i);
+    if (image && number_of(d, i) == vt_image_stream(image, stream_of(d, i))->next_number)
+      feed(d, image, i);
   }
 }
 

@@ -7,10 +7,13 @@
 typedef struct {
   vt_ring_t *ring;
   vt_naming_t naming;
-  vt_image_t **images; /* all of the run, in order of appearance */
+  vt_codec_t *codec;     /* shared by all images */
+  vt_symbols_t *symbols; /* NULL: not wanted */
+  vt_image_t **images;   /* all of the run, in order of appearance */
   size_t images_cnt, images_cap;
   vt_image_t *by_slot[VT_RING_IMAGES]; /* the living ones */
-  uint32_t consumed[VT_RING_SEGMENTS]; /* bytes of records already taken from an unfinished segment */
+  uint32_t
+      consumed[VT_RING_SEGMENTS]; /* bytes of records already taken from an unfinished segment */
 } vt_drain_t;
 
 /* vt_drain_full takes all finished segments; returns how many. Images that appear are added. */
@@ -20,7 +23,8 @@ size_t vt_drain_full(vt_drain_t *d);
    killed has lost little. */
 void vt_drain_partial(vt_drain_t *d);
 
-/* vt_drain_image takes what an ended image left, finished or not, and frees its segments and slot. */
+/* vt_drain_image takes what an ended image left, finished or not, and frees its segments and slot.
+ */
 void vt_drain_image(vt_drain_t *d, vt_image_t *image, int wait_status);
 
 #endif

@@ -4,46 +4,20 @@
 #include "core/trace/message.h"
 #include "core/trace/name.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* header_string reads the n-th string of a header; returns its size, or -1. */
-static ssize_t header_string(uint8_t const *header, size_t sz, unsigned n, uint8_t const **out) {
-  size_t at = VT_HEADER_OFF_STRINGS;
-  for (;; n--) {
-    if (at + 4 > sz) return -1;
-    uint32_t len = vt_load32(header + at);
-    if (len > sz - at - 4) return -1;
-    *out = header + at + 4;
-    if (!n) return (ssize_t)len;
-    at += 4 + len;
-  }
-}
+#define MODULE_STRINGS 44 /* offset of the build-id in a MODULE message */
 
-static void copy_string(char *out, size_t cap, uint8_t const *header, size_t sz, unsigned n) {
-  uint8_t const *s = NULL;
-  ssize_t len = header_string(header, sz, n, &s);
-  if (len < 0) len = 0;
-  if ((size_t)len >= cap) len = (ssize_t)cap - 1;
-  if (len) memcpy(out, s, (size_t)len);
-  out[len] = '\0';
-}
-
-static void make_parents(char const *path) {
-  char folder[PATH_MAX];
-  for (size_t i = 1; path[i] && i < sizeof folder; i++) {
-    if (path[i] != '/') continue;
-    memcpy(folder, path, i);
-    folder[i] = '\0';
-    mkdir(folder, 0777);
-  }
+static void copy_string(char *out, size_t cap, char const *p, uint32_t sz) {
+  size_t n = sz < cap ? sz : cap - 1;
+  if (n) memcpy(out, p, n);
+  out[n] = '\0';
 }
 
 static void numbered(char *out, char const *name, pid_t pid) {
@@ -53,14 +27,15 @@ static void numbered(char *out, char const *name, pid_t pid) {
   while (access(out, F_OK) == 0);
 }
 
-/* choose_path applies the naming rules; an earlier image of this run that has the name makes room. */
+/* choose_path applies the naming rules; an earlier image of this run that has the name makes room.
+ */
 static int choose_path(vt_image_t *image, vt_naming_t const *naming, vt_image_t **earlier,
-                       size_t earlier_cnt, uint8_t const *header, size_t sz) {
+                       size_t earlier_cnt, vt_header_t const *h) {
   char program[PATH_MAX], host[256], name[PATH_MAX];
-  copy_string(host, sizeof host, header, sz, 0);
-  copy_string(program, sizeof program, header, sz, 1);
+  copy_string(host, sizeof host, h->host, h->host_sz);
+  copy_string(program, sizeof program, h->executable, h->executable_sz);
   if (vt_name_expand(name, sizeof name, naming->pattern, (uint32_t)image->pid, program, host) < 0)
-    return -ENAMETOOLONG;
+    return -1;
   if (!image->first && !vt_name_has_pid(naming->pattern)) {
     numbered(image->path, name, image->pid);
     return 0;
@@ -72,46 +47,91 @@ static int choose_path(vt_image_t *image, vt_naming_t const *naming, vt_image_t 
     if (rename(name, aside) == 0) strcpy(earlier[i]->path, aside);
   }
   strcpy(image->path, name);
-  unlink(name);
   return 0;
 }
 
-/* on_message learns from the process's messages how it says it ended. */
-static void on_message(void *context, uint32_t type, uint8_t const *payload, size_t sz) {
-  vt_image_t *image = context;
-  if (type != VT_CHUNK_PROCESS || sz < 16) return;
+/* on_end learns from the process's message how it says it ended. */
+static void on_end(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
+  if (sz < 16) return;
   uint32_t kind = vt_load32(payload + 8);
   if (kind == VT_PROCESS_EXIT || kind == VT_PROCESS_EXEC) image->said_end = (int)kind;
   if (kind == VT_PROCESS_EXEC_FAILED) image->said_end = 0;
 }
 
+/* on_module opens the module's file through the process's own root: it may be gone, or another one,
+   when symbols are looked up. */
+static void on_module(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
+  char path[PATH_MAX], rooted[PATH_MAX + 32];
+  if (!image->symbols || sz < MODULE_STRINGS + 4) return;
+  uint32_t id_sz = vt_load32(payload + MODULE_STRINGS);
+  uint8_t const *id = payload + MODULE_STRINGS + 4;
+  if (id_sz > sz - MODULE_STRINGS - 4 || sz - MODULE_STRINGS - 4 - id_sz < 4) return;
+  uint32_t path_sz = vt_load32(id + id_sz);
+  if (path_sz > sz - MODULE_STRINGS - 8 - id_sz) return;
+  copy_string(path, sizeof path, (char const *)id + id_sz + 4, path_sz);
+  snprintf(rooted, sizeof rooted, "/proc/%d/root%s", image->pid, path);
+  vt_symbols_module(image->symbols, path, open(rooted, O_RDONLY | O_CLOEXEC), id, id_sz);
+}
+
+/* on_message copies a message of the process into the file. */
+static void on_message(void *context, uint16_t type, uint8_t const *payload, uint32_t sz) {
+  vt_image_t *image = context;
+  if (type == VT_CHUNK_IMAGE) return;
+  if (type == VT_CHUNK_PROCESS) on_end(image, payload, sz);
+  if (type == VT_CHUNK_MODULE) on_module(image, payload, sz);
+  vt_packer_message(&image->packer, (vt_chunk_type_t)type, payload, sz);
+}
+
 vt_image_t *vt_image_new(vt_naming_t const *naming, vt_image_t **earlier, size_t earlier_cnt,
-                         uint64_t id, uint32_t slot, uint8_t const *header, size_t sz) {
+                         uint64_t id, uint32_t slot, uint8_t const *header, size_t sz,
+                         vt_codec_t *codec, vt_symbols_t *symbols) {
   vt_image_t *image = vt_mem_new(1, sizeof *image);
+  vt_header_t h;
   image->id = id;
   image->slot = slot;
-  image->pid = (pid_t)vt_load32(header + VT_HEADER_OFF_PID);
+  image->symbols = symbols;
+  image->pidfd = -1;
+  if (!vt_header_parse(&h, "a process", header, sz, &image->error)) return image;
+  image->pid = (pid_t)h.pid;
   image->first = image->pid == naming->first_pid;
   image->pidfd = (int)syscall(SYS_pidfd_open, image->pid, 0);
-  image->error = choose_path(image, naming, earlier, earlier_cnt, header, sz);
-  if (image->error) return image;
-  image->writer = vt_trace_writer_new(image->path, header, sz);
-  if (!image->writer && errno == ENOENT) {
-    make_parents(image->path);
-    image->writer = vt_trace_writer_new(image->path, header, sz);
+  if (choose_path(image, naming, earlier, earlier_cnt, &h)) {
+    vt_error_set(&image->error, naming->pattern, "the name is too long", "use a shorter -o");
+    return image;
   }
-  if (image->writer) vt_trace_writer_on_message(image->writer, on_message, image);
-  else image->error = -errno;
+  vt_writer_t *writer = vt_writer_open(image->path, &image->error);
+  if (!writer) return image;
+  image->open = 1;
+  vt_packer_open(&image->packer, writer, codec, &h);
   return image;
 }
 
-uint32_t *vt_image_expected(vt_image_t *image, uint32_t stream) {
-  while (image->next_number_cnt <= stream) VT_PUSH(image->next_number, 0);
-  return &image->next_number[stream];
+vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream) {
+  while (image->streams_cnt <= stream) VT_PUSH(image->streams, (vt_image_stream_t){0});
+  return &image->streams[stream];
 }
 
-static void put_message(vt_image_t *image, uint32_t type, vt_message_t const *m) {
-  if (image->writer) vt_trace_writer_message(image->writer, type, m->data, m->sz);
+void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment, uint32_t from,
+                      uint32_t to) {
+  vt_raw_stream_t *raw = &vt_image_stream(image, stream)->raw;
+  if (!image->open) return;
+  vt_raw_sink_t sink = {.trie = &image->packer.trie,
+                        .no_free_stacks =
+                            !!(image->packer.header.optional & VT_OPTIONAL_NO_FREE_STACKS),
+                        .message = on_message,
+                        .context = image};
+  if (from == 0) vt_raw_begin(raw, segment);
+  while (from < to) {
+    uint32_t before = from;
+    vt_event_t *room = vt_packer_room(&image->packer, stream);
+    size_t n = vt_raw_decode(raw, &sink, segment, &from, to, room, VT_PACKER_BATCH);
+    vt_packer_add(&image->packer, stream, n);
+    if (from == before && !n) break;
+  }
+}
+
+static void put_message(vt_image_t *image, vt_chunk_type_t type, vt_message_t const *m) {
+  if (image->open) vt_packer_message(&image->packer, type, m->data, m->sz);
 }
 
 void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock) {
@@ -148,7 +168,9 @@ static void put_counters(vt_image_t *image, vt_ring_image_t *slot) {
   vt_message_u64(&m, VT_COUNTER_MAX);
   for (uint64_t c = 1; c <= VT_COUNTER_MAX; c++) {
     vt_message_u64(&m, c);
-    vt_message_u64(&m, atomic_load_explicit(&slot->counters[c], memory_order_relaxed));
+    vt_message_u64(&m, c == VT_COUNTER_EVENTS
+                           ? image->packer.events
+                           : atomic_load_explicit(&slot->counters[c], memory_order_relaxed));
   }
   put_message(image, VT_CHUNK_COUNTERS, &m);
 }
@@ -162,35 +184,51 @@ static void put_clock(vt_image_t *image, vt_clock_kind_t clock) {
   put_message(image, VT_CHUNK_CLOCK, &m);
 }
 
+static void note_failure(vt_image_t *image, int error) {
+  if (!error || image->error.what[0]) return;
+  vt_error_set(&image->error, image->path, strerror(error), "make room or choose another place");
+}
+
+void vt_image_flush(vt_image_t *image) {
+  if (!image->open) return;
+  vt_packer_flush(&image->packer);
+  note_failure(image, vt_writer_failed(image->packer.writer));
+}
+
+static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {
+  if (image->stopped) put_process(image, tick, VT_PROCESS_STOPPED, image->stopped);
+  if (wait_status >= 0 && WIFSIGNALED(wait_status))
+    put_process(image, tick, VT_PROCESS_SIGNAL, (uint32_t)WTERMSIG(wait_status));
+  else if (image->said_end)
+    return;
+  else if (wait_status >= 0)
+    put_process(image, tick, VT_PROCESS_EXIT, (uint32_t)WEXITSTATUS(wait_status));
+  else
+    put_process(image, tick, VT_PROCESS_VANISHED, 0);
+}
+
 void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t clock,
                   int wait_status) {
-  uint64_t tick = vt_clock_tick(clock);
-  uint32_t stopped = atomic_load_explicit(&slot->stopped, memory_order_relaxed);
   image->ended = 1;
-  image->stopped = stopped;
+  image->stopped = atomic_load_explicit(&slot->stopped, memory_order_relaxed);
   image->lost = atomic_load_explicit(&slot->counters[VT_COUNTER_LOST], memory_order_relaxed);
   if (image->pidfd >= 0) close(image->pidfd);
   image->pidfd = -1;
-  if (!image->writer) return;
-  if (wait_status >= 0 && WIFSIGNALED(wait_status))
-    put_process(image, tick, VT_PROCESS_SIGNAL, (uint32_t)WTERMSIG(wait_status));
-  else if (!image->said_end) put_process(image, tick, VT_PROCESS_VANISHED, 0);
-  if (stopped) put_process(image, tick, VT_PROCESS_STOPPED, stopped);
+  if (!image->open) return;
+  vt_packer_flush(&image->packer);
+  put_end(image, vt_clock_tick(clock), wait_status);
   put_counters(image, slot);
   put_clock(image, clock);
-  int error = vt_trace_writer_finish(image->writer);
-  if (!image->error) image->error = error;
-}
-
-void vt_image_symbols(vt_image_t *image, vt_symbols_t *symbols) {
-  if (!image->writer || image->error || image->symbolized) return;
-  image->symbolized = 1;
-  image->error = vt_trace_writer_symbols(image->writer, symbols);
+  image->events = image->packer.events;
+  vt_writer_flush(image->packer.writer);
+  image->bytes = vt_writer_bytes(image->packer.writer);
+  note_failure(image, vt_packer_finish(&image->packer, 1));
+  image->open = 0;
 }
 
 void vt_image_delete(vt_image_t *image) {
-  if (image->writer) vt_trace_writer_delete(image->writer);
+  for (size_t i = 0; i < image->streams_cnt; i++) vt_raw_stream_fini(&image->streams[i].raw);
   if (image->pidfd >= 0) close(image->pidfd);
-  free(image->next_number);
+  free(image->streams);
   free(image);
 }

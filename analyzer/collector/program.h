@@ -14,7 +14,7 @@ char const *vt_program_obstacle(char const *file);
 void vt_program_environment(char const *shim, char const *const *more);
 
 /* vt_program_start forks and executes argv with the signal mask `mask`. Returns the pid, or 0 with
-   *error set to errno of the exec; -1 when fork fails (errno). */
+ *error set to errno of the exec; -1 when fork fails (errno). */
 pid_t vt_program_start(char **argv, void const *mask, int *error);
 
 #endif

@@ -67,7 +67,8 @@ int vt_ring_make(vt_ring_end_t *end) {
   if (fd < 0) return -errno;
   end->fd = move_high(fd);
   if (ftruncate(end->fd, (off_t)VT_RING_SZ)) return -errno;
-  end->ring = mmap(NULL, VT_RING_SZ, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, end->fd, 0);
+  end->ring =
+      mmap(NULL, VT_RING_SZ, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, end->fd, 0);
   if (end->ring == MAP_FAILED) return -errno;
   end->ring->nonce = nonce;
   end->ring->clock = clock_kind();

@@ -7,8 +7,8 @@
 
 typedef struct {
   vt_ring_t *ring;
-  int fd;     /* of the memfd; inheritable, with a high number */
-  int socket; /* listening, close-on-exec */
+  int fd;         /* of the memfd; inheritable, with a high number */
+  int socket;     /* listening, close-on-exec */
   char spec[128]; /* value of VT_RING_ENV */
 } vt_ring_end_t;
 

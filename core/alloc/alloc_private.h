@@ -5,10 +5,10 @@
 
    Who holds a superblock.  A superblock with free blocks is either in a slot (one per size class
    and concurrency group), or on the class's stack, or held by the one thread that took it from
-   there; only the holder takes blocks out of it or gives it up.  One without free blocks is
-   nowhere; the free that puts the first block back becomes its holder.  free_blocks tells these
-   apart atomically: the holder that takes the last block sees the mask become 0, the free that
-   comes next sees it leave 0.
+   there; only the holder takes blocks out of it or gives it up.  The holder has the blocks of local
+   for itself; frees go to remote, from where the holder collects them when local is used up.  A
+   superblock without any free block is detached: remote is marked, it is nowhere, and the free that
+   takes the mark off becomes its holder.
 
    A slot is borrowed by exchanging SLOT_BUSY for its content.  Only a borrower stores anything
    else, so that it can give the superblock back with a plain release store.  Whoever finds
@@ -28,11 +28,13 @@
 #define ALLOC_CLASS_LARGE (127UL)
 
 typedef struct {
-  uint hdr; /* of this superblock in its parent's, like that of a malloc */
-  uint pad;
-  ulong free_blocks; /* bit per block; atomic */
-  ulong next;        /* gaddr of the next superblock on the stack */
+  ulong link;  /* gaddr>>3 of the next superblock on the stack in the high 44 bits; in the low 6 the
+                  block of the parent superblock that this one is */
+  ulong local; /* bit per free block, the holder's */
+  ulong remote; /* bit per freed block, and REMOTE_DETACHED */
 } superblock_t;
+
+#define REMOTE_DETACHED (1UL << 63)
 
 /* The layout of fd_alloc_t. */
 typedef struct __attribute__((aligned(128))) {

@@ -23,6 +23,15 @@ static inline ulong blocks_all(ulong class) {
   return FD_ULONG_MASK_LSB(fd_alloc_sizeclass_cfg[class].block_cnt);
 }
 
+/* Next on the stack as gaddr>>3. */
+static inline ulong link_next(superblock_t const *sb) {
+  return __atomic_load_n(&sb->link, __ATOMIC_RELAXED) >> 20;
+}
+static inline void link_set(superblock_t *sb, ulong next) {
+  ulong block = __atomic_load_n(&sb->link, __ATOMIC_RELAXED) & 63UL;
+  __atomic_store_n(&sb->link, next << 20 | block, __ATOMIC_RELAXED);
+}
+
 static inline uint hdr_pack(ulong class, ulong block, ulong off) {
   return (uint)(class | block << 7 | off << 13);
 }
@@ -38,10 +47,14 @@ static void stack_push(alloc_t *alloc, ulong class, ulong gaddr) {
   ulong old = __atomic_load_n(top, __ATOMIC_RELAXED);
   ulong new;
   do {
-    __atomic_store_n(&sb->next, fd_ulong_extract_lsb(old, 44) << 3, __ATOMIC_RELAXED);
+    link_set(sb, fd_ulong_extract_lsb(old, 44));
     new = (((old >> 44) + 1UL) << 44) | gaddr >> 3;
     /* linearization point; release pairs with the acquire of stack_pop */
   } while (!__atomic_compare_exchange_n(top, &old, new, 1, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+static inline ulong stack_top(alloc_t const *alloc, ulong class) {
+  return fd_ulong_extract_lsb(__atomic_load_n(&alloc->stack[class], __ATOMIC_ACQUIRE), 44) << 3;
 }
 
 /* The caller holds the superblock returned; 0 if there is none. */
@@ -54,8 +67,7 @@ static ulong stack_pop(alloc_t *alloc, ulong class) {
     gaddr = fd_ulong_extract_lsb(old, 44) << 3;
     if (!gaddr) return 0UL;
     /* it may be popped and reused meanwhile: then this reads anything and the version differs */
-    ulong next = __atomic_load_n(&superblock_at(alloc, gaddr)->next, __ATOMIC_RELAXED);
-    new = (((old >> 44) + 1UL) << 44) | fd_ulong_extract_lsb(next >> 3, 44);
+    new = (((old >> 44) + 1UL) << 44) | link_next(superblock_at(alloc, gaddr));
     /* linearization point; acquire pairs with the release of stack_push */
   } while (!__atomic_compare_exchange_n(top, &old, new, 1, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE));
   return gaddr;
@@ -63,8 +75,18 @@ static ulong stack_pop(alloc_t *alloc, ulong class) {
 
 /* Blocks *****************************************************************************************/
 
-static int block_alloc(alloc_t *alloc, ulong class, ulong cgroup, ulong *sb_gaddr, ulong *block);
-static void block_free(alloc_t *alloc, ulong class, ulong sb_gaddr, ulong block);
+/* A block and the superblock it is in; sb NULL if there is no memory. */
+typedef struct {
+  superblock_t *sb;
+  ulong block;
+} block_t;
+
+static block_t block_alloc(alloc_t *alloc, ulong class, ulong cgroup);
+static void block_free(alloc_t *alloc, ulong class, superblock_t *sb, ulong block);
+
+static inline ulong block_off(ulong class, ulong block) {
+  return sizeof(superblock_t) + block * fd_alloc_sizeclass_cfg[class].block_footprint;
+}
 
 /* Allocates from the wksp, without a log when it is full. */
 static ulong wksp_alloc(alloc_t *alloc, ulong sz, ulong *hi) {
@@ -80,89 +102,146 @@ static ulong wksp_alloc(alloc_t *alloc, ulong sz, ulong *hi) {
 static ulong superblock_new(alloc_t *alloc, ulong class, ulong cgroup) {
   ulong parent = fd_alloc_sizeclass_cfg[class].parent_sizeclass;
   ulong gaddr;
-  uint hdr = 0U;
+  block_t from = {NULL, 0UL};
   if (parent >= FD_ALLOC_SIZECLASS_CNT) {
     ulong hi;
     gaddr = wksp_alloc(alloc, FD_ALLOC_ROOT_SUPERBLOCK_FOOTPRINT, &hi);
     if (FD_UNLIKELY(!gaddr)) return 0UL;
   } else {
-    ulong sb_gaddr;
-    ulong block;
-    if (FD_UNLIKELY(!block_alloc(alloc, parent, cgroup, &sb_gaddr, &block))) return 0UL;
-    gaddr =
-        sb_gaddr + sizeof(superblock_t) + block * fd_alloc_sizeclass_cfg[parent].block_footprint;
-    hdr = hdr_pack(parent, block, gaddr - sb_gaddr);
+    from = block_alloc(alloc, parent, cgroup);
+    if (FD_UNLIKELY(!from.sb)) return 0UL;
+    gaddr = gaddr_of(alloc, from.sb) + block_off(parent, from.block);
   }
   superblock_t *sb = superblock_at(alloc, gaddr);
-  sb->hdr = hdr;
-  __atomic_store_n(&sb->free_blocks, blocks_all(class), __ATOMIC_RELAXED);
+  __atomic_store_n(&sb->link, from.block, __ATOMIC_RELAXED);
+  __atomic_store_n(&sb->local, blocks_all(class), __ATOMIC_RELAXED);
+  __atomic_store_n(&sb->remote, 0UL, __ATOMIC_RELAXED);
   return gaddr;
 }
 
 /* Gives up a superblock the caller holds. */
 static void superblock_delete(alloc_t *alloc, ulong class, ulong gaddr) {
   ulong parent = fd_alloc_sizeclass_cfg[class].parent_sizeclass;
-  if (parent >= FD_ALLOC_SIZECLASS_CNT)
+  if (parent >= FD_ALLOC_SIZECLASS_CNT) {
     fd_wksp_free(wksp_of(alloc), gaddr);
-  else {
-    uint hdr = superblock_at(alloc, gaddr)->hdr;
-    block_free(alloc, parent, gaddr - hdr_off(hdr), hdr_block(hdr));
+    return;
   }
+  superblock_t *sb = superblock_at(alloc, gaddr);
+  ulong block = __atomic_load_n(&sb->link, __ATOMIC_RELAXED) & 63UL;
+  block_free(alloc, parent, (superblock_t *)((ulong)sb - block_off(parent, block)), block);
 }
 
-/* Takes a block for the caller.  0 if there is no memory. */
-static int block_alloc(alloc_t *alloc, ulong class, ulong cgroup, ulong *sb_gaddr, ulong *block) {
-  ulong *slot = &alloc->slot[cgroup & fd_alloc_sizeclass_cfg[class].cgroup_mask][class];
-  /* acquire pairs with the release stores of earlier borrowers */
-  ulong borrowed = __atomic_exchange_n(slot, SLOT_BUSY, __ATOMIC_ACQUIRE);
-  ulong gaddr = borrowed;
-  if (FD_UNLIKELY(borrowed <= SLOT_BUSY)) {
-    gaddr = stack_pop(alloc, class);
-    if (!gaddr) gaddr = superblock_new(alloc, class, cgroup);
-  }
-  ulong left = 0UL;
+/* Makes remote's blocks local; the caller holds sb.  Returns all free blocks. */
+static ulong collect(superblock_t *sb) {
+  /* acquire pairs with the release of block_free */
+  ulong freed = __atomic_exchange_n(&sb->remote, 0UL, __ATOMIC_ACQUIRE);
+  ulong local = __atomic_load_n(&sb->local, __ATOMIC_RELAXED) | freed;
+  __atomic_store_n(&sb->local, local, __ATOMIC_RELAXED);
+  return local;
+}
+
+/* For a holder whose superblock has no local block left: 1 if there are remote ones, else detaches
+   it and the caller is no longer its holder. */
+static int refill_or_detach(superblock_t *sb) {
+  ulong none = 0UL;
+  /* linearization point of becoming full; release pairs with the acquire of the free that attaches
+   */
+  if (__atomic_compare_exchange_n(&sb->remote, &none, REMOTE_DETACHED, 0, __ATOMIC_RELEASE,
+                                  __ATOMIC_RELAXED))
+    return 0;
+  return !!collect(sb);
+}
+
+/* Takes a block out of sb, which the caller holds and which has one.  *left is 0 if it was the
+   last; then the caller holds it no longer. */
+static inline ulong block_take(superblock_t *sb, int *left) {
+  ulong local = __atomic_load_n(&sb->local, __ATOMIC_RELAXED);
+  if (FD_UNLIKELY(!local)) local = collect(sb);
+  ulong block = (ulong)fd_ulong_find_lsb(local);
+  local = fd_ulong_pop_lsb(local);
+  __atomic_store_n(&sb->local, local, __ATOMIC_RELAXED);
+  *left = FD_LIKELY(local) ? 1 : refill_or_detach(sb);
+  return block;
+}
+
+/* block_alloc when the slot has no superblock: takes one from the stack or makes one. */
+static __attribute__((noinline)) block_t block_alloc_slow(alloc_t *alloc, ulong class, ulong cgroup,
+                                                          ulong *slot, ulong borrowed) {
+  ulong gaddr = stack_pop(alloc, class);
+  block_t block = {NULL, 0UL};
+  int left = 0;
+  if (!gaddr) gaddr = superblock_new(alloc, class, cgroup);
   if (FD_LIKELY(gaddr)) {
-    superblock_t *sb = superblock_at(alloc, gaddr);
-    *sb_gaddr = gaddr;
-    *block = (ulong)fd_ulong_find_lsb(__atomic_load_n(&sb->free_blocks, __ATOMIC_RELAXED));
-    ulong bit = 1UL << *block;
-    /* linearization point; acquire pairs with the release of block_free.  Bits only get set by
-     * others. */
-    left = __atomic_fetch_and(&sb->free_blocks, ~bit, __ATOMIC_ACQ_REL) & ~bit;
+    block.sb = superblock_at(alloc, gaddr);
+    block.block = block_take(block.sb, &left);
   }
   if (borrowed != SLOT_BUSY) /* pairs with the acquiring exchange of the next borrower */
     __atomic_store_n(slot, left ? gaddr : SLOT_EMPTY, __ATOMIC_RELEASE);
   else if (left)
     stack_push(alloc, class, gaddr);
-  return !!gaddr;
+  return block;
 }
 
-/* After a superblock ran empty: deletes the top of the stack if it is unused, so that a class that
-   shrinks returns its memory; what is in the slots stays for the next burst. */
-static void stack_trim(alloc_t *alloc, ulong class) {
-  ulong top = fd_ulong_extract_lsb(__atomic_load_n(&alloc->stack[class], __ATOMIC_ACQUIRE), 44)
-              << 3;
+/* Takes a block for the caller. */
+static inline __attribute__((always_inline)) block_t block_alloc_fast(alloc_t *alloc, ulong class,
+                                                                      ulong cgroup) {
+  ulong *slot = &alloc->slot[cgroup & fd_alloc_sizeclass_cfg[class].cgroup_mask][class];
+  /* acquire pairs with the release stores of earlier borrowers */
+  ulong gaddr = __atomic_exchange_n(slot, SLOT_BUSY, __ATOMIC_ACQUIRE);
+  if (FD_UNLIKELY(gaddr <= SLOT_BUSY)) return block_alloc_slow(alloc, class, cgroup, slot, gaddr);
+  block_t block = {superblock_at(alloc, gaddr), 0UL};
+  int left;
+  block.block = block_take(block.sb, &left);
+  /* pairs with the acquiring exchange of the next borrower */
+  __atomic_store_n(slot, left ? gaddr : SLOT_EMPTY, __ATOMIC_RELEASE);
+  return block;
+}
+
+static block_t block_alloc(alloc_t *alloc, ulong class, ulong cgroup) {
+  return block_alloc_fast(alloc, class, cgroup);
+}
+
+/* After a superblock seems to have run empty: deletes the top of the stack if it is unused, so that
+   a class that shrinks returns its memory; what is in the slots stays for the next burst. */
+static __attribute__((noinline)) void stack_trim(alloc_t *alloc, ulong class) {
+  ulong top = stack_top(alloc, class);
+  if (!top) return;
+  superblock_t const *sb = superblock_at(alloc, top);
   ulong all = blocks_all(class);
   /* a look without holding it, only to save the pop */
-  if (!top || __atomic_load_n(&superblock_at(alloc, top)->free_blocks, __ATOMIC_RELAXED) != all)
+  if ((__atomic_load_n(&sb->remote, __ATOMIC_RELAXED) |
+       __atomic_load_n(&sb->local, __ATOMIC_RELAXED)) != all)
     return;
   ulong gaddr = stack_pop(alloc, class);
   if (!gaddr) return;
-  if (__atomic_load_n(&superblock_at(alloc, gaddr)->free_blocks, __ATOMIC_ACQUIRE) == all)
+  if (collect(superblock_at(alloc, gaddr)) == all)
     superblock_delete(alloc, class, gaddr);
   else
     stack_push(alloc, class, gaddr);
 }
 
-static void block_free(alloc_t *alloc, ulong class, ulong sb_gaddr, ulong block) {
-  superblock_t *sb = superblock_at(alloc, sb_gaddr);
+/* The first free into a detached superblock makes it available again. */
+static __attribute__((noinline)) void attach(alloc_t *alloc, ulong class, superblock_t *sb) {
+  /* acquire pairs with the release of refill_or_detach; of several frees one finds the mark */
+  if (__atomic_fetch_and(&sb->remote, ~REMOTE_DETACHED, __ATOMIC_ACQ_REL) & REMOTE_DETACHED)
+    stack_push(alloc, class, gaddr_of(alloc, sb));
+}
+
+static inline __attribute__((always_inline)) void block_free_fast(alloc_t *alloc, ulong class,
+                                                                  superblock_t *sb, ulong block) {
   ulong bit = 1UL << block;
-  /* linearization point; release publishes the last use of the block to the next one */
-  ulong old = __atomic_fetch_or(&sb->free_blocks, bit, __ATOMIC_ACQ_REL);
-  if (FD_UNLIKELY(!old))
-    stack_push(alloc, class, sb_gaddr);
-  else if (FD_UNLIKELY((old | bit) == blocks_all(class)))
+  ulong local = __atomic_load_n(&sb->local, __ATOMIC_RELAXED); /* only a hint */
+  /* linearization point; release publishes the last use of the block to the next one.  The bit is
+     clear, so this is an or, but one that the processor has an instruction for. */
+  ulong old = __atomic_fetch_add(&sb->remote, bit, __ATOMIC_RELEASE);
+  if (FD_UNLIKELY(old & REMOTE_DETACHED))
+    attach(alloc, class, sb);
+  else if (FD_UNLIKELY((old | bit | local) == blocks_all(class)))
     stack_trim(alloc, class);
+}
+
+static void block_free(alloc_t *alloc, ulong class, superblock_t *sb, ulong block) {
+  block_free_fast(alloc, class, sb, block);
 }
 
 /* Life cycle *************************************************************************************/
@@ -216,7 +295,7 @@ ulong fd_alloc_tag(fd_alloc_t *join) { return FD_LIKELY(join) ? alloc_of(join)->
 
 /* Deletes the superblock the caller holds if it is unused or force is set: 1 if so. */
 static int compact_superblock(alloc_t *alloc, ulong class, ulong gaddr, int force) {
-  ulong blocks = __atomic_load_n(&superblock_at(alloc, gaddr)->free_blocks, __ATOMIC_ACQUIRE);
+  ulong blocks = collect(superblock_at(alloc, gaddr));
   if (!force && blocks != blocks_all(class)) return 0;
   superblock_delete(alloc, class, gaddr);
   return 1;
@@ -234,14 +313,14 @@ static void compact_slots(alloc_t *alloc, ulong class, int force) {
 }
 
 static void compact_stack(alloc_t *alloc, ulong class, int force) {
-  ulong keep = 0UL; /* popped ones to put back, linked by next */
+  ulong keep = 0UL; /* popped ones to put back, linked like a stack */
   for (ulong gaddr = stack_pop(alloc, class); gaddr; gaddr = stack_pop(alloc, class)) {
     if (compact_superblock(alloc, class, gaddr, force)) continue;
-    superblock_at(alloc, gaddr)->next = keep;
+    link_set(superblock_at(alloc, gaddr), keep >> 3);
     keep = gaddr;
   }
   while (keep) {
-    ulong next = superblock_at(alloc, keep)->next;
+    ulong next = link_next(superblock_at(alloc, keep)) << 3;
     stack_push(alloc, class, keep);
     keep = next;
   }
@@ -314,16 +393,16 @@ void *fd_alloc_malloc_at_least(fd_alloc_t *join, ulong align, ulong sz, ulong *m
     return malloc_large(alloc, align, footprint, max);
   ulong class = alloc->class_of[(footprint + 7UL) >> 3];
   ulong cgroup = fd_alloc_join_cgroup_hint(join);
-  ulong sb_gaddr;
-  ulong block;
-  if (FD_UNLIKELY(!block_alloc(alloc, class, cgroup, &sb_gaddr, &block))) {
-    compact(alloc, 0);
-    if (!block_alloc(alloc, class, cgroup, &sb_gaddr, &block)) return NULL;
+  block_t block = block_alloc_fast(alloc, class, cgroup);
+  if (FD_UNLIKELY(!block.sb)) {
+    compact(alloc, 0); /* gives unused superblocks of other classes back */
+    block = block_alloc(alloc, class, cgroup);
+    if (!block.sb) return NULL;
   }
-  ulong sb = (ulong)superblock_at(alloc, sb_gaddr);
-  ulong lo = sb + sizeof(superblock_t) + block * fd_alloc_sizeclass_cfg[class].block_footprint;
-  return malloc_finish(lo, lo + fd_alloc_sizeclass_cfg[class].block_footprint, align, class, block,
-                       sb, max);
+  ulong sb = (ulong)block.sb;
+  ulong lo = sb + block_off(class, block.block);
+  ulong hi = lo + fd_alloc_sizeclass_cfg[class].block_footprint;
+  return malloc_finish(lo, hi, align, class, block.block, sb, max);
 }
 
 void fd_alloc_free(fd_alloc_t *join, void *laddr) {
@@ -332,11 +411,10 @@ void fd_alloc_free(fd_alloc_t *join, void *laddr) {
   uint hdr;
   memcpy(&hdr, (uchar const *)laddr - ALLOC_HDR_SZ, ALLOC_HDR_SZ);
   ulong class = hdr_class(hdr);
-  ulong gaddr = gaddr_of(alloc, laddr);
   if (FD_LIKELY(class < FD_ALLOC_SIZECLASS_CNT))
-    block_free(alloc, class, gaddr - hdr_off(hdr), hdr_block(hdr));
+    block_free_fast(alloc, class, (superblock_t *)((ulong)laddr - hdr_off(hdr)), hdr_block(hdr));
   else
-    fd_wksp_free(wksp_of(alloc), gaddr);
+    fd_wksp_free(wksp_of(alloc), gaddr_of(alloc, laddr));
 }
 
 /* Diagnostics ************************************************************************************/
@@ -351,7 +429,7 @@ static ulong stack_cnt(alloc_t const *alloc, ulong class) {
                 << 3;
   fd_wksp_t const *wksp = wksp_of(alloc);
   while (gaddr >= fd_wksp_gaddr_lo(wksp) && gaddr < fd_wksp_gaddr_hi(wksp) && cnt < 1000000UL) {
-    gaddr = __atomic_load_n(&superblock_at(alloc, gaddr)->next, __ATOMIC_RELAXED);
+    gaddr = link_next(superblock_at(alloc, gaddr)) << 3;
     cnt++;
   }
   return cnt;

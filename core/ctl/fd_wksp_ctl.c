@@ -176,9 +176,10 @@ static int run_command(char **a, int cnt, int *used) {
 
 int main(int argc, char **argv) {
   fd_boot(&argc, &argv);
-  if (argc < 2 || fd_env_strip_cmdline_contains(&argc, &argv, "--help")) {
-    fputs(help, argc < 2 ? stderr : stdout);
-    return argc < 2;
+  int wants_help = fd_env_strip_cmdline_contains(&argc, &argv, "--help");
+  if (wants_help || argc < 2) {
+    fputs(help, wants_help ? stdout : stderr);
+    return !wants_help;
   }
   int err = 0;
   for (int i = 1, used = 0; i < argc && !err; i += used)

@@ -1,8 +1,8 @@
 /* The table of mapped modules and the messages about it; see module.h for how changes are noticed.
 
    Slots are claimed by compare-and-swap and never given back: a module loaded again is a new entry.
-   The number of loads in a process's life is bounded by the table; beyond it code is recorded without
-   a module (symbols are then missing, stacks are not). */
+   The number of loads in a process's life is bounded by the table; beyond it code is recorded
+   without a module (symbols are then missing, stacks are not). */
 #include "core/trace/module.h"
 #include "core/trace/message.h"
 #include "core/trace/sys.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define MODULES_MAX 8192
-#define RANGES_MAX 16
+#define RANGES_MAX  16
 
 /* Life of an entry: claimed, loaded (may be written), gone (unload to be written). */
 enum { STATE_FREE = 0, STATE_CLAIMED = 1, STATE_LOADED = 2, STATE_GONE = 3 };
@@ -50,7 +50,7 @@ static _Atomic uint32_t module_cnt;
 /* absolute stores the path a relative one had when the module was seen. */
 static uint32_t absolute(char *out, size_t cap, char const *path) {
   size_t len = strlen(path), cwd_sz = 0;
-  if (path[0] != '/') {
+  if (path[0] != '/' && strchr(path, '/')) { /* the vdso's name is no path */
     long n = vt_sys_getcwd(out, cap);
     if (n > 0 && (size_t)n < cap) {
       cwd_sz = (size_t)n;
@@ -177,8 +177,8 @@ void vt_module_init(vt_clock_kind_t kind) {
   modules = vt_sys_memory(sizeof(module_t) * MODULES_MAX);
   if (!modules) return;
   struct dl_find_object loader;
-  /* _dl_find_object itself is defined in ld.so (glibc 2.35). */
-  if (_dl_find_object((void *)dlsym(RTLD_DEFAULT, "_dl_find_object"), &loader) == 0) {
+  struct r_debug const *debug = dlsym(RTLD_DEFAULT, "_r_debug");
+  if (debug && _dl_find_object((void *)debug->r_ldbase, &loader) == 0) {
     vt_module_loader_start = (uint64_t)loader.dlfo_map_start;
     vt_module_loader_sz = (uint64_t)loader.dlfo_map_end - vt_module_loader_start;
   }
@@ -247,7 +247,8 @@ void vt_module_flush(vt_stream_t *s) {
     if (state >= STATE_LOADED &&
         !(atomic_fetch_or_explicit(&m->written, 1, memory_order_relaxed) & 1))
       write_load(s, m, i);
-    if (state == STATE_GONE && !(atomic_fetch_or_explicit(&m->written, 2, memory_order_relaxed) & 2))
+    if (state == STATE_GONE &&
+        !(atomic_fetch_or_explicit(&m->written, 2, memory_order_relaxed) & 2))
       write_unload(s, m, i);
   }
 }

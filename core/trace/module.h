@@ -1,9 +1,9 @@
 /* Which code is mapped where, versioned in time: the module messages of a trace.
 
    Modules are learned lazily: from dl_iterate_phdr once at start, and from then on whenever the
-   unwinder meets code it has not seen (vt_module_seen). Unloading is noticed because ld.so frees the
-   link map through the interposed free: see vt_module_is_loader. So neither dlopen nor dlclose is
-   interposed and every way to unload is covered. */
+   unwinder meets code it has not seen (vt_module_seen). Unloading is noticed because ld.so frees
+   the link map through the interposed free: see vt_module_is_loader. So neither dlopen nor dlclose
+   is interposed and every way to unload is covered. */
 #ifndef VT_CORE_TRACE_MODULE_H
 #define VT_CORE_TRACE_MODULE_H
 
@@ -18,7 +18,8 @@ void vt_module_init(vt_clock_kind_t kind);
 /* vt_module_seen records the object if it is new. Lock-free, async-signal-safe. */
 void vt_module_seen(struct dl_find_object const *object);
 
-/* vt_module_sweep notices modules that are gone and begins a new epoch of code addresses if any is. */
+/* vt_module_sweep notices modules that are gone and begins a new epoch of code addresses if any is.
+ */
 void vt_module_sweep(uint64_t tick);
 
 /* vt_module_flush writes the messages of modules not yet written to this image's trace. */

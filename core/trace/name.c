@@ -43,10 +43,14 @@ int vt_name_expand(char *out, size_t cap, char const *pattern, uint32_t pid, cha
   program = last_component(program);
   for (char const *p = pattern; *p; p++) {
     char c = *p == '%' ? p[1] : '\0';
-    if (c == 'p') put_number(&t, pid);
-    else if (c == 'n') put(&t, program, strlen(program));
-    else if (c == 'h') put(&t, host, strlen(host));
-    else if (c == '%') put(&t, "%", 1);
+    if (c == 'p')
+      put_number(&t, pid);
+    else if (c == 'n')
+      put(&t, program, strlen(program));
+    else if (c == 'h')
+      put(&t, host, strlen(host));
+    else if (c == '%')
+      put(&t, "%", 1);
     else {
       put(&t, p, 1);
       continue;

@@ -1,10 +1,10 @@
 /* The shared memory through which traced processes hand their records to the collector.
 
    The collector makes one memfd of this layout; each traced process maps it at start. Threads claim
-   free segments with a compare-and-swap on the segment's state word, fill them (layout of SEGMENT in
-   docs/trace-format.md) and mark them full; the collector drains full segments, the committed prefix
-   of unfinished ones, and gives them back with committed set to 0. It polls: no side needs a system
-   call while segments are to be had. Both sides treat the other's stores as untrusted. */
+   free segments with a compare-and-swap on the segment's state word, fill them (layout of SEGMENT
+   in docs/trace-format.md) and mark them full; the collector drains full segments, the committed
+   prefix of unfinished ones, and gives them back with committed set to 0. It polls: no side needs a
+   system call while segments are to be had. Both sides treat the other's stores as untrusted. */
 #ifndef VT_CORE_TRACE_RING_H
 #define VT_CORE_TRACE_RING_H
 
@@ -13,18 +13,18 @@
 #include "valtrace/trace_format.h"
 #include "core/trace/clock.h"
 
-#define VT_RING_MAGIC ((uint64_t)0x31474E4952545601) /* \1VTRING1 */
+#define VT_RING_MAGIC    ((uint64_t)0x31474E4952545601) /* \1VTRING1 */
 #define VT_RING_SEGMENTS 4096
-#define VT_RING_IMAGES 4096
+#define VT_RING_IMAGES   4096
 /* Segments a run starts with; the collector raises the limit when threads hold that many. */
-#define VT_RING_SPARE 48
+#define VT_RING_SPARE    48
 
 /* State word of a segment: the low two bits are the state, the rest is the owner's image slot. */
-#define VT_SEGMENT_FREE ((uint64_t)0)
-#define VT_SEGMENT_ACTIVE ((uint64_t)1) /* a thread writes; committed may grow */
-#define VT_SEGMENT_FULL ((uint64_t)2)   /* its writer is done; the collector's to drain */
-#define VT_SEGMENT_STATE_MASK ((uint64_t)3)
-#define VT_SEGMENT_OWNER(word) ((uint32_t)((word) >> 2))
+#define VT_SEGMENT_FREE              ((uint64_t)0)
+#define VT_SEGMENT_ACTIVE            ((uint64_t)1) /* a thread writes; committed may grow */
+#define VT_SEGMENT_FULL              ((uint64_t)2) /* its writer is done; the collector's to drain */
+#define VT_SEGMENT_STATE_MASK        ((uint64_t)3)
+#define VT_SEGMENT_OWNER(word)       ((uint32_t)((word) >> 2))
 #define VT_SEGMENT_WORD(slot, state) (((uint64_t)(slot) << 2) | (state))
 
 /* A process image while it lives. Claimed by storing the image identity into `image` (0: free) with
@@ -39,7 +39,7 @@ typedef struct {
 typedef struct {
   uint64_t magic;
   uint32_t collector_pid;
-  uint32_t clock; /* vt_clock_kind_t that all processes of this run use */
+  uint32_t clock;   /* vt_clock_kind_t that all processes of this run use */
   uint64_t nonce;   /* the same number as in VALTRACE_COLLECTOR: this ring and no other */
   uint64_t tick_hz; /* ticks per second of that clock as the collector measured them */
   /* Segments [0,limit) may be claimed: bounds the memory of the ring. */
@@ -49,7 +49,7 @@ typedef struct {
   /* Grows by one each time the collector gives back a segment or raises the limit; waiting threads
      sleep on it (futex) and take an unchanged value for a second as a dead collector. */
   _Atomic uint32_t progress;
-  _Atomic uint32_t waiting; /* threads that sleep on progress */
+  _Atomic uint32_t waiting;               /* threads that sleep on progress */
   vt_ring_image_t images[VT_RING_IMAGES]; /* slot 0 is never used */
   _Atomic uint64_t state[VT_RING_SEGMENTS];
 } vt_ring_t;
@@ -58,9 +58,9 @@ typedef struct {
   ((sizeof(vt_ring_t) + VT_SEGMENT_SZ - 1) / VT_SEGMENT_SZ * VT_SEGMENT_SZ)
 #define VT_RING_SZ (VT_RING_SEGMENTS_OFF + (uint64_t)VT_RING_SEGMENTS * VT_SEGMENT_SZ)
 
-/* The environment variable that tells a traced process of its collector: "FD:SOCKET:NONCE". FD is the
-   inherited descriptor of the ring (the number may be stale: check the nonce); SOCKET is the name of
-   an abstract stream socket that answers each connection with one byte and the descriptor
+/* The environment variable that tells a traced process of its collector: "FD:SOCKET:NONCE". FD is
+   the inherited descriptor of the ring (the number may be stale: check the nonce); SOCKET is the
+   name of an abstract stream socket that answers each connection with one byte and the descriptor
    (SCM_RIGHTS); NONCE is 16 hexadecimal digits. */
 #define VT_RING_ENV "VALTRACE_COLLECTOR"
 

@@ -19,8 +19,8 @@ uint8_t *vt_sink_claim(vt_sink_t *sink, uint32_t *index) {
 void vt_sink_finish(vt_sink_t *sink, uint8_t *segment, uint32_t index) {
   if (sink->ring) {
     /* Pairs with the collector's acquire load of the state: all records are visible to it. */
-    atomic_store_explicit(&sink->ring->state[index],
-                          VT_SEGMENT_WORD(sink->slot, VT_SEGMENT_FULL), memory_order_release);
+    atomic_store_explicit(&sink->ring->state[index], VT_SEGMENT_WORD(sink->slot, VT_SEGMENT_FULL),
+                          memory_order_release);
   } else {
     vt_sink_finish_file(sink, segment);
   }
@@ -30,4 +30,9 @@ void vt_sink_forked(vt_sink_t *sink) {
   if (!sink->ring) vt_sink_forked_file(sink);
   sink->counters = NULL;
   atomic_store_explicit(&sink->stopped, 0, memory_order_relaxed);
+}
+
+void vt_sink_silence(vt_sink_t *sink, int silent) {
+  if (silent && !sink->ring) vt_sink_reserve_file(sink);
+  sink->silent = silent;
 }

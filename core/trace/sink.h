@@ -16,7 +16,7 @@
 #include "valtrace/trace_format.h"
 
 /* Size of the file header and of the COUNTERS chunk of a file without collector. */
-#define VT_SINK_FILE_HEADER_SZ 61440
+#define VT_SINK_FILE_HEADER_SZ   61440
 #define VT_SINK_FILE_COUNTERS_SZ 4096
 
 typedef struct {
@@ -32,6 +32,8 @@ typedef struct {
   /* File sink. */
   uint8_t *window; /* the file, mapped shared */
   uint64_t window_sz;
+  _Atomic uint64_t
+      file_sz; /* the file's length; it grows, the mapping is of window_sz from the start */
   _Atomic uint64_t used; /* bytes of the file handed out as segments */
   int fd;                /* high and close-on-exec; the host may close or reuse it */
   dev_t dev;
@@ -41,6 +43,8 @@ typedef struct {
   /* Where counters live so that they survive a kill: value of counter c at counters[c * stride]. */
   _Atomic uint64_t *counters;
   uint32_t counter_stride;
+  int silent; /* 1: a system call would kill the process (strict seccomp); set by vt_sink_silence */
+  uint64_t reserved;        /* silent: end of what was reserved beforehand in the file */
   _Atomic uint32_t stopped; /* vt_stopped_t once recording has stopped, else 0 */
 } vt_sink_t;
 
@@ -58,12 +62,10 @@ int vt_sink_join_ring(vt_sink_t *sink, vt_ring_t *ring);
    VT_SINK_FILE_HEADER_SZ) and the counters, and maps it. Returns 0 or a negative errno value. */
 int vt_sink_open_file(vt_sink_t *sink, uint8_t const *header, size_t header_sz);
 
-/* vt_sink_close_file cuts the file to what is used and marks it complete; the mapping stays, so that
-   threads that still run do no harm. Best effort, silent: a reader accepts the file without. */
+/* vt_sink_close_file cuts the file to what is used and marks it complete; the mapping stays, so
+   that threads that still run do no harm; a later segment makes it longer again. Best effort,
+   silent: a reader accepts the file without. */
 void vt_sink_close_file(vt_sink_t *sink);
-
-/* vt_sink_reopen_file undoes vt_sink_close_file: exec failed and recording goes on. */
-void vt_sink_reopen_file(vt_sink_t *sink);
 
 /* vt_sink_forked makes the sink of a forked child a closed one that can be opened again; the ring's
    mapping stays (sink->ring). The parent's trace is not touched. */
@@ -75,6 +77,11 @@ uint8_t *vt_sink_claim(vt_sink_t *sink, uint32_t *index);
 
 /* vt_sink_finish hands a segment back: to the collector, or as finished part of the file. */
 void vt_sink_finish(vt_sink_t *sink, uint8_t *segment, uint32_t index);
+
+/* vt_sink_silence makes the sink work without system calls from here on, as long as it can: a file
+   has room for some ten thousand events reserved, a ring goes on while segments are free. Undo with
+   0. */
+void vt_sink_silence(vt_sink_t *sink, int silent);
 
 /* vt_sink_stop ends recording for `reason`; the first reason stays. */
 void vt_sink_stop(vt_sink_t *sink, vt_stopped_t reason);

@@ -1,11 +1,12 @@
 /* The file side of the sink: segments are pieces of the trace file, mapped shared, so that what is
    committed is the kernel's and survives the process.
 
-   The file is made large and sparse at the start and mapped whole: from then on no descriptor is
-   needed. A store into a mapped page of a full disk would raise SIGBUS, so the pages of a segment are
-   obtained beforehand with MADV_POPULATE_WRITE (Linux 5.14), which returns an error instead; on older
-   kernels fallocate on the descriptor does. Residual case: a disk that becomes full between
-   reservation and write-back on a file system that reserves nothing at fault time. */
+   The window is mapped at the start, larger than the file, which is sparse and grows in large
+   steps: only a step needs a descriptor, and a host that closed ours is no obstacle while the path
+   leads to the file. A store into a mapped page of a full disk would raise SIGBUS, so the pages of
+   a segment are obtained beforehand with MADV_POPULATE_WRITE (Linux 5.14), which returns an error
+   instead; on older kernels fallocate on the descriptor does. Residual case: a disk that becomes
+   full between reservation and write-back on a file system that reserves nothing at fault time. */
 #include "core/trace/sink_private.h"
 #include "core/trace/sys.h"
 
@@ -14,9 +15,12 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define WINDOW_MAX ((uint64_t)16 << 30)
-#define WINDOW_MIN ((uint64_t)1 << 20)
-#define FD_HIGH 900
+#define WINDOW_MAX    ((uint64_t)16 << 30)
+#define WINDOW_MIN    ((uint64_t)1 << 20)
+#define FILE_FIRST    ((uint64_t)256 << 20)
+#define FD_HIGH       900
+/* What a process that enters strict seccomp can still write. */
+#define SILENT_SEGMENTS 64
 /* Room left for threads that still run while the process exits. */
 #define CLOSING_SLACK ((uint64_t)16 * VT_SEGMENT_SZ)
 
@@ -58,31 +62,34 @@ static int open_new(vt_sink_t *sink) {
 /* reserve obtains the pages of [p,p+sz) of the file, so that stores to them cannot fault. */
 static int reserve(vt_sink_t *sink, uint8_t *p, size_t sz) {
   long err = vt_sys_madvise(p, sz, MADV_POPULATE_WRITE);
-  if (err == -EINVAL)
-    err = vt_sys(SYS_fallocate, sink->fd, 0, p - sink->window, (long)sz, 0, 0);
+  if (err == -EINVAL) err = vt_sys(SYS_fallocate, sink->fd, 0, p - sink->window, (long)sz, 0, 0);
   return err ? -1 : 0;
 }
 
 /* map_new sizes and maps the new file, halving the wish until file system and limits agree. */
 static int map_new(vt_sink_t *sink) {
   long err = -ENOSPC;
-  for (uint64_t sz = window_limit(); sz >= WINDOW_MIN; sz = sz / 2 / VT_SEGMENT_SZ * VT_SEGMENT_SZ) {
-    err = vt_sys_ftruncate(sink->fd, (off_t)sz);
+  for (uint64_t sz = window_limit(); sz >= WINDOW_MIN;
+       sz = sz / 2 / VT_SEGMENT_SZ * VT_SEGMENT_SZ) {
+    uint64_t file_sz = sz < FILE_FIRST ? sz : FILE_FIRST;
+    err = vt_sys_ftruncate(sink->fd, (off_t)file_sz);
     if (err) continue;
-    void *p = vt_sys_mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, sink->fd, 0);
+    void *p =
+        vt_sys_mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, sink->fd, 0);
     err = vt_sys_failed(p) ? (long)p : 0;
     if (err) continue;
     vt_sys_madvise(p, sz, MADV_DONTDUMP);
     vt_sys_madvise(p, sz, MADV_DONTFORK);
     sink->window = p;
     sink->window_sz = sz;
+    atomic_store_explicit(&sink->file_sz, file_sz, memory_order_relaxed);
     return 0;
   }
   return (int)err;
 }
 
-static void chunk_header(uint8_t *p, vt_chunk_type_t type, uint16_t flags, uint64_t sz, uint32_t seq,
-                         uint32_t writer) {
+static void chunk_header(uint8_t *p, vt_chunk_type_t type, uint16_t flags, uint64_t sz,
+                         uint32_t seq, uint32_t writer) {
   vt_store32(p, VT_CHUNK_MAGIC);
   vt_store16(p + VT_CHUNK_OFF_TYPE, (uint16_t)type);
   vt_store16(p + VT_CHUNK_OFF_FLAGS, flags);
@@ -137,27 +144,6 @@ int vt_sink_open_file(vt_sink_t *sink, uint8_t const *header, size_t header_sz) 
   return 0;
 }
 
-uint8_t *vt_sink_claim_file(vt_sink_t *sink, uint32_t *index) {
-  uint64_t off = atomic_fetch_add_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
-  uint8_t *segment = sink->window + off;
-  if (off + VT_SEGMENT_SZ > sink->window_sz || reserve(sink, segment, VT_SEGMENT_SZ)) {
-    atomic_fetch_sub_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
-    vt_sink_stop(sink, VT_STOPPED_SPACE);
-    return NULL;
-  }
-  *index = (uint32_t)(off / VT_SEGMENT_SZ);
-  chunk_header(segment, VT_CHUNK_SEGMENT, VT_CHUNK_FLAG_OPEN, VT_SEGMENT_SZ - VT_CHUNK_HEADER_SZ,
-               *index, 0);
-  return segment;
-}
-
-void vt_sink_finish_file(vt_sink_t *sink, uint8_t *segment) {
-  (void)sink;
-  uint64_t committed = vt_load64(segment + VT_SEGMENT_OFF_COMMITTED);
-  seal(segment, VT_SEGMENT_RECORDS_OFF - VT_CHUNK_HEADER_SZ + committed);
-  vt_sys_madvise(segment, VT_SEGMENT_SZ, MADV_DONTNEED);
-}
-
 /* owns_fd: has the host left the trace's descriptor alone? */
 static int owns_fd(vt_sink_t const *sink, int fd) {
   struct stat st;
@@ -173,20 +159,71 @@ static int our_fd(vt_sink_t *sink) {
   return -1;
 }
 
+/* grow makes the file at least `end` long. fallocate, unlike ftruncate, never makes a file shorter
+   that another thread has made longer meanwhile. */
+static int grow(vt_sink_t *sink, uint64_t end) {
+  uint64_t sz = atomic_load_explicit(&sink->file_sz, memory_order_acquire);
+  if (end <= sz) return 0;
+  uint64_t wanted = 2 * sz < sink->window_sz ? 2 * sz : sink->window_sz;
+  int fd = wanted < end ? -1 : our_fd(sink);
+  if (fd < 0) return -1;
+  long err = vt_sys(SYS_fallocate, fd, 0, (long)(wanted - 4096), 4096, 0, 0);
+  if (fd != sink->fd) vt_sys_close(fd);
+  if (err) return -1;
+  while (sz < wanted &&
+         !atomic_compare_exchange_weak_explicit(&sink->file_sz, &sz, wanted, memory_order_release,
+                                                memory_order_relaxed))
+    continue;
+  return 0;
+}
+
+/* obtain makes [off,off+VT_SEGMENT_SZ) of the file safe to write to. */
+static int obtain(vt_sink_t *sink, uint64_t off) {
+  uint64_t end = off + VT_SEGMENT_SZ;
+  if (sink->silent) return end > sink->reserved;
+  return end > sink->window_sz || grow(sink, end) ||
+         reserve(sink, sink->window + off, VT_SEGMENT_SZ);
+}
+
+void vt_sink_reserve_file(vt_sink_t *sink) {
+  uint64_t off = atomic_load_explicit(&sink->used, memory_order_relaxed);
+  for (unsigned i = 0; i < SILENT_SEGMENTS && !obtain(sink, off); i++) off += VT_SEGMENT_SZ;
+  sink->reserved = off;
+}
+
+uint8_t *vt_sink_claim_file(vt_sink_t *sink, uint32_t *index) {
+  uint64_t off = atomic_fetch_add_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
+  uint8_t *segment = sink->window + off;
+  if (obtain(sink, off)) {
+    atomic_fetch_sub_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
+    vt_sink_stop(sink, VT_STOPPED_SPACE);
+    return NULL;
+  }
+  *index = (uint32_t)(off / VT_SEGMENT_SZ);
+  chunk_header(segment, VT_CHUNK_SEGMENT, VT_CHUNK_FLAG_OPEN, VT_SEGMENT_SZ - VT_CHUNK_HEADER_SZ,
+               *index, 0);
+  return segment;
+}
+
+void vt_sink_finish_file(vt_sink_t *sink, uint8_t *segment) {
+  uint64_t committed = vt_load64(segment + VT_SEGMENT_OFF_COMMITTED);
+  seal(segment, VT_SEGMENT_RECORDS_OFF - VT_CHUNK_HEADER_SZ + committed);
+  if (!sink->silent) vt_sys_madvise(segment, VT_SEGMENT_SZ, MADV_DONTNEED);
+}
+
 /* resize sets the file's length, if the file can still be reached. */
 static void resize(vt_sink_t *sink, uint64_t sz) {
   int fd = our_fd(sink);
   if (fd < 0) return;
-  vt_sys_ftruncate(fd, (off_t)sz);
+  if (vt_sys_ftruncate(fd, (off_t)sz) == 0)
+    atomic_store_explicit(&sink->file_sz, sz, memory_order_release);
   if (fd != sink->fd) vt_sys_close(fd);
 }
 
 void vt_sink_close_file(vt_sink_t *sink) {
   uint64_t used = atomic_load_explicit(&sink->used, memory_order_relaxed) + CLOSING_SLACK;
-  if (used < sink->window_sz) resize(sink, used);
+  if (used < atomic_load_explicit(&sink->file_sz, memory_order_relaxed)) resize(sink, used);
 }
-
-void vt_sink_reopen_file(vt_sink_t *sink) { resize(sink, sink->window_sz); }
 
 void vt_sink_forked_file(vt_sink_t *sink) {
   if (sink->window && owns_fd(sink, sink->fd)) vt_sys_close(sink->fd);

@@ -1,7 +1,7 @@
 /* The ring side of the sink: finding the collector, claiming segments, and bounded waiting.
 
-   Back-pressure is bounded: a thread that finds no segment sleeps in short steps, and after a second
-   without any progress of the collector recording stops for this process. */
+   Back-pressure is bounded: a thread that finds no segment sleeps in short steps, and after a
+   second without any progress of the collector recording stops for this process. */
 #include "core/trace/sink_private.h"
 #include "core/trace/sys.h"
 
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#define WAIT_STEP_NS ((uint64_t)10 * 1000 * 1000)
+#define WAIT_STEP_NS  ((uint64_t)10 * 1000 * 1000)
 #define WAIT_LIMIT_NS ((uint64_t)1000 * 1000 * 1000)
 
 typedef struct {
@@ -38,7 +38,8 @@ static vt_ring_t *ring_map(int fd, uint64_t nonce) {
   uint64_t head[3]; /* magic, collector_pid and clock, nonce */
   if (vt_sys_pread(fd, head, sizeof head, 0) != (long)sizeof head) return NULL;
   if (head[0] != VT_RING_MAGIC || head[2] != nonce) return NULL;
-  void *p = vt_sys_mmap(NULL, VT_RING_SZ, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  void *p =
+      vt_sys_mmap(NULL, VT_RING_SZ, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
   if (vt_sys_failed(p)) return NULL;
   vt_sys_madvise(p, VT_RING_SZ, MADV_DONTDUMP);
   return p;
@@ -124,9 +125,9 @@ static uint8_t *try_claim(vt_sink_t *sink, uint32_t *index) {
   for (uint32_t i = 0; i < limit; i++) {
     uint64_t word = atomic_load_explicit(&ring->state[i], memory_order_relaxed);
     if (word != VT_SEGMENT_FREE) continue;
-    if (!atomic_compare_exchange_strong_explicit(
-            &ring->state[i], &word, VT_SEGMENT_WORD(sink->slot, VT_SEGMENT_ACTIVE),
-            memory_order_acquire, memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&ring->state[i], &word,
+                                                 VT_SEGMENT_WORD(sink->slot, VT_SEGMENT_ACTIVE),
+                                                 memory_order_acquire, memory_order_relaxed))
       continue;
     *index = i;
     return vt_ring_segment(ring, i);
@@ -146,6 +147,10 @@ uint8_t *vt_sink_claim_ring(vt_sink_t *sink, uint32_t *index) {
     uint32_t progress = atomic_load_explicit(&ring->progress, memory_order_acquire);
     uint8_t *segment = try_claim(sink, index);
     if (segment) return segment;
+    if (sink->silent) {
+      vt_sink_stop(sink, VT_STOPPED_OTHER);
+      return NULL;
+    }
     uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
     if (!since) since = now;
     atomic_fetch_add_explicit(&ring->waiting, 1, memory_order_seq_cst);

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* A stack deeper than this is not repeated at the start of each segment: the segment *continues*. */
+/* A stack deeper than this is not repeated at the start of each segment: the segment *continues*.
+ */
 #define RESTART_DEPTH_MAX 2048
 
 static uint64_t w0_of(vt_kind_t kind, uint32_t push, uint32_t pop, uint64_t dt) {
@@ -18,8 +19,9 @@ static void write_segment_header(vt_stream_t *s, uint64_t base_tick, uint32_t fl
   uint8_t *p = s->segment;
   vt_store64(p + VT_SEGMENT_OFF_IMAGE, s->sink->image);
   vt_store64(p + VT_SEGMENT_OFF_BASE_TICK, base_tick);
-  vt_store64(p + VT_SEGMENT_OFF_CLOCK_TICK, vt_clock_tick(s->sink->clock));
-  vt_store64(p + VT_SEGMENT_OFF_CLOCK_NS, vt_clock_ns(CLOCK_MONOTONIC));
+  int frozen = s->sink->clock == VT_CLOCK_FROZEN; /* then there is no pair to be had */
+  vt_store64(p + VT_SEGMENT_OFF_CLOCK_TICK, frozen ? 0 : vt_clock_tick(s->sink->clock));
+  vt_store64(p + VT_SEGMENT_OFF_CLOCK_NS, frozen ? 0 : vt_clock_ns(CLOCK_MONOTONIC));
   vt_store32(p + VT_SEGMENT_OFF_PID, s->sink->pid);
   vt_store32(p + VT_SEGMENT_OFF_TID, s->tid);
   vt_store32(p + VT_SEGMENT_OFF_WRITER, s->writer);
@@ -44,6 +46,7 @@ static int next_segment(vt_stream_t *s, uint64_t tick) {
   s->index = index;
   s->end = segment + VT_SEGMENT_SZ;
   s->last_tick = tick;
+  if (!continues) s->epoch = vt_unwind_epoch(); /* what follows was captured just now */
   write_segment_header(s, tick, continues ? VT_SEGMENT_FLAG_CONTINUES : 0);
   vt_stream_commit(s, segment + VT_SEGMENT_RECORDS_OFF);
   if (!continues) {
@@ -53,7 +56,8 @@ static int next_segment(vt_stream_t *s, uint64_t tick) {
   return 0;
 }
 
-/* need makes room for sz bytes. Returns 1 when that took a new segment, 0 when not, -1 on failure. */
+/* need makes room for sz bytes. Returns 1 when that took a new segment, 0 when not, -1 on failure.
+ */
 static int need(vt_stream_t *s, size_t sz, uint64_t tick) {
   if (s->cursor && room(s) >= sz) return 0;
   return next_segment(s, tick) ? -1 : 1;
@@ -71,9 +75,13 @@ static void forget_stack(vt_stream_t *s) {
   s->cut = 0;
 }
 
-/* catch_up writes what must precede the next event: losses, epoch, a long pause. */
+/* catch_up writes what must precede the next event: an unknown stack, losses, epoch, a long pause. */
 static int catch_up(vt_stream_t *s, uint64_t tick) {
-  if (need(s, 48, tick) < 0) return -1;
+  if (need(s, 64, tick) < 0) return -1;
+  if (s->depth == VT_DEPTH_UNKNOWN) {
+    put_word_record(s, VT_KIND_THREAD, s->tid); /* for its effect on the current stack */
+    forget_stack(s);
+  }
   if (s->lost) {
     put_word_record(s, VT_KIND_LOST, s->lost);
     s->lost = 0;
@@ -231,8 +239,10 @@ void vt_stream_thread(vt_stream_t *s, uint32_t tid) {
   s->tid = tid;
   s->depth = s->depth == VT_DEPTH_UNKNOWN ? VT_DEPTH_UNKNOWN : 0;
   s->cut = 0;
-  if (s->cursor && room(s) >= 16) put_word_record(s, VT_KIND_THREAD, tid);
-  else vt_stream_finish(s);
+  if (s->cursor && room(s) >= 16)
+    put_word_record(s, VT_KIND_THREAD, tid);
+  else
+    vt_stream_finish(s);
 }
 
 void vt_stream_finish(vt_stream_t *s) {

@@ -47,10 +47,10 @@ typedef struct {
    record carries no stack change. */
 void vt_stream_put_slow(vt_stream_t *s, vt_record_t const *r, vt_stack_t const *stack);
 
-/* vt_stream_blob_open begins a message (docs/trace-format.md) of at most `cap` bytes, less than half
-   a segment, to be built in place; it has no capacity when recording has stopped.
-   vt_stream_blob_close commits it; a message that overflowed is dropped. Nothing else may be written
-   to the stream in between. */
+/* vt_stream_blob_open begins a message (docs/trace-format.md) of at most `cap` bytes, less than
+   half a segment, to be built in place; it has no capacity when recording has stopped.
+   vt_stream_blob_close commits it; a message that overflowed is dropped. Nothing else may be
+   written to the stream in between. */
 vt_message_t vt_stream_blob_open(vt_stream_t *s, uint32_t cap);
 void vt_stream_blob_close(vt_stream_t *s, vt_chunk_type_t type, vt_message_t const *m);
 

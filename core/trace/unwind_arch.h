@@ -1,5 +1,5 @@
-/* What the unwinder knows about x86-64: register numbers, the kernel's signal frame, the system call
-   that tells readable pages, and the registers of the running function. Another architecture
+/* What the unwinder knows about x86-64: register numbers, the kernel's signal frame, the system
+   call that tells readable pages, and the registers of the running function. Another architecture
    replaces this file; DWARF and the memo do not change. */
 #ifndef VT_CORE_TRACE_UNWIND_ARCH_H
 #define VT_CORE_TRACE_UNWIND_ARCH_H
@@ -26,10 +26,12 @@ enum { VT_REG_RBX = 3, VT_REG_RBP = 6, VT_REG_RSP = 7, VT_REG_R12 = 12, VT_REG_R
 #define VT_PROBE_PAGE ((uint64_t)4096)
 
 /* Is the page of addr readable? rt_sigprocmask reads its set before it refuses the invalid `how`:
-   EFAULT tells that the read failed. No effect otherwise, errno untouched. */
+   EFAULT tells that the read failed. No effect otherwise, errno untouched. (A null set is not read
+   at all, so page 0 is taken as unreadable.) */
 static inline int vt_arch_readable(uint64_t addr) {
   register uint64_t size __asm__("r10") = 8;
   int64_t result;
+  if (addr < VT_PROBE_PAGE) return 0;
   __asm__ volatile("syscall"
                    : "=a"(result)
                    : "0"((int64_t)14), "D"((int64_t)-1), "S"(addr & ~(uint64_t)7), "d"((int64_t)0),
@@ -55,21 +57,23 @@ static inline __attribute__((always_inline)) void vt_arch_registers(uint64_t reg
                    : "rcx", "memory");
 }
 
-/* Do the 9 bytes at code call rt_sigreturn: the restorer of a libc without CFI for it? */
-static inline int vt_arch_is_restorer(void const *code) {
-  return !memcmp(code, "\x48\xc7\xc0\x0f\0\0\0\x0f\x05", 9);
+#define VT_RESTORER_SZ 9
+
+/* Are these the 9 bytes of `mov $15, %rax; syscall`: the restorer of a libc without CFI for it? */
+static inline int vt_arch_is_restorer(uint64_t first, uint8_t last) {
+  return first == 0x0F0000000FC0C748u && last == 0x05;
 }
 
-/* Could a call instruction end right before pc? code: the 8 bytes before pc. */
-static inline int vt_arch_follows_call(uint8_t const code[8]) {
-  if (code[3] == 0xE8) return 1;
+/* Could a call instruction end where these 8 bytes end (the last one in the highest byte)? */
+static inline int vt_arch_follows_call(uint64_t before) {
+  if ((uint8_t)(before >> 24) == 0xE8) return 1;
   for (int len = 2; len <= 7; len++) {
-    uint8_t const *insn = code + 8 - len;
-    uint32_t mod = insn[1] >> 6, rm = insn[1] & 7;
-    if (insn[0] != 0xFF || ((insn[1] >> 3) & 7) != 2) continue;
+    uint64_t insn = before >> 8 * (8 - len);
+    uint32_t modrm = (uint8_t)(insn >> 8), mod = modrm >> 6, rm = modrm & 7;
+    if ((uint8_t)insn != 0xFF || ((modrm >> 3) & 7) != 2) continue;
     int sib = mod != 3 && rm == 4;
     int disp = mod == 1 ? 1 : mod == 2 || (mod == 0 && rm == 5) ? 4 : 0;
-    if (sib && mod == 0 && (insn[2] & 7) == 5) disp = 4;
+    if (sib && mod == 0 && ((insn >> 16) & 7) == 5) disp = 4;
     if (len == 2 + sib + disp) return 1;
   }
   return 0;

@@ -10,7 +10,7 @@ static uint32_t has(vt_bytes_t *b, uint64_t sz) {
 uint64_t vt_bytes_uint(vt_bytes_t *b, uint32_t sz) {
   uint64_t value = 0;
   if (!has(b, sz)) return 0;
-  memcpy(&value, b->p, sz);
+  for (uint32_t i = 0; i < sz; i++) value |= (uint64_t)b->p[i] << 8 * i;
   b->p += sz;
   return value;
 }

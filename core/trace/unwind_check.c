@@ -9,10 +9,10 @@ static uint32_t general_differs(vt_unwind_t *u, vt_caller_t const *caller,
   uint32_t exact, differs = 0, i = stack->depth;
   int result = vt_general_reach(u, caller, 0, reg, &exact);
   while (result == VT_STEP_FRAME) {
-    pc = reg[VT_REG_RIP];
+    pc = reg[VT_REG_RIP] + exact;
     result = vt_general_step(u, reg, &exact);
     if (result == VT_STEP_BOGUS && i < stack->depth) break;
-    differs += i <= stack->truncated || stack->frames[--i].pc != pc;
+    differs += i <= stack->truncated || vt_frame_pc(stack, --i) != pc;
   }
   return differs + (i - stack->truncated) + ((result != VT_STEP_ROOT) != stack->truncated);
 }

@@ -13,6 +13,22 @@
 
 /* ---- one step ---- */
 
+/* Invariant between steps: the current range holds the slot below sp, so that [sp,hi) is readable.
+   If even that slot cannot be read the range is that slot alone, which no step reads. */
+static inline void anchor(vt_unwind_t *u, uint64_t sp) {
+  uint64_t slot = sp + (uint64_t)VT_RA_OFF;
+  if (VT_LIKELY(vt_stack_holds(u, slot)) || vt_stack_reach(u, slot)) return;
+  u->lo = slot;
+  u->hi = sp;
+}
+
+/* What a step that found this pc is. A kernel address is none (and would look like an exact pc in a
+   rule's key). */
+static inline int stepped_to(uint64_t pc) {
+  if (VT_LIKELY((int64_t)pc > 0)) return VT_STEP_FRAME;
+  return pc ? VT_STEP_LOST : VT_STEP_ROOT;
+}
+
 /* CFA-based step with every read checked. */
 static int step_checked(vt_unwind_t *u, vt_frame_t *frame, uint64_t rule) {
   uint32_t kind = VT_RULE_KIND(rule);
@@ -22,11 +38,11 @@ static int step_checked(vt_unwind_t *u, vt_frame_t *frame, uint64_t rule) {
   if (kind == VT_RULE_AT_RBP && !vt_stack_load(u, cfa, &cfa)) return VT_STEP_LOST;
   if (cfa <= sp && u->switches++ >= VT_SWITCHES_MAX) return VT_STEP_LOST;
   if (cfa - sp - 1 >= NEAR) frame->info |= VT_FRAME_BARRIER;
-  if (!vt_stack_load(u, cfa + (uint64_t)VT_RA_OFF, &pc)) return VT_STEP_LOST;
   if (rule & VT_RULE_RESTORES) {
     slot = (rule & VT_RULE_SLOT_CHECK ? frame->rbp : cfa) + (uint64_t)VT_RULE_SLOT_OFF(rule);
     if (!vt_stack_load(u, slot, &frame->rbp)) return VT_STEP_LOST;
   }
+  if (!vt_stack_load(u, cfa + (uint64_t)VT_RA_OFF, &pc)) return VT_STEP_LOST;
   frame->info |= slot << 8;
   frame->sp = cfa;
   frame->pc = pc;
@@ -62,7 +78,8 @@ static int step_general(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth,
   return result;
 }
 
-/* Any step but a plain one inside the current range; nth: index of the new frame from caller (0). */
+/* Any step but a plain one inside the current range; nth: index of the new frame from caller (0).
+ */
 static __attribute__((noinline)) int step_special(vt_unwind_t *u, vt_caller_t const *caller,
                                                   uint32_t nth, vt_frame_t *frame, uint64_t rule) {
   int result;
@@ -74,14 +91,22 @@ static __attribute__((noinline)) int step_special(vt_unwind_t *u, vt_caller_t co
   case VT_RULE_NO_OBJECT: result = step_without_cfi(u, frame); break;
   default: result = step_checked(u, frame, rule);
   }
-  return result == VT_STEP_FRAME && !frame->pc ? VT_STEP_ROOT : result;
+  if (result != VT_STEP_FRAME) return result;
+  anchor(u, frame->sp);
+  return stepped_to(frame->pc);
 }
 
-static inline __attribute__((always_inline)) int step(vt_unwind_t *u, vt_caller_t const *caller,
-                                                      uint32_t nth, vt_frame_t *frame,
-                                                      uint64_t rule) {
+/* Is cfa a multiple of 8 bytes above sp, and not above hi? The rotation makes odd distances large.
+ */
+static inline int is_above(uint64_t sp, uint64_t cfa, uint64_t hi) {
+  uint64_t distance = cfa - sp;
+  return (distance >> 3 | distance << 61) - 1 < (hi - sp) >> 3;
+}
+
+static inline __attribute__((always_inline)) int
+step(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth, vt_frame_t *frame, uint64_t rule) {
   uint64_t cfa = (rule & 1 ? frame->rbp : frame->sp) + (uint64_t)VT_RULE_CFA_OFF(rule);
-  if (VT_LIKELY(VT_RULE_PLAIN(rule) && cfa - frame->sp - 1 < u->hi - frame->sp)) {
+  if (VT_LIKELY(VT_RULE_PLAIN(rule) && is_above(frame->sp, cfa, u->hi))) {
     uint64_t slot = 0;
     if (rule & VT_RULE_RESTORES) {
       slot = cfa + (uint64_t)VT_RULE_SLOT_OFF(rule);
@@ -90,7 +115,7 @@ static inline __attribute__((always_inline)) int step(vt_unwind_t *u, vt_caller_
     frame->pc = vt_load(cfa + (uint64_t)VT_RA_OFF);
     frame->sp = cfa;
     frame->info = slot << 8;
-    return VT_LIKELY(frame->pc) ? VT_STEP_FRAME : VT_STEP_ROOT;
+    return stepped_to(frame->pc);
   }
   vt_frame_t copy = *frame; /* so that *frame can stay in registers */
   int result = step_special(u, caller, nth, &copy, rule);
@@ -124,10 +149,15 @@ int vt_frames_grow(vt_unwind_t *u, uint32_t *top) {
   return 1;
 }
 
+/* The same to users: pc and whether it is exact (vt_frame_pc). */
+static inline int is_same(vt_frame_t const *a, vt_frame_t const *b) {
+  return a->pc == b->pc && !((a->info ^ b->info) & VT_FRAME_EXACT);
+}
+
 /* How many frames from the root on the previous capture had, too. */
 static uint32_t common(vt_unwind_t const *u, uint32_t top, uint32_t at, uint32_t depth) {
   uint32_t keep = at, most = depth < u->depth ? depth : u->depth;
-  while (keep < most && u->frames[keep].pc == u->frames[top + (keep - at)].pc) keep++;
+  while (keep < most && is_same(&u->frames[keep], &u->frames[top + (keep - at)])) keep++;
   return keep;
 }
 
@@ -137,8 +167,10 @@ static void settle(vt_unwind_t *u, uint32_t top, uint32_t at) {
   uint64_t live = at ? to[-1].info & VT_FRAME_LIVE : 0;
   for (vt_frame_t const *from = u->frames + top; from < u->frames + u->cap; from++, to++) {
     uint64_t info = from->info & ~(VT_FRAME_LIVE | VT_FRAME_CHECK);
-    if (info & VT_FRAME_USES) live = VT_FRAME_LIVE;
-    else if (info & VT_FRAME_RESTORES) live = 0;
+    if (info & VT_FRAME_USES)
+      live = VT_FRAME_LIVE;
+    else if (info & VT_FRAME_RESTORES)
+      live = 0;
     info |= live;
     if ((info & (VT_FRAME_BARRIER | VT_FRAME_DEREF)) || (live && VT_FRAME_SLOT(info)))
       info |= VT_FRAME_CHECK;
@@ -179,8 +211,7 @@ static int verify_special(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nt
   if ((frame->info & VT_FRAME_BARRIER) || !vt_stack_holds(u, frame->sp + (uint64_t)VT_RA_OFF))
     return redo(u, caller, nth, k);
   if (frame->info & VT_FRAME_DEREF) {
-    at = inner->rbp +
-         (uint64_t)VT_RULE_CFA_OFF(vt_rule(u, vt_rule_key(inner->pc, inner->info)));
+    at = inner->rbp + (uint64_t)VT_RULE_CFA_OFF(vt_rule(u, vt_rule_key(inner->pc, inner->info)));
     if (!vt_stack_load(u, at, &value) || value != frame->sp) return 0;
   }
   if (vt_load(frame->sp + (uint64_t)VT_RA_OFF) != frame->pc) return 0;
@@ -197,18 +228,21 @@ static int verify_end(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth) {
   return step_special(u, caller, nth, &frame, rule) == VT_STEP_ROOT;
 }
 
+static inline uint64_t load_ra(uint64_t cfa) { return vt_load(cfa + (uint64_t)VT_RA_OFF); }
+
 #define GROUP 4
 
-/* Verifies remembered frames below k, GROUP at a time while nothing but return addresses matters. The
-   order of reads within a group is free: its slots lie between known readable ones. Returns the new k. */
+/* Verifies remembered frames below k, GROUP at a time while nothing but return addresses matters.
+   The order of reads within a group is free: its slots lie between known readable ones. Returns the
+   new k. */
 static inline uint32_t verify_groups(vt_unwind_t const *u, uint32_t k) {
   uint64_t lo = u->lo, room = u->hi - lo - 8, differs, info;
   for (vt_frame_t const *f = u->frames + k; k >= GROUP; k -= GROUP) {
     f -= GROUP;
     info = f[0].info | f[1].info | f[2].info | f[3].info;
     if ((info & VT_FRAME_CHECK) || f[0].sp + (uint64_t)VT_RA_OFF - lo > room) return k;
-    differs = (vt_load(f[3].sp + (uint64_t)VT_RA_OFF) ^ f[3].pc) | (vt_load(f[2].sp + (uint64_t)VT_RA_OFF) ^ f[2].pc) |
-              (vt_load(f[1].sp + (uint64_t)VT_RA_OFF) ^ f[1].pc) | (vt_load(f[0].sp + (uint64_t)VT_RA_OFF) ^ f[0].pc);
+    differs = (load_ra(f[3].sp) ^ f[3].pc) | (load_ra(f[2].sp) ^ f[2].pc) |
+              (load_ra(f[1].sp) ^ f[1].pc) | (load_ra(f[0].sp) ^ f[0].pc);
     if (VT_UNLIKELY(differs)) return k;
   }
   return k;
@@ -217,18 +251,19 @@ static inline uint32_t verify_groups(vt_unwind_t const *u, uint32_t k) {
 static inline int verify_one(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth, uint32_t k) {
   vt_frame_t const *frame = &u->frames[k];
   uint64_t slot = frame->sp + (uint64_t)VT_RA_OFF;
-  if (VT_LIKELY(!(frame->info & VT_FRAME_CHECK) && slot - u->lo <= u->hi - u->lo + (uint64_t)VT_RA_OFF))
+  if (VT_LIKELY(!(frame->info & VT_FRAME_CHECK) && vt_stack_holds(u, slot)))
     return vt_load(slot) == frame->pc;
-  return verify_special(u, caller, nth, k);
+  if (!verify_special(u, caller, nth, k)) return 0;
+  anchor(u, u->frames[k].sp);
+  return 1;
 }
 
 #define ALL_VERIFIED INT64_MIN
 
 /* Frame m equals the state of the walk, which pushed frames inside it. Returns ALL_VERIFIED, or the
    index below the last good frame: the step out of frame (result + 1) leads elsewhere now. */
-static inline __attribute__((always_inline)) int64_t verify(vt_unwind_t *u,
-                                                            vt_caller_t const *caller,
-                                                            uint32_t pushed, uint32_t m) {
+static inline __attribute__((always_inline)) int64_t
+verify(vt_unwind_t *u, vt_caller_t const *caller, uint32_t pushed, uint32_t m) {
   uint32_t k = m;
   while (k) {
     k = verify_groups(u, k);
@@ -247,8 +282,8 @@ static int make_room(vt_unwind_t *u, uint32_t *top) {
   return VT_LIKELY(*top > u->depth) || vt_frames_grow(u, top);
 }
 
-/* Takes over the remembered frames [last,m], verified but with stale dead rbp, as if unwound; *frame is
-   the walk's state at m and then at last. */
+/* Takes over the remembered frames [last,m], verified but with stale dead rbp, as if unwound;
+   *frame is the walk's state at m and then at last. */
 static int take_over(vt_unwind_t *u, uint32_t *top, uint32_t m, uint32_t last, vt_frame_t *frame) {
   for (uint32_t k = m;; k--) {
     if (!make_room(u, top)) return 0;
@@ -277,11 +312,10 @@ static inline int joins(vt_frame_t const *memo, vt_frame_t const *frame) {
          (!(memo->info & VT_FRAME_LIVE) || memo->rbp == frame->rbp);
 }
 
-/* Unwinds from frame until the end of the stack or a verified tail of the memo; pushes frames below *top.
-   Returns how many remembered frames stay. */
-static inline __attribute__((always_inline)) uint32_t walk(vt_unwind_t *u,
-                                                           vt_caller_t const *caller,
-                                                           uint32_t *top_io) {
+/* Unwinds from frame until the end of the stack or a verified tail of the memo; pushes frames below
+   *top. Returns how many remembered frames stay. */
+static inline __attribute__((always_inline)) uint32_t
+walk(vt_unwind_t *u, vt_caller_t const *caller, uint32_t *top_io) {
   vt_frame_t frame = {caller->pc, caller->sp, caller->rbp, 0};
   uint32_t top = u->cap, next = u->memo;
   int result = VT_STEP_FRAME;
@@ -299,6 +333,7 @@ static inline __attribute__((always_inline)) uint32_t walk(vt_unwind_t *u,
       frame = copy;
       top = to;
       next = (uint32_t)(bad + 1);
+      anchor(u, frame.sp);
       rule = vt_rule(u, vt_rule_key(frame.pc, frame.info));
       result = taken ? step(u, caller, u->cap - top, &frame, rule) : VT_STEP_LOST;
     } else {
@@ -309,9 +344,8 @@ static inline __attribute__((always_inline)) uint32_t walk(vt_unwind_t *u,
         top = to;
       }
       if (VT_LIKELY(result == VT_STEP_FRAME)) {
-        u->frames[--top] =
-            (vt_frame_t){frame.pc, frame.sp, frame.rbp,
-                         frame.info | (rule & (VT_RULE_USES | VT_RULE_RESTORES))};
+        u->frames[--top] = (vt_frame_t){frame.pc, frame.sp, frame.rbp,
+                                        frame.info | (rule & (VT_RULE_USES | VT_RULE_RESTORES))};
         result = step(u, caller, u->cap - top, &frame, rule);
       }
     }
@@ -338,15 +372,12 @@ static inline void capture_begin(vt_unwind_t *u, vt_caller_t const *caller) {
   if (VT_UNLIKELY(word != u->epoch)) vt_rule_new_epoch(u, word);
   u->switches = 0;
   u->counters.captures++;
-  if (VT_UNLIKELY(!vt_stack_holds(u, caller->sp + (uint64_t)VT_RA_OFF))) vt_stack_reach(u, caller->sp + (uint64_t)VT_RA_OFF);
+  anchor(u, caller->sp);
 }
 
 void vt_unwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out) {
   uint32_t top;
-  if (VT_UNLIKELY(vt_libunwind_captures)) {
-    vt_libunwind_capture(u, caller, out);
-    return;
-  }
+  if (VT_UNLIKELY(vt_libunwind_captures) && vt_libunwind_capture(u, caller, out)) return;
   capture_begin(u, caller);
   uint32_t at = walk(u, caller, &top);
   vt_frames_commit(u, top, at, out);

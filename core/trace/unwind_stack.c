@@ -26,11 +26,21 @@ static int extend_down(vt_unwind_t *u, uint64_t addr) {
   return 1;
 }
 
+/* A range of whole pages, not the mark of a slot that cannot be read. */
+static int is_known(vt_range_t range) {
+  return range.hi > range.lo && !((range.lo | range.hi) & (VT_PROBE_PAGE - 1));
+}
+
+static void put_aside(vt_unwind_t *u, vt_range_t *where) {
+  vt_range_t range = {u->lo, u->hi};
+  *where = is_known(range) ? range : (vt_range_t){0, 0};
+}
+
 /* Stores the current range among the others and starts one with the page of addr. */
 static int begin_range(vt_unwind_t *u, uint64_t addr) {
   uint64_t page = addr & ~(VT_PROBE_PAGE - 1);
   if (!vt_arch_readable(page)) return 0;
-  u->range[u->range_next++ % VT_RANGE_CNT] = (vt_range_t){u->lo, u->hi};
+  put_aside(u, &u->range[u->range_next++ % VT_RANGE_CNT]);
   u->lo = page;
   u->hi = page + VT_PROBE_PAGE;
   return extend_up(u, addr);
@@ -40,7 +50,7 @@ static int recall_range(vt_unwind_t *u, uint64_t addr) {
   for (uint32_t i = 0; i < VT_RANGE_CNT; i++) {
     vt_range_t found = u->range[i];
     if (!fits(&found, addr)) continue;
-    u->range[i] = (vt_range_t){u->lo, u->hi};
+    put_aside(u, &u->range[i]);
     u->lo = found.lo;
     u->hi = found.hi;
     return 1;
@@ -48,14 +58,16 @@ static int recall_range(vt_unwind_t *u, uint64_t addr) {
   return 0;
 }
 
+/* Extends the current range to addr if that is not far. */
+static int join_range(vt_unwind_t *u, uint64_t addr) {
+  if (addr >= u->lo) return addr + 8 - u->hi <= JOIN_MAX && extend_up(u, addr);
+  return u->lo - addr <= JOIN_MAX && extend_down(u, addr) && extend_up(u, addr);
+}
+
 int vt_stack_reach(vt_unwind_t *u, uint64_t addr) {
   if (addr < VT_PROBE_PAGE || addr > (uint64_t)INT64_MAX - VT_PROBE_PAGE) return 0;
   if (vt_stack_holds(u, addr)) return 1;
-  if (u->hi > u->lo && addr >= u->lo && addr - u->hi + 8 <= JOIN_MAX && extend_up(u, addr))
-    return 1;
-  if (u->hi > u->lo && addr < u->lo && u->lo - addr <= JOIN_MAX && extend_down(u, addr) &&
-      extend_up(u, addr))
-    return 1;
+  if (is_known((vt_range_t){u->lo, u->hi}) && join_range(u, addr)) return 1;
   if (u->switches++ >= VT_SWITCHES_MAX) return 0;
   return recall_range(u, addr) || begin_range(u, addr);
 }
@@ -70,10 +82,19 @@ void vt_stack_forget(vt_unwind_t *u) {
 /* A frame-pointer chain may skip this much stack at a time. */
 #define FP_STEP_MAX ((uint64_t)1 << 20)
 
-static int code_readable(uint64_t pc, uint64_t sz) {
-  uint64_t last = pc + sz - 1;
-  return vt_arch_readable(pc) &&
-         ((pc ^ last) < VT_PROBE_PAGE || vt_arch_readable(last & ~(uint64_t)7));
+/* The 8 bytes before pc, the last one in the highest byte; zeros where they cannot be read. No
+   memcpy: a sanitizer's would look for shadow memory of arbitrary addresses. */
+static uint64_t code_before(uint64_t pc) {
+  uint64_t page = (pc - 1) & ~(VT_PROBE_PAGE - 1);
+  if (!vt_arch_readable(page)) return 0;
+  if (pc - page >= 8 || vt_arch_readable(page - 1)) return vt_load(pc - 8);
+  return vt_load(page) << 8 * (8 - (pc - page));
+}
+
+static int is_restorer(uint64_t pc) {
+  uint64_t last = pc + VT_RESTORER_SZ - 1;
+  return vt_arch_readable(pc) && ((pc ^ last) < VT_PROBE_PAGE || vt_arch_readable(last)) &&
+         vt_arch_is_restorer(vt_load(pc), *(uint8_t const *)(uintptr_t)last);
 }
 
 enum { CODE_BOGUS = 0, CODE_RETURN, CODE_RESTORER };
@@ -81,12 +102,13 @@ enum { CODE_BOGUS = 0, CODE_RETURN, CODE_RESTORER };
 /* What code without CFI at pc can be. Looks at it only after asking the kernel, once per pc. */
 static int code_kind(vt_unwind_t *u, uint64_t pc) {
   uint64_t *known = &u->jit[(pc ^ (pc >> 6)) % VT_JIT_CNT];
-  uint8_t const *code = (uint8_t const *)(uintptr_t)pc;
   int kind = CODE_BOGUS;
   if (pc < VT_PROBE_PAGE || pc >> 63) return CODE_BOGUS;
   if ((*known & ~VT_KEY_EXACT) == pc) return *known & VT_KEY_EXACT ? CODE_RESTORER : CODE_RETURN;
-  if (code_readable(pc, 9) && vt_arch_is_restorer(code)) kind = CODE_RESTORER;
-  else if (code_readable(pc - 8, 8) && vt_arch_follows_call(code - 8)) kind = CODE_RETURN;
+  if (vt_arch_follows_call(code_before(pc)))
+    kind = CODE_RETURN;
+  else if (is_restorer(pc))
+    kind = CODE_RESTORER;
   if (kind && !u->bypass) *known = pc | (kind == CODE_RESTORER ? VT_KEY_EXACT : 0);
   return kind;
 }

@@ -156,13 +156,15 @@ typedef enum {
 
 /* Columns of packed events. */
 typedef enum {
-  VT_COLUMN_OP = 1,
+  VT_COLUMN_CODE = 1,
   VT_COLUMN_TIME = 2,
-  VT_COLUMN_ADDRESS = 3,
+  VT_COLUMN_OP = 3,
   VT_COLUMN_SIZE = 4,
   VT_COLUMN_STACK = 5,
-  VT_COLUMN_ALIGN = 6,
-  VT_COLUMN_HEAP = 7
+  VT_COLUMN_ADDRESS = 6,
+  VT_COLUMN_ALIGN = 7,
+  VT_COLUMN_HEAP = 8,
+  VT_COLUMN_THREAD = 9
 } vt_column_t;
 #define VT_CODEC_STORED 0
 #define VT_CODEC_ZSTD 1
@@ -199,9 +201,10 @@ typedef enum {
   VT_COUNTER_UNWIND_CHECKED = 9,
   VT_COUNTER_NESTED_LOST = 10,
   VT_COUNTER_CUT = 11,
-  VT_COUNTER_BEFORE_START = 12
+  VT_COUNTER_BEFORE_START = 12,
+  VT_COUNTER_LIBUNWIND_DIFFERENCES = 13
 } vt_counter_t;
-#define VT_COUNTER_MAX 12
+#define VT_COUNTER_MAX 13
 
 #define VT_MODULE_FLAG_EXECUTABLE ((uint32_t)1)
 #define VT_MODULE_FLAG_VDSO ((uint32_t)2)

@@ -10,6 +10,7 @@ import ctypes
 import ctypes.util
 import heapq
 import json
+import os
 import struct
 import sys
 
@@ -18,6 +19,7 @@ CHUNK_MAGIC = b"VTCK"
 SEGMENT_SZ = 65536
 (EVENTS, SEGMENT, STACKS, MODULE, MODULE_UNLOAD, PROCESS, CLOCK, MEMORY, MARKER, THREAD, HEAP,
  HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END) = range(1, 19)
+NONE = None
 ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR = (
     1, 2, 3, 4, 5, 10, 11, 12)
 COUNTER_NAMES = {1: "lost", 2: "truncated", 3: "general_unwinds", 4: "events", 5: "shim_bytes",
@@ -133,12 +135,167 @@ class Cursor:
         return (value >> 1) ^ -(value & 1)
 
 
+def read_data(path):
+    """The file up to its last byte that was ever written: raw traces are preallocated, with holes."""
+    with open(path, "rb") as file:
+        end, hole = os.fstat(file.fileno()).st_size, 0
+        while hole < end:
+            try:
+                data = os.lseek(file.fileno(), hole, os.SEEK_DATA)
+            except OSError:
+                end = hole
+                break
+            hole = os.lseek(file.fileno(), data, os.SEEK_HOLE)
+        file.seek(0)
+        return file.read(end)
+
+
+class Guess:
+    """The model by which packed events are predicted ("The model" in the format document)."""
+
+    def __init__(self, column):
+        self.column = column
+        self.after_two, self.after_one, self.site = {}, {}, {}
+        self.free_list = collections.defaultdict(list)  # class -> releases, latest last
+        self.allocs, self.releases = [], []  # [address, class, older, newer, released], [address, used]
+        self.newest = self.beside = NONE
+        self.previous = self.before = 0
+        self.intent = None  # (size, address, allocation) of the INTENT just before
+        self.last_address = self.last_end = self.last_free = 0
+
+    @staticmethod
+    def slot(a, b):
+        return ((a * 0x9E3779B1 & 0xffffffff) ^ (b * 0x85EBCA77 & 0xffffffff)) >> 19
+
+    @staticmethod
+    def units(size):
+        return max(2, (size + 23 & MASK) >> 4)
+
+    def size_class(self, size):
+        units = self.units(size)
+        return units if units < 512 else 1
+
+    def difference(self, base):
+        value = self.column[6].varint()
+        z = self.column[6].varint() if value == 1 else value << 4 & MASK
+        return (base + ((z >> 1) ^ -(z & 1))) & MASK
+
+    def event(self, code, tick, tid):
+        two, one = self.slot(self.previous, self.before + 1), self.slot(self.previous, 0)
+        stack = (self.after_two.get(two, 0), self.after_one.get(one, 0))[code & 3] if code & 3 < 2 \
+            else self.column[5].varint() & 0xffffffff
+        site = self.site.setdefault(self.slot(stack, int(self.intent is not None)), [0, 0])
+        if code & 4:
+            site[0] = self.column[3].take(1)[0]
+        kind, api, size, align = site[0] & 15, site[0] >> 4, 0, 0
+        if kind in (ALLOC, ALIGNED, INTENT, DONE, HEAP_ALLOC):
+            if code & 8:
+                size = self.column[4].varint()
+            else:
+                size = self.intent[0] if self.intent and kind == DONE else site[1]
+            site[1] = size
+        if kind in (ALIGNED, HEAP_ALLOC):
+            align = self.column[7].varint()
+        kind = ALLOC if kind == ALIGNED else kind
+        address, heap, tag = self.address(kind, size, code >> 4 & 3)
+        self.after_two[two] = self.after_one[one] = stack
+        self.before, self.previous = self.previous, stack
+        return Event(tick, tid, kind, api, address, size, align, None if kind == DONE else stack, heap, tag)
+
+    def address(self, kind, size, mode):
+        """(address, heap, tag) of an event; notes what happened to blocks."""
+        intent, self.intent = self.intent, None
+        if kind >= HEAP_ALLOC:
+            heap, address = self.column[8].varint(), self.column[8].varint()
+            return address, heap, self.column[8].varint() if kind == HEAP_ALLOC else 0
+        if kind == ALLOC or kind == DONE and not intent:
+            return self.fresh(size, mode, 0), None, 0
+        if kind == FREE:
+            address, alloc = self.release(mode)
+            self.released(address, alloc)
+            return address, None, 0
+        if kind == INTENT:
+            address, alloc = self.release(mode)
+            self.intent = (size, address, alloc)
+            return address, None, 0
+        if kind != DONE:
+            raise BadTrace(f"event kind {kind}")
+        return self.done(size, mode, intent), None, 0
+
+    def done(self, size, mode, intent):
+        _size, old, alloc = intent
+        if mode == 0:
+            if alloc is not NONE:
+                self.allocs[alloc][1] = self.size_class(size)
+            return old
+        if mode == 3:
+            at = self.column[6].at
+            if self.difference(self.last_address) == 0:
+                if not size:
+                    self.released(old, alloc)
+                return 0
+            self.column[6].at = at
+        address = self.fresh(size, mode, 1)
+        self.released(old, alloc)
+        return address
+
+    def release(self, mode):
+        """(address, allocation or NONE) of the block that is freed or resized."""
+        if mode == 3:
+            self.last_free = self.difference(self.last_free)
+            return self.last_free, NONE
+        index = (self.newest, self.beside)[mode] if mode < 2 else len(self.allocs) - 1 - self.column[6].varint()
+        if index is NONE or index < 0 or self.allocs[index][4]:
+            raise BadTrace("a packed release names no live block")
+        return self.allocs[index][0], index
+
+    def fresh(self, size, mode, moved):
+        """The address of a new block, which is noted."""
+        release = NONE
+        if mode == moved:
+            waiting = self.free_list[self.size_class(size)]
+            while waiting and self.releases[waiting[-1]][1]:
+                waiting.pop()
+            release = waiting[-1] if waiting else -1
+        elif mode == 1:
+            address = self.last_end
+        elif mode == 2:
+            release = len(self.releases) - 1 - self.column[6].varint()
+        else:
+            address = self.difference(self.last_address)
+        if release is not NONE:
+            if release < 0:
+                raise BadTrace("a packed allocation names no released block")
+            address = self.releases[release][0]
+            self.releases[release][1] = True
+        if self.newest is not NONE:
+            self.allocs[self.newest][3] = len(self.allocs)
+        self.allocs.append([address, self.size_class(size), self.newest, NONE, False])
+        self.newest = len(self.allocs) - 1
+        self.last_address, self.last_end = address, address + (self.units(size) << 4) & MASK
+        return address
+
+    def released(self, address, index):
+        size_class = 0
+        if index is not NONE:
+            block = self.allocs[index]
+            size_class, block[4] = block[1], True
+            if block[2] is not NONE:
+                self.allocs[block[2]][3] = block[3]
+            if block[3] is not NONE:
+                self.allocs[block[3]][2] = block[2]
+            else:
+                self.newest = block[2]
+            self.beside = block[3]
+        self.free_list[size_class].append(len(self.releases))
+        self.releases.append([address, False])
+
+
 class Trace:
     """A trace in memory. Damage is listed in `errors`, a torn tail's offset is `torn` (or None)."""
 
     def __init__(self, path, verify=True):
-        with open(path, "rb") as file:
-            self.data = file.read()
+        self.data = read_data(path)
         self.path, self.verify = path, verify
         self.errors, self.torn, self.ended = [], None, False
         self.modules, self.unloads, self.process, self.clocks = {}, {}, [], []
@@ -298,25 +455,12 @@ class Trace:
         self.unpack(n, tid, time, column)
 
     def unpack(self, n, tid, time, column):
-        address, out = 0, self.streams["packed", tid]
-        for op in column[1].take(n):
-            kind, api = op & 15, op >> 4
+        out, guess = self.streams["packed", tid], Guess(column)
+        for code in column[1].take(n):
+            if code & 64:
+                tid = column[9].varint()
             time += column[2].varint()
-            where = size = align = tag = 0
-            heap = None
-            if kind < HEAP_ALLOC:
-                address = (address + column[3].zigzag()) & MASK
-                where = address
-            if kind in (ALLOC, ALIGNED, INTENT, DONE, HEAP_ALLOC):
-                size = column[4].varint()
-            stack = None if kind == DONE else column[5].varint()
-            if kind in (ALIGNED, HEAP_ALLOC):
-                align = column[6].varint()
-            if kind >= HEAP_ALLOC:
-                heap, where = column[7].varint(), column[7].varint()
-                tag = column[7].varint() if kind == HEAP_ALLOC else 0
-            kind = ALLOC if kind == ALIGNED else kind
-            out.append(Event(time << self.shift, tid, kind, api, where, size, align, stack, heap, tag))
+            out.append(guess.event(code, time << self.shift, tid))
 
     # --- raw segments
 

@@ -29,7 +29,10 @@ static int status_of(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 static void *churn_on(void *arg) {
-  while (!stopping) churn(50);
+  while (!stopping) {
+    churn(50);
+    usleep(20);
+  }
   return arg;
 }
 static void say(char const *what, int status) {
@@ -90,8 +93,9 @@ static void way_vfork(void) {
 static void way_spawn(void) {
   char *argv[] = {(char *)self, (char *)"child", NULL};
   pid_t pid = 0;
-  say("posix_spawn", posix_spawn(&pid, self, NULL, NULL, argv, environ));
+  int error = posix_spawn(&pid, self, NULL, NULL, argv, environ);
   say("its status", status_of(pid));
+  say("posix_spawn", error);
   say("posix_spawn of nothing", posix_spawn(&pid, "/no/such", NULL, NULL, argv, environ));
 }
 static int shared_child(void *arg) {
@@ -180,7 +184,7 @@ static void way_child(void) {
 }
 static void way_env(void) { /* a program sees the environment it was given */
   for (char **e = environ; *e; e++)
-    if (strncmp(*e, "LD_PRELOAD", 10) && strncmp(*e, "VALTRACE", 8)) puts(*e);
+    if (strncmp(*e, "LD_PRELOAD", 10) && strncmp(*e, "VALT", 4)) puts(*e);
 }
 
 static struct {
@@ -197,6 +201,7 @@ static struct {
 int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IONBF, 0);
   self = argv[0];
+  churn(1);
   for (size_t i = 0; argc > 1 && i < sizeof ways / sizeof *ways; i++)
     if (!strcmp(argv[1], ways[i].name)) ways[i].way();
   return 0;

@@ -18,16 +18,18 @@
 static char test_dir[64];
 
 /* Boots with the log in a fresh folder, which is also for the test's files. */
-__attribute__((unused)) static void test_boot(char *name) {
-  static char log[96];
+__attribute__((unused)) static void test_boot(char const *name) {
+  static char text[512];
+  char *arg[16];
+  char **argv = arg;
   snprintf(test_dir, sizeof(test_dir), "/tmp/wksp-test-XXXXXX");
   if (!mkdtemp(test_dir)) exit(2);
-  snprintf(log, sizeof(log), "%s/log", test_dir);
-  static char *arg[] = {NULL,     "--log-path",  log, "--log-level-stderr", "5",  "--shmem-path",
-                        test_dir, "--log-dedup", "0", "--tile-cpus",        "f3", NULL};
-  arg[0] = name;
-  int argc = (int)(sizeof(arg) / sizeof(arg[0])) - 1;
-  char **argv = arg;
+  snprintf(text, sizeof(text),
+           "%s --log-path %s/log --log-level-stderr 5 --log-dedup 0 --shmem-path %s "
+           "--tile-cpus f3",
+           name, test_dir, test_dir);
+  int argc = (int)fd_cstr_tokenize(arg, 15UL, text, ' ');
+  arg[argc] = NULL;
   fd_boot(&argc, &argv);
 }
 
@@ -41,7 +43,7 @@ __attribute__((unused)) static int test_halt(void) {
 
 /* A path in the test's folder; valid until the next but one call. */
 __attribute__((unused)) static char const *test_path(char const *name) {
-  static char path[2][96];
+  static char path[2][136];
   static int turn;
   char *p = path[turn ^= 1];
   snprintf(p, sizeof(path[0]), "%s/%s", test_dir, name);

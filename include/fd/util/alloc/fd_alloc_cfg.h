@@ -1,18 +1,19 @@
 #ifndef HEADER_fd_util_alloc_fd_alloc_cfg_h
 #define HEADER_fd_util_alloc_fd_alloc_cfg_h
 
-/* The size classes of fd_alloc.  A block of a class is cut from a superblock of block_cnt blocks; the
-   superblock is itself a block of the parent class, or an allocation of the wksp if parent is the number
-   of classes.  Consecutive sizes differ by at most 1/8 (8 bytes for small ones), and each parent was
-   chosen to hold as many blocks as possible, at most 64, with less than 4 percent lost where possible.
-   Include it where needed: it defines a file-static table. */
+/* The size classes of fd_alloc.  A block of a class is cut from a superblock of block_cnt blocks;
+   the superblock is itself a block of the parent class, or an allocation of the wksp if parent is
+   the number
+   of classes.  Consecutive sizes differ by at most 1/8 (8 bytes for small ones), and each parent
+   was chosen to hold as many blocks as possible, at most 63, with less than 4 percent lost where
+   possible.  Include it where needed: it defines a file-static table. */
 
 #include "../fd_util_base.h"
 
 typedef struct __attribute__((aligned(8))) {
   uint   block_footprint;  /* bytes of a block, multiple of FD_ALLOC_SUPERBLOCK_ALIGN */
   ushort parent_sizeclass; /* class whose blocks are this one's superblocks */
-  uchar  block_cnt;        /* blocks in a superblock, in [2,64] */
+  uchar  block_cnt;        /* blocks in a superblock, in [2,63] */
   uchar  cgroup_mask;      /* concurrency groups of the class less 1 */
 } fd_alloc_sizeclass_cfg_t;
 
@@ -36,32 +37,32 @@ static fd_alloc_sizeclass_cfg_t const fd_alloc_sizeclass_cfg[ FD_ALLOC_SIZECLASS
   {     16U, 34, 62, 15 },
   {     24U, 37, 59, 15 },
   {     32U, 40, 63, 15 },
-  {     40U, 42, 64, 15 },
+  {     40U, 42, 63, 15 },
   {     48U, 43, 60, 15 },
-  {     56U, 45, 64, 15 },
-  {     64U, 46, 64, 15 },
-  {     72U, 47, 64, 15 },
-  {     80U, 48, 64, 15 },
-  {     88U, 49, 64, 15 },
+  {     56U, 45, 63, 15 },
+  {     64U, 46, 63, 15 },
+  {     72U, 47, 63, 15 },
+  {     80U, 48, 63, 15 },
+  {     88U, 48, 59, 15 },
   {     96U, 49, 61, 15 },
   {    104U, 50, 63, 15 },
-  {    112U, 51, 64, 15 },
+  {    112U, 50, 58, 15 },
   {    120U, 51, 61, 15 },
-  {    128U, 52, 64, 15 },
-  {    144U, 53, 64, 15 },
-  {    160U, 54, 64, 15 },
+  {    128U, 52, 63, 15 },
+  {    144U, 53, 63, 15 },
+  {    160U, 53, 58, 15 },
   {    176U, 54, 59, 15 },
   {    192U, 55, 61, 15 },
   {    216U, 56, 61, 15 },
   {    240U, 57, 62, 15 },
   {    264U, 58, 63, 15 },
-  {    296U, 59, 64, 15 },
-  {    328U, 60, 64, 15 },
-  {    368U, 61, 64, 15 },
-  {    408U, 62, 64, 15 },
+  {    296U, 59, 63, 15 },
+  {    328U, 60, 63, 15 },
+  {    368U, 61, 63, 15 },
+  {    408U, 61, 58, 15 },
   {    456U, 62, 59, 15 },
   {    512U, 63, 59, 15 },
-  {    576U, 65, 64, 15 },
+  {    576U, 65, 63, 15 },
   {    648U, 65, 57, 15 },
   {    728U, 65, 51, 15 },
   {    816U, 65, 45, 15 },

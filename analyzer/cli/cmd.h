@@ -1,0 +1,14 @@
+/* The subcommands. Each gets its own name as argv[0] and returns the exit status of the process. */
+#ifndef VT_ANALYZER_CLI_CMD_H
+#define VT_ANALYZER_CLI_CMD_H
+
+#include "valtrace/trace_format.h"
+
+int vt_cmd_run(int argc, char **argv);
+int vt_cmd_report(int argc, char **argv);
+int vt_cmd_dump(int argc, char **argv);
+int vt_cmd_check(int argc, char **argv);
+int vt_cmd_pack(int argc, char **argv);
+int vt_cmd_import(int argc, char **argv);
+
+#endif

@@ -1,0 +1,202 @@
+/* `valtrace dump`: the events of a trace in order, one line each, for eyes and for scripts.
+
+   A frame of a stack is shown once, when its id is first used; later events name the id. */
+#include "analyzer/cli/cmd.h"
+#include "analyzer/cli/error.h"
+#include "analyzer/report/json.h"
+#include "analyzer/trace/reader.h"
+#include "analyzer/util/mem.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char const usage[] =
+    "usage: valtrace dump [--json] TRACE\n\n"
+    "Prints the events of TRACE in order of time, one line each, with the ids of their stack's frames,\n"
+    "innermost first; a frame is described in a line of its own before its id is first used.\n\n"
+    "  --json   each line is a JSON object\n"
+    "  --help   this text\n";
+
+typedef struct {
+  vt_reader_t *r;
+  int json;
+  uint8_t *shown; /* per trie node */
+  size_t shown_sz;
+  vt_trace_frame_t *frames;
+  size_t frames_cap;
+  uint64_t *old; /* per thread: old block of its pending realloc */
+  size_t old_cnt;
+} dump_t;
+
+static char const *kind_name(uint8_t kind) {
+  switch (kind) {
+  case VT_EVENT_ALLOC: return "alloc";
+  case VT_EVENT_FREE: return "free";
+  case VT_EVENT_REALLOC_INTENT: return "realloc_intent";
+  case VT_EVENT_REALLOC_DONE: return "realloc";
+  case VT_EVENT_HEAP_ALLOC: return "heap_alloc";
+  case VT_EVENT_HEAP_FREE: return "heap_free";
+  default: return "heap_free_interior";
+  }
+}
+
+static char const *api_name(uint8_t api) {
+  static char const *const names[16] = {
+      "malloc", "calloc",  "realloc", "posix_memalign", "aligned_alloc", "memalign",
+      "valloc", "pvalloc", "new",     "new[]",          "free",          "delete",
+      "delete[]", "reallocarray", "free_sized", "other"};
+  return names[api & 15];
+}
+
+static void show_frame(dump_t *d, vt_trace_frame_t const *f) {
+  size_t cnt;
+  vt_trace_module_t const *modules = vt_reader_modules(d->r, &cnt);
+  char const *path = f->module < cnt ? modules[f->module].path : "";
+  if (!d->json) {
+    printf("frame %u: 0x%" PRIx64 " %s", f->node, f->pc, *path ? path : "?");
+    if (*path) printf("+0x%" PRIx64, f->offset);
+    putchar('\n');
+    return;
+  }
+  printf("{\"kind\":\"stack\",\"id\":%u,\"pc\":%" PRIu64 ",\"module\":", f->node, f->pc);
+  vt_json_escape(stdout, path, strlen(path));
+  if (*path) printf(",\"offset\":%" PRIu64, f->offset);
+  puts("}");
+}
+
+static int first_use(dump_t *d, uint32_t node) {
+  if (node >= d->shown_sz) {
+    size_t sz = node + node / 2 + 1024;
+    d->shown = vt_mem_resize(d->shown, sz, 1);
+    memset(d->shown + d->shown_sz, 0, sz - d->shown_sz);
+    d->shown_sz = sz;
+  }
+  if (d->shown[node]) return 0;
+  return d->shown[node] = 1;
+}
+
+/* show_frames expands a stack into d->frames and describes those that are new. */
+static size_t show_frames(dump_t *d, uint32_t stack) {
+  size_t cnt = vt_reader_expand(d->r, stack, d->frames, d->frames_cap);
+  if (cnt > d->frames_cap) {
+    d->frames_cap = cnt * 2;
+    d->frames = vt_mem_resize(d->frames, d->frames_cap, sizeof *d->frames);
+    cnt = vt_reader_expand(d->r, stack, d->frames, d->frames_cap);
+  }
+  for (size_t i = 0; i < cnt; i++)
+    if (first_use(d, d->frames[i].node)) show_frame(d, &d->frames[i]);
+  return cnt;
+}
+
+/* old_block remembers a realloc's old block until it is done. */
+static uint64_t old_block(dump_t *d, vt_event_t const *e) {
+  if (e->thread >= d->old_cnt) {
+    d->old = vt_mem_resize(d->old, e->thread + 64, sizeof *d->old);
+    memset(d->old + d->old_cnt, 0, (e->thread + 64 - d->old_cnt) * sizeof *d->old);
+    d->old_cnt = e->thread + 64;
+  }
+  if (e->kind == VT_EVENT_REALLOC_INTENT) d->old[e->thread] = e->address;
+  return d->old[e->thread];
+}
+
+static void show_text(dump_t *d, vt_event_t const *e, uint32_t tid, uint64_t old, size_t frames) {
+  printf("%" PRIu64 ".%09" PRIu64 " %u %s %s 0x%" PRIx64, e->time / 1000000000u,
+         e->time % 1000000000u, tid, kind_name(e->kind), api_name(e->api), e->address);
+  if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE)
+    printf(" size %" PRIu64, e->size);
+  if (e->align) printf(" align %" PRIu64, e->align);
+  if (e->heap) printf(" heap %u", e->heap);
+  if (e->tag) printf(" tag %" PRIu64, e->tag);
+  if (e->kind == VT_EVENT_REALLOC_DONE) printf(" old 0x%" PRIx64, old);
+  printf(" stack");
+  for (size_t i = 0; i < frames; i++) printf("%c%u", i ? ',' : ' ', d->frames[i].node);
+  putchar('\n');
+}
+
+static void show_json(dump_t *d, vt_event_t const *e, uint32_t tid, uint64_t old, size_t frames) {
+  printf("{\"t_ns\":%" PRIu64 ",\"thread\":%u,\"kind\":\"%s\",\"api\":\"%s\",\"heap\":%u,"
+         "\"address\":%" PRIu64,
+         e->time, tid, kind_name(e->kind), api_name(e->api), e->heap, e->address);
+  if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE)
+    printf(",\"size\":%" PRIu64 ",\"align\":%" PRIu64, e->size, e->align);
+  if (e->kind == VT_EVENT_HEAP_ALLOC) printf(",\"tag\":%" PRIu64, e->tag);
+  if (e->kind == VT_EVENT_REALLOC_DONE) printf(",\"old_address\":%" PRIu64, old);
+  printf(",\"stack\":[");
+  for (size_t i = 0; i < frames; i++) printf("%s%u", i ? "," : "", d->frames[i].node);
+  puts("]}");
+}
+
+static int on_events(void *context, vt_event_t const *events, size_t cnt) {
+  dump_t *d = context;
+  size_t thread_cnt;
+  vt_trace_thread_t const *threads = vt_reader_threads(d->r, &thread_cnt);
+  for (size_t i = 0; i < cnt; i++) {
+    vt_event_t const *e = &events[i];
+    uint32_t tid = e->thread < thread_cnt ? threads[e->thread].tid : 0;
+    uint64_t old = old_block(d, e);
+    size_t frames = show_frames(d, e->stack);
+    (d->json ? show_json : show_text)(d, e, tid, old, frames);
+  }
+  return ferror(stdout);
+}
+
+static void on_heap_op(void *context, vt_trace_heap_op_t const *op) {
+  static char const *const names[] = {"?", "reset", "tag_free", "restore"};
+  char const *name = names[op->op <= VT_HEAP_OP_RESTORE ? op->op : 0];
+  dump_t *d = context;
+  if (d->json)
+    printf("{\"t_ns\":%" PRIu64 ",\"kind\":\"heap_%s\",\"heap\":%u,\"tag\":%" PRIu64 "}\n",
+           op->time, name, op->heap, op->tag);
+  else
+    printf("%" PRIu64 ".%09" PRIu64 " - heap_%s heap %u tag %" PRIu64 "\n",
+           op->time / 1000000000u, op->time % 1000000000u, name, op->heap, op->tag);
+}
+
+/* warn_damage says on standard error what could not be shown. */
+static void warn_damage(vt_reader_t const *r) {
+  vt_integrity_t const *in = vt_reader_integrity(r);
+  if (!in->torn_bytes && !in->damaged_chunks) return;
+  vt_error_t e;
+  uint64_t off = in->damaged_chunks ? in->damage_off : in->torn_off;
+  vt_error_setf(&e, vt_reader_info(r)->path, "everything else was used; `valtrace check` tells more",
+                "%s at byte %" PRIu64, in->damaged_chunks ? "damaged" : "torn tail", off);
+  vt_error_print(&e);
+}
+
+static int dump(char const *path, int json) {
+  vt_error_t error;
+  dump_t d = {.r = vt_reader_open(path, &error), .json = json};
+  if (!d.r) {
+    vt_error_print(&error);
+    return VT_EXIT_INPUT;
+  }
+  vt_reader_run(d.r, &(vt_reader_sink_t){on_events, on_heap_op, &d});
+  warn_damage(d.r);
+  vt_reader_close(d.r);
+  free(d.shown);
+  free(d.frames);
+  free(d.old);
+  return fflush(stdout) || ferror(stdout) ? VT_EXIT_OUTPUT : VT_EXIT_OK;
+}
+
+int vt_cmd_dump(int argc, char **argv) {
+  static struct option const options[] = {
+      {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+  int json = 0;
+  for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    if (o == 'h') {
+      fputs(usage, stdout);
+      return VT_EXIT_OK;
+    }
+    if (o != 'j') return VT_EXIT_USAGE;
+    json = 1;
+  }
+  if (optind + 1 != argc) {
+    vt_error_say("dump", "exactly one trace is wanted", "valtrace dump TRACE");
+    return VT_EXIT_USAGE;
+  }
+  return dump(argv[optind], json);
+}

@@ -1,0 +1,92 @@
+/* valtrace report: where memory leaks, churns and peaks. */
+#include "analyzer/cli/cmd_report.h"
+#include <string.h>
+#include "analyzer/cli/cmd.h"
+#include "analyzer/cli/options.h"
+
+static void help(void) {
+  printf("usage: valtrace report [VIEW] [options] TRACE…\n\n"
+         "Says where memory leaks, churns and peaks. VIEW is one of:\n"
+         "  summary     totals, completeness, and the top of the next four (default)\n"
+         "  leaks       blocks live at the end\n"
+         "  hot         most allocations\n"
+         "  peak        what was live when the heap was largest\n"
+         "  temporary   freed before the same thread allocated again\n"
+         "  reallocs    most reallocs\n"
+         "  sizes, lifetimes, threads, timeline, modules, heaps   tables\n\n%s",
+         vt_cli_shared_help);
+}
+
+/* Takes the suppressed leaks out of the analysis. */
+static int suppress(vt_cli_options_t *options, vt_analysis_t *analysis,
+                    vt_suppressions_t *suppressions, vt_error_t *error) {
+  uint64_t bytes, blocks;
+  if (!options->suppressions) return 0;
+  if (vt_suppressions_load(suppressions, options->suppressions, error)) return -1;
+  vt_suppressions_apply(suppressions, analysis, &bytes, &blocks);
+  vt_model_suppress(analysis->model, bytes, blocks);
+  options->report.suppressions = suppressions;
+  return 0;
+}
+
+static int print(vt_cli_options_t const *options, vt_analysis_t const *analysis) {
+  if (options->json)
+    vt_report_json(analysis, &options->report, stdout);
+  else {
+    vt_term_t term = vt_term_start(stdout);
+    vt_report_text(analysis, &options->report, &term);
+  }
+  return vt_cli_finish(stdout, "standard output");
+}
+
+/* What has to be collected for a view. */
+static void set_collections(vt_cli_options_t *options) {
+  vt_view_t view = options->report.view;
+  options->analysis.lifetimes = options->json || view == VT_VIEW_LIFETIMES;
+  options->analysis.sizes = view == VT_VIEW_SIZES;
+  options->analysis.timeline = view == VT_VIEW_TIMELINE;
+}
+
+static int report(vt_cli_options_t *options) {
+  vt_analysis_t analysis;
+  vt_suppressions_t suppressions = {0};
+  vt_error_t error;
+  int usage, status;
+  set_collections(options);
+  if (vt_analysis_open(&analysis, options->operands, (size_t)options->operand_cnt,
+                       &options->analysis, &error, &usage) ||
+      suppress(options, &analysis, &suppressions, &error)) {
+    vt_error_print(&error);
+    status = usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
+  } else
+    status = print(options, &analysis);
+  vt_suppressions_free(&suppressions);
+  vt_analysis_close(&analysis);
+  return status;
+}
+
+int vt_cmd_report(int argc, char **argv) {
+  vt_cli_options_t options;
+  if (vt_cli_parse(&options, argc, argv, 0)) return VT_EXIT_USAGE;
+  if (options.help) {
+    help();
+    return VT_EXIT_OK;
+  }
+  int view = options.operand_cnt ? vt_view_by_name(options.operands[0]) : -1;
+  if (view >= 0) {
+    options.report.view = (vt_view_t)view;
+    options.operands++;
+    options.operand_cnt--;
+  }
+  if (!options.operand_cnt) {
+    vt_error_say("report", "no trace given", "name a .vtr file; `valtrace report --help`");
+    return VT_EXIT_USAGE;
+  }
+  return report(&options);
+}
+
+int vt_report_print(char const *path) {
+  char *operands[] = {(char *)path, NULL};
+  vt_cli_options_t options = {.operands = operands, .operand_cnt = 1};
+  return report(&options);
+}

@@ -1,0 +1,50 @@
+/* The valtrace command: finds the subcommand and hands over to analyzer/cli/cmd_NAME.c. */
+#include "analyzer/cli/cmd.h"
+#include "analyzer/cli/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define VERSION "0.1"
+
+typedef struct {
+  char const *name;
+  int (*run)(int argc, char **argv);
+  char const *summary;
+} command_t;
+
+static command_t const commands[] = {
+    {"run", vt_cmd_run, "record a program and the processes it starts"},
+    {"report", vt_cmd_report, "say where memory leaks, churns and peaks"},
+    {"dump", vt_cmd_dump, "print the events of a trace in order"},
+    {"check", vt_cmd_check, "verify the integrity of a trace"},
+    {"pack", vt_cmd_pack, "compress a trace recorded with LD_PRELOAD and embed symbols"},
+};
+#define COMMAND_CNT (sizeof commands / sizeof commands[0])
+
+static void usage(FILE *out) {
+  fprintf(out, "usage: valtrace COMMAND [ARG…]\n\n"
+               "Records every heap allocation of a program with its call stack, and reports on it.\n\n");
+  for (size_t i = 0; i < COMMAND_CNT; i++)
+    fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+  fprintf(out, "\n`valtrace COMMAND --help` explains a command; `valtrace --version` the version.\n");
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2) {
+    usage(stderr);
+    return VT_EXIT_USAGE;
+  }
+  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+    usage(stdout);
+    return VT_EXIT_OK;
+  }
+  if (!strcmp(argv[1], "--version")) {
+    printf("valtrace %s (trace format %d)\n", VERSION, VT_FORMAT_VERSION);
+    return VT_EXIT_OK;
+  }
+  for (size_t i = 0; i < COMMAND_CNT; i++)
+    if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1);
+  vt_error_say(argv[1], "no such command", "`valtrace --help` lists them");
+  return VT_EXIT_USAGE;
+}

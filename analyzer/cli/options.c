@@ -1,0 +1,189 @@
+/* Parsing what the reading commands have in common. */
+#include "analyzer/cli/options.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+char const vt_cli_shared_help[] =
+    "Choosing blocks:\n"
+    "  --from T, --to T       allocated between two moments, seen no further than --to\n"
+    "  --at T                 the live set at a moment; T: seconds since start or a marker's name\n"
+    "  --thread T             allocated by this thread: number or name pattern\n"
+    "  --heap NAME            in this heap (libc: the process's own)\n"
+    "  --function GLOB, --module GLOB   some frame of the stack matches\n"
+    "  --min-size B, --max-size B       of this size (suffixes k, M, G)\n"
+    "  --min-lifetime T, --max-lifetime T   freed after so long (seconds, or with ns, us, ms)\n"
+    "Showing them:\n"
+    "  --by site|function|line|module   what is shown together\n"
+    "  --limit N              at most N entries\n"
+    "  --suppressions FILE    known leaks, in LeakSanitizer's syntax\n"
+    "  --no-inlines           leave inlined functions out\n"
+    "  --show-allocator-frames  do not hide malloc, operator new and the like\n"
+    "  --json                 machine-readable\n";
+
+enum {
+  OPT_FROM = 256,
+  OPT_TO,
+  OPT_AT,
+  OPT_THREAD,
+  OPT_HEAP,
+  OPT_FUNCTION,
+  OPT_MODULE,
+  OPT_MIN_SIZE,
+  OPT_MAX_SIZE,
+  OPT_MIN_LIFETIME,
+  OPT_MAX_LIFETIME,
+  OPT_BY,
+  OPT_LIMIT,
+  OPT_SUPPRESSIONS,
+  OPT_NO_INLINES,
+  OPT_SHOW_ALLOCATORS,
+  OPT_HIDE_ALLOCATORS,
+  OPT_JSON,
+  OPT_FORMAT,
+  OPT_METRIC
+};
+
+static struct option const long_options[] = {{"from", 1, 0, OPT_FROM},
+                                             {"to", 1, 0, OPT_TO},
+                                             {"at", 1, 0, OPT_AT},
+                                             {"thread", 1, 0, OPT_THREAD},
+                                             {"heap", 1, 0, OPT_HEAP},
+                                             {"function", 1, 0, OPT_FUNCTION},
+                                             {"module", 1, 0, OPT_MODULE},
+                                             {"min-size", 1, 0, OPT_MIN_SIZE},
+                                             {"max-size", 1, 0, OPT_MAX_SIZE},
+                                             {"min-lifetime", 1, 0, OPT_MIN_LIFETIME},
+                                             {"max-lifetime", 1, 0, OPT_MAX_LIFETIME},
+                                             {"by", 1, 0, OPT_BY},
+                                             {"limit", 1, 0, OPT_LIMIT},
+                                             {"suppressions", 1, 0, OPT_SUPPRESSIONS},
+                                             {"no-inlines", 0, 0, OPT_NO_INLINES},
+                                             {"show-allocator-frames", 0, 0, OPT_SHOW_ALLOCATORS},
+                                             {"hide-allocator-frames", 0, 0, OPT_HIDE_ALLOCATORS},
+                                             {"json", 0, 0, OPT_JSON},
+                                             {"format", 1, 0, OPT_FORMAT},
+                                             {"metric", 1, 0, OPT_METRIC},
+                                             {"output", 1, 0, 'o'},
+                                             {"help", 0, 0, 'h'},
+                                             {0, 0, 0, 0}};
+
+int vt_cli_bytes(char const *text, uint64_t *bytes) {
+  static char const units[] = "kMGT";
+  char *end;
+  double value = strtod(text, &end), scale = 1;
+  if (end == text || !(value >= 0)) return -1;
+  char const *unit = *end ? strchr(units, *end == 'K' ? 'k' : *end) : NULL;
+  if (unit) {
+    for (char const *u = units; u <= unit; u++) scale *= 1024;
+    end++;
+  }
+  if (*end == 'i') end++;
+  if (*end == 'B') end++;
+  if (*end || value * scale > 1e18) return -1;
+  *bytes = (uint64_t)(value * scale);
+  return 0;
+}
+
+static int parse_duration(char const *text, uint64_t *ns) {
+  static struct {
+    char const *name;
+    double scale;
+  } const units[] = {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"", 1e9}};
+  char *end;
+  double value = strtod(text, &end);
+  if (end == text || !(value >= 0)) return -1;
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    if (strcmp(end, units[i].name)) continue;
+    if (value * units[i].scale > 1e18) return -1;
+    *ns = (uint64_t)(value * units[i].scale);
+    return 0;
+  }
+  return -1;
+}
+
+static int parse_by(vt_report_options_t *report, char const *text) {
+  static char const *const names[] = {"function", "line", "module", "site"};
+  for (int i = 0; i < 4; i++) {
+    if (strcmp(text, names[i])) continue;
+    report->by = (vt_by_t)i;
+    report->by_given = 1;
+    return 0;
+  }
+  if (!strcmp(text, "thread"))
+    report->view = VT_VIEW_THREADS;
+  else if (!strcmp(text, "size"))
+    report->view = VT_VIEW_SIZES;
+  else
+    return -1;
+  return 0;
+}
+
+static int parse_limit(size_t *limit, char const *text) {
+  char *end;
+  unsigned long long value = strtoull(text, &end, 10);
+  if (end == text || *end || !value || *text == '-') return -1;
+  *limit = value;
+  return 0;
+}
+
+/* One option with its value; -1: the value makes no sense, -2: not an option of this command. */
+static int take_option(vt_cli_options_t *options, int option, char *value, int extras) {
+  vt_filter_t *filter = &options->analysis.filter;
+  switch (option) {
+  case OPT_FROM: filter->from = value; return 0;
+  case OPT_TO: filter->to = value; return 0;
+  case OPT_AT: filter->at = value; return 0;
+  case OPT_THREAD: filter->thread = value; return 0;
+  case OPT_HEAP: filter->heap = value; return 0;
+  case OPT_FUNCTION: filter->function = value; return 0;
+  case OPT_MODULE: filter->module = value; return 0;
+  case OPT_MIN_SIZE: return vt_cli_bytes(value, &filter->min_size);
+  case OPT_MAX_SIZE: return vt_cli_bytes(value, &filter->max_size);
+  case OPT_MIN_LIFETIME: return parse_duration(value, &filter->min_lifetime);
+  case OPT_MAX_LIFETIME: return parse_duration(value, &filter->max_lifetime);
+  case OPT_BY: return parse_by(&options->report, value);
+  case OPT_LIMIT: return parse_limit(&options->report.limit, value);
+  case OPT_SUPPRESSIONS: options->suppressions = value; return 0;
+  case OPT_NO_INLINES: options->report.no_inlines = 1; return 0;
+  case OPT_SHOW_ALLOCATORS:
+    options->report.keep_allocators = options->analysis.keep_allocators = 1;
+    return 0;
+  case OPT_HIDE_ALLOCATORS: return 0;
+  case OPT_JSON: options->json = 1; return 0;
+  case OPT_FORMAT: options->format = value; return extras & VT_CLI_FORMAT ? 0 : -2;
+  case OPT_METRIC: options->metric = value; return extras & VT_CLI_METRIC ? 0 : -2;
+  case 'o': options->output = value; return extras & VT_CLI_OUTPUT ? 0 : -2;
+  case 'h': options->help = 1; return 0;
+  default: return -2;
+  }
+}
+
+int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
+  *options = (vt_cli_options_t){0};
+  char advice[128];
+  snprintf(advice, sizeof advice, "`valtrace %s --help` lists the options", argv[0]);
+  optind = 0;
+  opterr = 0;
+  for (int option; (option = getopt_long(argc, argv, "ho:", long_options, NULL)) != -1;) {
+    int result = take_option(options, option, optarg, extras);
+    if (!result) continue;
+    char const *what = argv[optind - 1];
+    vt_error_say(what,
+                 result == -1 ? "not a value this option takes" : "no such option, or no value",
+                 advice);
+    return VT_EXIT_USAGE;
+  }
+  options->operands = argv + optind;
+  options->operand_cnt = argc - optind;
+  return 0;
+}
+
+int vt_cli_finish(FILE *out, char const *name) {
+  int failed = fflush(out) || ferror(out);
+  if (out != stdout && fclose(out)) failed = 1;
+  if (!failed) return VT_EXIT_OK;
+  vt_error_say(name, strerror(errno), "make room, or write elsewhere");
+  return VT_EXIT_OUTPUT;
+}

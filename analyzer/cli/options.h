@@ -1,0 +1,37 @@
+/* Options that all reading commands share: filters, suppressions and the like. */
+#ifndef VT_ANALYZER_CLI_OPTIONS_H
+#define VT_ANALYZER_CLI_OPTIONS_H
+
+#include "analyzer/report/analysis.h"
+#include "analyzer/report/report.h"
+
+typedef struct {
+  vt_analysis_options_t analysis;
+  vt_report_options_t report;
+  char const *suppressions; /* file */
+  char const *output;       /* -o */
+  char const *format;       /* --format */
+  char const *metric;       /* --metric */
+  int json, help;
+  char **operands;
+  int operand_cnt;
+} vt_cli_options_t;
+
+/* Which options beyond the shared ones a command takes. */
+enum { VT_CLI_OUTPUT = 1, VT_CLI_FORMAT = 2, VT_CLI_METRIC = 4 };
+
+/* Parses argv[1…]; options and operands may be mixed. Returns 0, or VT_EXIT_USAGE after saying what
+   is wrong. operands is argv's own memory, reordered. */
+int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras);
+
+/* Parses "4096", "64k", "1.5M", "2GiB" into bytes. Returns 0 or -1. */
+int vt_cli_bytes(char const *text, uint64_t *bytes);
+
+/* The part of --help that describes the shared options. */
+extern char const vt_cli_shared_help[];
+
+/* Flushes standard output; returns VT_EXIT_OUTPUT after a line when something could not be written.
+ */
+int vt_cli_finish(FILE *out, char const *name);
+
+#endif

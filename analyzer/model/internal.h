@@ -1,0 +1,107 @@
+/* What the parts of the model share. */
+#ifndef VT_ANALYZER_MODEL_INTERNAL_H
+#define VT_ANALYZER_MODEL_INTERNAL_H
+
+#include "analyzer/model/blocks.h"
+#include "analyzer/model/model.h"
+
+#define NO_THREAD UINT32_MAX
+#define NO_INDEX  UINT32_MAX
+
+/* A heap of one trace, as its events number it. */
+typedef struct {
+  uint32_t heap;   /* in the model's heaps; NO_INDEX: not declared, no event yet */
+  uint32_t *cells; /* by stack id; 0: none yet */
+  size_t cells_cap;
+} local_heap_t;
+
+typedef struct {
+  uint64_t shift_ns;
+  local_heap_t *heaps; /* [0]: the process's own */
+  size_t heaps_cnt, heaps_cap;
+  uint32_t *threads; /* trace's index -> model's index; NO_INDEX */
+  size_t threads_cnt, threads_cap;
+} trace_t;
+
+/* A block between REALLOC_INTENT and REALLOC_DONE. */
+typedef struct {
+  vt_block_t block; /* cell 0: nothing is known of the old block */
+  uint32_t heap, stack;
+} limbo_t;
+#define LIMBO_MAX 16
+
+typedef struct {
+  limbo_t limbo[LIMBO_MAX];
+  unsigned cnt;
+} limbo_stack_t;
+
+/* An allocation that waits for the free it overtook, or a free that waits for its allocation. */
+typedef struct {
+  vt_block_t block;
+  uint64_t tag;
+  uint32_t heap;
+  uint32_t trace, stack; /* of a free */
+  int realloc;           /* the free was a REALLOC_INTENT, … */
+  int interior;          /* … gave an address inside the block */
+} waiting_t;
+#define WAITING_MAX 512
+
+typedef struct {
+  waiting_t items[WAITING_MAX]; /* oldest first */
+  size_t cnt;
+} waiting_list_t;
+
+struct vt_model {
+  vt_model_options_t options;
+  trace_t *traces;
+  size_t traces_cnt, traces_cap;
+  vt_model_heap_t *heaps;
+  size_t heaps_cnt, heaps_cap;
+  vt_blocks_t *blocks; /* by heap */
+  size_t blocks_cnt, blocks_cap;
+  vt_cell_t *cells;
+  size_t cells_cnt, cells_cap;
+  vt_model_thread_t *threads;
+  size_t threads_cnt, threads_cap;
+  limbo_stack_t **limbos; /* by thread; NULL until its first realloc */
+  size_t limbos_cnt, limbos_cap;
+  waiting_list_t held, early; /* allocations, frees */
+  uint64_t live_bytes, live_blocks, peak_number;
+  vt_model_totals_t totals;
+  vt_size_class_t *sizes;
+  vt_moment_t *moments;
+  size_t moment; /* the one that is being filled */
+  uint64_t moment_end, moment_step;
+  uint8_t *lifetime_bits; /* by ordinal of the allocation */
+  uint64_t lifetime_bits_cnt;
+  uint64_t inserted;
+  int scanning; /* the first pass of a lifetime filter */
+};
+
+/* ---- model.c ---- */
+
+/* Counts the beginning of a block; *block is then what belongs into the table. */
+void vt_model_begin(vt_model_t *model, vt_block_t *block);
+/* Counts the end of a block that is out of its table already. thread: who freed it, NO_THREAD. */
+void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
+                  uint64_t time, int realloc);
+
+/* ---- order.c: repairs ---- */
+
+/* An allocation at the live address of slot waits; see model.h. */
+void vt_order_hold(vt_model_t *model, vt_block_t *slot, waiting_t const *alloc);
+/* The address was freed: the allocation that waits for it, if any, goes in. */
+void vt_order_freed(vt_model_t *model, uint32_t heap, uint64_t address);
+/* A free of an address that is not live waits. */
+void vt_order_early_free(vt_model_t *model, waiting_t const *early);
+/* Was this allocation overtaken by its free? Then both are counted and 1 is returned. */
+int vt_order_freed_early(vt_model_t *model, uint32_t heap, vt_block_t const *alloc);
+/* Gives up on what has waited too long. */
+void vt_order_expire(vt_model_t *model, uint64_t now);
+
+/* ---- timeline.c ---- */
+
+/* Makes the interval that contains `time` the current one. */
+void vt_timeline_advance(vt_model_t *model, uint64_t time);
+
+#endif

@@ -1,0 +1,589 @@
+/* The model's one pass over the events; see model.h for the definitions.
+
+   The exact share of every cell in the peak needs no second pass: peaks are numbered, and a cell
+   notes its live bytes just before it changes for the first time after a new peak. A cell that has
+   not changed since still has them at the end. */
+#include "analyzer/model/model.h"
+#include <stdlib.h>
+#include <string.h>
+#include "analyzer/model/internal.h"
+#include "analyzer/util/mem.h"
+
+#define FAR           20 /* events ahead whose block is fetched into the cache */
+#define NEAR          8  /* events ahead whose cell is */
+#define FIRST_STEP_NS 1024
+
+/* ---- set-up ---- */
+
+static uint32_t new_heap(vt_model_t *model, uint32_t trace, uint32_t kind) {
+  vt_model_heap_t heap = {.kind = kind, .trace = trace};
+  vt_blocks_t blocks;
+  vt_blocks_init(&blocks);
+  VT_PUSH(model->heaps, heap);
+  VT_PUSH(model->blocks, blocks);
+  return (uint32_t)model->heaps_cnt - 1;
+}
+
+static uint32_t new_cell(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t stack) {
+  vt_cell_t cell = {
+      .trace = trace, .heap = heap, .stack = stack, .peak_number = model->peak_number};
+  cell.nested = heap < model->heaps_cnt && model->heaps[heap].nested;
+  vt_lifetimes_init(&cell.lifetimes);
+  VT_PUSH(model->cells, cell);
+  return (uint32_t)model->cells_cnt - 1;
+}
+
+vt_model_t *vt_model_new(vt_model_options_t const *options) {
+  vt_model_t *model = vt_mem_new(1, sizeof *model);
+  model->options = *options;
+  if (!model->options.max_size) model->options.max_size = UINT64_MAX;
+  if (!model->options.to_ns) model->options.to_ns = UINT64_MAX;
+  if (options->sizes) model->sizes = vt_mem_new(VT_SIZE_CLASSES, sizeof *model->sizes);
+  if (options->timeline) model->moments = vt_mem_new(VT_MOMENTS_MAX, sizeof *model->moments);
+  model->moment_step = FIRST_STEP_NS;
+  model->moment_end = options->timeline ? FIRST_STEP_NS : UINT64_MAX;
+  for (uint32_t i = 0; i < VT_CELL_FIRST; i++) {
+    new_cell(model, 0, NO_INDEX, 0);
+    model->cells[i].nested = 1; /* never part of a sum */
+  }
+  return model;
+}
+
+vt_model_t *vt_model_new_scan(vt_model_options_t const *options) {
+  vt_model_t *model = vt_model_new(options);
+  model->scanning = 1;
+  return model;
+}
+
+static void delete_traces(vt_model_t *model) {
+  for (size_t i = 0; i < model->traces_cnt; i++) {
+    for (size_t h = 0; h < model->traces[i].heaps_cnt; h++) free(model->traces[i].heaps[h].cells);
+    free(model->traces[i].heaps);
+    free(model->traces[i].threads);
+  }
+  free(model->traces);
+}
+
+void vt_model_delete(vt_model_t *model) {
+  if (!model) return;
+  delete_traces(model);
+  for (size_t i = 0; i < model->heaps_cnt; i++) {
+    vt_blocks_fini(&model->blocks[i]);
+    free(model->heaps[i].name);
+  }
+  for (size_t i = 0; i < model->cells_cnt; i++) vt_lifetimes_fini(&model->cells[i].lifetimes);
+  for (size_t i = 0; i < model->limbos_cnt; i++) free(model->limbos[i]);
+  free(model->heaps);
+  free(model->blocks);
+  free(model->cells);
+  free(model->threads);
+  free(model->limbos);
+  free(model->sizes);
+  free(model->moments);
+  free(model->lifetime_bits);
+  free(model);
+}
+
+static local_heap_t *local_heap(trace_t *trace, uint32_t number) {
+  while (trace->heaps_cnt <= number) {
+    local_heap_t heap = {.heap = NO_INDEX};
+    VT_PUSH(trace->heaps, heap);
+  }
+  return &trace->heaps[number];
+}
+
+uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns) {
+  trace_t trace = {.shift_ns = shift_ns};
+  uint32_t number = (uint32_t)model->traces_cnt;
+  local_heap(&trace, 0)->heap = new_heap(model, number, 0);
+  VT_PUSH(model->traces, trace);
+  return number;
+}
+
+/* Heap numbers count up from 1 in a trace; a larger one can only come from a damaged trace. */
+#define HEAP_NUMBER_MAX 65536
+
+static uint32_t heap_by_uuid(vt_model_t const *model, uint8_t const uuid[16]) {
+  static uint8_t const none[16];
+  if (!memcmp(uuid, none, 16)) return NO_INDEX;
+  for (size_t i = 0; i < model->heaps_cnt; i++)
+    if (!memcmp(model->heaps[i].uuid, uuid, 16)) return (uint32_t)i;
+  return NO_INDEX;
+}
+
+void vt_model_heap(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t kind, uint32_t parent,
+                   uint8_t const uuid[16], char const *name, size_t name_sz) {
+  if (!heap || heap >= HEAP_NUMBER_MAX) return;
+  local_heap_t *local = local_heap(&model->traces[trace], heap);
+  if (local->heap == NO_INDEX) local->heap = heap_by_uuid(model, uuid);
+  if (local->heap == NO_INDEX) local->heap = new_heap(model, trace, kind);
+  vt_model_heap_t *global = &model->heaps[local->heap];
+  global->kind = kind;
+  global->nested |= parent != 0;
+  memcpy(global->uuid, uuid, 16);
+  if (global->name) return;
+  global->name = vt_mem_copy(name, name_sz);
+}
+
+static uint32_t add_thread(vt_model_t *model, uint32_t trace_number, uint32_t index) {
+  trace_t *trace = &model->traces[trace_number];
+  while (trace->threads_cnt <= index) VT_PUSH(trace->threads, NO_INDEX);
+  vt_model_thread_t thread = {
+      .trace = trace_number, .index = index, .last_heap = NO_INDEX, .wanted = 1};
+  if (model->options.want_thread)
+    thread.wanted =
+        (uint32_t)model->options.want_thread(model->options.context, trace_number, index);
+  limbo_stack_t *none = NULL;
+  VT_PUSH(model->threads, thread);
+  VT_PUSH(model->limbos, none);
+  return trace->threads[index] = (uint32_t)model->threads_cnt - 1;
+}
+
+static inline uint32_t thread_of(vt_model_t *model, uint32_t trace_number, uint32_t index) {
+  trace_t const *trace = &model->traces[trace_number];
+  if (index < trace->threads_cnt && trace->threads[index] != NO_INDEX) return trace->threads[index];
+  return add_thread(model, trace_number, index);
+}
+
+static uint32_t add_cell(vt_model_t *model, uint32_t trace, uint32_t number, uint32_t stack) {
+  local_heap_t *local = &model->traces[trace].heaps[number];
+  if (stack >= local->cells_cap) {
+    size_t cap = local->cells_cap ? 2 * local->cells_cap : 4096;
+    while (cap <= stack) cap *= 2;
+    local->cells = vt_mem_resize(local->cells, cap, sizeof *local->cells);
+    memset(local->cells + local->cells_cap, 0, (cap - local->cells_cap) * sizeof *local->cells);
+    local->cells_cap = cap;
+  }
+  int wanted = !model->options.want_cell ||
+               model->options.want_cell(model->options.context, trace, local->heap, stack);
+  return local->cells[stack] =
+             wanted ? new_cell(model, trace, local->heap, stack) : VT_CELL_IGNORED;
+}
+
+/* Who counts an allocation: its cell, or VT_CELL_IGNORED when a filter leaves it out. */
+static inline uint32_t cell_of(vt_model_t *model, uint32_t trace, uint32_t number, uint32_t stack,
+                               vt_block_t const *block) {
+  vt_model_options_t const *options = &model->options;
+  if (block->size < options->min_size || block->size > options->max_size ||
+      block->time < options->from_ns || !model->threads[block->thread].wanted)
+    return VT_CELL_IGNORED;
+  local_heap_t const *local = &model->traces[trace].heaps[number];
+  if (stack < local->cells_cap && local->cells[stack]) return local->cells[stack];
+  return add_cell(model, trace, number, stack);
+}
+
+/* ---- counting ---- */
+
+static inline void before_change(vt_model_t *model, vt_cell_t *cell) {
+  if (cell->peak_number == model->peak_number) return;
+  cell->peak_bytes = cell->allocated_bytes - cell->freed_bytes;
+  cell->peak_blocks = cell->allocations - cell->frees;
+  cell->peak_number = model->peak_number;
+}
+
+static inline unsigned size_class(uint64_t size) {
+  if (size < 4) return (unsigned)size;
+  unsigned exponent = 63 - (unsigned)__builtin_clzll(size);
+  unsigned class = (exponent - 1) * 4 + ((size >> (exponent - 2)) & 3);
+  return class < VT_SIZE_CLASSES ? class : VT_SIZE_CLASSES - 1;
+}
+
+static void count_alloc_extras(vt_model_t *model, uint64_t size, uint64_t time) {
+  if (model->sizes) {
+    vt_size_class_t *class = &model->sizes[size_class(size)];
+    class->allocations++;
+    class->allocated_bytes += size;
+  }
+  if (!model->moments) return;
+  if (time >= model->moment_end) vt_timeline_advance(model, time);
+  vt_moment_t *moment = &model->moments[model->moment];
+  moment->allocations++;
+  moment->allocated_bytes += size;
+}
+
+static void count_free_extras(vt_model_t *model, uint64_t size, uint64_t time, int temporary) {
+  if (model->sizes) {
+    vt_size_class_t *class = &model->sizes[size_class(size)];
+    class->frees++;
+    class->freed_bytes += size;
+    class->temporary += (uint64_t)temporary;
+  }
+  if (!model->moments) return;
+  if (time >= model->moment_end) vt_timeline_advance(model, time);
+  model->moments[model->moment].frees++;
+}
+
+/* A lifetime filter's first pass: the ordinal of the allocation takes the place of the cell. Those
+   that do not fit share the last one, which never matches. */
+#define ORDINAL_MAX ((uint64_t)UINT32_MAX - 1)
+
+static void scan_insert(vt_model_t *model, vt_block_t *block) {
+  uint64_t ordinal = model->inserted++;
+  if (ordinal > ORDINAL_MAX) ordinal = ORDINAL_MAX;
+  block->cell = 1 + (uint32_t)ordinal;
+  if (ordinal < model->lifetime_bits_cnt) return;
+  uint64_t cnt = model->lifetime_bits_cnt ? 2 * model->lifetime_bits_cnt : 1 << 16;
+  model->lifetime_bits = vt_mem_resize(model->lifetime_bits, cnt / 8, 1);
+  memset(model->lifetime_bits + model->lifetime_bits_cnt / 8, 0,
+         (cnt - model->lifetime_bits_cnt) / 8);
+  model->lifetime_bits_cnt = cnt;
+}
+
+static void scan_release(vt_model_t *model, vt_block_t const *block, uint64_t time, int leaked) {
+  uint64_t lifetime = time > block->time ? time - block->time : 0;
+  uint64_t max = model->options.max_lifetime;
+  if (lifetime < model->options.min_lifetime || (max && (leaked || lifetime > max))) return;
+  uint64_t ordinal = block->cell - 1;
+  if (ordinal == ORDINAL_MAX) return;
+  model->lifetime_bits[ordinal / 8] |= (uint8_t)(1 << ordinal % 8);
+}
+
+static int lifetime_fits(vt_model_t *model) {
+  uint64_t ordinal = model->inserted++;
+  return ordinal < model->lifetime_bits_cnt && model->lifetime_bits[ordinal / 8] >> ordinal % 8 & 1;
+}
+
+static void new_peak(vt_model_t *model, uint64_t time) {
+  model->totals.peak_bytes = model->live_bytes;
+  model->totals.peak_blocks = model->live_blocks;
+  model->totals.peak_time_ns = time;
+  model->peak_number++;
+}
+
+static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
+  vt_cell_t *cell = &model->cells[block->cell];
+  before_change(model, cell);
+  cell->allocations++;
+  cell->allocated_bytes += block->size;
+  if (cell->nested) return;
+  vt_model_thread_t *thread = &model->threads[block->thread];
+  thread->allocations++;
+  thread->allocated_bytes += block->size;
+  thread->live_blocks++;
+  thread->live_bytes += block->size;
+  if (model->sizes || model->moments) count_alloc_extras(model, block->size, block->time);
+  model->live_blocks++;
+  model->live_bytes += block->size;
+  if (model->live_bytes > model->totals.peak_bytes) new_peak(model, block->time);
+  if (model->moments && model->moments[model->moment].max_bytes < model->live_bytes)
+    model->moments[model->moment].max_bytes = model->live_bytes;
+}
+
+void vt_model_begin(vt_model_t *model, vt_block_t *block) {
+  if (model->scanning) {
+    scan_insert(model, block);
+    return;
+  }
+  if (model->lifetime_bits && !lifetime_fits(model)) block->cell = VT_CELL_IGNORED;
+  count_alloc(model, block);
+}
+
+static void count_free_by(vt_model_t *model, vt_cell_t *cell, vt_block_t const *block,
+                          uint32_t thread, int temporary) {
+  vt_model_thread_t *owner = &model->threads[block->thread];
+  owner->live_blocks--;
+  owner->live_bytes -= block->size;
+  owner->temporary += (uint64_t)temporary;
+  if (thread == NO_THREAD) return;
+  model->threads[thread].frees++;
+  if (thread == block->thread) return;
+  cell->cross_thread_frees++;
+  model->threads[thread].frees_of_others++;
+  owner->freed_by_others++;
+}
+
+void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
+                  uint64_t time, int realloc) {
+  if (model->scanning) {
+    scan_release(model, block, time, 0);
+    return;
+  }
+  vt_cell_t *cell = &model->cells[block->cell];
+  vt_model_thread_t const *owner = &model->threads[block->thread];
+  int temporary = !realloc && thread == block->thread && owner->last_address == block->address &&
+                  owner->last_heap == heap;
+  before_change(model, cell);
+  cell->frees++;
+  cell->freed_bytes += block->size;
+  if (temporary) {
+    cell->temporary++;
+    cell->temporary_bytes += block->size;
+  }
+  if (model->options.lifetimes)
+    vt_lifetimes_add(&cell->lifetimes, time > block->time ? time - block->time : 0);
+  if (cell->nested) return;
+  count_free_by(model, cell, block, thread, temporary);
+  if (model->sizes || model->moments) count_free_extras(model, block->size, time, temporary);
+  model->live_blocks--;
+  model->live_bytes -= block->size;
+}
+
+/* ---- events ---- */
+
+static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t number,
+                     vt_event_t const *event, vt_block_t block, uint32_t stack) {
+  vt_model_thread_t *thread = &model->threads[block.thread];
+  thread->last_address = block.address;
+  thread->last_heap = heap;
+  block.cell = cell_of(model, trace, number, stack, &block);
+  if (__builtin_expect(model->early.cnt != 0, 0) && vt_order_freed_early(model, heap, &block))
+    return;
+  vt_blocks_t *blocks = &model->blocks[heap];
+  vt_block_t *slot = vt_blocks_find(blocks, block.address);
+  if (__builtin_expect(slot->cell != 0, 0)) {
+    waiting_t held = {.block = block, .tag = event->tag, .heap = heap};
+    vt_order_hold(model, slot, &held);
+    return;
+  }
+  vt_model_begin(model, &block);
+  vt_blocks_insert(blocks, slot, block, event->tag);
+}
+
+static void wait_early(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t const *event,
+                       uint32_t thread, uint64_t time, int realloc) {
+  waiting_t early = {.block = {.address = event->address, .time = time, .thread = thread},
+                     .heap = heap,
+                     .trace = trace,
+                     .stack = event->stack,
+                     .realloc = realloc,
+                     .interior = event->kind == VT_EVENT_HEAP_FREE_INTERIOR};
+  vt_order_early_free(model, &early);
+}
+
+static void on_free(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t const *event,
+                    uint32_t thread, uint64_t time) {
+  vt_blocks_t *blocks = &model->blocks[heap];
+  vt_block_t *slot = event->kind == VT_EVENT_HEAP_FREE_INTERIOR
+                         ? vt_blocks_containing(blocks, event->address)
+                         : vt_blocks_find(blocks, event->address);
+  if (__builtin_expect(!slot || !slot->cell, 0)) {
+    wait_early(model, trace, heap, event, thread, time, 0);
+    return;
+  }
+  vt_block_t block = *slot;
+  vt_blocks_remove(blocks, slot);
+  vt_model_end(model, heap, &block, thread, time, 0);
+  if (__builtin_expect(model->held.cnt != 0, 0)) vt_order_freed(model, heap, block.address);
+}
+
+static limbo_t *push_limbo(vt_model_t *model, uint32_t thread) {
+  limbo_stack_t *stack = model->limbos[thread];
+  if (!stack) stack = model->limbos[thread] = vt_mem_new(1, sizeof *stack);
+  if (stack->cnt == LIMBO_MAX) { /* never finished: its block stays counted as live */
+    memmove(stack->limbo, stack->limbo + 1, (LIMBO_MAX - 1) * sizeof *stack->limbo);
+    stack->cnt--;
+  }
+  return &stack->limbo[stack->cnt++];
+}
+
+static void on_realloc_intent(vt_model_t *model, uint32_t trace, uint32_t heap,
+                              vt_event_t const *event, uint32_t thread, uint64_t time) {
+  limbo_t *limbo = push_limbo(model, thread);
+  *limbo = (limbo_t){.heap = heap, .stack = event->stack};
+  if (!event->address) return;
+  vt_block_t *slot = vt_blocks_find(&model->blocks[heap], event->address);
+  if (!slot->cell) {
+    wait_early(model, trace, heap, event, thread, time, 1);
+    return;
+  }
+  limbo->block = *slot;
+  vt_blocks_remove(&model->blocks[heap], slot);
+  if (model->held.cnt) vt_order_freed(model, heap, event->address);
+}
+
+/* realloc failed: the old block lives on where it was. */
+static void put_back(vt_model_t *model, limbo_t const *limbo) {
+  if (!limbo->block.cell) return;
+  vt_block_t *slot = vt_blocks_find(&model->blocks[limbo->heap], limbo->block.address);
+  if (!slot->cell) vt_blocks_insert(&model->blocks[limbo->heap], slot, limbo->block, 0);
+}
+
+static void count_realloc(vt_model_t *model, uint32_t cell_number, vt_block_t const *old,
+                          uint64_t address) {
+  vt_cell_t *cell = &model->cells[cell_number];
+  cell->reallocs++;
+  cell->realloc_moved += address != old->address;
+  cell->realloc_old_bytes += old->size;
+}
+
+static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
+                            vt_event_t const *event, uint32_t thread, uint64_t time) {
+  limbo_stack_t *stack = model->limbos[thread];
+  limbo_t limbo = {.heap = heap, .stack = event->stack};
+  if (stack && stack->cnt) limbo = stack->limbo[--stack->cnt];
+  if (!event->address && event->size) {
+    put_back(model, &limbo);
+    return;
+  }
+  int known = limbo.block.cell != 0;
+  if (known) vt_model_end(model, limbo.heap, &limbo.block, thread, time, event->address != 0);
+  if (!event->address) return;
+  vt_block_t block = {
+      .address = event->address, .size = event->size, .time = time, .thread = thread};
+  uint32_t allocating = limbo.stack ? limbo.stack : event->stack;
+  if (known && !model->scanning)
+    count_realloc(model, cell_of(model, trace, 0, allocating, &block), &limbo.block,
+                  event->address);
+  on_alloc(model, trace, heap, 0, event, block, allocating);
+}
+
+static void on_event(vt_model_t *model, uint32_t trace, vt_event_t const *event, uint32_t heap,
+                     uint64_t time) {
+  uint32_t thread = thread_of(model, trace, event->thread);
+  vt_block_t block = {
+      .address = event->address, .size = event->size, .time = time, .thread = thread};
+  switch (event->kind) {
+  case VT_EVENT_ALLOC:
+  case VT_EVENT_HEAP_ALLOC:
+    on_alloc(model, trace, heap, event->heap, event, block, event->stack);
+    return;
+  case VT_EVENT_FREE:
+  case VT_EVENT_HEAP_FREE:
+  case VT_EVENT_HEAP_FREE_INTERIOR: on_free(model, trace, heap, event, thread, time); return;
+  case VT_EVENT_REALLOC_INTENT: on_realloc_intent(model, trace, heap, event, thread, time); return;
+  case VT_EVENT_REALLOC_DONE: on_realloc_done(model, trace, heap, event, thread, time); return;
+  default: return;
+  }
+}
+
+/* The model's heap for a trace's heap number; declares unknown ones as custom heaps. */
+static uint32_t heap_of(vt_model_t *model, uint32_t trace, uint32_t number) {
+  if (number >= HEAP_NUMBER_MAX) return NO_INDEX;
+  local_heap_t *local = local_heap(&model->traces[trace], number);
+  if (local->heap == NO_INDEX) local->heap = new_heap(model, trace, VT_HEAP_KIND_CUSTOM);
+  return local->heap;
+}
+
+static inline void prefetch(vt_model_t const *model, trace_t const *trace, vt_event_t const *events,
+                            size_t i, size_t cnt) {
+  if (i + FAR < cnt && !events[i + FAR].heap)
+    vt_blocks_prefetch(&model->blocks[trace->heaps[0].heap], events[i + FAR].address);
+  if (i + NEAR >= cnt || events[i + NEAR].heap || events[i + NEAR].kind != VT_EVENT_ALLOC) return;
+  local_heap_t const *local = &trace->heaps[0];
+  uint32_t stack = events[i + NEAR].stack;
+  if (stack < local->cells_cap) __builtin_prefetch(&model->cells[local->cells[stack]], 1);
+}
+
+void vt_model_events(vt_model_t *model, uint32_t trace_number, vt_event_t const *events,
+                     size_t cnt) {
+  uint64_t shift_ns = model->traces[trace_number].shift_ns, time = 0;
+  for (size_t i = 0; i < cnt; i++) {
+    prefetch(model, &model->traces[trace_number], events, i, cnt);
+    time = events[i].time + shift_ns;
+    if (__builtin_expect(time >= model->options.to_ns, 0)) {
+      model->totals.end_time_ns = model->options.to_ns;
+      return;
+    }
+    if (__builtin_expect(model->held.cnt + model->early.cnt != 0, 0)) vt_order_expire(model, time);
+    uint32_t heap = heap_of(model, trace_number, events[i].heap);
+    if (heap != NO_INDEX) on_event(model, trace_number, &events[i], heap, time);
+    model->totals.events++;
+  }
+  if (cnt) model->totals.end_time_ns = time;
+}
+
+void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap_number, uint32_t op,
+                      uint64_t tag, uint64_t time_ns) {
+  uint64_t time = time_ns + model->traces[trace].shift_ns;
+  uint32_t heap = heap_number ? heap_of(model, trace, heap_number) : NO_INDEX;
+  if (heap == NO_INDEX || time >= model->options.to_ns) return;
+  vt_blocks_t old = model->blocks[heap];
+  vt_blocks_init(&model->blocks[heap]);
+  for (size_t i = 0; i <= old.mask; i++) {
+    if (!old.slots[i].cell) continue;
+    uint64_t block_tag = old.tags ? old.tags[i] : 0;
+    if (op == VT_HEAP_OP_TAG_FREE && block_tag != tag) {
+      vt_block_t *slot = vt_blocks_find(&model->blocks[heap], old.slots[i].address);
+      vt_blocks_insert(&model->blocks[heap], slot, old.slots[i], block_tag);
+    } else
+      vt_model_end(model, heap, &old.slots[i], NO_THREAD, time, 1);
+  }
+  vt_blocks_fini(&old);
+}
+
+/* ---- the end ---- */
+
+static void add_to_sums(vt_model_t *model, vt_cell_t const *cell) {
+  vt_model_heap_t *heap = &model->heaps[cell->heap];
+  heap->allocations += cell->allocations;
+  heap->frees += cell->frees;
+  heap->live_bytes += cell->allocated_bytes - cell->freed_bytes;
+  heap->live_blocks += cell->allocations - cell->frees;
+  if (cell->nested) return;
+  vt_model_totals_t *totals = &model->totals;
+  totals->allocations += cell->allocations;
+  totals->allocated_bytes += cell->allocated_bytes;
+  totals->frees += cell->frees;
+  totals->reallocs += cell->reallocs;
+  totals->temporary += cell->temporary;
+  totals->cross_thread_frees += cell->cross_thread_frees;
+}
+
+static void finish_scan(vt_model_t *model) {
+  for (size_t heap = 0; heap < model->heaps_cnt; heap++)
+    for (size_t i = 0; i <= model->blocks[heap].mask; i++)
+      if (model->blocks[heap].slots[i].cell)
+        scan_release(model, &model->blocks[heap].slots[i], model->totals.end_time_ns, 1);
+  for (size_t i = 0; i < model->limbos_cnt; i++)
+    for (unsigned k = 0; model->limbos[i] && k < model->limbos[i]->cnt; k++)
+      if (model->limbos[i]->limbo[k].block.cell)
+        scan_release(model, &model->limbos[i]->limbo[k].block, model->totals.end_time_ns, 1);
+}
+
+void vt_model_finish(vt_model_t *model) {
+  vt_order_expire(model, UINT64_MAX);
+  if (model->scanning) {
+    finish_scan(model);
+    return;
+  }
+  if (model->moments) vt_timeline_advance(model, model->totals.end_time_ns);
+  for (size_t i = VT_CELL_FIRST; i < model->cells_cnt; i++) {
+    before_change(model, &model->cells[i]);
+    add_to_sums(model, &model->cells[i]);
+  }
+  model->totals.live_bytes = model->live_bytes;
+  model->totals.live_blocks = model->live_blocks;
+}
+
+void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan) {
+  model->lifetime_bits = scan->lifetime_bits ? scan->lifetime_bits : vt_mem_new(1, 1);
+  model->lifetime_bits_cnt = scan->lifetime_bits_cnt;
+  scan->lifetime_bits = NULL;
+  scan->lifetime_bits_cnt = 0;
+}
+
+void vt_model_suppress(vt_model_t *model, uint64_t bytes, uint64_t blocks) {
+  model->totals.live_bytes -= bytes;
+  model->totals.live_blocks -= blocks;
+}
+
+vt_model_totals_t const *vt_model_totals(vt_model_t const *model) { return &model->totals; }
+
+vt_cell_t const *vt_model_cells(vt_model_t const *model, size_t *cnt) {
+  *cnt = model->cells_cnt;
+  return model->cells;
+}
+
+vt_model_thread_t const *vt_model_threads(vt_model_t const *model, size_t *cnt) {
+  *cnt = model->threads_cnt;
+  return model->threads;
+}
+
+vt_model_heap_t const *vt_model_heaps(vt_model_t const *model, size_t *cnt) {
+  *cnt = model->heaps_cnt;
+  return model->heaps;
+}
+
+vt_size_class_t const *vt_model_sizes(vt_model_t const *model) {
+  for (unsigned i = 0; model->sizes && i < VT_SIZE_CLASSES; i++) {
+    unsigned next = i + 1;
+    model->sizes[i].max_size = next < 4 ? i : ((uint64_t)(4 + next % 4) << (next / 4 - 1)) - 1;
+  }
+  return model->sizes;
+}
+
+vt_moment_t const *vt_model_timeline(vt_model_t const *model, size_t *cnt, uint64_t *step_ns) {
+  *cnt = model->moments ? model->moment + 1 : 0;
+  *step_ns = model->moment_step;
+  return model->moments;
+}

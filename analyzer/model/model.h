@@ -1,0 +1,149 @@
+/* The model: what a stream of events says about leaks, peak and churn.
+
+   Events go in once, in time order; memory is bounded by the live blocks and the distinct stacks,
+   never by the length of the trace. Definitions are those of the command line contract:
+   - an allocation is each ALLOC, each HEAP_ALLOC and each successful REALLOC_DONE; a realloc of a
+     live block also counts one free of the old block and one realloc;
+   - temporary: freed by the thread that allocated it with no other allocation by that thread, in
+   any heap, in between; the old block of a realloc never is;
+   - leaked: live at the end; a block between INTENT and DONE is live;
+   - peak: highest sum of bytes live at one time in all heaps that are not nested in another, exact,
+     with each cell's share at that moment; realloc swaps old for new at DONE.
+   Sums never contain the blocks of nested heaps (their bytes lie in blocks of the parent); the
+   cells of nested heaps have their own numbers.
+
+   The order between threads is repaired as the trace format says: an allocation at a live address
+   waits for the free it overtook (at most VT_MODEL_REPAIR_NS), a free of an address that is not
+   live is matched by an allocation of the same moment by another thread. Not thread safe. */
+#ifndef VT_ANALYZER_MODEL_MODEL_H
+#define VT_ANALYZER_MODEL_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "analyzer/model/lifetimes.h"
+#include "analyzer/trace/event.h"
+
+#define VT_MODEL_REPAIR_NS 10000
+
+typedef struct vt_model vt_model_t;
+
+/* Cells 0 and 1 are not real: a free slot, and blocks that a filter leaves out. */
+#define VT_CELL_IGNORED 1
+#define VT_CELL_FIRST   2
+
+/* Counters of one (trace, heap, allocation stack). live = allocations - frees. */
+typedef struct {
+  uint64_t allocations, allocated_bytes;
+  uint64_t frees, freed_bytes;
+  uint64_t temporary;
+  uint64_t peak_blocks, peak_bytes; /* valid after vt_model_finish */
+  uint64_t peak_number;             /* internal: the peak these two belong to */
+  vt_lifetimes_t lifetimes;         /* of freed blocks; only with options.lifetimes */
+  uint64_t reallocs;                /* allocations here that replaced a live block, … */
+  uint64_t realloc_moved;           /* … at another address, … */
+  uint64_t realloc_old_bytes;       /* … whose old blocks had so many bytes in all */
+  uint64_t cross_thread_frees;
+  uint64_t temporary_bytes;
+  uint32_t trace, heap, stack; /* heap: index in vt_model_heaps */
+  uint32_t nested;             /* of a nested heap: not part of any sum */
+} vt_cell_t;
+
+typedef struct {
+  uint32_t trace, index; /* index: in the trace's table of threads */
+  uint64_t allocations, allocated_bytes, frees, temporary;
+  uint64_t frees_of_others;         /* blocks another thread allocated */
+  uint64_t freed_by_others;         /* own blocks that another thread freed */
+  uint64_t live_bytes, live_blocks; /* of its allocations, at the end */
+  /* internal: the last allocation, by which "temporary" is decided */
+  uint64_t last_address;
+  uint32_t last_heap;
+  uint32_t wanted;
+} vt_model_thread_t;
+
+typedef struct {
+  uint32_t kind;  /* vt_heap_kind_t; 0: the heap of the process */
+  uint32_t trace; /* that declared it first */
+  uint32_t nested;
+  uint8_t uuid[16];
+  char *name;
+  uint64_t live_bytes, live_blocks, allocations, frees;
+} vt_model_heap_t;
+
+/* A size class or a moment; see vt_model_sizes and vt_model_timeline. */
+typedef struct {
+  uint64_t max_size; /* of the class */
+  uint64_t allocations, allocated_bytes, frees, freed_bytes, temporary;
+} vt_size_class_t;
+#define VT_SIZE_CLASSES 132
+
+typedef struct {
+  uint64_t max_bytes, end_bytes, end_blocks; /* live: highest and last in the interval */
+  uint64_t allocations, frees, allocated_bytes;
+} vt_moment_t;
+#define VT_MOMENTS_MAX 2048 /* even */
+
+typedef struct {
+  int lifetimes, sizes, timeline; /* collect these too */
+  /* Filters choose blocks; everything the model reports is about the chosen ones. */
+  uint64_t from_ns, to_ns; /* allocated at from_ns <= t; nothing at t >= to_ns is seen (0: end) */
+  uint64_t min_size, max_size;         /* max 0: no limit */
+  uint64_t min_lifetime, max_lifetime; /* ns; max 0: no limit; need vt_model_scan_lifetimes first */
+  int (*want_cell)(void *context, uint32_t trace, uint32_t heap, uint32_t stack);
+  int (*want_thread)(void *context, uint32_t trace, uint32_t thread);
+  void *context; /* may be NULL with both functions */
+} vt_model_options_t;
+
+typedef struct {
+  uint64_t allocations, frees, reallocs, allocated_bytes, temporary;
+  uint64_t live_bytes, live_blocks; /* at the end: leaked */
+  uint64_t peak_bytes, peak_blocks, peak_time_ns;
+  uint64_t unmatched_frees, reordered;
+  uint32_t unmatched_trace, unmatched_stack; /* of the first unmatched free */
+  uint64_t missed_frees; /* blocks whose address was handed out again without a free */
+  uint64_t cross_thread_frees;
+  uint64_t events, end_time_ns;
+} vt_model_totals_t;
+
+vt_model_t *vt_model_new(vt_model_options_t const *options);
+void vt_model_delete(vt_model_t *model);
+
+/* Adds a trace (a process with addresses of its own) whose times are to be shifted by shift_ns.
+   Returns its number: 0, 1, … */
+uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns);
+
+/* Says what number `heap` in the trace means. Heaps of equal, non-zero uuid are one heap, also
+   between traces. parent: number of the heap it is nested in, 0 for none. Number 0 is taken: it is
+   the process's own heap. A heap that has events without this is an unnamed custom one. */
+void vt_model_heap(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t kind, uint32_t parent,
+                   uint8_t const uuid[16], char const *name, size_t name_sz);
+
+/* Folds in events of one trace. Times (shifted) must not decrease from call to call. */
+void vt_model_events(vt_model_t *model, uint32_t trace, vt_event_t const *events, size_t cnt);
+
+/* Frees everything in a heap (VT_HEAP_OP_RESET, _RESTORE) or the blocks with a tag (_TAG_FREE), as
+   done by no thread in particular. */
+void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t op, uint64_t tag,
+                      uint64_t time_ns);
+
+/* Ends the stream: settles what waits, computes sums. Call once, before the functions below. */
+void vt_model_finish(vt_model_t *model);
+
+/* Two passes when options say min_lifetime or max_lifetime: the first model sees all events, then
+   hands over which allocations match. Takes memory of 1 bit for each of the first 2^32 allocations
+   (later ones match no lifetime). `scan`, which is fed and finished like any model but reports
+   nothing, may be deleted afterwards. */
+void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan);
+vt_model_t *vt_model_new_scan(vt_model_options_t const *options);
+
+/* Takes suppressed leaks out of the totals. */
+void vt_model_suppress(vt_model_t *model, uint64_t bytes, uint64_t blocks);
+
+vt_model_totals_t const *vt_model_totals(vt_model_t const *model);
+vt_cell_t const *vt_model_cells(vt_model_t const *model, size_t *cnt); /* from VT_CELL_FIRST on */
+vt_model_thread_t const *vt_model_threads(vt_model_t const *model, size_t *cnt);
+vt_model_heap_t const *vt_model_heaps(vt_model_t const *model, size_t *cnt);
+vt_size_class_t const *vt_model_sizes(vt_model_t const *model); /* VT_SIZE_CLASSES of them */
+/* Intervals of *step_ns from time 0 on. */
+vt_moment_t const *vt_model_timeline(vt_model_t const *model, size_t *cnt, uint64_t *step_ns);
+
+#endif

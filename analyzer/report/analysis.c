@@ -1,0 +1,342 @@
+/* Running an analysis; see analysis.h. A filter by function, module or lifetime needs a pass of its
+   own first, because what it asks for is only known after the events. */
+#include "analyzer/report/analysis.h"
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "analyzer/report/merge.h"
+#include "analyzer/util/mem.h"
+
+/* ---- filters ---- */
+
+typedef struct {
+  vt_analysis_t *analysis;
+  vt_filter_t const *filter;
+  uint8_t **matches; /* by trace, by stack id: function and module fit; NULL: not filtered */
+} choice_t;
+
+static int want_heap(choice_t const *choice, uint32_t heap) {
+  char buffer[32];
+  char const *name = vt_analysis_heap_name(choice->analysis, heap, buffer);
+  return !choice->filter->heap || !fnmatch(choice->filter->heap, name, 0);
+}
+
+static int want_cell(void *context, uint32_t trace, uint32_t heap, uint32_t stack) {
+  choice_t const *choice = context;
+  if (choice->matches && !choice->matches[trace][stack]) return 0;
+  return want_heap(choice, heap);
+}
+
+static int want_thread(void *context, uint32_t trace, uint32_t index) {
+  choice_t const *choice = context;
+  size_t cnt;
+  char tid[16];
+  vt_trace_thread_t const *threads = vt_reader_threads(choice->analysis->readers[trace], &cnt);
+  if (!choice->filter->thread) return 1;
+  if (index >= cnt) return 0;
+  snprintf(tid, sizeof tid, "%u", threads[index].tid);
+  return !strcmp(tid, choice->filter->thread) ||
+         !fnmatch(choice->filter->thread, threads[index].name, 0);
+}
+
+/* Nanoseconds of "1.5" or of the marker of that name in the first trace. */
+static int parse_moment(vt_analysis_t const *analysis, char const *text, uint64_t *ns,
+                        vt_error_t *error) {
+  char *end;
+  if (!text) return 0;
+  double seconds = strtod(text, &end);
+  if (end != text && !*end && seconds >= 0 && seconds < 1e10) {
+    *ns = (uint64_t)(seconds * 1e9);
+    return 0;
+  }
+  size_t cnt;
+  vt_trace_marker_t const *markers = vt_reader_markers(analysis->readers[0], &cnt);
+  for (size_t i = 0; i < cnt; i++) {
+    if (strcmp(markers[i].text, text)) continue;
+    *ns = markers[i].time;
+    return 0;
+  }
+  vt_error_set(error, text, "neither seconds since the start nor a marker of this trace",
+               "give seconds, such as 1.5");
+  return -1;
+}
+
+static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t const *options,
+                         choice_t *choice, vt_model_options_t *out, vt_error_t *error) {
+  vt_filter_t const *filter = &options->filter;
+  *out = (vt_model_options_t){.lifetimes = options->lifetimes,
+                              .sizes = options->sizes,
+                              .timeline = options->timeline,
+                              .min_size = filter->min_size,
+                              .max_size = filter->max_size,
+                              .min_lifetime = filter->min_lifetime,
+                              .max_lifetime = filter->max_lifetime,
+                              .context = choice};
+  if (filter->heap || filter->function || filter->module) out->want_cell = want_cell;
+  if (filter->thread) out->want_thread = want_thread;
+  char const *to = filter->at ? filter->at : filter->to;
+  if (parse_moment(analysis, filter->from, &out->from_ns, error) ||
+      parse_moment(analysis, to, &out->to_ns, error))
+    return -1;
+  if (to && out->to_ns < UINT64_MAX) out->to_ns++; /* the moment itself belongs to it */
+  return 0;
+}
+
+/* ---- passes ---- */
+
+static void declare_heaps(vt_model_t *model, uint32_t trace, vt_reader_t const *reader) {
+  size_t cnt;
+  vt_trace_heap_t const *heaps = vt_reader_heaps(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++)
+    if (heaps[i].op == VT_HEAP_CREATE || heaps[i].op == VT_HEAP_ATTACH)
+      vt_model_heap(model, trace, heaps[i].heap, heaps[i].kind, heaps[i].parent, heaps[i].uuid,
+                    heaps[i].name, strlen(heaps[i].name));
+}
+
+/* Times of all traces count from the start of the earliest one. */
+static int run_pass(vt_analysis_t *analysis, vt_model_t *model) {
+  uint64_t *shifts = vt_mem_new(analysis->trace_cnt, sizeof *shifts), first = UINT64_MAX;
+  for (size_t i = 0; i < analysis->trace_cnt; i++) {
+    shifts[i] = vt_reader_info(analysis->readers[i])->start_unix_ns;
+    if (shifts[i] < first) first = shifts[i];
+  }
+  analysis->model = model;
+  for (size_t i = 0; i < analysis->trace_cnt; i++) {
+    shifts[i] -= first;
+    vt_model_add_trace(model, shifts[i]);
+    declare_heaps(model, (uint32_t)i, analysis->readers[i]);
+  }
+  int result = vt_merge_run(model, analysis->readers, shifts, analysis->trace_cnt);
+  free(shifts);
+  return result;
+}
+
+/* Brings the stacks that have cells into analysis->stacks and looks up their functions. */
+static void add_stacks(vt_analysis_t *analysis) {
+  size_t cnt;
+  vt_cell_t const *cells = vt_model_cells(analysis->model, &cnt);
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    uint32_t ids = vt_reader_stacks(analysis->readers[t]).cnt;
+    uint8_t *used = vt_mem_new((size_t)ids + 1, 1);
+    for (size_t i = VT_CELL_FIRST; i < cnt; i++)
+      if (cells[i].trace == t && cells[i].stack < ids) used[cells[i].stack] = 1;
+    analysis->nodes[t] = vt_stacks_add(analysis->stacks, analysis->readers[t], used);
+    free(used);
+  }
+  analysis->unreadable_modules = vt_stacks_symbolize(analysis->stacks);
+}
+
+static int frame_matches(vt_filter_t const *filter, vt_stack_frame_t const *frame) {
+  char const *slash = strrchr(frame->module, '/');
+  if (filter->function && fnmatch(filter->function, frame->function, 0)) return 0;
+  return !filter->module || !fnmatch(filter->module, frame->module, 0) ||
+         (slash && !fnmatch(filter->module, slash + 1, 0));
+}
+
+/* By node: does some frame of the stack match the function and module patterns? Callers come before
+   their callees. */
+static uint8_t *match_nodes(vt_analysis_t const *analysis, vt_filter_t const *filter) {
+  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+  uint32_t cnt = vt_stacks_cnt(analysis->stacks);
+  uint8_t *matches = vt_mem_new(cnt, 1);
+  for (uint32_t node = 1; node < cnt; node++) {
+    matches[node] = matches[vt_stacks_parent(analysis->stacks, node)];
+    size_t frame_cnt = vt_stacks_frames(analysis->stacks, node, 0, frames);
+    for (size_t i = 0; i < frame_cnt && !matches[node]; i++)
+      matches[node] = (uint8_t)frame_matches(filter, &frames[i]);
+  }
+  return matches;
+}
+
+/* The pass before a filter by function or module: learns which stacks match. */
+static int find_matches(vt_analysis_t *analysis, vt_filter_t const *filter, choice_t *choice) {
+  vt_model_t *model = vt_model_new(&(vt_model_options_t){0});
+  int result = run_pass(analysis, model);
+  add_stacks(analysis);
+  uint8_t *by_node = match_nodes(analysis, filter);
+  choice->matches = vt_mem_new(analysis->trace_cnt, sizeof *choice->matches);
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    uint32_t ids = vt_reader_stacks(analysis->readers[t]).cnt;
+    choice->matches[t] = vt_mem_new((size_t)ids + 1, 1);
+    for (uint32_t id = 1; id < ids; id++) choice->matches[t][id] = by_node[analysis->nodes[t][id]];
+    free(analysis->nodes[t]);
+    analysis->nodes[t] = NULL;
+  }
+  free(by_node);
+  vt_model_delete(model);
+  analysis->model = NULL;
+  return result;
+}
+
+static int run_passes(vt_analysis_t *analysis, vt_analysis_options_t const *options,
+                      choice_t *choice, vt_error_t *error, int *usage) {
+  vt_filter_t const *filter = &options->filter;
+  vt_model_options_t chosen;
+  if (model_options(analysis, options, choice, &chosen, error)) {
+    *usage = 1;
+    return -1;
+  }
+  int result = 0;
+  if (filter->function || filter->module) result = find_matches(analysis, filter, choice);
+  vt_model_t *scan = NULL, *model = vt_model_new(&chosen);
+  if (filter->min_lifetime || filter->max_lifetime) {
+    scan = vt_model_new_scan(&chosen);
+    result |= run_pass(analysis, scan);
+    vt_model_take_lifetimes(model, scan);
+    vt_model_delete(scan);
+  }
+  result |= run_pass(analysis, model);
+  if (result) vt_error_set(error, "analysis", "cannot start a thread for each trace", "give fewer");
+  return result;
+}
+
+/* ---- sites ---- */
+
+static void add_cell(vt_site_t *site, vt_cell_t const *cell) {
+  site->allocations += cell->allocations;
+  site->allocated_bytes += cell->allocated_bytes;
+  site->frees += cell->frees;
+  site->temporary += cell->temporary;
+  site->temporary_bytes += cell->temporary_bytes;
+  site->peak_bytes += cell->peak_bytes;
+  site->peak_blocks += cell->peak_blocks;
+  site->leaked_bytes += cell->allocated_bytes - cell->freed_bytes;
+  site->leaked_blocks += cell->allocations - cell->frees;
+  site->reallocs += cell->reallocs;
+  site->realloc_moved += cell->realloc_moved;
+  site->realloc_old_bytes += cell->realloc_old_bytes;
+  site->cross_thread_frees += cell->cross_thread_frees;
+  vt_lifetimes_merge(&site->lifetimes, &cell->lifetimes);
+}
+
+/* Index + 1 of the site of (node, heap) in the chain that starts at head[node]; 0: none. */
+static size_t find_site(vt_analysis_t const *analysis, size_t const *head, size_t const *next,
+                        uint32_t node, uint32_t heap) {
+  size_t at = head[node];
+  while (at && analysis->sites[at - 1].heap != heap) at = next[at - 1];
+  return at;
+}
+
+static void make_sites(vt_analysis_t *analysis, int keep_allocators) {
+  size_t cnt;
+  vt_cell_t const *cells = vt_model_cells(analysis->model, &cnt);
+  size_t *head = vt_mem_new(vt_stacks_cnt(analysis->stacks), sizeof *head);
+  size_t *next = vt_mem_new(cnt, sizeof *next);
+  for (size_t i = VT_CELL_FIRST; i < cnt; i++) {
+    if (!cells[i].allocations) continue;
+    uint32_t ids = vt_reader_stacks(analysis->readers[cells[i].trace]).cnt;
+    uint32_t node = cells[i].stack < ids ? analysis->nodes[cells[i].trace][cells[i].stack] : 0;
+    if (!keep_allocators) node = vt_stacks_skip_allocators(analysis->stacks, node);
+    size_t at = find_site(analysis, head, next, node, cells[i].heap);
+    if (!at) {
+      vt_site_t site = {.node = node, .heap = cells[i].heap, .trace = cells[i].trace};
+      site.nested = (int)cells[i].nested;
+      vt_lifetimes_init(&site.lifetimes);
+      VT_PUSH(analysis->sites, site);
+      at = analysis->sites_cnt;
+      next[at - 1] = head[node];
+      head[node] = at;
+    }
+    add_cell(&analysis->sites[at - 1], &cells[i]);
+  }
+  free(head);
+  free(next);
+}
+
+/* ---- interface ---- */
+
+int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
+                     vt_analysis_options_t const *options, vt_error_t *error, int *usage) {
+  *analysis = (vt_analysis_t){0};
+  *usage = 0;
+  analysis->readers = vt_mem_new(cnt, sizeof *analysis->readers);
+  analysis->nodes = vt_mem_new(cnt, sizeof *analysis->nodes);
+  analysis->stacks = vt_stacks_new();
+  for (; analysis->trace_cnt < cnt; analysis->trace_cnt++) {
+    vt_reader_t *reader = vt_reader_open(paths[analysis->trace_cnt], error);
+    if (!reader) return -1;
+    analysis->readers[analysis->trace_cnt] = reader;
+  }
+  choice_t choice = {.analysis = analysis, .filter = &options->filter};
+  int result = run_passes(analysis, options, &choice, error, usage);
+  for (size_t t = 0; choice.matches && t < cnt; t++) free(choice.matches[t]);
+  free(choice.matches);
+  if (result) return -1;
+  add_stacks(analysis);
+  make_sites(analysis, options->keep_allocators);
+  return 0;
+}
+
+void vt_analysis_close(vt_analysis_t *analysis) {
+  for (size_t i = 0; i < analysis->sites_cnt; i++) vt_lifetimes_fini(&analysis->sites[i].lifetimes);
+  for (size_t i = 0; i < analysis->trace_cnt; i++) {
+    vt_reader_close(analysis->readers[i]);
+    free(analysis->nodes[i]);
+  }
+  free(analysis->sites);
+  free(analysis->readers);
+  free(analysis->nodes);
+  vt_stacks_delete(analysis->stacks);
+  vt_model_delete(analysis->model);
+}
+
+char const *vt_analysis_heap_name(vt_analysis_t const *analysis, uint32_t heap, char buffer[32]) {
+  size_t cnt;
+  vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt);
+  if (heap >= cnt || heaps[heap].kind == 0) return "libc";
+  if (heaps[heap].name && heaps[heap].name[0]) return heaps[heap].name;
+  snprintf(buffer, 32, "heap %u", heap);
+  return buffer;
+}
+
+uint64_t vt_analysis_peak_rss(vt_analysis_t const *analysis) {
+  uint64_t peak = 0;
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    size_t cnt;
+    vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[t], &cnt);
+    for (size_t i = 0; i < cnt; i++)
+      if (samples[i].resident_bytes > peak) peak = samples[i].resident_bytes;
+  }
+  return peak;
+}
+
+/* How the process ended, from its last words. Returns 0 when recording stopped before. */
+static int ended(vt_reader_t const *reader, char out[32]) {
+  size_t cnt;
+  vt_trace_process_t const *process = vt_reader_process(reader, &cnt);
+  int whole = 1;
+  snprintf(out, 32, "%s", "unknown");
+  for (size_t i = 0; i < cnt; i++) {
+    if (process[i].kind == VT_PROCESS_EXIT) snprintf(out, 32, "exit");
+    if (process[i].kind == VT_PROCESS_SIGNAL) snprintf(out, 32, "signal:%u", process[i].value);
+    if (process[i].kind == VT_PROCESS_EXEC) snprintf(out, 32, "exec");
+    if (process[i].kind == VT_PROCESS_EXEC_FAILED) snprintf(out, 32, "unknown");
+    if (process[i].kind == VT_PROCESS_VANISHED) snprintf(out, 32, "killed");
+    if (process[i].kind == VT_PROCESS_STOPPED) whole = 0;
+  }
+  return whole;
+}
+
+vt_completeness_t vt_analysis_completeness(vt_analysis_t const *analysis) {
+  vt_completeness_t sum = {.complete = 1, .ended = "unknown"};
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    vt_reader_t const *reader = analysis->readers[t];
+    vt_integrity_t const *integrity = vt_reader_integrity(reader);
+    char how[32];
+    uint64_t dropped = integrity->lost_events + integrity->bad_events +
+                       vt_reader_counter(reader, VT_COUNTER_NESTED_LOST);
+    sum.complete &= ended(reader, how) && !dropped && !integrity->torn_bytes &&
+                    !integrity->damaged_chunks && !integrity->missing_chunks;
+    if (!t) memcpy(sum.ended, how, sizeof how);
+    sum.dropped_events += dropped;
+    sum.truncated_stacks += vt_reader_counter(reader, VT_COUNTER_TRUNCATED);
+    sum.torn_tail_bytes += integrity->torn_bytes;
+    sum.overhead_ns += vt_reader_counter(reader, VT_COUNTER_SHIM_NS);
+    sum.shim_bytes += vt_reader_counter(reader, VT_COUNTER_SHIM_BYTES);
+    sum.allocator_in_executable |=
+        vt_reader_counter(reader, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE) != 0;
+  }
+  sum.complete &= !sum.allocator_in_executable;
+  return sum;
+}

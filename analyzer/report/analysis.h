@@ -1,0 +1,73 @@
+/* From trace files to sites: opens traces, folds their events into one model, symbolizes, and
+   merges what belongs to one site. Every report, export and check starts here. */
+#ifndef VT_ANALYZER_REPORT_ANALYSIS_H
+#define VT_ANALYZER_REPORT_ANALYSIS_H
+
+#include "analyzer/cli/error.h"
+#include "analyzer/model/model.h"
+#include "analyzer/report/stacks.h"
+#include "analyzer/trace/reader.h"
+
+/* Which blocks a report is about (cli.md, "Filters"). Strings may be NULL: not filtered. */
+typedef struct {
+  char const *from, *to, *at;    /* seconds since start, or a marker's name */
+  char const *thread;            /* number or name pattern */
+  char const *heap;              /* name pattern; "libc" is the process's own */
+  char const *function, *module; /* patterns; some frame of the stack must match */
+  uint64_t min_size, max_size;
+  uint64_t min_lifetime, max_lifetime; /* ns */
+} vt_filter_t;
+
+/* What to collect beyond the counters of sites. */
+typedef struct {
+  vt_filter_t filter;
+  int lifetimes, sizes, timeline;
+  int keep_allocators; /* do not hide allocator frames */
+} vt_analysis_options_t;
+
+/* A site: one distinct stack (after allocator frames are hidden) in one heap. */
+typedef struct {
+  uint32_t node;        /* in the analysis's stacks; 0: no stack */
+  uint32_t heap, trace; /* trace: the first it occurs in */
+  int nested;
+  uint64_t allocations, allocated_bytes, frees, temporary, temporary_bytes;
+  uint64_t peak_bytes, peak_blocks, leaked_bytes, leaked_blocks;
+  uint64_t reallocs, realloc_moved, realloc_old_bytes, cross_thread_frees;
+  vt_lifetimes_t lifetimes;
+} vt_site_t;
+
+typedef struct {
+  vt_reader_t **readers;
+  size_t trace_cnt;
+  vt_model_t *model;
+  vt_stacks_t *stacks;
+  uint32_t **nodes; /* by trace: its stack ids to nodes */
+  vt_site_t *sites;
+  size_t sites_cnt, sites_cap;
+  size_t unreadable_modules;
+} vt_analysis_t;
+
+/* Runs the whole analysis. Returns 0; or -1 with *error filled when a trace cannot be opened or a
+   filter makes no sense (*usage set then). Shows a progress bar on a terminal. Release with
+   vt_analysis_close in both cases. */
+int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
+                     vt_analysis_options_t const *options, vt_error_t *error, int *usage);
+void vt_analysis_close(vt_analysis_t *analysis);
+
+/* The name of a heap: the recorded one, or "libc", or "heap N". */
+char const *vt_analysis_heap_name(vt_analysis_t const *analysis, uint32_t heap, char buffer[32]);
+
+/* Is everything there? See `completeness` in the JSON contract. */
+typedef struct {
+  int complete;
+  uint64_t dropped_events, truncated_stacks, torn_tail_bytes;
+  int allocator_in_executable;
+  char ended[32];
+  uint64_t overhead_ns, shim_bytes;
+} vt_completeness_t;
+vt_completeness_t vt_analysis_completeness(vt_analysis_t const *analysis);
+
+/* Highest resident size seen in any trace, 0: never sampled. */
+uint64_t vt_analysis_peak_rss(vt_analysis_t const *analysis);
+
+#endif

@@ -1,0 +1,132 @@
+/* The streaming JSON writer; see json.h. */
+#include "analyzer/report/json.h"
+#include <inttypes.h>
+#include <string.h>
+
+vt_json_t vt_json_start(FILE *out) { return (vt_json_t){.out = out, .first = 1}; }
+
+void vt_json_finish(vt_json_t *json) { putc('\n', json->out); }
+
+/* Length of the valid UTF-8 sequence at p (1 … 4), or 0. */
+static size_t utf8_sz(unsigned char const *p, size_t sz) {
+  static struct {
+    unsigned char mask, lead;
+    uint32_t min;
+  } const forms[] = {{0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+  if (p[0] < 0x80) return 1;
+  for (size_t i = 0; i < 3; i++) {
+    if ((p[0] & forms[i].mask) != forms[i].lead) continue;
+    if (sz < i + 2) return 0;
+    uint32_t code = p[0] & (unsigned char)~forms[i].mask;
+    for (size_t k = 1; k < i + 2; k++) {
+      if ((p[k] & 0xc0) != 0x80) return 0;
+      code = code << 6 | (p[k] & 0x3f);
+    }
+    int valid = code >= forms[i].min && code < 0x110000 && (code < 0xd800 || code > 0xdfff);
+    return valid ? i + 2 : 0;
+  }
+  return 0;
+}
+
+static void escape_ascii(FILE *out, unsigned char c) {
+  if (c == '"' || c == '\\')
+    fprintf(out, "\\%c", c);
+  else if (c == '\n')
+    fputs("\\n", out);
+  else if (c == '\t')
+    fputs("\\t", out);
+  else if (c == '\r')
+    fputs("\\r", out);
+  else if (c < 0x20 || c == 0x7f)
+    fprintf(out, "\\u%04x", c);
+  else
+    putc(c, out);
+}
+
+void vt_json_escape(FILE *out, char const *p, size_t sz) {
+  putc('"', out);
+  for (size_t i = 0; i < sz;) {
+    size_t n = utf8_sz((unsigned char const *)p + i, sz - i);
+    if (n == 0)
+      fputs("\\ufffd", out);
+    else if (n == 1)
+      escape_ascii(out, (unsigned char)p[i]);
+    else
+      fwrite(p + i, 1, n, out);
+    i += n ? n : 1;
+  }
+  putc('"', out);
+}
+
+static void line_break(vt_json_t *json) {
+  if (json->inline_depth && json->depth >= json->inline_depth) {
+    if (!json->first) putc(' ', json->out);
+    return;
+  }
+  if (!json->depth) return;
+  putc('\n', json->out);
+  for (int i = 0; i < json->depth; i++) fputs("  ", json->out);
+}
+
+static void begin(vt_json_t *json, char const *key) {
+  if (!json->first) putc(',', json->out);
+  line_break(json);
+  json->first = 0;
+  if (!key) return;
+  vt_json_escape(json->out, key, strlen(key));
+  fputs(": ", json->out);
+}
+
+static void open_scope(vt_json_t *json, char const *key, char bracket) {
+  begin(json, key);
+  putc(bracket, json->out);
+  json->depth++;
+  json->first = 1;
+}
+
+static void close_scope(vt_json_t *json, char bracket) {
+  int empty = json->first, was_inline = json->inline_depth && json->depth >= json->inline_depth;
+  json->depth--;
+  json->first = 1;
+  if (!empty && !was_inline) {
+    putc('\n', json->out);
+    for (int i = 0; i < json->depth; i++) fputs("  ", json->out);
+  }
+  if (json->inline_depth > json->depth) json->inline_depth = 0;
+  putc(bracket, json->out);
+  json->first = 0;
+}
+
+void vt_json_object(vt_json_t *json, char const *key) { open_scope(json, key, '{'); }
+void vt_json_array(vt_json_t *json, char const *key) { open_scope(json, key, '['); }
+void vt_json_end_object(vt_json_t *json) { close_scope(json, '}'); }
+void vt_json_end_array(vt_json_t *json) { close_scope(json, ']'); }
+
+void vt_json_object_line(vt_json_t *json, char const *key) {
+  open_scope(json, key, '{');
+  if (!json->inline_depth) json->inline_depth = json->depth;
+}
+
+void vt_json_uint(vt_json_t *json, char const *key, uint64_t value) {
+  begin(json, key);
+  fprintf(json->out, "%" PRIu64, value);
+}
+
+void vt_json_int(vt_json_t *json, char const *key, int64_t value) {
+  begin(json, key);
+  fprintf(json->out, "%" PRId64, value);
+}
+
+void vt_json_bool(vt_json_t *json, char const *key, int value) {
+  begin(json, key);
+  fputs(value ? "true" : "false", json->out);
+}
+
+void vt_json_string_sz(vt_json_t *json, char const *key, char const *value, size_t sz) {
+  begin(json, key);
+  vt_json_escape(json->out, value, sz);
+}
+
+void vt_json_string(vt_json_t *json, char const *key, char const *value) {
+  vt_json_string_sz(json, key, value, strlen(value));
+}

@@ -1,0 +1,40 @@
+/* Writing JSON as a stream: commas, indentation and escaping are this file's business.
+
+   Strings are bytes: control characters are escaped and what is not UTF-8 becomes U+FFFD, so that
+   the output is valid whatever a trace contains. Errors of the stream are the caller's to check
+   (ferror) at the end. */
+#ifndef VT_ANALYZER_REPORT_JSON_H
+#define VT_ANALYZER_REPORT_JSON_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct {
+  FILE *out;
+  int depth;
+  int first;        /* nothing was written yet in the innermost object or array */
+  int inline_depth; /* from this depth on no line breaks; 0: none */
+} vt_json_t;
+
+vt_json_t vt_json_start(FILE *out);
+/* Ends the document with a newline. */
+void vt_json_finish(vt_json_t *json);
+
+/* key is NULL inside arrays and at the top. */
+void vt_json_object(vt_json_t *json, char const *key);
+void vt_json_array(vt_json_t *json, char const *key);
+/* The same, with everything inside on one line. */
+void vt_json_object_line(vt_json_t *json, char const *key);
+void vt_json_end_object(vt_json_t *json);
+void vt_json_end_array(vt_json_t *json);
+
+void vt_json_uint(vt_json_t *json, char const *key, uint64_t value);
+void vt_json_int(vt_json_t *json, char const *key, int64_t value);
+void vt_json_bool(vt_json_t *json, char const *key, int value);
+void vt_json_string(vt_json_t *json, char const *key, char const *value);
+void vt_json_string_sz(vt_json_t *json, char const *key, char const *value, size_t sz);
+
+/* Writes bytes as a JSON string with its quotes. */
+void vt_json_escape(FILE *out, char const *p, size_t sz);
+
+#endif

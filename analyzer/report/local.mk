@@ -1,0 +1,1 @@
+TAPS += tests/integration/report.t

@@ -1,0 +1,50 @@
+/* What sites are ranked by. A metric means the same in every view and export. */
+#ifndef VT_ANALYZER_REPORT_METRIC_H
+#define VT_ANALYZER_REPORT_METRIC_H
+
+#include "analyzer/report/analysis.h"
+
+typedef enum {
+  VT_METRIC_LEAKED,    /* bytes and blocks live at the end */
+  VT_METRIC_PEAK,      /* bytes and blocks at the peak */
+  VT_METRIC_ALLOCATED, /* bytes and blocks ever allocated, ranked by bytes */
+  VT_METRIC_COUNT,     /* the same, ranked by number */
+  VT_METRIC_TEMPORARY, /* temporary blocks, ranked by number */
+  VT_METRIC_REALLOCS,  /* reallocs, ranked by number; bytes of the old blocks */
+} vt_metric_t;
+
+/* The metric of a name (leaked, peak, allocated, count, temporary), or -1. */
+int vt_metric_by_name(char const *name);
+
+uint64_t vt_metric_bytes(vt_metric_t metric, vt_site_t const *site);
+uint64_t vt_metric_blocks(vt_metric_t metric, vt_site_t const *site);
+/* What it is ranked by: bytes or blocks. */
+uint64_t vt_metric_value(vt_metric_t metric, vt_site_t const *site);
+
+/* Sites as an array of indexes, highest value first, without those that have none (blocks 0); ties
+   by allocated bytes, then by order of appearance. The caller frees it. */
+uint32_t *vt_metric_rank(vt_analysis_t const *analysis, vt_metric_t metric, size_t *cnt);
+
+/* Sites under the first function outside allocators and run-time libraries. */
+typedef struct {
+  vt_stack_frame_t
+      frame;     /* that function; for VT_BY_LINE with its line, for VT_BY_MODULE only its module */
+  vt_site_t sum; /* nested heaps are grouped apart: sum.nested, sum.heap */
+  uint32_t const *sites; /* highest value first */
+  size_t site_cnt;
+} vt_group_t;
+typedef enum { VT_BY_FUNCTION, VT_BY_LINE, VT_BY_MODULE, VT_BY_SITE } vt_by_t;
+
+typedef struct {
+  vt_group_t *groups; /* highest value first */
+  size_t cnt;
+  uint32_t *ranked; /* what groups[i].sites point into */
+} vt_groups_t;
+
+vt_groups_t vt_groups_make(vt_analysis_t const *analysis, vt_metric_t metric, vt_by_t by);
+void vt_groups_free(vt_groups_t *groups);
+
+/* The frame a stack is grouped under: the first that is not run-time, else the innermost. */
+vt_stack_frame_t vt_group_frame(vt_analysis_t const *analysis, uint32_t node);
+
+#endif

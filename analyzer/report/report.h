@@ -1,0 +1,64 @@
+/* Printing a report of an analysis, for people or as JSON. */
+#ifndef VT_ANALYZER_REPORT_REPORT_H
+#define VT_ANALYZER_REPORT_REPORT_H
+
+#include "analyzer/report/analysis.h"
+#include "analyzer/report/json.h"
+#include "analyzer/report/metric.h"
+#include "analyzer/report/suppressions.h"
+#include "analyzer/report/term.h"
+
+typedef enum {
+  VT_VIEW_SUMMARY,
+  VT_VIEW_LEAKS,
+  VT_VIEW_HOT,
+  VT_VIEW_PEAK,
+  VT_VIEW_TEMPORARY,
+  VT_VIEW_SIZES,
+  VT_VIEW_LIFETIMES,
+  VT_VIEW_THREADS,
+  VT_VIEW_TIMELINE,
+  VT_VIEW_REALLOCS,
+  VT_VIEW_MODULES,
+  VT_VIEW_HEAPS,
+  VT_VIEW_CNT
+} vt_view_t;
+
+typedef struct {
+  vt_view_t view;
+  vt_by_t by;
+  int by_given;
+  size_t limit; /* 0: the view's own */
+  int no_inlines, keep_allocators;
+  vt_suppressions_t *suppressions; /* NULL: none */
+} vt_report_options_t;
+
+/* The view of a name, or -1. */
+int vt_view_by_name(char const *name);
+char const *vt_view_name(vt_view_t view);
+/* What the view ranks sites by. */
+vt_metric_t vt_view_metric(vt_view_t view);
+
+void vt_report_text(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                    vt_term_t const *term);
+void vt_report_json(vt_analysis_t const *analysis, vt_report_options_t const *options, FILE *out);
+
+/* ---- parts that several commands print ---- */
+
+/* Groups by a metric, best first, with their stacks; at most `limit`. */
+void vt_text_groups(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                    vt_term_t const *term, vt_metric_t metric, size_t limit, int stacks_each);
+void vt_text_tables(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                    vt_term_t const *term);
+
+/* One site object of the JSON contract. */
+void vt_json_site(vt_json_t *json, vt_analysis_t const *analysis,
+                  vt_report_options_t const *options, vt_site_t const *site, size_t rank);
+/* The parts of the document before the sites. */
+void vt_json_head(vt_json_t *json, vt_analysis_t const *analysis, char const *view);
+void vt_json_tables(vt_json_t *json, vt_analysis_t const *analysis,
+                    vt_report_options_t const *options);
+/* The counters of a site, keys as in the contract. */
+void vt_json_counters(vt_json_t *json, vt_site_t const *site);
+
+#endif

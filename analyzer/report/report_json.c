@@ -1,0 +1,209 @@
+/* The report as JSON: schema valtrace-report, version 1 (fields may be added, never change
+ * meaning). */
+#include <stdlib.h>
+#include "analyzer/report/report.h"
+
+static void heap_objects(vt_json_t *json, vt_analysis_t const *analysis, uint32_t trace) {
+  static char const *const kinds[] = {"libc", "wksp", "alloc", "groove", "custom"};
+  size_t cnt;
+  vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt);
+  vt_json_array(json, "heaps");
+  for (uint32_t i = 0; i < cnt; i++) {
+    if (heaps[i].trace != trace) continue;
+    char buffer[32], uuid[33];
+    for (int k = 0; k < 16; k++) snprintf(uuid + 2 * k, 3, "%02x", heaps[i].uuid[k]);
+    vt_json_object_line(json, NULL);
+    vt_json_string(json, "name", vt_analysis_heap_name(analysis, i, buffer));
+    vt_json_string(json, "kind", heaps[i].kind < 5 ? kinds[heaps[i].kind] : "custom");
+    vt_json_uint(json, "tag", 0);
+    vt_json_string(json, "uuid", uuid);
+    vt_json_bool(json, "nested", (int)heaps[i].nested);
+    vt_json_uint(json, "allocations", heaps[i].allocations);
+    vt_json_uint(json, "frees", heaps[i].frees);
+    vt_json_uint(json, "live_bytes", heaps[i].live_bytes);
+    vt_json_uint(json, "live_blocks", heaps[i].live_blocks);
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+}
+
+static void trace_objects(vt_json_t *json, vt_analysis_t const *analysis) {
+  vt_json_array(json, "traces");
+  for (uint32_t t = 0; t < analysis->trace_cnt; t++) {
+    vt_reader_t const *reader = analysis->readers[t];
+    vt_trace_info_t const *info = vt_reader_info(reader);
+    size_t threads, modules;
+    vt_reader_threads(reader, &threads);
+    vt_reader_modules(reader, &modules);
+    vt_json_object(json, NULL);
+    vt_json_string(json, "path", info->path);
+    vt_json_string(json, "program", info->executable);
+    vt_json_array(json, "command");
+    for (uint32_t i = 0; i < info->argc; i++) vt_json_string(json, NULL, info->argv[i]);
+    vt_json_end_array(json);
+    vt_json_uint(json, "pid", info->pid);
+    vt_json_string(json, "host", info->host);
+    vt_json_uint(json, "start_unix_ns", info->start_unix_ns);
+    vt_json_uint(json, "duration_ns", vt_reader_end_time(reader));
+    vt_json_uint(json, "threads", threads);
+    vt_json_uint(json, "modules", modules);
+    heap_objects(json, analysis, t);
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+}
+
+static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
+  vt_model_totals_t const *totals = vt_model_totals(analysis->model);
+  vt_json_object(json, "totals");
+  vt_json_uint(json, "allocations", totals->allocations);
+  vt_json_uint(json, "frees", totals->frees);
+  vt_json_uint(json, "reallocs", totals->reallocs);
+  vt_json_uint(json, "allocated_bytes", totals->allocated_bytes);
+  vt_json_uint(json, "peak_bytes", totals->peak_bytes);
+  vt_json_uint(json, "peak_time_ns", totals->peak_time_ns);
+  vt_json_uint(json, "peak_blocks", totals->peak_blocks);
+  vt_json_uint(json, "leaked_bytes", totals->live_bytes);
+  vt_json_uint(json, "leaked_blocks", totals->live_blocks);
+  vt_json_uint(json, "temporary", totals->temporary);
+  vt_json_uint(json, "peak_rss_bytes", vt_analysis_peak_rss(analysis));
+  vt_json_uint(json, "distinct_stacks", analysis->sites_cnt);
+  vt_json_uint(json, "cross_thread_frees", totals->cross_thread_frees);
+  vt_json_end_object(json);
+}
+
+static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) {
+  vt_completeness_t have = vt_analysis_completeness(analysis);
+  vt_model_totals_t const *totals = vt_model_totals(analysis->model);
+  vt_json_object(json, "completeness");
+  vt_json_bool(json, "complete", have.complete);
+  vt_json_uint(json, "dropped_events", have.dropped_events);
+  vt_json_uint(json, "truncated_stacks", have.truncated_stacks);
+  vt_json_uint(json, "unmatched_frees", totals->unmatched_frees);
+  vt_json_uint(json, "missed_frees", totals->missed_frees);
+  vt_json_uint(json, "torn_tail_bytes", have.torn_tail_bytes);
+  vt_json_uint(json, "reordered", totals->reordered);
+  vt_json_bool(json, "allocator_in_executable", have.allocator_in_executable);
+  vt_json_string(json, "ended", have.ended);
+  vt_json_uint(json, "overhead_ns", have.overhead_ns);
+  vt_json_uint(json, "shim_bytes", have.shim_bytes);
+  vt_json_uint(json, "unreadable_modules", analysis->unreadable_modules);
+  vt_json_end_object(json);
+}
+
+void vt_json_head(vt_json_t *json, vt_analysis_t const *analysis, char const *view) {
+  vt_json_string(json, "schema", "valtrace-report");
+  vt_json_uint(json, "version", 1);
+  vt_json_string(json, "view", view);
+  trace_objects(json, analysis);
+  totals_object(json, analysis);
+  completeness_object(json, analysis);
+}
+
+static void frame_object(vt_json_t *json, vt_stack_frame_t const *frame) {
+  vt_json_object_line(json, NULL);
+  vt_json_string(json, "function", frame->function);
+  vt_json_string(json, "file", frame->file);
+  vt_json_uint(json, "line", frame->line);
+  vt_json_string(json, "module", frame->module);
+  vt_json_uint(json, "offset", frame->offset);
+  vt_json_bool(json, "inlined", frame->inlined);
+  vt_json_end_object(json);
+}
+
+static void stack_array(vt_json_t *json, vt_analysis_t const *analysis,
+                        vt_report_options_t const *options, uint32_t node) {
+  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+  vt_json_array(json, "stack");
+  for (uint32_t at = node; at; at = vt_stacks_parent(analysis->stacks, at)) {
+    int hide = at == node && !options->keep_allocators;
+    size_t cnt = vt_stacks_frames(analysis->stacks, at, hide, frames);
+    for (size_t i = 0; i < cnt; i++)
+      if (!options->no_inlines || !frames[i].inlined) frame_object(json, &frames[i]);
+  }
+  vt_json_end_array(json);
+}
+
+void vt_json_counters(vt_json_t *json, vt_site_t const *site) {
+  vt_json_uint(json, "allocations", site->allocations);
+  vt_json_uint(json, "allocated_bytes", site->allocated_bytes);
+  vt_json_uint(json, "temporary", site->temporary);
+  vt_json_uint(json, "peak_bytes", site->peak_bytes);
+  vt_json_uint(json, "peak_blocks", site->peak_blocks);
+  vt_json_uint(json, "leaked_bytes", site->leaked_bytes);
+  vt_json_uint(json, "leaked_blocks", site->leaked_blocks);
+  vt_json_uint(json, "frees", site->frees);
+  vt_json_uint(json, "reallocs", site->reallocs);
+  vt_json_uint(json, "cross_thread_frees", site->cross_thread_frees);
+}
+
+void vt_json_site(vt_json_t *json, vt_analysis_t const *analysis,
+                  vt_report_options_t const *options, vt_site_t const *site, size_t rank) {
+  char buffer[32];
+  vt_json_object(json, NULL);
+  vt_json_uint(json, "rank", rank);
+  vt_json_counters(json, site);
+  vt_json_string(json, "leak_kind", "unknown");
+  vt_json_object_line(json, "lifetime_ns");
+  int freed = site->lifetimes.min <= site->lifetimes.max;
+  vt_json_uint(json, "min", freed ? site->lifetimes.min : 0);
+  vt_json_uint(json, "median", vt_lifetimes_median(&site->lifetimes));
+  vt_json_uint(json, "max", site->lifetimes.max);
+  vt_json_end_object(json);
+  vt_json_string(json, "heap", vt_analysis_heap_name(analysis, site->heap, buffer));
+  if (site->nested) vt_json_bool(json, "nested", 1);
+  stack_array(json, analysis, options, site->node);
+  vt_json_end_object(json);
+}
+
+static void group_objects(vt_json_t *json, vt_analysis_t const *analysis,
+                          vt_report_options_t const *options) {
+  vt_groups_t groups = vt_groups_make(analysis, vt_view_metric(options->view), options->by);
+  vt_json_array(json, "groups");
+  for (size_t i = 0; i < groups.cnt && (!options->limit || i < options->limit); i++) {
+    vt_group_t const *group = &groups.groups[i];
+    vt_json_object(json, NULL);
+    vt_json_uint(json, "rank", i + 1);
+    if (options->by != VT_BY_MODULE) vt_json_string(json, "function", group->frame.function);
+    if (options->by == VT_BY_LINE) vt_json_string(json, "file", group->frame.file);
+    if (options->by == VT_BY_LINE) vt_json_uint(json, "line", group->frame.line);
+    vt_json_string(json, "module", group->frame.module);
+    vt_json_uint(json, "sites", group->site_cnt);
+    vt_json_counters(json, &group->sum);
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+  vt_groups_free(&groups);
+}
+
+static void suppression_objects(vt_json_t *json, vt_suppressions_t const *suppressions) {
+  vt_json_array(json, "suppressions");
+  for (size_t i = 0; i < suppressions->items_cnt; i++) {
+    vt_json_object_line(json, NULL);
+    vt_json_string(json, "pattern", suppressions->items[i].pattern);
+    vt_json_bool(json, "used", suppressions->items[i].sites != 0);
+    vt_json_uint(json, "sites", suppressions->items[i].sites);
+    vt_json_uint(json, "blocks", suppressions->items[i].blocks);
+    vt_json_uint(json, "bytes", suppressions->items[i].bytes);
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+}
+
+void vt_report_json(vt_analysis_t const *analysis, vt_report_options_t const *options, FILE *out) {
+  vt_json_t json = vt_json_start(out);
+  vt_json_object(&json, NULL);
+  vt_json_head(&json, analysis, vt_view_name(options->view));
+  vt_json_tables(&json, analysis, options);
+  if (options->suppressions) suppression_objects(&json, options->suppressions);
+  if (options->by_given && options->by != VT_BY_SITE) group_objects(&json, analysis, options);
+  size_t cnt;
+  uint32_t *ranked = vt_metric_rank(analysis, vt_view_metric(options->view), &cnt);
+  vt_json_array(&json, "sites");
+  for (size_t i = 0; i < cnt && (!options->limit || i < options->limit); i++)
+    vt_json_site(&json, analysis, options, &analysis->sites[ranked[i]], i + 1);
+  vt_json_end_array(&json);
+  vt_json_end_object(&json);
+  vt_json_finish(&json);
+  free(ranked);
+}

@@ -1,0 +1,307 @@
+/* The report for people: what matters first, each site with its numbers, function, place in the
+   source and the way there. */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "analyzer/report/report.h"
+
+#define SUMMARY_GROUPS 5
+#define VIEW_GROUPS    20
+#define FRAMES_SHOWN   8 /* of a stack; more are folded */
+#define FRAMES_MAX     4096
+
+static char const *const view_names[VT_VIEW_CNT] = {"summary",   "leaks",    "hot",       "peak",
+                                                    "temporary", "sizes",    "lifetimes", "threads",
+                                                    "timeline",  "reallocs", "modules",   "heaps"};
+
+int vt_view_by_name(char const *name) {
+  for (int i = 0; i < VT_VIEW_CNT; i++)
+    if (!strcmp(name, view_names[i])) return i;
+  return -1;
+}
+
+char const *vt_view_name(vt_view_t view) { return view_names[view]; }
+
+vt_metric_t vt_view_metric(vt_view_t view) {
+  switch (view) {
+  case VT_VIEW_LEAKS: return VT_METRIC_LEAKED;
+  case VT_VIEW_HOT: return VT_METRIC_COUNT;
+  case VT_VIEW_PEAK: return VT_METRIC_PEAK;
+  case VT_VIEW_TEMPORARY: return VT_METRIC_TEMPORARY;
+  case VT_VIEW_REALLOCS: return VT_METRIC_REALLOCS;
+  default: return VT_METRIC_ALLOCATED;
+  }
+}
+
+/* ---- the head ---- */
+
+static void print_command(vt_term_t const *term, vt_trace_info_t const *info) {
+  int left = term->width == INT_MAX ? 200 : term->width - 12;
+  vt_term_styled(term, VT_STYLE_FAINT, "  command   ");
+  for (uint32_t i = 0; i < info->argc && left > 8; i++) {
+    left -= 1 + vt_term_text(term, info->argv[i], left);
+    putc(' ', term->out);
+  }
+  putc('\n', term->out);
+}
+
+static void print_trace(vt_analysis_t const *analysis, vt_term_t const *term, size_t index) {
+  vt_reader_t const *reader = analysis->readers[index];
+  vt_trace_info_t const *info = vt_reader_info(reader);
+  size_t threads, modules;
+  vt_reader_threads(reader, &threads);
+  vt_reader_modules(reader, &modules);
+  char const *slash = strrchr(info->executable, '/');
+  char when[40];
+  time_t start = (time_t)(info->start_unix_ns / 1000000000u);
+  strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime(&start));
+  vt_term_styled(term, VT_STYLE_TITLE, "%s", slash ? slash + 1 : info->executable);
+  fprintf(term->out, "  pid %u on %s, started %s, ran %s, %zu thread%s, %zu modules\n", info->pid,
+          info->host, when, vt_time_text(vt_reader_end_time(reader)).text, threads,
+          threads == 1 ? "" : "s", modules);
+  print_command(term, info);
+}
+
+static void total_line(vt_term_t const *term, char const *label, char const *value,
+                       char const *rest) {
+  vt_term_styled(term, VT_STYLE_FAINT, "  %-12s", label);
+  vt_term_styled(term, VT_STYLE_TITLE, "%14s", value);
+  fprintf(term->out, "  %s\n", rest);
+}
+
+static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
+  vt_model_totals_t const *totals = vt_model_totals(analysis->model);
+  char rest[160];
+  snprintf(rest, sizeof rest, "%s freed, %s by realloc", vt_count_text(totals->frees).text,
+           vt_count_text(totals->reallocs).text);
+  total_line(term, "allocations", vt_count_text(totals->allocations).text, rest);
+  snprintf(rest, sizeof rest, "from %s distinct stacks", vt_count_text(analysis->sites_cnt).text);
+  total_line(term, "allocated", vt_bytes_text(totals->allocated_bytes).text, rest);
+  snprintf(rest, sizeof rest, "%s of all allocations: freed before the same thread allocated again",
+           vt_percent_text(totals->temporary, totals->allocations).text);
+  total_line(term, "temporary", vt_count_text(totals->temporary).text, rest);
+  snprintf(rest, sizeof rest, "in %s blocks, %s after the start",
+           vt_count_text(totals->peak_blocks).text, vt_time_text(totals->peak_time_ns).text);
+  total_line(term, "peak heap", vt_bytes_text(totals->peak_bytes).text, rest);
+  if (vt_analysis_peak_rss(analysis))
+    total_line(term, "peak RSS", vt_bytes_text(vt_analysis_peak_rss(analysis)).text,
+               "resident memory of the process, code and stacks included");
+  snprintf(rest, sizeof rest, "in %s blocks still live at the end",
+           vt_count_text(totals->live_blocks).text);
+  total_line(term, "leaked", vt_bytes_text(totals->live_bytes).text, rest);
+}
+
+static void warn(vt_term_t const *term, uint64_t count, char const *what) {
+  if (!count) return;
+  vt_term_styled(term, VT_STYLE_WARNING, "  ! ");
+  fprintf(term->out, "%s %s\n", vt_count_text(count).text, what);
+}
+
+static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *term) {
+  vt_completeness_t have = vt_analysis_completeness(analysis);
+  vt_model_totals_t const *totals = vt_model_totals(analysis->model);
+  vt_term_styled(term, VT_STYLE_FAINT, "  %-12s", "record");
+  fprintf(term->out, "%14s  the program ended: %s\n", have.complete ? "complete" : "incomplete",
+          have.ended);
+  warn(term, have.dropped_events, "events were lost");
+  warn(term, have.torn_tail_bytes, "bytes at the end of the trace are damaged and were not used");
+  warn(term, have.truncated_stacks, "stacks could not be followed to their root");
+  warn(term, totals->unmatched_frees, "frees of blocks never seen (allocated before recording?)");
+  warn(term, totals->missed_frees, "blocks whose address was handed out again without a free");
+  warn(term, have.allocator_in_executable ? 1 : 0,
+       "allocator inside the executable that preloading cannot see: its calls are not recorded");
+  warn(term, analysis->unreadable_modules, "modules could not be read for symbols");
+}
+
+/* ---- sites ---- */
+
+/* Prints line `number` of a source file when the file is there. */
+static void print_source(vt_term_t const *term, char const *path, uint32_t number) {
+  char line[512];
+  FILE *file = number && path[0] == '/' ? fopen(path, "re") : NULL;
+  if (!file) return;
+  int whole = 1;
+  for (uint32_t at = 1; at <= number && fgets(line, sizeof line, file);) {
+    int ends = strchr(line, '\n') != NULL;
+    if (at == number && whole) {
+      line[strcspn(line, "\n")] = 0;
+      char *text = line + strspn(line, " \t");
+      vt_term_styled(term, VT_STYLE_FAINT, "        | ");
+      vt_term_text(term, text, term->width == INT_MAX ? 200 : term->width - 10);
+      putc('\n', term->out);
+      break;
+    }
+    at += (uint32_t)ends;
+    whole = ends;
+  }
+  fclose(file);
+}
+
+static void print_place(vt_term_t const *term, vt_stack_frame_t const *frame) {
+  char const *slash = strrchr(frame->module, '/');
+  if (frame->file[0]) {
+    vt_term_text(term, frame->file, INT_MAX);
+    fprintf(term->out, ":%u", frame->line);
+  } else
+    vt_term_text(term, slash ? slash + 1 : frame->module, INT_MAX);
+}
+
+static void print_frame(vt_term_t const *term, vt_stack_frame_t const *frame) {
+  char buffer[300];
+  int room = term->width == INT_MAX ? 160 : term->width / 2;
+  fputs("          ", term->out);
+  vt_term_text(term, vt_frame_name(frame, buffer, sizeof buffer), room);
+  vt_term_styled(term, VT_STYLE_FAINT, "%s  ", frame->inlined ? " (inlined)" : "");
+  if (term->colour) fputs("\033[2m", term->out);
+  print_place(term, frame);
+  if (term->colour) fputs("\033[0m", term->out);
+  putc('\n', term->out);
+}
+
+/* A stack, innermost first: its inner frames and its root, the middle folded. */
+static void print_stack(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                        vt_term_t const *term, uint32_t node) {
+  vt_stack_frame_t *frames = malloc(FRAMES_MAX * sizeof *frames);
+  if (!frames) return;
+  size_t cnt = vt_stacks_expand(analysis->stacks, node, !options->keep_allocators,
+                                options->no_inlines, frames, FRAMES_MAX);
+  size_t head = cnt <= FRAMES_SHOWN + 2 ? cnt : FRAMES_SHOWN;
+  for (size_t i = 0; i < head; i++) print_frame(term, &frames[i]);
+  if (head < cnt) {
+    vt_term_styled(term, VT_STYLE_FAINT, "          … %zu more, up to\n", cnt - head - 1);
+    print_frame(term, &frames[cnt - 1]);
+  }
+  free(frames);
+}
+
+static void print_group(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                        vt_term_t const *term, vt_metric_t metric, vt_group_t const *group,
+                        size_t rank, uint64_t whole, int stacks_each) {
+  char buffer[300], heap[32];
+  vt_stack_frame_t const *frame = &group->frame;
+  int room = term->width == INT_MAX ? INT_MAX : term->width - 46;
+  fprintf(term->out, "\n%3zu. ", rank);
+  vt_term_styled(term, VT_STYLE_TITLE, "%10s",
+                 vt_bytes_text(vt_metric_bytes(metric, &group->sum)).text);
+  fprintf(term->out, " %11s block%s %8s  ",
+          vt_count_text(vt_metric_blocks(metric, &group->sum)).text,
+          vt_metric_blocks(metric, &group->sum) == 1 ? " " : "s",
+          vt_percent_text(vt_metric_value(metric, &group->sum), whole).text);
+  if (term->colour) fputs("\033[1;36m", term->out);
+  if (options->by == VT_BY_MODULE)
+    vt_term_text(term, frame->module, room);
+  else
+    vt_term_text(term, vt_frame_name(frame, buffer, sizeof buffer), room);
+  if (term->colour) fputs("\033[0m", term->out);
+  if (group->sum.nested)
+    fprintf(term->out, "  [nested heap %s]",
+            vt_analysis_heap_name(analysis, group->sum.heap, heap));
+  fputs("\n        ", term->out);
+  if (term->colour) fputs("\033[32m", term->out);
+  print_place(term, frame);
+  if (term->colour) fputs("\033[0m", term->out);
+  putc('\n', term->out);
+  print_source(term, frame->file, frame->line);
+  for (size_t i = 0; i < group->site_cnt && (int)i < stacks_each; i++) {
+    vt_site_t const *site = &analysis->sites[group->sites[i]];
+    if (group->site_cnt > 1)
+      vt_term_styled(term, VT_STYLE_FAINT, "        stack %zu of %zu: %s in %s blocks\n", i + 1,
+                     group->site_cnt, vt_bytes_text(vt_metric_bytes(metric, site)).text,
+                     vt_count_text(vt_metric_blocks(metric, site)).text);
+    print_stack(analysis, options, term, site->node);
+  }
+}
+
+static uint64_t whole_of(vt_analysis_t const *analysis, vt_metric_t metric) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < analysis->sites_cnt; i++)
+    if (!analysis->sites[i].nested) sum += vt_metric_value(metric, &analysis->sites[i]);
+  return sum;
+}
+
+void vt_text_groups(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                    vt_term_t const *term, vt_metric_t metric, size_t limit, int stacks_each) {
+  vt_groups_t groups = vt_groups_make(analysis, metric, options->by);
+  uint64_t whole = whole_of(analysis, metric);
+  for (size_t i = 0; i < groups.cnt && i < limit; i++)
+    print_group(analysis, options, term, metric, &groups.groups[i], i + 1, whole, stacks_each);
+  if (!groups.cnt) fputs("  none\n", term->out);
+  if (groups.cnt > limit) {
+    vt_site_t rest = {0};
+    for (size_t i = limit; i < groups.cnt; i++) {
+      rest.leaked_blocks += vt_metric_blocks(metric, &groups.groups[i].sum);
+      rest.leaked_bytes += vt_metric_bytes(metric, &groups.groups[i].sum);
+    }
+    vt_term_styled(term, VT_STYLE_FAINT,
+                   "\n     and %zu more: %s in %s blocks (--limit N shows more)\n",
+                   groups.cnt - limit, vt_bytes_text(rest.leaked_bytes).text,
+                   vt_count_text(rest.leaked_blocks).text);
+  }
+  vt_groups_free(&groups);
+}
+
+static void section(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                    vt_term_t const *term, vt_metric_t metric, char const *title, size_t limit,
+                    int stacks_each) {
+  putc('\n', term->out);
+  vt_term_styled(term, VT_STYLE_TITLE, "%s", title);
+  putc('\n', term->out);
+  vt_text_groups(analysis, options, term, metric, limit, stacks_each);
+}
+
+static char const *title_of(vt_metric_t metric) {
+  switch (metric) {
+  case VT_METRIC_LEAKED: return "LEAKS: live at the end, most bytes first";
+  case VT_METRIC_COUNT: return "HOT: most allocations first";
+  case VT_METRIC_PEAK: return "PEAK: what was live when the heap was largest, most bytes first";
+  case VT_METRIC_TEMPORARY:
+    return "TEMPORARY: freed before the same thread allocated again, most first";
+  case VT_METRIC_REALLOCS: return "REALLOCS: most first; bytes of the old blocks";
+  default: return "ALLOCATED: most bytes first";
+  }
+}
+
+static void print_suppressions(vt_suppressions_t const *suppressions, vt_term_t const *term) {
+  fputs("\nSuppressed leaks\n", term->out);
+  for (size_t i = 0; i < suppressions->items_cnt; i++) {
+    vt_suppression_t const *item = &suppressions->items[i];
+    fprintf(term->out, "  %10s %9s blocks %6s sites  ", vt_bytes_text(item->bytes).text,
+            vt_count_text(item->blocks).text, vt_count_text(item->sites).text);
+    vt_term_text(term, item->pattern, INT_MAX);
+    fputs(item->sites ? "\n" : "  (unused)\n", term->out);
+  }
+}
+
+static void print_summary(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                          vt_term_t const *term) {
+  size_t limit = options->limit ? options->limit : SUMMARY_GROUPS;
+  static vt_metric_t const metrics[] = {VT_METRIC_LEAKED, VT_METRIC_COUNT, VT_METRIC_PEAK,
+                                        VT_METRIC_TEMPORARY};
+  for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
+    section(analysis, options, term, metrics[i], title_of(metrics[i]), limit, 1);
+}
+
+void vt_report_text(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                    vt_term_t const *term) {
+  for (size_t t = 0; t < analysis->trace_cnt; t++) print_trace(analysis, term, t);
+  putc('\n', term->out);
+  print_totals(analysis, term);
+  print_completeness(analysis, term);
+  size_t limit = options->limit ? options->limit : VIEW_GROUPS;
+  switch (options->view) {
+  case VT_VIEW_SUMMARY: print_summary(analysis, options, term); break;
+  case VT_VIEW_LEAKS:
+  case VT_VIEW_HOT:
+  case VT_VIEW_PEAK:
+  case VT_VIEW_TEMPORARY:
+  case VT_VIEW_REALLOCS: {
+    vt_metric_t metric = vt_view_metric(options->view);
+    section(analysis, options, term, metric, title_of(metric), limit, 2);
+    break;
+  }
+  default: vt_text_tables(analysis, options, term);
+  }
+  if (options->suppressions) print_suppressions(options->suppressions, term);
+}

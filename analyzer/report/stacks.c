@@ -1,0 +1,362 @@
+/* One merged trie of stacks for all traces; see stacks.h. A node's code is a key: (module of the
+   symbol store, offset), so that equal code has equal keys in every trace. */
+#include "analyzer/report/stacks.h"
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "analyzer/util/mem.h"
+
+#define NO_MODULE UINT32_MAX
+
+typedef struct {
+  uint32_t module; /* in the symbol store; NO_MODULE */
+  uint32_t parent;
+  uint64_t offset;
+} node_t;
+
+struct vt_stacks {
+  vt_symbols_t *symbols;
+  node_t *nodes; /* [0] is "no stack" */
+  size_t nodes_cnt, nodes_cap;
+  uint32_t *slots;
+  size_t slot_mask;
+  uint8_t *hidden;        /* by node: all its functions are allocators; after vt_stacks_symbolize */
+  uint32_t *module_paths; /* by module of the store: string */
+  size_t module_paths_cnt, module_paths_cap;
+};
+
+vt_stacks_t *vt_stacks_new(void) {
+  vt_stacks_t *stacks = vt_mem_new(1, sizeof *stacks);
+  stacks->symbols = vt_symbols_new();
+  stacks->slot_mask = 4095;
+  stacks->slots = vt_mem_new(4096, sizeof *stacks->slots);
+  node_t none = {.module = NO_MODULE};
+  VT_PUSH(stacks->nodes, none);
+  return stacks;
+}
+
+void vt_stacks_delete(vt_stacks_t *stacks) {
+  if (!stacks) return;
+  vt_symbols_delete(stacks->symbols);
+  free(stacks->nodes);
+  free(stacks->slots);
+  free(stacks->hidden);
+  free(stacks->module_paths);
+  free(stacks);
+}
+
+static size_t hash_node(node_t const *node) {
+  uint64_t h = (node->offset ^ (uint64_t)node->module << 44) * 0x9e3779b97f4a7c15u;
+  h = (h ^ h >> 32 ^ node->parent) * 0xd6e8feb86659fd93u;
+  return (size_t)(h >> 20);
+}
+
+static size_t find_slot(vt_stacks_t const *stacks, node_t const *node) {
+  size_t at = hash_node(node) & stacks->slot_mask;
+  for (; stacks->slots[at]; at = (at + 1) & stacks->slot_mask) {
+    node_t const *have = &stacks->nodes[stacks->slots[at]];
+    if (have->offset == node->offset && have->parent == node->parent &&
+        have->module == node->module)
+      break;
+  }
+  return at;
+}
+
+static void grow_slots(vt_stacks_t *stacks) {
+  free(stacks->slots);
+  stacks->slot_mask = 2 * stacks->slot_mask + 1;
+  stacks->slots = vt_mem_new(stacks->slot_mask + 1, sizeof *stacks->slots);
+  for (size_t i = 1; i < stacks->nodes_cnt; i++)
+    stacks->slots[find_slot(stacks, &stacks->nodes[i])] = (uint32_t)i;
+}
+
+static uint32_t intern_node(vt_stacks_t *stacks, node_t node) {
+  size_t at = find_slot(stacks, &node);
+  if (stacks->slots[at]) return stacks->slots[at];
+  stacks->slots[at] = (uint32_t)stacks->nodes_cnt;
+  VT_PUSH(stacks->nodes, node);
+  if (2 * stacks->nodes_cnt > stacks->slot_mask) grow_slots(stacks);
+  return (uint32_t)stacks->nodes_cnt - 1;
+}
+
+/* ---- one trace ---- */
+
+static uint32_t *add_modules(vt_stacks_t *stacks, vt_reader_t const *reader) {
+  size_t cnt;
+  vt_trace_module_t const *modules = vt_reader_modules(reader, &cnt);
+  uint32_t *map = vt_mem_new(cnt ? cnt : 1, sizeof *map);
+  for (size_t i = 0; i < cnt; i++) {
+    map[i] = vt_symbols_module(stacks->symbols, modules[i].path, -1, modules[i].build_id,
+                               modules[i].build_id_sz);
+    while (stacks->module_paths_cnt <= map[i]) VT_PUSH(stacks->module_paths, 0);
+    stacks->module_paths[map[i]] =
+        vt_strings_intern_cstr(vt_symbols_strings(stacks->symbols), modules[i].path);
+  }
+  return map;
+}
+
+typedef struct {
+  vt_stacks_t *stacks;
+  uint32_t const *modules;
+} embedded_t;
+
+static void take_embedded(void *context, uint32_t module, uint64_t offset,
+                          vt_trace_symbol_t const *symbols, size_t cnt) {
+  embedded_t *embedded = context;
+  vt_symbols_t *store = embedded->stacks->symbols;
+  vt_frame_t frames[VT_STACKS_FRAMES_MAX];
+  if (!cnt) return; /* unknown where it was recorded: perhaps known here */
+  if (cnt > VT_STACKS_FRAMES_MAX) cnt = VT_STACKS_FRAMES_MAX;
+  for (size_t i = 0; i < cnt; i++)
+    frames[i] = (vt_frame_t){vt_strings_intern_cstr(vt_symbols_strings(store), symbols[i].function),
+                             vt_strings_intern_cstr(vt_symbols_strings(store), symbols[i].file),
+                             symbols[i].line, i + 1 < cnt};
+  vt_symbols_put(store, embedded->modules[module], offset, frames, cnt);
+}
+
+/* The node for a trace's node whose parent is mapped; epoch roots map to 0. */
+static uint32_t map_node(vt_stacks_t *stacks, vt_reader_t const *reader, uint32_t const *modules,
+                         uint32_t epoch, uint64_t pc, uint32_t parent) {
+  size_t cnt;
+  uint32_t at = vt_reader_module_at(reader, epoch, pc - 1);
+  if (pc <= VT_ADDRESS_CUT) at = VT_NO_MODULE;
+  if (at == VT_NO_MODULE)
+    return intern_node(stacks, (node_t){NO_MODULE, parent, pc <= VT_ADDRESS_CUT ? pc : pc - 1});
+  vt_trace_module_t const *module = &vt_reader_modules(reader, &cnt)[at];
+  return intern_node(stacks, (node_t){modules[at], parent, pc - 1 - module->bias});
+}
+
+uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t const *used) {
+  vt_trace_stacks_t trie = vt_reader_stacks(reader);
+  uint32_t *modules = add_modules(stacks, reader);
+  uint32_t *map = vt_mem_new(trie.cnt + 1, sizeof *map), *epoch = vt_mem_new(trie.cnt + 1, 4);
+  uint8_t *needed = vt_mem_new(trie.cnt + 1, 1);
+  for (uint32_t id = trie.cnt; id-- > 1;) {
+    needed[id] |= used[id];
+    if (needed[id] && trie.parent[id] < id) needed[trie.parent[id]] = 1;
+  }
+  for (uint32_t id = 1; id < trie.cnt; id++) {
+    uint32_t parent = trie.parent[id];
+    epoch[id] = parent && parent < id ? epoch[parent] : (uint32_t)trie.pc[id];
+    if (needed[id] && parent && parent < id)
+      map[id] = map_node(stacks, reader, modules, epoch[id], trie.pc[id], map[parent]);
+  }
+  embedded_t embedded = {stacks, modules};
+  vt_reader_symbols(reader, take_embedded, &embedded);
+  free(needed);
+  free(epoch);
+  free(modules);
+  return map;
+}
+
+/* ---- functions ---- */
+
+static int all_allocators(vt_stacks_t const *stacks, uint32_t node) {
+  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+  size_t cnt = vt_stacks_frames(stacks, node, 0, frames);
+  for (size_t i = 0; i < cnt; i++)
+    if (!vt_frame_is_allocator(frames[i].function)) return 0;
+  return 1;
+}
+
+size_t vt_stacks_symbolize(vt_stacks_t *stacks) {
+  vt_symbols_query_t *queries = vt_mem_new(stacks->nodes_cnt, sizeof *queries);
+  size_t cnt = 0;
+  for (size_t i = 1; i < stacks->nodes_cnt; i++)
+    if (stacks->nodes[i].module != NO_MODULE)
+      queries[cnt++] = (vt_symbols_query_t){stacks->nodes[i].module, stacks->nodes[i].offset};
+  size_t failed = vt_symbols_resolve(stacks->symbols, queries, cnt);
+  free(queries);
+  free(stacks->hidden);
+  stacks->hidden = vt_mem_new(stacks->nodes_cnt, 1);
+  for (uint32_t i = 1; i < stacks->nodes_cnt; i++)
+    stacks->hidden[i] = (uint8_t)all_allocators(stacks, i);
+  return failed;
+}
+
+uint32_t vt_stacks_skip_allocators(vt_stacks_t const *stacks, uint32_t node) {
+  uint32_t at = node;
+  while (at && stacks->hidden[at]) at = stacks->nodes[at].parent;
+  return at ? at : node;
+}
+
+uint32_t vt_stacks_parent(vt_stacks_t const *stacks, uint32_t node) {
+  return stacks->nodes[node].parent;
+}
+
+uint32_t vt_stacks_cnt(vt_stacks_t const *stacks) { return (uint32_t)stacks->nodes_cnt; }
+
+static vt_stack_frame_t bare_frame(vt_stacks_t const *stacks, node_t const *node) {
+  vt_strings_t const *strings = vt_symbols_strings(stacks->symbols);
+  vt_stack_frame_t frame = {"", "", 0, "", node->offset, 0};
+  if (node->module != NO_MODULE)
+    frame.module = vt_strings_get(strings, stacks->module_paths[node->module], NULL);
+  else if (node->offset == VT_ADDRESS_TRUNCATED)
+    frame.function = "[stack truncated]";
+  else if (node->offset == VT_ADDRESS_CUT)
+    frame.function = "[inner frames cut]";
+  return frame;
+}
+
+size_t vt_stacks_frames(vt_stacks_t const *stacks, uint32_t index, int hide_allocators,
+                        vt_stack_frame_t *out) {
+  node_t const *node = &stacks->nodes[index];
+  vt_strings_t const *strings = vt_symbols_strings(stacks->symbols);
+  vt_frame_t const *frames = NULL;
+  vt_stack_frame_t frame = bare_frame(stacks, node);
+  size_t cnt = node->module == NO_MODULE
+                   ? 0
+                   : vt_symbols_frames(stacks->symbols, node->module, node->offset, &frames);
+  size_t used = 0;
+  for (size_t i = 0; i < cnt && used < VT_STACKS_FRAMES_MAX; i++) {
+    frame.function = vt_strings_get(strings, frames[i].function, NULL);
+    frame.file = vt_strings_get(strings, frames[i].file, NULL);
+    frame.line = frames[i].line;
+    frame.inlined = i + 1 < cnt;
+    if (hide_allocators && !used && i + 1 < cnt && vt_frame_is_allocator(frame.function)) continue;
+    out[used++] = frame;
+  }
+  if (!cnt) out[used++] = frame;
+  return used;
+}
+
+size_t vt_stacks_expand(vt_stacks_t const *stacks, uint32_t node, int hide_allocators,
+                        int no_inlines, vt_stack_frame_t *out, size_t cap) {
+  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+  size_t used = 0;
+  for (uint32_t at = node; at && used < cap; at = stacks->nodes[at].parent) {
+    size_t cnt = vt_stacks_frames(stacks, at, hide_allocators && at == node, frames);
+    for (size_t i = 0; i < cnt && used < cap; i++)
+      if (!no_inlines || !frames[i].inlined) out[used++] = frames[i];
+  }
+  return used;
+}
+
+/* ---- which functions are worth a user's attention ---- */
+
+static int in_list(char const *const *patterns, char const *name) {
+  for (; *patterns; patterns++)
+    if (!fnmatch(*patterns, name, 0)) return 1;
+  return 0;
+}
+
+int vt_frame_is_allocator(char const *function) {
+  static char const *const names[] = {"malloc",
+                                      "calloc",
+                                      "realloc",
+                                      "reallocarray",
+                                      "posix_memalign",
+                                      "aligned_alloc",
+                                      "memalign",
+                                      "valloc",
+                                      "pvalloc",
+                                      "__libc_malloc",
+                                      "__libc_calloc",
+                                      "__libc_realloc",
+                                      "__GI___libc_malloc",
+                                      "operator new*",
+                                      "std::allocator<*::allocate*",
+                                      "std::__new_allocator<*::allocate*",
+                                      "__gnu_cxx::new_allocator<*::allocate*",
+                                      "std::allocator_traits<*::allocate*",
+                                      "__gnu_cxx::__alloc_traits<*::allocate*",
+                                      "_Znw*",
+                                      "_Zna*",
+                                      "__rdl_alloc*",
+                                      "__rust_alloc*",
+                                      "__rg_alloc*",
+                                      "alloc::alloc::*",
+                                      "vt_hook_*",
+                                      NULL};
+  if (!strchr("mcrpav_os", function[0]) || !function[0]) return 0;
+  return in_list(names, function);
+}
+
+static int is_wrapper(char const *function) {
+  static char const *const names[] = {"xmalloc*",
+                                      "xcalloc*",
+                                      "xrealloc*",
+                                      "xstrdup*",
+                                      "xmemdup*",
+                                      "xstrndup*",
+                                      "xzalloc*",
+                                      "g_malloc*",
+                                      "g_realloc*",
+                                      "g_slice_*",
+                                      "g_strdup*",
+                                      "g_new*",
+                                      "PyMem_*",
+                                      "PyObject_Malloc*",
+                                      "PyObject_Calloc*",
+                                      "PyObject_Realloc*",
+                                      "_PyMem_*",
+                                      "_PyObject_*alloc*",
+                                      "_PyObject_New*",
+                                      "_PyObject_GC_*",
+                                      "PyType_GenericAlloc",
+                                      "safemalloc",
+                                      "saferealloc",
+                                      "safesysmalloc",
+                                      "Perl_safesys*",
+                                      "sqlite3MemMalloc",
+                                      "sqlite3MemRealloc",
+                                      "sqlite3Malloc*",
+                                      "sqlite3_malloc*",
+                                      "sqlite3Realloc*",
+                                      "sqlite3DbMalloc*",
+                                      "sqlite3DbRealloc*",
+                                      "mallocWithAlarm",
+                                      "zmalloc*",
+                                      "zcalloc*",
+                                      "zrealloc*",
+                                      "ztrymalloc*",
+                                      "je_*",
+                                      "strdup",
+                                      "__strdup",
+                                      "strndup",
+                                      "asprintf",
+                                      "vasprintf",
+                                      "do_xmalloc",
+                                      "xmalloc",
+                                      "sh_xmalloc",
+                                      "ggc_*alloc*",
+                                      "alloc_page*",
+                                      "std::*",
+                                      "__gnu_cxx::*",
+                                      "alloc::*",
+                                      "core::*",
+                                      "<alloc::*",
+                                      "<core::*",
+                                      "_obstack_*",
+                                      "_objalloc_alloc",
+                                      "CRYPTO_*alloc*",
+                                      NULL};
+  return in_list(names, function);
+}
+
+static int is_runtime_module(char const *path) {
+  static char const *const names[] = {
+      "libc.so.*",        "libc-2.*",     "libstdc++.so.*", "libc++.so.*", "libgcc_s.so.*",
+      "ld-linux*",        "ld-2.*",       "libpthread*",    "libm.so.*",   "libvaltrace.so",
+      "libjemalloc.so.*", "libtcmalloc*", "libmimalloc*",   NULL};
+  char const *slash = strrchr(path, '/');
+  return in_list(names, slash ? slash + 1 : path);
+}
+
+int vt_frame_is_runtime(vt_stack_frame_t const *frame) {
+  if (frame->function[0] == '[') return 1;
+  return vt_frame_is_allocator(frame->function) || is_wrapper(frame->function) ||
+         is_runtime_module(frame->module);
+}
+
+char const *vt_frame_name(vt_stack_frame_t const *frame, char *buffer, size_t sz) {
+  if (frame->function[0]) return frame->function;
+  char const *slash = strrchr(frame->module, '/');
+  if (!frame->module[0])
+    snprintf(buffer, sz, "0x%" PRIx64, frame->offset);
+  else
+    snprintf(buffer, sz, "%s+0x%" PRIx64, slash ? slash + 1 : frame->module, frame->offset);
+  return buffer;
+}

@@ -1,0 +1,63 @@
+/* Stacks of all traces of a report in one place: nodes that are equal (same code in the same file,
+   same callers) in different traces, epochs or address space layouts are one node here.
+
+   A node is one return address with its callers; it stands for one or more functions, since calls
+   are inlined. Not thread safe. */
+#ifndef VT_ANALYZER_REPORT_STACKS_H
+#define VT_ANALYZER_REPORT_STACKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "analyzer/symbols/symbols.h"
+#include "analyzer/trace/reader.h"
+
+typedef struct vt_stacks vt_stacks_t;
+
+/* One function of a stack. Strings are owned by the symbol store. */
+typedef struct {
+  char const *function; /* "": unknown */
+  char const *file;     /* "": unknown */
+  uint32_t line;
+  char const *module; /* path; "" when no module was mapped there */
+  uint64_t offset;    /* in the module; the address itself when there is none */
+  int inlined;
+} vt_stack_frame_t;
+
+vt_stacks_t *vt_stacks_new(void);
+void vt_stacks_delete(vt_stacks_t *stacks);
+
+/* Adds the stacks of a trace of which used[id] is set (and their callers). Returns an array from
+   the trace's ids to nodes (0: none), owned by the caller. */
+uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t const *used);
+
+/* Looks up the functions of all nodes that no trace has embedded. Returns how many modules could
+   not be read. Call after the last vt_stacks_add. */
+size_t vt_stacks_symbolize(vt_stacks_t *stacks);
+
+/* The nearest caller of a node (or itself) that is not an allocator function through and through:
+   malloc, operator new, the standard library's allocators, … */
+uint32_t vt_stacks_skip_allocators(vt_stacks_t const *stacks, uint32_t node);
+
+uint32_t vt_stacks_parent(vt_stacks_t const *stacks, uint32_t node);
+uint32_t vt_stacks_cnt(vt_stacks_t const *stacks);
+
+/* The functions of a node, innermost inlined first; at most VT_STACKS_FRAMES_MAX. With
+   hide_allocators, allocator functions at the inner end are left out. */
+#define VT_STACKS_FRAMES_MAX 256
+size_t vt_stacks_frames(vt_stacks_t const *stacks, uint32_t node, int hide_allocators,
+                        vt_stack_frame_t *out);
+
+/* All functions of a stack, innermost first, at most cap; the first node's allocators left out.
+   With no_inlines only real functions. Returns the number written. */
+size_t vt_stacks_expand(vt_stacks_t const *stacks, uint32_t node, int hide_allocators,
+                        int no_inlines, vt_stack_frame_t *out, size_t cap);
+
+/* Is it a function of an allocator, of a wrapper of one, or of a run-time library (the C and C++
+   libraries, the loader)? Sites are grouped under the first one that is not. */
+int vt_frame_is_runtime(vt_stack_frame_t const *frame);
+int vt_frame_is_allocator(char const *function);
+
+/* The name to show: the function, or module+0xoffset. */
+char const *vt_frame_name(vt_stack_frame_t const *frame, char *buffer, size_t sz);
+
+#endif

@@ -1,0 +1,332 @@
+/* The views that are tables rather than sites: sizes, lifetimes, threads, timeline, modules, heaps;
+   each as text and as JSON. */
+#include <limits.h>
+#include <string.h>
+#include "analyzer/report/report.h"
+
+#define BAR           24
+#define TIMELINE_ROWS 40
+#define LIFETIME_ROWS 64 /* powers of two of nanoseconds */
+
+/* A bar of value/max in eighths of a column. */
+static void print_bar(FILE *out, uint64_t value, uint64_t max) {
+  static char const *const parts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  unsigned eighths = max ? (unsigned)((double)value / (double)max * BAR * 8 + 0.5) : 0;
+  for (unsigned i = 0; i < eighths / 8; i++) fputs("█", out);
+  fputs(parts[eighths % 8], out);
+}
+
+/* ---- sizes ---- */
+
+static uint64_t min_size(vt_size_class_t const *classes, unsigned i) {
+  return i ? classes[i - 1].max_size + 1 : 0;
+}
+
+static void text_sizes(vt_analysis_t const *analysis, vt_term_t const *term) {
+  vt_size_class_t const *classes = vt_model_sizes(analysis->model);
+  uint64_t most = 0;
+  for (unsigned i = 0; i < VT_SIZE_CLASSES; i++)
+    if (classes[i].allocations > most) most = classes[i].allocations;
+  fprintf(term->out, "\n%23s %13s %11s %12s %11s\n", "size", "allocations", "bytes", "temporary",
+          "leaked");
+  for (unsigned i = 0; i < VT_SIZE_CLASSES; i++) {
+    vt_size_class_t const *class = &classes[i];
+    if (!class->allocations) continue;
+    char range[72];
+    snprintf(range, sizeof range, "%s - %s", vt_count_text(min_size(classes, i)).text,
+             vt_count_text(class->max_size).text);
+    fprintf(term->out, "%23s %13s %11s %12s %11s  ", range, vt_count_text(class->allocations).text,
+            vt_bytes_text(class->allocated_bytes).text, vt_count_text(class->temporary).text,
+            vt_bytes_text(class->allocated_bytes - class->freed_bytes).text);
+    print_bar(term->out, class->allocations, most);
+    putc('\n', term->out);
+  }
+}
+
+static void json_sizes(vt_json_t *json, vt_analysis_t const *analysis) {
+  vt_size_class_t const *classes = vt_model_sizes(analysis->model);
+  vt_json_array(json, "sizes");
+  for (unsigned i = 0; i < VT_SIZE_CLASSES; i++) {
+    vt_size_class_t const *class = &classes[i];
+    if (!class->allocations) continue;
+    vt_json_object_line(json, NULL);
+    vt_json_uint(json, "min_size", min_size(classes, i));
+    vt_json_uint(json, "max_size", class->max_size);
+    vt_json_uint(json, "allocations", class->allocations);
+    vt_json_uint(json, "allocated_bytes", class->allocated_bytes);
+    vt_json_uint(json, "temporary", class->temporary);
+    vt_json_uint(json, "leaked_blocks", class->allocations - class->frees);
+    vt_json_uint(json, "leaked_bytes", class->allocated_bytes - class->freed_bytes);
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+}
+
+/* ---- lifetimes ---- */
+
+/* Blocks by lifetime: [i] those of 2^i … 2^(i+1)-1 ns ([0] also 0); and all in one histogram. */
+static vt_lifetimes_t all_lifetimes(vt_analysis_t const *analysis, uint64_t rows[LIFETIME_ROWS]) {
+  vt_lifetimes_t all;
+  vt_lifetimes_init(&all);
+  for (size_t i = 0; i < analysis->sites_cnt; i++)
+    if (!analysis->sites[i].nested) vt_lifetimes_merge(&all, &analysis->sites[i].lifetimes);
+  memset(rows, 0, LIFETIME_ROWS * sizeof *rows);
+  for (unsigned i = 0; i < all.cnt; i++) {
+    uint64_t start = vt_lifetime_bucket_start(all.first + i);
+    rows[start ? 63 - __builtin_clzll(start) : 0] += all.counts[i];
+  }
+  return all;
+}
+
+static void text_lifetimes(vt_analysis_t const *analysis, vt_term_t const *term) {
+  uint64_t rows[LIFETIME_ROWS], most = 0, sum = 0;
+  vt_lifetimes_t all = all_lifetimes(analysis, rows);
+  for (int i = 0; i < LIFETIME_ROWS; i++) {
+    sum += rows[i];
+    if (rows[i] > most) most = rows[i];
+  }
+  fprintf(term->out, "\nFreed blocks by lifetime; median %s (within 7 %%), longest %s\n\n",
+          vt_time_text(vt_lifetimes_median(&all)).text, vt_time_text(all.max).text);
+  for (int i = 0; i < LIFETIME_ROWS; i++) {
+    if (!rows[i]) continue;
+    fprintf(term->out, "  from %10s %13s %8s  ", vt_time_text(i ? (uint64_t)1 << i : 0).text,
+            vt_count_text(rows[i]).text, vt_percent_text(rows[i], sum).text);
+    print_bar(term->out, rows[i], most);
+    putc('\n', term->out);
+  }
+  fprintf(term->out, "  never freed     %13s\n",
+          vt_count_text(vt_model_totals(analysis->model)->live_blocks).text);
+  vt_lifetimes_fini(&all);
+}
+
+static void json_lifetimes(vt_json_t *json, vt_analysis_t const *analysis) {
+  uint64_t rows[LIFETIME_ROWS];
+  vt_lifetimes_t all = all_lifetimes(analysis, rows);
+  vt_json_object(json, "lifetimes");
+  vt_json_uint(json, "min_ns", all.min <= all.max ? all.min : 0);
+  vt_json_uint(json, "median_ns", vt_lifetimes_median(&all));
+  vt_json_uint(json, "max_ns", all.max);
+  vt_json_array(json, "histogram");
+  for (int i = 0; i < LIFETIME_ROWS; i++) {
+    if (!rows[i]) continue;
+    vt_json_object_line(json, NULL);
+    vt_json_uint(json, "from_ns", i ? (uint64_t)1 << i : 0);
+    vt_json_uint(json, "blocks", rows[i]);
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+  vt_json_end_object(json);
+  vt_lifetimes_fini(&all);
+}
+
+/* ---- threads ---- */
+
+static vt_trace_thread_t thread_info(vt_analysis_t const *analysis,
+                                     vt_model_thread_t const *thread) {
+  size_t cnt;
+  vt_trace_thread_t const *threads = vt_reader_threads(analysis->readers[thread->trace], &cnt);
+  return thread->index < cnt ? threads[thread->index] : (vt_trace_thread_t){0, ""};
+}
+
+static void text_threads(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                         vt_term_t const *term) {
+  size_t cnt, limit = options->limit ? options->limit : 50;
+  vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt);
+  fprintf(term->out, "\n%8s %13s %11s %13s %12s %12s %12s %11s  name\n", "thread", "allocations",
+          "bytes", "frees", "temporary", "of others", "by others", "leaked");
+  for (size_t i = 0; i < cnt && i < limit; i++) {
+    vt_model_thread_t const *thread = &threads[i];
+    vt_trace_thread_t info = thread_info(analysis, thread);
+    fprintf(term->out, "%8u %13s %11s %13s %12s %12s %12s %11s  ", info.tid,
+            vt_count_text(thread->allocations).text, vt_bytes_text(thread->allocated_bytes).text,
+            vt_count_text(thread->frees).text, vt_count_text(thread->temporary).text,
+            vt_count_text(thread->frees_of_others).text,
+            vt_count_text(thread->freed_by_others).text, vt_bytes_text(thread->live_bytes).text);
+    vt_term_text(term, info.name, 40);
+    putc('\n', term->out);
+  }
+  if (cnt > limit)
+    fprintf(term->out, "     and %zu more threads (--limit N shows more)\n", cnt - limit);
+  fputs("\n  of others: frees by this thread of blocks another one allocated;\n"
+        "  by others: blocks of this thread that another one freed\n",
+        term->out);
+}
+
+static void json_threads(vt_json_t *json, vt_analysis_t const *analysis) {
+  size_t cnt;
+  vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt);
+  vt_json_array(json, "threads");
+  for (size_t i = 0; i < cnt; i++) {
+    vt_trace_thread_t info = thread_info(analysis, &threads[i]);
+    vt_json_object_line(json, NULL);
+    vt_json_uint(json, "trace", threads[i].trace);
+    vt_json_uint(json, "tid", info.tid);
+    vt_json_string(json, "name", info.name);
+    vt_json_uint(json, "allocations", threads[i].allocations);
+    vt_json_uint(json, "allocated_bytes", threads[i].allocated_bytes);
+    vt_json_uint(json, "frees", threads[i].frees);
+    vt_json_uint(json, "temporary", threads[i].temporary);
+    vt_json_uint(json, "frees_of_others", threads[i].frees_of_others);
+    vt_json_uint(json, "freed_by_others", threads[i].freed_by_others);
+    vt_json_uint(json, "leaked_bytes", threads[i].live_bytes);
+    vt_json_uint(json, "leaked_blocks", threads[i].live_blocks);
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+}
+
+/* ---- timeline ---- */
+
+static uint64_t rss_until(vt_analysis_t const *analysis, uint64_t from, uint64_t to) {
+  uint64_t rss = 0;
+  size_t cnt;
+  vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[0], &cnt);
+  for (size_t i = 0; i < cnt; i++)
+    if (samples[i].time >= from && samples[i].time < to && samples[i].resident_bytes > rss)
+      rss = samples[i].resident_bytes;
+  return rss;
+}
+
+static void text_timeline(vt_analysis_t const *analysis, vt_term_t const *term) {
+  size_t cnt;
+  uint64_t step, peak = vt_model_totals(analysis->model)->peak_bytes;
+  vt_moment_t const *moments = vt_model_timeline(analysis->model, &cnt, &step);
+  size_t each = (cnt + TIMELINE_ROWS - 1) / TIMELINE_ROWS;
+  fprintf(term->out, "\n%10s %11s %12s %13s %13s %11s\n", "until", "live, most", "blocks, end",
+          "allocations", "frees", "RSS");
+  for (size_t i = 0; i < cnt; i += each) {
+    vt_moment_t sum = {0};
+    size_t end = i + each < cnt ? i + each : cnt;
+    for (size_t k = i; k < end; k++) {
+      if (moments[k].max_bytes > sum.max_bytes) sum.max_bytes = moments[k].max_bytes;
+      sum.end_blocks = moments[k].end_blocks;
+      sum.allocations += moments[k].allocations;
+      sum.frees += moments[k].frees;
+    }
+    uint64_t rss = rss_until(analysis, i * step, end * step);
+    fprintf(term->out, "%10s %11s %12s %13s %13s %11s  ", vt_time_text(end * step).text,
+            vt_bytes_text(sum.max_bytes).text, vt_count_text(sum.end_blocks).text,
+            vt_count_text(sum.allocations).text, vt_count_text(sum.frees).text,
+            rss ? vt_bytes_text(rss).text : "");
+    print_bar(term->out, sum.max_bytes, peak);
+    putc('\n', term->out);
+  }
+}
+
+static void json_timeline(vt_json_t *json, vt_analysis_t const *analysis) {
+  size_t cnt;
+  uint64_t step;
+  vt_moment_t const *moments = vt_model_timeline(analysis->model, &cnt, &step);
+  vt_json_object(json, "timeline");
+  vt_json_uint(json, "step_ns", step);
+  vt_json_array(json, "intervals");
+  for (size_t i = 0; i < cnt; i++) {
+    vt_json_object_line(json, NULL);
+    vt_json_uint(json, "start_ns", i * step);
+    vt_json_uint(json, "max_bytes", moments[i].max_bytes);
+    vt_json_uint(json, "end_bytes", moments[i].end_bytes);
+    vt_json_uint(json, "end_blocks", moments[i].end_blocks);
+    vt_json_uint(json, "allocations", moments[i].allocations);
+    vt_json_uint(json, "allocated_bytes", moments[i].allocated_bytes);
+    vt_json_uint(json, "frees", moments[i].frees);
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+  vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[0], &cnt);
+  vt_json_array(json, "memory");
+  for (size_t i = 0; i < cnt; i++) {
+    vt_json_object_line(json, NULL);
+    vt_json_uint(json, "t_ns", samples[i].time);
+    vt_json_uint(json, "resident_bytes", samples[i].resident_bytes);
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+  vt_json_end_object(json);
+}
+
+/* ---- modules ---- */
+
+static void text_modules(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                         vt_term_t const *term) {
+  vt_groups_t groups = vt_groups_make(analysis, VT_METRIC_ALLOCATED, VT_BY_MODULE);
+  size_t limit = options->limit ? options->limit : 50;
+  fprintf(term->out, "\n%11s %13s %12s %11s %11s  module\n", "allocated", "allocations",
+          "temporary", "peak", "leaked");
+  for (size_t i = 0; i < groups.cnt && i < limit; i++) {
+    vt_site_t const *sum = &groups.groups[i].sum;
+    fprintf(term->out, "%11s %13s %12s %11s %11s  ", vt_bytes_text(sum->allocated_bytes).text,
+            vt_count_text(sum->allocations).text, vt_count_text(sum->temporary).text,
+            vt_bytes_text(sum->peak_bytes).text, vt_bytes_text(sum->leaked_bytes).text);
+    char const *path = groups.groups[i].frame.module;
+    vt_term_text(term, path[0] ? path : "[unknown]",
+                 term->width == INT_MAX ? INT_MAX : term->width - 64);
+    putc('\n', term->out);
+  }
+  vt_groups_free(&groups);
+}
+
+static void json_modules(vt_json_t *json, vt_analysis_t const *analysis) {
+  vt_json_array(json, "modules");
+  for (uint32_t t = 0; t < analysis->trace_cnt; t++) {
+    size_t cnt;
+    vt_trace_module_t const *modules = vt_reader_modules(analysis->readers[t], &cnt);
+    for (size_t i = 0; i < cnt; i++) {
+      char id[129] = "";
+      for (uint32_t k = 0; k < modules[i].build_id_sz && k < 64; k++)
+        snprintf(id + 2 * k, 3, "%02x", modules[i].build_id[k]);
+      vt_json_object_line(json, NULL);
+      vt_json_uint(json, "trace", t);
+      vt_json_string(json, "path", modules[i].path);
+      vt_json_string(json, "build_id", id);
+      vt_json_uint(json, "start", modules[i].start);
+      vt_json_uint(json, "end", modules[i].end);
+      vt_json_uint(json, "load_time_ns", modules[i].load_time);
+      vt_json_bool(json, "unloaded", modules[i].unload_time != VT_TIME_NEVER);
+      vt_json_end_object(json);
+    }
+  }
+  vt_json_end_array(json);
+}
+
+/* ---- heaps ---- */
+
+static void text_heaps(vt_analysis_t const *analysis, vt_term_t const *term) {
+  static char const *const kinds[] = {"libc", "wksp", "alloc", "groove", "custom"};
+  size_t cnt;
+  char buffer[32];
+  vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt);
+  fprintf(term->out, "\n%8s %13s %13s %11s %12s  heap\n", "kind", "allocations", "frees", "leaked",
+          "blocks");
+  for (uint32_t i = 0; i < cnt; i++) {
+    fprintf(term->out, "%8s %13s %13s %11s %12s  ", kinds[heaps[i].kind < 5 ? heaps[i].kind : 4],
+            vt_count_text(heaps[i].allocations).text, vt_count_text(heaps[i].frees).text,
+            vt_bytes_text(heaps[i].live_bytes).text, vt_count_text(heaps[i].live_blocks).text);
+    vt_term_text(term, vt_analysis_heap_name(analysis, i, buffer), 60);
+    fputs(heaps[i].nested ? " (nested: not in the totals)\n" : "\n", term->out);
+  }
+}
+
+void vt_text_tables(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                    vt_term_t const *term) {
+  switch (options->view) {
+  case VT_VIEW_SIZES: text_sizes(analysis, term); return;
+  case VT_VIEW_LIFETIMES: text_lifetimes(analysis, term); return;
+  case VT_VIEW_THREADS: text_threads(analysis, options, term); return;
+  case VT_VIEW_TIMELINE: text_timeline(analysis, term); return;
+  case VT_VIEW_MODULES: text_modules(analysis, options, term); return;
+  case VT_VIEW_HEAPS: text_heaps(analysis, term); return;
+  default: return;
+  }
+}
+
+void vt_json_tables(vt_json_t *json, vt_analysis_t const *analysis,
+                    vt_report_options_t const *options) {
+  switch (options->view) {
+  case VT_VIEW_SIZES: json_sizes(json, analysis); return;
+  case VT_VIEW_LIFETIMES: json_lifetimes(json, analysis); return;
+  case VT_VIEW_THREADS: json_threads(json, analysis); return;
+  case VT_VIEW_TIMELINE: json_timeline(json, analysis); return;
+  case VT_VIEW_MODULES: json_modules(json, analysis); return;
+  default: return;
+  }
+}

@@ -1,0 +1,116 @@
+/* Terminal output; see term.h. */
+#include "analyzer/report/term.h"
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define WIDTH_MIN 60
+
+static int terminal_width(int fd) {
+  struct winsize size;
+  char const *columns = getenv("COLUMNS");
+  int width = columns ? atoi(columns) : 0;
+  if (width <= 0 && !ioctl(fd, TIOCGWINSZ, &size)) width = size.ws_col;
+  if (width <= 0) width = 100;
+  return width < WIDTH_MIN ? WIDTH_MIN : width;
+}
+
+vt_term_t vt_term_start(FILE *out) {
+  vt_term_t term = {.out = out, .width = INT_MAX};
+  int fd = fileno(out);
+  if (fd < 0 || !isatty(fd)) return term;
+  char const *no_colour = getenv("NO_COLOR"), *kind = getenv("TERM");
+  term.width = terminal_width(fd);
+  term.colour = !(no_colour && *no_colour) && kind && strcmp(kind, "dumb");
+  return term;
+}
+
+void vt_term_styled(vt_term_t const *term, vt_style_t style, char const *format, ...) {
+  static char const *const codes[] = {"\033[1m", "\033[1;36m", "\033[32m", "\033[2m", "\033[1;33m"};
+  va_list args;
+  if (term->colour) fputs(codes[style], term->out);
+  va_start(args, format);
+  vfprintf(term->out, format, args);
+  va_end(args);
+  if (term->colour) fputs("\033[0m", term->out);
+}
+
+vt_number_t vt_bytes_text(uint64_t bytes) {
+  static char const *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  vt_number_t number;
+  if (bytes < 1024) {
+    snprintf(number.text, sizeof number.text, "%" PRIu64 " B", bytes);
+    return number;
+  }
+  double value = (double)bytes / 1024;
+  size_t unit = 0;
+  for (; value >= 1023.95 && unit + 1 < sizeof units / sizeof *units; unit++) value /= 1024;
+  int digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  snprintf(number.text, sizeof number.text, "%.*f %s", digits, value, units[unit]);
+  return number;
+}
+
+vt_number_t vt_count_text(uint64_t count) {
+  vt_number_t number;
+  char digits[24];
+  int cnt = snprintf(digits, sizeof digits, "%" PRIu64, count), used = 0;
+  for (int i = 0; i < cnt; i++) {
+    if (i && (cnt - i) % 3 == 0) number.text[used++] = ',';
+    number.text[used++] = digits[i];
+  }
+  number.text[used] = 0;
+  return number;
+}
+
+vt_number_t vt_time_text(uint64_t ns) {
+  vt_number_t number;
+  double value = (double)ns;
+  if (ns < 1000)
+    snprintf(number.text, sizeof number.text, "%" PRIu64 " ns", ns);
+  else if (ns < 1000000)
+    snprintf(number.text, sizeof number.text, "%.1f µs", value / 1e3);
+  else if (ns < 1000000000)
+    snprintf(number.text, sizeof number.text, "%.1f ms", value / 1e6);
+  else if (ns < 60000000000u)
+    snprintf(number.text, sizeof number.text, "%.2f s", value / 1e9);
+  else
+    snprintf(number.text, sizeof number.text, "%" PRIu64 " min %" PRIu64 " s", ns / 60000000000u,
+             ns / 1000000000u % 60);
+  return number;
+}
+
+vt_number_t vt_percent_text(uint64_t part, uint64_t whole) {
+  vt_number_t number = {"-"};
+  if (whole)
+    snprintf(number.text, sizeof number.text, "%.1f %%", 100 * (double)part / (double)whole);
+  return number;
+}
+
+/* Is this byte the first of a character? */
+static int starts_character(char c) { return ((unsigned char)c & 0xc0) != 0x80; }
+
+static int columns_of(char const *text) {
+  int columns = 0;
+  for (; *text; text++) columns += starts_character(*text);
+  return columns;
+}
+
+static void put_clean(FILE *out, char c) {
+  putc((unsigned char)c < 0x20 || c == 0x7f ? '?' : c, out);
+}
+
+int vt_term_text(vt_term_t const *term, char const *text, int columns) {
+  int have = columns_of(text);
+  if (columns < 4) columns = 4;
+  int head = have <= columns ? have : (columns - 1) * 2 / 3, tail = columns - 1 - head, at = 0;
+  for (; *text; text++) {
+    at += starts_character(*text);
+    if (have > columns && at == head + 1 && starts_character(*text)) fputs("…", term->out);
+    if (at <= head || (have > columns && at > have - tail)) put_clean(term->out, *text);
+  }
+  return have <= columns ? have : columns;
+}

@@ -1,0 +1,48 @@
+/* Text for people: numbers with units and thousands, colours when the output is a terminal, lines
+   cut to its width. */
+#ifndef VT_ANALYZER_REPORT_TERM_H
+#define VT_ANALYZER_REPORT_TERM_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct {
+  FILE *out;
+  int width; /* columns; not limited (INT_MAX) when the output is no terminal */
+  int colour;
+} vt_term_t;
+
+typedef enum {
+  VT_STYLE_TITLE,
+  VT_STYLE_NAME,
+  VT_STYLE_PLACE,
+  VT_STYLE_FAINT,
+  VT_STYLE_WARNING
+} vt_style_t;
+
+/* Looks at the stream, COLUMNS, NO_COLOR and TERM. */
+vt_term_t vt_term_start(FILE *out);
+
+/* Text in a style; the formatted text without. */
+__attribute__((format(printf, 3, 4))) void vt_term_styled(vt_term_t const *term, vt_style_t style,
+                                                          char const *format, ...);
+
+/* A buffer for one formatted number. */
+typedef struct {
+  char text[32];
+} vt_number_t;
+
+/* 1234567 -> "1.18 MiB"; exact below 1 KiB ("17 B"). */
+vt_number_t vt_bytes_text(uint64_t bytes);
+/* 1234567 -> "1,234,567". */
+vt_number_t vt_count_text(uint64_t count);
+/* Time: "1.23 s", "45.6 ms", "789 ns", "2 min 5 s". */
+vt_number_t vt_time_text(uint64_t ns);
+/* "12.3 %" of whole; "-" when whole is 0. */
+vt_number_t vt_percent_text(uint64_t part, uint64_t whole);
+
+/* Prints untrusted text: control characters become '?'; longer than `columns` it is cut in the
+   middle with "…". Returns the columns used. */
+int vt_term_text(vt_term_t const *term, char const *text, int columns);
+
+#endif

@@ -1,0 +1,127 @@
+/* See embed.h. */
+#include "analyzer/trace/embed.h"
+#include "analyzer/trace/reader_private.h"
+#include "analyzer/trace/writer.h"
+
+typedef struct {
+  vt_reader_t *r;
+  vt_symbols_t *store;
+  vt_symbols_query_t *queries; /* module: index in the trace's table until `resolve` */
+  size_t queries_cnt, queries_cap;
+  uint32_t *number; /* module index -> number in the store */
+  uint32_t *string; /* store's string -> index in the chunk + 1 */
+  uint32_t *strings; /* index in the chunk -> store's string */
+  size_t strings_cnt, strings_cap;
+  vt_bytes_t out;
+} embed_t;
+
+static int by_address(void const *a, void const *b) {
+  vt_symbols_query_t const *x = a, *y = b;
+  if (x->module != y->module) return x->module < y->module ? -1 : 1;
+  return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* collect makes the sorted list of distinct code addresses. */
+static void collect(embed_t *e) {
+  vt_trie_t const *t = &e->r->trie;
+  uint32_t *epoch = vt_mem_new(t->cnt, sizeof *epoch);
+  for (uint32_t node = 1; node < t->cnt; node++) {
+    uint64_t pc = t->pc[node];
+    epoch[node] = t->parent[node] ? epoch[t->parent[node]] : (uint32_t)pc;
+    if (!t->parent[node] || pc == VT_ADDRESS_TRUNCATED || pc == VT_ADDRESS_CUT) continue;
+    uint32_t module = vt_reader_module_at(e->r, epoch[node], pc - 1);
+    if (module == VT_NO_MODULE) continue;
+    vt_symbols_query_t q = {module, pc - 1 - e->r->tables.modules[module].bias};
+    VT_PUSH(e->queries, q);
+  }
+  free(epoch);
+  size_t kept = 0;
+  if (e->queries_cnt) qsort(e->queries, e->queries_cnt, sizeof *e->queries, by_address);
+  for (size_t i = 0; i < e->queries_cnt; i++)
+    if (!kept || by_address(&e->queries[kept - 1], &e->queries[i]))
+      e->queries[kept++] = e->queries[i];
+  e->queries_cnt = kept;
+}
+
+/* resolve has the store look all of them up. */
+static void resolve(embed_t *e) {
+  vt_symbols_query_t *asked = vt_mem_new(e->queries_cnt, sizeof *asked);
+  e->number = vt_mem_new(e->r->tables.modules_cnt, sizeof *e->number);
+  for (size_t i = 0; i < e->r->tables.modules_cnt; i++) {
+    vt_trace_module_t const *m = &e->r->tables.modules[i];
+    e->number[i] = vt_symbols_module(e->store, m->path, -1, m->build_id_sz ? m->build_id : NULL,
+                                     m->build_id_sz);
+  }
+  for (size_t i = 0; i < e->queries_cnt; i++)
+    asked[i] = (vt_symbols_query_t){e->number[e->queries[i].module], e->queries[i].offset};
+  vt_symbols_resolve(e->store, asked, e->queries_cnt);
+  free(asked);
+}
+
+static uint32_t string_index(embed_t *e, uint32_t string) {
+  if (!e->string[string]) {
+    VT_PUSH(e->strings, string);
+    e->string[string] = (uint32_t)e->strings_cnt;
+  }
+  return e->string[string] - 1;
+}
+
+static void put_symbol(embed_t *e, vt_symbols_query_t const *q) {
+  vt_frame_t const *frames;
+  size_t cnt = vt_symbols_frames(e->store, e->number[q->module], q->offset, &frames);
+  if (cnt > UINT16_MAX) cnt = UINT16_MAX;
+  vt_bytes_u32(&e->out, e->r->tables.modules[q->module].id);
+  vt_bytes_u64(&e->out, q->offset);
+  vt_bytes_u16(&e->out, (uint16_t)cnt);
+  for (size_t i = 0; i < cnt; i++) {
+    vt_bytes_u32(&e->out, string_index(e, frames[i].function));
+    vt_bytes_u32(&e->out, string_index(e, frames[i].file));
+    vt_bytes_u32(&e->out, frames[i].line);
+  }
+}
+
+static void encode(embed_t *e) {
+  vt_strings_t const *strings = vt_symbols_strings(e->store);
+  e->string = vt_mem_new(vt_strings_cnt(strings) + 1, sizeof *e->string);
+  string_index(e, 0);
+  vt_bytes_u32(&e->out, (uint32_t)e->queries_cnt);
+  for (size_t i = 0; i < e->queries_cnt; i++) put_symbol(e, &e->queries[i]);
+  vt_bytes_u32(&e->out, (uint32_t)e->strings_cnt);
+  for (size_t i = 0; i < e->strings_cnt; i++) {
+    size_t sz;
+    char const *s = vt_strings_get(strings, e->strings[i], &sz);
+    vt_bytes_string(&e->out, s, sz);
+  }
+}
+
+/* append writes the chunk behind the last one and sets the header's bit. */
+static int append(embed_t *e, char const *path, vt_error_t *error) {
+  vt_writer_t *w = vt_writer_append(path, (uint32_t)e->r->last_seq, error);
+  if (!w) return -1;
+  e->r->header.optional |= VT_OPTIONAL_SYMBOLS;
+  vt_writer_chunk(w, VT_CHUNK_SYMBOLS, VT_CHUNK_FLAG_ZSTD, 0, e->out.data, e->out.sz);
+  vt_writer_flush(w);
+  if (!vt_writer_failed(w)) vt_writer_header(w, &e->r->header);
+  int failed = vt_writer_close(w);
+  if (failed) vt_error_set(error, path, strerror(failed), "the trace has no symbols embedded");
+  return failed ? -1 : 0;
+}
+
+int vt_embed_symbols(char const *path, vt_symbols_t *store, vt_error_t *error) {
+  embed_t e = {.r = vt_reader_open(path, error), .store = store};
+  int status = 0;
+  if (!e.r) return -1;
+  collect(&e);
+  if (e.queries_cnt && !e.r->integrity.torn_bytes) {
+    resolve(&e);
+    encode(&e);
+    status = append(&e, path, error);
+  }
+  vt_reader_close(e.r);
+  vt_bytes_free(&e.out);
+  free(e.queries);
+  free(e.number);
+  free(e.string);
+  free(e.strings);
+  return status;
+}

@@ -1,0 +1,130 @@
+/* See pack.h. A raw source is decoded stream by stream and packed; the chunks of a packed one are
+   copied as they are. */
+#include "analyzer/trace/pack.h"
+#include "analyzer/trace/embed.h"
+#include "analyzer/trace/packer.h"
+#include "analyzer/trace/reader_private.h"
+
+typedef struct {
+  vt_reader_t *r;
+  vt_packer_t out;
+  vt_codec_t *codec;
+  vt_raw_sink_t sink;
+  int damaged;
+} pack_t;
+
+static void on_message(void *context, uint16_t type, uint8_t const *payload, uint32_t sz) {
+  pack_t *p = context;
+  if (type >= VT_CHUNK_MODULE && type < VT_CHUNK_SYMBOLS)
+    vt_packer_message(&p->out, (vt_chunk_type_t)type, payload, sz);
+}
+
+/* put_clock writes a calibration pair; the wall clock is the header's, carried on. */
+static void put_clock(pack_t *p, uint64_t const pair[2]) {
+  vt_bytes_t b = {0};
+  vt_header_t const *h = &p->r->header;
+  if (!pair[0]) return;
+  vt_bytes_u64(&b, pair[0]);
+  vt_bytes_u64(&b, pair[1]);
+  vt_bytes_u64(&b, h->start_unix_ns + vt_reader_ns(p->r, pair[0]));
+  vt_packer_message(&p->out, VT_CHUNK_CLOCK, b.data, b.sz);
+  vt_bytes_free(&b);
+}
+
+static void put_counters(pack_t *p) {
+  vt_bytes_t b = {0};
+  uint64_t const *counters = p->r->tables.counters;
+  vt_bytes_u64(&b, VT_COUNTER_MAX);
+  for (uint64_t id = 1; id <= VT_COUNTER_MAX; id++) {
+    uint64_t value = counters[id];
+    if (id == VT_COUNTER_EVENTS) value = p->out.events;
+    if (id == VT_COUNTER_LOST && p->sink.lost > value) value = p->sink.lost;
+    vt_bytes_u64(&b, id);
+    vt_bytes_u64(&b, value);
+  }
+  vt_packer_message(&p->out, VT_CHUNK_COUNTERS, b.data, b.sz);
+  vt_bytes_free(&b);
+}
+
+static void pack_segment(pack_t *p, vt_raw_stream_t *state, vt_chunk_t const *c) {
+  uint32_t committed, at = 0;
+  if (vt_scan_segment(p->r, c, &p->r->scratch, &committed)) {
+    p->damaged = 1;
+    return;
+  }
+  vt_raw_begin(state, p->r->scratch.data);
+  while (at < committed)
+    vt_packer_add(&p->out, c->writer,
+                  vt_raw_decode(state, &p->sink, p->r->scratch.data, &at, committed,
+                                vt_packer_room(&p->out, c->writer), VT_PACKER_BATCH));
+}
+
+static void pack_stream(pack_t *p, vt_stream_ref_t const *s) {
+  vt_raw_stream_t state = {0};
+  for (size_t i = 0; i < s->chunks_cnt; i++) {
+    vt_chunk_t c;
+    if (vt_scan_header(p->r, s->chunks[i].off, &c) == 0) pack_segment(p, &state, &c);
+  }
+  vt_raw_stream_fini(&state);
+}
+
+static int pack_raw(pack_t *p, vt_writer_t *writer) {
+  p->codec = vt_codec_new();
+  vt_packer_open(&p->out, writer, p->codec, &p->r->header);
+  p->sink = (vt_raw_sink_t){.trie = &p->out.trie,
+                            .no_free_stacks =
+                                (p->r->header.optional & VT_OPTIONAL_NO_FREE_STACKS) != 0,
+                            .message = on_message,
+                            .context = p};
+  put_clock(p, p->r->clock_first);
+  for (size_t i = 0; i < p->r->streams_cnt; i++) pack_stream(p, &p->r->streams[i]);
+  put_clock(p, p->r->clock_last);
+  vt_packer_flush(&p->out);
+  put_counters(p);
+  int failed = vt_packer_finish(&p->out, !p->damaged && !p->sink.bad);
+  vt_codec_delete(p->codec);
+  return failed;
+}
+
+/* copy_chunk copies one chunk; END and symbols come again later. */
+static void copy_chunk(pack_t *p, vt_writer_t *writer, vt_chunk_t const *c) {
+  if (c->type == VT_CHUNK_END || c->type == VT_CHUNK_SYMBOLS) return;
+  if (vt_scan_payload(p->r, c, &p->r->scratch)) {
+    p->damaged = 1;
+    return;
+  }
+  uint16_t kept = c->flags & (uint16_t)(VT_CHUNK_FLAG_REQUIRED | VT_CHUNK_FLAG_ZSTD);
+  vt_writer_copy(writer, c->type, kept, c->writer, p->r->scratch.data, p->r->scratch.sz);
+}
+
+static int pack_packed(pack_t *p, vt_writer_t *writer) {
+  vt_reader_t *r = p->r;
+  vt_header_t header = r->header;
+  header.optional &= ~VT_OPTIONAL_SYMBOLS;
+  vt_writer_header(writer, &header);
+  uint64_t off = r->header_sz;
+  for (vt_chunk_t c; vt_scan_header(r, off, &c) == 0;
+       off = c.off + VT_CHUNK_HEADER_SZ + vt_pad8(c.sz))
+    copy_chunk(p, writer, &c);
+  if (!p->damaged && r->integrity.ended) vt_writer_chunk(writer, VT_CHUNK_END, 0, 0, NULL, 0);
+  return vt_writer_close(writer);
+}
+
+int vt_pack(char const *from, char const *to, int symbols, vt_error_t *error) {
+  pack_t p = {.r = vt_reader_open(from, error)};
+  if (!p.r) return VT_EXIT_INPUT;
+  vt_writer_t *writer = vt_writer_open(to, error);
+  int status = writer ? VT_EXIT_OK : VT_EXIT_OUTPUT;
+  int failed = !writer ? 0 : p.r->info.raw ? pack_raw(&p, writer) : pack_packed(&p, writer);
+  vt_reader_close(p.r);
+  if (status == VT_EXIT_OK && failed) {
+    vt_error_set(error, to, strerror(failed), "free some space or name another file with -o");
+    status = VT_EXIT_OUTPUT;
+  }
+  if (status == VT_EXIT_OK && symbols) {
+    vt_symbols_t *store = vt_symbols_new();
+    if (vt_embed_symbols(to, store, error)) status = VT_EXIT_OUTPUT;
+    vt_symbols_delete(store);
+  }
+  return status;
+}

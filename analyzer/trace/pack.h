@@ -1,0 +1,13 @@
+/* Making a packed trace from any readable one. */
+#ifndef VT_ANALYZER_TRACE_PACK_H
+#define VT_ANALYZER_TRACE_PACK_H
+
+#include "analyzer/cli/error.h"
+
+/* vt_pack reads the trace `from`, raw or packed, and writes it packed to `to` (another file), with
+   symbols embedded when wanted. Events, stacks, messages and counters are the same; heap numbers and
+   epochs too. A torn or damaged source gives a trace without END. Returns VT_EXIT_OK, _INPUT or
+   _OUTPUT, then with *error filled. */
+int vt_pack(char const *from, char const *to, int symbols, vt_error_t *error);
+
+#endif

@@ -1,0 +1,89 @@
+/* See packer.h. */
+#include "analyzer/trace/packer.h"
+
+#define FIRST_CAP 2048
+
+uint32_t vt_packer_shift(uint64_t tick_hz) {
+  uint32_t shift = 0;
+  while (shift < 16 && ((uint64_t)1000000000 << shift) < 32 * tick_hz) shift++;
+  return shift;
+}
+
+void vt_packer_open(vt_packer_t *p, vt_writer_t *writer, vt_codec_t *codec,
+                    vt_header_t const *header) {
+  *p = (vt_packer_t){.writer = writer, .codec = codec, .header = *header, .written_nodes = 1};
+  p->header.host = vt_mem_copy(header->host, header->host_sz);
+  p->header.executable = vt_mem_copy(header->executable, header->executable_sz);
+  p->header.command = vt_mem_copy(header->command, header->command_sz);
+  p->header.time_shift = vt_packer_shift(header->tick_hz);
+  p->header.optional &= ~(VT_OPTIONAL_NO_COLLECTOR | VT_OPTIONAL_SYMBOLS);
+  vt_trie_init(&p->trie);
+  vt_writer_header(writer, &p->header);
+}
+
+static vt_packer_stream_t *find(vt_packer_t *p, uint32_t id) {
+  for (size_t i = 0; i < p->streams_cnt; i++)
+    if (p->streams[i].id == id) return &p->streams[i];
+  VT_PUSH(p->streams, (vt_packer_stream_t){.id = id});
+  return &p->streams[p->streams_cnt - 1];
+}
+
+static void write_stacks(vt_packer_t *p) {
+  if (p->written_nodes == p->trie.cnt) return;
+  p->payload.sz = 0;
+  vt_trie_encode(&p->trie, p->written_nodes, &p->payload);
+  vt_writer_chunk(p->writer, VT_CHUNK_STACKS, VT_CHUNK_FLAG_ZSTD, 0, p->payload.data,
+                  p->payload.sz);
+  p->written_nodes = p->trie.cnt;
+}
+
+static void write_events(vt_packer_t *p, vt_packer_stream_t *s) {
+  if (!s->cnt) return;
+  write_stacks(p);
+  p->payload.sz = 0;
+  vt_codec_encode(p->codec, s->events, s->cnt, p->header.time_shift, &p->payload);
+  vt_writer_chunk(p->writer, VT_CHUNK_EVENTS, 0, s->id, p->payload.data, p->payload.sz);
+  s->cnt = 0;
+}
+
+vt_event_t *vt_packer_room(vt_packer_t *p, uint32_t stream) {
+  vt_packer_stream_t *s = find(p, stream);
+  if (s->cap - s->cnt < VT_PACKER_BATCH) {
+    s->cap = s->cap ? 2 * s->cap : FIRST_CAP;
+    s->events = vt_mem_resize(s->events, s->cap, sizeof *s->events);
+  }
+  return s->events + s->cnt;
+}
+
+void vt_packer_add(vt_packer_t *p, uint32_t stream, size_t cnt) {
+  vt_packer_stream_t *s = find(p, stream);
+  s->cnt += cnt;
+  p->events += cnt;
+  if (s->cnt + VT_PACKER_BATCH > VT_CODEC_EVENTS) write_events(p, s);
+}
+
+void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint8_t const *payload, size_t sz) {
+  vt_writer_chunk(p->writer, type, 0, 0, payload, sz);
+}
+
+void vt_packer_flush(vt_packer_t *p) {
+  for (size_t i = 0; i < p->streams_cnt; i++) {
+    write_events(p, &p->streams[i]);
+    free(p->streams[i].events);
+  }
+  p->streams_cnt = 0;
+  vt_writer_flush(p->writer);
+}
+
+int vt_packer_finish(vt_packer_t *p, int complete) {
+  vt_packer_flush(p);
+  if (complete) vt_writer_chunk(p->writer, VT_CHUNK_END, 0, 0, NULL, 0);
+  int failed = vt_writer_close(p->writer);
+  vt_trie_fini(&p->trie);
+  vt_bytes_free(&p->payload);
+  free(p->streams);
+  free((char *)p->header.host);
+  free((char *)p->header.executable);
+  free((char *)p->header.command);
+  return failed;
+}

@@ -1,0 +1,266 @@
+/* The outside of the reader: opening, clock, threads, modules and stacks. See reader.h. */
+#include "analyzer/trace/reader_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Calibration pairs nearer than this say less than the header's estimate. */
+#define CLOCK_SPAN_MIN_NS 10000000u
+
+uint64_t vt_reader_ns(vt_reader_t const *r, uint64_t tick) {
+  if (!r->ns_per_tick_32) return tick; /* during the scan: converted when the clock is known */
+  if (tick <= r->header.start_tick) return 0;
+  unsigned __int128 ns = (unsigned __int128)(tick - r->header.start_tick) * r->ns_per_tick_32;
+  return (uint64_t)(ns >> 32);
+}
+
+void vt_reader_clock(vt_reader_t *r, uint64_t tick, uint64_t ns) {
+  if (!tick) return;
+  if (!r->clock_first[0] || tick < r->clock_first[0]) {
+    r->clock_first[0] = tick;
+    r->clock_first[1] = ns;
+  }
+  if (tick > r->clock_last[0]) {
+    r->clock_last[0] = tick;
+    r->clock_last[1] = ns;
+  }
+}
+
+/* calibrate settles the tick rate: the pairs of the trace if they agree roughly with the header. */
+static void calibrate(vt_reader_t *r) {
+  uint64_t hz = r->header.tick_hz;
+  uint64_t ticks = r->clock_last[0] - r->clock_first[0], ns = r->clock_last[1] - r->clock_first[1];
+  if (r->clock_last[1] > r->clock_first[1] && ns >= CLOCK_SPAN_MIN_NS) {
+    uint64_t better = (uint64_t)((unsigned __int128)ticks * 1000000000u / ns);
+    if (better > hz - hz / 8 && better < hz + hz / 8) hz = better;
+  }
+  r->info.tick_hz = hz;
+  r->ns_per_tick_32 = (uint64_t)(((unsigned __int128)1000000000u << 32) / hz);
+  if (!r->ns_per_tick_32) r->ns_per_tick_32 = 1;
+}
+
+static void convert(vt_reader_t const *r, uint64_t *time) { *time = vt_reader_ns(r, *time); }
+
+/* convert_tables turns the ticks of messages read during the scan into nanoseconds. */
+static void convert_tables(vt_reader_t *r) {
+  vt_tables_t *t = &r->tables;
+  for (size_t i = 0; i < t->modules_cnt; i++) {
+    convert(r, &t->modules[i].load_time);
+    if (t->modules[i].unload_time != VT_TIME_NEVER) convert(r, &t->modules[i].unload_time);
+  }
+  for (size_t i = 0; i < t->process_cnt; i++) convert(r, &t->process[i].time);
+  for (size_t i = 0; i < t->memory_cnt; i++) convert(r, &t->memory[i].time);
+  for (size_t i = 0; i < t->markers_cnt; i++) convert(r, &t->markers[i].time);
+  for (size_t i = 0; i < t->heaps_cnt; i++) convert(r, &t->heaps[i].time);
+  for (size_t i = 0; i < t->ops_cnt; i++) convert(r, &t->ops[i].time);
+  convert(r, &t->end_time);
+}
+
+static void split_command(vt_reader_t *r) {
+  char const *p = r->header.command, *end = p + r->header.command_sz;
+  size_t cnt = 0, cap = 0;
+  while (p < end) {
+    size_t sz = strnlen(p, (size_t)(end - p));
+    r->argv = vt_mem_room(r->argv, cnt, &cap, sizeof *r->argv);
+    r->argv[cnt++] = vt_mem_copy(p, sz);
+    p += sz + 1;
+  }
+  r->info.argc = (uint32_t)cnt;
+  r->info.argv = (char const *const *)r->argv;
+}
+
+static void fill_info(vt_reader_t *r, char const *path) {
+  vt_header_t const *h = &r->header;
+  vt_trace_info_t *i = &r->info;
+  i->path = vt_mem_copy(path, strlen(path));
+  i->host = vt_mem_copy(h->host, h->host_sz);
+  i->executable = vt_mem_copy(h->executable, h->executable_sz);
+  i->pid = h->pid;
+  i->ppid = h->ppid;
+  i->image = h->image;
+  i->tick_hz = h->tick_hz;
+  i->start_tick = h->start_tick;
+  i->start_unix_ns = h->start_unix_ns;
+  i->sample_period = h->sample_period;
+  i->required = h->required;
+  i->optional = h->optional;
+  i->flags = h->flags;
+  i->time_shift = h->time_shift;
+  i->arch = h->arch;
+  i->pointer_sz = h->pointer_sz;
+  i->endian = h->endian;
+  i->page_sz = h->page_sz;
+  i->writer_version = h->writer_version;
+  split_command(r);
+}
+
+/* read_header reads and parses the header; -1 and *error on failure. */
+static int read_header(vt_reader_t *r, char const *path, vt_error_t *error) {
+  size_t sz = r->file_sz < VT_HEADER_MAX ? (size_t)r->file_sz : VT_HEADER_MAX;
+  r->header_bytes = vt_mem_new(sz + 1, 1);
+  for (size_t at = 0; at < sz;) {
+    ssize_t n = pread(r->fd, r->header_bytes + at, sz - at, (off_t)at);
+    if (n <= 0) {
+      vt_error_set(error, path, n ? strerror(errno) : "the file shrinks", "give a readable file");
+      return -1;
+    }
+    at += (size_t)n;
+  }
+  r->header_sz = vt_header_parse(&r->header, path, r->header_bytes, sz, error);
+  return r->header_sz ? 0 : -1;
+}
+
+/* open_file opens a regular file; -1 and *error on failure. */
+static int open_file(vt_reader_t *r, char const *path, vt_error_t *error) {
+  struct stat st;
+  r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (r->fd < 0 || fstat(r->fd, &st)) {
+    vt_error_set(error, path, strerror(errno), "give a trace that exists and can be read");
+    return -1;
+  }
+  if (!S_ISREG(st.st_mode)) {
+    vt_error_set(error, path, "not a regular file", "give a file that valtrace has written");
+    return -1;
+  }
+  r->file_sz = (uint64_t)st.st_size;
+  r->integrity.file_bytes = r->file_sz;
+  return 0;
+}
+
+vt_reader_t *vt_reader_open(char const *path, vt_error_t *error) {
+  vt_reader_t *r = vt_mem_new(1, sizeof *r);
+  r->fd = -1;
+  vt_trie_init(&r->trie);
+  if (open_file(r, path, error) || read_header(r, path, error)) {
+    vt_reader_close(r);
+    return NULL;
+  }
+  fill_info(r, path);
+  if (vt_scan_file(r, error)) {
+    vt_reader_close(r);
+    return NULL;
+  }
+  calibrate(r);
+  convert_tables(r);
+  r->integrity.lost_events = r->tables.counters[VT_COUNTER_LOST];
+  r->shown = r->integrity;
+  return r;
+}
+
+void vt_reader_close(vt_reader_t *r) {
+  if (!r) return;
+  if (r->fd >= 0) close(r->fd);
+  vt_tables_clear(&r->tables);
+  vt_trie_fini(&r->trie);
+  for (size_t i = 0; i < r->streams_cnt; i++) free(r->streams[i].chunks);
+  for (size_t i = 0; i < r->info.argc; i++) free(r->argv[i]);
+  free(r->argv);
+  free((char *)r->info.path);
+  free((char *)r->info.host);
+  free((char *)r->info.executable);
+  free(r->header_bytes);
+  free(r->streams);
+  free(r->symbol_chunks);
+  free(r->threads);
+  free(r->thread_table);
+  vt_bytes_free(&r->scratch);
+  vt_bytes_free(&r->unpacked);
+  free(r);
+}
+
+static size_t thread_slot(vt_reader_t const *r, uint32_t tid) {
+  size_t i = (tid * 0x9E3779B1u) & (r->thread_table_sz - 1);
+  while (r->thread_table[i] && r->threads[r->thread_table[i] - 1].tid != tid)
+    i = (i + 1) & (r->thread_table_sz - 1);
+  return i;
+}
+
+static void grow_threads(vt_reader_t *r) {
+  free(r->thread_table);
+  r->thread_table_sz = r->thread_table_sz ? 2 * r->thread_table_sz : 64;
+  r->thread_table = vt_mem_new(r->thread_table_sz, sizeof *r->thread_table);
+  for (size_t i = 0; i < r->threads_cnt; i++)
+    r->thread_table[thread_slot(r, r->threads[i].tid)] = (uint32_t)i + 1;
+}
+
+uint32_t vt_reader_thread_index(vt_reader_t *r, uint32_t tid) {
+  if (tid == UINT32_MAX) return 0; /* no thread has this id */
+  if (2 * r->threads_cnt >= r->thread_table_sz) grow_threads(r);
+  size_t slot = thread_slot(r, tid);
+  if (!r->thread_table[slot]) {
+    VT_PUSH(r->threads, ((vt_trace_thread_t){.tid = tid, .name = ""}));
+    vt_tables_name_thread(r, r->threads_cnt - 1);
+    r->thread_table[slot] = (uint32_t)r->threads_cnt;
+  }
+  return r->thread_table[slot] - 1;
+}
+
+void vt_reader_progress(vt_reader_t const *r, uint64_t *done, uint64_t *total) {
+  *done = r->done_bytes;
+  *total = r->total_bytes;
+}
+
+vt_trace_info_t const *vt_reader_info(vt_reader_t const *r) { return &r->info; }
+vt_integrity_t const *vt_reader_integrity(vt_reader_t const *r) { return &r->shown; }
+
+#define TABLE(type, function, owner, name)                                                         \
+  type const *function(vt_reader_t const *r, size_t *cnt) {                                        \
+    *cnt = r->owner name##_cnt;                                                                    \
+    return r->owner name;                                                                          \
+  }
+TABLE(vt_trace_thread_t, vt_reader_threads, , threads)
+TABLE(vt_trace_module_t, vt_reader_modules, tables., modules)
+TABLE(vt_trace_process_t, vt_reader_process, tables., process)
+TABLE(vt_trace_memory_t, vt_reader_memory, tables., memory)
+TABLE(vt_trace_marker_t, vt_reader_markers, tables., markers)
+TABLE(vt_trace_heap_t, vt_reader_heaps, tables., heaps)
+
+uint64_t vt_reader_counter(vt_reader_t const *r, vt_counter_t counter) {
+  return counter <= VT_COUNTER_MAX ? r->tables.counters[counter] : 0;
+}
+
+uint64_t vt_reader_end_time(vt_reader_t const *r) {
+  uint64_t events = vt_reader_ns(r, r->end_ticks);
+  return events > r->tables.end_time ? events : r->tables.end_time;
+}
+
+vt_trace_stacks_t vt_reader_stacks(vt_reader_t const *r) {
+  return (vt_trace_stacks_t){r->trie.parent, r->trie.pc, r->trie.cnt};
+}
+
+uint32_t vt_reader_module_at(vt_reader_t const *r, uint32_t epoch, uint64_t address) {
+  for (size_t i = 0; i < r->tables.modules_cnt; i++) {
+    vt_trace_module_t const *m = &r->tables.modules[i];
+    if (address >= m->start && address < m->end && epoch >= m->load_epoch &&
+        epoch < m->unload_epoch)
+      return (uint32_t)i;
+  }
+  return VT_NO_MODULE;
+}
+
+/* root_epoch is the epoch a stack belongs to. Parents are smaller than children, so this ends. */
+static uint32_t root_epoch(vt_reader_t const *r, uint32_t node) {
+  while (r->trie.parent[node]) node = r->trie.parent[node];
+  return (uint32_t)r->trie.pc[node];
+}
+
+static vt_trace_frame_t frame_of(vt_reader_t const *r, uint32_t node, uint32_t epoch) {
+  uint64_t pc = r->trie.pc[node];
+  vt_trace_frame_t f = {.pc = pc, .module = VT_NO_MODULE, .node = node};
+  if (pc == VT_ADDRESS_TRUNCATED || pc == VT_ADDRESS_CUT) return f;
+  f.module = vt_reader_module_at(r, epoch, pc - 1);
+  if (f.module != VT_NO_MODULE) f.offset = pc - 1 - r->tables.modules[f.module].bias;
+  return f;
+}
+
+size_t vt_reader_expand(vt_reader_t const *r, uint32_t stack, vt_trace_frame_t *out, size_t cap) {
+  size_t n = 0;
+  if (!stack || stack >= r->trie.cnt) return 0;
+  uint32_t epoch = root_epoch(r, stack);
+  for (uint32_t node = stack; r->trie.parent[node]; node = r->trie.parent[node], n++)
+    if (n < cap) out[n] = frame_of(r, node, epoch);
+  return n;
+}

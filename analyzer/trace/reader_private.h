@@ -1,0 +1,138 @@
+/* What the parts of the reader share: scan.c walks the file, tables.c keeps messages, decode.c turns
+   event chunks into events, merge.c puts them in order, reader.c is the outside. */
+#ifndef VT_ANALYZER_TRACE_READER_PRIVATE_H
+#define VT_ANALYZER_TRACE_READER_PRIVATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "analyzer/trace/bytes.h"
+#include "analyzer/trace/codec.h"
+#include "analyzer/trace/header.h"
+#include "analyzer/trace/raw.h"
+#include "analyzer/trace/reader.h"
+#include "analyzer/trace/trie.h"
+
+/* An event chunk of a stream, found by the scan. */
+typedef struct {
+  uint64_t off;
+  uint64_t first; /* time of its first event, in clock ticks */
+} vt_chunk_ref_t;
+
+typedef struct {
+  uint32_t id;
+  vt_chunk_ref_t *chunks;
+  size_t chunks_cnt, chunks_cap;
+} vt_stream_ref_t;
+
+/* A chunk as the scan sees it. */
+typedef struct {
+  uint64_t off, sz; /* sz: payload as stored */
+  uint16_t type, flags;
+  uint32_t seq, writer;
+  uint64_t checksum;
+  uint8_t header[VT_CHUNK_OFF_CHECKSUM]; /* the bytes the checksum covers */
+} vt_chunk_t;
+
+/* Tables filled from messages; arrays in the shape of the public accessors. */
+typedef struct {
+  vt_trace_module_t *modules;
+  size_t modules_cnt, modules_cap;
+  vt_trace_process_t *process;
+  size_t process_cnt, process_cap;
+  vt_trace_memory_t *memory;
+  size_t memory_cnt, memory_cap;
+  vt_trace_marker_t *markers;
+  size_t markers_cnt, markers_cap;
+  vt_trace_heap_t *heaps;
+  size_t heaps_cnt, heaps_cap;
+  vt_trace_heap_op_t *ops; /* in order of time */
+  size_t ops_cnt, ops_cap;
+  struct {
+    uint32_t tid;
+    char *name;
+  } *names;
+  size_t names_cnt, names_cap;
+  void **owned; /* memory the entries point to */
+  size_t owned_cnt, owned_cap;
+  uint64_t counters[VT_COUNTER_MAX + 1];
+  uint64_t end_time; /* latest time of any message */
+} vt_tables_t;
+
+struct vt_reader {
+  int fd;
+  uint64_t file_sz;
+  vt_header_t header;
+  uint8_t *header_bytes;
+  uint64_t header_sz;
+  vt_trace_info_t info;
+  char **argv;
+  vt_integrity_t integrity; /* of the scan */
+  vt_integrity_t shown;     /* with what the last run found */
+  vt_tables_t tables;
+  vt_trie_t trie;
+  vt_stream_ref_t *streams;
+  size_t streams_cnt, streams_cap;
+  uint64_t *symbol_chunks; /* offsets */
+  size_t symbol_chunks_cnt, symbol_chunks_cap;
+  vt_trace_thread_t *threads;
+  size_t threads_cnt, threads_cap;
+  uint32_t *thread_table; /* tid -> index + 1, open addressing */
+  size_t thread_table_sz;
+  uint64_t ns_per_tick_32; /* nanoseconds per tick, times 2^32 */
+  uint64_t clock_first[2], clock_last[2]; /* tick, ns; tick 0: none yet */
+  uint64_t last_seq; /* next sequence number expected */
+  uint64_t done_bytes, total_bytes;
+  uint64_t end_ticks; /* latest event */
+  uint64_t raw_lost;
+  vt_bytes_t scratch, unpacked;
+};
+
+/* tables.c */
+/* vt_tables_message adds a message; a malformed one is counted in integrity.damaged_chunks by the
+   caller when the result is -1. */
+int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, size_t sz);
+void vt_tables_clear(vt_tables_t *t);
+char *vt_tables_text(vt_tables_t *t, void const *p, size_t sz);
+/* vt_tables_name_threads gives thread `index` its name. */
+void vt_tables_name_thread(vt_reader_t *r, size_t index);
+
+/* reader.c */
+uint64_t vt_reader_ns(vt_reader_t const *r, uint64_t tick);
+void vt_reader_clock(vt_reader_t *r, uint64_t tick, uint64_t ns);
+uint32_t vt_reader_thread_index(vt_reader_t *r, uint32_t tid);
+
+/* scan.c */
+/* vt_scan_file hops over all chunks. Returns -1 and *error when the file needs a newer reader. */
+int vt_scan_file(vt_reader_t *r, vt_error_t *error);
+/* vt_scan_header reads the chunk header at off; -1 when there is none. */
+int vt_scan_header(vt_reader_t const *r, uint64_t off, vt_chunk_t *c);
+/* vt_scan_payload reads the payload of a chunk into *b and verifies its checksum. Returns 0 or -1.
+   Thread-safe. */
+int vt_scan_payload(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b);
+/* vt_scan_unpack gives the payload after decompression: *p and *sz point into b or into to. */
+int vt_scan_unpack(vt_chunk_t const *c, vt_bytes_t const *b, vt_bytes_t *to, uint8_t const **p,
+                   size_t *sz);
+/* vt_scan_segment reads a whole segment into b and verifies it; *committed is the bytes to use. */
+int vt_scan_segment(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b, uint32_t *committed);
+
+/* decode.c: decoded chunks, ahead of the merge. */
+typedef struct vt_decoder vt_decoder_t;
+typedef struct {
+  vt_event_t *events; /* times in ticks, thread = tid */
+  size_t cnt;
+  int failed; /* the chunk is damaged */
+} vt_decoded_t;
+
+/* vt_decoder_new starts worker threads (none for raw traces). */
+vt_decoder_t *vt_decoder_new(vt_reader_t *r);
+void vt_decoder_delete(vt_decoder_t *d);
+/* vt_decoder_get is chunk `index` of a stream, decoded; it stays valid until the next call for the
+   same stream. Chunks of a stream are asked for in order. */
+vt_decoded_t const *vt_decoder_get(vt_decoder_t *d, size_t stream, size_t index);
+/* vt_decoder_drop frees what a stream that has ended holds. */
+void vt_decoder_drop(vt_decoder_t *d, size_t stream);
+/* Raw traces: losses and malformed segments seen so far. */
+uint64_t vt_decoder_lost(vt_decoder_t const *d);
+uint64_t vt_decoder_bad(vt_decoder_t const *d);
+
+#endif

@@ -1,0 +1,230 @@
+/* Walking the chunks of a file, with recovery from damage and torn tails.
+
+   The scan reads the headers of event chunks only; their checksums are verified when they are
+   decoded. After damage it looks for the next multiple of 8 with a chunk whose checksum is right. */
+#include "analyzer/trace/reader_private.h"
+
+#include <stdio.h>
+#include <unistd.h>
+#include <zstd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define SEARCH_SZ ((size_t)1 << 20)
+/* Payloads of chunks other than events: a bound for what one compressed chunk may grow to. */
+#define UNPACKED_MAX ((uint64_t)1 << 30)
+
+static int read_at(vt_reader_t const *r, void *to, size_t sz, uint64_t off) {
+  uint8_t *p = to;
+  while (sz) {
+    ssize_t n = pread(r->fd, p, sz, (off_t)off);
+    if (n <= 0) return -1;
+    p += n;
+    off += (uint64_t)n;
+    sz -= (size_t)n;
+  }
+  return 0;
+}
+
+int vt_scan_header(vt_reader_t const *r, uint64_t off, vt_chunk_t *c) {
+  uint8_t h[VT_CHUNK_HEADER_SZ];
+  if (off + VT_CHUNK_HEADER_SZ > r->file_sz || read_at(r, h, sizeof h, off)) return -1;
+  if (vt_load32(h) != VT_CHUNK_MAGIC) return -1;
+  *c = (vt_chunk_t){.off = off,
+                    .sz = vt_load64(h + VT_CHUNK_OFF_SZ),
+                    .type = vt_load16(h + VT_CHUNK_OFF_TYPE),
+                    .flags = vt_load16(h + VT_CHUNK_OFF_FLAGS),
+                    .seq = vt_load32(h + VT_CHUNK_OFF_SEQ),
+                    .writer = vt_load32(h + VT_CHUNK_OFF_WRITER),
+                    .checksum = vt_load64(h + VT_CHUNK_OFF_CHECKSUM)};
+  memcpy(c->header, h, sizeof c->header);
+  if (c->sz > VT_CHUNK_PAYLOAD_MAX) return -1;
+  return off + VT_CHUNK_HEADER_SZ + c->sz > r->file_sz ? -1 : 0;
+}
+
+static uint64_t next_off(vt_chunk_t const *c) {
+  return c->off + VT_CHUNK_HEADER_SZ + vt_pad8(c->sz);
+}
+
+static int checksum_holds(vt_chunk_t const *c, uint8_t const *payload, size_t sz) {
+  XXH64_state_t hash;
+  XXH64_reset(&hash, 0);
+  XXH64_update(&hash, c->header, sizeof c->header);
+  XXH64_update(&hash, payload, sz);
+  return XXH64_digest(&hash) == c->checksum;
+}
+
+int vt_scan_payload(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b) {
+  b->sz = 0;
+  vt_bytes_room(b, c->sz + 1);
+  if (read_at(r, b->data, c->sz, c->off + VT_CHUNK_HEADER_SZ)) return -1;
+  b->sz = c->sz;
+  if (c->type == VT_CHUNK_COUNTERS && c->flags & VT_CHUNK_FLAG_OPEN) return 0;
+  return checksum_holds(c, b->data, b->sz) ? 0 : -1;
+}
+
+int vt_scan_unpack(vt_chunk_t const *c, vt_bytes_t const *b, vt_bytes_t *to, uint8_t const **p,
+                   size_t *sz) {
+  *p = b->data;
+  *sz = b->sz;
+  if (!(c->flags & VT_CHUNK_FLAG_ZSTD)) return 0;
+  unsigned long long whole = ZSTD_getFrameContentSize(b->data, b->sz);
+  if (whole == ZSTD_CONTENTSIZE_ERROR || whole == ZSTD_CONTENTSIZE_UNKNOWN ||
+      whole > UNPACKED_MAX)
+    return -1;
+  to->sz = 0;
+  vt_bytes_room(to, whole + 1);
+  if (ZSTD_decompress(to->data, whole, b->data, b->sz) != whole) return -1;
+  to->sz = whole;
+  *p = to->data;
+  *sz = whole;
+  return 0;
+}
+
+int vt_scan_segment(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b,
+                    uint32_t *committed) {
+  b->sz = 0;
+  vt_bytes_room(b, VT_SEGMENT_SZ);
+  if (c->sz != VT_SEGMENT_SZ - VT_CHUNK_HEADER_SZ) return -1;
+  if (read_at(r, b->data, VT_SEGMENT_SZ, c->off)) return -1;
+  uint64_t used = vt_load64(b->data + VT_SEGMENT_OFF_COMMITTED);
+  if (used > VT_SEGMENT_RECORDS_MAX) return -1;
+  *committed = (uint32_t)used;
+  if (c->flags & VT_CHUNK_FLAG_OPEN) return 0;
+  size_t covered = VT_SEGMENT_RECORDS_OFF - VT_CHUNK_HEADER_SZ + (size_t)used;
+  return checksum_holds(c, b->data + VT_CHUNK_HEADER_SZ, covered) ? 0 : -1;
+}
+
+/* intact tells whether a chunk's checksum is right. */
+static int intact(vt_reader_t *r, vt_chunk_t const *c) {
+  uint32_t committed;
+  if (c->type == VT_CHUNK_SEGMENT) return vt_scan_segment(r, c, &r->scratch, &committed) == 0;
+  return vt_scan_payload(r, c, &r->scratch) == 0;
+}
+
+/* skip_hole is the first offset from `off` on that is not in a hole of the file. */
+static uint64_t skip_hole(vt_reader_t const *r, uint64_t off) {
+  off_t data = lseek(r->fd, (off_t)off, SEEK_DATA);
+  return data < 0 ? r->file_sz : (uint64_t)data;
+}
+
+/* search finds the next intact chunk from `off` on; returns its offset or the size of the file.
+   *nonzero is set to the first byte that is not zero before that. */
+static uint64_t search(vt_reader_t *r, uint64_t off, uint64_t *nonzero) {
+  uint8_t *block = vt_mem_new(SEARCH_SZ, 1);
+  *nonzero = UINT64_MAX;
+  for (off = (off + 7) & ~(uint64_t)7; off + VT_CHUNK_HEADER_SZ <= r->file_sz;) {
+    off = skip_hole(r, off) & ~(uint64_t)7;
+    size_t sz = r->file_sz - off < SEARCH_SZ ? (size_t)(r->file_sz - off) : SEARCH_SZ;
+    if (off >= r->file_sz || read_at(r, block, sz, off)) break;
+    for (size_t i = 0; i + 8 <= sz; i += 8) {
+      vt_chunk_t c;
+      if (*nonzero == UINT64_MAX && vt_load64(block + i)) *nonzero = off + i;
+      if (vt_load32(block + i) != VT_CHUNK_MAGIC || vt_scan_header(r, off + i, &c)) continue;
+      if (!intact(r, &c)) continue;
+      free(block);
+      return off + i;
+    }
+    off += sz;
+  }
+  free(block);
+  return r->file_sz;
+}
+
+static vt_stream_ref_t *stream_of(vt_reader_t *r, uint32_t id) {
+  for (size_t i = r->streams_cnt; i-- > 0;)
+    if (r->streams[i].id == id) return &r->streams[i];
+  VT_PUSH(r->streams, (vt_stream_ref_t){.id = id});
+  return &r->streams[r->streams_cnt - 1];
+}
+
+/* note_events enters an event chunk into its stream. */
+static int note_events(vt_reader_t *r, vt_chunk_t const *c) {
+  uint8_t head[VT_SEGMENT_RECORDS_OFF];
+  size_t sz = c->type == VT_CHUNK_SEGMENT ? sizeof head : VT_CHUNK_HEADER_SZ + 16;
+  if (c->sz + VT_CHUNK_HEADER_SZ < sz || read_at(r, head, sz, c->off)) return -1;
+  vt_chunk_ref_t ref = {.off = c->off};
+  if (c->type == VT_CHUNK_SEGMENT) {
+    r->info.raw = 1;
+    ref.first = vt_load64(head + VT_SEGMENT_OFF_BASE_TICK);
+    vt_reader_clock(r, vt_load64(head + VT_SEGMENT_OFF_CLOCK_TICK),
+                    vt_load64(head + VT_SEGMENT_OFF_CLOCK_NS));
+  } else {
+    ref.first = vt_load64(head + VT_CHUNK_HEADER_SZ + 8) << r->header.time_shift;
+  }
+  vt_stream_ref_t *s = stream_of(r, c->writer);
+  VT_PUSH(s->chunks, ref);
+  r->integrity.event_chunks++;
+  r->total_bytes += c->sz;
+  return 0;
+}
+
+/* small_chunk uses any other chunk. Returns -1 when it is damaged. */
+static int small_chunk(vt_reader_t *r, vt_chunk_t const *c) {
+  uint8_t const *p;
+  size_t sz;
+  if (vt_scan_payload(r, c, &r->scratch)) return -1;
+  if (c->type == VT_CHUNK_END) r->integrity.ended = 1;
+  if (c->type == VT_CHUNK_SYMBOLS) VT_PUSH(r->symbol_chunks, c->off);
+  if (c->type < VT_CHUNK_STACKS || c->type > VT_CHUNK_END) r->integrity.unknown_chunks++;
+  if (c->type < VT_CHUNK_STACKS || c->type > VT_CHUNK_COUNTERS || c->type == VT_CHUNK_SYMBOLS)
+    return 0;
+  if (vt_scan_unpack(c, &r->scratch, &r->unpacked, &p, &sz)) return -1;
+  return c->type == VT_CHUNK_STACKS ? vt_trie_decode(&r->trie, p, sz)
+                                    : vt_tables_message(r, c->type, p, sz);
+}
+
+static int use_chunk(vt_reader_t *r, vt_chunk_t const *c) {
+  int events = c->type == VT_CHUNK_EVENTS || c->type == VT_CHUNK_SEGMENT;
+  int failed = events ? note_events(r, c) : small_chunk(r, c);
+  if (failed) return -1;
+  r->integrity.chunks++;
+  if (c->seq > r->last_seq && !r->integrity.damaged_chunks)
+    r->integrity.missing_chunks += c->seq - r->last_seq;
+  r->last_seq = (uint64_t)c->seq + 1;
+  return 0;
+}
+
+static void note_damage(vt_reader_t *r, uint64_t off, uint64_t next) {
+  vt_integrity_t *in = &r->integrity;
+  if (next >= r->file_sz) {
+    in->torn_off = off;
+    in->torn_bytes = r->file_sz - off;
+  } else if (in->damaged_chunks++ == 0) {
+    in->damage_off = off;
+  }
+}
+
+static int refuse(vt_reader_t const *r, vt_chunk_t const *c, vt_error_t *error) {
+  if (!(c->flags & VT_CHUNK_FLAG_REQUIRED) || (c->type >= 1 && c->type <= VT_CHUNK_END)) return 0;
+  vt_error_setf(error, r->info.path, "use a newer valtrace",
+                "has chunks of type %u, which this reader must understand and does not", c->type);
+  return -1;
+}
+
+int vt_scan_file(vt_reader_t *r, vt_error_t *error) {
+  uint64_t off = r->header_sz;
+  while (off + VT_CHUNK_HEADER_SZ <= r->file_sz) {
+    vt_chunk_t c;
+    if (vt_scan_header(r, off, &c) == 0) {
+      if (refuse(r, &c, error)) return -1;
+      if (use_chunk(r, &c) == 0) {
+        off = next_off(&c);
+        continue;
+      }
+    }
+    uint64_t nonzero, next = search(r, off + 8, &nonzero);
+    uint8_t here[8] = {0};
+    if (!read_at(r, here, sizeof here, off) && vt_load64(here)) nonzero = off;
+    if (nonzero < next) note_damage(r, off, next);
+    off = next;
+  }
+  if (off < r->file_sz) { /* a rest too short for a chunk */
+    uint64_t nonzero;
+    uint8_t rest[VT_CHUNK_HEADER_SZ] = {0};
+    nonzero = read_at(r, rest, (size_t)(r->file_sz - off), off);
+    for (size_t i = 0; i < sizeof rest; i++) nonzero |= rest[i];
+    if (nonzero) note_damage(r, off, r->file_sz);
+  }
+  return 0;
+}

@@ -1,0 +1,196 @@
+/* The messages of a trace as tables. Every payload is hostile: a message that does not parse to its
+   end is refused as a whole. */
+#include "analyzer/trace/reader_private.h"
+
+#define RANGES_MAX 4096
+
+static void *own(vt_tables_t *t, void *p) {
+  VT_PUSH(t->owned, p);
+  return p;
+}
+
+char *vt_tables_text(vt_tables_t *t, void const *p, size_t sz) {
+  return own(t, vt_mem_copy(p ? p : "", sz));
+}
+
+void vt_tables_clear(vt_tables_t *t) {
+  for (size_t i = 0; i < t->owned_cnt; i++) free(t->owned[i]);
+  free(t->owned);
+  free(t->modules);
+  free(t->process);
+  free(t->memory);
+  free(t->markers);
+  free(t->heaps);
+  free(t->ops);
+  free(t->names);
+  *t = (vt_tables_t){0};
+}
+
+/* time_of converts the time a message begins with. */
+static uint64_t time_of(vt_reader_t *r, vt_cursor_t *c) {
+  uint64_t ns = vt_reader_ns(r, vt_cursor_u64(c));
+  if (!c->bad && ns > r->tables.end_time) r->tables.end_time = ns;
+  return ns;
+}
+
+static char *text_of(vt_reader_t *r, vt_cursor_t *c, uint32_t *sz) {
+  uint8_t const *p = vt_cursor_string(c, sz);
+  return vt_tables_text(&r->tables, p, *sz);
+}
+
+static vt_trace_range_t *ranges_of(vt_reader_t *r, vt_cursor_t *c, uint32_t cnt) {
+  vt_trace_range_t *ranges = own(&r->tables, vt_mem_new(cnt ? cnt : 1, sizeof *ranges));
+  for (uint32_t i = 0; i < cnt; i++) {
+    uint64_t start = vt_cursor_u64(c), end = vt_cursor_u64(c);
+    ranges[i] = (vt_trace_range_t){start, end, vt_cursor_u64(c)};
+  }
+  return ranges;
+}
+
+static int module(vt_reader_t *r, vt_cursor_t *c) {
+  vt_trace_module_t m = {.load_time = time_of(r, c),
+                         .unload_time = VT_TIME_NEVER,
+                         .unload_epoch = UINT32_MAX};
+  m.load_epoch = vt_cursor_u32(c);
+  m.id = vt_cursor_u32(c);
+  m.bias = vt_cursor_u64(c);
+  m.start = vt_cursor_u64(c);
+  m.end = vt_cursor_u64(c);
+  m.flags = vt_cursor_u32(c);
+  m.build_id = (uint8_t const *)text_of(r, c, &m.build_id_sz);
+  m.path = text_of(r, c, &m.path_sz);
+  m.range_cnt = vt_cursor_u32(c);
+  if (c->bad || m.range_cnt > RANGES_MAX) return -1;
+  m.ranges = ranges_of(r, c, m.range_cnt);
+  if (!c->bad) VT_PUSH(r->tables.modules, m);
+  return 0;
+}
+
+static int module_unload(vt_reader_t *r, vt_cursor_t *c) {
+  uint64_t time = time_of(r, c);
+  uint32_t epoch = vt_cursor_u32(c), id = vt_cursor_u32(c);
+  if (c->bad) return -1;
+  for (size_t i = r->tables.modules_cnt; i-- > 0;) {
+    vt_trace_module_t *m = &r->tables.modules[i];
+    if (m->id != id) continue;
+    m->unload_time = time;
+    m->unload_epoch = epoch;
+    break;
+  }
+  return 0;
+}
+
+static int process(vt_reader_t *r, vt_cursor_t *c) {
+  uint32_t sz;
+  vt_trace_process_t p = {.time = time_of(r, c)};
+  p.kind = (vt_process_kind_t)vt_cursor_u32(c);
+  p.value = vt_cursor_u32(c);
+  p.text = text_of(r, c, &sz);
+  if (!c->bad) VT_PUSH(r->tables.process, p);
+  return 0;
+}
+
+static int clock_pair(vt_reader_t *r, vt_cursor_t *c) {
+  uint64_t tick = vt_cursor_u64(c), ns = vt_cursor_u64(c);
+  vt_cursor_u64(c);
+  if (!c->bad) vt_reader_clock(r, tick, ns);
+  return 0;
+}
+
+static int memory(vt_reader_t *r, vt_cursor_t *c) {
+  vt_trace_memory_t m = {.time = time_of(r, c)};
+  m.resident_bytes = vt_cursor_u64(c);
+  m.private_bytes = vt_cursor_u64(c);
+  if (!c->bad) VT_PUSH(r->tables.memory, m);
+  return 0;
+}
+
+static int marker(vt_reader_t *r, vt_cursor_t *c) {
+  uint32_t sz;
+  vt_trace_marker_t m = {.time = time_of(r, c)};
+  m.tid = vt_cursor_u32(c);
+  vt_cursor_u32(c);
+  m.text = text_of(r, c, &sz);
+  if (!c->bad) VT_PUSH(r->tables.markers, m);
+  return 0;
+}
+
+void vt_tables_name_thread(vt_reader_t *r, size_t index) {
+  vt_tables_t const *t = &r->tables;
+  r->threads[index].name = "";
+  for (size_t i = t->names_cnt; i-- > 0;) {
+    if (t->names[i].tid != r->threads[index].tid) continue;
+    r->threads[index].name = t->names[i].name;
+    return;
+  }
+}
+
+static int thread_name(vt_reader_t *r, vt_cursor_t *c) {
+  vt_tables_t *t = &r->tables;
+  uint32_t sz;
+  time_of(r, c);
+  uint32_t tid = vt_cursor_u32(c);
+  vt_cursor_u32(c);
+  char *name = text_of(r, c, &sz);
+  if (c->bad) return -1;
+  t->names = vt_mem_room(t->names, t->names_cnt, &t->names_cap, sizeof *t->names);
+  t->names[t->names_cnt].tid = tid;
+  t->names[t->names_cnt++].name = name;
+  for (size_t i = 0; i < r->threads_cnt; i++)
+    if (r->threads[i].tid == tid) r->threads[i].name = name;
+  return 0;
+}
+
+static int heap(vt_reader_t *r, vt_cursor_t *c) {
+  uint32_t sz;
+  vt_trace_heap_t h = {.time = time_of(r, c)};
+  h.op = (vt_heap_event_t)vt_cursor_u32(c);
+  h.heap = vt_cursor_u32(c);
+  h.kind = (vt_heap_kind_t)vt_cursor_u32(c);
+  h.parent = vt_cursor_u32(c);
+  uint8_t const *uuid = vt_cursor_take(c, sizeof h.uuid);
+  if (uuid) memcpy(h.uuid, uuid, sizeof h.uuid);
+  h.base = vt_cursor_u64(c);
+  h.size = vt_cursor_u64(c);
+  h.name = text_of(r, c, &sz);
+  if (!c->bad) VT_PUSH(r->tables.heaps, h);
+  return 0;
+}
+
+/* heap_op keeps the table in order of time; messages come nearly sorted. */
+static int heap_op(vt_reader_t *r, vt_cursor_t *c) {
+  vt_tables_t *t = &r->tables;
+  vt_trace_heap_op_t op = {.time = time_of(r, c)};
+  op.heap = vt_cursor_u32(c);
+  op.op = (vt_heap_op_t)vt_cursor_u32(c);
+  op.tag = vt_cursor_u64(c);
+  if (c->bad) return -1;
+  VT_PUSH(t->ops, op);
+  for (size_t i = t->ops_cnt - 1; i && t->ops[i - 1].time > op.time; i--) {
+    t->ops[i] = t->ops[i - 1];
+    t->ops[i - 1] = op;
+  }
+  return 0;
+}
+
+static int counters(vt_reader_t *r, vt_cursor_t *c) {
+  uint64_t cnt = vt_cursor_u64(c);
+  if (cnt > vt_cursor_left(c) / 16) return -1;
+  while (cnt--) {
+    uint64_t id = vt_cursor_u64(c), value = vt_cursor_u64(c);
+    if (id <= VT_COUNTER_MAX) r->tables.counters[id] = value;
+  }
+  return 0;
+}
+
+int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, size_t sz) {
+  static int (*const parse[])(vt_reader_t *, vt_cursor_t *) = {
+      [VT_CHUNK_MODULE] = module,   [VT_CHUNK_MODULE_UNLOAD] = module_unload,
+      [VT_CHUNK_PROCESS] = process, [VT_CHUNK_CLOCK] = clock_pair,
+      [VT_CHUNK_MEMORY] = memory,   [VT_CHUNK_MARKER] = marker,
+      [VT_CHUNK_THREAD] = thread_name, [VT_CHUNK_HEAP] = heap,
+      [VT_CHUNK_HEAP_OP] = heap_op, [VT_CHUNK_COUNTERS] = counters};
+  if (type >= sizeof parse / sizeof parse[0] || !parse[type]) return 0;
+  vt_cursor_t c = vt_cursor(payload, sz);
+  return parse[type](r, &c) || c.bad ? -1 : 0;
+}

@@ -1,0 +1,95 @@
+/* See trie.h. */
+#include "analyzer/trace/trie.h"
+
+/* A lost node's pc: no epoch has this number, so its modules are unknown. */
+#define EPOCH_UNKNOWN UINT32_MAX
+
+static void room(vt_trie_t *t, uint32_t cnt) {
+  if (cnt <= t->cap) return;
+  uint32_t cap = t->cap ? t->cap : 1024;
+  while (cap < cnt) cap *= 2;
+  t->parent = vt_mem_resize(t->parent, cap, sizeof *t->parent);
+  t->pc = vt_mem_resize(t->pc, cap, sizeof *t->pc);
+  t->last_child = vt_mem_resize(t->last_child, cap, sizeof *t->last_child);
+  t->cap = cap;
+}
+
+static uint32_t append(vt_trie_t *t, uint32_t parent, uint64_t pc) {
+  room(t, t->cnt + 1);
+  t->parent[t->cnt] = parent;
+  t->pc[t->cnt] = pc;
+  t->last_child[t->cnt] = 0;
+  return t->cnt++;
+}
+
+void vt_trie_init(vt_trie_t *t) {
+  *t = (vt_trie_t){0};
+  append(t, 0, 0);
+}
+
+void vt_trie_fini(vt_trie_t *t) {
+  free(t->parent);
+  free(t->pc);
+  free(t->last_child);
+  free(t->table);
+  *t = (vt_trie_t){0};
+}
+
+static uint32_t slot_of(vt_trie_t const *t, uint32_t parent, uint64_t pc) {
+  uint64_t h = (pc ^ (uint64_t)parent << 32 ^ parent) * 0x9E3779B97F4A7C15u;
+  return (uint32_t)(h >> 32) & (t->table_sz - 1);
+}
+
+static void insert(vt_trie_t *t, uint32_t node) {
+  uint32_t i = slot_of(t, t->parent[node], t->pc[node]);
+  while (t->table[i]) i = (i + 1) & (t->table_sz - 1);
+  t->table[i] = node;
+}
+
+static void grow_table(vt_trie_t *t) {
+  t->table_sz = t->table_sz ? 2 * t->table_sz : 4096;
+  free(t->table);
+  t->table = vt_mem_new(t->table_sz, sizeof *t->table);
+  for (uint32_t node = 1; node < t->cnt; node++) insert(t, node);
+}
+
+uint32_t vt_trie_child_slow(vt_trie_t *t, uint32_t parent, uint64_t pc) {
+  if ((uint64_t)t->cnt * 2 >= t->table_sz) grow_table(t);
+  uint32_t i = slot_of(t, parent, pc);
+  for (uint32_t node; (node = t->table[i]); i = (i + 1) & (t->table_sz - 1))
+    if (t->parent[node] == parent && t->pc[node] == pc) return t->last_child[parent] = node;
+  if (t->cnt == VT_TRIE_NODE_MAX) return parent;
+  uint32_t node = append(t, parent, pc);
+  t->table[i] = node;
+  return t->last_child[parent] = node;
+}
+
+void vt_trie_encode(vt_trie_t const *t, uint32_t from, vt_bytes_t *out) {
+  uint64_t previous = 0;
+  vt_bytes_u32(out, from);
+  vt_bytes_u32(out, t->cnt - from);
+  for (uint32_t node = from; node < t->cnt; node++) {
+    vt_bytes_varint(out, t->parent[node] ? node - t->parent[node] : 0);
+    vt_bytes_varint(out, vt_zigzag((int64_t)(t->pc[node] - previous)));
+    previous = t->pc[node];
+  }
+}
+
+int vt_trie_decode(vt_trie_t *t, uint8_t const *payload, size_t sz) {
+  vt_cursor_t c = vt_cursor(payload, sz);
+  uint32_t first = vt_cursor_u32(&c), cnt = vt_cursor_u32(&c);
+  uint64_t pc = 0;
+  if (c.bad || first < t->cnt || first >= VT_TRIE_NODE_MAX || cnt > vt_cursor_left(&c) / 2 ||
+      cnt > VT_TRIE_NODE_MAX - first)
+    return -1;
+  /* A gap is what lost chunks held; it may not cost more memory than a small multiple of the file. */
+  if (first - t->cnt > ((uint32_t)1 << 24)) return -1;
+  while (t->cnt < first) append(t, 0, EPOCH_UNKNOWN);
+  for (uint32_t i = 0; i < cnt; i++) {
+    uint64_t back = vt_cursor_varint(&c);
+    pc += (uint64_t)vt_unzigzag(vt_cursor_varint(&c));
+    if (c.bad || back >= t->cnt) return -1;
+    append(t, back ? t->cnt - (uint32_t)back : 0, pc);
+  }
+  return 0;
+}

@@ -1,0 +1,50 @@
+/* Writing the chunks of a trace file.
+
+   Chunks are gathered in memory and written in large pieces. After the first failure (disk full, say)
+   the file is cut to its last whole chunk, nothing more is written, and vt_writer_failed tells. Not
+   thread safe. */
+#ifndef VT_ANALYZER_TRACE_WRITER_H
+#define VT_ANALYZER_TRACE_WRITER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "analyzer/cli/error.h"
+#include "analyzer/trace/bytes.h"
+#include "analyzer/trace/header.h"
+
+typedef struct vt_writer vt_writer_t;
+
+/* vt_writer_open creates `path`: missing folders are made, an existing file is unlinked, mode 0600.
+   Returns NULL and *error on failure. The descriptor is close-on-exec. */
+vt_writer_t *vt_writer_open(char const *path, vt_error_t *error);
+
+/* vt_writer_append opens a finished trace to add chunks, numbered from `sequence` on. */
+vt_writer_t *vt_writer_append(char const *path, uint32_t sequence, vt_error_t *error);
+
+/* vt_writer_header writes the header, first of all; a later call rewrites it in place (strings
+   must have the same lengths). */
+void vt_writer_header(vt_writer_t *w, vt_header_t const *h);
+
+/* vt_writer_chunk appends a chunk; flags may have VT_CHUNK_FLAG_ZSTD to have the payload compressed
+   when that makes it smaller. */
+void vt_writer_chunk(vt_writer_t *w, vt_chunk_type_t type, uint16_t flags, uint32_t stream,
+                     uint8_t const *payload, size_t sz);
+
+/* vt_writer_copy appends a chunk whose payload is as stored in another trace: flags are kept. */
+void vt_writer_copy(vt_writer_t *w, uint16_t type, uint16_t flags, uint32_t stream,
+                    uint8_t const *payload, size_t sz);
+
+/* vt_writer_flush hands what is gathered to the kernel. */
+void vt_writer_flush(vt_writer_t *w);
+
+/* vt_writer_failed is 0 or the errno of the first failed write. */
+int vt_writer_failed(vt_writer_t const *w);
+
+/* vt_writer_bytes is the size of the file so far. */
+uint64_t vt_writer_bytes(vt_writer_t const *w);
+char const *vt_writer_path(vt_writer_t const *w);
+
+/* vt_writer_close flushes, closes and frees; returns vt_writer_failed. */
+int vt_writer_close(vt_writer_t *w);
+
+#endif

@@ -1,0 +1,4 @@
+/* See clock.h. */
+#include "core/trace/clock.h"
+
+uint64_t vt_clock_frozen;

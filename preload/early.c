@@ -1,0 +1,56 @@
+/* See early.h. Before recording there is one thread, so nothing here is shared. */
+#include "preload/early.h"
+#include "preload/process.h"
+
+#define EARLY_MAX 256
+
+typedef struct {
+  uint64_t address, sz, pc;
+  uint8_t kind, api;
+} early_t;
+
+static early_t early[EARLY_MAX];
+static uint32_t early_cnt, not_kept;
+
+static void keep(vt_kind_t kind, void *p, size_t sz, vt_api_t api, void const *frame) {
+  if (vt_tls.quiet || !vt_process_waiting()) return;
+  if (early_cnt == EARLY_MAX) {
+    not_kept++;
+    return;
+  }
+  early[early_cnt++] = (early_t){.address = (uint64_t)p,
+                                 .sz = sz,
+                                 .pc = ((uint64_t const *)frame)[1],
+                                 .kind = (uint8_t)kind,
+                                 .api = (uint8_t)api};
+}
+
+void vt_early_alloc(void *p, size_t sz, vt_api_t api, void const *frame) {
+  keep(VT_KIND_ALLOC, p, sz, api, frame);
+}
+
+void vt_early_free(void *p, vt_api_t api, void const *frame) {
+  keep(VT_KIND_FREE, p, 0, api, frame);
+}
+
+/* write_one writes a kept event, stamped with the time its stream is at. */
+static void write_one(vt_thread_t *t, early_t const *e) {
+  vt_frame_t frame = {.pc = e->pc};
+  vt_stack_t stack = {.frames = &frame, .depth = 1};
+  uint64_t wide = e->kind == VT_KIND_ALLOC ? VT_W0_WIDE : 0;
+  vt_record_t r = {.w0 = e->kind | (uint64_t)e->api << VT_W0_API_SHIFT | wide,
+                   .tick = t->stream.last_tick,
+                   .words = {e->address, e->sz, 0},
+                   .word_cnt = e->kind == VT_KIND_ALLOC ? 3 : 1};
+  vt_stream_put_slow(&t->stream, &r, &stack);
+}
+
+void vt_early_replay(void) {
+  vt_thread_t *t = vt_enter(__builtin_frame_address(0));
+  if (!t) return;
+  for (uint32_t i = 0; i < early_cnt && !t->text; i++) write_one(t, &early[i]);
+  t->stream.depth = VT_DEPTH_UNKNOWN;
+  vt_unwind_reset(t->stream.unwind);
+  vt_sink_count(t->stream.sink, VT_COUNTER_BEFORE_START, not_kept);
+  vt_leave(t);
+}

@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""valtrace report on programs with planted leaks and temporaries, and on real ones: the JSON against the
+plan, against a brute-force model fed by `valtrace dump --json`, and views against each other."""
+import collections
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+BUILD = os.environ.get("BUILD", "build")
+VALTRACE = os.path.abspath(f"{BUILD}/bin/valtrace")
+COUNT = [0, 0]
+
+
+def ok(condition, name, *detail):
+    COUNT[0] += 1
+    print(f"{'' if condition else 'not '}ok {COUNT[0]} - {name}")
+    if not condition:
+        COUNT[1] += 1
+        for line in detail:
+            print(f"# {line}")
+
+
+def run(*args, env=None, status=0):
+    done = subprocess.run(args, capture_output=True, env={**os.environ, **(env or {})})
+    if done.returncode != status:
+        print(f"# {args}: status {done.returncode}: {done.stderr.decode(errors='replace')[:300]}")
+    return done.stdout
+
+
+def report(trace, *args):
+    return json.loads(run(VALTRACE, "report", *args, "--json", *([trace] if isinstance(trace, str) else trace)))
+
+
+PLANTED = r"""
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+void *volatile sink;
+__attribute__((noinline)) void leak_ten(void) { for (int i = 0; i < 10; i++) sink = malloc(100 + i); }
+__attribute__((noinline)) void leak_by_realloc(void) { sink = malloc(10); sink = realloc(sink, 5000); }
+__attribute__((noinline)) void temporaries(void) {
+  for (int i = 0; i < 1000; i++) { sink = malloc(24); free(sink); }
+}
+__attribute__((noinline)) void not_temporary(void) {
+  for (int i = 0; i < 50; i++) { void *volatile a = malloc(40); sink = malloc(41); free(a); free(sink); }
+}
+__attribute__((noinline)) void *make_big(void) { return sink = malloc(1 << 20); }
+static void *worker(void *block) { free(block); return malloc(333); }
+int main(void) {
+  leak_ten();
+  leak_by_realloc();
+  temporaries();
+  not_temporary();
+  free(make_big());
+  pthread_t thread;
+  void *block;
+  pthread_create(&thread, 0, worker, malloc(77));
+  pthread_join(thread, &block);
+  free(block);
+  return 0;
+}
+"""
+
+
+def by_function(document):
+    sums = collections.defaultdict(collections.Counter)
+    for site in document["sites"]:
+        name = next((f["function"] for f in site["stack"]), "")
+        for key in ("allocations", "temporary", "leaked_bytes", "leaked_blocks", "peak_bytes", "allocated_bytes"):
+            sums[name][key] += site[key]
+    return sums
+
+
+def check_planted(folder):
+    source, program, trace = f"{folder}/p.c", f"{folder}/p", f"{folder}/p.vtr"
+    with open(source, "w", encoding="utf-8") as file:
+        file.write(PLANTED)
+    run("gcc", "-O1", "-g", "-o", program, source, "-lpthread")
+    run(VALTRACE, "run", "-q", "-o", trace, "--", program)
+    document = report(trace)
+    sites = by_function(document)
+    ok(sites["leak_ten"]["leaked_bytes"] == 1045 and sites["leak_ten"]["leaked_blocks"] == 10, "ten planted leaks",
+       sites["leak_ten"])
+    ok(sites["leak_by_realloc"]["leaked_bytes"] == 5000, "a leak through realloc", sites["leak_by_realloc"])
+    ok(sites["temporaries"]["temporary"] == 1000 and sites["temporaries"]["leaked_blocks"] == 0, "1000 temporaries")
+    ok(sites["not_temporary"]["temporary"] == 50, "only the last allocation of a thread is temporary",
+       sites["not_temporary"])
+    ok(sites["make_big"]["peak_bytes"] == 1 << 20, "the peak has the big block")
+    ok(sites["worker"]["leaked_blocks"] == 0, "a block freed by another thread is no leak")
+    threads = report(trace, "threads")["threads"]
+    ok(sum(t["frees_of_others"] for t in threads) == 2 and sum(t["freed_by_others"] for t in threads) == 2,
+       "two frees across threads", threads)
+    frame = next(f for s in document["sites"] for f in s["stack"] if f["function"] == "leak_ten")
+    ok(frame["file"] == os.path.realpath(source) or frame["file"].endswith("p.c"), "the source file is named")
+    ok(PLANTED.split("\n")[frame["line"] - 1].startswith("__attribute__((noinline)) void leak_ten"), "and the line")
+    text = run(VALTRACE, "report", "leaks", trace).decode()
+    ok("leak_ten" in text and "p.c:6" in text and "\x1b" not in text, "text names function and line, without colours")
+    return trace
+
+
+def brute_force(trace):
+    """Totals and per-stack sums from the dumped events, by a dictionary."""
+    live, last, cells, limbo = {}, {}, collections.defaultdict(collections.Counter), collections.defaultdict(list)
+    total, peak = 0, 0
+    unmatched = 0
+
+    def begin(thread, address, size, stack):
+        nonlocal total, peak
+        live[address] = (size, stack, thread)
+        cells[stack]["allocations"] += 1
+        cells[stack]["allocated_bytes"] += size
+        last[thread] = address
+        total += size
+        peak = max(peak, total)
+
+    def end(thread, address, block, plain):
+        nonlocal total
+        size, stack, owner = block
+        total -= size
+        cells[stack]["frees"] += 1
+        if plain and owner == thread and last.get(thread) == address:
+            cells[stack]["temporary"] += 1
+
+    dump = subprocess.Popen([VALTRACE, "dump", "--json", trace], stdout=subprocess.PIPE)
+    for line in dump.stdout:
+        event = json.loads(line)
+        kind, thread = event.get("kind"), event.get("thread")
+        address = event.get("address")
+        address = int(address, 16) if isinstance(address, str) else address
+        stack = tuple(event.get("stack") or ()) if isinstance(event.get("stack"), list) else event.get("stack")
+        if kind == "alloc":
+            begin(thread, address, event["size"], stack)
+        elif kind == "free":
+            if address in live:
+                end(thread, address, live.pop(address), True)
+            else:
+                unmatched += 1
+        elif kind == "realloc-intent" or kind == "realloc_intent":
+            if address in live:
+                limbo[thread].append((address, live.pop(address), stack))
+            else:
+                unmatched += bool(address)
+                limbo[thread].append((address, None, stack))
+        elif kind == "realloc-done" or kind == "realloc_done" or kind == "realloc":
+            old_address, block, stack = limbo[thread].pop()
+            if not address and event["size"]:
+                live[old_address] = block
+                continue
+            if block:
+                end(thread, old_address, block, not address)
+            if address:
+                begin(thread, address, event["size"], stack)
+    dump.wait()
+    return {"allocations": sum(c["allocations"] for c in cells.values()),
+            "allocated_bytes": sum(c["allocated_bytes"] for c in cells.values()),
+            "frees": sum(c["frees"] for c in cells.values()),
+            "temporary": sum(c["temporary"] for c in cells.values()),
+            "leaked_blocks": sum(c["allocations"] - c["frees"] for c in cells.values()),
+            "leaked_bytes": total, "peak_bytes": peak}, unmatched
+
+
+def check_brute_force(trace, name):
+    expected, unmatched = brute_force(trace)
+    document = report(trace)
+    got = {key: document["totals"][key] for key in expected}
+    ok(got == expected, f"{name}: totals equal those of a brute-force model", got, expected)
+    ok(document["completeness"]["unmatched_frees"] == unmatched, f"{name}: {unmatched} unmatched frees")
+
+
+def check_views(trace, name):
+    summary = report(trace)
+    for key in ("allocations", "allocated_bytes", "temporary", "peak_bytes", "peak_blocks", "leaked_bytes",
+                "leaked_blocks", "frees", "reallocs"):
+        ok(sum(s[key] for s in summary["sites"]) == summary["totals"][key], f"{name}: sites sum up to totals: {key}")
+    totals = summary["totals"]
+    ok(totals["allocations"] - totals["frees"] == totals["leaked_blocks"], f"{name}: allocations - frees = leaked")
+    sizes = report(trace, "sizes")["sizes"]
+    ok(sum(s["allocations"] for s in sizes) == totals["allocations"] and
+       sum(s["leaked_bytes"] for s in sizes) == totals["leaked_bytes"], f"{name}: sizes sum up to totals")
+    threads = report(trace, "threads")["threads"]
+    ok(sum(t["allocated_bytes"] for t in threads) == totals["allocated_bytes"] and
+       sum(t["leaked_bytes"] for t in threads) == totals["leaked_bytes"], f"{name}: threads sum up to totals")
+    heaps = [h for t in report(trace, "heaps")["traces"] for h in t["heaps"]]
+    ok(sum(h["live_bytes"] for h in heaps if not h["nested"]) == totals["leaked_bytes"], f"{name}: heaps sum up")
+    line = report(trace, "timeline")["timeline"]
+    ok(max(i["max_bytes"] for i in line["intervals"]) == totals["peak_bytes"] and
+       sum(i["allocations"] for i in line["intervals"]) == totals["allocations"] and
+       line["intervals"][-1]["end_bytes"] == totals["leaked_bytes"], f"{name}: timeline has the peak and the end")
+    life = report(trace, "lifetimes")["lifetimes"]
+    ok(sum(h["blocks"] for h in life["histogram"]) == totals["frees"], f"{name}: every freed block has a lifetime")
+    for view, key in (("leaks", "leaked_bytes"), ("hot", "allocations"), ("peak", "peak_bytes"),
+                      ("temporary", "temporary"), ("reallocs", "reallocs")):
+        document = report(trace, view)
+        ranked = [s[key] for s in document["sites"]]
+        ok(document["totals"] == totals and ranked == sorted(ranked, reverse=True) and
+           sum(ranked) == totals[key], f"{name}: view {view} is ranked and complete")
+    groups = report(trace, "--by", "module")["groups"]
+    ok(sum(g["allocations"] for g in groups) == totals["allocations"], f"{name}: groups by module sum up")
+
+
+def check_filters(trace):
+    everything = report(trace)["totals"]
+    small, large = report(trace, "--max-size", "64")["totals"], report(trace, "--min-size", "65")["totals"]
+    ok(small["allocations"] + large["allocations"] == everything["allocations"] and
+       small["leaked_bytes"] + large["leaked_bytes"] == everything["leaked_bytes"], "size filters split the blocks")
+    one = report(trace, "--function", "leak_ten")
+    ok(one["totals"]["leaked_bytes"] == 1045 and one["totals"]["allocations"] == 10 and
+       one["totals"]["peak_bytes"] == 1045, "--function chooses blocks, peak included", one["totals"])
+    short = report(trace, "--max-lifetime", "1us")["totals"]
+    long = report(trace, "--min-lifetime", "1001ns")["totals"]
+    ok(short["allocations"] + long["allocations"] == everything["allocations"] and short["leaked_blocks"] == 0,
+       "lifetime filters split the blocks", short, long)
+    early = report(trace, "--at", "0")["totals"]
+    ok(early["allocations"] <= everything["allocations"] and early["frees"] == 0, "--at 0: nothing has happened")
+    ok(report(trace, "--heap", "libc")["totals"] == everything, "--heap libc is everything here")
+    ok(report(trace, "--heap", "nothing")["totals"]["allocations"] == 0, "--heap of another name is nothing")
+    for bad in (["--min-size", "x"], ["--from", "no-such-marker"], ["--nonsense"], ["--by", "colour"], ["--limit", "0"]):
+        done = subprocess.run([VALTRACE, "report", *bad, trace], capture_output=True)
+        ok(done.returncode == 2 and done.stderr.count(b"\n") == 1 and done.stderr.startswith(b"valtrace: "),
+           f"{' '.join(bad)}: usage error in one line", done.stderr)
+
+
+def check_suppressions(folder, trace):
+    path = f"{folder}/s.txt"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("# known\nleak:leak_t*n\nleak:never_there\n")
+    before, after = report(trace)["totals"], report(trace, "--suppressions", path)
+    ok(before["leaked_bytes"] - after["totals"]["leaked_bytes"] == 1045, "a suppression takes its leaks away")
+    used = {s["pattern"]: s for s in after["suppressions"]}
+    ok(used["leak_t*n"]["used"] and used["leak_t*n"]["blocks"] == 10 and not used["never_there"]["used"],
+       "and says what it took", used)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        planted = check_planted(folder)
+        check_brute_force(planted, "planted")
+        check_views(planted, "planted")
+        check_filters(planted)
+        check_suppressions(folder, planted)
+        python = f"{folder}/python.vtr"
+        run(VALTRACE, "run", "-q", "-o", python, "--", "/usr/bin/python3", "-c",
+            "import json\nfor i in range(300): json.loads(json.dumps(list(range(200))))", env={"PYTHONMALLOC": "malloc"})
+        check_brute_force(python, "python3")
+        check_views(python, "python3")
+        both = report([planted, python])
+        ok(both["totals"]["allocations"] == report(planted)["totals"]["allocations"] +
+           report(python)["totals"]["allocations"], "two traces: allocations add up")
+        missing = subprocess.run([VALTRACE, "report", f"{folder}/none.vtr"], capture_output=True)
+        ok(missing.returncode == 3 and missing.stderr.count(b"\n") == 1, "no such trace: status 3, one line")
+    print(f"1..{COUNT[0]}")
+    return 1 if COUNT[1] else 0
+
+
+sys.exit(main())
