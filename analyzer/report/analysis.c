@@ -85,13 +85,20 @@ static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t co
 
 /* ---- passes ---- */
 
+static void announce(vt_model_t *model, uint32_t trace, vt_trace_heap_t const *heap) {
+  vt_model_announcement_t what = {.op = heap->op,
+                                  .heap = heap->heap,
+                                  .parent = heap->parent,
+                                  .kind = heap->kind,
+                                  .name = heap->name};
+  memcpy(what.uuid, heap->uuid, sizeof what.uuid);
+  vt_model_heap(model, trace, &what);
+}
+
 static void declare_heaps(vt_model_t *model, uint32_t trace, vt_reader_t const *reader) {
   size_t cnt;
   vt_trace_heap_t const *heaps = vt_reader_heaps(reader, &cnt);
-  for (size_t i = 0; i < cnt; i++)
-    if (heaps[i].op == VT_HEAP_CREATE || heaps[i].op == VT_HEAP_ATTACH)
-      vt_model_heap(model, trace, heaps[i].heap, heaps[i].kind, heaps[i].parent, heaps[i].uuid,
-                    heaps[i].name, strlen(heaps[i].name));
+  for (size_t i = 0; i < cnt; i++) announce(model, trace, &heaps[i]);
 }
 
 /* Times of all traces count from the start of the earliest one. */
