@@ -60,7 +60,8 @@ static void end_dead(collector_t *c) {
   vt_drain_full(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
-    if (image->ended) continue;
+    /* Of the first process `run` tells, with its wait status. */
+    if (image->ended || (image->first && !c->first_over)) continue;
     struct pollfd p = {.fd = image->pidfd, .events = POLLIN};
     int gone = image->pidfd < 0 ? kill(image->pid, 0) && errno == ESRCH : poll(&p, 1, 0) > 0;
     if (gone || (image->first && c->first_over))

@@ -168,7 +168,9 @@ static void put_counters(vt_image_t *image, vt_ring_image_t *slot) {
   vt_message_u64(&m, VT_COUNTER_MAX);
   for (uint64_t c = 1; c <= VT_COUNTER_MAX; c++) {
     vt_message_u64(&m, c);
-    vt_message_u64(&m, atomic_load_explicit(&slot->counters[c], memory_order_relaxed));
+    vt_message_u64(&m, c == VT_COUNTER_EVENTS
+                           ? image->packer.events
+                           : atomic_load_explicit(&slot->counters[c], memory_order_relaxed));
   }
   put_message(image, VT_CHUNK_COUNTERS, &m);
 }
@@ -194,11 +196,15 @@ void vt_image_flush(vt_image_t *image) {
 }
 
 static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {
+  if (image->stopped) put_process(image, tick, VT_PROCESS_STOPPED, image->stopped);
   if (wait_status >= 0 && WIFSIGNALED(wait_status))
     put_process(image, tick, VT_PROCESS_SIGNAL, (uint32_t)WTERMSIG(wait_status));
-  else if (!image->said_end)
+  else if (image->said_end)
+    return;
+  else if (wait_status >= 0)
+    put_process(image, tick, VT_PROCESS_EXIT, (uint32_t)WEXITSTATUS(wait_status));
+  else
     put_process(image, tick, VT_PROCESS_VANISHED, 0);
-  if (image->stopped) put_process(image, tick, VT_PROCESS_STOPPED, image->stopped);
 }
 
 void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t clock,

@@ -51,7 +51,7 @@ def storm_while(signo, back=None):
         seen["finished"] = finished(run)
         if back:
             os.kill(run.process.pid, back)
-    storm = " ".join(program("threads", "storm"))
+    storm = " ".join(program("threads", "storm", 30000))
     run = Run(["sh", "-c", f"echo ready; read x; exec {storm}"], "run", stdin=reader, live=live)
     os.close(reader)
     return run, seen
@@ -64,7 +64,7 @@ def check_neighbour(tap):
     stopped = [p[2] for p in trace.process if p[1] == "stopped"]
     lost = trace.lost + trace.counters.get("lost", 0)
     whole = vtr.Model(trace).event_count
-    tap.ok(stopped or lost or whole > 400000, "stopped collector: recording stopped with a mark, or is whole",
+    tap.ok(stopped or lost or whole > 600000, "stopped collector: recording stopped with a mark, or is whole",
            [trace.process, trace.counters, whole])
     run.remove()
     run, seen = storm_while(signal.SIGKILL)

@@ -11,7 +11,10 @@ def main():
     tap = Tap()
     for way in ("lowest", "std-closed", "reuse", "take-over", "close-all", "close-seen", "close-range"):
         check(tap, f"descriptors {way}", program("descriptors", way))
-    for way in ("strict", "filter", "as", "fsize", "fsize0", "nofile", "chdir"):
+    # strict mode forbids the system calls that get space in a file; the loss is counted
+    check(tap, "confined by strict", program("confine", "strict"), modes=["bare"], lost_allowed=True)
+    check(tap, "confined by strict", program("confine", "strict"), modes=["run"])
+    for way in ("filter", "as", "fsize", "fsize0", "nofile", "chdir"):
         check(tap, f"confined by {way}", program("confine", way))
     if os.getuid() == 0:
         for way in ("chroot", "setuid", "unshare"):

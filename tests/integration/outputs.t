@@ -35,10 +35,10 @@ def check_full(tap, mode, size):
     if not mounted:
         tap.skip(name, "cannot mount a tmpfs")
         return
-    plain = Run(program("threads", "storm"))
+    plain = Run(program("threads", "storm", 10000))
     env = {"VALTRACE_OUTPUT": f"{folder}/x.vtr"} if mode == "bare" else {}
     options = ["-o", f"{folder}/x.vtr"] if mode == "run" else []
-    run = Run(program("threads", "storm"), mode, env=env, options=options)
+    run = Run(program("threads", "storm", 10000), mode, env=env, options=options)
     tap.ok(not run.hung and (run.status, run.stdout) == (plain.status, plain.stdout), f"{name}: the program is unharmed",
            [run.status, run.stdout, run.stderr])
     try:

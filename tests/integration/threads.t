@@ -21,7 +21,7 @@ def bounded(threads):
 def main():
     tap = Tap()
     check(tap, "TLS destructors that allocate and free", program("threads", "destructors"))
-    check(tap, "5,000 short threads", program("threads", "short"), extra=bounded(1))
+    check(tap, "3,000 short threads", program("threads", "short"), extra=bounded(1))
     check(tap, "freed by another thread", program("threads", "cross"))
     check(tap, "16 KiB stacks", program("threads", "small-stack"))
     check(tap, "smallest signal stack", program("threads", "sigaltstack"))

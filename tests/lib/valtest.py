@@ -142,15 +142,16 @@ class Run:
         return [t for t in self.traces() if t.pid == pid][-1]
 
     def images(self):
-        """What the oracle saw, in the same order."""
+        """What the oracle saw of the program (not of valtrace itself), in the same order."""
         images = []
         for path in sorted(glob.glob(os.path.join(self.folder, "counts", "*")),
                            key=lambda p: [int(n) for n in os.path.basename(p).split(".")]):
             with open(path, "rb") as file:
                 data = file.read()
             _magic, pid, *counts = struct.unpack_from("<6Q", data)
-            if counts[0] or counts[1]:
-                images.append(Image(pid, data[48:].split(b"\0")[0].decode(), Counts(*counts)))
+            exe = data[48:].split(b"\0")[0].decode()
+            if (counts[0] or counts[1]) and exe != VALTRACE:
+                images.append(Image(pid, exe, Counts(*counts)))
         return images
 
     def remove(self):

@@ -57,7 +57,7 @@ static void filter(void) { /* kills the process for anything a plain allocating 
   struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) puts("no filter");
-  churn(50000);
+  churn(15000);
   pthread_t thread;
   for (int i = 0; i < 20; i++) {
     if (pthread_create(&thread, NULL, churn_thread, NULL)) break;
@@ -74,11 +74,11 @@ static void other_root(void) {
   if (!mkdtemp(folder) || chroot(folder) || chdir("/")) puts("no chroot");
   if (unlinkat(outside, folder + 1, AT_REMOVEDIR)) puts("not removed");
   close(outside);
-  churn(50000);
+  churn(15000);
 }
 static void other_user(void) {
   if (setgid(65534) || setuid(65534)) puts("no setuid");
-  churn(50000);
+  churn(15000);
   pid_t pid = fork();
   if (!pid) {
     churn(100);
@@ -88,7 +88,7 @@ static void other_user(void) {
 }
 static void other_namespaces(void) {
   if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC)) puts("no unshare");
-  churn(50000);
+  churn(15000);
   pid_t pid = fork();
   if (!pid) {
     churn(100);
@@ -109,7 +109,7 @@ static void little_memory(void) { /* the heap hits the limit and says so, nothin
     next = *(void **)list;
     free(list);
   }
-  churn(50000);
+  churn(15000);
 }
 
 int main(int argc, char **argv) {
@@ -130,7 +130,7 @@ int main(int argc, char **argv) {
     execv(argv[2], argv + 2);
     return 127;
   }
-  churn(100000);
+  churn(20000);
   if (strcmp(way, "fsize0")) printf("%s: done\n", way);
   return 0;
 }

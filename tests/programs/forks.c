@@ -29,7 +29,10 @@ static int status_of(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 static void *churn_on(void *arg) {
-  while (!stopping) churn(50);
+  while (!stopping) {
+    churn(50);
+    usleep(20);
+  }
   return arg;
 }
 static void say(char const *what, int status) {
@@ -90,8 +93,9 @@ static void way_vfork(void) {
 static void way_spawn(void) {
   char *argv[] = {(char *)self, (char *)"child", NULL};
   pid_t pid = 0;
-  say("posix_spawn", posix_spawn(&pid, self, NULL, NULL, argv, environ));
+  int error = posix_spawn(&pid, self, NULL, NULL, argv, environ);
   say("its status", status_of(pid));
+  say("posix_spawn", error);
   say("posix_spawn of nothing", posix_spawn(&pid, "/no/such", NULL, NULL, argv, environ));
 }
 static int shared_child(void *arg) {

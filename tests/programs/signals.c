@@ -8,7 +8,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define TICKS 2000
+#define TICKS 300
 static volatile sig_atomic_t ticks;
 static void *volatile sink;
 static sigjmp_buf out;

@@ -11,6 +11,7 @@
 
 static pthread_key_t key;
 static __thread char *own;
+static int rounds = 4000;
 
 static void churn(int n) {
   for (int i = 0; i < n; i++) {
@@ -45,7 +46,7 @@ static void *short_life(void *arg) {
   return arg;
 }
 static void way_short(void) {
-  for (int i = 0; i < 5000; i++) start(short_life, NULL, NULL);
+  for (int i = 0; i < 3000; i++) start(short_life, NULL, NULL);
 }
 
 static void *blocks[64];
@@ -100,7 +101,7 @@ static void way_sigaltstack(void) { /* raised outside malloc, so allocating is h
 
 static void *storm(void *arg) {
   void *kept[50] = {NULL};
-  for (int i = 0; i < 20000; i++) {
+  for (int i = 0; i < rounds; i++) {
     int at = (i * 7 + (int)(intptr_t)arg) % 50;
     free(kept[at]);
     kept[at] = malloc((size_t)(i % 1000 + 1));
@@ -141,6 +142,7 @@ static struct {
 
 int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IONBF, 0);
+  if (argc > 2) rounds = atoi(argv[2]);
   for (size_t i = 0; argc > 1 && i < sizeof ways / sizeof *ways; i++)
     if (!strcmp(argv[1], ways[i].name)) ways[i].way();
   printf("%s: done\n", argc > 1 ? argv[1] : "");

@@ -31,6 +31,7 @@ typedef struct {
 
 static fd_wksp_t *wksp;
 static journal_t *journal;
+static model_t model[1];
 
 static void set_state(slot_t *slot, ulong state) {
   __atomic_store_n(&slot->state, state, __ATOMIC_SEQ_CST);
@@ -164,12 +165,7 @@ static int kill_once(fd_rng_t *rng, ulong *held) {
   uint seed = fd_rng_uint(rng);
   pid_t pid = fork();
   if (pid < 0) return 0;
-  if (!pid) {
-    char name[] = "child";
-    char *arg[] = {name, NULL};
-    (void)arg;
-    child_run(seed);
-  }
+  if (!pid) child_run(seed);
   while (!__atomic_load_n(&journal->ready, __ATOMIC_ACQUIRE)) sched_yield();
   wait_ns(fd_rng_ulong_roll(rng, 100000UL));
   kill(pid, SIGKILL);
@@ -178,6 +174,79 @@ static int kill_once(fd_rng_t *rng, ulong *held) {
   *held += (ulong)(fd_wksp_owner(wksp) != ULONG_MAX);
   fd_wksp_tag(wksp, 1UL); /* recovers */
   return reset_check() && check();
+}
+
+/* Checkpoints and restores for ever. */
+static void ckpt_child(fd_wksp_t *w, char const *path, uint seed) {
+  __atomic_store_n(&journal->ready, 1UL, __ATOMIC_SEQ_CST);
+  for (;; seed++) {
+    unlink(path);
+    if (fd_wksp_checkpt(w, path, 0600UL, 1 + (int)(seed % 3U), NULL)) _exit(1);
+    for (int i = 0; i < 30; i++)
+      if (fd_wksp_restore(w, path, seed)) _exit(1);
+  }
+}
+
+/* Removes what killed checkpoints left under temporary names: 1 iff none of it could be taken for a
+   checkpoint and not be one. */
+static int ckpt_sweep(fd_wksp_t *w) {
+  char name[64];
+  char cmd[160];
+  int good = 1;
+  snprintf(cmd, sizeof(cmd), "ls -A '%s' | grep tmp$", test_dir);
+  FILE *list = popen(cmd, "r");
+  while (list && fscanf(list, "%63s", name) == 1) {
+    char const *path = test_path(name);
+    if (!fd_wksp_preview(path, NULL))
+      good &= !fd_wksp_restore(w, path, 1U) && model_agrees(model, w);
+    unlink(path);
+  }
+  if (list) pclose(list);
+  return good;
+}
+
+/* One process killed while it checkpoints or restores: the workspace is whole or empty, the file
+   whole or not there. */
+static int ckpt_kill_once(fd_wksp_t *w, fd_rng_t *rng, ulong *emptied) {
+  static char path[96];
+  static char good[96];
+  snprintf(path, sizeof(path), "%s/path", test_dir);
+  snprintf(good, sizeof(good), "%s/good", test_dir);
+  journal->ready = 0UL;
+  uint seed = fd_rng_uint(rng);
+  pid_t pid = fork();
+  if (pid < 0) return 0;
+  if (!pid) ckpt_child(w, path, seed);
+  while (!__atomic_load_n(&journal->ready, __ATOMIC_ACQUIRE)) sched_yield();
+  wait_ns(fd_rng_ulong_roll(rng, 3000000UL));
+  kill(pid, SIGKILL);
+  int status;
+  if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status)) return 0;
+  fd_wksp_usage_t usage;
+  fd_wksp_usage(w, NULL, 0UL, &usage); /* recovers */
+  int empty = usage.free_cnt == usage.total_cnt;
+  if (fd_wksp_verify(w) || !(empty || model_agrees(model, w))) return 0;
+  *emptied += (ulong)empty;
+  if (!access(path, F_OK) && (fd_wksp_restore(w, path, 1U) || !model_agrees(model, w))) return 0;
+  return ckpt_sweep(w) && !fd_wksp_restore(w, good, 2U) && model_agrees(model, w);
+}
+
+static void test_ckpt_kill(fd_rng_t *rng, ulong cnt) {
+  fd_wksp_t *w = test_wksp(64UL, 200000UL);
+  model_init(model, w);
+  for (ulong i = 0UL; i < 20UL; i++) {
+    ulong lo, hi;
+    fd_wksp_alloc_at_least(w, 1UL << i % 9UL, 1UL + fd_rng_ulong_roll(rng, 9000UL), 1UL + i, &lo,
+                           &hi);
+    fd_wksp_memset(w, lo, (int)i);
+    model_insert(model, (model_alloc_t){lo, hi, 1UL + i, (int)i});
+  }
+  fd_wksp_checkpt(w, test_path("good"), 0600UL, 0, NULL);
+  ulong emptied = 0UL;
+  ulong n = 0UL;
+  while (n < cnt && ckpt_kill_once(w, rng, &emptied)) n++;
+  printf("# %lu kills, %lu of them in a restore\n", n, emptied);
+  is_ulong(n, cnt, "checkpoints and restores are all or nothing");
 }
 
 int main(void) {
@@ -197,5 +266,6 @@ int main(void) {
          journal->op_cnt);
   is_ulong(n, cnt, "the workspace verifies and agrees with the journal after each kill");
   ok(held > 0UL, "some kills hit the owner of the lock");
+  test_ckpt_kill(rng, cnt / 3UL);
   return test_halt();
 }

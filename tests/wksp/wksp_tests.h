@@ -43,7 +43,7 @@ __attribute__((unused)) static int test_halt(void) {
 
 /* A path in the test's folder; valid until the next but one call. */
 __attribute__((unused)) static char const *test_path(char const *name) {
-  static char path[2][96];
+  static char path[2][136];
   static int turn;
   char *p = path[turn ^= 1];
   snprintf(p, sizeof(path[0]), "%s/%s", test_dir, name);

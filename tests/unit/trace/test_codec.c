@@ -1,0 +1,140 @@
+/* Packed events and stack nodes: random ones come back the same, and no damaged payload makes the
+   decoder leave its input or its output (run under SAN=address to see that). */
+#include "analyzer/trace/codec.h"
+#include "analyzer/trace/trie.h"
+#include "tests/unit/tap.h"
+#include "tests/unit/trace/random_events.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define SHIFT 5
+
+static vt_codec_t *codec;
+
+static vt_event_t *make_events(size_t cnt) {
+  vt_event_t *events = malloc(cnt * sizeof *events);
+  random_source_t source = {.top = 0x555500001000, .time = 1000000, .tid = 7, .stacks = 5000};
+  for (size_t i = 0; i < cnt; i++) events[i] = random_event(&source);
+  return events;
+}
+
+/* same compares what was decoded with what went in, whose time is kept in units. */
+static int same(vt_event_t e, vt_event_t const *decoded) {
+  e.time = e.time >> SHIFT << SHIFT;
+  return !memcmp(&e, decoded, sizeof e);
+}
+
+static void round_trip(size_t cnt) {
+  vt_event_t *events = make_events(cnt), *out = calloc(cnt, sizeof *out);
+  vt_bytes_t b = {0};
+  size_t good = 0;
+  vt_codec_encode(codec, events, cnt, SHIFT, &b);
+  int complete = vt_codec_count(b.data, b.sz) == cnt &&
+                 vt_codec_decode(codec, b.data, b.sz, SHIFT, out) == cnt;
+  while (good < cnt && same(events[good], &out[good])) good++;
+  ok(complete && good == cnt, "%zu events come back (%zu bytes)", cnt, b.sz);
+  vt_bytes_free(&b);
+  free(events);
+  free(out);
+}
+
+/* decode_copy decodes an exact-size copy, so that a sanitizer sees every step beyond it. Returns the
+   number of events, which must not exceed what the payload says. */
+static size_t decode_copy(uint8_t const *p, size_t sz) {
+  uint8_t *copy = malloc(sz ? sz : 1);
+  memcpy(copy, p, sz);
+  uint32_t cnt = vt_codec_count(copy, sz);
+  vt_event_t *out = malloc((cnt ? cnt : 1) * sizeof *out);
+  size_t got = vt_codec_decode(codec, copy, sz, SHIFT, out);
+  free(out);
+  free(copy);
+  return got <= cnt ? got : SIZE_MAX;
+}
+
+static void truncated(void) {
+  vt_event_t *events = make_events(400);
+  vt_bytes_t b = {0};
+  size_t whole = 0, beyond = 0;
+  vt_codec_encode(codec, events, 400, SHIFT, &b);
+  for (size_t sz = 0; sz < b.sz; sz++) {
+    size_t got = decode_copy(b.data, sz);
+    whole += got == 400;
+    beyond += got == SIZE_MAX;
+  }
+  is_ulong(whole + beyond, 0, "a payload cut at any byte is never taken for whole");
+  vt_bytes_free(&b);
+  free(events);
+}
+
+static void damaged(unsigned rounds) {
+  vt_event_t *events = make_events(300);
+  vt_bytes_t b = {0};
+  size_t beyond = 0;
+  vt_codec_encode(codec, events, 300, SHIFT, &b);
+  uint8_t *copy = malloc(b.sz);
+  for (unsigned i = 0; i < rounds; i++) {
+    memcpy(copy, b.data, b.sz);
+    for (uint32_t k = 1 + roll(4); k--;) copy[roll((uint32_t)b.sz)] ^= (uint8_t)(1u << roll(8));
+    if (!roll(3)) vt_store32(copy + 24 + 16 * roll(4) + 4 * roll(4), (uint32_t)random_u64());
+    beyond += decode_copy(copy, b.sz) == SIZE_MAX;
+  }
+  is_ulong(beyond, 0, "flipped bits and absurd lengths stay within bounds");
+  free(copy);
+  vt_bytes_free(&b);
+  free(events);
+}
+
+static void trie_round_trip(void) {
+  vt_trie_t a, b;
+  vt_bytes_t first = {0}, second = {0};
+  vt_trie_init(&a);
+  vt_trie_init(&b);
+  uint32_t node = vt_trie_child(&a, 0, 3);
+  for (int i = 0; i < 20000; i++) {
+    if (i == 9000) vt_trie_encode(&a, 1, &first);
+    if (!roll(5)) node = 1 + roll(a.cnt - 1);
+    node = vt_trie_child(&a, node, 0x7f0000000000 + random_u64() % 5000);
+  }
+  uint32_t split = 1 + vt_load32(first.data + 4);
+  vt_trie_encode(&a, split, &second);
+  ok(!vt_trie_decode(&b, first.data, first.sz) && !vt_trie_decode(&b, second.data, second.sz),
+     "stack nodes in two chunks are accepted");
+  ok(a.cnt == b.cnt && !memcmp(a.pc, b.pc, a.cnt * sizeof *a.pc) &&
+         !memcmp(a.parent, b.parent, a.cnt * sizeof *a.parent),
+     "the %u nodes come back", a.cnt);
+  ok(vt_trie_decode(&b, first.data, first.sz) < 0, "nodes that are known already are refused");
+  size_t accepted = 0;
+  for (size_t sz = 0; sz < first.sz; sz += 1 + roll(50)) {
+    uint8_t *copy = malloc(sz ? sz : 1);
+    vt_trie_t c;
+    vt_trie_init(&c);
+    memcpy(copy, first.data, sz);
+    accepted += !vt_trie_decode(&c, copy, sz);
+    for (uint32_t n = 1; n < c.cnt; n++) accepted += c.parent[n] >= n;
+    vt_trie_fini(&c);
+    free(copy);
+  }
+  is_ulong(accepted, 0, "cut node lists are refused, no parent is a later node");
+  vt_bytes_free(&first);
+  vt_bytes_free(&second);
+  vt_trie_fini(&a);
+  vt_trie_fini(&b);
+}
+
+int main(int argc, char **argv) {
+  random_state = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL) * 2 + 1;
+  printf("# seed %llu\n", (unsigned long long)random_state);
+  codec = vt_codec_new();
+  round_trip(1);
+  round_trip(2);
+  round_trip(100);
+  round_trip(VT_CODEC_EVENTS);
+  round_trip(100000);
+  truncated();
+  damaged(4000);
+  trie_round_trip();
+  vt_codec_delete(codec);
+  return done_testing();
+}
