@@ -253,6 +253,17 @@ static void make_sites(vt_analysis_t *analysis, int keep_allocators) {
 
 /* ---- interface ---- */
 
+static int skip_events(void *context, vt_event_t const *events, size_t cnt) {
+  (void)context, (void)events, (void)cnt;
+  return 0;
+}
+
+/* What must be known before the events, heaps and markers, a raw trace has among them. */
+static void read_ahead(vt_reader_t *reader) {
+  if (vt_reader_info(reader)->raw)
+    vt_reader_run(reader, &(vt_reader_sink_t){.events = skip_events});
+}
+
 int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
                      vt_analysis_options_t const *options, vt_error_t *error, int *usage) {
   *analysis = (vt_analysis_t){0};
@@ -264,6 +275,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
     vt_reader_t *reader = vt_reader_open(paths[analysis->trace_cnt], error);
     if (!reader) return -1;
     analysis->readers[analysis->trace_cnt] = reader;
+    read_ahead(reader);
   }
   choice_t choice = {.analysis = analysis, .filter = &options->filter};
   int result = run_passes(analysis, options, &choice, error, usage);
