@@ -155,8 +155,8 @@ fd_groove_data_alloc( fd_groove_data_t * d, ulong align, ulong sz, ulong tag, in
   ulong                  off = fd_ulong_align_dn( obj, FD_GROOVE_BLOCK_ALIGN );
   fd_groove_data_hdr_t * hdr = (fd_groove_data_hdr_t *)gv_ptr( d, off );
   gv_poke( &hdr->info, tag );
-  gv_store( &hdr->bits, fd_groove_data_hdr( FD_GROOVE_DATA_HDR_TYPE_ALLOC, obj - off, szc, align, sz,
-                                            tag ).bits ); /* read by a free, maybe a wrong one */
+  gv_store( &hdr->bits, fd_groove_data_hdr( FD_GROOVE_DATA_HDR_TYPE_ALLOC, obj - off, szc, align,
+                                            sz, tag ).bits ); /* read by a free, if a wrong one */
   if( opt_err ) *opt_err = FD_GROOVE_SUCCESS;
   vt_block_alloc( d->shdata, heap_block( d, (ulong)hdr + start ), sz, align, tag );
   return (void *)( (ulong)hdr + start );
@@ -178,7 +178,8 @@ free_superblock( fd_groove_data_t * d, ulong off, fd_groove_data_hdr_t hdr ) {
   ulong idx      = fd_groove_data_hdr_idx( hdr );
   ulong data_off = offsetof( fd_groove_volume_t, data ) + FD_GROOVE_BLOCK_FOOTPRINT;
   ulong in_vol   = off % FD_GROOVE_VOLUME_FOOTPRINT;
-  if( szc >= FD_GROOVE_DATA_SZC_CNT || idx >= (ulong)fd_groove_data_szc_cfg[szc].obj_cnt ) return 0UL;
+  if( szc >= FD_GROOVE_DATA_SZC_CNT ) return 0UL;
+  if( idx >= (ulong)fd_groove_data_szc_cfg[szc].obj_cnt ) return 0UL;
   if( in_vol < data_off + idx * gv_szc_sz( szc ) ||
       in_vol + gv_szc_sz( szc ) > FD_GROOVE_VOLUME_FOOTPRINT ) return 0UL;
   ulong sb_off = off - idx * gv_szc_sz( szc ) - FD_GROOVE_BLOCK_FOOTPRINT;
@@ -192,8 +193,8 @@ free_superblock( fd_groove_data_t * d, ulong off, fd_groove_data_hdr_t hdr ) {
   return sb_off;
 }
 
-/* The swap of the header decides which of several frees of one object is the right one: from then on
-   the object is the caller's alone, and its superblock cannot go away before the object is put. */
+/* The swap of the header decides which of several frees of one object is the right one: from then
+   on the object is the caller's alone, and its superblock stays until the object is put back. */
 int
 fd_groove_data_private_free( fd_groove_data_t * d, void * obj, ulong exp_type ) {
   if( FD_UNLIKELY( !d ) ) return free_fail( FD_GROOVE_ERR_INVAL, "NULL join" );

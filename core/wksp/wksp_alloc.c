@@ -197,6 +197,8 @@ ulong wksp_part_free(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i) {
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   ulong prev = fd_wksp_private_pinfo_idx(rec->prev_cidx);
   ulong next = fd_wksp_private_pinfo_idx(rec->next_cidx);
+  __builtin_prefetch((void const *)((ulong)pinfo + prev * sizeof(*pinfo)));
+  __builtin_prefetch((void const *)((ulong)pinfo + next * sizeof(*pinfo)));
   int err = wksp_used_treap_unlink(i, wksp, pinfo);
   if (!err && is_free_part(wksp, pinfo, prev)) {
     err = wksp_free_treap_unlink(prev, wksp, pinfo);
