@@ -8,6 +8,7 @@
 #include "analyzer/cli/error.h"
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/program.h"
+#include "analyzer/trace/writer.h"
 #include "core/trace/name.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -127,10 +129,17 @@ static int shim_path(char *out, size_t cap) {
   return -1;
 }
 
+/* absolute_pattern makes the pattern independent of the folders programs change to; percent signs in
+   the name of this one are doubled. */
 static int absolute_pattern(char *out, size_t cap, char const *pattern) {
   char cwd[PATH_MAX] = "";
+  size_t n = 0;
   if (pattern[0] != '/' && !getcwd(cwd, sizeof cwd)) return -1;
-  return snprintf(out, cap, "%s%s%s", cwd, cwd[0] ? "/" : "", pattern) < (int)cap ? 0 : -1;
+  for (char const *p = cwd; *p && n + 3 < cap; p++) {
+    if (*p == '%') out[n++] = '%';
+    out[n++] = *p;
+  }
+  return snprintf(out + n, cap - n, "%s%s", cwd[0] ? "/" : "", pattern) < (int)(cap - n) ? 0 : -1;
 }
 
 /* set_environment tells the shim what to do. */
@@ -242,6 +251,16 @@ static void finish(options_t const *o, int control, vt_collector_order_t const *
   print_problems(s, program, explained);
 }
 
+/* output_possible makes the pattern's folder, when it is known before a process has a number. */
+static int output_possible(char const *pattern) {
+  vt_error_t error;
+  char const *name = strrchr(pattern, '/');
+  if (memchr(pattern, '%', (size_t)(name - pattern)) || !vt_writer_prepare(pattern, &error))
+    return 1;
+  vt_error_print(&error);
+  return 0;
+}
+
 static int failed(char const *what, int error) {
   vt_error_say(what, strerror(error), "nothing was started");
   return VT_EXIT_RUN_FAILED;
@@ -274,9 +293,10 @@ int vt_cmd_run(int argc, char **argv) {
   argv += optind;
   if (shim_path(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
   if (absolute_pattern(pattern, sizeof pattern, o.output)) return failed(o.output, ENAMETOOLONG);
+  if (!output_possible(pattern)) return VT_EXIT_RUN_FAILED;
   int error = vt_ring_make(&ring);
   if (error) return failed("shared memory for the recording", -error);
-  vt_collector_options_t options = {.pattern = pattern, .symbols = !o.no_symbols};
+  vt_collector_options_t options = {.pattern = pattern, .symbols = !o.no_symbols, .children = !o.no_children};
   block_signals(&before);
   int control = start_collector(&ring, &options);
   if (control < 0) return failed("the collector", errno);
@@ -286,6 +306,7 @@ int vt_cmd_run(int argc, char **argv) {
   if (pid < 0) return failed("fork", errno);
   if (pid == 0) return cannot_start(argv[0], error);
   if (obstacle) vt_error_say(argv[0], obstacle, "its children may be");
+  close(ring.fd); /* whoever holds it is served: see vt_ring_users */
   vt_collector_order_t order = {.first_pid = pid};
   (void)!send(control, &order, sizeof order, MSG_NOSIGNAL);
   order.wait_status = status = follow(pid);

@@ -23,6 +23,7 @@ static command_t const commands[] = {
     {"dump", vt_cmd_dump, "print the events of a trace in order"},
     {"check", vt_cmd_check, "verify the integrity of a trace"},
     {"pack", vt_cmd_pack, "compress a trace recorded with LD_PRELOAD and embed symbols"},
+    {"import", vt_cmd_import, "make a trace from a backtracing-valloc text log"},
 };
 #define COMMAND_CNT (sizeof commands / sizeof commands[0])
 

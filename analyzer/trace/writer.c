@@ -50,6 +50,18 @@ vt_writer_t *vt_writer_open(char const *path, vt_error_t *error) {
   return w;
 }
 
+int vt_writer_prepare(char const *path, vt_error_t *error) {
+  char *folder = vt_mem_copy(path, strlen(path));
+  char *slash = strrchr(folder, '/');
+  make_parents(path);
+  if (slash) slash[slash == folder] = '\0';
+  int failed = access(slash ? folder : ".", W_OK | X_OK);
+  if (failed)
+    vt_error_set(error, path, strerror(errno), "name a file that can be created with -o");
+  free(folder);
+  return failed;
+}
+
 vt_writer_t *vt_writer_append(char const *path, uint32_t sequence, vt_error_t *error) {
   struct stat st;
   int fd = open(path, O_RDWR | O_CLOEXEC);

@@ -18,6 +18,10 @@ typedef struct vt_writer vt_writer_t;
    Returns NULL and *error on failure. The descriptor is close-on-exec. */
 vt_writer_t *vt_writer_open(char const *path, vt_error_t *error);
 
+/* vt_writer_prepare makes the folder of `path` and tells whether files can be created in it. Returns 0,
+   or -1 and *error. */
+int vt_writer_prepare(char const *path, vt_error_t *error);
+
 /* vt_writer_append opens a finished trace to add chunks, numbered from `sequence` on. */
 vt_writer_t *vt_writer_append(char const *path, uint32_t sequence, vt_error_t *error);
 
