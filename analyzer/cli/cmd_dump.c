@@ -145,6 +145,7 @@ static int on_events(void *context, vt_event_t const *events, size_t cnt) {
 
 static void on_heap_op(void *context, vt_trace_heap_op_t const *op) {
   static char const *const names[] = {"?", "reset", "tag_free", "restore"};
+  if (op->op == VT_HEAP_OP_GONE) return;
   char const *name = names[op->op <= VT_HEAP_OP_RESTORE ? op->op : 0];
   dump_t *d = context;
   if (d->json)

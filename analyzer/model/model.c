@@ -16,7 +16,7 @@
 /* ---- set-up ---- */
 
 static uint32_t new_heap(vt_model_t *model, uint32_t trace, uint32_t kind) {
-  vt_model_heap_t heap = {.kind = kind, .trace = trace};
+  vt_model_heap_t heap = {.kind = kind, .trace = trace, .parent = VT_MODEL_NO_HEAP};
   vt_blocks_t blocks;
   vt_blocks_init(&blocks);
   VT_PUSH(model->heaps, heap);
@@ -114,18 +114,39 @@ static uint32_t heap_by_uuid(vt_model_t const *model, uint8_t const uuid[16]) {
   return NO_INDEX;
 }
 
-void vt_model_heap(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t kind, uint32_t parent,
-                   uint8_t const uuid[16], char const *name, size_t name_sz) {
-  if (!heap || heap >= HEAP_NUMBER_MAX) return;
-  local_heap_t *local = local_heap(&model->traces[trace], heap);
-  if (local->heap == NO_INDEX) local->heap = heap_by_uuid(model, uuid);
-  if (local->heap == NO_INDEX) local->heap = new_heap(model, trace, kind);
-  vt_model_heap_t *global = &model->heaps[local->heap];
-  global->kind = kind;
-  global->nested |= parent != 0;
-  memcpy(global->uuid, uuid, 16);
-  if (global->name) return;
-  global->name = vt_mem_copy(name, name_sz);
+/* Has the trace announced this heap, under whatever number, and not left it since? */
+static int is_in_use(trace_t const *trace, uint32_t heap) {
+  for (size_t i = 1; i < trace->heaps_cnt; i++)
+    if (trace->heaps[i].heap == heap && trace->heaps[i].in_use) return 1;
+  return 0;
+}
+
+static uint32_t declare_heap(vt_model_t *model, uint32_t trace,
+                             vt_model_announcement_t const *what) {
+  local_heap_t *local = local_heap(&model->traces[trace], what->heap);
+  if (local->heap == NO_INDEX) local->heap = heap_by_uuid(model, what->uuid);
+  if (local->heap == NO_INDEX) local->heap = new_heap(model, trace, what->kind);
+  return local->heap;
+}
+
+void vt_model_heap(vt_model_t *model, uint32_t trace_number, vt_model_announcement_t const *what) {
+  if (!what->heap || what->heap >= HEAP_NUMBER_MAX) return;
+  trace_t *trace = &model->traces[trace_number];
+  uint32_t number = declare_heap(model, trace_number, what);
+  vt_model_heap_t *heap = &model->heaps[number];
+  int begins = what->op == VT_HEAP_CREATE || what->op == VT_HEAP_ATTACH;
+  if (what->op == VT_HEAP_ATTACH && !is_in_use(trace, number)) heap->shared = 1;
+  trace->heaps[what->heap].in_use = (uint32_t)begins;
+  if (!begins) return;
+  heap->kind = what->kind;
+  memcpy(heap->uuid, what->uuid, sizeof heap->uuid);
+  if (what->parent) {
+    heap->nested = 1;
+    if (what->parent < trace->heaps_cnt) heap->parent = trace->heaps[what->parent].heap;
+  }
+  if (heap->name && (!what->name[0] || !what->parent)) return;
+  free(heap->name);
+  heap->name = vt_mem_copy(what->name, strlen(what->name));
 }
 
 static uint32_t add_thread(vt_model_t *model, uint32_t trace_number, uint32_t index) {
@@ -333,6 +354,13 @@ void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uin
 
 /* ---- events ---- */
 
+/* The one tag of all blocks, for heaps that have one. */
+static void note_tag(vt_model_heap_t *heap, uint64_t tag) {
+  if (heap->tags_differ || heap->tag == tag) return;
+  heap->tags_differ = heap->tag != 0;
+  heap->tag = heap->tag ? 0 : tag;
+}
+
 static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t number,
                      vt_event_t const *event, vt_block_t block, uint32_t stack) {
   vt_model_thread_t *thread = &model->threads[block.thread];
@@ -341,6 +369,7 @@ static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t 
   block.cell = cell_of(model, trace, number, stack, &block);
   if (__builtin_expect(model->early.cnt != 0, 0) && vt_order_freed_early(model, heap, &block))
     return;
+  if (__builtin_expect(number != 0, 0)) note_tag(&model->heaps[heap], event->tag);
   vt_blocks_t *blocks = &model->blocks[heap];
   vt_block_t *slot = vt_blocks_find(blocks, block.address);
   if (__builtin_expect(slot->cell != 0, 0)) {
@@ -496,23 +525,47 @@ void vt_model_events(vt_model_t *model, uint32_t trace_number, vt_event_t const 
   if (cnt) model->totals.end_time_ns = time;
 }
 
-void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap_number, uint32_t op,
-                      uint64_t tag, uint64_t time_ns) {
-  uint64_t time = time_ns + model->traces[trace].shift_ns;
-  uint32_t heap = heap_number ? heap_of(model, trace, heap_number) : NO_INDEX;
-  if (heap == NO_INDEX || time >= model->options.to_ns) return;
+/* Frees the blocks of one heap, all or those with the tag. */
+static void free_blocks(vt_model_t *model, uint32_t heap, int by_tag, uint64_t tag, uint64_t time) {
+  vt_order_settle(model, heap);
   vt_blocks_t old = model->blocks[heap];
+  if (!old.used) return;
   vt_blocks_init(&model->blocks[heap]);
   for (size_t i = 0; i <= old.mask; i++) {
     if (!old.slots[i].cell) continue;
     uint64_t block_tag = old.tags ? old.tags[i] : 0;
-    if (op == VT_HEAP_OP_TAG_FREE && block_tag != tag) {
+    if (by_tag && block_tag != tag) {
       vt_block_t *slot = vt_blocks_find(&model->blocks[heap], old.slots[i].address);
       vt_blocks_insert(&model->blocks[heap], slot, old.slots[i], block_tag);
     } else
       vt_model_end(model, heap, &old.slots[i], NO_THREAD, time, 1);
   }
   vt_blocks_fini(&old);
+}
+
+/* Is it, or what it lies in, nested in `outer`? Chains of parents from a damaged trace may be
+   circles. */
+static int lies_in(vt_model_t const *model, uint32_t heap, uint32_t outer) {
+  for (unsigned depth = 0; heap != VT_MODEL_NO_HEAP && depth < 8; depth++) {
+    if (heap == outer) return 1;
+    heap = model->heaps[heap].parent;
+  }
+  return 0;
+}
+
+void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap_number, uint32_t op,
+                      uint64_t tag, uint64_t time_ns) {
+  uint64_t time = time_ns + model->traces[trace].shift_ns;
+  uint32_t heap = heap_number ? heap_of(model, trace, heap_number) : NO_INDEX;
+  if (heap == NO_INDEX || time >= model->options.to_ns) return;
+  int by_tag = op == VT_HEAP_OP_TAG_FREE;
+  for (uint32_t i = 0; i < model->heaps_cnt; i++) {
+    if (i != heap &&
+        (!lies_in(model, i, heap) || (by_tag && model->heaps[i].kind != VT_HEAP_KIND_ALLOC)))
+      continue;
+    free_blocks(model, i, by_tag, tag, time);
+    if (op == VT_HEAP_OP_RESTORE) model->heaps[i].shared = 1;
+  }
 }
 
 /* ---- the end ---- */

@@ -65,10 +65,17 @@ typedef struct {
   uint32_t kind;  /* vt_heap_kind_t; 0: the heap of the process */
   uint32_t trace; /* that declared it first */
   uint32_t nested;
+  uint32_t
+      parent; /* index of the heap it is nested in, when that is known; else VT_MODEL_NO_HEAP */
+  uint32_t shared; /* it has blocks that were allocated unseen: before this recording, by others */
   uint8_t uuid[16];
   char *name;
+  uint64_t tag; /* of its blocks; 0: none or several */
+  uint32_t tags_differ;
+  uint64_t unseen_frees; /* of blocks that were allocated unseen */
   uint64_t live_bytes, live_blocks, allocations, frees;
 } vt_model_heap_t;
+#define VT_MODEL_NO_HEAP UINT32_MAX
 
 /* A size class or a moment; see vt_model_sizes and vt_model_timeline. */
 typedef struct {
@@ -112,17 +119,27 @@ void vt_model_delete(vt_model_t *model);
    Returns its number: 0, 1, … */
 uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns);
 
-/* Says what number `heap` in the trace means. Heaps of equal, non-zero uuid are one heap, also
-   between traces. parent: number of the heap it is nested in, 0 for none. Number 0 is taken: it is
-   the process's own heap. A heap that has events without this is an unnamed custom one. */
-void vt_model_heap(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t kind, uint32_t parent,
-                   uint8_t const uuid[16], char const *name, size_t name_sz);
+/* Says what a number in the trace means, before all events. Heaps of equal, non-zero uuid are one
+   heap, also between traces. One that was attached by a trace that had not created it and not left
+   it since has blocks allocated unseen; a free of an unknown block is no error there. Number 0 is
+   taken: it is the process's own heap. A heap that has events without this is an unnamed custom
+   one. Call for all announcements of a trace in order of time. */
+typedef struct {
+  uint32_t op;     /* vt_heap_event_t */
+  uint32_t heap;   /* number in the trace */
+  uint32_t parent; /* number of the heap it is nested in, 0 for none */
+  uint32_t kind;   /* vt_heap_kind_t */
+  uint8_t uuid[16];
+  char const *name;
+} vt_model_announcement_t;
+void vt_model_heap(vt_model_t *model, uint32_t trace, vt_model_announcement_t const *heap);
 
 /* Folds in events of one trace. Times (shifted) must not decrease from call to call. */
 void vt_model_events(vt_model_t *model, uint32_t trace, vt_event_t const *events, size_t cnt);
 
-/* Frees everything in a heap (VT_HEAP_OP_RESET, _RESTORE) or the blocks with a tag (_TAG_FREE), as
-   done by no thread in particular. */
+/* Frees everything in a heap (VT_HEAP_OP_RESET, _RESTORE, _GONE) or the blocks with a tag
+   (_TAG_FREE), as done by no thread in particular; also in the heaps nested in it (a tag: in those
+   of fd_alloc, whose blocks have the tag of the memory they lie in). */
 void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t op, uint64_t tag,
                       uint64_t time_ns);
 

@@ -86,13 +86,20 @@ static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t co
 
 /* ---- passes ---- */
 
+static void announce(vt_model_t *model, uint32_t trace, vt_trace_heap_t const *heap) {
+  vt_model_announcement_t what = {.op = heap->op,
+                                  .heap = heap->heap,
+                                  .parent = heap->parent,
+                                  .kind = heap->kind,
+                                  .name = heap->name};
+  memcpy(what.uuid, heap->uuid, sizeof what.uuid);
+  vt_model_heap(model, trace, &what);
+}
+
 static void declare_heaps(vt_model_t *model, uint32_t trace, vt_reader_t const *reader) {
   size_t cnt;
   vt_trace_heap_t const *heaps = vt_reader_heaps(reader, &cnt);
-  for (size_t i = 0; i < cnt; i++)
-    if (heaps[i].op == VT_HEAP_CREATE || heaps[i].op == VT_HEAP_ATTACH)
-      vt_model_heap(model, trace, heaps[i].heap, heaps[i].kind, heaps[i].parent, heaps[i].uuid,
-                    heaps[i].name, strlen(heaps[i].name));
+  for (size_t i = 0; i < cnt; i++) announce(model, trace, &heaps[i]);
 }
 
 /* Times of all traces count from the start of the earliest one. */
@@ -272,6 +279,17 @@ static void make_sites(vt_analysis_t *analysis, int keep_allocators) {
 
 /* ---- interface ---- */
 
+static int skip_events(void *context, vt_event_t const *events, size_t cnt) {
+  (void)context, (void)events, (void)cnt;
+  return 0;
+}
+
+/* What must be known before the events, heaps and markers, a raw trace has among them. */
+static void read_ahead(vt_reader_t *reader) {
+  if (vt_reader_info(reader)->raw)
+    vt_reader_run(reader, &(vt_reader_sink_t){.events = skip_events});
+}
+
 int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
                      vt_analysis_options_t const *options, vt_error_t *error, int *usage) {
   *analysis = (vt_analysis_t){0};
@@ -283,6 +301,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
     vt_reader_t *reader = vt_reader_open(paths[analysis->trace_cnt], error);
     if (!reader) return -1;
     analysis->readers[analysis->trace_cnt] = reader;
+    read_ahead(reader);
   }
   choice_t choice = {.analysis = analysis, .filter = &options->filter};
   int result = run_passes(analysis, options, &choice, error, usage);

@@ -1,6 +1,6 @@
-/* The writing half of the codec (see fd_checkpt.h and chunk.h).  All output goes through put(), which
-   knows the two media; compression always goes to a buffer of its own first, so what is written does
-   not depend on the room left and both media get the same bytes. */
+/* The writing half of the codec (see fd_checkpt.h and chunk.h).  All output goes through put(),
+   which knows the two media; compression always goes to a buffer of its own first, so what is
+   written does not depend on the room left and both media get the same bytes. */
 
 #include "chunk.h"
 
@@ -162,7 +162,8 @@ static int append(fd_checkpt_t * ckpt, void const * buf, ulong sz, ulong max) {
     err = put(ckpt, buf, sz, FD_CHECKPT_ERR_IO);
   } else {
     for (ulong off = 0UL; !err && off < sz; off += FD_CHECKPT_PRIVATE_CHUNK_MAX) {
-      err = put_lz4(ckpt, (uchar const *)buf + off, fd_ulong_min(sz - off, FD_CHECKPT_PRIVATE_CHUNK_MAX));
+      err = put_lz4(ckpt, (uchar const *)buf + off,
+                    fd_ulong_min(sz - off, FD_CHECKPT_PRIVATE_CHUNK_MAX));
     }
   }
   return err ? fail(ckpt, err) : FD_CHECKPT_SUCCESS;

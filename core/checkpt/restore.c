@@ -72,8 +72,8 @@ void * fd_restore_fini(fd_restore_t * restore) {
 static int get(fd_restore_t * restore, void * dst, ulong sz) {
   restore->off += sz;
   if (!fd_restore_is_mmio(restore)) {
-    int err = fd_io_buffered_read(restore->fd, dst, sz, restore->buf, restore->buf_sz, &restore->buf_lo,
-                                  &restore->buf_ready);
+    int err = fd_io_buffered_read(restore->fd, dst, sz, restore->buf, restore->buf_sz,
+                                  &restore->buf_lo, &restore->buf_ready);
     return err ? FD_CHECKPT_ERR_IO : FD_CHECKPT_SUCCESS;
   }
   if (sz > restore->buf_ready) return FD_CHECKPT_ERR_IO;
@@ -91,8 +91,10 @@ static int get_header(fd_restore_t * restore, uint * code, uint * check) {
   *code = *check = 0U;
   int err = get(restore, byte, 1UL);
   if (err) return err;
-  if (*code & 1U) err = get(restore, byte + 1, *code & 2U ? 2UL : 1UL);
-  else if (*code) err = FD_CHECKPT_ERR_COMP;
+  if (*code & 1U)
+    err = get(restore, byte + 1, *code & 2U ? 2UL : 1UL);
+  else if (*code)
+    err = FD_CHECKPT_ERR_COMP;
   return err ? err : get(restore, check, CHUNK_CHECK_SZ);
 }
 
@@ -165,7 +167,8 @@ static int extract(fd_restore_t * restore, void * buf, ulong sz, ulong max) {
     err = get(restore, buf, sz);
   } else {
     for (ulong off = 0UL; !err && off < sz; off += FD_CHECKPT_PRIVATE_CHUNK_MAX) {
-      err = get_lz4(restore, (uchar *)buf + off, fd_ulong_min(sz - off, FD_CHECKPT_PRIVATE_CHUNK_MAX));
+      err = get_lz4(restore, (uchar *)buf + off,
+                    fd_ulong_min(sz - off, FD_CHECKPT_PRIVATE_CHUNK_MAX));
     }
   }
   return err ? fail(restore, err) : FD_CHECKPT_SUCCESS;

@@ -68,5 +68,6 @@ char const * fd_shmem_lg_page_sz_to_cstr(int lg_page_sz) {
 }
 
 char const * fd_shmem_page_sz_to_cstr(ulong page_sz) {
-  return fd_shmem_is_page_sz(page_sz) ? fd_shmem_lg_page_sz_to_cstr(fd_ulong_find_msb(page_sz)) : "unknown";
+  return fd_shmem_is_page_sz(page_sz) ? fd_shmem_lg_page_sz_to_cstr(fd_ulong_find_msb(page_sz))
+                                      : "unknown";
 }

@@ -1,6 +1,6 @@
 /* Named regions as files.  They live under the configured base directory or, where that does not
-   exist or cannot be written, under one fixed substitute; looking up always tries both, so processes
-   that differ in rights find each other's regions. */
+   exist or cannot be written, under one fixed substitute; looking up always tries both, so
+   processes that differ in rights find each other's regions. */
 
 #include "shmem_private.h"
 
@@ -15,15 +15,16 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define DEFAULT_BASE "/mnt/.fd"
+#define DEFAULT_BASE    "/mnt/.fd"
 #define SUBSTITUTE_BASE "/dev/shm/.fd"
-#define HUGETLBFS_TYPE (0x958458f6L)
-#define PATH_SZ (1280UL)
+#define HUGETLBFS_TYPE  (0x958458f6L)
+#define PATH_SZ         (1280UL)
 
 static char base_path[1024] = DEFAULT_BASE;
 
 void fd_shmem_private_boot(int * pargc, char *** pargv) {
-  char const * path = fd_env_strip_cmdline_cstr(pargc, pargv, "--shmem-path", "FD_SHMEM_PATH", DEFAULT_BASE);
+  char const * path =
+      fd_env_strip_cmdline_cstr(pargc, pargv, "--shmem-path", "FD_SHMEM_PATH", DEFAULT_BASE);
   if (!path[0] || strlen(path) >= sizeof(base_path)) FD_LOG_ERR(("bad --shmem-path"));
   fd_cstr_ncpy(base_path, path, sizeof(base_path));
 }
@@ -33,7 +34,8 @@ void fd_shmem_private_halt(void) { fd_cstr_ncpy(base_path, DEFAULT_BASE, sizeof(
 static char const * base_dir(int substitute) { return substitute ? SUBSTITUTE_BASE : base_path; }
 
 static char * dir_of(char * path, int substitute, ulong page_sz) {
-  return fd_cstr_printf(path, PATH_SZ, NULL, "%s/.%s", base_dir(substitute), fd_shmem_page_sz_to_cstr(page_sz));
+  return fd_cstr_printf(path, PATH_SZ, NULL, "%s/.%s", base_dir(substitute),
+                        fd_shmem_page_sz_to_cstr(page_sz));
 }
 
 static char * path_of(char * path, int substitute, char const * name, ulong page_sz) {
@@ -62,8 +64,8 @@ static int make_dir(char const * path, int shared) {
   return 0;
 }
 
-/* Makes <base>/.<size>/.  The default base is not created: on most hosts that would be a disk, and the
-   substitute is memory. */
+/* Makes <base>/.<size>/.  The default base is not created: on most hosts that would be a disk, and
+   the substitute is memory. */
 static int make_dirs(int substitute, ulong page_sz) {
   char path[PATH_SZ];
   if (substitute || strcmp(base_path, DEFAULT_BASE)) {
@@ -76,7 +78,8 @@ static int make_dirs(int substitute, ulong page_sz) {
 
 static int exists(char const * name, ulong page_sz) {
   char path[PATH_SZ];
-  return !access(path_of(path, 0, name, page_sz), F_OK) || !access(path_of(path, 1, name, page_sz), F_OK);
+  return !access(path_of(path, 0, name, page_sz), F_OK) ||
+         !access(path_of(path, 1, name, page_sz), F_OK);
 }
 
 static void note_stand_in(int fd, ulong page_sz) {
@@ -108,15 +111,16 @@ static int create_file(char const * name, ulong page_sz, ulong mode, char * path
   for (int substitute = 0; substitute < 2; substitute++) {
     err = make_dirs(substitute, page_sz);
     if (err) continue;
-    int fd = open(path_of(path, substitute, name, page_sz), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+    int fd = open(path_of(path, substitute, name, page_sz), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+                  (mode_t)mode);
     return fd < 0 ? -errno : fd;
   }
   return -err;
 }
 
 /* The size in bytes, 0 (logs) for bad arguments. */
-static ulong check_region(char const * name, ulong page_sz, ulong sub_cnt, ulong const * sub_page_cnt,
-                          ulong const * sub_cpu_idx, ulong mode) {
+static ulong check_region(char const * name, ulong page_sz, ulong sub_cnt,
+                          ulong const * sub_page_cnt, ulong const * sub_cpu_idx, ulong mode) {
   if (!fd_shmem_name_len(name) || mode != (ulong)(mode_t)mode) {
     FD_LOG_WARNING(("bad name or mode"));
     return 0UL;
@@ -124,8 +128,8 @@ static ulong check_region(char const * name, ulong page_sz, ulong sub_cnt, ulong
   return page_sz * fd_shmem_private_check_multi(page_sz, sub_cnt, sub_page_cnt, sub_cpu_idx);
 }
 
-int fd_shmem_create_multi(char const * name, ulong page_sz, ulong sub_cnt, ulong const * sub_page_cnt,
-                          ulong const * sub_cpu_idx, ulong mode) {
+int fd_shmem_create_multi(char const * name, ulong page_sz, ulong sub_cnt,
+                          ulong const * sub_page_cnt, ulong const * sub_cpu_idx, ulong mode) {
   char path[PATH_SZ];
   ulong sz = check_region(name, page_sz, sub_cnt, sub_page_cnt, sub_cpu_idx, mode);
   if (!sz) return EINVAL;
@@ -141,8 +145,8 @@ int fd_shmem_create_multi(char const * name, ulong page_sz, ulong sub_cnt, ulong
   return err;
 }
 
-int fd_shmem_update_multi(char const * name, ulong page_sz, ulong sub_cnt, ulong const * sub_page_cnt,
-                          ulong const * sub_cpu_idx, ulong mode) {
+int fd_shmem_update_multi(char const * name, ulong page_sz, ulong sub_cnt,
+                          ulong const * sub_page_cnt, ulong const * sub_cpu_idx, ulong mode) {
   ulong old_sz, sz = check_region(name, page_sz, sub_cnt, sub_page_cnt, sub_cpu_idx, mode);
   if (!sz) return EINVAL;
   int fd = fd_shmem_private_open(name, page_sz, O_RDWR, &old_sz);
@@ -169,7 +173,8 @@ int fd_shmem_unlink(char const * name, ulong page_sz) {
 }
 
 int fd_shmem_info(char const * name, ulong page_sz, fd_shmem_info_t * opt_info) {
-  static ulong const probe[3] = {FD_SHMEM_GIGANTIC_PAGE_SZ, FD_SHMEM_HUGE_PAGE_SZ, FD_SHMEM_NORMAL_PAGE_SZ};
+  static ulong const probe[3] = {FD_SHMEM_GIGANTIC_PAGE_SZ, FD_SHMEM_HUGE_PAGE_SZ,
+                                 FD_SHMEM_NORMAL_PAGE_SZ};
   int fd = -ENOENT;
   ulong sz = 0UL;
   if (!fd_shmem_name_len(name) || (page_sz && !fd_shmem_is_page_sz(page_sz))) {

@@ -1,7 +1,7 @@
-/* The table of joins: a dense array under one recursive mutex, which is held while a join's function
-   runs so that everyone else sees the region either joined or not.  That function may join other
-   regions; joining its own is recognized by ref_cnt -1.  Entries are found by value only, so stale
-   handles are harmless. */
+/* The table of joins: a dense array under one recursive mutex, which is held while a join's
+   function runs so that everyone else sees the region either joined or not.  That function may join
+   other regions; joining its own is recognized by ref_cnt -1.  Entries are found by value only, so
+   stale handles are harmless. */
 
 #include "shmem_private.h"
 
@@ -32,7 +32,8 @@ static fd_shmem_join_info_t * find_name(char const * name) {
   fd_shmem_join_info_t key;
   set_name(&key, name);
   for (ulong i = 0UL; i < table_cnt; i++) {
-    if (table[i].hash == key.hash && fd_memeq(table[i].name, key.name, FD_SHMEM_NAME_MAX)) return &table[i];
+    if (table[i].hash == key.hash && fd_memeq(table[i].name, key.name, FD_SHMEM_NAME_MAX))
+      return &table[i];
   }
   return NULL;
 }
@@ -130,8 +131,10 @@ void * fd_shmem_join(char const * name, int mode, int dump, fd_shmem_joinleave_f
   if (e && e->ref_cnt < 0L) {
     FD_LOG_WARNING(("region \"%s\" is joined by its own join function", name));
   } else {
-    if (e) e->ref_cnt++;
-    else e = first_join(name, mode, dump, func, context);
+    if (e)
+      e->ref_cnt++;
+    else
+      e = first_join(name, mode, dump, func, context);
     if (e) join = e->join;
     if (e && opt_info) *opt_info = *e;
   }
@@ -201,12 +204,15 @@ int fd_shmem_join_query_by_addr(void const * addr, ulong sz, fd_shmem_join_info_
 /* What is wrong with the arguments of an anonymous join, NULL if nothing; caller has the lock. */
 static char const * anonymous_fault(fd_shmem_join_info_t const * e) {
   ulong sz;
-  if (e->mode != FD_SHMEM_JOIN_MODE_READ_ONLY && e->mode != FD_SHMEM_JOIN_MODE_READ_WRITE) return "bad mode";
+  if (e->mode != FD_SHMEM_JOIN_MODE_READ_ONLY && e->mode != FD_SHMEM_JOIN_MODE_READ_WRITE)
+    return "bad mode";
   if (!fd_shmem_is_page_sz(e->page_sz) || !e->page_cnt) return "bad page size or count";
   if (__builtin_mul_overflow(e->page_sz, e->page_cnt, &sz)) return "too many pages";
-  if (!e->join || !e->shmem || !fd_ulong_is_aligned((ulong)e->shmem, e->page_sz)) return "bad memory or join";
+  if (!e->join || !e->shmem || !fd_ulong_is_aligned((ulong)e->shmem, e->page_sz))
+    return "bad memory or join";
   if ((ulong)e->shmem + (sz - 1UL) < (ulong)e->shmem) return "too many pages";
-  if (find_name(e->name) || find_join(e->join) || find_addr((ulong)e->shmem, sz)) return "already joined";
+  if (find_name(e->name) || find_join(e->join) || find_addr((ulong)e->shmem, sz))
+    return "already joined";
   return table_cnt >= FD_SHMEM_JOIN_MAX ? "too many joins" : NULL;
 }
 

@@ -1,6 +1,6 @@
-/* Topology and placement.  The topology is read once from sysfs; nodes without cpus are not counted,
-   so every counted node has a cpu and every cpu a node.  A host without that information is one
-   node. */
+/* Topology and placement.  The topology is read once from sysfs; nodes without cpus are not
+   counted, so every counted node has a cpu and every cpu a node.  A host without that information
+   is one node. */
 
 #include "shmem_private.h"
 
@@ -144,8 +144,9 @@ static int on_node(uchar const * mem, ulong page_sz, ulong page_cnt, ulong os_no
 
 int fd_shmem_numa_validate(void const * mem, ulong page_sz, ulong page_cnt, ulong cpu_idx) {
   ulong sz;
-  if (!mem || !fd_shmem_is_page_sz(page_sz) || !fd_ulong_is_aligned((ulong)mem, page_sz) || !page_cnt ||
-      cpu_idx >= fd_shmem_cpu_cnt() || __builtin_mul_overflow(page_sz, page_cnt, &sz)) {
+  if (!mem || !fd_shmem_is_page_sz(page_sz) || !fd_ulong_is_aligned((ulong)mem, page_sz) ||
+      !page_cnt || cpu_idx >= fd_shmem_cpu_cnt() ||
+      __builtin_mul_overflow(page_sz, page_cnt, &sz)) {
     FD_LOG_WARNING(("bad arguments"));
     return EINVAL;
   }

@@ -1,6 +1,6 @@
 /* The tile threads.  Each has a mailbox whose state word goes IDLE -> CLAIMED (an exec_new won the
-   tile) -> EXEC -> DONE -> IDLE; the publishing store into EXEC hands the task over and the one into
-   DONE hands its results back. */
+   tile) -> EXEC -> DONE -> IDLE; the publishing store into EXEC hands the task over and the one
+   into DONE hands its results back. */
 
 #include "tile_cpus.h"
 
@@ -94,9 +94,8 @@ static void settle(ulong idx) {
     FD_LOG_WARNING(("tile %lu is not bound to cpu %lu (%s)", idx, cpu, strerrordesc_np(errno)));
   }
   if (setpriority(PRIO_PROCESS, (id_t)fd_log_tid(), -19)) {
-    FD_ONCE_BEGIN {
-      FD_LOG_WARNING(("no right to raise the priority of tiles"));
-    } FD_ONCE_END;
+    FD_ONCE_BEGIN { FD_LOG_WARNING(("no right to raise the priority of tiles")); }
+    FD_ONCE_END;
   }
 }
 
@@ -149,7 +148,9 @@ ulong fd_tile_exec_idx(fd_tile_exec_t const * exec) { return exec->idx; }
 fd_tile_task_t fd_tile_exec_task(fd_tile_exec_t const * exec) { return exec->task; }
 int fd_tile_exec_argc(fd_tile_exec_t const * exec) { return exec->argc; }
 char ** fd_tile_exec_argv(fd_tile_exec_t const * exec) { return exec->argv; }
-int fd_tile_exec_done(fd_tile_exec_t const * exec) { return fd_wait_word(&exec->state) == STATE_DONE; }
+int fd_tile_exec_done(fd_tile_exec_t const * exec) {
+  return fd_wait_word(&exec->state) == STATE_DONE;
+}
 
 static int add_tls(struct dl_phdr_info * info, size_t sz, void * arg) {
   (void)sz;
@@ -159,7 +160,8 @@ static int add_tls(struct dl_phdr_info * info, size_t sz, void * arg) {
   return 0;
 }
 
-/* glibc carves static thread-local storage and the thread's own data out of the stack it allocates. */
+/* glibc carves static thread-local storage and the thread's own data out of the stack it allocates.
+ */
 static ulong thread_stack_sz(void) {
   ulong sz = FD_TILE_PRIVATE_STACK_SZ + 65536UL;
   dl_iterate_phdr(add_tls, &sz);

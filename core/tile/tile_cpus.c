@@ -31,7 +31,7 @@ static void add(cpu_list_t * list, ulong cpu) {
 /* Decimal digits only; the fault is set if there are none. */
 static ulong number(cpu_list_t * list, char const ** p) {
   char * end;
-  if (!isdigit((uchar)**p)) {
+  if (!isdigit((uchar) * *p)) {
     list->fault = "malformed list";
     return 0UL;
   }
@@ -45,7 +45,8 @@ static void add_with_siblings(cpu_list_t * list, ulong cpu) {
   char path[96], text[256] = "";
   ulong sibling[64];
   add(list, cpu);
-  fd_cstr_printf(path, sizeof(path), NULL, "/sys/devices/system/cpu/cpu%lu/topology/thread_siblings_list", cpu);
+  fd_cstr_printf(path, sizeof(path), NULL,
+                 "/sys/devices/system/cpu/cpu%lu/topology/thread_siblings_list", cpu);
   FILE * file = fopen(path, "re");
   if (!file) return;
   if (!fgets(text, sizeof(text), file)) text[0] = '\0';
@@ -71,7 +72,7 @@ static void add_range(cpu_list_t * list, char const ** p, ulong lo) {
 static void add_item(cpu_list_t * list, char const ** p) {
   if (**p == 'f') {
     *p += 1;
-    ulong cnt = isdigit((uchar)**p) ? number(list, p) : 1UL;
+    ulong cnt = isdigit((uchar) * *p) ? number(list, p) : 1UL;
     if (!cnt || cnt > FD_TILE_MAX) list->fault = "bad number of floating tiles";
     for (; cnt && !list->fault; cnt--) add(list, FD_TILE_CPU_FLOATING);
     return;

@@ -1,7 +1,7 @@
-/* Thread pools.  Every tile has one worker slot, in static memory because a dispatcher may still look
-   at it when the worker's stack is gone.  A slot's state goes FREE -> IDLE <-> EXEC -> HALT -> FREE;
-   publishing EXEC hands a task over, publishing IDLE hands its results back.  Map/reduce dispatches
-   down a binary tree, so its latency grows with the logarithm of the thread count. */
+/* Thread pools.  Every tile has one worker slot, in static memory because a dispatcher may still
+   look at it when the worker's stack is gone.  A slot's state goes FREE -> IDLE <-> EXEC -> HALT ->
+   FREE; publishing EXEC hands a task over, publishing IDLE hands its results back.  Map/reduce
+   dispatches down a binary tree, so its latency grows with the logarithm of the thread count. */
 
 #include "fd/util/tpool/fd_tpool.h"
 
@@ -109,9 +109,12 @@ fd_tpool_t * fd_tpool_worker_push(fd_tpool_t * tpool, ulong tile_idx) {
 
 fd_tpool_t * fd_tpool_worker_pop(fd_tpool_t * tpool) {
   char const * fault = NULL;
-  if (!tpool) fault = "NULL tpool";
-  else if (tpool->worker_cnt < 2UL) fault = "no worker to pop";
-  else if (!fd_tpool_worker_idle(tpool, tpool->worker_cnt - 1UL)) fault = "worker is busy";
+  if (!tpool)
+    fault = "NULL tpool";
+  else if (tpool->worker_cnt < 2UL)
+    fault = "no worker to pop";
+  else if (!fd_tpool_worker_idle(tpool, tpool->worker_cnt - 1UL))
+    fault = "worker is busy";
   if (fault) {
     FD_LOG_WARNING(("%s", fault));
     return NULL;
@@ -134,8 +137,8 @@ int fd_tpool_worker_idle(fd_tpool_t const * tpool, ulong worker_idx) {
   return worker_idx && fd_wait_word(&tpool->worker[worker_idx]->state) == STATE_IDLE;
 }
 
-void fd_tpool_private_exec(fd_tpool_t * tpool, ulong worker_idx, fd_tpool_task_v2_t task, ulong arg_cnt,
-                           ulong const * arg) {
+void fd_tpool_private_exec(fd_tpool_t * tpool, ulong worker_idx, fd_tpool_task_v2_t task,
+                           ulong arg_cnt, ulong const * arg) {
   slot_t * s = tpool->worker[worker_idx];
   s->task = task;
   s->arg_cnt = arg_cnt;
@@ -153,14 +156,20 @@ void fd_tpool_wait(fd_tpool_t const * tpool, ulong worker_idx) {
 static void run_v1(fd_tpool_t * tpool, ulong worker_idx, ulong arg_cnt, ulong const * a) {
   fd_tpool_task_t task = (fd_tpool_task_t)a[0];
   (void)tpool, (void)worker_idx, (void)arg_cnt;
-  task((void *)a[1], a[2], a[3], (void *)a[4], (void *)a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12]);
+  task((void *)a[1], a[2], a[3], (void *)a[4], (void *)a[5], a[6], a[7], a[8], a[9], a[10], a[11],
+       a[12]);
 }
 
 void fd_tpool_exec(fd_tpool_t * tpool, ulong worker_idx, fd_tpool_task_t task, void * task_tpool,
                    ulong t0, ulong t1, void * args, void * reduce, ulong stride, ulong l0, ulong l1,
                    ulong m0, ulong m1, ulong n0, ulong n1) {
-  ulong const a[13] = {(ulong)task, (ulong)task_tpool, t0, t1, (ulong)args, (ulong)reduce, stride,
-                       l0,          l1,                m0, m1, n0,          n1};
+  ulong const a[13] = {(ulong)task, (ulong)task_tpool,
+                       t0,          t1,
+                       (ulong)args, (ulong)reduce,
+                       stride,      l0,
+                       l1,          m0,
+                       m1,          n0,
+                       n1};
   fd_tpool_private_exec(tpool, worker_idx, run_v1, 13UL, a);
 }
 
@@ -169,8 +178,9 @@ void fd_tpool_private_run(fd_tpool_task_v2_t op, fd_tpool_t * tpool, ulong t0, u
   op(tpool, t0, arg_cnt, arg);
 }
 
-struct fd_tpool_private_split fd_tpool_private_split(fd_tpool_t * tpool, ulong t0, fd_tpool_task_v2_t op,
-                                                     ulong arg_cnt, ulong const * arg, ulong partial) {
+struct fd_tpool_private_split fd_tpool_private_split(fd_tpool_t * tpool, ulong t0,
+                                                     fd_tpool_task_v2_t op, ulong arg_cnt,
+                                                     ulong const * arg, ulong partial) {
   ulong half[FD_TPOOL_TASK_ARG_MAX];
   struct fd_tpool_private_split split;
   ulong t1 = arg[0];

@@ -1,5 +1,5 @@
-/* fd_tpool_exec_all_*: one job description on the caller's stack, shared by all its threads, and per
-   style the function that tells a thread which calls are its. */
+/* fd_tpool_exec_all_*: one job description on the caller's stack, shared by all its threads, and
+   per style the function that tells a thread which calls are its. */
 
 #include "fd/util/tpool/fd_tpool.h"
 
@@ -17,8 +17,8 @@ typedef struct {
 } job_t;
 
 static void call(job_t * job, ulong t, ulong m0, ulong m1) {
-  job->task(job->tpool, job->t0, job->t1, job->args, job->reduce, job->stride, job->l0, job->l1, m0, m1, t,
-            t + 1UL);
+  job->task(job->tpool, job->t0, job->t1, job->args, job->reduce, job->stride, job->l0, job->l1, m0,
+            m1, t, t + 1UL);
 }
 
 static void rrobin(fd_tpool_t * tpool, ulong t, ulong arg_cnt, ulong const * arg) {
@@ -73,12 +73,12 @@ static void exec_all(fd_tpool_t * tpool, fd_tpool_task_v2_t style, job_t * job) 
   for (ulong t = job->t0 + 1UL; t < job->t1; t++) fd_tpool_wait(tpool, t);
 }
 
-#define EXEC_ALL(style)                                                                             \
-  void fd_tpool_exec_all_##style(fd_tpool_t * tpool, ulong t0, ulong t1, fd_tpool_task_t task,      \
-                                 void * task_tpool, void * args, void * reduce, ulong stride,       \
-                                 ulong l0, ulong l1) {                                              \
-    job_t job = {task, task_tpool, t0, t1, args, reduce, stride, l0, l1, 0UL};                      \
-    exec_all(tpool, style, &job);                                                                   \
+#define EXEC_ALL(style)                                                                        \
+  void fd_tpool_exec_all_##style(fd_tpool_t * tpool, ulong t0, ulong t1, fd_tpool_task_t task, \
+                                 void * task_tpool, void * args, void * reduce, ulong stride,  \
+                                 ulong l0, ulong l1) {                                         \
+    job_t job = {task, task_tpool, t0, t1, args, reduce, stride, l0, l1, 0UL};                 \
+    exec_all(tpool, style, &job);                                                              \
   }
 EXEC_ALL(rrobin)
 EXEC_ALL(block)

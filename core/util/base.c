@@ -53,8 +53,8 @@ static inline ulong xxh_stripes(ulong seed, uchar const ** _p, ulong sz) {
     a3 = xxh_round(a3, FD_LOAD(ulong, p + 24));
   }
   *_p = p;
-  ulong hash = fd_ulong_rotate_left(a0, 1) + fd_ulong_rotate_left(a1, 7) + fd_ulong_rotate_left(a2, 12) +
-               fd_ulong_rotate_left(a3, 18);
+  ulong hash = fd_ulong_rotate_left(a0, 1) + fd_ulong_rotate_left(a1, 7) +
+               fd_ulong_rotate_left(a2, 12) + fd_ulong_rotate_left(a3, 18);
   return xxh_merge(xxh_merge(xxh_merge(xxh_merge(hash, a0), a1), a2), a3);
 }
 

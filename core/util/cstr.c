@@ -20,7 +20,9 @@ uchar fd_cstr_to_uchar(char const * cstr) { return (uchar)fd_cstr_to_ulong(cstr)
 ushort fd_cstr_to_ushort(char const * cstr) { return (ushort)fd_cstr_to_ulong(cstr); }
 uint fd_cstr_to_uint(char const * cstr) { return (uint)fd_cstr_to_ulong(cstr); }
 float fd_cstr_to_float(char const * cstr) { return cstr ? strtof(cstr, NULL) : 0.f; }
+#if FD_HAS_DOUBLE
 double fd_cstr_to_double(char const * cstr) { return cstr ? strtod(cstr, NULL) : 0.; }
+#endif
 ulong fd_cstr_to_ulong_octal(char const * cstr) { return cstr ? strtoul(cstr, NULL, 8) : 0UL; }
 
 /* One number of a sequence; NULL if there is none, else what follows it. */
@@ -150,6 +152,7 @@ char * fd_cstr_append_uint_as_text(char * p, char ws, char pm, uint x, ulong n) 
   return fd_cstr_append_ulong_as_text(p, ws, pm, (ulong)x, n);
 }
 
+#if FD_HAS_INT128
 char * fd_cstr_append_uint128_as_text(char * p, char ws, char pm, uint128 x, ulong n) {
   char * q = p + n;
   do {
@@ -160,6 +163,7 @@ char * fd_cstr_append_uint128_as_text(char * p, char ws, char pm, uint128 x, ulo
   pad(p, q, ws, pm);
   return p + n;
 }
+#endif
 
 char * fd_cstr_append_ulong_as_hex(char * p, char ws, ulong x, ulong n) {
   char * q = p + n;

@@ -22,16 +22,17 @@ static char const * strip_pairs(int * pargc, char *** pargv, char const * key) {
   return val;
 }
 
-static char const * find_option(int * pargc, char *** pargv, char const * key, char const * env_key) {
+static char const * find_option(int * pargc, char *** pargv, char const * key,
+                                char const * env_key) {
   char const * val = strip_pairs(pargc, pargv, key);
   return val || !env_key || !env_key[0] ? val : getenv(env_key);
 }
 
-#define STRIP_CMDLINE(T, what)                                                                      \
-  T fd_env_strip_cmdline_##what(int * pargc, char *** pargv, char const * key,                      \
-                                char const * env_key, T def) {                                      \
-    char const * val = find_option(pargc, pargv, key, env_key);                                     \
-    return val ? fd_cstr_to_##what(val) : def;                                                      \
+#define STRIP_CMDLINE(T, what)                                                 \
+  T fd_env_strip_cmdline_##what(int * pargc, char *** pargv, char const * key, \
+                                char const * env_key, T def) {                 \
+    char const * val = find_option(pargc, pargv, key, env_key);                \
+    return val ? fd_cstr_to_##what(val) : def;                                 \
   }
 STRIP_CMDLINE(char const *, cstr)
 STRIP_CMDLINE(char, char)
@@ -44,7 +45,9 @@ STRIP_CMDLINE(ushort, ushort)
 STRIP_CMDLINE(uint, uint)
 STRIP_CMDLINE(ulong, ulong)
 STRIP_CMDLINE(float, float)
+#if FD_HAS_DOUBLE
 STRIP_CMDLINE(double, double)
+#endif
 
 int fd_env_strip_cmdline_contains(int * pargc, char *** pargv, char const * key) {
   if (!pargc || !pargv || !*pargv || !key) return 0;

@@ -1,5 +1,5 @@
-/* Blocking file I/O with one return convention: 0, negative at end of file, positive errno.  Buffered
-   streams bypass their buffer for requests that would fill it anyway. */
+/* Blocking file I/O with one return convention: 0, negative at end of file, positive errno.
+   Buffered streams bypass their buffer for requests that would fill it anyway. */
 
 #include "fd/util/io/fd_io.h"
 
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define IO_EOF (-1)
+#define IO_EOF   (-1)
 #define CALL_MAX (1UL << 30) /* read(2) and write(2) move less than 2 GiB at a time */
 
 /* What to do about a failed call: 0 try again, else the error to return. */

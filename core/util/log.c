@@ -1,6 +1,7 @@
 /* Delivery of log messages: thresholds, suppression of repeats, the two streams, and what ends the
    program.  A message is formatted in a per-thread buffer and handed to the system in one call, so
-   threads need no lock among each other; the log file is buffered by stdio, which locks per call. */
+   threads need no lock among each other; the log file is buffered by stdio, which locks per call.
+ */
 
 #include "log_private.h"
 
@@ -16,12 +17,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MSG_MAX (16384UL)            /* longer messages are cut */
+#define MSG_MAX     (16384UL)          /* longer messages are cut */
 #define LINE_MAX_SZ (MSG_MAX + 1024UL) /* with decoration */
-#define NS_PER_MS (1000000L)
+#define NS_PER_MS   (1000000L)
 
-fd_log_config_t fd_log_private_config = {
-    .dedup = 1, .backtrace = 1, .level_logfile = 1, .level_stderr = 2, .level_flush = 3, .level_core = 5};
+fd_log_config_t fd_log_private_config = {.dedup = 1,
+                                         .backtrace = 1,
+                                         .level_logfile = 1,
+                                         .level_stderr = 2,
+                                         .level_flush = 3,
+                                         .level_core = 5};
 
 char const fd_log_build_info[] = "compiler " __VERSION__
 #ifdef __OPTIMIZE__
@@ -36,8 +41,10 @@ static char logfile_path[1024];
 static FD_TL char msg_buf[MSG_MAX];
 static FD_TL char line_buf[LINE_MAX_SZ];
 
-static char const * const level_name[8] = {"DEBUG", "INFO", "NOTICE", "WARNING", "ERR", "CRIT", "ALERT", "EMERG"};
-static char const * const level_color[8] = {"", "", "\033[32m", "\033[93m", "\033[31m", "\033[91m", "\033[91m", "\033[91m"};
+static char const * const level_name[8] = {"DEBUG", "INFO", "NOTICE", "WARNING",
+                                           "ERR",   "CRIT", "ALERT",  "EMERG"};
+static char const * const level_color[8] = {"",         "",         "\033[32m", "\033[93m",
+                                            "\033[31m", "\033[91m", "\033[91m", "\033[91m"};
 
 int fd_log_colorize(void) { return fd_log_private_config.colorize; }
 int fd_log_level_logfile(void) { return fd_log_private_config.level_logfile; }
@@ -75,8 +82,8 @@ static char * append_hex_row(char * p, uchar const * mem, ulong off, ulong cnt) 
 char const * fd_log_private_hexdump(char const * tag, void const * mem, ulong sz) {
   ulong shown = mem ? fd_ulong_min(sz, 2048UL) : 0UL;
   ulong len;
-  fd_cstr_printf(msg_buf, 1024UL, &len, "HEXDUMP \"%s\" (%lu bytes at %p%s)", tag ? tag : "", sz, mem,
-                 shown < sz ? ", cut" : "");
+  fd_cstr_printf(msg_buf, 1024UL, &len, "HEXDUMP \"%s\" (%lu bytes at %p%s)", tag ? tag : "", sz,
+                 mem, shown < sz ? ", cut" : "");
   char * p = msg_buf + len;
   for (ulong off = 0UL; off < shown; off += 16UL) {
     p = append_hex_row(p, (uchar const *)mem, off, fd_ulong_min(shown - off, 16UL));
@@ -91,8 +98,9 @@ void fd_log_private_stdout(char const * fmt, ...) {
   va_start(args, fmt);
   int len = vsnprintf(msg_buf, MSG_MAX, fmt, args);
   va_end(args);
-  if (len > 0) fd_io_write(STDOUT_FILENO, msg_buf, fd_ulong_min((ulong)len, MSG_MAX - 1UL),
-                           fd_ulong_min((ulong)len, MSG_MAX - 1UL), &put);
+  if (len > 0)
+    fd_io_write(STDOUT_FILENO, msg_buf, fd_ulong_min((ulong)len, MSG_MAX - 1UL),
+                fd_ulong_min((ulong)len, MSG_MAX - 1UL), &put);
 }
 
 static char const * base_name(char const * path) {
@@ -106,9 +114,9 @@ static void to_stderr(int level, long now, char const * file, int line, char con
   ulong len, put;
   fd_log_wallclock_cstr(now, when);
   when[25] = '\0'; /* month to microseconds will do */
-  fd_cstr_printf(line_buf, LINE_MAX_SZ, &len, "%s%-7s%s %s %-4s %s(%d): %s\n", color ? level_color[level] : "",
-                 level_name[level], color ? "\033[0m" : "", when + 5, fd_log_thread(), base_name(file),
-                 line, msg);
+  fd_cstr_printf(line_buf, LINE_MAX_SZ, &len, "%s%-7s%s %s %-4s %s(%d): %s\n",
+                 color ? level_color[level] : "", level_name[level], color ? "\033[0m" : "",
+                 when + 5, fd_log_thread(), base_name(file), line, msg);
   fd_io_write(STDERR_FILENO, line_buf, len, len, &put);
 }
 
@@ -118,22 +126,23 @@ static void to_logfile(int level, long now, char const * file, int line, char co
   ulong len;
   fd_cstr_printf(line_buf, LINE_MAX_SZ, &len, "%s %-7s %s:%s %s:%s %lu:%lu %s %s(%d)[%s]: %s\n",
                  fd_log_wallclock_cstr(now, when), level_name[level], fd_log_app(), fd_log_group(),
-                 fd_log_host(), fd_log_cpu(), fd_log_group_id(), fd_log_tid(), fd_log_thread(), file,
-                 line, func, msg);
+                 fd_log_host(), fd_log_cpu(), fd_log_group_id(), fd_log_tid(), fd_log_thread(),
+                 file, line, func, msg);
   fwrite(line_buf, 1UL, len, logfile);
   if (level >= fd_log_private_config.level_flush) fflush(logfile);
 }
 
 static void deliver(int level, long now, char const * file, int line, char const * func,
                     char const * msg) {
-  if (logfile && level >= fd_log_private_config.level_logfile) to_logfile(level, now, file, line, func, msg);
+  if (logfile && level >= fd_log_private_config.level_logfile)
+    to_logfile(level, now, file, line, func, msg);
   if (level >= fd_log_private_config.level_stderr) to_stderr(level, now, file, line, msg);
 }
 
 /* Suppression of repeats, per thread: identical messages closer together than DEDUP_NS are shown
    DEDUP_SHOWN times, then counted and reported about once a second. */
-#define DEDUP_NS (20L * NS_PER_MS)
-#define DEDUP_SHOWN (3UL)
+#define DEDUP_NS        (20L * NS_PER_MS)
+#define DEDUP_SHOWN     (3UL)
 #define DEDUP_REPORT_NS (1000L * NS_PER_MS)
 
 static FD_TL struct {
@@ -214,8 +223,8 @@ static void open_logfile(char const * path) {
   int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
   int generated = !path;
   if (generated) {
-    fd_cstr_printf(logfile_path, sizeof(logfile_path), NULL, "/tmp/fd-0.0.0_%lu_%s_%s_%ld", fd_log_group_id(),
-                   fd_log_user(), fd_log_group(), fd_log_wallclock());
+    fd_cstr_printf(logfile_path, sizeof(logfile_path), NULL, "/tmp/fd-0.0.0_%lu_%s_%s_%ld",
+                   fd_log_group_id(), fd_log_user(), fd_log_group(), fd_log_wallclock());
     flags |= O_EXCL;
   } else {
     fd_cstr_ncpy(logfile_path, path, sizeof(logfile_path));
@@ -223,8 +232,10 @@ static void open_logfile(char const * path) {
   if (!logfile_path[0]) return;
   int fd = strcmp(logfile_path, "-") ? open(logfile_path, flags, 0644) : dup(STDOUT_FILENO);
   FILE * file = fd >= 0 ? fdopen(fd, "a") : NULL;
-  if (!file && generated) FD_LOG_WARNING(("no log file: %s (%s)", logfile_path, fd_io_strerror(errno)));
-  else if (!file) FD_LOG_ERR(("cannot open --log-path %s (%s)", logfile_path, fd_io_strerror(errno)));
+  if (!file && generated)
+    FD_LOG_WARNING(("no log file: %s (%s)", logfile_path, fd_io_strerror(errno)));
+  else if (!file)
+    FD_LOG_ERR(("cannot open --log-path %s (%s)", logfile_path, fd_io_strerror(errno)));
   logfile = file;
 }
 
@@ -241,10 +252,14 @@ void fd_log_private_boot(int * pargc, char *** pargv) {
   c->dedup = fd_env_strip_cmdline_int(pargc, pargv, "--log-dedup", "FD_LOG_DEDUP", 1);
   c->backtrace = fd_env_strip_cmdline_int(pargc, pargv, "--log-backtrace", "FD_LOG_BACKTRACE", 1);
   c->colorize = color_wanted(pargc, pargv);
-  c->level_logfile = fd_env_strip_cmdline_int(pargc, pargv, "--log-level-logfile", "FD_LOG_LEVEL_LOGFILE", 1);
-  c->level_stderr = fd_env_strip_cmdline_int(pargc, pargv, "--log-level-stderr", "FD_LOG_LEVEL_STDERR", 2);
-  c->level_flush = fd_env_strip_cmdline_int(pargc, pargv, "--log-level-flush", "FD_LOG_LEVEL_FLUSH", 3);
-  c->level_core = fd_env_strip_cmdline_int(pargc, pargv, "--log-level-core", "FD_LOG_LEVEL_CORE", 5);
+  c->level_logfile =
+      fd_env_strip_cmdline_int(pargc, pargv, "--log-level-logfile", "FD_LOG_LEVEL_LOGFILE", 1);
+  c->level_stderr =
+      fd_env_strip_cmdline_int(pargc, pargv, "--log-level-stderr", "FD_LOG_LEVEL_STDERR", 2);
+  c->level_flush =
+      fd_env_strip_cmdline_int(pargc, pargv, "--log-level-flush", "FD_LOG_LEVEL_FLUSH", 3);
+  c->level_core =
+      fd_env_strip_cmdline_int(pargc, pargv, "--log-level-core", "FD_LOG_LEVEL_CORE", 5);
   open_logfile(path);
   if (logfile && !path) FD_LOG_NOTICE(("log at \"%s\"", logfile_path));
 }

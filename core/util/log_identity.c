@@ -1,6 +1,6 @@
-/* Who is logging: ids and names of application, thread, host, cpu, thread group and user.  Values that
-   cost a system call are cached, per thread where they differ per thread; fork resets the cached
-   process and thread ids because the shared-memory locks identify owners by them. */
+/* Who is logging: ids and names of application, thread, host, cpu, thread group and user.  Values
+   that cost a system call are cached, per thread where they differ per thread; fork resets the
+   cached process and thread ids because the shared-memory locks identify owners by them. */
 
 #include "log_private.h"
 
@@ -31,8 +31,9 @@ static void forget_ids_after_fork(void) {
   tid = 0UL;
 }
 
+/* Flushed before, so that the child does not write the parent's buffered lines once more. */
 __attribute__((constructor)) static void watch_fork(void) {
-  pthread_atfork(NULL, NULL, forget_ids_after_fork);
+  pthread_atfork(fd_log_flush, NULL, forget_ids_after_fork);
 }
 
 ulong fd_log_app_id(void) { return fd_log_private_identity.app_id; }
@@ -88,7 +89,9 @@ char const * fd_log_user(void) { return fd_log_private_identity.user; }
 
 char const * fd_log_group(void) {
   char const * name = fd_log_private_identity.group;
-  return name[0] ? name : program_invocation_short_name[0] ? program_invocation_short_name : "[group]";
+  return name[0]                            ? name
+         : program_invocation_short_name[0] ? program_invocation_short_name
+                                            : "[group]";
 }
 
 /* The default is the thread id of a tile and of the booter, else the kernel's. */
@@ -104,8 +107,10 @@ char const * fd_log_cpu(void) {
   if (FD_UNLIKELY(!cpu_name[0])) {
     char const * booter = fd_log_private_identity.cpu;
     int is_booter = booter[0] && thread_id == fd_log_private_identity.thread_id0 + 1UL;
-    if (is_booter) fd_cstr_ncpy(cpu_name, booter, FD_LOG_NAME_MAX);
-    else fd_cstr_printf(cpu_name, FD_LOG_NAME_MAX, NULL, "%lu", fd_log_cpu_id());
+    if (is_booter)
+      fd_cstr_ncpy(cpu_name, booter, FD_LOG_NAME_MAX);
+    else
+      fd_cstr_printf(cpu_name, FD_LOG_NAME_MAX, NULL, "%lu", fd_log_cpu_id());
   }
   return cpu_name;
 }
@@ -113,8 +118,9 @@ char const * fd_log_cpu(void) {
 void fd_log_thread_set(char const * name) { fd_cstr_ncpy(thread_name, name, FD_LOG_NAME_MAX); }
 void fd_log_cpu_set(char const * name) { fd_cstr_ncpy(cpu_name, name, FD_LOG_NAME_MAX); }
 
-/* A killed child its parent has not waited for still answers kill(pid,0) but runs no more code.  The
-   first thread of a process shows as a zombie too when it ended before the others: count threads. */
+/* A killed child its parent has not waited for still answers kill(pid,0) but runs no more code. The
+   first thread of a process shows as a zombie too when it ended before the others: count threads.
+ */
 static int is_zombie(ulong pid) {
   char path[64], state = '?';
   long threads = 1L;
@@ -125,8 +131,9 @@ static int is_zombie(ulong pid) {
   if (fgets(line, sizeof(line), file)) {
     char const * after_name = strrchr(line, ')');
     if (after_name) {
-      sscanf(after_name + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
-             &state, &threads);
+      sscanf(after_name + 1,
+             " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld", &state,
+             &threads);
     }
   }
   fclose(file);
@@ -162,10 +169,13 @@ void fd_log_private_identity_boot(int * pargc, char *** pargv) {
   char host[FD_LOG_NAME_MAX] = "";
   if (gethostname(host, sizeof(host) - 1UL) || !host[0]) strcpy(host, "[host]");
   me->app_id = fd_env_strip_cmdline_ulong(pargc, pargv, "--log-app-id", "FD_LOG_APP_ID", 0UL);
-  me->thread_id0 = fd_env_strip_cmdline_ulong(pargc, pargv, "--log-thread-id", "FD_LOG_THREAD_ID", 0UL);
+  me->thread_id0 =
+      fd_env_strip_cmdline_ulong(pargc, pargv, "--log-thread-id", "FD_LOG_THREAD_ID", 0UL);
   me->host_id = fd_env_strip_cmdline_ulong(pargc, pargv, "--log-host-id", "FD_LOG_HOST_ID", 0UL);
-  static char const * const os_decides[4] = {"--log-cpu-id", "--log-group-id", "--log-user-id", "--log-tid"};
-  for (ulong i = 0UL; i < 4UL; i++) fd_env_strip_cmdline_cstr(pargc, pargv, os_decides[i], NULL, NULL);
+  static char const * const os_decides[4] = {"--log-cpu-id", "--log-group-id", "--log-user-id",
+                                             "--log-tid"};
+  for (ulong i = 0UL; i < 4UL; i++)
+    fd_env_strip_cmdline_cstr(pargc, pargv, os_decides[i], NULL, NULL);
   name_option(pargc, pargv, "--log-app", "FD_LOG_APP", "[app]", me->app);
   name_option(pargc, pargv, "--log-thread", "FD_LOG_THREAD", "", me->thread);
   name_option(pargc, pargv, "--log-host", "FD_LOG_HOST", host, me->host);

@@ -53,7 +53,8 @@ long fd_log_sleep(long ns) {
   }
   req.tv_sec = (time_t)(ns / NS_PER_S);
   req.tv_nsec = ns % NS_PER_S;
-  if (nanosleep(&req, &rem) && errno == EINTR) return (long)rem.tv_sec * NS_PER_S + (long)rem.tv_nsec;
+  if (nanosleep(&req, &rem) && errno == EINTR)
+    return (long)rem.tv_sec * NS_PER_S + (long)rem.tv_nsec;
   return 0L;
 }
 

@@ -6,8 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* About ten microseconds: longer than a hand-over between running threads, shorter than what a sleep
-   and wake-up cost together.  Spinning on the only cpu would just delay the publisher. */
+/* About ten microseconds: longer than a hand-over between running threads, shorter than what a
+   sleep and wake-up cost together.  Spinning on the only cpu would just delay the publisher. */
 #define SPIN_CNT (200)
 
 static int spin_cnt(void) {

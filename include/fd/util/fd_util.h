@@ -15,18 +15,15 @@
 #include "tile/fd_tile.h"
 #include "tpool/fd_tpool.h"
 #include "checkpt/fd_checkpt.h"
-#if __has_include("wksp/fd_wksp.h")
 #include "wksp/fd_wksp.h"
-#endif
-#if __has_include("alloc/fd_alloc.h")
 #include "alloc/fd_alloc.h"
-#endif
 
 FD_PROTOTYPES_BEGIN
 
-/* fd_boot starts the library: once, first thing in main, by the thread that becomes tile 0.  Options of
-   the library are removed from the command line, others stay; a malformed one is an FD_LOG_ERR.
-   fd_halt, by the same thread and last, ends what boot started; tasks still running are waited for. */
+/* fd_boot starts the library: once, first thing in main, by the thread that becomes tile 0. Options
+   of the library are removed from the command line, others stay; a malformed one is an FD_LOG_ERR.
+   fd_halt, by the same thread and last, ends what boot started; tasks still running are waited for.
+ */
 void fd_boot(int * pargc, char *** pargv);
 void fd_halt(void);
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Every fd header compiles alone, as C17 and as C++17, with the strict flags users have; so does the
-# umbrella in any order with the libc headers a user may add.
+# umbrella in any order with the libc headers a user may add, and a program that uses every macro.
 set -u
 cd "$(dirname "$0")/../../.." || exit 1
 tmp=$(mktemp -d)
@@ -36,5 +36,15 @@ printf '#include <stdio.h>\n#include "%s"\n#include <ctype.h>\n#include <errno.h
 check "with libc headers around" gcc -std=c17 $strict $defs "$tmp/mix.c"
 # shellcheck disable=SC2086
 check "without threads, atomics, int128" gcc -std=c17 $strict -D_XOPEN_SOURCE=700 -DFD_HAS_DOUBLE=1 "$tmp/mix.c"
+if [ "${BUILD:-build}" = build ]; then # a sanitized library links with its sanitizer only
+  src=tests/unit/fd/strict/macros.c lib="build/lib/libfd.a -llz4 -pthread -lm"
+  run=${strict%-fsyntax-only}
+  # shellcheck disable=SC2086
+  check "all macros in C" gcc -std=c17 $run $defs -Iinclude $src $lib -o "$tmp/c"
+  # shellcheck disable=SC2086
+  check "all macros in C++" g++ -std=c++17 -x c++ $run $defs -Iinclude $src -x none $lib -o "$tmp/cxx"
+  check "they work in C" sh -c "$tmp/c --log-path '' >/dev/null 2>&1"
+  check "they work in C++" sh -c "$tmp/cxx --log-path '' >/dev/null 2>&1"
+fi
 echo "1..$count"
 exit $failed

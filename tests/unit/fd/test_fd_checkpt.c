@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define AREA_SZ (8UL << 20)
-#define OP_MAX (400)
+#define OP_MAX  (400)
 
 static fd_checkpt_t ckpt_mem[1];
 static fd_restore_t restore_mem[1];
@@ -112,7 +112,8 @@ static void round_trip(fd_rng_t * rng, int style, char const * name) {
   memset(back, 0, AREA_SZ);
   ok(!read_ops(fd_restore_init_mmio(restore_mem, file, sz)), "%s: read from memory", name);
   fd_io_seek(fd, 0L, FD_IO_SEEK_TYPE_SET, &got);
-  ok(!read_ops(fd_restore_init_stream(restore_mem, fd, buf, sizeof(buf))), "%s: read from a file", name);
+  ok(!read_ops(fd_restore_init_stream(restore_mem, fd, buf, sizeof(buf))), "%s: read from a file",
+     name);
   close(fd);
 }
 
@@ -165,27 +166,53 @@ static void test_bad_init(void) {
 
 static void test_states(void) {
   fd_checkpt_t * c = fd_checkpt_init_mmio(ckpt_mem, mmio, 100UL);
-  ok(fd_checkpt_can_open(c) == 1 && fd_checkpt_in_frame(c) == 0 && fd_checkpt_is_mmio(c) == 1, "fresh");
-  ok(fd_checkpt_meta(c, NULL, 0UL) == FD_CHECKPT_ERR_INVAL && !fd_checkpt_can_open(c), "meta outside a frame");
+  ok(fd_checkpt_can_open(c) == 1 && fd_checkpt_in_frame(c) == 0 && fd_checkpt_is_mmio(c) == 1,
+     "fresh");
+  ok(fd_checkpt_fd(c) == -1 && !fd_checkpt_wbuf(c) && !fd_checkpt_wbuf_sz(c) &&
+         fd_checkpt_mmio(c) == mmio && fd_checkpt_mmio_sz(c) == 100UL,
+     "accessors");
+  ok(fd_checkpt_meta(c, NULL, 0UL) == FD_CHECKPT_ERR_INVAL && !fd_checkpt_can_open(c),
+     "meta outside a frame");
   ok(fd_checkpt_open(c, 1) == FD_CHECKPT_ERR_INVAL && fd_checkpt_fini(c) == c, "failed: only fini");
   c = fd_checkpt_init_mmio(ckpt_mem, mmio, 100UL);
   ok(fd_checkpt_open(c, 3) == FD_CHECKPT_ERR_UNSUP, "unknown style");
   c = fd_checkpt_init_mmio(ckpt_mem, mmio, 100UL);
-  ok(!fd_checkpt_open(c, 0) && !fd_checkpt_fini(c) && fd_checkpt_fini(c) == c, "fini in a frame fails once");
+  ok(!fd_checkpt_open(c, 0) && !fd_checkpt_fini(c) && fd_checkpt_fini(c) == c,
+     "fini in a frame fails once");
   c = fd_checkpt_init_mmio(ckpt_mem, mmio, 100UL);
   ok(!fd_checkpt_open(c, 1) && !fd_checkpt_data(c, plain, 100UL), "filled to the last byte");
-  ok(fd_checkpt_data(c, plain, 1UL) == FD_CHECKPT_ERR_IO && !fd_checkpt_in_frame(c), "one byte more");
+  ok(fd_checkpt_data(c, plain, 1UL) == FD_CHECKPT_ERR_IO && !fd_checkpt_in_frame(c),
+     "one byte more");
   c = fd_checkpt_init_mmio(ckpt_mem, mmio, 100UL);
-  ok(!fd_checkpt_open(c, 1) && fd_checkpt_meta(c, plain, 65537UL) == FD_CHECKPT_ERR_INVAL, "large meta");
+  ok(!fd_checkpt_open(c, 1) && fd_checkpt_meta(c, plain, 65537UL) == FD_CHECKPT_ERR_INVAL,
+     "large meta");
   c = fd_checkpt_init_mmio(ckpt_mem, mmio, 10UL);
-  ok(!fd_checkpt_open(c, 2) && fd_checkpt_data(c, "abcdefghijklm", 13UL) == FD_CHECKPT_ERR_COMP, "no room");
-  ok(fd_checkpt_close(NULL) == FD_CHECKPT_ERR_INVAL && fd_checkpt_data(NULL, NULL, 0UL) == FD_CHECKPT_ERR_INVAL, "NULL");
+  ok(!fd_checkpt_open(c, 2) && fd_checkpt_data(c, "abcdefghijklm", 13UL) == FD_CHECKPT_ERR_COMP,
+     "no room");
+  ok(fd_checkpt_close(NULL) == FD_CHECKPT_ERR_INVAL &&
+         fd_checkpt_data(NULL, NULL, 0UL) == FD_CHECKPT_ERR_INVAL,
+     "NULL");
+}
+
+/* A device that is always full: the error shows no later than close. */
+static void test_full(void) {
+  int fd = open("/dev/full", O_WRONLY);
+  fd_checkpt_t * c = fd_checkpt_init_stream(ckpt_mem, fd, buf, sizeof(buf));
+  ok(!fd_checkpt_open(c, 1) && fd_checkpt_data(c, plain, 1UL << 20) == FD_CHECKPT_ERR_IO,
+     "disk full at a large buffer");
+  c = fd_checkpt_init_stream(ckpt_mem, fd, buf, sizeof(buf));
+  ok(!fd_checkpt_open(c, 2) && !fd_checkpt_meta(c, plain, 100UL) &&
+         fd_checkpt_close(c) == FD_CHECKPT_ERR_IO && !fd_checkpt_can_open(c),
+     "disk full at close");
+  close(fd);
 }
 
 static void test_restore_states(void) {
   fd_restore_t * r = fd_restore_init_mmio(restore_mem, mmio, 4UL);
-  ok(!fd_restore_open(r, 2) && !fd_restore_data(r, NULL, 0UL) && !fd_restore_close(r), "empty frame over garbage");
-  ok(!fd_restore_seek(r, 4UL) && fd_restore_seek(r, 5UL) == FD_CHECKPT_ERR_INVAL, "seek to the end, not past it");
+  ok(!fd_restore_open(r, 2) && !fd_restore_data(r, NULL, 0UL) && !fd_restore_close(r),
+     "empty frame over garbage");
+  ok(!fd_restore_seek(r, 4UL) && fd_restore_seek(r, 5UL) == FD_CHECKPT_ERR_INVAL,
+     "seek to the end, not past it");
   r = fd_restore_init_mmio(restore_mem, mmio, 4UL);
   ok(!fd_restore_open(r, 1) && fd_restore_data(r, back, 5UL) == FD_CHECKPT_ERR_IO, "past the end");
   r = fd_restore_init_mmio(restore_mem, mmio, 4UL);
@@ -195,7 +222,8 @@ static void test_restore_states(void) {
   ok(write(pipe_fd[1], "hello", 5UL) == 5L, "pipe");
   r = fd_restore_init_stream(restore_mem, pipe_fd[0], buf, sizeof(buf));
   ok(fd_restore_sz(r) == ULONG_MAX && !fd_restore_open(r, 1) && !fd_restore_meta(r, back, 5UL) &&
-         !memcmp(back, "hello", 5UL) && !fd_restore_close(r), "read from a pipe");
+         !memcmp(back, "hello", 5UL) && !fd_restore_close(r),
+     "read from a pipe");
   ok(fd_restore_seek(r, 0UL) == FD_CHECKPT_ERR_INVAL, "a pipe cannot seek");
   close(pipe_fd[0]);
   close(pipe_fd[1]);
@@ -203,6 +231,7 @@ static void test_restore_states(void) {
 
 int main(int argc, char ** argv) {
   fd_rng_t rng[1];
+  setenv("FD_LOG_PATH", "", 0); /* no litter in /tmp */
   fd_boot(&argc, &argv);
   uint seed = fd_env_strip_cmdline_uint(&argc, &argv, "--seed", NULL, (uint)fd_log_wallclock());
   printf("# --seed %u\n", seed);
@@ -218,6 +247,7 @@ int main(int argc, char ** argv) {
   test_flips(rng);
   test_bad_init();
   test_states();
+  test_full();
   test_restore_states();
   is_str(fd_checkpt_strerror(FD_CHECKPT_ERR_COMP), "compression error", "strerror");
   is_str(fd_checkpt_strerror(-9), "unknown", "strerror of nonsense");

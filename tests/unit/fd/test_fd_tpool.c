@@ -1,15 +1,16 @@
-/* Tiles and thread pools: every error of push, pop and exec_new, the partition of each exec_all style
-   against a count per element, and map/reduce against the serial answer.  Run with --tile-cpus f4 by
-   default, so on more threads than the machine may have cpus. */
+/* Tiles and thread pools: every error of push, pop and exec_new, the partition of each exec_all
+   style against a count per element, and map/reduce against the serial answer.  Run with
+   --tile-cpus f4 by default, so on more threads than the machine may have cpus. */
 
 #include "fd/util/fd_util.h"
 #include "tests/unit/tap.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #define ELEM_MAX (3000UL)
-#define TILES (4UL)
+#define TILES    (4UL)
 
 static uchar mem[FD_TPOOL_FOOTPRINT(FD_TILE_MAX)] __attribute__((aligned(FD_TPOOL_ALIGN)));
 static ulong hits[ELEM_MAX];
@@ -36,36 +37,47 @@ static void test_tiles(void) {
   }
   ok(steps == 1000 && cnt == 1005UL && ret == 2000, "a thousand tasks; thread-locals persist");
   ok(!fd_tile_exec(1UL), "idle tile executes nothing");
-  ok(fd_tile_stack_sz() > 0UL && fd_tile_stack_est_used() < fd_tile_stack_sz(), "stack diagnostics");
+  ok(fd_tile_stack_sz() > 0UL && fd_tile_stack_est_used() < fd_tile_stack_sz(),
+     "stack diagnostics");
 }
 
 static void test_push_pop(void) {
-  ok(!fd_tpool_init(NULL, 1UL, 0UL) && !fd_tpool_init(mem + 1, 1UL, 0UL) && !fd_tpool_init(mem, 0UL, 0UL) &&
-         !fd_tpool_init(mem, FD_TILE_MAX + 1UL, 0UL), "bad init");
-  ok(!fd_tpool_fini(NULL) && !fd_tpool_worker_push(NULL, 1UL) && !fd_tpool_worker_pop(NULL), "NULL pool");
+  ok(!fd_tpool_init(NULL, 1UL, 0UL) && !fd_tpool_init(mem + 1, 1UL, 0UL) &&
+         !fd_tpool_init(mem, 0UL, 0UL) && !fd_tpool_init(mem, FD_TILE_MAX + 1UL, 0UL),
+     "bad init");
+  ok(!fd_tpool_fini(NULL) && !fd_tpool_worker_push(NULL, 1UL) && !fd_tpool_worker_pop(NULL),
+     "NULL pool");
   fd_tpool_t * tp = fd_tpool_init(mem, 3UL, 12345UL);
-  ok(tp && fd_tpool_opt(tp) == 12345UL && fd_tpool_worker_cnt(tp) == 1UL && fd_tpool_worker_max(tp) == 3UL, "accessors");
-  ok(!fd_tpool_worker_idle(tp, 0UL) && !fd_tpool_worker_tile_idx(tp, 0UL), "worker 0 is never idle");
+  ok(tp && fd_tpool_opt(tp) == 12345UL && fd_tpool_worker_cnt(tp) == 1UL &&
+         fd_tpool_worker_max(tp) == 3UL,
+     "accessors");
+  ok(!fd_tpool_worker_idle(tp, 0UL) && !fd_tpool_worker_tile_idx(tp, 0UL),
+     "worker 0 is never idle");
   ok(!fd_tpool_worker_push(tp, 0UL) && !fd_tpool_worker_push(tp, TILES), "bad tiles");
   ok(fd_tpool_worker_push(tp, 2UL) == tp && fd_tpool_worker_idle(tp, 1UL) == 1, "pushed and idle");
   ok(!fd_tpool_worker_push(tp, 2UL), "pushed twice");
-  ok(fd_tpool_worker_push(tp, 1UL) == tp && fd_tpool_worker_tile_idx(tp, 2UL) == 1UL, "second worker");
+  ok(fd_tpool_worker_push(tp, 1UL) == tp && fd_tpool_worker_tile_idx(tp, 2UL) == 1UL,
+     "second worker");
   ok(!fd_tpool_worker_push(tp, 3UL), "full");
   ok(!fd_tile_exec_new(2UL, count_up, 0, NULL), "a worker's tile is busy");
-  ok(fd_tpool_worker_pop(tp) == tp && fd_tpool_worker_push(tp, 1UL) == tp, "popped tile free at once");
-  ok(fd_tpool_fini(tp) == mem && fd_tile_exec_delete(fd_tile_exec_new(2UL, count_up, 0, (char **)(void *)hits), NULL) == NULL, "fini frees the tiles");
+  ok(fd_tpool_worker_pop(tp) == tp && fd_tpool_worker_push(tp, 1UL) == tp,
+     "popped tile free at once");
+  ok(fd_tpool_fini(tp) == mem &&
+         fd_tile_exec_delete(fd_tile_exec_new(2UL, count_up, 0, (char **)(void *)hits), NULL) ==
+             NULL,
+     "fini frees the tiles");
 }
 
 /* Records who ran what; the arguments must be what was given. */
-static void note(void * tpool, ulong t0, ulong t1, void * args, void * reduce, ulong stride, ulong l0,
-                 ulong l1, ulong m0, ulong m1, ulong n0, ulong n1) {
-  if (tpool != (void *)1 || args != (void *)2 || reduce != (void *)3 || stride != 4UL || t1 - t0 > TILES ||
-      n1 != n0 + 1UL || n0 < t0 || n0 >= t1 || l1 - l0 > ELEM_MAX) {
-    FD_VOLATILE(bad_args) = 1;
+static void note(void * tpool, ulong t0, ulong t1, void * args, void * reduce, ulong stride,
+                 ulong l0, ulong l1, ulong m0, ulong m1, ulong n0, ulong n1) {
+  if (tpool != (void *)1 || args != (void *)2 || reduce != (void *)3 || stride != 4UL ||
+      t1 - t0 > TILES || n1 != n0 + 1UL || n0 < t0 || n0 >= t1 || l1 - l0 > ELEM_MAX) {
+    __atomic_store_n(&bad_args, 1, __ATOMIC_RELAXED);
   }
   for (ulong m = m0; m < m1; m++) {
     FD_ATOMIC_FETCH_AND_ADD(&hits[m - l0], 1UL);
-    FD_VOLATILE(owner[m - l0]) = n0 - t0;
+    __atomic_store_n(&owner[m - l0], n0 - t0, __ATOMIC_RELAXED);
   }
 }
 
@@ -95,16 +107,24 @@ static void test_exec_all(fd_tpool_t * tp, fd_rng_t * rng) {
     ulong threads = 1UL + fd_rng_ulong_roll(rng, TILES);
     ulong t0 = fd_rng_ulong_roll(rng, TILES - threads + 1UL), t1 = t0 + threads;
     ulong l0 = i & 2 ? fd_rng_ulong(rng) >> 1 : ULONG_MAX - cnt, l1 = l0 + cnt;
-#define RUN(style) memset(hits, 0, sizeof(hits)); fd_tpool_exec_all_##style(tp, t0, t1, note, (void *)1, (void *)2, (void *)3, 4UL, l0, l1)
-    RUN(rrobin); good[0] &= all_hit(cnt, 1UL) && owned(cnt, threads, 1);
-    RUN(block);  good[1] &= all_hit(cnt, 1UL) && owned(cnt, threads, 0);
-    RUN(taskq);  good[2] &= all_hit(cnt, 1UL);
-    RUN(batch);  good[3] &= all_hit(cnt, 1UL) && owned(cnt, threads, 0);
-    RUN(raw);    good[4] &= all_hit(cnt, threads);
+#define RUN(style)               \
+  memset(hits, 0, sizeof(hits)); \
+  fd_tpool_exec_all_##style(tp, t0, t1, note, (void *)1, (void *)2, (void *)3, 4UL, l0, l1)
+    RUN(rrobin);
+    good[0] &= all_hit(cnt, 1UL) && owned(cnt, threads, 1);
+    RUN(block);
+    good[1] &= all_hit(cnt, 1UL) && owned(cnt, threads, 0);
+    RUN(taskq);
+    good[2] &= all_hit(cnt, 1UL);
+    RUN(batch);
+    good[3] &= all_hit(cnt, 1UL) && owned(cnt, threads, 0);
+    RUN(raw);
+    good[4] &= all_hit(cnt, threads);
 #undef RUN
   }
   static char const * const name[5] = {"rrobin", "block", "taskq", "batch", "raw"};
-  for (int i = 0; i < 5; i++) ok(good[i], "exec_all_%s: each element as often and by whom it should be", name[i]);
+  for (int i = 0; i < 5; i++)
+    ok(good[i], "exec_all_%s: each element as often and by whom it should be", name[i]);
   ok(!bad_args, "task arguments");
 }
 
@@ -129,7 +149,9 @@ FD_MAP_END {
   ulong * out = (ulong *)arg[0];
   out[0] += right[0];
   out[1] += right[1];
-  if (_r1 & 127UL || tpool_ts <= tpool_t0 || tpool_ts >= tpool_t1 || block_is <= block_i0 || block_is >= block_i1) out[1] = 1UL << 40;
+  if (_r1 & 127UL || tpool_ts <= tpool_t0 || tpool_ts >= tpool_t1 || block_is <= block_i0 ||
+      block_is >= block_i1)
+    out[1] = 1UL << 40;
 }
 FD_REDUCE_END
 
@@ -140,20 +162,23 @@ static void test_map_reduce(fd_tpool_t * tp, fd_rng_t * rng) {
   for (int iter = 0; iter < 500; iter++) {
     ulong threads = 1UL + fd_rng_ulong_roll(rng, TILES);
     ulong t0 = fd_rng_ulong_roll(rng, TILES - threads + 1UL), t1 = t0 + threads;
-    long i0 = (long)fd_rng_ulong_roll(rng, 100UL), i1 = i0 + (long)fd_rng_ulong_roll(rng, iter & 1 ? 8UL : 2900UL);
+    long i0 = (long)fd_rng_ulong_roll(rng, 100UL),
+         i1 = i0 + (long)fd_rng_ulong_roll(rng, iter & 1 ? 8UL : 2900UL);
     ulong sum[2], want = 0UL;
     for (long i = i0; i < i1; i++) want += x[i];
     FD_MAP_REDUCE(total, tp, t0, t1, i0, i1, sum, x);
     sums &= sum[0] == want && sum[1] >= 1UL && sum[1] <= threads;
     memset(hits, 0, sizeof(hits));
     FD_FOR_ALL(mark, tp, t0, t1, i0, i1, hits);
-    for (long i = 0L; i < (long)ELEM_MAX; i++) marks &= (i >= i0 && i < i1) == (hits[i] % 1000UL == 1UL);
+    for (long i = 0L; i < (long)ELEM_MAX; i++)
+      marks &= (i >= i0 && i < i1) == (hits[i] % 1000UL == 1UL);
   }
   ok(sums, "map/reduce is the serial sum, results aligned");
   ok(marks, "for all touches each element once");
   memset(hits, 0, sizeof(hits));
   FD_FOR_ALL(mark, tp, 1UL, TILES, 0L, 3, hits);
-  ok(hits[0] == 1001UL && hits[1] == 2001UL && hits[2] == 3001UL, "threshold 1: thread k has element k");
+  ok(hits[0] == 1001UL && hits[1] == 2001UL && hits[2] == 3001UL,
+     "threshold 1: thread k has element k");
 }
 
 FD_FOR_ALL_PROTO(many);
@@ -166,16 +191,19 @@ FD_FOR_ALL_END
 
 static void test_args(fd_tpool_t * tp) {
   ulong out[2] = {0UL, 0UL};
-  FD_FOR_ALL(many, tp, 0UL, 2UL, 0, 2, out, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25);
+  FD_FOR_ALL(many, tp, 0UL, 2UL, 0, 2, out, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+             17, 18, 19, 20, 21, 22, 23, 24, 25);
   ok(out[0] == 32526UL && out[1] == 32526UL, "26 arguments");
   FD_MAP_REDUCE(many, tp, 0UL, 2UL, 0, 2, out, (char *)NULL, -1L);
-  ok(out[0] == out[1] && out[0] == ULONG_MAX * 100UL + 3UL, "pointers and negative ints as arguments");
+  ok(out[0] == out[1] && out[0] == ULONG_MAX * 100UL + 3UL,
+     "pointers and negative ints as arguments");
 }
 
 static long cpu_ns(void) {
   struct rusage u;
   getrusage(RUSAGE_SELF, &u);
-  return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000L + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000L;
+  return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000L +
+         (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000L;
 }
 
 /* Idle workers and tiles sleep: half a second of their life costs next to no cpu time. */
@@ -189,12 +217,16 @@ static void test_idle(void) {
 static void test_partition(fd_rng_t * rng) {
   int good = 1;
   for (int i = 0; i < 10000; i++) {
-    ulong lo, hi, task0 = fd_rng_ulong(rng) >> fd_rng_uint_roll(rng, 64U), cnt = fd_rng_ulong(rng) >> fd_rng_uint_roll(rng, 64U);
-    ulong task1 = cnt > ULONG_MAX - task0 ? ULONG_MAX : task0 + cnt, lanes = 1UL + fd_rng_ulong_roll(rng, 16UL);
-    ulong workers = 1UL + fd_rng_ulong_roll(rng, 20UL), next = task0, blocks = (task1 - task0) / lanes;
+    ulong lo, hi, task0 = fd_rng_ulong(rng) >> fd_rng_uint_roll(rng, 64U),
+                  cnt = fd_rng_ulong(rng) >> fd_rng_uint_roll(rng, 64U);
+    ulong task1 = cnt > ULONG_MAX - task0 ? ULONG_MAX : task0 + cnt,
+          lanes = 1UL + fd_rng_ulong_roll(rng, 16UL);
+    ulong workers = 1UL + fd_rng_ulong_roll(rng, 20UL), next = task0,
+          blocks = (task1 - task0) / lanes;
     for (ulong w = 0UL; w < workers; w++) {
       FD_TPOOL_PARTITION(task0, task1, lanes, w, workers, lo, hi);
-      ulong want = lanes * (blocks / workers + (w < blocks % workers)) + (w == workers - 1UL ? (task1 - task0) % lanes : 0UL);
+      ulong want = lanes * (blocks / workers + (w < blocks % workers)) +
+                   (w == workers - 1UL ? (task1 - task0) % lanes : 0UL);
       good &= lo == next && hi - lo == want;
       next = hi;
     }
@@ -205,10 +237,11 @@ static void test_partition(fd_rng_t * rng) {
 
 int main(int argc, char ** argv) {
   fd_rng_t rng[1];
-  char * with_tiles[64] = {argv[0], (char *)(ulong)"--tile-cpus", (char *)(ulong)"f4"};
+  char * with_tiles[64] = {argv[0], (char *)(ulong) "--tile-cpus", (char *)(ulong) "f4"};
   int cnt = 3;
   for (int i = 1; i < argc && cnt < 62; i++) with_tiles[cnt++] = argv[i];
   argv = with_tiles;
+  setenv("FD_LOG_PATH", "", 0); /* no litter in /tmp */
   fd_boot(&cnt, &argv);
   uint seed = fd_env_strip_cmdline_uint(&cnt, &argv, "--seed", NULL, (uint)fd_log_wallclock());
   printf("# --seed %u\n", seed);

@@ -2,49 +2,49 @@
 #define HEADER_fd_src_util_bits_fd_bits_h
 
 /* Bit twiddling on every integer type: fd_<T>_<op> inline functions generated from one description
-   per signedness, plus the constant-expression and type-generic macro forms.  All are pure functions
-   of their arguments without any failure mode; bit indices are ints in [0,w). */
+   per signedness, plus the constant-expression and type-generic macro forms.  All are pure
+   functions of their arguments without any failure mode; bit indices are ints in [0,w). */
 
 #include "../fd_util_base.h"
 
 /* Constant-expression forms. */
 
-#define FD_ULONG_MASK_LSB(n) ((n) < 64 ? ((1UL << ((n) & 63)) - 1UL) : ULONG_MAX)
-#define FD_ULONG_MASK_MSB(n) (~FD_ULONG_MASK_LSB(64 - (n)))
-#define FD_ULONG_ALIGN_UP(x, a) (((x) + ((a) - 1UL)) & (~((a) - 1UL)))
-#define FD_ULONG_IS_POW2(n) ((n) > 0UL && !((n) & ((n) - 1UL)))
+#define FD_ULONG_MASK_LSB(n)    ((n) < 64 ? ((1UL << ((n)&63)) - 1UL) : ULONG_MAX)
+#define FD_ULONG_MASK_MSB(n)    (~FD_ULONG_MASK_LSB(64 - (n)))
+#define FD_ULONG_ALIGN_UP(x, a) (((x) + ((a)-1UL)) & (~((a)-1UL)))
+#define FD_ULONG_IS_POW2(n)     ((n) > 0UL && !((n) & ((n)-1UL)))
 
 /* Footprint builder: INIT, then APPEND each member, then FINI with the overall alignment. */
 
-#define FD_LAYOUT_INIT (0UL)
+#define FD_LAYOUT_INIT                 (0UL)
 #define FD_LAYOUT_APPEND(l, align, sz) (FD_ULONG_ALIGN_UP((l), (align)) + (ulong)(sz))
-#define FD_LAYOUT_FINI(l, align) FD_ULONG_ALIGN_UP((l), (align))
+#define FD_LAYOUT_FINI(l, align)       FD_ULONG_ALIGN_UP((l), (align))
 
-/* Run-time analogue: carve aligned pieces out of memory at base.  APPEND is the piece's address, FINI
-   the first address behind everything. */
+/* Run-time analogue: carve aligned pieces out of memory at base.  APPEND is the piece's address,
+   FINI the first address behind everything. */
 
 #define FD_SCRATCH_ALLOC_INIT(id, base) ulong _fd_scratch_##id = (ulong)(base)
-#define FD_SCRATCH_ALLOC_APPEND(id, align, sz)                                                      \
-  (__extension__({                                                                                  \
-    ulong _fd_scratch_ptr = FD_ULONG_ALIGN_UP(_fd_scratch_##id, (ulong)(align));                    \
-    _fd_scratch_##id = _fd_scratch_ptr + (ulong)(sz);                                               \
-    (void *)_fd_scratch_ptr;                                                                        \
+#define FD_SCRATCH_ALLOC_APPEND(id, align, sz)                                   \
+  (__extension__({                                                               \
+    ulong _fd_scratch_ptr = FD_ULONG_ALIGN_UP(_fd_scratch_##id, (ulong)(align)); \
+    _fd_scratch_##id = _fd_scratch_ptr + (ulong)(sz);                            \
+    (void *)_fd_scratch_ptr;                                                     \
   }))
-#define FD_SCRATCH_ALLOC_FINI(id, align)                                                            \
+#define FD_SCRATCH_ALLOC_FINI(id, align) \
   (_fd_scratch_##id = FD_ULONG_ALIGN_UP(_fd_scratch_##id, (ulong)(align)))
 
 /* Unaligned loads and stores of any trivially copyable type. */
 
-#define FD_LOAD(T, p)                                                                               \
-  (__extension__({                                                                                  \
-    T _fd_load_val;                                                                                 \
-    memcpy(&_fd_load_val, (void const *)(p), sizeof(T));                                            \
-    _fd_load_val;                                                                                   \
+#define FD_LOAD(T, p)                                    \
+  (__extension__({                                       \
+    T _fd_load_val;                                      \
+    memcpy(&_fd_load_val, (void const *)(p), sizeof(T)); \
+    _fd_load_val;                                        \
   }))
-#define FD_STORE(T, p, v)                                                                           \
-  (__extension__({                                                                                  \
-    T _fd_store_val = (v);                                                                          \
-    memcpy((void *)(p), &_fd_store_val, sizeof(T));                                                 \
+#define FD_STORE(T, p, v)                           \
+  (__extension__({                                  \
+    T _fd_store_val = (v);                          \
+    memcpy((void *)(p), &_fd_store_val, sizeof(T)); \
   }))
 
 /* Unsigned types.  mask_lsb and friends take n in [0,w]; ranges l,h are inclusive; a is a power of
@@ -62,83 +62,77 @@ static inline ulong fd_bits_private_dig_cnt(ulong x) {
 
 /* The width-specific part: popcnt, find_{lsb,msb} (x non-zero) and bswap. */
 
-#define FD_BITS_PRIVATE_COUNT(T)                                                                   \
-static inline int fd_##T##_popcnt(T x) { return __builtin_popcountl((ulong)x); }                   \
-static inline int fd_##T##_find_lsb(T x) { return __builtin_ctzl((ulong)x); }                      \
-static inline int fd_##T##_find_msb(T x) { return 63 - __builtin_clzl((ulong)x); }                 \
-static inline ulong fd_##T##_base10_dig_cnt(T x) {                                                 \
-  return fd_bits_private_dig_cnt((ulong)x);                                                        \
-}
+#define FD_BITS_PRIVATE_COUNT(T)                                                     \
+  static inline int fd_##T##_popcnt(T x) { return __builtin_popcountl((ulong)x); }   \
+  static inline int fd_##T##_find_lsb(T x) { return __builtin_ctzl((ulong)x); }      \
+  static inline int fd_##T##_find_msb(T x) { return 63 - __builtin_clzl((ulong)x); } \
+  static inline ulong fd_##T##_base10_dig_cnt(T x) { return fd_bits_private_dig_cnt((ulong)x); }
 
-#define FD_BITS_PRIVATE_UNSIGNED(T, w)                                                             \
-static inline int fd_##T##_is_pow2(T x) { return !!x & !(x & (T)(x - (T)1)); }                     \
-static inline T fd_##T##_pow2(int n) { return n < w ? (T)((T)1 << (n & (w - 1))) : (T)0; }         \
-static inline T fd_##T##_mask_bit(int b) { return (T)((T)1 << b); }                                \
-static inline T fd_##T##_clear_bit(T x, int b) { return (T)(x & ~fd_##T##_mask_bit(b)); }          \
-static inline T fd_##T##_set_bit(T x, int b) { return (T)(x | fd_##T##_mask_bit(b)); }             \
-static inline T fd_##T##_flip_bit(T x, int b) { return (T)(x ^ fd_##T##_mask_bit(b)); }            \
-static inline int fd_##T##_extract_bit(T x, int b) { return (int)((x >> b) & (T)1); }              \
-static inline T fd_##T##_insert_bit(T x, int b, int y) {                                           \
-  return (T)(fd_##T##_clear_bit(x, b) | (T)((T)y << b));                                           \
-}                                                                                                  \
-static inline T fd_##T##_mask_lsb(int n) {                                                         \
-  return n < w ? (T)((T)((T)1 << (n & (w - 1))) - (T)1) : (T) ~(T)0;                               \
-}                                                                                                  \
-static inline T fd_##T##_clear_lsb(T x, int n) { return (T)(x & ~fd_##T##_mask_lsb(n)); }          \
-static inline T fd_##T##_set_lsb(T x, int n) { return (T)(x | fd_##T##_mask_lsb(n)); }             \
-static inline T fd_##T##_flip_lsb(T x, int n) { return (T)(x ^ fd_##T##_mask_lsb(n)); }            \
-static inline T fd_##T##_extract_lsb(T x, int n) { return (T)(x & fd_##T##_mask_lsb(n)); }         \
-static inline T fd_##T##_insert_lsb(T x, int n, T y) {                                             \
-  return (T)(fd_##T##_clear_lsb(x, n) | y);                                                        \
-}                                                                                                  \
-static inline T fd_##T##_mask(int l, int h) {                                                      \
-  return (T)(fd_##T##_mask_lsb(h - l + 1) << l);                                                   \
-}                                                                                                  \
-static inline T fd_##T##_clear(T x, int l, int h) { return (T)(x & ~fd_##T##_mask(l, h)); }        \
-static inline T fd_##T##_set(T x, int l, int h) { return (T)(x | fd_##T##_mask(l, h)); }           \
-static inline T fd_##T##_flip(T x, int l, int h) { return (T)(x ^ fd_##T##_mask(l, h)); }          \
-static inline T fd_##T##_extract(T x, int l, int h) {                                              \
-  return (T)((x >> l) & fd_##T##_mask_lsb(h - l + 1));                                             \
-}                                                                                                  \
-static inline T fd_##T##_insert(T x, int l, int h, T y) {                                          \
-  return (T)(fd_##T##_clear(x, l, h) | (T)(y << l));                                               \
-}                                                                                                  \
-static inline T fd_##T##_lsb(T x) { return (T)(x ^ (x & (T)(x - (T)1))); }                         \
-static inline T fd_##T##_pop_lsb(T x) { return (T)(x & (T)(x - (T)1)); }                           \
-static inline int fd_##T##_is_aligned(T x, T a) { return !(x & (T)(a - (T)1)); }                   \
-static inline T fd_##T##_alignment(T x, T a) { return (T)(x & (T)(a - (T)1)); }                    \
-static inline T fd_##T##_align_dn(T x, T a) { return (T)(x & ~(T)(a - (T)1)); }                    \
-static inline T fd_##T##_align_up(T x, T a) {                                                      \
-  return (T)((T)(x + (T)(a - (T)1)) & ~(T)(a - (T)1));                                             \
-}                                                                                                  \
-static inline T fd_##T##_blend(T m, T t, T f) { return (T)((t & m) | (f & ~m)); }                  \
-static inline T fd_##T##_if(int c, T t, T f) { return c ? t : f; }                                 \
-static inline void fd_##T##_store_if(int c, T * p, T v) {                                          \
-  if (c) *p = v;                                                                                   \
-}                                                                                                  \
-static inline T fd_##T##_abs(T x) { return x; }                                                    \
-static inline T fd_##T##_min(T x, T y) { return x < y ? x : y; }                                   \
-static inline T fd_##T##_max(T x, T y) { return x > y ? x : y; }                                   \
-static inline T fd_##T##_shift_left(T x, int n) { return n < w ? (T)(x << n) : (T)0; }             \
-static inline T fd_##T##_shift_right(T x, int n) { return n < w ? (T)(x >> n) : (T)0; }            \
-static inline T fd_##T##_rotate_left(T x, int n) {                                                 \
-  return (T)((T)(x << (n & (w - 1))) | (T)(x >> (-n & (w - 1))));                                  \
-}                                                                                                  \
-static inline T fd_##T##_rotate_right(T x, int n) {                                                \
-  return (T)((T)(x >> (n & (w - 1))) | (T)(x << (-n & (w - 1))));                                  \
-}                                                                                                  \
-static inline int fd_##T##_find_lsb_w_default(T x, int d) {                                        \
-  return x ? fd_##T##_find_lsb(x) : d;                                                             \
-}                                                                                                  \
-static inline int fd_##T##_find_msb_w_default(T x, int d) {                                        \
-  return x ? fd_##T##_find_msb(x) : d;                                                             \
-}                                                                                                  \
-static inline T fd_##T##_pow2_up(T x) {                                                            \
-  return x ? fd_##T##_pow2(fd_##T##_find_msb_w_default((T)(x - (T)1), -1) + 1) : (T)0;             \
-}                                                                                                  \
-static inline T fd_##T##_pow2_dn(T x) {                                                            \
-  return fd_##T##_pow2(fd_##T##_find_msb_w_default(x, 0));                                         \
-}
+#define FD_BITS_PRIVATE_UNSIGNED(T, w)                                                           \
+  static inline int fd_##T##_is_pow2(T x) { return !!x & !(x & (T)(x - (T)1)); }                 \
+  static inline T fd_##T##_pow2(int n) { return n < w ? (T)((T)1 << (n & (w - 1))) : (T)0; }     \
+  static inline T fd_##T##_mask_bit(int b) { return (T)((T)1 << b); }                            \
+  static inline T fd_##T##_clear_bit(T x, int b) { return (T)(x & ~fd_##T##_mask_bit(b)); }      \
+  static inline T fd_##T##_set_bit(T x, int b) { return (T)(x | fd_##T##_mask_bit(b)); }         \
+  static inline T fd_##T##_flip_bit(T x, int b) { return (T)(x ^ fd_##T##_mask_bit(b)); }        \
+  static inline int fd_##T##_extract_bit(T x, int b) { return (int)((x >> b) & (T)1); }          \
+  static inline T fd_##T##_insert_bit(T x, int b, int y) {                                       \
+    return (T)(fd_##T##_clear_bit(x, b) | (T)((T)y << b));                                       \
+  }                                                                                              \
+  static inline T fd_##T##_mask_lsb(int n) {                                                     \
+    return n < w ? (T)((T)((T)1 << (n & (w - 1))) - (T)1) : (T) ~(T)0;                           \
+  }                                                                                              \
+  static inline T fd_##T##_clear_lsb(T x, int n) { return (T)(x & ~fd_##T##_mask_lsb(n)); }      \
+  static inline T fd_##T##_set_lsb(T x, int n) { return (T)(x | fd_##T##_mask_lsb(n)); }         \
+  static inline T fd_##T##_flip_lsb(T x, int n) { return (T)(x ^ fd_##T##_mask_lsb(n)); }        \
+  static inline T fd_##T##_extract_lsb(T x, int n) { return (T)(x & fd_##T##_mask_lsb(n)); }     \
+  static inline T fd_##T##_insert_lsb(T x, int n, T y) {                                         \
+    return (T)(fd_##T##_clear_lsb(x, n) | y);                                                    \
+  }                                                                                              \
+  static inline T fd_##T##_mask(int l, int h) { return (T)(fd_##T##_mask_lsb(h - l + 1) << l); } \
+  static inline T fd_##T##_clear(T x, int l, int h) { return (T)(x & ~fd_##T##_mask(l, h)); }    \
+  static inline T fd_##T##_set(T x, int l, int h) { return (T)(x | fd_##T##_mask(l, h)); }       \
+  static inline T fd_##T##_flip(T x, int l, int h) { return (T)(x ^ fd_##T##_mask(l, h)); }      \
+  static inline T fd_##T##_extract(T x, int l, int h) {                                          \
+    return (T)((x >> l) & fd_##T##_mask_lsb(h - l + 1));                                         \
+  }                                                                                              \
+  static inline T fd_##T##_insert(T x, int l, int h, T y) {                                      \
+    return (T)(fd_##T##_clear(x, l, h) | (T)(y << l));                                           \
+  }                                                                                              \
+  static inline T fd_##T##_lsb(T x) { return (T)(x ^ (x & (T)(x - (T)1))); }                     \
+  static inline T fd_##T##_pop_lsb(T x) { return (T)(x & (T)(x - (T)1)); }                       \
+  static inline int fd_##T##_is_aligned(T x, T a) { return !(x & (T)(a - (T)1)); }               \
+  static inline T fd_##T##_alignment(T x, T a) { return (T)(x & (T)(a - (T)1)); }                \
+  static inline T fd_##T##_align_dn(T x, T a) { return (T)(x & ~(T)(a - (T)1)); }                \
+  static inline T fd_##T##_align_up(T x, T a) {                                                  \
+    return (T)((T)(x + (T)(a - (T)1)) & ~(T)(a - (T)1));                                         \
+  }                                                                                              \
+  static inline T fd_##T##_blend(T m, T t, T f) { return (T)((t & m) | (f & ~m)); }              \
+  static inline T fd_##T##_if(int c, T t, T f) { return c ? t : f; }                             \
+  static inline void fd_##T##_store_if(int c, T * p, T v) {                                      \
+    if (c) *p = v;                                                                               \
+  }                                                                                              \
+  static inline T fd_##T##_abs(T x) { return x; }                                                \
+  static inline T fd_##T##_min(T x, T y) { return x < y ? x : y; }                               \
+  static inline T fd_##T##_max(T x, T y) { return x > y ? x : y; }                               \
+  static inline T fd_##T##_shift_left(T x, int n) { return n < w ? (T)(x << n) : (T)0; }         \
+  static inline T fd_##T##_shift_right(T x, int n) { return n < w ? (T)(x >> n) : (T)0; }        \
+  static inline T fd_##T##_rotate_left(T x, int n) {                                             \
+    return (T)((T)(x << (n & (w - 1))) | (T)(x >> (-n & (w - 1))));                              \
+  }                                                                                              \
+  static inline T fd_##T##_rotate_right(T x, int n) {                                            \
+    return (T)((T)(x >> (n & (w - 1))) | (T)(x << (-n & (w - 1))));                              \
+  }                                                                                              \
+  static inline int fd_##T##_find_lsb_w_default(T x, int d) {                                    \
+    return x ? fd_##T##_find_lsb(x) : d;                                                         \
+  }                                                                                              \
+  static inline int fd_##T##_find_msb_w_default(T x, int d) {                                    \
+    return x ? fd_##T##_find_msb(x) : d;                                                         \
+  }                                                                                              \
+  static inline T fd_##T##_pow2_up(T x) {                                                        \
+    return x ? fd_##T##_pow2(fd_##T##_find_msb_w_default((T)(x - (T)1), -1) + 1) : (T)0;         \
+  }                                                                                              \
+  static inline T fd_##T##_pow2_dn(T x) { return fd_##T##_pow2(fd_##T##_find_msb_w_default(x, 0)); }
 
 FD_BITS_PRIVATE_COUNT(uchar)
 FD_BITS_PRIVATE_COUNT(ushort)
@@ -182,24 +176,24 @@ FD_BITS_PRIVATE_UNSIGNED(uint128, 128)
 /* Signed types.  abs and zz_enc give the unsigned type; shift_right extends the sign, by w or more
    bits too; zz_* is the zig-zag coding that makes small magnitudes small numbers. */
 
-#define FD_BITS_PRIVATE_SIGNED(T, UT, w)                                                           \
-static inline T fd_##T##_if(int c, T t, T f) { return c ? t : f; }                                 \
-static inline void fd_##T##_store_if(int c, T * p, T v) {                                          \
-  if (c) *p = v;                                                                                   \
-}                                                                                                  \
-static inline UT fd_##T##_abs(T x) { return x < (T)0 ? (UT)((UT)0 - (UT)x) : (UT)x; }              \
-static inline T fd_##T##_min(T x, T y) { return x < y ? x : y; }                                   \
-static inline T fd_##T##_max(T x, T y) { return x > y ? x : y; }                                   \
-static inline T fd_##T##_shift_left(T x, int n) { return (T)fd_##UT##_shift_left((UT)x, n); }      \
-static inline T fd_##T##_shift_right(T x, int n) { return (T)(x >> (n < w ? n : w - 1)); }         \
-static inline T fd_##T##_rotate_left(T x, int n) { return (T)fd_##UT##_rotate_left((UT)x, n); }    \
-static inline T fd_##T##_rotate_right(T x, int n) {                                                \
-  return (T)fd_##UT##_rotate_right((UT)x, n);                                                      \
-}                                                                                                  \
-static inline UT fd_##T##_zz_enc(T x) {                                                            \
-  return (UT)(fd_##UT##_shift_left((UT)x, 1) ^ (UT)(x >> (w - 1)));                                \
-}                                                                                                  \
-static inline T fd_##T##_zz_dec(UT x) { return (T)((UT)(x >> 1) ^ (UT)((UT)0 - (x & (UT)1))); }
+#define FD_BITS_PRIVATE_SIGNED(T, UT, w)                                                          \
+  static inline T fd_##T##_if(int c, T t, T f) { return c ? t : f; }                              \
+  static inline void fd_##T##_store_if(int c, T * p, T v) {                                       \
+    if (c) *p = v;                                                                                \
+  }                                                                                               \
+  static inline UT fd_##T##_abs(T x) { return x < (T)0 ? (UT)((UT)0 - (UT)x) : (UT)x; }           \
+  static inline T fd_##T##_min(T x, T y) { return x < y ? x : y; }                                \
+  static inline T fd_##T##_max(T x, T y) { return x > y ? x : y; }                                \
+  static inline T fd_##T##_shift_left(T x, int n) { return (T)fd_##UT##_shift_left((UT)x, n); }   \
+  static inline T fd_##T##_shift_right(T x, int n) { return (T)(x >> (n < w ? n : w - 1)); }      \
+  static inline T fd_##T##_rotate_left(T x, int n) { return (T)fd_##UT##_rotate_left((UT)x, n); } \
+  static inline T fd_##T##_rotate_right(T x, int n) {                                             \
+    return (T)fd_##UT##_rotate_right((UT)x, n);                                                   \
+  }                                                                                               \
+  static inline UT fd_##T##_zz_enc(T x) {                                                         \
+    return (UT)(fd_##UT##_shift_left((UT)x, 1) ^ (UT)(x >> (w - 1)));                             \
+  }                                                                                               \
+  static inline T fd_##T##_zz_dec(UT x) { return (T)((UT)(x >> 1) ^ (UT)((UT)0 - (x & (UT)1))); }
 
 FD_BITS_PRIVATE_SIGNED(schar, uchar, 8)
 FD_BITS_PRIVATE_SIGNED(short, ushort, 16)
@@ -232,7 +226,8 @@ static inline double fd_double_abs(double x) { return __builtin_fabs(x); }
 static inline int fd_double_eq(double x, double y) { return !memcmp(&x, &y, sizeof(double)); }
 #endif
 
-/* Hashes: the finalizers of MurmurHash3 (public domain, Austin Appleby).  Bijections with 0 -> 0. */
+/* Hashes: the finalizers of MurmurHash3 (public domain, Austin Appleby).  Bijections with 0 -> 0.
+ */
 
 static inline uint fd_uint_hash(uint x) {
   x ^= x >> 16;
@@ -268,12 +263,12 @@ static inline ulong fd_ulong_hash_inverse(ulong x) {
 
 /* fd_ulong_load_N reads N little-endian bytes from any address and extends with zeros. */
 
-#define FD_BITS_PRIVATE_LOAD(n)                                                                    \
-static inline ulong fd_ulong_load_##n(void const * p) {                                            \
-  ulong x = 0UL;                                                                                   \
-  memcpy(&x, p, n##UL);                                                                            \
-  return x;                                                                                        \
-}
+#define FD_BITS_PRIVATE_LOAD(n)                           \
+  static inline ulong fd_ulong_load_##n(void const * p) { \
+    ulong x = 0UL;                                        \
+    memcpy(&x, p, n##UL);                                 \
+    return x;                                             \
+  }
 
 FD_BITS_PRIVATE_LOAD(1)
 FD_BITS_PRIVATE_LOAD(2)
@@ -286,65 +281,65 @@ FD_BITS_PRIVATE_LOAD(8)
 
 /* Statement and type-generic forms; each argument is evaluated once. */
 
-#define fd_swap(a, b)                                                                               \
-  do {                                                                                              \
-    __typeof__((a)) _fd_swap_tmp = (a);                                                             \
-    (a) = (b);                                                                                      \
-    (b) = _fd_swap_tmp;                                                                             \
+#define fd_swap(a, b)                   \
+  do {                                  \
+    __typeof__((a)) _fd_swap_tmp = (a); \
+    (a) = (b);                          \
+    (b) = _fd_swap_tmp;                 \
   } while (0)
 
-#define fd_swap_if(c, a, b)                                                                         \
-  do {                                                                                              \
-    if (c) fd_swap(a, b);                                                                           \
+#define fd_swap_if(c, a, b) \
+  do {                      \
+    if (c) fd_swap(a, b);   \
   } while (0)
 
 #define fd_ptr_if(c, t, f) ((__typeof__((t)))fd_ulong_if(!!(c), (ulong)(t), (ulong)(f)))
 
-#define fd_is_pow2(x)                                                                              \
-  (__extension__({                                                                                 \
-    __typeof__(x) _fd_is_pow2_x = (x);                                                             \
-    (_fd_is_pow2_x > 0) & !(_fd_is_pow2_x & (_fd_is_pow2_x - 1));                                  \
+#define fd_is_pow2(x)                                             \
+  (__extension__({                                                \
+    __typeof__(x) _fd_is_pow2_x = (x);                            \
+    (_fd_is_pow2_x > 0) & !(_fd_is_pow2_x & (_fd_is_pow2_x - 1)); \
   }))
-#define fd_pop_lsb(x)                                                                              \
-  (__extension__({                                                                                 \
-    __typeof__(x) _fd_pop_lsb_x = (x);                                                             \
-    (__typeof__(x))(_fd_pop_lsb_x & (_fd_pop_lsb_x - 1));                                          \
+#define fd_pop_lsb(x)                                     \
+  (__extension__({                                        \
+    __typeof__(x) _fd_pop_lsb_x = (x);                    \
+    (__typeof__(x))(_fd_pop_lsb_x & (_fd_pop_lsb_x - 1)); \
   }))
-#define fd_is_aligned(x, a)                                                                        \
-  (__extension__({                                                                                 \
-    __typeof__(x) _fd_is_aligned_x = (x);                                                          \
-    __typeof__(x) _fd_is_aligned_y = (__typeof__(x))(a);                                           \
-    !(_fd_is_aligned_x & (_fd_is_aligned_y - 1));                                                  \
+#define fd_is_aligned(x, a)                              \
+  (__extension__({                                       \
+    __typeof__(x) _fd_is_aligned_x = (x);                \
+    __typeof__(x) _fd_is_aligned_y = (__typeof__(x))(a); \
+    !(_fd_is_aligned_x & (_fd_is_aligned_y - 1));        \
   }))
-#define fd_alignment(x, a)                                                                         \
-  (__extension__({                                                                                 \
-    __typeof__(x) _fd_alignment_x = (x);                                                           \
-    __typeof__(x) _fd_alignment_y = (__typeof__(x))(a);                                            \
-    (__typeof__(x))(_fd_alignment_x & (_fd_alignment_y - 1));                                      \
+#define fd_alignment(x, a)                                    \
+  (__extension__({                                            \
+    __typeof__(x) _fd_alignment_x = (x);                      \
+    __typeof__(x) _fd_alignment_y = (__typeof__(x))(a);       \
+    (__typeof__(x))(_fd_alignment_x & (_fd_alignment_y - 1)); \
   }))
-#define fd_align_dn(x, a)                                                                          \
-  (__extension__({                                                                                 \
-    __typeof__(x) _fd_align_dn_x = (x);                                                            \
-    __typeof__(x) _fd_align_dn_y = (__typeof__(x))(a);                                             \
-    (__typeof__(x))(_fd_align_dn_x & ~(_fd_align_dn_y - 1));                                       \
+#define fd_align_dn(x, a)                                    \
+  (__extension__({                                           \
+    __typeof__(x) _fd_align_dn_x = (x);                      \
+    __typeof__(x) _fd_align_dn_y = (__typeof__(x))(a);       \
+    (__typeof__(x))(_fd_align_dn_x & ~(_fd_align_dn_y - 1)); \
   }))
-#define fd_align_up(x, a)                                                                          \
-  (__extension__({                                                                                 \
-    __typeof__(x) _fd_align_up_x = (x);                                                            \
-    __typeof__(x) _fd_align_up_y = (__typeof__(x))(a);                                             \
-    (__typeof__(x))((_fd_align_up_x + (_fd_align_up_y - 1)) & ~(_fd_align_up_y - 1));              \
+#define fd_align_up(x, a)                                                             \
+  (__extension__({                                                                    \
+    __typeof__(x) _fd_align_up_x = (x);                                               \
+    __typeof__(x) _fd_align_up_y = (__typeof__(x))(a);                                \
+    (__typeof__(x))((_fd_align_up_x + (_fd_align_up_y - 1)) & ~(_fd_align_up_y - 1)); \
   }))
-#define fd_min(x, y)                                                                               \
-  (__extension__({                                                                                 \
-    __typeof__(x) _fd_min_x = (x);                                                                 \
-    __typeof__(x) _fd_min_y = (__typeof__(x))(y);                                                  \
-    _fd_min_x < _fd_min_y ? _fd_min_x : _fd_min_y;                                                 \
+#define fd_min(x, y)                               \
+  (__extension__({                                 \
+    __typeof__(x) _fd_min_x = (x);                 \
+    __typeof__(x) _fd_min_y = (__typeof__(x))(y);  \
+    _fd_min_x < _fd_min_y ? _fd_min_x : _fd_min_y; \
   }))
-#define fd_max(x, y)                                                                               \
-  (__extension__({                                                                                 \
-    __typeof__(x) _fd_max_x = (x);                                                                 \
-    __typeof__(x) _fd_max_y = (__typeof__(x))(y);                                                  \
-    _fd_max_x > _fd_max_y ? _fd_max_x : _fd_max_y;                                                 \
+#define fd_max(x, y)                               \
+  (__extension__({                                 \
+    __typeof__(x) _fd_max_x = (x);                 \
+    __typeof__(x) _fd_max_y = (__typeof__(x))(y);  \
+    _fd_max_x > _fd_max_y ? _fd_max_x : _fd_max_y; \
   }))
 
 #endif

@@ -7,16 +7,16 @@
 #include "../bits/fd_bits.h"
 
 /* Character classes; the user includes <ctype.h>. */
-#define fd_isalnum(c) (!!isalnum(c))
-#define fd_isalpha(c) (!!isalpha(c))
-#define fd_iscntrl(c) (!!iscntrl(c))
-#define fd_isdigit(c) (!!isdigit(c))
-#define fd_isgraph(c) (!!isgraph(c))
-#define fd_islower(c) (!!islower(c))
-#define fd_isprint(c) (!!isprint(c))
-#define fd_ispunct(c) (!!ispunct(c))
-#define fd_isspace(c) (!!isspace(c))
-#define fd_isupper(c) (!!isupper(c))
+#define fd_isalnum(c)  (!!isalnum(c))
+#define fd_isalpha(c)  (!!isalpha(c))
+#define fd_iscntrl(c)  (!!iscntrl(c))
+#define fd_isdigit(c)  (!!isdigit(c))
+#define fd_isgraph(c)  (!!isgraph(c))
+#define fd_islower(c)  (!!islower(c))
+#define fd_isprint(c)  (!!isprint(c))
+#define fd_ispunct(c)  (!!ispunct(c))
+#define fd_isspace(c)  (!!isspace(c))
+#define fd_isupper(c)  (!!isupper(c))
 #define fd_isxdigit(c) (!!isxdigit(c))
 
 FD_PROTOTYPES_BEGIN
@@ -65,8 +65,9 @@ char * fd_cstr_printf(char * buf, ulong sz, ulong * opt_len, char const * fmt, .
 int fd_cstr_printf_check(char * buf, ulong sz, ulong * opt_len, char const * fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Cursor-style construction: p = init(buf); p = append(p,...); ...; fini(p).  Each append returns the
-   cursor behind what it wrote; the caller provides the room; only fini (and printf) terminate. */
+/* Cursor-style construction: p = init(buf); p = append(p,...); ...; fini(p).  Each append returns
+   the cursor behind what it wrote; the caller provides the room; only fini (and printf) terminate.
+ */
 static inline char * fd_cstr_init(char * buf) { return buf; }
 
 static inline char * fd_cstr_fini(char * p) {
@@ -99,8 +100,8 @@ char * fd_cstr_append_printf(char * p, char const * fmt, ...) __attribute__((for
 /* Appends the 1 to 4 byte UTF-8 encoding of a code point (an invalid one gives U+FFFD). */
 char * fd_cstr_append_utf8(char * p, uint code_point);
 
-/* Numbers, right justified in exactly n characters, padded on the left with ws; pm, if not NUL, goes
-   directly before the first digit.  A number that does not fit loses its leading digits. */
+/* Numbers, right justified in exactly n characters, padded on the left with ws; pm, if not NUL,
+   goes directly before the first digit.  A number that does not fit loses its leading digits. */
 char * fd_cstr_append_uchar_as_text(char * p, char ws, char pm, uchar x, ulong n);
 char * fd_cstr_append_ushort_as_text(char * p, char ws, char pm, ushort x, ulong n);
 char * fd_cstr_append_uint_as_text(char * p, char ws, char pm, uint x, ulong n);

@@ -10,10 +10,10 @@ FD_PROTOTYPES_BEGIN
 /* fd_env_strip_cmdline_T returns the value of an option: the last `key value` pair of the command
    line, else the environment variable env_key, else def.  All pairs are removed from the command
    line, a trailing key without value too, and argv[argc] is NULL again; a cstr result points into
-   argv, the environment or is def.  NULL pargc, pargv or key: no command line; NULL or "" env_key: no
-   environment.  Cannot fail, logs nothing; not thread safe with respect to the same argv. */
-#define FD_ENV_PRIVATE_DECL(T, what)                                                                \
-  T fd_env_strip_cmdline_##what(int * pargc, char *** pargv, char const * key,                      \
+   argv, the environment or is def.  NULL pargc, pargv or key: no command line; NULL or "" env_key:
+   no environment.  Cannot fail, logs nothing; not thread safe with respect to the same argv. */
+#define FD_ENV_PRIVATE_DECL(T, what)                                           \
+  T fd_env_strip_cmdline_##what(int * pargc, char *** pargv, char const * key, \
                                 char const * env_key, T def);
 FD_ENV_PRIVATE_DECL(char const *, cstr)
 FD_ENV_PRIVATE_DECL(char, char)
@@ -30,7 +30,8 @@ FD_ENV_PRIVATE_DECL(float, float)
 FD_ENV_PRIVATE_DECL(double, double)
 #endif
 
-/* fd_env_strip_cmdline_contains is 1 iff key is on the command line; every occurrence is removed. */
+/* fd_env_strip_cmdline_contains is 1 iff key is on the command line; every occurrence is removed.
+ */
 int fd_env_strip_cmdline_contains(int * pargc, char *** pargv, char const * key);
 
 FD_PROTOTYPES_END

@@ -1,9 +1,9 @@
 #ifndef HEADER_fd_src_util_io_fd_io_h
 #define HEADER_fd_src_util_io_fd_io_h
 
-/* Blocking file I/O without surprises: retries what the system interrupts, one return convention for
-   all (0 success, negative end of file, positive errno, never EWOULDBLOCK), buffered streams and
-   memory mapping on top.  Nothing here logs; all functions are thread safe as far as their file
+/* Blocking file I/O without surprises: retries what the system interrupts, one return convention
+   for all (0 success, negative end of file, positive errno, never EWOULDBLOCK), buffered streams
+   and memory mapping on top.  Nothing here logs; all functions are thread safe as far as their file
    descriptor and buffers are not shared. */
 
 #include "../bits/fd_bits.h"
@@ -12,10 +12,11 @@
 #define FD_IO_SEEK_TYPE_CUR (1)
 #define FD_IO_SEEK_TYPE_END (2)
 
-#define FD_IO_MMIO_MODE_READ_ONLY (0)
+#define FD_IO_MMIO_MODE_READ_ONLY  (0)
 #define FD_IO_MMIO_MODE_READ_WRITE (1)
 
-/* Buffered streams over caller-owned buffers.  A stream belongs to one thread and does not own fd. */
+/* Buffered streams over caller-owned buffers.  A stream belongs to one thread and does not own fd.
+ */
 
 struct fd_io_buffered_istream_private {
   int fd;
@@ -39,8 +40,8 @@ typedef struct fd_io_buffered_ostream_private fd_io_buffered_ostream_t;
 FD_PROTOTYPES_BEGIN
 
 /* fd_io_read reads [min,max] bytes: each system call asks for all that is left up to max, and the
-   loop stops at min or more.  *_sz = bytes read; at end of file returns negative with what there was,
-   on error errno with *_sz 0 (EAGAIN only for min 0 on a non-blocking descriptor).  fd_io_write
+   loop stops at min or more.  *_sz = bytes read; at end of file returns negative with what there
+   was, on error errno with *_sz 0 (EAGAIN only for min 0 on a non-blocking descriptor). fd_io_write
    likewise. */
 int fd_io_read(int fd, void * dst, ulong min, ulong max, ulong * _sz);
 int fd_io_write(int fd, void const * src, ulong min, ulong max, ulong * _sz);
@@ -52,16 +53,16 @@ int fd_io_truncate(int fd, ulong sz);
 /* fd_io_seek moves the file position; *_idx = the new position, 0 on failure. */
 int fd_io_seek(int fd, long off, int type, ulong * _idx);
 
-/* Buffered primitives; *lo and *ready (*used) describe the buffered bytes and are updated also when an
-   error cuts the operation short.  _read needs all sz bytes: end of file is negative. */
+/* Buffered primitives; *lo and *ready (*used) describe the buffered bytes and are updated also when
+   an error cuts the operation short.  _read needs all sz bytes: end of file is negative. */
 int fd_io_buffered_read(int fd, void * dst, ulong sz, void * rbuf, ulong rbuf_sz, ulong * lo,
                         ulong * ready);
 int fd_io_buffered_skip(int fd, ulong sz, void * rbuf, ulong rbuf_sz, ulong * lo, ulong * ready);
 int fd_io_buffered_write(int fd, void const * src, ulong sz, void * wbuf, ulong wbuf_sz,
                          ulong * used);
 
-/* fd_io_mmio_init maps the whole file (shared; mode READ_ONLY or READ_WRITE) and stores its address at
-   _mmio (a void const ** or void **) and its size; both are 0 for an empty file and on failure.
+/* fd_io_mmio_init maps the whole file (shared; mode READ_ONLY or READ_WRITE) and stores its address
+   at _mmio (a void const ** or void **) and its size; both are 0 for an empty file and on failure.
    EINVAL: bad mode.  fini unmaps; silent for NULL. */
 int fd_io_mmio_init(int fd, int mode, void * _mmio, ulong * _sz);
 void fd_io_mmio_fini(void const * mmio, ulong sz);
@@ -85,8 +86,7 @@ fd_io_buffered_istream_init(fd_io_buffered_istream_t * in, int fd, void * rbuf, 
 static inline void * fd_io_buffered_istream_fini(fd_io_buffered_istream_t * in) { return in; }
 static inline int fd_io_buffered_istream_fd(fd_io_buffered_istream_t const * in) { return in->fd; }
 static inline void * fd_io_buffered_istream_rbuf(fd_io_buffered_istream_t * in) { return in->rbuf; }
-static inline void const *
-fd_io_buffered_istream_rbuf_const(fd_io_buffered_istream_t const * in) {
+static inline void const * fd_io_buffered_istream_rbuf_const(fd_io_buffered_istream_t const * in) {
   return in->rbuf;
 }
 static inline ulong fd_io_buffered_istream_rbuf_sz(fd_io_buffered_istream_t const * in) {
@@ -122,12 +122,13 @@ fd_io_buffered_ostream_init(fd_io_buffered_ostream_t * out, int fd, void * wbuf,
 }
 
 static inline void * fd_io_buffered_ostream_fini(fd_io_buffered_ostream_t * out) { return out; }
-static inline int fd_io_buffered_ostream_fd(fd_io_buffered_ostream_t const * out) { return out->fd; }
+static inline int fd_io_buffered_ostream_fd(fd_io_buffered_ostream_t const * out) {
+  return out->fd;
+}
 static inline void * fd_io_buffered_ostream_wbuf(fd_io_buffered_ostream_t * out) {
   return out->wbuf;
 }
-static inline void const *
-fd_io_buffered_ostream_wbuf_const(fd_io_buffered_ostream_t const * out) {
+static inline void const * fd_io_buffered_ostream_wbuf_const(fd_io_buffered_ostream_t const * out) {
   return out->wbuf;
 }
 static inline ulong fd_io_buffered_ostream_wbuf_sz(fd_io_buffered_ostream_t const * out) {

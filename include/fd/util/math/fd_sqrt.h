@@ -6,7 +6,8 @@
 
 #include "../bits/fd_bits.h"
 
-/* Newton's iteration from a power of two that is not below the root descends to it monotonically. */
+/* Newton's iteration from a power of two that is not below the root descends to it monotonically.
+ */
 static inline ulong fd_ulong_sqrt(ulong x) {
   if (x < 2UL) return x;
   ulong root = 1UL << ((fd_ulong_find_msb(x) >> 1) + 1);

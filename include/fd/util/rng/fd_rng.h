@@ -1,13 +1,14 @@
 #ifndef HEADER_fd_src_util_rng_fd_rng_h
 #define HEADER_fd_src_util_rng_fd_rng_h
 
-/* A counter-based pseudo random number generator: 2^32 sequences of 2^64 slots, any slot reachable at
-   once.  Slot idx of sequence seq is fd_ulong_hash( expand(seq) ^ idx ); streams are reproducible bit
-   for bit on every machine.  An rng belongs to one thread at a time; nothing here can fail. */
+/* A counter-based pseudo random number generator: 2^32 sequences of 2^64 slots, any slot reachable
+   at once.  Slot idx of sequence seq is fd_ulong_hash( expand(seq) ^ idx ); streams are
+   reproducible bit for bit on every machine.  An rng belongs to one thread at a time; nothing here
+   can fail. */
 
 #include "../bits/fd_bits.h"
 
-#define FD_RNG_ALIGN (16UL)
+#define FD_RNG_ALIGN     (16UL)
 #define FD_RNG_FOOTPRINT (16UL)
 
 struct __attribute__((aligned(16))) fd_rng_private {
@@ -158,7 +159,9 @@ static inline float fd_rng_float_o(fd_rng_t * rng) {
 }
 
 #if FD_HAS_DOUBLE
-static inline double fd_rng_ulong_to_double_c0(ulong u) { return 0x1p-53 * (double)(long)(u >> 11); }
+static inline double fd_rng_ulong_to_double_c0(ulong u) {
+  return 0x1p-53 * (double)(long)(u >> 11);
+}
 static inline double fd_rng_ulong_to_double_c1(ulong u) {
   return 0x1p-53 * (double)(long)((u >> 11) + 1UL);
 }

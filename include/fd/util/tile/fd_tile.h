@@ -1,10 +1,10 @@
 #ifndef HEADER_fd_src_util_tile_fd_tile_h
 #define HEADER_fd_src_util_tile_fd_tile_h
 
-/* Tiles: the process's threads of execution, made once at boot and bound to cpus as --tile-cpus says.
-   The booter is tile 0; each other tile runs one task at a time for whoever asks.  An idle tile spins
-   a few microseconds, then sleeps.  Between boot and halt everything is thread safe; not signal
-   safe; tiles do not survive fork. */
+/* Tiles: the process's threads of execution, made once at boot and bound to cpus as --tile-cpus
+   says. The booter is tile 0; each other tile runs one task at a time for whoever asks.  An idle
+   tile spins a few microseconds, then sleeps.  Between boot and halt everything is thread safe; not
+   signal safe; tiles do not survive fork. */
 
 #include "../fd_util_base.h"
 
@@ -32,13 +32,13 @@ ulong fd_tile_cnt(void);
 /* The cpu of a tile: ULONG_MAX if there is no such tile, ULONG_MAX-1 if it floats. */
 ulong fd_tile_cpu_id(ulong tile_idx);
 
-/* fd_tile_exec_new starts task on a tile and does not wait; the task sees all stores the caller made
-   before.  NULL (silent) if the tile is the caller, 0, not there or busy. */
+/* fd_tile_exec_new starts task on a tile and does not wait; the task sees all stores the caller
+   made before.  NULL (silent) if the tile is the caller, 0, not there or busy. */
 fd_tile_exec_t * fd_tile_exec_new(ulong tile_idx, fd_tile_task_t task, int argc, char ** argv);
 
-/* fd_tile_exec_delete waits for the task to end and frees the tile; call once per exec_new.  *opt_ret =
-   its return value; the caller sees its stores.  NULL: ended normally, else the reason as an
-   infinitely lived cstr. */
+/* fd_tile_exec_delete waits for the task to end and frees the tile; call once per exec_new.
+   *opt_ret = its return value; the caller sees its stores.  NULL: ended normally, else the reason
+   as an infinitely lived cstr. */
 char const * fd_tile_exec_delete(fd_tile_exec_t * exec, int * opt_ret);
 
 /* What a tile is executing (NULL if it idles, is tile 0 or not there), and about an execution. */
@@ -60,7 +60,8 @@ static inline fd_tile_exec_t * fd_tile_exec_by_id(ulong tile_id) {
   return fd_tile_exec(tile_id - fd_tile_id0());
 }
 
-/* The caller's stack [stack0,stack1), its size in bytes, and how much is in use and free about now. */
+/* The caller's stack [stack0,stack1), its size in bytes, and how much is in use and free about now.
+ */
 void const * fd_tile_stack0(void);
 void const * fd_tile_stack1(void);
 ulong fd_tile_stack_sz(void);
