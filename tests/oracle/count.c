@@ -49,6 +49,7 @@ static void begin_image(char const *dir) {
   counts = c;
   *alive = 1;
 }
+static char dir_copy[2048];
 static void count(int allocations, int frees, int reallocs, size_t bytes) {
   static char dir[4096]; /* read once: setenv itself reallocates the environment */
   if (!dir[0] && environ && getenv("VALTEST_COUNT")) strcpy(dir, getenv("VALTEST_COUNT"));
