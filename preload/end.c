@@ -43,11 +43,11 @@ VT_EXPORT int prctl(int option, ...) {
     __atomic_store_n(&vt_clock_frozen, vt_clock_tick(before), __ATOMIC_RELAXED);
     sink->clock = VT_CLOCK_FROZEN;
   }
-  if (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT) sink->silent = 1;
+  if (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT) vt_sink_silence(sink, 1);
   int result = real(option, a, b, c, d);
   if (result && gives_up_tsc(option, a)) {
     sink->clock = before;
-    sink->silent = 0;
+    vt_sink_silence(sink, 0);
   }
   return result;
 }

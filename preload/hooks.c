@@ -34,7 +34,10 @@ static inline int ready(void) {
   return vt_real.malloc != NULL;
 }
 
-int vt_hooks_reached(void) { return dlsym(RTLD_DEFAULT, "malloc") == (void *)malloc; }
+/* A plain reference to malloc is bound to whoever comes first in symbol order, not to ours. */
+extern __typeof(malloc) own_malloc
+    __attribute__((alias("malloc"), copy(malloc), visibility("hidden")));
+int vt_hooks_reached(void) { return dlsym(RTLD_DEFAULT, "malloc") == (void *)own_malloc; }
 
 /* internal serves an allocation of the shim's own: from the arena, or unrecorded when that is full.
  */

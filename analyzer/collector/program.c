@@ -87,11 +87,13 @@ void vt_program_environment(char const *shim, char const *const *more) {
   for (; *more; more += 2) setenv(more[0], more[1], 1);
 }
 
+#define FIRST_PID "VALTRACE_FIRST_PID="
+static char first_pid[sizeof FIRST_PID + 12] = FIRST_PID;
+
 /* be_program is the child: it tells the parent through the pipe only if exec fails. */
 static void be_program(char **argv, void const *mask, int report) {
-  char first[48];
-  snprintf(first, sizeof first, "%d", getpid());
-  setenv("VALTRACE_FIRST_PID", first, 1);
+  snprintf(first_pid, sizeof first_pid, FIRST_PID "%d",
+           getpid()); /* the environment has it already */
   sigprocmask(SIG_SETMASK, mask, NULL);
   execvp(argv[0], argv);
   int error = errno;
@@ -101,6 +103,7 @@ static void be_program(char **argv, void const *mask, int report) {
 
 pid_t vt_program_start(char **argv, void const *mask, int *error) {
   int pipe_fds[2];
+  putenv(first_pid);
   if (pipe2(pipe_fds, O_CLOEXEC)) return -1;
   pid_t pid = fork();
   if (pid == 0) be_program(argv, mask, pipe_fds[1]);

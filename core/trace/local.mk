@@ -32,7 +32,7 @@ $(eval $(call add-tap-test,test_unwind_unload,tests/unit/trace/test_unwind_unloa
 $(eval $(call add-tap-test,test_unwind_cxx,tests/unit/trace/test_unwind_cxx.cc,libvtcore,-lstdc++))
 
 $(BUILD)/obj/tests/bench/unwind/%.o: OPT := $(OPT_HOT)
-$(eval $(call add-test,bench_unwind,tests/bench/unwind/bench_unwind.c,libvtcore,-ldl))
+$(eval $(call add-test,bench_unwind,tests/bench/unwind/bench_unwind.c,libvtcore,-ldl -lpthread))
 
 # Real programs under a preloaded checker.
 TESTS += $(BUILD)/bin/libvtchecker.so
@@ -42,4 +42,4 @@ $(CHECKER_OBJ): PIC_CFLAGS ?= -fPIC -fvisibility=hidden -ftls-model=initial-exec
 $(BUILD)/bin/libvtchecker.so: $(CHECKER_OBJ)
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,-z,now -o $@ $^ -ldl
-$(eval $(call add-tap-test,test_unwind_libunwind,tests/unit/trace/test_unwind_libunwind.c,libvtcore,-ldl))
+$(eval $(call add-tap-test,test_unwind_libunwind,tests/unit/trace/test_unwind_libunwind.c,libvtcore,-ldl -lpthread))

@@ -31,3 +31,8 @@ void vt_sink_forked(vt_sink_t *sink) {
   sink->counters = NULL;
   atomic_store_explicit(&sink->stopped, 0, memory_order_relaxed);
 }
+
+void vt_sink_silence(vt_sink_t *sink, int silent) {
+  if (silent && !sink->ring) vt_sink_reserve_file(sink);
+  sink->silent = silent;
+}

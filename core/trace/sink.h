@@ -43,7 +43,8 @@ typedef struct {
   /* Where counters live so that they survive a kill: value of counter c at counters[c * stride]. */
   _Atomic uint64_t *counters;
   uint32_t counter_stride;
-  int silent;               /* 1: a system call would kill the process (strict seccomp) */
+  int silent; /* 1: a system call would kill the process (strict seccomp); set by vt_sink_silence */
+  uint64_t reserved;        /* silent: end of what was reserved beforehand in the file */
   _Atomic uint32_t stopped; /* vt_stopped_t once recording has stopped, else 0 */
 } vt_sink_t;
 
@@ -76,6 +77,11 @@ uint8_t *vt_sink_claim(vt_sink_t *sink, uint32_t *index);
 
 /* vt_sink_finish hands a segment back: to the collector, or as finished part of the file. */
 void vt_sink_finish(vt_sink_t *sink, uint8_t *segment, uint32_t index);
+
+/* vt_sink_silence makes the sink work without system calls from here on, as long as it can: a file
+   has room for some ten thousand events reserved, a ring goes on while segments are free. Undo with
+   0. */
+void vt_sink_silence(vt_sink_t *sink, int silent);
 
 /* vt_sink_stop ends recording for `reason`; the first reason stays. */
 void vt_sink_stop(vt_sink_t *sink, vt_stopped_t reason);

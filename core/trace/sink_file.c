@@ -19,6 +19,8 @@
 #define WINDOW_MIN    ((uint64_t)1 << 20)
 #define FILE_FIRST    ((uint64_t)256 << 20)
 #define FD_HIGH       900
+/* What a process that enters strict seccomp can still write. */
+#define SILENT_SEGMENTS 64
 /* Room left for threads that still run while the process exits. */
 #define CLOSING_SLACK ((uint64_t)16 * VT_SEGMENT_SZ)
 
@@ -175,15 +177,24 @@ static int grow(vt_sink_t *sink, uint64_t end) {
   return 0;
 }
 
+/* obtain makes [off,off+VT_SEGMENT_SZ) of the file safe to write to. */
+static int obtain(vt_sink_t *sink, uint64_t off) {
+  uint64_t end = off + VT_SEGMENT_SZ;
+  if (sink->silent) return end > sink->reserved;
+  return end > sink->window_sz || grow(sink, end) ||
+         reserve(sink, sink->window + off, VT_SEGMENT_SZ);
+}
+
+void vt_sink_reserve_file(vt_sink_t *sink) {
+  uint64_t off = atomic_load_explicit(&sink->used, memory_order_relaxed);
+  for (unsigned i = 0; i < SILENT_SEGMENTS && !obtain(sink, off); i++) off += VT_SEGMENT_SZ;
+  sink->reserved = off;
+}
+
 uint8_t *vt_sink_claim_file(vt_sink_t *sink, uint32_t *index) {
-  if (sink->silent) {
-    vt_sink_stop(sink, VT_STOPPED_OTHER);
-    return NULL;
-  }
   uint64_t off = atomic_fetch_add_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
   uint8_t *segment = sink->window + off;
-  if (off + VT_SEGMENT_SZ > sink->window_sz || grow(sink, off + VT_SEGMENT_SZ) ||
-      reserve(sink, segment, VT_SEGMENT_SZ)) {
+  if (obtain(sink, off)) {
     atomic_fetch_sub_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
     vt_sink_stop(sink, VT_STOPPED_SPACE);
     return NULL;

@@ -7,6 +7,7 @@
 uint8_t *vt_sink_claim_ring(vt_sink_t *sink, uint32_t *index);
 uint8_t *vt_sink_claim_file(vt_sink_t *sink, uint32_t *index);
 void vt_sink_forked_file(vt_sink_t *sink);
+void vt_sink_reserve_file(vt_sink_t *sink);
 void vt_sink_finish_file(vt_sink_t *sink, uint8_t *segment);
 
 #endif

@@ -46,6 +46,7 @@ static int next_segment(vt_stream_t *s, uint64_t tick) {
   s->index = index;
   s->end = segment + VT_SEGMENT_SZ;
   s->last_tick = tick;
+  if (!continues) s->epoch = vt_unwind_epoch(); /* what follows was captured just now */
   write_segment_header(s, tick, continues ? VT_SEGMENT_FLAG_CONTINUES : 0);
   vt_stream_commit(s, segment + VT_SEGMENT_RECORDS_OFF);
   if (!continues) {

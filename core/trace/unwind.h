@@ -4,9 +4,10 @@
    memo of the previous capture lets unchanged outer frames be checked instead of unwound. A capture
    is handed out as a delta against the previous capture of the same state.
 
-   Nothing here calls malloc, takes a lock, uses thread-local storage or touches errno. All calls are
-   async-signal-safe as long as a state is used by one flow of control at a time: a signal handler
-   that interrupts a capture uses another state. After fork the child may go on with its copy. */
+   Nothing here calls malloc, takes a lock, uses thread-local storage or touches errno. All calls
+   are async-signal-safe as long as a state is used by one flow of control at a time: a signal
+   handler that interrupts a capture uses another state. After fork the child may go on with its
+   copy. */
 #ifndef VT_CORE_TRACE_UNWIND_H
 #define VT_CORE_TRACE_UNWIND_H
 
@@ -24,9 +25,9 @@ typedef struct {
   uint64_t rbp;
 } vt_caller_t;
 
-/* One frame of a capture; only pc is meant for users, the rest is the memo's: the registers on entry
-   to the step out of this frame, flags (low 8 bits of info) and, above them, the address rbp was
-   loaded from (0: still the value of the next inner frame). */
+/* One frame of a capture; only pc is meant for users, the rest is the memo's: the registers on
+   entry to the step out of this frame, flags (low 8 bits of info) and, above them, the address rbp
+   was loaded from (0: still the value of the next inner frame). */
 typedef struct vt_frame {
   uint64_t pc;
   uint64_t sp;
@@ -43,13 +44,13 @@ typedef struct {
   vt_frame_t const *frames;
   uint32_t keep;
   uint32_t depth;
-  uint32_t prev_depth; /* depth of the previous capture (0 after a reset) */
+  uint32_t prev_depth; /* of the previous capture; 0 after a reset or in a new epoch */
   uint32_t truncated;  /* 1: the root end is missing and frames[0].pc is VT_PC_TRUNCATED */
 } vt_stack_t;
 
 /* Return address of frame i (0: outermost): the address to look up for symbols is this minus 1. The
-   frame that a signal interrupted has no return address: it has the address of the instruction to be
-   executed next, plus 1 (bit 0 of info). */
+   frame that a signal interrupted has no return address: it has the address of the instruction to
+   be executed next, plus 1 (bit 0 of info). */
 static inline uint64_t vt_frame_pc(vt_stack_t const *stack, uint32_t i) {
   return stack->frames[i].pc + (stack->frames[i].info & 1);
 }
@@ -70,26 +71,29 @@ typedef struct vt_unwind vt_unwind_t;
 #define VT_UNWIND_STATE_SZ  ((size_t)88 << 10)
 #define VT_UNWIND_GLOBAL_SZ ((size_t)2 << 20)
 
-/* Gives all threads' states a common rule cache in mem: zeroed, writable, 64-byte aligned, sz at least
-   VT_UNWIND_GLOBAL_SZ, never unmapped. To be called once, before threads capture; without it captures
-   work but each thread parses for itself. Returns 0, or -EINVAL without effect. */
+/* Gives all threads' states a common rule cache in mem: zeroed, writable, 64-byte aligned, sz at
+   least VT_UNWIND_GLOBAL_SZ, never unmapped. To be called once, before threads capture; without it
+   captures work but each thread parses for itself. Returns 0, or -EINVAL without effect. */
 int vt_unwind_global_init(void *mem, size_t sz);
 
 /* Makes a state in mem: zeroed, writable, 64-byte aligned, VT_UNWIND_STATE_SZ bytes, owned by the
    caller, who may unmap it after vt_unwind_fini. Cannot fail, no system call. */
 vt_unwind_t *vt_unwind_new(void *mem);
 
-/* Unmaps what the state mapped itself (the memo of a deep stack); the state is as new afterwards. */
+/* Unmaps what the state mapped itself (the memo of a deep stack); the state is as new afterwards.
+ */
 void vt_unwind_fini(vt_unwind_t *u);
 
-/* Forgets the previous capture: the next one has keep = prev_depth = 0. For a state that serves another
-   thread from now on, whose last capture was lost, or in which a capture was left by longjmp. */
+/* Forgets the previous capture: the next one has keep = prev_depth = 0. For a state that serves
+   another thread from now on, whose last capture was lost, or in which a capture was left by
+   longjmp. */
 void vt_unwind_reset(vt_unwind_t *u);
 
-/* Captures the stack from caller outwards. caller must describe a live frame that (indirectly) called
-   this function on the calling thread. *out is valid until the next call with u. Always succeeds: a
-   stack that cannot be followed to its root, or for which no memory is left, is cut off, counted and
-   marked. System calls only when the stack reached pages never seen before or the memo grows. */
+/* Captures the stack from caller outwards. caller must describe a live frame that (indirectly)
+   called this function on the calling thread. *out is valid until the next call with u. Always
+   succeeds: a stack that cannot be followed to its root, or for which no memory is left, is cut
+   off, counted and marked. System calls only when the stack reached pages never seen before or the
+   memo grows. */
 void vt_unwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out);
 
 /* Brackets the unloading of code (dlclose, deregistration of generated code), in whatever thread;
@@ -109,20 +113,21 @@ extern void (*vt_unwind_object_seen)(struct dl_find_object const *object);
 /* Counters of u; to be read by the owner of u. */
 vt_unwind_counters_t const *vt_unwind_counters(vt_unwind_t const *u);
 
-/* Captures go through libunwind.so.8 from now on (keep is then found by comparison, truncation is not
-   known, interrupted frames are not marked as such, and stack use, signal safety and speed are
-   libunwind's). Calls dlopen: not for hooks; call it
-   before threads capture. Returns 0, or -ENOENT (library or a symbol missing) without effect. */
+/* Captures go through libunwind.so.8 from now on. keep is then found by comparison; truncation is
+   not known; interrupted frames are not marked as such; stack use, signal safety and speed are
+   libunwind's. Captures it causes by its own allocations are made without it. Calls dlopen: not for
+   hooks; to be called before threads capture. Returns 0, or -ENOENT (library or a symbol missing)
+   without effect. */
 int vt_unwind_use_libunwind(void);
 
 /* Loads libunwind.so.8 for vt_unwind_check only. Otherwise as vt_unwind_use_libunwind. */
 int vt_unwind_load_libunwind(void);
 
-/* Unwinds again from caller, with all registers and without memo and caches, and also with libunwind
-   if it is loaded, and returns how many frames of stack (captured from the same caller just before,
-   in a function that has not returned yet) differ; missing and additional frames count. 0: exact.
-   Where libunwind alone is at odds (docs/unwinder.md has the known cases) the result includes it and
-   *libunwind_cnt, if not NULL, is that part. Slow. */
+/* Unwinds again from caller, with all registers and without memo and caches, and also with
+   libunwind if it is loaded, and returns how many frames of stack (captured from the same caller
+   just before, in a function that has not returned yet) differ; missing and additional frames
+   count. 0: exact. Where libunwind alone is at odds (docs/unwinder.md has the known cases) the
+   result includes it and *libunwind_cnt, if not NULL, is that part. Slow. */
 uint32_t vt_unwind_check(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t const *stack,
                          uint32_t *libunwind_cnt);
 

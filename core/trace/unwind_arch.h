@@ -1,5 +1,5 @@
-/* What the unwinder knows about x86-64: register numbers, the kernel's signal frame, the system call
-   that tells readable pages, and the registers of the running function. Another architecture
+/* What the unwinder knows about x86-64: register numbers, the kernel's signal frame, the system
+   call that tells readable pages, and the registers of the running function. Another architecture
    replaces this file; DWARF and the memo do not change. */
 #ifndef VT_CORE_TRACE_UNWIND_ARCH_H
 #define VT_CORE_TRACE_UNWIND_ARCH_H
@@ -26,8 +26,8 @@ enum { VT_REG_RBX = 3, VT_REG_RBP = 6, VT_REG_RSP = 7, VT_REG_R12 = 12, VT_REG_R
 #define VT_PROBE_PAGE ((uint64_t)4096)
 
 /* Is the page of addr readable? rt_sigprocmask reads its set before it refuses the invalid `how`:
-   EFAULT tells that the read failed. No effect otherwise, errno untouched. (A null set is not read at
-   all, so page 0 is taken as unreadable.) */
+   EFAULT tells that the read failed. No effect otherwise, errno untouched. (A null set is not read
+   at all, so page 0 is taken as unreadable.) */
 static inline int vt_arch_readable(uint64_t addr) {
   register uint64_t size __asm__("r10") = 8;
   int64_t result;

@@ -1,6 +1,6 @@
 /* From a PC to the row of its CFI table: find the object (_dl_find_object: lock-free and
-   async-signal-safe, unlike dl_iterate_phdr), its frame description entry by the binary search table
-   of .eh_frame_hdr, and run the entry's program up to the PC (DWARF 5, 6.4; LSB 5, 10.6). */
+   async-signal-safe, unlike dl_iterate_phdr), its frame description entry by the binary search
+   table of .eh_frame_hdr, and run the entry's program up to the PC (DWARF 5, 6.4; LSB 5, 10.6). */
 #include "core/trace/unwind_impl.h"
 
 extern int _dl_find_object(void *address, struct dl_find_object *result) __attribute__((weak));
@@ -57,7 +57,8 @@ static int find_object(uint64_t addr, struct dl_find_object *object) {
 vt_bytes_t vt_cfi_bytes(vt_cfi_t const *cfi, uint64_t addr) {
   struct dl_find_object other;
   uint8_t const *p = (uint8_t const *)(uintptr_t)addr, *end = p;
-  if (p >= cfi->start && p < cfi->end) end = cfi->end;
+  if (p >= cfi->start && p < cfi->end)
+    end = cfi->end;
   else if (find_object(addr, &other) && other.dlfo_link_map == cfi->object.dlfo_link_map)
     end = other.dlfo_map_end;
   return (vt_bytes_t){p, end, end == p};
@@ -104,7 +105,8 @@ static int cie_parse(vt_bytes_t b, entry_t *entry) {
   if (!entry_open(&b) || vt_bytes_uint(&b, 4)) return 0;
   uint64_t version = vt_bytes_uint(&b, 1);
   char const *letters = (char const *)b.p;
-  while (!b.bad && vt_bytes_uint(&b, 1)) {}
+  while (!b.bad && vt_bytes_uint(&b, 1)) {
+  }
   if (version == 4) vt_bytes_skip(&b, 2); /* address and segment selector size */
   entry->code_align = vt_bytes_uleb(&b);
   entry->data_align = vt_bytes_sleb(&b);
@@ -139,8 +141,10 @@ static uint64_t table_search(vt_bytes_t *table, uint64_t cnt, uint8_t const *dat
   while (hi - lo > 1) {
     uint64_t mid = lo + (hi - lo) / 2;
     memcpy(pair, table->p + 8 * mid, sizeof(pair));
-    if (pair[0] <= target) lo = mid;
-    else hi = mid;
+    if (pair[0] <= target)
+      lo = mid;
+    else
+      hi = mid;
   }
   memcpy(pair, table->p + 8 * lo, sizeof(pair));
   return pair[0] <= target ? (uint64_t)(uintptr_t)data + (uint64_t)(int64_t)pair[1] : 0;
@@ -217,14 +221,18 @@ static void set_cfa(run_t *run, uint8_t how, uint64_t reg, int64_t value) {
 
 static void remember(run_t *run) {
   vt_cfi_t *cfi = run->cfi;
-  if (cfi->saved_cnt == VT_ROW_SAVED_MAX) run->b.bad = 1;
-  else cfi->saved[cfi->saved_cnt++] = cfi->row;
+  if (cfi->saved_cnt == VT_ROW_SAVED_MAX)
+    run->b.bad = 1;
+  else
+    cfi->saved[cfi->saved_cnt++] = cfi->row;
 }
 
 static void recall(run_t *run) {
   vt_cfi_t *cfi = run->cfi;
-  if (!cfi->saved_cnt) run->b.bad = 1;
-  else cfi->row = cfi->saved[--cfi->saved_cnt];
+  if (!cfi->saved_cnt)
+    run->b.bad = 1;
+  else
+    cfi->row = cfi->saved[--cfi->saved_cnt];
 }
 
 static void run_cfa(run_t *run, uint8_t op) {
@@ -233,11 +241,17 @@ static void run_cfa(run_t *run, uint8_t op) {
   int64_t align = run->entry->data_align;
   uint64_t reg;
   switch (op) {
-  case 0x0C: reg = vt_bytes_uleb(b); set_cfa(run, 0, reg, (int64_t)vt_bytes_uleb(b)); break;
+  case 0x0C:
+    reg = vt_bytes_uleb(b);
+    set_cfa(run, 0, reg, (int64_t)vt_bytes_uleb(b));
+    break;
   case 0x0D: set_cfa(run, 0, vt_bytes_uleb(b), row->cfa_value); break;
   case 0x0E: set_cfa(run, 0, row->cfa_reg, (int64_t)vt_bytes_uleb(b)); break;
   case 0x0F: set_cfa(run, VT_HOW_VAL_EXPR, 0, expression(run)); break;
-  case 0x12: reg = vt_bytes_uleb(b); set_cfa(run, 0, reg, vt_bytes_sleb(b) * align); break;
+  case 0x12:
+    reg = vt_bytes_uleb(b);
+    set_cfa(run, 0, reg, vt_bytes_sleb(b) * align);
+    break;
   case 0x13: set_cfa(run, 0, row->cfa_reg, vt_bytes_sleb(b) * align); break;
   }
 }
@@ -272,9 +286,23 @@ static void run_extended(run_t *run, uint8_t op) {
   case 0x04: run->loc += vt_bytes_uint(b, 4) * align; break;
   case 0x0A: remember(run); break;
   case 0x0B: recall(run); break;
-  case 0x0C: case 0x0D: case 0x0E: case 0x0F: case 0x12: case 0x13: run_cfa(run, op); break;
-  case 0x05: case 0x06: case 0x07: case 0x08: case 0x09: case 0x10: case 0x11: case 0x14:
-  case 0x15: case 0x16: case 0x2F: run_register(run, op); break;
+  case 0x0C:
+  case 0x0D:
+  case 0x0E:
+  case 0x0F:
+  case 0x12:
+  case 0x13: run_cfa(run, op); break;
+  case 0x05:
+  case 0x06:
+  case 0x07:
+  case 0x08:
+  case 0x09:
+  case 0x10:
+  case 0x11:
+  case 0x14:
+  case 0x15:
+  case 0x16:
+  case 0x2F: run_register(run, op); break;
   case 0x2E: vt_bytes_uleb(b); break; /* DW_CFA_GNU_args_size: for landing pads only */
   default: b->bad = 1;
   }

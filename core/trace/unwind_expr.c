@@ -16,13 +16,17 @@ typedef struct {
 } eval_t;
 
 static void push(eval_t *e, uint64_t v, uint32_t base) {
-  if (e->cnt == STACK_MAX) e->b.bad = 1;
-  else e->stack[e->cnt++] = (vt_value_t){v, base};
+  if (e->cnt == STACK_MAX)
+    e->b.bad = 1;
+  else
+    e->stack[e->cnt++] = (vt_value_t){v, base};
 }
 
 static void push_copy(eval_t *e, uint64_t index) {
-  if (index >= e->cnt) e->b.bad = 1;
-  else push(e, e->stack[e->cnt - 1 - index].v, e->stack[e->cnt - 1 - index].base);
+  if (index >= e->cnt)
+    e->b.bad = 1;
+  else
+    push(e, e->stack[e->cnt - 1 - index].v, e->stack[e->cnt - 1 - index].base);
 }
 
 static vt_value_t pop(eval_t *e) {
@@ -38,12 +42,18 @@ static uint64_t pop_number(eval_t *e) {
 }
 
 static void push_register(eval_t *e, uint64_t reg, int64_t off) {
-  if (reg >= VT_REG_CNT) e->b.bad = 1;
-  else if (e->env->reg) push(e, e->env->reg[reg] + (uint64_t)off, VT_BASE_NONE);
-  else if (reg == VT_REG_RSP) push(e, (uint64_t)off, VT_BASE_RSP);
-  else if (reg == VT_REG_RBP) push(e, (uint64_t)off, VT_BASE_RBP);
-  else if (reg == VT_REG_RIP) push(e, e->env->pc + (uint64_t)off, VT_BASE_NONE);
-  else e->b.bad = 1;
+  if (reg >= VT_REG_CNT)
+    e->b.bad = 1;
+  else if (e->env->reg)
+    push(e, e->env->reg[reg] + (uint64_t)off, VT_BASE_NONE);
+  else if (reg == VT_REG_RSP)
+    push(e, (uint64_t)off, VT_BASE_RSP);
+  else if (reg == VT_REG_RBP)
+    push(e, (uint64_t)off, VT_BASE_RBP);
+  else if (reg == VT_REG_RIP)
+    push(e, e->env->pc + (uint64_t)off, VT_BASE_NONE);
+  else
+    e->b.bad = 1;
 }
 
 static void add(eval_t *e, uint64_t amount) {
@@ -107,11 +117,14 @@ static void binary(eval_t *e, uint8_t op) {
   uint64_t b = pop_number(e), a = pop_number(e), result;
   switch (op) {
   case 0x1A: result = a & b; break;
-  case 0x1B: case 0x1D: result = divided(e, op, a, b); break;
+  case 0x1B:
+  case 0x1D: result = divided(e, op, a, b); break;
   case 0x1C: result = a - b; break;
   case 0x1E: result = a * b; break;
   case 0x21: result = a | b; break;
-  case 0x24: case 0x25: case 0x26: result = shifted(op, a, b); break;
+  case 0x24:
+  case 0x25:
+  case 0x26: result = shifted(op, a, b); break;
   case 0x27: result = a ^ b; break;
   default: result = compared(op, (int64_t)a, (int64_t)b);
   }
@@ -132,7 +145,9 @@ static void constant(eval_t *e, uint8_t op) {
   vt_bytes_t *b = &e->b;
   uint64_t value;
   switch (op) {
-  case 0x03: case 0x0E: case 0x0F: value = vt_bytes_uint(b, 8); break;
+  case 0x03:
+  case 0x0E:
+  case 0x0F: value = vt_bytes_uint(b, 8); break;
   case 0x08: value = vt_bytes_uint(b, 1); break;
   case 0x09: value = (uint64_t)vt_bytes_sint(b, 1); break;
   case 0x0A: value = vt_bytes_uint(b, 2); break;
@@ -156,8 +171,10 @@ static void reorder(eval_t *e, uint8_t op) {
 static void jump(eval_t *e, uint8_t op) {
   int64_t off = vt_bytes_sint(&e->b, 2);
   if (op == 0x28 && !pop_number(e)) return;
-  if (off < e->start - e->b.p || off > e->b.end - e->b.p) e->b.bad = 1;
-  else e->b.p += off;
+  if (off < e->start - e->b.p || off > e->b.end - e->b.p)
+    e->b.bad = 1;
+  else
+    e->b.p += off;
 }
 
 static void step_other(eval_t *e, uint8_t op) {
@@ -169,10 +186,15 @@ static void step_other(eval_t *e, uint8_t op) {
   case 0x13: pop(e); break;
   case 0x14: push_copy(e, 1); break;
   case 0x15: push_copy(e, vt_bytes_uint(b, 1)); break;
-  case 0x16: case 0x17: reorder(e, op); break;
-  case 0x28: case 0x2F: jump(e, op); break;
+  case 0x16:
+  case 0x17: reorder(e, op); break;
+  case 0x28:
+  case 0x2F: jump(e, op); break;
   case 0x90: push_register(e, vt_bytes_uleb(b), 0); break;
-  case 0x92: reg = vt_bytes_uleb(b); push_register(e, reg, vt_bytes_sleb(b)); break;
+  case 0x92:
+    reg = vt_bytes_uleb(b);
+    push_register(e, reg, vt_bytes_sleb(b));
+    break;
   case 0x94: deref(e, vt_bytes_uint(b, 1)); break;
   case 0x96: break;
   default: b->bad = 1;
@@ -180,13 +202,20 @@ static void step_other(eval_t *e, uint8_t op) {
 }
 
 static void step(eval_t *e, uint8_t op) {
-  if (op >= 0x30 && op <= 0x4F) push(e, op - 0x30u, VT_BASE_NONE);
-  else if (op >= 0x50 && op <= 0x6F) push_register(e, op - 0x50u, 0);
-  else if (op >= 0x70 && op <= 0x8F) push_register(e, op - 0x70u, vt_bytes_sleb(&e->b));
-  else if (op == 0x03 || (op >= 0x08 && op <= 0x11)) constant(e, op);
-  else if (op == 0x19 || op == 0x1F || op == 0x20 || op == 0x23) unary(e, op);
-  else if ((op >= 0x1A && op <= 0x27) || (op >= 0x29 && op <= 0x2E)) binary(e, op);
-  else step_other(e, op);
+  if (op >= 0x30 && op <= 0x4F)
+    push(e, op - 0x30u, VT_BASE_NONE);
+  else if (op >= 0x50 && op <= 0x6F)
+    push_register(e, op - 0x50u, 0);
+  else if (op >= 0x70 && op <= 0x8F)
+    push_register(e, op - 0x70u, vt_bytes_sleb(&e->b));
+  else if (op == 0x03 || (op >= 0x08 && op <= 0x11))
+    constant(e, op);
+  else if (op == 0x19 || op == 0x1F || op == 0x20 || op == 0x23)
+    unary(e, op);
+  else if ((op >= 0x1A && op <= 0x27) || (op >= 0x29 && op <= 0x2E))
+    binary(e, op);
+  else
+    step_other(e, op);
 }
 
 int vt_expr_eval(vt_cfi_t const *cfi, int32_t pos, vt_expr_env_t const *env,

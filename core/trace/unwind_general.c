@@ -1,5 +1,5 @@
-/* Unwinding with all registers, straight from the CFI rows, without caches: for the rare frame whose
-   rule does not fit a packed word (a CFA in rbx, expressions), and to check the fast way. The
+/* Unwinding with all registers, straight from the CFI rows, without caches: for the rare frame
+   whose rule does not fit a packed word (a CFA in rbx, expressions), and to check the fast way. The
    registers of the hook's caller are found by unwinding out of our own functions. */
 #include "core/trace/unwind_impl.h"
 
@@ -49,7 +49,7 @@ static int step_by_row(vt_unwind_t *u, uint64_t reg[VT_REG_CNT], uint32_t *exact
   }
   if (u->cfi.row.how[VT_REG_RSP] == VT_HOW_SAME) reg[VT_REG_RSP] = cfa;
   *exact = u->cfi.signal;
-  if (!reg[VT_REG_RIP]) return VT_STEP_ROOT;
+  if ((int64_t)reg[VT_REG_RIP] <= 0) return reg[VT_REG_RIP] ? VT_STEP_LOST : VT_STEP_ROOT;
   if (reg[VT_REG_RSP] <= old[VT_REG_RSP] && u->switches++ >= VT_SWITCHES_MAX) return VT_STEP_LOST;
   return VT_STEP_FRAME;
 }

@@ -64,8 +64,9 @@ typedef struct {
   struct dl_find_object object;
 } vt_cfi_t;
 
-/* NO_FDE: the object has no (sensible) row for pc. NOT_CALLED: no call leads back to pc, it is where a
-   function begins; nobody called that function yet (the end of a coroutine's stack in glibc). */
+/* NO_FDE: the object has no (sensible) row for pc. NOT_CALLED: no call leads back to pc, it is
+   where a function begins; nobody called that function yet (the end of a coroutine's stack in
+   glibc). */
 enum { VT_CFI_FOUND = 0, VT_CFI_NO_FDE, VT_CFI_NO_OBJECT, VT_CFI_NOT_CALLED };
 
 /* Row for the frame at pc, a return address (the row of the call before it counts) or exact. */
@@ -90,10 +91,10 @@ typedef struct {
   uint64_t pc;         /* value of rip when symbolic */
 } vt_expr_env_t;
 
-/* Value of the length-prefixed expression at base + pos. push: initial stack entry or NULL. Returns 1,
-   or 0: malformed, unsupported, unreadable, or not expressible as a vt_value_t. */
-int vt_expr_eval(vt_cfi_t const *cfi, int32_t pos, vt_expr_env_t const *env,
-                 vt_value_t const *push, vt_value_t *result);
+/* Value of the length-prefixed expression at base + pos. push: initial stack entry or NULL. Returns
+   1, or 0: malformed, unsupported, unreadable, or not expressible as a vt_value_t. */
+int vt_expr_eval(vt_cfi_t const *cfi, int32_t pos, vt_expr_env_t const *env, vt_value_t const *push,
+                 vt_value_t *result);
 
 /* ---- Packed rule: one step out of a frame, for a given pc. ----
    bits 0-2 kind, 3 uses rbp, 4 restores rbp from its slot, 5 slot is rbp-relative or needs a check,
@@ -101,43 +102,45 @@ int vt_expr_eval(vt_cfi_t const *cfi, int32_t pos, vt_expr_env_t const *env,
    36-63 CFA offset / 8; both signed. */
 
 enum {
-  VT_RULE_RSP = 0,     /* CFA = rsp + offset */
-  VT_RULE_RBP = 1,     /* CFA = rbp + offset */
-  VT_RULE_AT_RBP = 2,  /* CFA = *(rbp + offset): a frame realigned by gcc (DRAP) */
-  VT_RULE_SIGNAL = 3,  /* the kernel's signal frame */
-  VT_RULE_GENERAL = 4, /* anything else: needs all registers */
-  VT_RULE_NO_FDE = 5,  /* code without CFI in an object */
-  VT_RULE_ROOT = 6,    /* undefined return address: the outermost frame */
+  VT_RULE_RSP = 0,      /* CFA = rsp + offset */
+  VT_RULE_RBP = 1,      /* CFA = rbp + offset */
+  VT_RULE_AT_RBP = 2,   /* CFA = *(rbp + offset): a frame realigned by gcc (DRAP) */
+  VT_RULE_SIGNAL = 3,   /* the kernel's signal frame */
+  VT_RULE_GENERAL = 4,  /* anything else: needs all registers */
+  VT_RULE_NO_FDE = 5,   /* code without CFI in an object */
+  VT_RULE_ROOT = 6,     /* undefined return address: the outermost frame */
   VT_RULE_NO_OBJECT = 7 /* code in no object; never cached, an object may be mapped there later */
 };
-#define VT_RULE_KIND(rule)   ((uint32_t)(rule) & 7u)
-#define VT_RULE_USES         ((uint64_t)1 << 3)
-#define VT_RULE_RESTORES     ((uint64_t)1 << 4)
-#define VT_RULE_SLOT_CHECK   ((uint64_t)1 << 5)
-#define VT_RULE_EPOCH_SHIFT  6
-#define VT_RULE_EPOCH_MASK   ((uint64_t)0x3FFF << VT_RULE_EPOCH_SHIFT)
-#define VT_RULE_PLAIN(rule)  (!((rule) & (6u | VT_RULE_SLOT_CHECK)))
+#define VT_RULE_KIND(rule)     ((uint32_t)(rule)&7u)
+#define VT_RULE_USES           ((uint64_t)1 << 3)
+#define VT_RULE_RESTORES       ((uint64_t)1 << 4)
+#define VT_RULE_SLOT_CHECK     ((uint64_t)1 << 5)
+#define VT_RULE_EPOCH_SHIFT    6
+#define VT_RULE_EPOCH_MASK     ((uint64_t)0x3FFF << VT_RULE_EPOCH_SHIFT)
+#define VT_RULE_PLAIN(rule)    (!((rule) & (6u | VT_RULE_SLOT_CHECK)))
 #define VT_RULE_CFA_OFF(rule)  (((int64_t)(rule) >> 36) * 8)
 #define VT_RULE_SLOT_OFF(rule) (((int64_t)((rule) << 28) >> 48) * 8)
 
 /* ---- Flags of a memo frame (low 8 bits of info). ---- */
 
-#define VT_FRAME_EXACT    ((uint64_t)1)  /* pc is the next instruction, not a return address */
-#define VT_FRAME_BARRIER  ((uint64_t)2)  /* the step into this frame is never verified, but redone */
-#define VT_FRAME_DEREF    ((uint64_t)4)  /* its sp was read from memory (VT_RULE_AT_RBP) */
-#define VT_FRAME_USES     VT_RULE_USES
-#define VT_FRAME_RESTORES VT_RULE_RESTORES
-#define VT_FRAME_LIVE     ((uint64_t)32) /* rbp at this frame matters to a step from here outwards */
-#define VT_FRAME_CHECK    ((uint64_t)64) /* more than the return address must be verified */
-#define VT_FRAME_SET      ((uint64_t)128) /* rbp was computed by a general step, there is no slot */
+#define VT_FRAME_EXACT ((uint64_t)1) /* pc is the next instruction, not a return address */
+#define VT_FRAME_BARRIER                                                                           \
+  ((uint64_t)2)                           /* the step into this frame is redone, never verified    \
+                                           */
+#define VT_FRAME_DEREF      ((uint64_t)4) /* its sp was read from memory (VT_RULE_AT_RBP) */
+#define VT_FRAME_USES       VT_RULE_USES
+#define VT_FRAME_RESTORES   VT_RULE_RESTORES
+#define VT_FRAME_LIVE       ((uint64_t)32)  /* rbp here matters to a step from here outwards */
+#define VT_FRAME_CHECK      ((uint64_t)64)  /* more than the return address must be verified */
+#define VT_FRAME_SET        ((uint64_t)128) /* rbp is from a general step, without a slot */
 #define VT_FRAME_SLOT(info) ((info) >> 8)
 
 /* ---- State ---- */
 
-#define VT_L1_CNT 4096
+#define VT_L1_CNT        4096
 #define VT_FRAMES_INLINE 576
-#define VT_RANGE_CNT 4
-#define VT_JIT_CNT 64
+#define VT_RANGE_CNT     4
+#define VT_JIT_CNT       64
 
 typedef struct {
   uint64_t key; /* pc, VT_KEY_EXACT */
@@ -155,11 +158,11 @@ struct vt_unwind {
   vt_frame_t *frames; /* [0,depth): the previous capture; the top end is scratch of a capture */
   uint32_t cap;
   uint32_t depth;
-  uint32_t memo;     /* depth, or 0: frames are good for comparing PCs only */
-  uint32_t restep;   /* the end of the stack was not a ROOT rule: look again instead of trusting it */
-  uint64_t lo, hi;   /* the contiguous readable range the walk is in; empty: hi == lo */
-  uint64_t epoch;    /* epoch word for which l1, jit and memo hold */
-  uint32_t bypass;   /* code is being unloaded: nothing is cached */
+  uint32_t memo;   /* depth, or 0: frames are good for comparing PCs only */
+  uint32_t restep; /* the end of the stack was not a ROOT rule: look again instead of trusting it */
+  uint64_t lo, hi; /* the contiguous readable range the walk is in; empty: hi == lo */
+  uint64_t epoch;  /* epoch word for which l1, jit and memo hold */
+  uint32_t bypass; /* code is being unloaded: nothing is cached */
   uint32_t truncated;
   uint32_t range_next;
   uint32_t switches; /* stack switches in this walk: bounds cycles */
@@ -227,7 +230,8 @@ enum { VT_STEP_FRAME = 0, VT_STEP_ROOT, VT_STEP_LOST, VT_STEP_BOGUS };
    then), else by the frame pointer. *slot: where rbp was read. */
 int vt_step_without_cfi(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint32_t *signal);
 
-/* Registers of the frame that is nth outside caller (0: caller itself), and whether its pc is exact. */
+/* Registers of the frame that is nth outside caller (0: caller itself), and whether its pc is
+ * exact. */
 int vt_general_reach(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth,
                      uint64_t reg[VT_REG_CNT], uint32_t *exact);
 /* One step with all registers, no cache. */
@@ -238,7 +242,8 @@ int vt_general_step(vt_unwind_t *u, uint64_t reg[VT_REG_CNT], uint32_t *exact);
 
 /* ---- memo ---- */
 
-/* Makes room for a frame between the previous capture and the scratch frames [*top,cap). 1, or 0. */
+/* Makes room for a frame between the previous capture and the scratch frames [*top,cap). 1, or 0.
+ */
 int vt_frames_grow(vt_unwind_t *u, uint32_t *top);
 /* Makes the scratch frames [top,cap) the frames from index at on, and fills *out. */
 void vt_frames_commit(vt_unwind_t *u, uint32_t top, uint32_t at, vt_stack_t *out);
@@ -246,7 +251,8 @@ void vt_frames_commit(vt_unwind_t *u, uint32_t top, uint32_t at, vt_stack_t *out
 /* ---- libunwind ---- */
 
 extern uint32_t vt_libunwind_captures; /* 1: captures go through libunwind */
-void vt_libunwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out);
+/* 1, or 0: this thread (or one that shares its slot) is inside libunwind; capture without it. */
+int vt_libunwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out);
 /* Frames of stack that libunwind sees differently. */
 uint32_t vt_libunwind_differs(vt_caller_t const *caller, vt_stack_t const *stack);
 

@@ -5,7 +5,8 @@
 #include <ucontext.h>
 #include "core/trace/unwind_impl.h"
 
-/* What is used of its interface (libunwind.h for x86-64 with UNW_LOCAL_ONLY), with room to spare. */
+/* What is used of its interface (libunwind.h for x86-64 with UNW_LOCAL_ONLY), with room to spare.
+ */
 typedef struct {
   uint64_t opaque[160];
 } cursor_t;
@@ -71,9 +72,27 @@ static uint64_t all_pcs(vt_unwind_t *u, uint64_t **pcs) {
   }
 }
 
-void vt_libunwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out) {
+/* Threads inside libunwind, by thread pointer. It uses dynamic thread-local storage, whose first
+   access in a thread calls malloc, whose hook captures: that capture must not enter it again. (Our
+   own storage would have to be initial-exec, of which the shim has none to spare.) */
+#define INSIDE_CNT 1024
+static _Atomic uint64_t inside[INSIDE_CNT];
+
+static _Atomic uint64_t *enter(void) {
+  uint64_t self = (uint64_t)(uintptr_t)__builtin_thread_pointer(), none = 0;
+  _Atomic uint64_t *slot = &inside[(self >> 6 ^ self >> 16) % INSIDE_CNT];
+  /* No order needed: it is the same thread that must see it. */
+  return atomic_compare_exchange_strong_explicit(slot, &none, self, memory_order_relaxed,
+                                                 memory_order_relaxed)
+             ? slot
+             : NULL;
+}
+
+int vt_libunwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out) {
   uint64_t *pcs, i = 0;
   int saved_errno = errno;
+  _Atomic uint64_t *slot = enter();
+  if (!slot) return 0;
   flush_if_unloaded();
   uint64_t cnt = all_pcs(u, &pcs);
   uint32_t top = u->cap;
@@ -83,7 +102,9 @@ void vt_libunwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t 
   u->counters.captures++;
   vt_frames_commit(u, top, 0, out);
   u->memo = 0;
+  atomic_store_explicit(slot, 0, memory_order_relaxed);
   errno = saved_errno;
+  return 1;
 }
 
 /* ---- check ---- */

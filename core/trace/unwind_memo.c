@@ -13,13 +13,20 @@
 
 /* ---- one step ---- */
 
-/* Invariant between steps: the current range holds the slot below sp, so that [sp,hi) is readable. If even
-   that slot cannot be read the range is that slot alone, which no step reads. */
+/* Invariant between steps: the current range holds the slot below sp, so that [sp,hi) is readable.
+   If even that slot cannot be read the range is that slot alone, which no step reads. */
 static inline void anchor(vt_unwind_t *u, uint64_t sp) {
   uint64_t slot = sp + (uint64_t)VT_RA_OFF;
   if (VT_LIKELY(vt_stack_holds(u, slot)) || vt_stack_reach(u, slot)) return;
   u->lo = slot;
   u->hi = sp;
+}
+
+/* What a step that found this pc is. A kernel address is none (and would look like an exact pc in a
+   rule's key). */
+static inline int stepped_to(uint64_t pc) {
+  if (VT_LIKELY((int64_t)pc > 0)) return VT_STEP_FRAME;
+  return pc ? VT_STEP_LOST : VT_STEP_ROOT;
 }
 
 /* CFA-based step with every read checked. */
@@ -71,7 +78,8 @@ static int step_general(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth,
   return result;
 }
 
-/* Any step but a plain one inside the current range; nth: index of the new frame from caller (0). */
+/* Any step but a plain one inside the current range; nth: index of the new frame from caller (0).
+ */
 static __attribute__((noinline)) int step_special(vt_unwind_t *u, vt_caller_t const *caller,
                                                   uint32_t nth, vt_frame_t *frame, uint64_t rule) {
   int result;
@@ -85,18 +93,18 @@ static __attribute__((noinline)) int step_special(vt_unwind_t *u, vt_caller_t co
   }
   if (result != VT_STEP_FRAME) return result;
   anchor(u, frame->sp);
-  return frame->pc ? VT_STEP_FRAME : VT_STEP_ROOT;
+  return stepped_to(frame->pc);
 }
 
-/* Is cfa a multiple of 8 bytes above sp, and not above hi? The rotation makes odd distances large. */
+/* Is cfa a multiple of 8 bytes above sp, and not above hi? The rotation makes odd distances large.
+ */
 static inline int is_above(uint64_t sp, uint64_t cfa, uint64_t hi) {
   uint64_t distance = cfa - sp;
   return (distance >> 3 | distance << 61) - 1 < (hi - sp) >> 3;
 }
 
-static inline __attribute__((always_inline)) int step(vt_unwind_t *u, vt_caller_t const *caller,
-                                                      uint32_t nth, vt_frame_t *frame,
-                                                      uint64_t rule) {
+static inline __attribute__((always_inline)) int
+step(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth, vt_frame_t *frame, uint64_t rule) {
   uint64_t cfa = (rule & 1 ? frame->rbp : frame->sp) + (uint64_t)VT_RULE_CFA_OFF(rule);
   if (VT_LIKELY(VT_RULE_PLAIN(rule) && is_above(frame->sp, cfa, u->hi))) {
     uint64_t slot = 0;
@@ -107,7 +115,7 @@ static inline __attribute__((always_inline)) int step(vt_unwind_t *u, vt_caller_
     frame->pc = vt_load(cfa + (uint64_t)VT_RA_OFF);
     frame->sp = cfa;
     frame->info = slot << 8;
-    return VT_LIKELY(frame->pc) ? VT_STEP_FRAME : VT_STEP_ROOT;
+    return stepped_to(frame->pc);
   }
   vt_frame_t copy = *frame; /* so that *frame can stay in registers */
   int result = step_special(u, caller, nth, &copy, rule);
@@ -159,8 +167,10 @@ static void settle(vt_unwind_t *u, uint32_t top, uint32_t at) {
   uint64_t live = at ? to[-1].info & VT_FRAME_LIVE : 0;
   for (vt_frame_t const *from = u->frames + top; from < u->frames + u->cap; from++, to++) {
     uint64_t info = from->info & ~(VT_FRAME_LIVE | VT_FRAME_CHECK);
-    if (info & VT_FRAME_USES) live = VT_FRAME_LIVE;
-    else if (info & VT_FRAME_RESTORES) live = 0;
+    if (info & VT_FRAME_USES)
+      live = VT_FRAME_LIVE;
+    else if (info & VT_FRAME_RESTORES)
+      live = 0;
     info |= live;
     if ((info & (VT_FRAME_BARRIER | VT_FRAME_DEREF)) || (live && VT_FRAME_SLOT(info)))
       info |= VT_FRAME_CHECK;
@@ -201,8 +211,7 @@ static int verify_special(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nt
   if ((frame->info & VT_FRAME_BARRIER) || !vt_stack_holds(u, frame->sp + (uint64_t)VT_RA_OFF))
     return redo(u, caller, nth, k);
   if (frame->info & VT_FRAME_DEREF) {
-    at = inner->rbp +
-         (uint64_t)VT_RULE_CFA_OFF(vt_rule(u, vt_rule_key(inner->pc, inner->info)));
+    at = inner->rbp + (uint64_t)VT_RULE_CFA_OFF(vt_rule(u, vt_rule_key(inner->pc, inner->info)));
     if (!vt_stack_load(u, at, &value) || value != frame->sp) return 0;
   }
   if (vt_load(frame->sp + (uint64_t)VT_RA_OFF) != frame->pc) return 0;
@@ -223,8 +232,9 @@ static inline uint64_t load_ra(uint64_t cfa) { return vt_load(cfa + (uint64_t)VT
 
 #define GROUP 4
 
-/* Verifies remembered frames below k, GROUP at a time while nothing but return addresses matters. The
-   order of reads within a group is free: its slots lie between known readable ones. Returns the new k. */
+/* Verifies remembered frames below k, GROUP at a time while nothing but return addresses matters.
+   The order of reads within a group is free: its slots lie between known readable ones. Returns the
+   new k. */
 static inline uint32_t verify_groups(vt_unwind_t const *u, uint32_t k) {
   uint64_t lo = u->lo, room = u->hi - lo - 8, differs, info;
   for (vt_frame_t const *f = u->frames + k; k >= GROUP; k -= GROUP) {
@@ -252,9 +262,8 @@ static inline int verify_one(vt_unwind_t *u, vt_caller_t const *caller, uint32_t
 
 /* Frame m equals the state of the walk, which pushed frames inside it. Returns ALL_VERIFIED, or the
    index below the last good frame: the step out of frame (result + 1) leads elsewhere now. */
-static inline __attribute__((always_inline)) int64_t verify(vt_unwind_t *u,
-                                                            vt_caller_t const *caller,
-                                                            uint32_t pushed, uint32_t m) {
+static inline __attribute__((always_inline)) int64_t
+verify(vt_unwind_t *u, vt_caller_t const *caller, uint32_t pushed, uint32_t m) {
   uint32_t k = m;
   while (k) {
     k = verify_groups(u, k);
@@ -273,8 +282,8 @@ static int make_room(vt_unwind_t *u, uint32_t *top) {
   return VT_LIKELY(*top > u->depth) || vt_frames_grow(u, top);
 }
 
-/* Takes over the remembered frames [last,m], verified but with stale dead rbp, as if unwound; *frame is
-   the walk's state at m and then at last. */
+/* Takes over the remembered frames [last,m], verified but with stale dead rbp, as if unwound;
+   *frame is the walk's state at m and then at last. */
 static int take_over(vt_unwind_t *u, uint32_t *top, uint32_t m, uint32_t last, vt_frame_t *frame) {
   for (uint32_t k = m;; k--) {
     if (!make_room(u, top)) return 0;
@@ -303,11 +312,10 @@ static inline int joins(vt_frame_t const *memo, vt_frame_t const *frame) {
          (!(memo->info & VT_FRAME_LIVE) || memo->rbp == frame->rbp);
 }
 
-/* Unwinds from frame until the end of the stack or a verified tail of the memo; pushes frames below *top.
-   Returns how many remembered frames stay. */
-static inline __attribute__((always_inline)) uint32_t walk(vt_unwind_t *u,
-                                                           vt_caller_t const *caller,
-                                                           uint32_t *top_io) {
+/* Unwinds from frame until the end of the stack or a verified tail of the memo; pushes frames below
+   *top. Returns how many remembered frames stay. */
+static inline __attribute__((always_inline)) uint32_t
+walk(vt_unwind_t *u, vt_caller_t const *caller, uint32_t *top_io) {
   vt_frame_t frame = {caller->pc, caller->sp, caller->rbp, 0};
   uint32_t top = u->cap, next = u->memo;
   int result = VT_STEP_FRAME;
@@ -336,9 +344,8 @@ static inline __attribute__((always_inline)) uint32_t walk(vt_unwind_t *u,
         top = to;
       }
       if (VT_LIKELY(result == VT_STEP_FRAME)) {
-        u->frames[--top] =
-            (vt_frame_t){frame.pc, frame.sp, frame.rbp,
-                         frame.info | (rule & (VT_RULE_USES | VT_RULE_RESTORES))};
+        u->frames[--top] = (vt_frame_t){frame.pc, frame.sp, frame.rbp,
+                                        frame.info | (rule & (VT_RULE_USES | VT_RULE_RESTORES))};
         result = step(u, caller, u->cap - top, &frame, rule);
       }
     }
@@ -370,10 +377,7 @@ static inline void capture_begin(vt_unwind_t *u, vt_caller_t const *caller) {
 
 void vt_unwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out) {
   uint32_t top;
-  if (VT_UNLIKELY(vt_libunwind_captures)) {
-    vt_libunwind_capture(u, caller, out);
-    return;
-  }
+  if (VT_UNLIKELY(vt_libunwind_captures) && vt_libunwind_capture(u, caller, out)) return;
   capture_begin(u, caller);
   uint32_t at = walk(u, caller, &top);
   vt_frames_commit(u, top, at, out);

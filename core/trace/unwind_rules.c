@@ -1,6 +1,6 @@
-/* From a PC to its packed rule: a row of the CFI table is reduced to one word, cached per thread (L1,
-   direct-mapped) and for the process (L2, lock-free, insert-only within an epoch). Unloading code
-   bumps the epoch, which is part of every key, so nothing needs to be found and removed. */
+/* From a PC to its packed rule: a row of the CFI table is reduced to one word, cached per thread
+   (L1, direct-mapped) and for the process (L2, lock-free, insert-only within an epoch). Unloading
+   code bumps the epoch, which is part of every key, so nothing needs to be found and removed. */
 #include <errno.h>
 #include "core/trace/unwind_impl.h"
 
@@ -35,8 +35,8 @@ static int pack_cfa(vt_cfi_t const *cfi, uint64_t pc, vt_value_t *cfa) {
   return cfa->base != VT_BASE_NONE;
 }
 
-/* Where rbp is saved: *flags, and *off from the CFA or, with VT_RULE_SLOT_CHECK, from rbp. Slots that
-   provably lie in the frame need no check. */
+/* Where rbp is saved: *flags, and *off from the CFA or, with VT_RULE_SLOT_CHECK, from rbp. Slots
+   that provably lie in the frame need no check. */
 static int pack_slot(vt_cfi_t const *cfi, vt_value_t const *cfa, uint64_t *flags, int64_t *off) {
   vt_row_t const *row = &cfi->row;
   vt_expr_env_t env = {NULL, NULL, 0};
@@ -75,9 +75,8 @@ static uint64_t pack_signal(vt_cfi_t const *cfi, vt_value_t const *cfa) {
 }
 
 static uint64_t pack(vt_cfi_t const *cfi, uint64_t pc) {
-  static uint8_t const kinds[] = {[VT_BASE_RSP] = VT_RULE_RSP,
-                                  [VT_BASE_RBP] = VT_RULE_RBP,
-                                  [VT_BASE_AT_RBP] = VT_RULE_AT_RBP};
+  static uint8_t const kinds[] = {
+      [VT_BASE_RSP] = VT_RULE_RSP, [VT_BASE_RBP] = VT_RULE_RBP, [VT_BASE_AT_RBP] = VT_RULE_AT_RBP};
   vt_row_t const *row = &cfi->row;
   vt_value_t cfa;
   uint64_t flags;
@@ -138,9 +137,7 @@ static uint64_t l2_tag(uint64_t epoch) {
   return (epoch >> 16 << VT_RULE_EPOCH_SHIFT) & VT_RULE_EPOCH_MASK;
 }
 
-static uint64_t l2_first(uint64_t key) {
-  return (key * 0x9E3779B97F4A7C15u) >> 32;
-}
+static uint64_t l2_first(uint64_t key) { return (key * 0x9E3779B97F4A7C15u) >> 32; }
 
 static l2_slot_t *l2_slot(uint64_t first, uint32_t i) { return &l2[(first + i) & (L2_CNT - 1)]; }
 
@@ -208,6 +205,7 @@ void vt_rule_new_epoch(vt_unwind_t *u, uint64_t word) {
   memset(u->l1, 0, sizeof(u->l1));
   memset(u->jit, 0, sizeof(u->jit));
   u->memo = 0;
+  u->depth = 0; /* the recorded stack belongs to the old epoch: the next one is sent in full */
   u->epoch = word;
   u->bypass = (word & 0xFFFF) != 0;
 }

@@ -82,8 +82,8 @@ void vt_stack_forget(vt_unwind_t *u) {
 /* A frame-pointer chain may skip this much stack at a time. */
 #define FP_STEP_MAX ((uint64_t)1 << 20)
 
-/* The 8 bytes before pc, the last one in the highest byte; zeros where they cannot be read. No memcpy:
-   a sanitizer's would look for shadow memory of arbitrary addresses. */
+/* The 8 bytes before pc, the last one in the highest byte; zeros where they cannot be read. No
+   memcpy: a sanitizer's would look for shadow memory of arbitrary addresses. */
 static uint64_t code_before(uint64_t pc) {
   uint64_t page = (pc - 1) & ~(VT_PROBE_PAGE - 1);
   if (!vt_arch_readable(page)) return 0;
@@ -105,8 +105,10 @@ static int code_kind(vt_unwind_t *u, uint64_t pc) {
   int kind = CODE_BOGUS;
   if (pc < VT_PROBE_PAGE || pc >> 63) return CODE_BOGUS;
   if ((*known & ~VT_KEY_EXACT) == pc) return *known & VT_KEY_EXACT ? CODE_RESTORER : CODE_RETURN;
-  if (vt_arch_follows_call(code_before(pc))) kind = CODE_RETURN;
-  else if (is_restorer(pc)) kind = CODE_RESTORER;
+  if (vt_arch_follows_call(code_before(pc)))
+    kind = CODE_RETURN;
+  else if (is_restorer(pc))
+    kind = CODE_RESTORER;
   if (kind && !u->bypass) *known = pc | (kind == CODE_RESTORER ? VT_KEY_EXACT : 0);
   return kind;
 }

@@ -15,6 +15,7 @@ ulong fd_wksp_private_free_treap_query(ulong sz, fd_wksp_t *wksp, fd_wksp_privat
   if (FD_UNLIKELY(!sz)) return best;
   for (ulong rem = part_max; (cur < part_max) & (rem != 0UL); rem--) {
     fd_wksp_private_pinfo_t *rec = pinfo + cur;
+    wksp_treap_prefetch(pinfo, rec);
     ulong rec_sz = fd_wksp_private_pinfo_sz(rec);
     if (rec_sz == sz) return cur;
     best = fd_ulong_if(rec_sz > sz, cur, best);
@@ -36,6 +37,7 @@ static int free_treap_find(ulong sz, uint prio, fd_wksp_t *wksp, fd_wksp_private
     ulong cur = fd_wksp_private_pinfo_idx(*link);
     if (FD_UNLIKELY((cur >= part_max) | !rem)) return FD_WKSP_ERR_CORRUPT;
     fd_wksp_private_pinfo_t *rec = pinfo + cur;
+    wksp_treap_prefetch(pinfo, rec);
     if (FD_UNLIKELY(rec->parent_cidx != fd_wksp_private_pinfo_cidx(parent)))
       return FD_WKSP_ERR_CORRUPT;
     if (!pos->link && rec->heap_prio < prio) *pos = (wksp_treap_pos_t){link, parent};

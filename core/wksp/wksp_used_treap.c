@@ -9,6 +9,7 @@ ulong fd_wksp_private_used_treap_query(ulong gaddr, fd_wksp_t *wksp,
   ulong cur = fd_wksp_private_pinfo_idx(wksp->part_used_cidx);
   for (ulong rem = part_max; (cur < part_max) & (rem != 0UL); rem--) {
     fd_wksp_private_pinfo_t *rec = pinfo + cur;
+    wksp_treap_prefetch(pinfo, rec);
     if (gaddr - rec->gaddr_lo < fd_wksp_private_pinfo_sz(rec)) return cur;
     cur = fd_wksp_private_pinfo_idx(*wksp_treap_turn(rec, gaddr >= rec->gaddr_lo));
   }
@@ -27,6 +28,7 @@ static int used_treap_find(ulong lo, ulong hi, uint prio, fd_wksp_t *wksp,
     ulong cur = fd_wksp_private_pinfo_idx(*link);
     if (FD_UNLIKELY((cur >= part_max) | !rem)) return FD_WKSP_ERR_CORRUPT;
     fd_wksp_private_pinfo_t *rec = pinfo + cur;
+    wksp_treap_prefetch(pinfo, rec);
     if (FD_UNLIKELY(rec->parent_cidx != fd_wksp_private_pinfo_cidx(parent)))
       return FD_WKSP_ERR_CORRUPT;
     if (!pos->link && rec->heap_prio < prio) *pos = (wksp_treap_pos_t){link, parent};

@@ -4,6 +4,7 @@
    SIGKILL. A page that fork wipes tells a child to begin a file of its own; a vfork child counts as
    its parent. C++ operators count only when the allocator behind them did not come back to malloc. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -49,13 +50,16 @@ static void begin_image(char const *dir) {
   *alive = 1;
 }
 static void count(int allocations, int frees, int reallocs, size_t bytes) {
-  char const *dir = !alive || !*alive ? (environ ? getenv("VALTEST_COUNT") : NULL) : NULL;
-  if (dir) { /* a signal handler that allocates must not begin it again */
+  static char dir[4096]; /* read once: setenv itself reallocates the environment */
+  if (!dir[0] && environ && getenv("VALTEST_COUNT")) strcpy(dir, getenv("VALTEST_COUNT"));
+  if (dir[0] && (!alive || !*alive)) { /* a signal handler that allocates must not begin it again */
+    int saved_errno = errno;
     sigset_t all, before;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     if (!alive || !*alive) begin_image(dir);
     sigprocmask(SIG_SETMASK, &before, NULL);
+    errno = saved_errno;
   }
   my_calls++;
   if (allocations) counts->allocations++;

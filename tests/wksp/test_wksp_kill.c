@@ -176,14 +176,14 @@ static int kill_once(fd_rng_t *rng, ulong *held) {
   return reset_check() && check();
 }
 
-/* Checkpoints and restores for ever. */
-static void ckpt_child(fd_wksp_t *w, char const *path, uint seed) {
+/* Restores and checkpoints for ever; restores first, as a checkpoint waits for the disk. */
+static void ckpt_child(fd_wksp_t *w, char const *path, char const *good, uint seed) {
   __atomic_store_n(&journal->ready, 1UL, __ATOMIC_SEQ_CST);
   for (;; seed++) {
+    for (int i = 0; i < 30; i++)
+      if (fd_wksp_restore(w, good, seed)) _exit(1);
     unlink(path);
     if (fd_wksp_checkpt(w, path, 0600UL, 1 + (int)(seed % 3U), NULL)) _exit(1);
-    for (int i = 0; i < 30; i++)
-      if (fd_wksp_restore(w, path, seed)) _exit(1);
   }
 }
 
@@ -216,7 +216,7 @@ static int ckpt_kill_once(fd_wksp_t *w, fd_rng_t *rng, ulong *emptied) {
   uint seed = fd_rng_uint(rng);
   pid_t pid = fork();
   if (pid < 0) return 0;
-  if (!pid) ckpt_child(w, path, seed);
+  if (!pid) ckpt_child(w, path, good, seed);
   while (!__atomic_load_n(&journal->ready, __ATOMIC_ACQUIRE)) sched_yield();
   wait_ns(fd_rng_ulong_roll(rng, 3000000UL));
   kill(pid, SIGKILL);

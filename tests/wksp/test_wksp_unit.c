@@ -231,6 +231,39 @@ static void test_damage(void) {
   LOGS(fd_wksp_rebuild(w, 3U) == FD_WKSP_ERR_CORRUPT);
 }
 
+/* A record with children may not have the lowest priority. */
+static void test_priority(void) {
+  fd_wksp_t *w = fresh();
+  fd_wksp_private_pinfo_t *p = fd_wksp_private_pinfo(w);
+  for (ulong i = 0UL; i < 30UL; i++) fd_wksp_alloc(w, 1UL, 1UL + i, 1UL);
+  ulong root = fd_wksp_private_pinfo_idx(w->part_used_cidx);
+  p[root].heap_prio = 0U;
+  LOGS(fd_wksp_verify(w) == FD_WKSP_ERR_CORRUPT);
+  SILENT(!fd_wksp_rebuild(w, 1U) && !fd_wksp_verify(w));
+}
+
+/* The only place for an aligned range is behind many fragments that are large enough but
+   misaligned, and is itself smaller than sz+align-1. */
+static void test_hidden_fit(void) {
+  fd_wksp_t *w = fresh();
+  ulong gap[40];
+  ulong fill = fd_wksp_alloc(w, 64UL, 32UL, 2UL); /* what follows is at 32 modulo 64 */
+  ulong head = fd_wksp_gaddr_lo(w);
+  if (fill > head) fd_wksp_alloc(w, 1UL, fill - head, 2UL);
+  for (ulong i = 0UL; i < 40UL; i++) {
+    gap[i] = fd_wksp_alloc(w, 1UL, i < 39UL ? 64UL : 100UL, 1UL);
+    fd_wksp_alloc(w, 1UL, 64UL, 2UL);
+  }
+  fd_wksp_usage_t u;
+  fd_wksp_usage(w, NULL, 0UL, &u);
+  fd_wksp_alloc(w, 1UL, u.free_sz, 2UL);
+  ulong one_tag = 1UL;
+  fd_wksp_tag_free(w, &one_tag, 1UL);
+  ok(gap[39] % 64UL == 32UL && fd_wksp_usage(w, NULL, 0UL, &u)->free_cnt == 40UL, "40 fragments");
+  SILENT(fd_wksp_alloc(w, 64UL, 64UL, 3UL) == gap[39] + 32UL);
+  LOGS(!fd_wksp_alloc(w, 64UL, 64UL, 3UL));
+}
+
 int main(void) {
   test_boot("test_wksp_unit");
   test_sizing();
@@ -241,5 +274,7 @@ int main(void) {
   test_tags(w);
   test_index(fresh());
   test_damage();
+  test_priority();
+  test_hidden_fit();
   return test_halt();
 }

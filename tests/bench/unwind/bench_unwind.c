@@ -1,6 +1,6 @@
-/* Cost of a capture beside glibc's backtrace() and libunwind's unw_backtrace(), at depths 10, 30 and
-   100: from the same place again and again, and from varying leaves. Prints nanoseconds (for the
-   machine at hand) and ratios; code without frame pointers. Best of several rounds. */
+/* Cost of a capture beside glibc's backtrace() and libunwind's unw_backtrace(), at depths 10, 30
+   and 100: from the same place again and again, and from varying leaves. Prints nanoseconds (for
+   the machine at hand) and ratios; code without frame pointers. Best of several rounds. */
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <stdint.h>
@@ -133,8 +133,8 @@ static void report(char const *name, measure_t *measure, uint32_t times) {
     double full = measure(capture_own, depth, times) - base;
     forget = 0;
     double own = measure(capture_own, depth, times) - base;
-    printf("%13s %6u %9.0f %9.0f %9.1f %9.1f %16.3f %14.4f\n", "", depth, glibc, libunwind, full, own,
-           libunwind > 0 ? own / libunwind : 0, own / glibc);
+    printf("%13s %6u %9.0f %9.0f %9.1f %9.1f %16.3f %14.4f\n", "", depth, glibc, libunwind, full,
+           own, libunwind > 0 ? own / libunwind : 0, own / glibc);
   }
 }
 

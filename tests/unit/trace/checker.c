@@ -59,7 +59,9 @@ static void compare(thread_t *t, vt_caller_t const *caller) {
     if (getenv("VTCHECK_VERBOSE") && (differs || memo.truncated)) {
       char text[64];
       for (uint32_t i = memo.depth; i--;)
-        if (write(2, text, (size_t)snprintf(text, sizeof(text), "%u %lx\n", i, vt_frame_pc(&memo, i))) < 0) break;
+        if (write(2, text,
+                  (size_t)snprintf(text, sizeof(text), "%u %lx\n", i, vt_frame_pc(&memo, i))) < 0)
+          break;
       if (write(2, "--\n", 3) < 0) return;
     }
   }
@@ -124,7 +126,8 @@ __attribute__((destructor)) static void stop(void) {
   if (!out) return;
   snprintf(path, sizeof(path), "%s.%d", out, (int)getpid());
   int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  int sz = snprintf(line, sizeof(line), "captures %lu frames %lu memo %lu full %lu libunwind %lu truncated %lu\n",
+  int sz = snprintf(line, sizeof(line),
+                    "captures %lu frames %lu memo %lu full %lu libunwind %lu truncated %lu\n",
                     captures, frames, wrong_memo, wrong_full, wrong_libunwind, truncated);
   if (write(fd, line, (size_t)sz) != sz) _exit(98);
   close(fd);

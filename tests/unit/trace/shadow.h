@@ -17,7 +17,7 @@
 #define SANITIZED 0
 #endif
 
-#define NOINLINE __attribute__((noinline, noclone))
+#define NOINLINE   __attribute__((noinline, noclone))
 #define SHADOW_MAX 220000
 
 typedef struct {
@@ -44,7 +44,7 @@ typedef struct {
 static __thread shadow_t *shadow; /* of the running flow of control; coroutines swap it */
 
 /* Stands in the shadow stack for any number of frames of code that keeps no record. */
-#define GAP ((uint64_t)0)
+#define GAP         ((uint64_t)0)
 #define ENTER_GAP() (shadow->ra[shadow->cnt++] = GAP)
 
 /* Every test function that calls on enters and leaves; the barrier keeps its frame from being
@@ -126,8 +126,10 @@ static void flow_verdict(flow_t *flow, char const *name) {
   is_ulong(flow->wrong_delta, 0, "deltas lead from each stack to the next");
   is_ulong(flow->wrong_frames, 0, "no frame differs from unwinding in full");
   is_ulong(flow->truncated, 0, "none truncated");
-  if (flow->libunwind_wrong) printf("# libunwind alone: %lu\n", (unsigned long)flow->libunwind_wrong);
-  flow->captures = flow->wrong_shadow = flow->wrong_delta = flow->wrong_frames = flow->truncated = 0;
+  if (flow->libunwind_wrong)
+    printf("# libunwind alone: %lu\n", (unsigned long)flow->libunwind_wrong);
+  flow->captures = flow->wrong_shadow = flow->wrong_delta = flow->wrong_frames = flow->truncated =
+      0;
   flow->libunwind_wrong = 0;
 }
 

@@ -1,5 +1,6 @@
-/* The unwinder on ordinary code: chains, recursion that is random in depth, shape and registers, deep
-   stacks, variable and realigned frames, threads. Oracles: see shadow.h, and glibc's backtrace(). */
+/* The unwinder on ordinary code: chains, recursion that is random in depth, shape and registers,
+   deep stacks, variable and realigned frames, threads. Oracles: see shadow.h, and glibc's
+   backtrace(). */
 #include <alloca.h>
 #include <execinfo.h>
 #include <pthread.h>
@@ -42,7 +43,8 @@ NOINLINE static void compare_with_glibc(void) {
   int cnt = backtrace(pcs, 256);
   int same = (uint32_t)cnt == flow.last.depth;
   for (int i = 1; same && i < cnt; i++)
-    same = (uint64_t)(uintptr_t)pcs[i] == vt_frame_pc(&flow.last, flow.last.depth - 1 - (uint32_t)i);
+    same =
+        (uint64_t)(uintptr_t)pcs[i] == vt_frame_pc(&flow.last, flow.last.depth - 1 - (uint32_t)i);
   ok(same || SANITIZED, "depth %u: as glibc's backtrace, to the root", flow.last.depth);
   LEAVE();
 }
@@ -105,7 +107,8 @@ NOINLINE static uint64_t frame_big(uint32_t depth) {
   LEAVE();
   return mem[0];
 }
-__attribute__((optimize("no-omit-frame-pointer"))) NOINLINE static uint64_t frame_fp(uint32_t depth) {
+__attribute__((optimize("no-omit-frame-pointer"))) NOINLINE static uint64_t
+frame_fp(uint32_t depth) {
   ENTER();
   RANDOM_STEP(depth);
   LEAVE();
@@ -123,10 +126,17 @@ NOINLINE static void random_step(uint32_t depth) {
     }
     uint64_t r = next_random();
     switch (r % 16) {
-    case 0: case 1: case 2: case 3: sink += frame_plain(depth + 1); break;
-    case 4: case 5: sink += frame_alloca(depth + 1); break;
-    case 6: case 7: sink += frame_realigned(depth + 1); break;
-    case 8: case 9: case 10: sink += frame_fp(depth + 1); break;
+    case 0:
+    case 1:
+    case 2:
+    case 3: sink += frame_plain(depth + 1); break;
+    case 4:
+    case 5: sink += frame_alloca(depth + 1); break;
+    case 6:
+    case 7: sink += frame_realigned(depth + 1); break;
+    case 8:
+    case 9:
+    case 10: sink += frame_fp(depth + 1); break;
     case 11: sink += frame_big(depth + 1); break;
     default: sink += frame_full(depth + 1, r, r + 1, r + 2, r + 3, r + 4, r + 5, r + 6);
     }
@@ -169,8 +179,8 @@ NOINLINE static void test_realigned(void) {
   flow_verdict(&flow, "realigned frames");
 }
 
-/* The same for a saved rbp: the inner frames are equal, but the function they return to lies lower than
-   before, which only its rbp tells; where it was its return address still is. */
+/* The same for a saved rbp: the inner frames are equal, but the function they return to lies lower
+   than before, which only its rbp tells; where it was its return address still is. */
 NOINLINE static void saves_rbp(void) {
   ENTER();
   __asm__ volatile("" ::: "rbp");
@@ -180,7 +190,8 @@ NOINLINE static void saves_rbp(void) {
 /* Its stack pointer is the same for the same `want`, wherever its frame begins. */
 NOINLINE static char reaches_down_to(uint64_t want) {
   ENTER();
-  volatile char *mem = (volatile char *)alloca((uint64_t)(uintptr_t)__builtin_frame_address(0) - want);
+  volatile char *mem =
+      (volatile char *)alloca((uint64_t)(uintptr_t)__builtin_frame_address(0) - want);
   mem[0] = 1;
   saves_rbp();
   LEAVE();

@@ -1,5 +1,5 @@
-/* Exceptions in flight: destructors in landing pads, catch clauses, a terminate handler on top of the
-   throwing frames, and exceptions that cross the frames of the memo. Oracles: shadow.h. */
+/* Exceptions in flight: destructors in landing pads, catch clauses, a terminate handler on top of
+   the throwing frames, and exceptions that cross the frames of the memo. Oracles: shadow.h. */
 #include <exception>
 #include <setjmp.h>
 #include <stdexcept>

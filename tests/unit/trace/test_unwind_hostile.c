@@ -152,15 +152,15 @@ NOINLINE static uint64_t stepped_realigned(uint64_t n) {
 }
 
 #define SET_TRAP(change)                                                                           \
-  "pushf\n\t .cfi_adjust_cfa_offset 8\n\t" change                                                 \
-  ", (%%rsp)\n\t popf\n\t .cfi_adjust_cfa_offset -8"
+  "pushf\n\t .cfi_adjust_cfa_offset 8\n\t" change ", (%%rsp)\n\t popf\n\t .cfi_adjust_cfa_offset " \
+                                                  "-8"
 
 NOINLINE static void stepped_region(void) {
-  __asm__ volatile(SET_TRAP("orq $0x100") ::: "memory", "cc");
+  __asm__ volatile(SET_TRAP("orq $0x100")::: "memory", "cc");
   sink += stepped_realigned(16);
   sink += (uint64_t)atoi("42");
   sink += (uint64_t)getppid();
-  __asm__ volatile(SET_TRAP("andq $~0x100") ::: "memory", "cc");
+  __asm__ volatile(SET_TRAP("andq $~0x100")::: "memory", "cc");
 }
 
 static void test_stepping(void) {
@@ -172,8 +172,8 @@ static void test_stepping(void) {
   stepped_region();
   printf("# %lu instructions, %lu general steps\n", (unsigned long)stepped,
          (unsigned long)vt_unwind_counters(nested.u)->generals);
-  /* gcc's CFI is wrong for three instructions: in the epilogue of a realigned frame rbp counts as saved
-     relative to rbp when it is popped already. */
+  /* gcc's CFI is wrong for three instructions: in the epilogue of a realigned frame rbp counts as
+     saved relative to rbp when it is popped already. */
   ok(nested.truncated <= 3, "cut where CFI is wrong only: %lu", (unsigned long)nested.truncated);
   nested.truncated = 0;
   flow_verdict(&nested, "at every instruction");
@@ -378,7 +378,8 @@ typedef void jit_t(void (*callback)(void), uint64_t rbp);
 
 static jit_t *jit(uint8_t const *code, size_t sz) {
   jit_t *function;
-  void *mem = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *mem =
+      mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   memcpy(mem, code, sz);
   memcpy(&function, &mem, sizeof(mem));
   return function;
@@ -405,8 +406,17 @@ static void test_jit(void) {
   flow.wrong_frames -= other;
   flow_verdict(&flow, "generated code with frame pointers");
   uint64_t inside = (uint64_t)(uintptr_t)__builtin_frame_address(0);
-  uint64_t const wild[] = {1, 8, 0xdeadbeef, inside + 1, inside, inside + (1 << 19), ~(uint64_t)0, ~(uint64_t)7,
-                           (uint64_t)1 << 47, (uint64_t)(uintptr_t)&flow, (uint64_t)1 << 63};
+  uint64_t const wild[] = {1,
+                           8,
+                           0xdeadbeef,
+                           inside + 1,
+                           inside,
+                           inside + (1 << 19),
+                           ~(uint64_t)0,
+                           ~(uint64_t)7,
+                           (uint64_t)1 << 47,
+                           (uint64_t)(uintptr_t)&flow,
+                           (uint64_t)1 << 63};
   uint32_t cnt = sizeof(wild) / sizeof(*wild);
   uint32_t cut_there = 0;
   for (uint32_t i = 0; i < cnt; i++) {
@@ -431,7 +441,8 @@ static void test_restorer(void) {
     uint64_t flags;
     jit_t *restorer;
     uint64_t mask;
-  } action = {handler, SA_SIGINFO | 0x04000000 /* SA_RESTORER */, jit(restorer, sizeof(restorer)), 0};
+  } action = {handler, SA_SIGINFO | 0x04000000 /* SA_RESTORER */, jit(restorer, sizeof(restorer)),
+              0};
   if (syscall(SYS_rt_sigaction, SIGUSR1, &action, NULL, 8)) abort();
   inexact = 0;
   ENTER();
@@ -446,8 +457,8 @@ static void test_restorer(void) {
 
 /* ---- a stack that ends by a zero return address, until there is another one ---- */
 
-/* Calls callback on the stack that ends at top, whose last word is this function's return address as
-   far as CFI tells. */
+/* Calls callback on the stack that ends at top, whose last word is this function's return address
+   as far as CFI tells. */
 void on_stack(uint64_t *top, void (*callback)(void));
 /* Is a return address, of the outermost frame there is. */
 void new_root(void);
@@ -470,7 +481,8 @@ static void on_other_stack(void) {
 
 static void test_end(void) {
   shadow_t *outside = shadow;
-  uint64_t *stack = (uint64_t *)map_zeroed(64 << 10), *top = stack + (64 << 7) - 7; /* aligned as a call wants it */
+  uint64_t *stack = (uint64_t *)map_zeroed(64 << 10),
+           *top = stack + (64 << 7) - 7; /* aligned as a call wants it */
   shadow = shadow_new();
   flow.check_every = 0; /* cannot find back to the hook's caller from another stack */
   on_stack(top, on_other_stack);
@@ -533,12 +545,16 @@ static void test_damaged(void) {
   for (uint32_t round = 0; round < 20000; round++) {
     for (uint64_t i = 0; i < 64; i++) {
       uint64_t r = next_random(), kind = r % 8, *word = &words[next_random() % cnt];
-      *word = kind < 3 ? text + r / 8 % 8192 : kind < 5 ? libc + r / 8 % 65536 : kind == 5 ? 0
-              : kind == 6 ? (uint64_t)(uintptr_t)&words[r / 8 % cnt] : r;
+      *word = kind < 3    ? text + r / 8 % 8192
+              : kind < 5  ? libc + r / 8 % 65536
+              : kind == 5 ? 0
+              : kind == 6 ? (uint64_t)(uintptr_t)&words[r / 8 % cnt]
+                          : r;
     }
     uint64_t at = next_random() % cnt;
     vt_caller_t caller = {text + next_random() % 8192, (uint64_t)(uintptr_t)&words[at], 0};
-    caller.rbp = next_random() % 4 ? (uint64_t)(uintptr_t)&words[next_random() % cnt] : next_random();
+    caller.rbp =
+        next_random() % 4 ? (uint64_t)(uintptr_t)&words[next_random() % cnt] : next_random();
     vt_stack_t stack;
     vt_unwind_capture(u, &caller, &stack);
     truncated += stack.truncated;

@@ -1,5 +1,5 @@
-/* Unloading: another library at the address of one that is gone has other rules, in threads that use
-   the shared cache as well; captures during an unload; the callback that tells of objects. */
+/* Unloading: another library at the address of one that is gone has other rules, in threads that
+   use the shared cache as well; captures during an unload; the callback that tells of objects. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
@@ -129,7 +129,8 @@ NOINLINE static void test_same_sp(void) {
   shifted(r.function, 0);
   unload(r.library);
   LEAVE();
-  ok(SANITIZED || (callback_sp == first_sp && first == r.function), "two libraries at one address with one stack pointer");
+  ok(SANITIZED || (callback_sp == first_sp && first == r.function),
+     "two libraries at one address with one stack pointer");
   flow_verdict(&flow, "frames that look the same");
 }
 

@@ -11,6 +11,8 @@
    wedges nobody: the next one to wait finds the owner dead, verifies and if necessary rebuilds the
    auxiliary structures.  Completed allocations are never touched by that.  None of the functions is
    async signal safe, and fork is safe as long as no thread of the parent is inside an operation.
+   Known limits: a dead owner whose process id the system has given to another process meanwhile
+   looks alive, so does one in another pid namespace, and a process that execs inside an operation.
 
    Errors: "logs" means one WARNING; everything else is silent.  Messages of hot paths carry no
    per-call values, so that the log's duplicate suppression works on them. */
