@@ -20,7 +20,7 @@ static inline ulong gaddr_of(alloc_t const *alloc, void const *p) {
   return (ulong)p - (ulong)alloc + alloc->wksp_off;
 }
 static inline ulong blocks_all(ulong class) {
-  return FD_ULONG_MASK_LSB(fd_alloc_sizeclass_cfg[class].block_cnt);
+  return (1UL << fd_alloc_sizeclass_cfg[class].block_cnt) - 1UL; /* at most 63 */
 }
 
 /* Next on the stack as gaddr>>3. */
