@@ -2,12 +2,33 @@
    headers around taking and giving back objects, which fd_groove_superblock.c does. */
 
 #include "core/groove/fd_groove_hot.h"
+#include "core/util/heap_id.h"
+#include "fd/util/wksp/fd_wksp.h"
 #include <unistd.h>
 
 static int
 is_shdata( fd_groove_data_shmem_t * shdata ) {
   return shdata && fd_ulong_is_aligned( (ulong)shdata, FD_GROOVE_DATA_ALIGN ) &&
          gv_load( &shdata->magic ) == FD_GROOVE_DATA_MAGIC;
+}
+
+/* Tells a recorder, if there is one, of the groove's objects.  The heap is known by shdata and its
+   blocks are at their offset from volume0, as both are the same for all joiners; it is nested in the
+   wksp its volumes lie in, if they do. */
+static void
+heap_announce( fd_groove_data_shmem_t const * shdata, void const * volume0, int is_new ) {
+  if( FD_LIKELY( !heap_is_recorded() ) ) return;
+  fd_wksp_t const * wksp    = fd_wksp_containing( volume0 );
+  ulong             uuid[2] = { FD_GROOVE_DATA_MAGIC, shdata->heap_id };
+  char              name[ FD_WKSP_CSTR_MAX ] = "groove";
+  if( wksp ) fd_wksp_cstr_laddr( volume0, name );
+  if( is_new ) vt_heap_create( shdata, sizeof( *shdata ), VT_HEAP_GROOVE, name, uuid, wksp );
+  else         vt_heap_attach( shdata, sizeof( *shdata ), VT_HEAP_GROOVE, name, uuid, wksp );
+}
+
+static inline void const *
+heap_block( fd_groove_data_t const * d, ulong obj ) {
+  return (void const *)( (ulong)d->shdata + obj - (ulong)d->volume0 );
 }
 
 void *
@@ -19,7 +40,9 @@ fd_groove_data_new( void * shmem ) {
   }
   memset( shdata, 0, sizeof( *shdata ) );
   fd_groove_volume_pool_new( &shdata->pool );
+  shdata->heap_id = heap_id_new( shmem );
   gv_store( &shdata->magic, FD_GROOVE_DATA_MAGIC ); /* read by is_shdata */
+  heap_announce( shdata, NULL, 1 ); /* its volumes are not known yet */
   return shmem;
 }
 
@@ -51,6 +74,7 @@ fd_groove_data_join( void * ljoin, void * shdata, void * volume0, ulong volume_m
   d->volume_max  = volume_max ? volume_max : fd_groove_volume_pool_ele_max_max();
   d->cgroup_hint = cgroup_hint;
   fd_groove_volume_pool_join( d->pool, &d->shdata->pool, volume0, d->volume_max );
+  heap_announce( d->shdata, volume0, 0 );
   return d;
 }
 
@@ -66,6 +90,7 @@ fd_groove_data_leave( fd_groove_data_t * d ) {
     gv_store( &d->rec->owner, 0UL ); /* read by the compare-and-swap in gv_rec_try */
     d->rec = NULL;
   }
+  vt_heap_detach( d->shdata );
   return d;
 }
 
@@ -76,6 +101,8 @@ fd_groove_data_delete( void * shmem ) {
     FD_LOG_WARNING(( "groove delete: shdata is NULL, misaligned or no groove" ));
     return NULL;
   }
+  heap_announce( shdata, NULL, 0 ); /* it may have been left before */
+  vt_heap_delete( shdata );
   gv_store( &shdata->magic, 0UL ); /* read by is_shdata */
   return shmem;
 }
@@ -128,9 +155,10 @@ fd_groove_data_alloc( fd_groove_data_t * d, ulong align, ulong sz, ulong tag, in
   ulong                  off = fd_ulong_align_dn( obj, FD_GROOVE_BLOCK_ALIGN );
   fd_groove_data_hdr_t * hdr = (fd_groove_data_hdr_t *)gv_ptr( d, off );
   gv_poke( &hdr->info, tag );
-  gv_store( &hdr->bits, fd_groove_data_hdr( FD_GROOVE_DATA_HDR_TYPE_ALLOC, obj - off, szc, align, sz,
-                                            tag ).bits ); /* read by a free, maybe a wrong one */
+  gv_store( &hdr->bits, fd_groove_data_hdr( FD_GROOVE_DATA_HDR_TYPE_ALLOC, obj - off, szc, align,
+                                            sz, tag ).bits ); /* read by a free, if a wrong one */
   if( opt_err ) *opt_err = FD_GROOVE_SUCCESS;
+  vt_block_alloc( d->shdata, heap_block( d, (ulong)hdr + start ), sz, align, tag );
   return (void *)( (ulong)hdr + start );
 }
 
@@ -150,7 +178,8 @@ free_superblock( fd_groove_data_t * d, ulong off, fd_groove_data_hdr_t hdr ) {
   ulong idx      = fd_groove_data_hdr_idx( hdr );
   ulong data_off = offsetof( fd_groove_volume_t, data ) + FD_GROOVE_BLOCK_FOOTPRINT;
   ulong in_vol   = off % FD_GROOVE_VOLUME_FOOTPRINT;
-  if( szc >= FD_GROOVE_DATA_SZC_CNT || idx >= (ulong)fd_groove_data_szc_cfg[szc].obj_cnt ) return 0UL;
+  if( szc >= FD_GROOVE_DATA_SZC_CNT ) return 0UL;
+  if( idx >= (ulong)fd_groove_data_szc_cfg[szc].obj_cnt ) return 0UL;
   if( in_vol < data_off + idx * gv_szc_sz( szc ) ||
       in_vol + gv_szc_sz( szc ) > FD_GROOVE_VOLUME_FOOTPRINT ) return 0UL;
   ulong sb_off = off - idx * gv_szc_sz( szc ) - FD_GROOVE_BLOCK_FOOTPRINT;
@@ -164,8 +193,8 @@ free_superblock( fd_groove_data_t * d, ulong off, fd_groove_data_hdr_t hdr ) {
   return sb_off;
 }
 
-/* The swap of the header decides which of several frees of one object is the right one: from then on
-   the object is the caller's alone, and its superblock cannot go away before the object is put. */
+/* The swap of the header decides which of several frees of one object is the right one: from then
+   on the object is the caller's alone, and its superblock stays until the object is put back. */
 int
 fd_groove_data_private_free( fd_groove_data_t * d, void * obj, ulong exp_type ) {
   if( FD_UNLIKELY( !d ) ) return free_fail( FD_GROOVE_ERR_INVAL, "NULL join" );
@@ -185,6 +214,10 @@ fd_groove_data_private_free( fd_groove_data_t * d, void * obj, ulong exp_type ) 
   if( FD_UNLIKELY( !sb_off ) ) return free_fail( FD_GROOVE_ERR_INVAL, "impossible header" );
   if( FD_UNLIKELY( !gv_cas( &ptr->bits, &hdr.bits, 0UL ) ) )
     return free_fail( FD_GROOVE_ERR_INVAL, "freed at the same time by somebody else" );
+  /* the object is ours and not free yet; to the header, as obj need not be what alloc returned */
+  ulong start = fd_ulong_max( fd_groove_data_hdr_align( hdr ), FD_GROOVE_DATA_HDR_FOOTPRINT );
+  if( FD_LIKELY( exp_type == FD_GROOVE_DATA_HDR_TYPE_ALLOC ) )
+    vt_block_free( d->shdata, heap_block( d, addr + start ) );
 
   fd_groove_data_private_rec_t * rec = gv_rec_enter( d );
   int                            err = gv_object_put( d, rec, sb_off, szc, idx );

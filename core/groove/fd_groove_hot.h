@@ -60,7 +60,8 @@ gv_slot_of( fd_groove_data_t const * d, fd_groove_data_private_rec_t const * rec
             ulong off ) {
   ulong home = gv_peek( &gv_superblock( d, off )->home );
   ulong k    = home & 255UL;
-  if( ( home >> 8 ) != (ulong)( rec - d->shdata->rec ) + 1UL || k >= FD_GROOVE_DATA_PRIVATE_SLOT_CNT ) return -1;
+  if( ( home >> 8 ) != (ulong)( rec - d->shdata->rec ) + 1UL ) return -1;
+  if( FD_UNLIKELY( k >= FD_GROOVE_DATA_PRIVATE_SLOT_CNT ) ) return -1;
   return gv_peek( &rec->slot[szc][k] ) == off ? (int)k : -1;
 }
 
@@ -79,7 +80,7 @@ gv_object_put_fast( fd_groove_superblock_t * sb, ulong szc, ulong idx ) {
   }
 }
 
-/* Gives back object idx of the superblock at off, which the caller owned.  CORRUPT if it is free. */
+/* Gives back object idx of the superblock at off, which the caller owned.  CORRUPT if free. */
 static inline int
 gv_object_put( fd_groove_data_t * d, fd_groove_data_private_rec_t * rec, ulong off, ulong szc,
                ulong idx ) {

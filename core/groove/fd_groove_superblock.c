@@ -19,9 +19,9 @@
    A stack's top has a 64-bit version beside it, changed with every push and pop and compared in the
    same 16-byte compare-and-swap: at 10^9 changes a second it wraps after 584 years.
 
-   FULL is decided in gv_object_take_slow: while a record's seq is odd its user may have a superblock in
-   its hands, so nothing is full until a look at every place found no free object and all seqs were
-   even and unchanged before and after. */
+   FULL is decided in gv_object_take_slow: while a record's seq is odd its user may have something
+   in its hands, so nothing is full until a look at every place found no free object and all seqs
+   were even and unchanged before and after. */
 
 #include "core/groove/fd_groove_hot.h"
 
@@ -176,7 +176,7 @@ shared_take( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
   return obj;
 }
 
-/* The memory of a new superblock of szc: an object of its parent class or a volume's data region. */
+/* The memory of a new superblock of szc: an object of its parent class or a volume's data. */
 static ulong
 superblock_memory( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
   ulong parent = (ulong)fd_groove_data_szc_cfg[szc].parent_szc;
@@ -208,6 +208,7 @@ static int
 slot_retire( fd_groove_data_t * d, rec_t * rec, ulong szc, ulong k ) {
   ulong off = gv_peek( &rec->slot[szc][k] );
   if( !off ) return 1;
+  if( gv_peek( &gv_superblock( d, off )->mask ) != GV_LISTED ) return 0;
   gv_store_sc( &rec->slot[szc][k], 0UL ); /* first: who finds it in a slot may rely on it */
   if( superblock_retire( d, off ) ) return 1;
   gv_store_sc( &rec->slot[szc][k], off );
@@ -411,6 +412,16 @@ slot_is_empty( fd_groove_data_t * d, rec_t * rec, ulong szc, ulong k ) {
   }
 }
 
+/* A superblock that was full and nobody's is in the caller's hands: if it was rec's, it is again,
+   so that a thread with more live objects than its slots cover does not share them all the time. */
+static void
+superblock_adopt( fd_groove_data_t * d, rec_t * rec, ulong szc, ulong off ) {
+  ulong home = gv_peek( &gv_superblock( d, off )->home );
+  if( gv_is_slotted( szc ) && ( home >> 8 ) == (ulong)( rec - d->shdata->rec ) + 1UL )
+    slots_keep( d, rec, szc, off );
+  else gv_stack_push( d, stack_hot( d, szc ), off );
+}
+
 /* All of a free, by a caller whose seq is odd. */
 static int
 object_put( fd_groove_data_t * d, rec_t * rec, ulong off, ulong szc, ulong idx ) {
@@ -422,7 +433,7 @@ object_put( fd_groove_data_t * d, rec_t * rec, ulong off, ulong szc, ulong idx )
   do {
     if( FD_UNLIKELY( mask & bit ) ) return FD_GROOVE_ERR_CORRUPT;
   } while( !gv_cas( &sb->mask, &mask, mask | bit | GV_LISTED ) );
-  if( !( mask & GV_LISTED ) )            gv_stack_push( d, stack_hot( d, szc ), off );
+  if( !( mask & GV_LISTED ) )            superblock_adopt( d, rec, szc, off );
   else if( ( mask | bit ) != all )       return FD_GROOVE_SUCCESS;
   else if( slot >= 0 )                   slot_is_empty( d, rec, szc, (ulong)slot );
   else                                   sweep( d, rec, szc, 2UL );

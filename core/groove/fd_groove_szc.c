@@ -1,8 +1,8 @@
 /* The size classes.  Above 53 blocks footprints are halves and thirds (and halves and thirds of
-   those) of a volume, less the header block of each superblock, so that superblocks fill the objects
-   they are made from almost exactly; below, the steps are fine enough that an object wastes a ninth
-   on average.  Superblocks of small classes are 27 to 107 KiB: large enough that a join seldom needs
-   a new one, small enough that keeping a few of each class costs a thread a few MiB at most. */
+   those) of a volume, less the header block of each superblock, so that superblocks fill the
+   objects they are made from almost exactly; below, the steps are fine enough that an object wastes
+   a ninth on average.  Superblocks of small classes are 27 to 107 KiB: large enough that a join
+   seldom needs a new one, small enough that a thread that needs few objects keeps little. */
 
 #include "core/groove/fd_groove_private.h"
 

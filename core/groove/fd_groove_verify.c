@@ -1,7 +1,7 @@
-/* Looks at an idle groove and says whether everything agrees: first what the shared state refers to,
-   then, volume by volume, the tree of superblocks and objects.  Changes nothing. */
+/* Looks at an idle groove and says whether everything agrees: first what the shared state refers
+   to, then, volume by volume, the tree of superblocks and objects.  Changes nothing. */
 
-#include "core/groove/fd_groove_private.h"
+#include "core/groove/fd_groove_hot.h"
 
 #define CHECK( cond, what )                                                                        \
   do {                                                                                             \
@@ -38,7 +38,8 @@ verify_join( fd_groove_data_t const * d ) {
   CHECK( d && fd_ulong_is_aligned( (ulong)d, alignof( fd_groove_data_t ) ), "join" );
   CHECK( d->shdata && fd_ulong_is_aligned( (ulong)d->shdata, FD_GROOVE_DATA_ALIGN ), "shdata" );
   CHECK( d->shdata->magic == FD_GROOVE_DATA_MAGIC, "magic" );
-  CHECK( d->volume0 && fd_ulong_is_aligned( (ulong)d->volume0, FD_GROOVE_VOLUME_ALIGN ), "volume0" );
+  CHECK( d->volume0, "volume0" );
+  CHECK( fd_ulong_is_aligned( (ulong)d->volume0, FD_GROOVE_VOLUME_ALIGN ), "volume0's alignment" );
   CHECK( d->volume_max && d->volume_max <= fd_groove_volume_pool_ele_max_max(), "volume_max" );
   return FD_GROOVE_SUCCESS;
 }
@@ -61,7 +62,8 @@ off_is_sane( fd_groove_data_t const * d, ulong szc, ulong off ) {
   ulong in_vol = off % FD_GROOVE_VOLUME_FOOTPRINT;
   ulong sz     = FD_GROOVE_BLOCK_FOOTPRINT +
              (ulong)fd_groove_data_szc_cfg[szc].obj_cnt * gv_szc_sz( szc );
-  return off % FD_GROOVE_BLOCK_FOOTPRINT == 0UL && off / FD_GROOVE_VOLUME_FOOTPRINT < d->volume_max &&
+  return off % FD_GROOVE_BLOCK_FOOTPRINT == 0UL &&
+         off / FD_GROOVE_VOLUME_FOOTPRINT < d->volume_max &&
          in_vol >= offsetof( fd_groove_volume_t, data ) &&
          in_vol + sz <= FD_GROOVE_VOLUME_FOOTPRINT;
 }
@@ -104,7 +106,7 @@ verify_rec( fd_groove_data_t const * d, fd_groove_data_private_rec_t const * rec
       ulong off = rec->slot[szc][k];
       if( !off ) continue;
       TRY( verify_listed( d, szc, off ) );
-      CHECK( gv_superblock( d, off )->home == ( ( (ulong)( rec - d->shdata->rec ) + 1UL ) << 8 | k ),
+      CHECK( gv_slot_of( d, rec, szc, off ) == (int)k,
              "a superblock in a slot that is not its home" );
     }
   }

@@ -7,7 +7,9 @@
 #define IDX_MAX ( ( 1UL << IDX_LG ) - 1UL ) /* also the null index */
 
 static ulong
-ver_top_next( ulong ver_top, ulong idx ) { return ( ( ( ver_top >> IDX_LG ) + 1UL ) << IDX_LG ) | idx; }
+ver_top_next( ulong ver_top, ulong idx ) {
+  return ( ( ( ver_top >> IDX_LG ) + 1UL ) << IDX_LG ) | idx;
+}
 
 void *
 fd_groove_volume_pool_new( void * shmem ) {
@@ -87,9 +89,8 @@ fd_groove_volume_pool_acquire( fd_groove_volume_pool_t * p ) {
   for(;;) {
     fd_groove_volume_t * ele = fd_groove_volume_pool_ele( p, ver_top & IDX_MAX );
     if( !ele ) return NULL;
-    ulong next = gv_load( &ele->next );
-    if( FD_LIKELY( gv_cas( &p->shpool->ver_top, &ver_top, ver_top_next( ver_top, next & IDX_MAX ) ) ) )
-      return ele;
+    ulong next = ver_top_next( ver_top, gv_load( &ele->next ) & IDX_MAX );
+    if( FD_LIKELY( gv_cas( &p->shpool->ver_top, &ver_top, next ) ) ) return ele;
   }
 }
 

@@ -8,8 +8,8 @@
 static void *
 libc_malloc( void * self FD_PARAM_UNUSED, ulong align, ulong sz ) {
   if( FD_UNLIKELY( !align ) ) align = alignof( max_align_t );
-  if( FD_UNLIKELY( !fd_ulong_is_pow2( align ) || align > LONG_MAX || sz > (ulong)LONG_MAX - align ) )
-    return NULL;
+  if( FD_UNLIKELY( !fd_ulong_is_pow2( align ) || align > LONG_MAX ) ) return NULL;
+  if( FD_UNLIKELY( sz > (ulong)LONG_MAX - align ) ) return NULL;
   align = fd_ulong_max( align, sizeof( void * ) ); /* the least aligned_alloc must take */
   return aligned_alloc( align, fd_ulong_align_up( sz, align ) );
 }

@@ -21,6 +21,8 @@ static void hook_wait( void );
 
 static int  sim_pid( void );
 static int  sim_query( ulong pid );
+#undef FD_LOG_WARNING /* racing frees are refused on purpose, millions of times */
+#define FD_LOG_WARNING( args ) do { if( 0 ) printf args; } while( 0 )
 #define getpid() sim_pid()
 #define fd_log_group_id_query( pid ) sim_query( pid )
 
@@ -430,6 +432,7 @@ threads_init( void ) {
     co[i].pid       = 2000UL + i;
     co[i].step      = 0UL;
     co[i].kill_step = kill && !i ? 1UL + rnd( 100UL ) : 0UL;
+    fd_asan_unpoison( co[i].stack, STACK_SZ ); /* a killed thread left its frames */
     co[i].sp        = coroutine_new( co[i].stack + STACK_SZ, thread_main );
     MUST( fd_groove_data_join( co[i].join, shdata, volume0, VOLUME_MAX, rnd( 4UL ) ) );
   }
@@ -457,6 +460,10 @@ round_run( ulong seed ) {
 
 int
 main( int argc, char ** argv ) {
+#if defined( __SANITIZE_THREAD__ ) || !defined( __x86_64__ )
+  puts( "1..0 # SKIP one thread with stacks of its own" );
+  return argc == 0 || !argv;
+#endif
   ulong rounds = argc > 1 ? strtoul( argv[1], NULL, 0 ) : 20000UL;
   ulong seed   = argc > 2 ? strtoul( argv[2], NULL, 0 ) : (ulong)time( NULL ) << 24;
   void * mem   = mmap( NULL, ( VOLUME_MAX + 1UL ) << 30, PROT_READ | PROT_WRITE,

@@ -14,7 +14,7 @@
 #define FD_GROOVE_ERR_FULL (-5)    /* no space left */
 #define FD_GROOVE_ERR_KEY (-6)     /* no such key */
 
-/* 1: free also checks the surroundings of the object (its superblock) before it changes anything. */
+/* 1: free also checks the header of the object's superblock before it changes anything. */
 #ifndef FD_GROOVE_PARANOID
 #define FD_GROOVE_PARANOID 1
 #endif

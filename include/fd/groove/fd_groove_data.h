@@ -53,7 +53,7 @@ typedef struct fd_groove_data_szc_cfg fd_groove_data_szc_cfg_t;
 /* Layout of the shared state, complete only so that its size is a constant; use the functions. */
 
 #define FD_GROOVE_DATA_PRIVATE_SLOT_SZC_CNT (12UL)   /* classes whose superblocks joins keep */
-#define FD_GROOVE_DATA_PRIVATE_SLOT_CNT (8UL)        /* superblocks a join keeps per class */
+#define FD_GROOVE_DATA_PRIVATE_SLOT_CNT (16UL)       /* superblocks a join keeps per class */
 #define FD_GROOVE_DATA_PRIVATE_REC_KEPT_CNT (64UL)   /* records that joins keep */
 #define FD_GROOVE_DATA_PRIVATE_REC_CNT (80UL)        /* the rest is taken for one operation each */
 #define FD_GROOVE_DATA_PRIVATE_SZC_SMALL_MAX (160UL) /* blocks; szc by table up to here */
@@ -86,6 +86,7 @@ typedef struct fd_groove_data_private_rec fd_groove_data_private_rec_t;
 struct __attribute__((aligned(128))) fd_groove_data_shmem {
   ulong magic;
   ulong rec_hi; /* records at or above this were never used; only grows */
+  ulong heap_id; /* what tells it from other grooves in a recording of its objects */
   fd_groove_volume_pool_shmem_t pool;
   fd_groove_data_private_szc_t szc[FD_GROOVE_DATA_SZC_CNT];
   fd_groove_data_private_rec_t rec[FD_GROOVE_DATA_PRIVATE_REC_CNT];
@@ -270,7 +271,8 @@ fd_groove_data_volume1_const( fd_groove_data_t const * d ) {
   return (void const *)( (ulong)d->volume0 + d->volume_max * FD_GROOVE_VOLUME_FOOTPRINT );
 }
 
-static inline ulong fd_groove_data_volume_max( fd_groove_data_t const * d ) { return d->volume_max; }
+static inline ulong
+fd_groove_data_volume_max( fd_groove_data_t const * d ) { return d->volume_max; }
 static inline ulong
 fd_groove_data_cgroup_hint( fd_groove_data_t const * d ) { return d->cgroup_hint; }
 
@@ -314,15 +316,15 @@ fd_groove_data_free( fd_groove_data_t * d, void * obj ) {
    else CORRUPT (logs).  The groove must be idle.  NULL is CORRUPT. */
 int fd_groove_data_verify( fd_groove_data_t const * d );
 
-/* SUCCESS if volume belongs to this groove and all headers in it agree with each other, else CORRUPT
-   (logs).  The groove must be idle; volumes may be verified side by side. */
+/* SUCCESS if volume belongs to this groove and all headers in it agree with each other, else
+   CORRUPT (logs).  The groove must be idle; volumes may be verified side by side. */
 int fd_groove_data_volume_verify( fd_groove_data_t const * d, fd_groove_volume_t const * volume );
 
 /* Brings a groove back to order after a process was killed in the middle of an operation: returns
    what it held, keeps every complete object, and rebuilds the pool and the stacks from the headers
-   of the first volume_cnt volumes, which must be mapped.  The groove must be idle; joins stay valid.
-   SUCCESS; INVAL (logs: NULL, volume_cnt over volume_max); CORRUPT (logs: more than an interruption
-   can explain). */
+   of the first volume_cnt volumes, which must be mapped.  The groove must be idle; joins stay
+   valid.  SUCCESS; INVAL (logs: NULL, volume_cnt over volume_max); CORRUPT (logs: more than an
+   interruption can explain). */
 int fd_groove_data_repair( fd_groove_data_t * d, ulong volume_cnt );
 
 FD_PROTOTYPES_END

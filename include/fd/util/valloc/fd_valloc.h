@@ -8,7 +8,7 @@
 #include "../fd_util_base.h"
 #include <stddef.h>
 
-/* Returns sz bytes aligned to align, a power of two, 0 for what malloc would do; NULL on failure. */
+/* Returns sz bytes aligned to align, a power of two or 0 for malloc's own; NULL on failure. */
 typedef void * (*fd_valloc_malloc_fn_t)( void * self, ulong align, ulong sz );
 
 /* Gives back what malloc of the same allocator returned; NULL is nothing. */
