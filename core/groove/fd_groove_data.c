@@ -2,6 +2,7 @@
    headers around taking and giving back objects, which fd_groove_superblock.c does. */
 
 #include "core/groove/fd_groove_hot.h"
+#include "valtrace/annotate.h"
 #include <unistd.h>
 
 static int
@@ -19,6 +20,7 @@ fd_groove_data_new( void * shmem ) {
   }
   memset( shdata, 0, sizeof( *shdata ) );
   fd_groove_volume_pool_new( &shdata->pool );
+  gv_heap_new( shdata );
   gv_store( &shdata->magic, FD_GROOVE_DATA_MAGIC ); /* read by is_shdata */
   return shmem;
 }
@@ -51,6 +53,7 @@ fd_groove_data_join( void * ljoin, void * shdata, void * volume0, ulong volume_m
   d->volume_max  = volume_max ? volume_max : fd_groove_volume_pool_ele_max_max();
   d->cgroup_hint = cgroup_hint;
   fd_groove_volume_pool_join( d->pool, &d->shdata->pool, volume0, d->volume_max );
+  gv_heap_join( d );
   return d;
 }
 
@@ -66,6 +69,7 @@ fd_groove_data_leave( fd_groove_data_t * d ) {
     gv_store( &d->rec->owner, 0UL ); /* read by the compare-and-swap in gv_rec_try */
     d->rec = NULL;
   }
+  gv_heap_leave( d );
   return d;
 }
 
@@ -76,6 +80,7 @@ fd_groove_data_delete( void * shmem ) {
     FD_LOG_WARNING(( "groove delete: shdata is NULL, misaligned or no groove" ));
     return NULL;
   }
+  gv_heap_delete( shdata );
   gv_store( &shdata->magic, 0UL ); /* read by is_shdata */
   return shmem;
 }
@@ -130,8 +135,10 @@ fd_groove_data_alloc( fd_groove_data_t * d, ulong align, ulong sz, ulong tag, in
   gv_poke( &hdr->info, tag );
   gv_store( &hdr->bits, fd_groove_data_hdr( FD_GROOVE_DATA_HDR_TYPE_ALLOC, obj - off, szc, align,
                                             sz, tag ).bits ); /* read by a free, if a wrong one */
+  void * mem = (void *)( (ulong)hdr + start );
+  vt_block_alloc( d->volume0, mem, sz, align, tag );
   if( opt_err ) *opt_err = FD_GROOVE_SUCCESS;
-  return (void *)( (ulong)hdr + start );
+  return mem;
 }
 
 /* Free */
@@ -186,6 +193,8 @@ fd_groove_data_private_free( fd_groove_data_t * d, void * obj, ulong exp_type ) 
   if( FD_UNLIKELY( !sb_off ) ) return free_fail( FD_GROOVE_ERR_INVAL, "impossible header" );
   if( FD_UNLIKELY( !gv_cas( &ptr->bits, &hdr.bits, 0UL ) ) )
     return free_fail( FD_GROOVE_ERR_INVAL, "freed at the same time by somebody else" );
+  ulong start = fd_ulong_max( fd_groove_data_hdr_align( hdr ), FD_GROOVE_DATA_HDR_FOOTPRINT );
+  vt_block_free( d->volume0, (void const *)( addr + start ) );
 
   fd_groove_data_private_rec_t * rec = gv_rec_enter( d );
   int                            err = gv_object_put( d, rec, sb_off, szc, idx );

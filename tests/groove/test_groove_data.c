@@ -49,6 +49,8 @@ static struct __attribute__((aligned(128))) {
   ulong   pattern;
 } slots[SLOT_MAX];
 
+static ulong alloc_cnt; /* objects allocated by all tiles so far */
+
 static ulong volume_avail; /* bit i: volume i is not the groove's */
 
 static int          go;
@@ -135,6 +137,7 @@ slot_alloc( fd_groove_data_t * data, fd_rng_t * rng, ulong i ) {
     if( grow( data, rng ) ) FD_LOG_ERR(( "groove is full and all volumes are in use" ));
   }
   FD_TEST( err == FD_GROOVE_SUCCESS );
+  __atomic_fetch_add( &alloc_cnt, 1UL, __ATOMIC_RELAXED );
   slots[i].mem     = (uchar *)mem;
   slots[i].align   = align;
   slots[i].sz      = sz;
@@ -280,6 +283,7 @@ test_one_object( fd_groove_data_t * data, ulong align, ulong sz ) {
   int     err = 1;
   uchar * mem = (uchar *)fd_groove_data_alloc( data, align, sz, align ^ sz, &err );
   FD_TEST( mem && !err && fd_ulong_is_aligned( (ulong)mem, align ) );
+  alloc_cnt++;
   fd_groove_data_hdr_t const * hdr = fd_groove_data_object_hdr_const( mem );
   FD_TEST( (ulong)mem == (ulong)hdr + fd_ulong_align_up( 16UL, align ) );
   FD_TEST( fd_groove_data_hdr_type( *hdr ) == FD_GROOVE_DATA_HDR_TYPE_ALLOC );
@@ -417,6 +421,7 @@ main( int argc, char ** argv ) {
     FD_TEST( !fd_shmem_release( g_volume0, sz, ( volume_cnt << 30 ) / sz ) );
   }
   fd_rng_delete( fd_rng_leave( rng ) );
+  FD_LOG_NOTICE(( "%lu objects allocated", alloc_cnt ));
   FD_LOG_NOTICE(( "pass" ));
   fd_halt();
   return 0;
