@@ -1,7 +1,8 @@
 /* The hooks behind include/valtrace/annotate.h: blocks of annotated heaps, markers, thread names.
 
-   A heap is found by its base address in a small table that only grows; its index is the number the
-   trace uses. A base announced again gets a new number. */
+   A heap is found by its base address in a table that only grows; its index is the number the trace
+   uses. The heap of a UUID that was detached and comes back gets its old entry. Entries are filled
+   once; what changes later is atomic, and entries in use at the same time differ in base. */
 #include "valtrace/annotate.h"
 #include "preload/heaps.h"
 #include "preload/record.h"
@@ -10,14 +11,17 @@
 #include <string.h>
 
 #define FRAME     __builtin_frame_address(0)
-#define HEAPS_MAX 4096
+#define HEAPS_MAX 65536 /* 14 MiB of addresses, of which only what is used is touched */
+#define HINT_BITS 6     /* by hash of the base: where it was found last */
 
 typedef struct {
-  _Atomic uint64_t base; /* 0: not yet filled or replaced */
+  _Atomic uint64_t base;   /* 0: not in use */
+  _Atomic uint32_t filled; /* what follows is valid */
+  _Atomic uint32_t refs;   /* announcements without their detach */
   uint64_t sz;
   uint32_t kind;
   uint32_t parent;
-  uint32_t op;
+  uint32_t is_private; /* the UUID was made here */
   uint32_t name_sz;
   uint8_t uuid[16];
   char name[128];
@@ -25,14 +29,29 @@ typedef struct {
 
 static heap_t *_Atomic heaps; /* HEAPS_MAX entries; number 0 is the process's own heap */
 static _Atomic uint32_t heap_cnt = 1;
+static _Atomic uint32_t hints[1 << HINT_BITS];
 
-/* heap_number finds the latest heap announced at base; 0: none. */
+static uint32_t heaps_end(void) {
+  uint32_t cnt = atomic_load_explicit(&heap_cnt, memory_order_acquire);
+  return cnt < HEAPS_MAX ? cnt : HEAPS_MAX;
+}
+
+static inline uint64_t base_of(heap_t const *h) {
+  return atomic_load_explicit(&h->base, memory_order_acquire);
+}
+
+/* heap_number finds the heap announced at base; 0: none. */
 static uint32_t heap_number(void const *base) {
   heap_t *table = atomic_load_explicit(&heaps, memory_order_acquire);
   if (!table || !base) return 0;
-  uint32_t cnt = atomic_load_explicit(&heap_cnt, memory_order_acquire);
-  for (uint32_t i = cnt < HEAPS_MAX ? cnt : HEAPS_MAX; i-- > 1;)
-    if (atomic_load_explicit(&table[i].base, memory_order_acquire) == (uint64_t)base) return i;
+  _Atomic uint32_t *hint = &hints[(uint64_t)base * 0x9e3779b97f4a7c15u >> (64 - HINT_BITS)];
+  uint32_t at = atomic_load_explicit(hint, memory_order_relaxed);
+  if (at && base_of(&table[at]) == (uint64_t)base) return at;
+  for (uint32_t i = heaps_end(); i-- > 1;) {
+    if (base_of(&table[i]) != (uint64_t)base) continue;
+    atomic_store_explicit(hint, i, memory_order_relaxed);
+    return i;
+  }
   return 0;
 }
 
@@ -48,7 +67,8 @@ static heap_t *table_of_heaps(void) {
   return table;
 }
 
-static void write_heap(vt_stream_t *s, heap_t const *h, uint32_t number, uint32_t op) {
+static void write_heap(vt_stream_t *s, heap_t const *h, uint32_t number, uint32_t op,
+                       void const *base) {
   vt_message_t m = vt_stream_blob_open(s, 64 + h->name_sz);
   vt_message_u64(&m, vt_clock_tick(s->sink->clock));
   vt_message_u32(&m, op);
@@ -56,18 +76,10 @@ static void write_heap(vt_stream_t *s, heap_t const *h, uint32_t number, uint32_
   vt_message_u32(&m, h->kind);
   vt_message_u32(&m, h->parent);
   vt_message_bytes(&m, h->uuid, sizeof h->uuid);
-  vt_message_u64(&m, atomic_load_explicit(&h->base, memory_order_relaxed));
+  vt_message_u64(&m, (uint64_t)base);
   vt_message_u64(&m, h->sz);
   vt_message_string(&m, h->name, h->name_sz);
   vt_stream_blob_close(s, VT_CHUNK_HEAP, &m);
-}
-
-void vt_heaps_write(vt_stream_t *s) {
-  heap_t *table = atomic_load_explicit(&heaps, memory_order_acquire);
-  uint32_t cnt = atomic_load_explicit(&heap_cnt, memory_order_acquire);
-  for (uint32_t i = 1; table && i < cnt && i < HEAPS_MAX; i++)
-    if (atomic_load_explicit(&table[i].base, memory_order_acquire))
-      write_heap(s, &table[i], i, VT_HEAP_ATTACH);
 }
 
 /* make_uuid gives a heap without a name of its own one that no other process has. */
@@ -76,28 +88,101 @@ static void make_uuid(uint8_t *out, uint32_t number) {
   vt_store64(out + 8, number);
 }
 
+void vt_heaps_write(vt_stream_t *s) {
+  heap_t *table = atomic_load_explicit(&heaps, memory_order_acquire);
+  for (uint32_t i = 1; table && i < heaps_end(); i++) {
+    void const *base = (void const *)base_of(&table[i]);
+    if (!base) continue;
+    if (table[i].is_private) make_uuid(table[i].uuid, i); /* the child's copy is another heap */
+    write_heap(s, &table[i], i, VT_HEAP_ATTACH, base);
+  }
+}
+
+/* join_entry makes base one more announcement of an entry; 0: the entry is in use for another one.
+ *again: it was announced there already. */
+static int join_entry(heap_t *h, uint64_t base, int *again) {
+  atomic_fetch_add_explicit(&h->refs, 1, memory_order_seq_cst); /* see leave_entry */
+  uint64_t old = atomic_load_explicit(&h->base, memory_order_seq_cst);
+  *again = old == base;
+  if (*again) return 1;
+  if (!old && atomic_compare_exchange_strong_explicit(&h->base, &old, base, memory_order_acq_rel,
+                                                      memory_order_acquire))
+    return 1;
+  atomic_fetch_sub_explicit(&h->refs, 1, memory_order_relaxed);
+  return 0;
+}
+
+/* leave_entry takes one announcement back; 1: that was the last. A join_entry at the same time
+   either sees that base is gone, or is seen here. */
+static int leave_entry(heap_t *h, uint64_t base) {
+  if (atomic_fetch_sub_explicit(&h->refs, 1, memory_order_seq_cst) != 1) return 0;
+  atomic_store_explicit(&h->base, 0, memory_order_seq_cst);
+  if (!atomic_load_explicit(&h->refs, memory_order_seq_cst)) return 1;
+  atomic_store_explicit(&h->base, base, memory_order_release);
+  return 0;
+}
+
+/* known_heap finds the entry of a heap that was announced before with this parent; 0: none. */
+static uint32_t known_heap(heap_t *table, void const *base, void const *uuid, uint32_t parent,
+                           int *again) {
+  for (uint32_t i = heaps_end(); i-- > 1;) {
+    heap_t *h = &table[i];
+    if (!atomic_load_explicit(&h->filled, memory_order_acquire) || memcmp(h->uuid, uuid, 16) ||
+        (parent && h->parent != parent))
+      continue;
+    if (join_entry(h, (uint64_t)base, again)) return i;
+  }
+  return 0;
+}
+
+static uint32_t new_heap(heap_t *table, void const *base, heap_t const *what, char const *name,
+                         void const *uuid) {
+  if (heaps_end() == HEAPS_MAX) return 0;
+  uint32_t number = atomic_fetch_add_explicit(&heap_cnt, 1, memory_order_acq_rel);
+  if (number >= HEAPS_MAX) return 0;
+  heap_t *h = &table[number];
+  h->sz = what->sz;
+  h->kind = what->kind;
+  h->parent = what->parent;
+  h->is_private = !uuid;
+  h->name_sz = (uint32_t)strnlen(name ? name : "", sizeof h->name);
+  memcpy(h->name, name ? name : "", h->name_sz);
+  if (uuid)
+    memcpy(h->uuid, uuid, sizeof h->uuid);
+  else
+    make_uuid(h->uuid, number);
+  atomic_store_explicit(&h->refs, 1, memory_order_relaxed);
+  atomic_store_explicit(&h->filled, 1, memory_order_release); /* acquired by known_heap */
+  atomic_store_explicit(&h->base, (uint64_t)base, memory_order_release); /* … and base_of */
+  return number;
+}
+
+/* retire_others frees base of the heaps that were there before: other ones, or the same one before
+   its parent was known, whose announcements then count for this entry. */
+static void retire_others(heap_t *table, uint32_t number, uint64_t base) {
+  for (uint32_t i = heaps_end(); i-- > 1;) {
+    uint64_t old = base;
+    if (i == number || !atomic_compare_exchange_strong_explicit(
+                           &table[i].base, &old, 0, memory_order_acq_rel, memory_order_acquire))
+      continue;
+    uint32_t refs = atomic_exchange_explicit(&table[i].refs, 0, memory_order_acq_rel);
+    if (!memcmp(table[i].uuid, table[number].uuid, 16))
+      atomic_fetch_add_explicit(&table[number].refs, refs, memory_order_acq_rel);
+  }
+}
+
 static void heap_begin(int op, void const *base, unsigned long sz, int kind, char const *name,
                        void const *uuid, void const *parent) {
   heap_t *table = table_of_heaps();
-  uint32_t parent_number = heap_number(parent);
-  vt_thread_t *t = vt_enter(FRAME);
+  heap_t what = {.sz = sz, .kind = (uint32_t)kind, .parent = heap_number(parent)};
+  vt_thread_t *t = table && base ? vt_enter(FRAME) : NULL;
   if (!t) return;
-  uint32_t number =
-      table ? atomic_fetch_add_explicit(&heap_cnt, 1, memory_order_acq_rel) : HEAPS_MAX;
-  if (number < HEAPS_MAX) {
-    heap_t *h = &table[number];
-    h->sz = sz;
-    h->kind = (uint32_t)kind;
-    h->parent = parent_number;
-    h->name_sz = (uint32_t)strnlen(name ? name : "", sizeof h->name);
-    memcpy(h->name, name ? name : "", h->name_sz);
-    if (uuid)
-      memcpy(h->uuid, uuid, sizeof h->uuid);
-    else
-      make_uuid(h->uuid, number);
-    atomic_store_explicit(&h->base, (uint64_t)base, memory_order_release);
-    write_heap(&t->stream, h, number, (uint32_t)op);
-  }
+  int again = 0;
+  uint32_t number = uuid ? known_heap(table, base, uuid, what.parent, &again) : 0;
+  if (!number) number = new_heap(table, base, &what, name, uuid);
+  if (number && !again) retire_others(table, number, (uint64_t)base);
+  if (number && (!again || op == VT_HEAP_CREATE))
+    write_heap(&t->stream, &table[number], number, (uint32_t)op, base);
   vt_leave(t);
 }
 
@@ -106,8 +191,13 @@ static void heap_end(int op, void const *base) {
   vt_thread_t *t = number ? vt_enter(FRAME) : NULL;
   if (!t) return;
   heap_t *h = &atomic_load_explicit(&heaps, memory_order_acquire)[number];
-  write_heap(&t->stream, h, number, (uint32_t)op);
-  atomic_store_explicit(&h->base, 0, memory_order_release);
+  int last = 1;
+  if (op == VT_HEAP_DELETE) {
+    atomic_store_explicit(&h->refs, 0, memory_order_seq_cst);
+    atomic_store_explicit(&h->base, 0, memory_order_seq_cst);
+  } else
+    last = leave_entry(h, (uint64_t)base);
+  if (last) write_heap(&t->stream, h, number, (uint32_t)op, base);
   vt_leave(t);
 }
 

@@ -4,9 +4,11 @@
    The collector is a process of its own (analyzer/collector): this one only waits, so that it can
    be stopped and continued with the program without stopping anything that is being recorded. */
 #include "analyzer/cli/cmd.h"
+#include "analyzer/cli/cmd_report.h"
 #include "analyzer/cli/error.h"
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/program.h"
+#include "analyzer/trace/writer.h"
 #include "core/trace/name.h"
 
 #include <errno.h>
@@ -23,7 +25,7 @@
 typedef struct {
   char const *output;
   char const *max_depth;
-  int quiet, no_children, no_free_stacks, no_symbols, report;
+  int quiet, no_children, no_free_stacks, no_symbols, report, fail_on_leak;
 } options_t;
 
 static char const help[] =
@@ -42,6 +44,7 @@ static char const help[] =
     "      --max-depth N     keep the N outermost frames of each stack (default: all)\n"
     "      --no-symbols      do not embed symbols: they are looked up when a report is made\n"
     "      --report          print the text report of PROGRAM at the end\n"
+    "      --fail-on-leak    return 1 when PROGRAM succeeded but blocks were live at its end\n"
     "      --help            this text\n\n"
     "Exit status: PROGRAM's; 2 usage; 125 valtrace failed; 126 PROGRAM cannot be executed; 127 not "
     "found.\n";
@@ -52,6 +55,7 @@ enum {
   OPT_MAX_DEPTH,
   OPT_NO_SYMBOLS,
   OPT_REPORT,
+  OPT_FAIL_ON_LEAK,
   OPT_HELP
 };
 
@@ -63,6 +67,7 @@ static struct option const long_options[] = {
     {"max-depth", required_argument, NULL, OPT_MAX_DEPTH},
     {"no-symbols", no_argument, NULL, OPT_NO_SYMBOLS},
     {"report", no_argument, NULL, OPT_REPORT},
+    {"fail-on-leak", no_argument, NULL, OPT_FAIL_ON_LEAK},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -90,6 +95,7 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_MAX_DEPTH: o->max_depth = optarg; break;
     case OPT_NO_SYMBOLS: o->no_symbols = 1; break;
     case OPT_REPORT: o->report = 1; break;
+    case OPT_FAIL_ON_LEAK: o->fail_on_leak = 1; break;
     case OPT_HELP: fputs(help, stdout); return VT_EXIT_OK;
     case ':': return usage_error(argv[optind - 1], "needs a value");
     default: return usage_error(argv[optind - 1], "no such option");
@@ -123,10 +129,17 @@ static int shim_path(char *out, size_t cap) {
   return -1;
 }
 
+/* absolute_pattern makes the pattern independent of the folders programs change to; percent signs in
+   the name of this one are doubled. */
 static int absolute_pattern(char *out, size_t cap, char const *pattern) {
   char cwd[PATH_MAX] = "";
+  size_t n = 0;
   if (pattern[0] != '/' && !getcwd(cwd, sizeof cwd)) return -1;
-  return snprintf(out, cap, "%s%s%s", cwd, cwd[0] ? "/" : "", pattern) < (int)cap ? 0 : -1;
+  for (char const *p = cwd; *p && n + 3 < cap; p++) {
+    if (*p == '%') out[n++] = '%';
+    out[n++] = *p;
+  }
+  return snprintf(out + n, cap - n, "%s%s", cwd[0] ? "/" : "", pattern) < (int)(cap - n) ? 0 : -1;
 }
 
 /* set_environment tells the shim what to do. */
@@ -238,22 +251,14 @@ static void finish(options_t const *o, int control, vt_collector_order_t const *
   print_problems(s, program, explained);
 }
 
-/* writable_folder makes the folder the traces go to, as far as its name is fixed, and checks that a
-   file can be made there: better now than after hours of recording. Returns 0 or errno. */
-static int writable_folder(char const *pattern) {
-  char folder[PATH_MAX];
-  size_t n = strcspn(pattern, "%");
-  while (n > 1 && pattern[n - 1] != '/') n--;
-  for (size_t i = 1; i <= n; i++) {
-    if (pattern[i] != '/' && i != n) continue;
-    memcpy(folder, pattern, i);
-    folder[i] = '\0';
-    if (mkdir(folder, 0777) && errno != EEXIST && errno != EROFS) return errno;
-  }
-  struct stat st;
-  if (stat(folder, &st)) return errno;
-  if (!S_ISDIR(st.st_mode)) return ENOTDIR;
-  return access(folder, W_OK | X_OK) ? errno : 0;
+/* output_possible makes the pattern's folder, when it is known before a process has a number. */
+static int output_possible(char const *pattern) {
+  vt_error_t error;
+  char const *name = strrchr(pattern, '/');
+  if (memchr(pattern, '%', (size_t)(name - pattern)) || !vt_writer_prepare(pattern, &error))
+    return 1;
+  vt_error_print(&error);
+  return 0;
 }
 
 static int failed(char const *what, int error) {
@@ -266,6 +271,18 @@ static int cannot_start(char const *program, int error) {
   return error == ENOENT ? VT_EXIT_NOT_FOUND : VT_EXIT_CANNOT_EXECUTE;
 }
 
+/* For --fail-on-leak: 1 and a line when PROGRAM left blocks behind. */
+static int leak_status(vt_collector_summary_t const *summary) {
+  uint64_t blocks = 0;
+  if (!summary->first[0] || vt_report_leaked_blocks(summary->first, &blocks)) return VT_EXIT_RUN_FAILED;
+  if (!blocks) return VT_EXIT_OK;
+  vt_error_t e;
+  vt_error_setf(&e, summary->first, "`valtrace report leaks` shows them", "%llu blocks leaked",
+                (unsigned long long)blocks);
+  vt_error_print(&e);
+  return VT_EXIT_BUDGET;
+}
+
 int vt_cmd_run(int argc, char **argv) {
   options_t o = {0};
   char shim[PATH_MAX], pattern[PATH_MAX];
@@ -276,11 +293,10 @@ int vt_cmd_run(int argc, char **argv) {
   argv += optind;
   if (shim_path(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
   if (absolute_pattern(pattern, sizeof pattern, o.output)) return failed(o.output, ENAMETOOLONG);
-  int error = writable_folder(pattern);
-  if (error) return failed(pattern, error);
-  error = vt_ring_make(&ring);
+  if (!output_possible(pattern)) return VT_EXIT_RUN_FAILED;
+  int error = vt_ring_make(&ring);
   if (error) return failed("shared memory for the recording", -error);
-  vt_collector_options_t options = {.pattern = pattern, .symbols = !o.no_symbols};
+  vt_collector_options_t options = {.pattern = pattern, .symbols = !o.no_symbols, .children = !o.no_children};
   block_signals(&before);
   int control = start_collector(&ring, &options);
   if (control < 0) return failed("the collector", errno);
@@ -290,16 +306,15 @@ int vt_cmd_run(int argc, char **argv) {
   if (pid < 0) return failed("fork", errno);
   if (pid == 0) return cannot_start(argv[0], error);
   if (obstacle) vt_error_say(argv[0], obstacle, "its children may be");
+  close(ring.fd); /* whoever holds it is served: see vt_ring_users */
   vt_collector_order_t order = {.first_pid = pid};
   (void)!send(control, &order, sizeof order, MSG_NOSIGNAL);
   order.wait_status = status = follow(pid);
   order.ended = 1;
   vt_collector_summary_t summary;
   finish(&o, control, &order, argv[0], obstacle != NULL, &summary);
-  if (o.report && summary.first[0]) {
-    unsetenv("LD_PRELOAD");
-    char command[] = "report";
-    vt_cmd_report(2, (char *[]){command, summary.first, NULL});
-  }
+  unsetenv("LD_PRELOAD");
+  if (o.report && summary.first[0]) vt_report_print(summary.first);
+  if (o.fail_on_leak && !exit_status(status)) return leak_status(&summary);
   return exit_status(status);
 }

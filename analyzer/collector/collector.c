@@ -19,6 +19,7 @@
 #define POLL_MAX_MS 5
 #define FLUSH_NS    ((uint64_t)1000000000)
 #define SAMPLE_NS   ((uint64_t)100000000)
+#define USERS_NS    ((uint64_t)200000000)
 
 typedef struct {
   vt_drain_t drain;
@@ -29,7 +30,8 @@ typedef struct {
   int wait_status;
   struct pollfd *fds;
   size_t fds_cnt, fds_cap;
-  uint64_t next_flush, next_sample;
+  uint64_t next_flush, next_sample, next_users;
+  unsigned users; /* processes that may still come, as of the last look */
 } collector_t;
 
 static size_t living(collector_t const *c) {
@@ -37,6 +39,19 @@ static size_t living(collector_t const *c) {
   for (size_t i = 0; i < c->drain.images_cnt; i++) n += !c->drain.images[i]->ended;
   return n;
 }
+
+/* expected tells how many processes live that hold the ring but have not told of themselves yet: a
+   daemon forks and leaves its child behind before that has run one instruction. */
+static unsigned expected(collector_t *c) {
+  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
+  if (!c->options->children) return 0;
+  if (now < c->next_users) return c->users;
+  c->next_users = now + USERS_NS;
+  return c->users = vt_ring_users(c->end);
+}
+
+/* serving: is there a process that is recorded, or may be? */
+static int serving(collector_t *c) { return !c->first_over || living(c) || expected(c); }
 
 static void take_order(collector_t *c) {
   vt_collector_order_t order;
@@ -115,18 +130,20 @@ static void embed_symbols(collector_t *c) {
 }
 
 static void answer(collector_t *c) {
-  vt_collector_summary_t s = {.living = (uint32_t)living(c)};
+  vt_collector_summary_t s = {.living = (uint32_t)(living(c) ? living(c) : expected(c))};
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->error.what[0] && !s.failed++) s.error = image->error;
-    if (!image->ended || !image->events) continue;
+    if (!image->ended) continue;
+    if (image->first) {
+      strcpy(s.first, image->path);
+      s.stopped = image->stopped;
+      s.lost = image->lost;
+    }
+    if (!image->events) continue;
     s.traces++;
     s.events += image->events;
     s.bytes += image->bytes;
-    if (!image->first) continue;
-    strcpy(s.first, image->path);
-    s.stopped = image->stopped;
-    s.lost = image->lost;
   }
   if (c->control >= 0) {
     (void)!send(c->control, &s, sizeof s, MSG_NOSIGNAL);
@@ -140,6 +157,7 @@ static void answer(collector_t *c) {
 static void answer_early(collector_t *c) {
   pid_t child = fork();
   if (child == 0) {
+    close(c->end->fd);
     embed_symbols(c);
     answer(c);
     _exit(0);
@@ -158,7 +176,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   c.drain.codec = vt_codec_new();
   c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;
   int idle_ms = POLL_MIN_MS;
-  while (!c.first_over || living(&c)) {
+  while (serving(&c)) {
     idle_ms = vt_drain_full(&c.drain) ? POLL_MIN_MS : idle_ms + 1;
     if (idle_ms > POLL_MAX_MS) idle_ms = POLL_MAX_MS;
     look_after(&c);
@@ -166,7 +184,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
     if (!c.first_over) continue;
     vt_drain_full(&c.drain);
     end_dead(&c);
-    if (c.control >= 0 && living(&c)) answer_early(&c);
+    if (c.control >= 0 && serving(&c)) answer_early(&c);
     while (waitpid(-1, NULL, WNOHANG) > 0) continue;
   }
   embed_symbols(&c);

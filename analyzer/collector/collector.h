@@ -16,6 +16,7 @@
 typedef struct {
   char const *pattern; /* absolute; see vt_naming_t */
   int symbols;         /* embed symbols at the end */
+  int children;        /* processes other than the first are recorded too */
 } vt_collector_options_t;
 
 /* run → collector: the first process started (with its pid), or ended (with waitpid's status). */

@@ -1,6 +1,7 @@
 /* See ring.h. */
 #include "analyzer/collector/ring.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -12,6 +13,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -110,6 +112,20 @@ void vt_ring_answer(vt_ring_end_t *end) {
       send_fd(c, end->fd);
     close(c);
   }
+}
+
+unsigned vt_ring_users(vt_ring_end_t const *end) {
+  struct stat ours, theirs;
+  unsigned users = 0;
+  DIR *proc = fstat(end->fd, &ours) ? NULL : opendir("/proc");
+  for (struct dirent *e; proc && (e = readdir(proc));) {
+    char path[300];
+    if (e->d_name[0] < '1' || e->d_name[0] > '9' || atoi(e->d_name) == getpid()) continue;
+    snprintf(path, sizeof path, "/proc/%s/fd/%d", e->d_name, end->fd);
+    users += stat(path, &theirs) == 0 && theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
+  }
+  if (proc) closedir(proc);
+  return users;
 }
 
 void vt_ring_give_back(vt_ring_t *ring, uint32_t i) {

@@ -18,6 +18,10 @@ int vt_ring_make(vt_ring_end_t *end);
 /* vt_ring_answer serves processes that wait on the socket; does not block. */
 void vt_ring_answer(vt_ring_end_t *end);
 
+/* vt_ring_users counts processes that hold the ring's descriptor, but for this one: also those that
+   have just been forked and have not had the time to say anything. Costs a look at each process. */
+unsigned vt_ring_users(vt_ring_end_t const *end);
+
 /* vt_ring_give_back makes segment i free again; pairs with the claim in core/trace/sink_ring.c. */
 void vt_ring_give_back(vt_ring_t *ring, uint32_t i);
 

@@ -11,6 +11,7 @@
 /* A heap of one trace, as its events number it. */
 typedef struct {
   uint32_t heap;   /* in the model's heaps; NO_INDEX: not declared, no event yet */
+  uint32_t in_use; /* announced and not left since */
   uint32_t *cells; /* by stack id; 0: none yet */
   size_t cells_cap;
 } local_heap_t;
@@ -75,7 +76,9 @@ struct vt_model {
   uint8_t *lifetime_bits; /* by ordinal of the allocation */
   uint64_t lifetime_bits_cnt;
   uint64_t inserted;
-  int scanning; /* the first pass of a lifetime filter */
+  int scanning;  /* the first pass of a lifetime filter */
+  int filtering; /* some block may be left out */
+  int extras;    /* sizes, timeline or threads are collected */
 };
 
 /* ---- model.c ---- */
@@ -96,6 +99,8 @@ void vt_order_freed(vt_model_t *model, uint32_t heap, uint64_t address);
 void vt_order_early_free(vt_model_t *model, waiting_t const *early);
 /* Was this allocation overtaken by its free? Then both are counted and 1 is returned. */
 int vt_order_freed_early(vt_model_t *model, uint32_t heap, vt_block_t const *alloc);
+/* What waits for a free in this heap goes in now. */
+void vt_order_settle(vt_model_t *model, uint32_t heap);
 /* Gives up on what has waited too long. */
 void vt_order_expire(vt_model_t *model, uint64_t now);
 

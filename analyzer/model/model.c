@@ -16,7 +16,7 @@
 /* ---- set-up ---- */
 
 static uint32_t new_heap(vt_model_t *model, uint32_t trace, uint32_t kind) {
-  vt_model_heap_t heap = {.kind = kind, .trace = trace};
+  vt_model_heap_t heap = {.kind = kind, .trace = trace, .parent = VT_MODEL_NO_HEAP};
   vt_blocks_t blocks;
   vt_blocks_init(&blocks);
   VT_PUSH(model->heaps, heap);
@@ -36,6 +36,9 @@ static uint32_t new_cell(vt_model_t *model, uint32_t trace, uint32_t heap, uint3
 vt_model_t *vt_model_new(vt_model_options_t const *options) {
   vt_model_t *model = vt_mem_new(1, sizeof *model);
   model->options = *options;
+  model->filtering =
+      options->min_size || options->max_size || options->from_ns || options->want_thread;
+  model->extras = options->sizes || options->timeline || options->threads;
   if (!model->options.max_size) model->options.max_size = UINT64_MAX;
   if (!model->options.to_ns) model->options.to_ns = UINT64_MAX;
   if (options->sizes) model->sizes = vt_mem_new(VT_SIZE_CLASSES, sizeof *model->sizes);
@@ -111,18 +114,39 @@ static uint32_t heap_by_uuid(vt_model_t const *model, uint8_t const uuid[16]) {
   return NO_INDEX;
 }
 
-void vt_model_heap(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t kind, uint32_t parent,
-                   uint8_t const uuid[16], char const *name, size_t name_sz) {
-  if (!heap || heap >= HEAP_NUMBER_MAX) return;
-  local_heap_t *local = local_heap(&model->traces[trace], heap);
-  if (local->heap == NO_INDEX) local->heap = heap_by_uuid(model, uuid);
-  if (local->heap == NO_INDEX) local->heap = new_heap(model, trace, kind);
-  vt_model_heap_t *global = &model->heaps[local->heap];
-  global->kind = kind;
-  global->nested |= parent != 0;
-  memcpy(global->uuid, uuid, 16);
-  if (global->name) return;
-  global->name = vt_mem_copy(name, name_sz);
+/* Has the trace announced this heap, under whatever number, and not left it since? */
+static int is_in_use(trace_t const *trace, uint32_t heap) {
+  for (size_t i = 1; i < trace->heaps_cnt; i++)
+    if (trace->heaps[i].heap == heap && trace->heaps[i].in_use) return 1;
+  return 0;
+}
+
+static uint32_t declare_heap(vt_model_t *model, uint32_t trace,
+                             vt_model_announcement_t const *what) {
+  local_heap_t *local = local_heap(&model->traces[trace], what->heap);
+  if (local->heap == NO_INDEX) local->heap = heap_by_uuid(model, what->uuid);
+  if (local->heap == NO_INDEX) local->heap = new_heap(model, trace, what->kind);
+  return local->heap;
+}
+
+void vt_model_heap(vt_model_t *model, uint32_t trace_number, vt_model_announcement_t const *what) {
+  if (!what->heap || what->heap >= HEAP_NUMBER_MAX) return;
+  trace_t *trace = &model->traces[trace_number];
+  uint32_t number = declare_heap(model, trace_number, what);
+  vt_model_heap_t *heap = &model->heaps[number];
+  int begins = what->op == VT_HEAP_CREATE || what->op == VT_HEAP_ATTACH;
+  if (what->op == VT_HEAP_ATTACH && !is_in_use(trace, number)) heap->shared = 1;
+  trace->heaps[what->heap].in_use = (uint32_t)begins;
+  if (!begins) return;
+  heap->kind = what->kind;
+  memcpy(heap->uuid, what->uuid, sizeof heap->uuid);
+  if (what->parent) {
+    heap->nested = 1;
+    if (what->parent < trace->heaps_cnt) heap->parent = trace->heaps[what->parent].heap;
+  }
+  if (heap->name && (!what->name[0] || !what->parent)) return;
+  free(heap->name);
+  heap->name = vt_mem_copy(what->name, strlen(what->name));
 }
 
 static uint32_t add_thread(vt_model_t *model, uint32_t trace_number, uint32_t index) {
@@ -160,13 +184,16 @@ static uint32_t add_cell(vt_model_t *model, uint32_t trace, uint32_t number, uin
              wanted ? new_cell(model, trace, local->heap, stack) : VT_CELL_IGNORED;
 }
 
+static int left_out(vt_model_t const *model, vt_block_t const *block) {
+  vt_model_options_t const *options = &model->options;
+  return block->size < options->min_size || block->size > options->max_size ||
+         block->time < options->from_ns || !model->threads[block->thread].wanted;
+}
+
 /* Who counts an allocation: its cell, or VT_CELL_IGNORED when a filter leaves it out. */
 static inline uint32_t cell_of(vt_model_t *model, uint32_t trace, uint32_t number, uint32_t stack,
                                vt_block_t const *block) {
-  vt_model_options_t const *options = &model->options;
-  if (block->size < options->min_size || block->size > options->max_size ||
-      block->time < options->from_ns || !model->threads[block->thread].wanted)
-    return VT_CELL_IGNORED;
+  if (model->filtering && left_out(model, block)) return VT_CELL_IGNORED;
   local_heap_t const *local = &model->traces[trace].heaps[number];
   if (stack < local->cells_cap && local->cells[stack]) return local->cells[stack];
   return add_cell(model, trace, number, stack);
@@ -188,24 +215,46 @@ static inline unsigned size_class(uint64_t size) {
   return class < VT_SIZE_CLASSES ? class : VT_SIZE_CLASSES - 1;
 }
 
-static void count_alloc_extras(vt_model_t *model, uint64_t size, uint64_t time) {
+static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
+  if (model->options.threads) {
+    vt_model_thread_t *thread = &model->threads[block->thread];
+    thread->allocations++;
+    thread->allocated_bytes += block->size;
+    thread->live_blocks++;
+    thread->live_bytes += block->size;
+  }
   if (model->sizes) {
-    vt_size_class_t *class = &model->sizes[size_class(size)];
+    vt_size_class_t *class = &model->sizes[size_class(block->size)];
     class->allocations++;
-    class->allocated_bytes += size;
+    class->allocated_bytes += block->size;
   }
   if (!model->moments) return;
-  if (time >= model->moment_end) vt_timeline_advance(model, time);
+  if (block->time >= model->moment_end) vt_timeline_advance(model, block->time);
   vt_moment_t *moment = &model->moments[model->moment];
   moment->allocations++;
-  moment->allocated_bytes += size;
+  moment->allocated_bytes += block->size;
 }
 
-static void count_free_extras(vt_model_t *model, uint64_t size, uint64_t time, int temporary) {
+static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t thread,
+                          int temporary) {
+  vt_model_thread_t *owner = &model->threads[block->thread];
+  owner->live_blocks--;
+  owner->live_bytes -= block->size;
+  owner->temporary += (uint64_t)temporary;
+  if (thread == NO_THREAD) return;
+  model->threads[thread].frees++;
+  if (thread == block->thread) return;
+  model->threads[thread].frees_of_others++;
+  owner->freed_by_others++;
+}
+
+static void count_free_extras(vt_model_t *model, vt_block_t const *block, uint32_t thread,
+                              uint64_t time, int temporary) {
+  if (model->options.threads) count_free_by(model, block, thread, temporary);
   if (model->sizes) {
-    vt_size_class_t *class = &model->sizes[size_class(size)];
+    vt_size_class_t *class = &model->sizes[size_class(block->size)];
     class->frees++;
-    class->freed_bytes += size;
+    class->freed_bytes += block->size;
     class->temporary += (uint64_t)temporary;
   }
   if (!model->moments) return;
@@ -255,13 +304,12 @@ static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
   before_change(model, cell);
   cell->allocations++;
   cell->allocated_bytes += block->size;
+  if (model->options.lifetimes && cell->allocated_bytes - cell->freed_bytes > cell->max_bytes) {
+    cell->max_bytes = cell->allocated_bytes - cell->freed_bytes;
+    cell->max_blocks = cell->allocations - cell->frees;
+  }
   if (cell->nested) return;
-  vt_model_thread_t *thread = &model->threads[block->thread];
-  thread->allocations++;
-  thread->allocated_bytes += block->size;
-  thread->live_blocks++;
-  thread->live_bytes += block->size;
-  if (model->sizes || model->moments) count_alloc_extras(model, block->size, block->time);
+  if (model->extras) count_alloc_extras(model, block);
   model->live_blocks++;
   model->live_bytes += block->size;
   if (model->live_bytes > model->totals.peak_bytes) new_peak(model, block->time);
@@ -276,20 +324,6 @@ void vt_model_begin(vt_model_t *model, vt_block_t *block) {
   }
   if (model->lifetime_bits && !lifetime_fits(model)) block->cell = VT_CELL_IGNORED;
   count_alloc(model, block);
-}
-
-static void count_free_by(vt_model_t *model, vt_cell_t *cell, vt_block_t const *block,
-                          uint32_t thread, int temporary) {
-  vt_model_thread_t *owner = &model->threads[block->thread];
-  owner->live_blocks--;
-  owner->live_bytes -= block->size;
-  owner->temporary += (uint64_t)temporary;
-  if (thread == NO_THREAD) return;
-  model->threads[thread].frees++;
-  if (thread == block->thread) return;
-  cell->cross_thread_frees++;
-  model->threads[thread].frees_of_others++;
-  owner->freed_by_others++;
 }
 
 void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
@@ -311,14 +345,21 @@ void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uin
   }
   if (model->options.lifetimes)
     vt_lifetimes_add(&cell->lifetimes, time > block->time ? time - block->time : 0);
+  cell->cross_thread_frees += thread != block->thread && thread != NO_THREAD;
   if (cell->nested) return;
-  count_free_by(model, cell, block, thread, temporary);
-  if (model->sizes || model->moments) count_free_extras(model, block->size, time, temporary);
+  if (model->extras) count_free_extras(model, block, thread, time, temporary);
   model->live_blocks--;
   model->live_bytes -= block->size;
 }
 
 /* ---- events ---- */
+
+/* The one tag of all blocks, for heaps that have one. */
+static void note_tag(vt_model_heap_t *heap, uint64_t tag) {
+  if (heap->tags_differ || heap->tag == tag) return;
+  heap->tags_differ = heap->tag != 0;
+  heap->tag = heap->tag ? 0 : tag;
+}
 
 static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t number,
                      vt_event_t const *event, vt_block_t block, uint32_t stack) {
@@ -328,6 +369,7 @@ static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t 
   block.cell = cell_of(model, trace, number, stack, &block);
   if (__builtin_expect(model->early.cnt != 0, 0) && vt_order_freed_early(model, heap, &block))
     return;
+  if (__builtin_expect(number != 0, 0)) note_tag(&model->heaps[heap], event->tag);
   vt_blocks_t *blocks = &model->blocks[heap];
   vt_block_t *slot = vt_blocks_find(blocks, block.address);
   if (__builtin_expect(slot->cell != 0, 0)) {
@@ -360,10 +402,10 @@ static void on_free(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t
     wait_early(model, trace, heap, event, thread, time, 0);
     return;
   }
-  vt_block_t block = *slot;
+  uint64_t address = slot->address;
+  vt_model_end(model, heap, slot, thread, time, 0);
   vt_blocks_remove(blocks, slot);
-  vt_model_end(model, heap, &block, thread, time, 0);
-  if (__builtin_expect(model->held.cnt != 0, 0)) vt_order_freed(model, heap, block.address);
+  if (__builtin_expect(model->held.cnt != 0, 0)) vt_order_freed(model, heap, address);
 }
 
 static limbo_t *push_limbo(vt_model_t *model, uint32_t thread) {
@@ -448,6 +490,7 @@ static void on_event(vt_model_t *model, uint32_t trace, vt_event_t const *event,
 
 /* The model's heap for a trace's heap number; declares unknown ones as custom heaps. */
 static uint32_t heap_of(vt_model_t *model, uint32_t trace, uint32_t number) {
+  if (!number) return model->traces[trace].heaps[0].heap;
   if (number >= HEAP_NUMBER_MAX) return NO_INDEX;
   local_heap_t *local = local_heap(&model->traces[trace], number);
   if (local->heap == NO_INDEX) local->heap = new_heap(model, trace, VT_HEAP_KIND_CUSTOM);
@@ -482,23 +525,47 @@ void vt_model_events(vt_model_t *model, uint32_t trace_number, vt_event_t const 
   if (cnt) model->totals.end_time_ns = time;
 }
 
-void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap_number, uint32_t op,
-                      uint64_t tag, uint64_t time_ns) {
-  uint64_t time = time_ns + model->traces[trace].shift_ns;
-  uint32_t heap = heap_number ? heap_of(model, trace, heap_number) : NO_INDEX;
-  if (heap == NO_INDEX || time >= model->options.to_ns) return;
+/* Frees the blocks of one heap, all or those with the tag. */
+static void free_blocks(vt_model_t *model, uint32_t heap, int by_tag, uint64_t tag, uint64_t time) {
+  vt_order_settle(model, heap);
   vt_blocks_t old = model->blocks[heap];
+  if (!old.used) return;
   vt_blocks_init(&model->blocks[heap]);
   for (size_t i = 0; i <= old.mask; i++) {
     if (!old.slots[i].cell) continue;
     uint64_t block_tag = old.tags ? old.tags[i] : 0;
-    if (op == VT_HEAP_OP_TAG_FREE && block_tag != tag) {
+    if (by_tag && block_tag != tag) {
       vt_block_t *slot = vt_blocks_find(&model->blocks[heap], old.slots[i].address);
       vt_blocks_insert(&model->blocks[heap], slot, old.slots[i], block_tag);
     } else
       vt_model_end(model, heap, &old.slots[i], NO_THREAD, time, 1);
   }
   vt_blocks_fini(&old);
+}
+
+/* Is it, or what it lies in, nested in `outer`? Chains of parents from a damaged trace may be
+   circles. */
+static int lies_in(vt_model_t const *model, uint32_t heap, uint32_t outer) {
+  for (unsigned depth = 0; heap != VT_MODEL_NO_HEAP && depth < 8; depth++) {
+    if (heap == outer) return 1;
+    heap = model->heaps[heap].parent;
+  }
+  return 0;
+}
+
+void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap_number, uint32_t op,
+                      uint64_t tag, uint64_t time_ns) {
+  uint64_t time = time_ns + model->traces[trace].shift_ns;
+  uint32_t heap = heap_number ? heap_of(model, trace, heap_number) : NO_INDEX;
+  if (heap == NO_INDEX || time >= model->options.to_ns) return;
+  int by_tag = op == VT_HEAP_OP_TAG_FREE;
+  for (uint32_t i = 0; i < model->heaps_cnt; i++) {
+    if (i != heap &&
+        (!lies_in(model, i, heap) || (by_tag && model->heaps[i].kind != VT_HEAP_KIND_ALLOC)))
+      continue;
+    free_blocks(model, i, by_tag, tag, time);
+    if (op == VT_HEAP_OP_RESTORE) model->heaps[i].shared = 1;
+  }
 }
 
 /* ---- the end ---- */

@@ -37,15 +37,16 @@ typedef struct {
   uint64_t frees, freed_bytes;
   uint64_t temporary;
   uint64_t peak_blocks, peak_bytes; /* valid after vt_model_finish */
-  uint64_t peak_number;             /* internal: the peak these two belong to */
+  uint64_t peak_number : 63;        /* internal: the peak these two belong to */
+  uint64_t nested : 1;              /* of a nested heap: not part of any sum */
   vt_lifetimes_t lifetimes;         /* of freed blocks; only with options.lifetimes */
+  uint64_t max_bytes, max_blocks;   /* live in this cell when it had most; only with lifetimes */
   uint64_t reallocs;                /* allocations here that replaced a live block, … */
   uint64_t realloc_moved;           /* … at another address, … */
   uint64_t realloc_old_bytes;       /* … whose old blocks had so many bytes in all */
   uint64_t cross_thread_frees;
   uint64_t temporary_bytes;
   uint32_t trace, heap, stack; /* heap: index in vt_model_heaps */
-  uint32_t nested;             /* of a nested heap: not part of any sum */
 } vt_cell_t;
 
 typedef struct {
@@ -64,10 +65,17 @@ typedef struct {
   uint32_t kind;  /* vt_heap_kind_t; 0: the heap of the process */
   uint32_t trace; /* that declared it first */
   uint32_t nested;
+  uint32_t
+      parent; /* index of the heap it is nested in, when that is known; else VT_MODEL_NO_HEAP */
+  uint32_t shared; /* it has blocks that were allocated unseen: before this recording, by others */
   uint8_t uuid[16];
   char *name;
+  uint64_t tag; /* of its blocks; 0: none or several */
+  uint32_t tags_differ;
+  uint64_t unseen_frees; /* of blocks that were allocated unseen */
   uint64_t live_bytes, live_blocks, allocations, frees;
 } vt_model_heap_t;
+#define VT_MODEL_NO_HEAP UINT32_MAX
 
 /* A size class or a moment; see vt_model_sizes and vt_model_timeline. */
 typedef struct {
@@ -83,7 +91,7 @@ typedef struct {
 #define VT_MOMENTS_MAX 2048 /* even */
 
 typedef struct {
-  int lifetimes, sizes, timeline; /* collect these too */
+  int lifetimes, sizes, timeline, threads; /* collect these too */
   /* Filters choose blocks; everything the model reports is about the chosen ones. */
   uint64_t from_ns, to_ns; /* allocated at from_ns <= t; nothing at t >= to_ns is seen (0: end) */
   uint64_t min_size, max_size;         /* max 0: no limit */
@@ -111,17 +119,27 @@ void vt_model_delete(vt_model_t *model);
    Returns its number: 0, 1, … */
 uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns);
 
-/* Says what number `heap` in the trace means. Heaps of equal, non-zero uuid are one heap, also
-   between traces. parent: number of the heap it is nested in, 0 for none. Number 0 is taken: it is
-   the process's own heap. A heap that has events without this is an unnamed custom one. */
-void vt_model_heap(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t kind, uint32_t parent,
-                   uint8_t const uuid[16], char const *name, size_t name_sz);
+/* Says what a number in the trace means, before all events. Heaps of equal, non-zero uuid are one
+   heap, also between traces. One that was attached by a trace that had not created it and not left
+   it since has blocks allocated unseen; a free of an unknown block is no error there. Number 0 is
+   taken: it is the process's own heap. A heap that has events without this is an unnamed custom
+   one. Call for all announcements of a trace in order of time. */
+typedef struct {
+  uint32_t op;     /* vt_heap_event_t */
+  uint32_t heap;   /* number in the trace */
+  uint32_t parent; /* number of the heap it is nested in, 0 for none */
+  uint32_t kind;   /* vt_heap_kind_t */
+  uint8_t uuid[16];
+  char const *name;
+} vt_model_announcement_t;
+void vt_model_heap(vt_model_t *model, uint32_t trace, vt_model_announcement_t const *heap);
 
 /* Folds in events of one trace. Times (shifted) must not decrease from call to call. */
 void vt_model_events(vt_model_t *model, uint32_t trace, vt_event_t const *events, size_t cnt);
 
-/* Frees everything in a heap (VT_HEAP_OP_RESET, _RESTORE) or the blocks with a tag (_TAG_FREE), as
-   done by no thread in particular. */
+/* Frees everything in a heap (VT_HEAP_OP_RESET, _RESTORE, _GONE) or the blocks with a tag
+   (_TAG_FREE), as done by no thread in particular; also in the heaps nested in it (a tag: in those
+   of fd_alloc, whose blocks have the tag of the memory they lie in). */
 void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t op, uint64_t tag,
                       uint64_t time_ns);
 
@@ -140,6 +158,7 @@ void vt_model_suppress(vt_model_t *model, uint64_t bytes, uint64_t blocks);
 
 vt_model_totals_t const *vt_model_totals(vt_model_t const *model);
 vt_cell_t const *vt_model_cells(vt_model_t const *model, size_t *cnt); /* from VT_CELL_FIRST on */
+/* Counters are 0 without options.threads. */
 vt_model_thread_t const *vt_model_threads(vt_model_t const *model, size_t *cnt);
 vt_model_heap_t const *vt_model_heaps(vt_model_t const *model, size_t *cnt);
 vt_size_class_t const *vt_model_sizes(vt_model_t const *model); /* VT_SIZE_CLASSES of them */

@@ -29,13 +29,17 @@ static void replace(vt_model_t *model, waiting_t *alloc) {
   insert(model, alloc);
 }
 
-static void give_up_held(vt_model_t *model) {
-  waiting_t held = take(&model->held, 0);
+static void give_up_held(vt_model_t *model, size_t i) {
+  waiting_t held = take(&model->held, i);
   replace(model, &held);
 }
 
 static void give_up_early(vt_model_t *model) {
   waiting_t early = take(&model->early, 0);
+  if (model->heaps[early.heap].shared) {
+    model->heaps[early.heap].unseen_frees++;
+    return;
+  }
   if (!model->totals.unmatched_frees++) {
     model->totals.unmatched_trace = early.trace;
     model->totals.unmatched_stack = early.stack;
@@ -48,7 +52,7 @@ void vt_order_hold(vt_model_t *model, vt_block_t *slot, waiting_t const *alloc) 
     replace(model, &copy); /* a thread's own events are in order: nothing was overtaken */
     return;
   }
-  if (model->held.cnt == WAITING_MAX) give_up_held(model);
+  if (model->held.cnt == WAITING_MAX) give_up_held(model, 0);
   model->held.items[model->held.cnt++] = *alloc;
 }
 
@@ -90,8 +94,16 @@ int vt_order_freed_early(vt_model_t *model, uint32_t heap, vt_block_t const *all
   return 0;
 }
 
+void vt_order_settle(vt_model_t *model, uint32_t heap) {
+  for (size_t i = 0; i < model->held.cnt;)
+    if (model->held.items[i].heap == heap)
+      give_up_held(model, i);
+    else
+      i++;
+}
+
 void vt_order_expire(vt_model_t *model, uint64_t now) {
   while (model->held.cnt && now - model->held.items[0].block.time > VT_MODEL_REPAIR_NS)
-    give_up_held(model);
+    give_up_held(model, 0);
   while (model->early.cnt && now > model->early.items[0].block.time) give_up_early(model);
 }

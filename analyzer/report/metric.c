@@ -117,22 +117,6 @@ static int compare_members(void const *a, void const *b, void *context) {
   return order ? order : compare_u64(x->rank, y->rank);
 }
 
-static void add_site(vt_site_t *sum, vt_site_t const *site) {
-  sum->allocations += site->allocations;
-  sum->allocated_bytes += site->allocated_bytes;
-  sum->frees += site->frees;
-  sum->temporary += site->temporary;
-  sum->temporary_bytes += site->temporary_bytes;
-  sum->peak_bytes += site->peak_bytes;
-  sum->peak_blocks += site->peak_blocks;
-  sum->leaked_bytes += site->leaked_bytes;
-  sum->leaked_blocks += site->leaked_blocks;
-  sum->reallocs += site->reallocs;
-  sum->realloc_moved += site->realloc_moved;
-  sum->realloc_old_bytes += site->realloc_old_bytes;
-  sum->cross_thread_frees += site->cross_thread_frees;
-}
-
 static int compare_groups(void const *a, void const *b, void *context) {
   vt_group_t const *x = a, *y = b;
   int order = compare_values(*(vt_metric_t *)context, &x->sum, &y->sum);
@@ -159,7 +143,7 @@ vt_groups_t vt_groups_make(vt_analysis_t const *analysis, vt_metric_t metric, vt
       out.groups[out.cnt++] = group;
     }
     out.groups[out.cnt - 1].site_cnt++;
-    add_site(&out.groups[out.cnt - 1].sum, site);
+    vt_site_add(&out.groups[out.cnt - 1].sum, site);
   }
   free(members);
   qsort_r(out.groups, out.cnt, sizeof *out.groups, compare_groups, &metric);

@@ -269,8 +269,15 @@ int vt_frame_is_allocator(char const *function) {
                                       "__rg_alloc*",
                                       "alloc::alloc::*",
                                       "vt_hook_*",
+                                      "vt_block_alloc",
+                                      "fd_wksp_alloc",
+                                      "fd_wksp_alloc_at_least",
+                                      "fd_wksp_alloc_laddr",
+                                      "fd_alloc_malloc",
+                                      "fd_alloc_malloc_at_least",
+                                      "fd_groove_data_alloc",
                                       NULL};
-  if (!strchr("mcrpav_os", function[0]) || !function[0]) return 0;
+  if (!strchr("mcrpav_osf", function[0]) || !function[0]) return 0;
   return in_list(names, function);
 }
 

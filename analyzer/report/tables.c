@@ -1,5 +1,6 @@
 /* The views that are tables rather than sites: sizes, lifetimes, threads, timeline, modules, heaps;
    each as text and as JSON. */
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 #include "analyzer/report/report.h"
@@ -290,20 +291,44 @@ static void json_modules(vt_json_t *json, vt_analysis_t const *analysis) {
 
 /* ---- heaps ---- */
 
-static void text_heaps(vt_analysis_t const *analysis, vt_term_t const *term) {
+/* The tag of its blocks, if they have one and the same. */
+static void print_tag(FILE *out, vt_model_heap_t const *heap) {
+  char text[24] = "-";
+  if (heap->tags_differ)
+    snprintf(text, sizeof text, "several");
+  else if (heap->tag)
+    snprintf(text, sizeof text, "%" PRIu64, heap->tag);
+  fprintf(out, " %20s  ", text);
+}
+
+static void text_heap(vt_analysis_t const *analysis, vt_term_t const *term, uint32_t index) {
   static char const *const kinds[] = {"libc", "wksp", "alloc", "groove", "custom"};
   size_t cnt;
   char buffer[32];
-  vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt);
-  fprintf(term->out, "\n%8s %13s %13s %11s %12s  heap\n", "kind", "allocations", "frees", "leaked",
-          "blocks");
-  for (uint32_t i = 0; i < cnt; i++) {
-    fprintf(term->out, "%8s %13s %13s %11s %12s  ", kinds[heaps[i].kind < 5 ? heaps[i].kind : 4],
-            vt_count_text(heaps[i].allocations).text, vt_count_text(heaps[i].frees).text,
-            vt_bytes_text(heaps[i].live_bytes).text, vt_count_text(heaps[i].live_blocks).text);
-    vt_term_text(term, vt_analysis_heap_name(analysis, i, buffer), 60);
-    fputs(heaps[i].nested ? " (nested: not in the totals)\n" : "\n", term->out);
-  }
+  vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt), *heap = &heaps[index];
+  fprintf(term->out, "%8s %13s %13s %11s %12s", kinds[heap->kind < 5 ? heap->kind : 4],
+          vt_count_text(heap->allocations).text, vt_count_text(heap->frees).text,
+          vt_bytes_text(heap->live_bytes).text, vt_count_text(heap->live_blocks).text);
+  print_tag(term->out, heap);
+  vt_term_text(term, vt_analysis_heap_name(analysis, index, buffer), 60);
+  if (heap->nested && heap->parent < cnt) {
+    fputs(" (in ", term->out);
+    vt_term_text(term, vt_analysis_heap_name(analysis, heap->parent, buffer), 60);
+    fputs(": not in the totals)", term->out);
+  } else if (heap->nested)
+    fputs(" (nested: not in the totals)", term->out);
+  if (heap->unseen_frees)
+    fprintf(term->out, " (%s more frees: of blocks allocated unseen)",
+            vt_count_text(heap->unseen_frees).text);
+  putc('\n', term->out);
+}
+
+static void text_heaps(vt_analysis_t const *analysis, vt_term_t const *term) {
+  size_t cnt;
+  vt_model_heaps(analysis->model, &cnt);
+  fprintf(term->out, "\n%8s %13s %13s %11s %12s %20s  heap\n", "kind", "allocations", "frees",
+          "leaked", "blocks", "tag");
+  for (uint32_t i = 0; i < cnt; i++) text_heap(analysis, term, i);
 }
 
 void vt_text_tables(vt_analysis_t const *analysis, vt_report_options_t const *options,

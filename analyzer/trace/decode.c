@@ -1,13 +1,17 @@
 /* Decoding event chunks, ahead of the merge and on several threads where chunks decode alone.
 
    Each stream that has begun holds at most AHEAD decoded chunks: the one being merged and those being
-   prepared. Raw segments share the trie that they build, so they are decoded when asked for. */
+   prepared; only the one being merged when many streams run side by side, to bound memory. Raw
+   segments share the trie that they build, so they are decoded when asked for. */
 #include "analyzer/trace/reader_private.h"
 
 #include <pthread.h>
 #include <unistd.h>
 
 #define AHEAD 3
+/* Open streams up to which two chunks, or one, are prepared for each. */
+#define FEW_STREAMS 6
+#define SOME_STREAMS 24
 #define WORKERS_MAX 8
 
 /* A chunk on its way. */
@@ -16,13 +20,14 @@ typedef struct job {
   int state;
   size_t stream, index;
   vt_decoded_t out;
-  size_t cap; /* of out.events */
+  size_t cap;       /* of out.events */
   struct job *next; /* in the queue */
 } job_t;
 
 typedef struct {
   job_t jobs[AHEAD]; /* chunk i is in jobs[i % AHEAD] */
   size_t scheduled;  /* chunks below this have been queued */
+  int open;          /* has begun and not been dropped */
   vt_raw_stream_t raw;
 } lane_t;
 
@@ -35,6 +40,7 @@ typedef struct {
 struct vt_decoder {
   vt_reader_t *r;
   lane_t *lanes; /* one for each stream */
+  size_t open_cnt;
   vt_raw_sink_t sink;
   tools_t tools; /* of the caller's thread */
   pthread_t workers[WORKERS_MAX];
@@ -129,10 +135,11 @@ vt_decoder_t *vt_decoder_new(vt_reader_t *r) {
   d->lanes = vt_mem_new(r->streams_cnt ? r->streams_cnt : 1, sizeof *d->lanes);
   d->last = &d->first;
   d->tools.codec = vt_codec_new();
-  d->sink = (vt_raw_sink_t){.trie = &r->trie,
-                            .no_free_stacks = (r->header.optional & VT_OPTIONAL_NO_FREE_STACKS) != 0,
-                            .message = on_message,
-                            .context = r};
+  d->sink =
+      (vt_raw_sink_t){.trie = &r->trie,
+                      .no_free_stacks = (r->header.optional & VT_OPTIONAL_NO_FREE_STACKS) != 0,
+                      .message = on_message,
+                      .context = r};
   pthread_mutex_init(&d->lock, NULL);
   pthread_cond_init(&d->work, NULL);
   pthread_cond_init(&d->done, NULL);
@@ -140,8 +147,7 @@ vt_decoder_t *vt_decoder_new(vt_reader_t *r) {
   unsigned want = r->info.raw || r->integrity.event_chunks < 2 ? 0
                   : cpus > WORKERS_MAX                         ? WORKERS_MAX
                                                                : (unsigned)cpus;
-  while (d->workers_cnt < want &&
-         !pthread_create(&d->workers[d->workers_cnt], NULL, work, d))
+  while (d->workers_cnt < want && !pthread_create(&d->workers[d->workers_cnt], NULL, work, d))
     d->workers_cnt++;
   return d;
 }
@@ -169,6 +175,8 @@ void vt_decoder_drop(vt_decoder_t *d, size_t stream) {
     free_job(j);
   }
   pthread_mutex_unlock(&d->lock);
+  d->open_cnt -= (size_t)lane->open;
+  lane->open = 0;
   vt_raw_stream_fini(&lane->raw);
 }
 
@@ -192,7 +200,10 @@ void vt_decoder_delete(vt_decoder_t *d) {
 static void schedule(vt_decoder_t *d, size_t stream, size_t index) {
   lane_t *lane = &d->lanes[stream];
   size_t cnt = d->r->streams[stream].chunks_cnt;
-  for (size_t i = lane->scheduled; i < cnt && i < index + AHEAD; i++, lane->scheduled++) {
+  size_t ahead = d->open_cnt <= FEW_STREAMS ? AHEAD : d->open_cnt <= SOME_STREAMS ? 2 : 1;
+  job_t *consumed = &lane->jobs[(index + AHEAD - 1) % AHEAD];
+  if (ahead < AHEAD && consumed->state != QUEUED && consumed->state != BUSY) free_job(consumed);
+  for (size_t i = lane->scheduled; i < cnt && i < index + ahead; i++, lane->scheduled++) {
     job_t *j = &lane->jobs[i % AHEAD];
     j->stream = stream;
     j->index = i;
@@ -205,12 +216,17 @@ static void schedule(vt_decoder_t *d, size_t stream, size_t index) {
 }
 
 vt_decoded_t const *vt_decoder_get(vt_decoder_t *d, size_t stream, size_t index) {
-  job_t *j = &d->lanes[stream].jobs[index % AHEAD];
+  lane_t *lane = &d->lanes[stream];
+  job_t *j = &lane->jobs[d->workers_cnt ? index % AHEAD : 0];
+  d->open_cnt += (size_t)!lane->open;
+  lane->open = 1;
   if (!d->workers_cnt) {
     j->stream = stream;
     j->index = index;
-    if (d->r->info.raw) decode_raw(d, j);
-    else decode_packed(d->r, &d->tools, j);
+    if (d->r->info.raw)
+      decode_raw(d, j);
+    else
+      decode_packed(d->r, &d->tools, j);
     return &j->out;
   }
   pthread_mutex_lock(&d->lock);

@@ -15,6 +15,9 @@ typedef enum {
   VT_EVENT_HEAP_FREE_INTERIOR = 12
 } vt_event_kind_t;
 
+/* The operation on a heap that its creation and its deletion are: what was in it is gone. */
+#define VT_HEAP_OP_GONE ((vt_heap_op_t)0x100)
+
 typedef struct {
   uint64_t time; /* nanoseconds since recording began */
   uint64_t address;

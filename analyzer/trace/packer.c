@@ -43,6 +43,7 @@ static void write_events(vt_packer_t *p, vt_packer_stream_t *s) {
   p->payload.sz = 0;
   vt_codec_encode(p->codec, s->events, s->cnt, p->header.time_shift, &p->payload);
   vt_writer_chunk(p->writer, VT_CHUNK_EVENTS, 0, s->id, p->payload.data, p->payload.sz);
+  p->gathered -= s->cnt;
   s->cnt = 0;
 }
 
@@ -59,7 +60,9 @@ void vt_packer_add(vt_packer_t *p, uint32_t stream, size_t cnt) {
   vt_packer_stream_t *s = find(p, stream);
   s->cnt += cnt;
   p->events += cnt;
+  p->gathered += cnt;
   if (s->cnt + VT_PACKER_BATCH > VT_CODEC_EVENTS) write_events(p, s);
+  if (p->gathered > VT_PACKER_GATHERED_MAX) vt_packer_flush(p);
 }
 
 void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint8_t const *payload, size_t sz) {

@@ -23,7 +23,8 @@ typedef struct {
   vt_header_t header;  /* strings owned */
   vt_trie_t trie;
   uint32_t written_nodes;
-  uint64_t events; /* all that went in */
+  uint64_t events;   /* all that went in */
+  uint64_t gathered; /* of these, not yet in a chunk */
   vt_packer_stream_t *streams;
   size_t streams_cnt, streams_cap;
   vt_bytes_t payload;
@@ -35,6 +36,10 @@ uint32_t vt_packer_shift(uint64_t tick_hz);
 /* vt_packer_open begins a trace: sets the header's time shift, writes it. Takes writer over. */
 void vt_packer_open(vt_packer_t *p, vt_writer_t *writer, vt_codec_t *codec,
                     vt_header_t const *header);
+
+/* Events of all streams that may be gathered before chunks are written though they are not full: bounds
+   the memory of a process with many threads. */
+#define VT_PACKER_GATHERED_MAX ((uint64_t)1 << 20)
 
 /* vt_packer_room is where up to VT_PACKER_BATCH events of a stream may be written (times in ticks,
    event.thread the tid, stacks in p->trie); vt_packer_add says how many were. */
@@ -49,7 +54,8 @@ void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint8_t const *payl
 void vt_packer_flush(vt_packer_t *p);
 
 /* vt_packer_finish writes what is left and END, closes the file and frees everything; returns 0 or
-   the errno of a failed write. complete 0: the process's records may not all be there, so no END. */
+   the errno of a failed write. complete 0: the process's records may not all be there, so no END.
+ */
 int vt_packer_finish(vt_packer_t *p, int complete);
 
 #endif

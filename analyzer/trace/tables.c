@@ -48,9 +48,8 @@ static vt_trace_range_t *ranges_of(vt_reader_t *r, vt_cursor_t *c, uint32_t cnt)
 }
 
 static int module(vt_reader_t *r, vt_cursor_t *c) {
-  vt_trace_module_t m = {.load_time = time_of(r, c),
-                         .unload_time = VT_TIME_NEVER,
-                         .unload_epoch = UINT32_MAX};
+  vt_trace_module_t m = {
+      .load_time = time_of(r, c), .unload_time = VT_TIME_NEVER, .unload_epoch = UINT32_MAX};
   m.load_epoch = vt_cursor_u32(c);
   m.id = vt_cursor_u32(c);
   m.bias = vt_cursor_u64(c);
@@ -141,6 +140,27 @@ static int thread_name(vt_reader_t *r, vt_cursor_t *c) {
   return 0;
 }
 
+/* add_heap keeps the table in order of time; messages come nearly sorted. */
+static void add_heap(vt_tables_t *t, vt_trace_heap_t const *heap) {
+  VT_PUSH(t->heaps, *heap);
+  for (size_t i = t->heaps_cnt - 1; i && t->heaps[i - 1].time > heap->time; i--) {
+    t->heaps[i] = t->heaps[i - 1];
+    t->heaps[i - 1] = *heap;
+  }
+}
+
+/* add_op does, too. The times of events are rounded down to units, so this one must be: what came
+   after the operation would else be before it. */
+static void add_op(vt_reader_t *r, vt_trace_heap_op_t op) {
+  vt_tables_t *t = &r->tables;
+  op.time = op.time >> r->header.time_shift << r->header.time_shift;
+  VT_PUSH(t->ops, op);
+  for (size_t i = t->ops_cnt - 1; i && t->ops[i - 1].time > op.time; i--) {
+    t->ops[i] = t->ops[i - 1];
+    t->ops[i - 1] = op;
+  }
+}
+
 static int heap(vt_reader_t *r, vt_cursor_t *c) {
   uint32_t sz;
   vt_trace_heap_t h = {.time = time_of(r, c)};
@@ -153,23 +173,20 @@ static int heap(vt_reader_t *r, vt_cursor_t *c) {
   h.base = vt_cursor_u64(c);
   h.size = vt_cursor_u64(c);
   h.name = text_of(r, c, &sz);
-  if (!c->bad) VT_PUSH(r->tables.heaps, h);
+  if (c->bad) return 0;
+  add_heap(&r->tables, &h);
+  if (h.op == VT_HEAP_CREATE || h.op == VT_HEAP_DELETE)
+    add_op(r, (vt_trace_heap_op_t){.time = h.time, .heap = h.heap, .op = VT_HEAP_OP_GONE});
   return 0;
 }
 
-/* heap_op keeps the table in order of time; messages come nearly sorted. */
 static int heap_op(vt_reader_t *r, vt_cursor_t *c) {
-  vt_tables_t *t = &r->tables;
   vt_trace_heap_op_t op = {.time = time_of(r, c)};
   op.heap = vt_cursor_u32(c);
   op.op = (vt_heap_op_t)vt_cursor_u32(c);
   op.tag = vt_cursor_u64(c);
   if (c->bad) return -1;
-  VT_PUSH(t->ops, op);
-  for (size_t i = t->ops_cnt - 1; i && t->ops[i - 1].time > op.time; i--) {
-    t->ops[i] = t->ops[i - 1];
-    t->ops[i - 1] = op;
-  }
+  add_op(r, op);
   return 0;
 }
 
@@ -185,11 +202,11 @@ static int counters(vt_reader_t *r, vt_cursor_t *c) {
 
 int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, size_t sz) {
   static int (*const parse[])(vt_reader_t *, vt_cursor_t *) = {
-      [VT_CHUNK_MODULE] = module,   [VT_CHUNK_MODULE_UNLOAD] = module_unload,
-      [VT_CHUNK_PROCESS] = process, [VT_CHUNK_CLOCK] = clock_pair,
-      [VT_CHUNK_MEMORY] = memory,   [VT_CHUNK_MARKER] = marker,
+      [VT_CHUNK_MODULE] = module,      [VT_CHUNK_MODULE_UNLOAD] = module_unload,
+      [VT_CHUNK_PROCESS] = process,    [VT_CHUNK_CLOCK] = clock_pair,
+      [VT_CHUNK_MEMORY] = memory,      [VT_CHUNK_MARKER] = marker,
       [VT_CHUNK_THREAD] = thread_name, [VT_CHUNK_HEAP] = heap,
-      [VT_CHUNK_HEAP_OP] = heap_op, [VT_CHUNK_COUNTERS] = counters};
+      [VT_CHUNK_HEAP_OP] = heap_op,    [VT_CHUNK_COUNTERS] = counters};
   if (type >= sizeof parse / sizeof parse[0] || !parse[type]) return 0;
   vt_cursor_t c = vt_cursor(payload, sz);
   return parse[type](r, &c) || c.bad ? -1 : 0;

@@ -10,9 +10,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define GATHER_SZ ((size_t)256 << 10)
+#define GATHER_SZ  ((size_t)256 << 10)
 #define ZSTD_LEVEL 1
-#define ZSTD_MIN 256
+#define ZSTD_MIN   256
 
 struct vt_writer {
   int fd;
@@ -48,6 +48,18 @@ vt_writer_t *vt_writer_open(char const *path, vt_error_t *error) {
   w->fd = fd;
   w->path = vt_mem_copy(path, strlen(path));
   return w;
+}
+
+int vt_writer_prepare(char const *path, vt_error_t *error) {
+  char *folder = vt_mem_copy(path, strlen(path));
+  char *slash = strrchr(folder, '/');
+  make_parents(path);
+  if (slash) slash[slash == folder] = '\0';
+  int failed = access(slash ? folder : ".", W_OK | X_OK);
+  if (failed)
+    vt_error_set(error, path, strerror(errno), "name a file that can be created with -o");
+  free(folder);
+  return failed;
 }
 
 vt_writer_t *vt_writer_append(char const *path, uint32_t sequence, vt_error_t *error) {

@@ -1,8 +1,8 @@
 /* Writing the chunks of a trace file.
 
-   Chunks are gathered in memory and written in large pieces. After the first failure (disk full, say)
-   the file is cut to its last whole chunk, nothing more is written, and vt_writer_failed tells. Not
-   thread safe. */
+   Chunks are gathered in memory and written in large pieces. After the first failure (disk full,
+   say) the file is cut to its last whole chunk, nothing more is written, and vt_writer_failed
+   tells. Not thread safe. */
 #ifndef VT_ANALYZER_TRACE_WRITER_H
 #define VT_ANALYZER_TRACE_WRITER_H
 
@@ -17,6 +17,10 @@ typedef struct vt_writer vt_writer_t;
 /* vt_writer_open creates `path`: missing folders are made, an existing file is unlinked, mode 0600.
    Returns NULL and *error on failure. The descriptor is close-on-exec. */
 vt_writer_t *vt_writer_open(char const *path, vt_error_t *error);
+
+/* vt_writer_prepare makes the folder of `path` and tells whether files can be created in it. Returns 0,
+   or -1 and *error. */
+int vt_writer_prepare(char const *path, vt_error_t *error);
 
 /* vt_writer_append opens a finished trace to add chunks, numbered from `sequence` on. */
 vt_writer_t *vt_writer_append(char const *path, uint32_t sequence, vt_error_t *error);

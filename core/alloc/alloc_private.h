@@ -41,7 +41,7 @@ typedef struct __attribute__((aligned(128))) {
   ulong magic;
   ulong wksp_off;
   ulong tag;
-  ulong class_lookup_built;
+  ulong heap_id; /* what tells it from other allocs in a recording of its blocks */
   ulong stack[FD_ALLOC_SIZECLASS_CNT]; /* version<<44 | gaddr>>3 of the top superblock */
   /* of one concurrency group side by side, as one thread uses them */
   ulong __attribute__((aligned(128)))

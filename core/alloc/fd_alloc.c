@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "alloc_private.h"
+#include "core/util/heap_id.h"
 #include "fd/util/log/fd_log.h"
 
 static inline alloc_t *alloc_of(fd_alloc_t const *join) {
@@ -255,6 +256,24 @@ static void *alloc_failed(char const *what) {
   return NULL;
 }
 
+/* Tells a recorder, if there is one, of a heap nested in the wksp's: its superblocks and large
+   allocations are blocks of the wksp. */
+static void heap_announce(alloc_t const *alloc, int is_new) {
+  if (FD_LIKELY(!heap_is_recorded())) return;
+  char name[FD_WKSP_CSTR_MAX];
+  ulong uuid[2] = {alloc->heap_id, alloc->wksp_off};
+  fd_cstr_printf(name, sizeof(name), NULL, "%s:%lu", fd_wksp_name(wksp_of(alloc)), alloc->wksp_off);
+  if (is_new)
+    vt_heap_create(alloc, sizeof(fd_alloc_t), VT_HEAP_ALLOC, name, uuid, wksp_of(alloc));
+  else
+    vt_heap_attach(alloc, sizeof(fd_alloc_t), VT_HEAP_ALLOC, name, uuid, wksp_of(alloc));
+}
+
+/* How a recorder is told of p: the offset from the alloc is to be p's gaddr. */
+static inline void const *heap_block(alloc_t const *alloc, void const *p) {
+  return (void const *)((ulong)alloc + gaddr_of(alloc, p));
+}
+
 void *fd_alloc_new(void *shmem, ulong tag) {
   if (FD_UNLIKELY(!shmem || !fd_ulong_is_aligned((ulong)shmem, FD_ALLOC_ALIGN)))
     return alloc_failed("new: NULL or misaligned memory");
@@ -264,12 +283,14 @@ void *fd_alloc_new(void *shmem, ulong tag) {
   memset(shmem, 0, sizeof(fd_alloc_t));
   alloc->wksp_off = fd_wksp_gaddr_fast(wksp, shmem);
   alloc->tag = tag;
+  alloc->heap_id = heap_id_new(shmem);
   ulong class = 0UL;
   for (ulong i = 0UL; i < sizeof(alloc->class_of); i++) {
     class += (ulong)(fd_alloc_sizeclass_cfg[class].block_footprint < i * 8UL);
     alloc->class_of[i] = (uchar) class;
   }
   __atomic_store_n(&alloc->magic, ALLOC_MAGIC, __ATOMIC_RELEASE); /* pairs with the load in join */
+  heap_announce(alloc, 1);
   return shmem;
 }
 
@@ -280,11 +301,14 @@ static int is_alloc(void const *shalloc) {
 
 fd_alloc_t *fd_alloc_join(void *shalloc, ulong cgroup_hint) {
   if (FD_UNLIKELY(!is_alloc(shalloc))) return alloc_failed("join: NULL, misaligned or bad magic");
+  heap_announce((alloc_t const *)shalloc, 0);
   return fd_alloc_join_cgroup_hint_set((fd_alloc_t *)shalloc, cgroup_hint);
 }
 
 void *fd_alloc_leave(fd_alloc_t *join) {
-  return FD_LIKELY(join) ? (void *)alloc_of(join) : alloc_failed("leave: NULL join");
+  if (FD_UNLIKELY(!join)) return alloc_failed("leave: NULL join");
+  vt_heap_detach(alloc_of(join));
+  return alloc_of(join);
 }
 
 fd_wksp_t *fd_alloc_wksp(fd_alloc_t *join) {
@@ -342,6 +366,8 @@ void fd_alloc_compact(fd_alloc_t *join) {
 void *fd_alloc_delete(void *shalloc) {
   if (FD_UNLIKELY(!is_alloc(shalloc))) return alloc_failed("delete: NULL, misaligned or bad magic");
   alloc_t *alloc = (alloc_t *)shalloc;
+  heap_announce(alloc, 0); /* it may have been left before */
+  vt_heap_delete(alloc);
   __atomic_store_n(&alloc->magic, 0UL, __ATOMIC_RELEASE);
   compact(alloc, 1);
   return shalloc;
@@ -382,9 +408,8 @@ static void *malloc_large(alloc_t *alloc, ulong align, ulong footprint, ulong *m
   return malloc_finish(wksp + lo, wksp + hi, align, ALLOC_CLASS_LARGE, 0UL, 0UL, max);
 }
 
-void *fd_alloc_malloc_at_least(fd_alloc_t *join, ulong align, ulong sz, ulong *max) {
-  *max = 0UL;
-  align = fd_ulong_if(!align, FD_ALLOC_MALLOC_ALIGN_DEFAULT, align);
+static inline __attribute__((always_inline)) void *malloc_any(fd_alloc_t *join, ulong align,
+                                                              ulong sz, ulong *max) {
   /* blocks are 8 aligned, so the header and the alignment together cost at most this */
   ulong footprint = sz + fd_ulong_max(align, ALLOC_HDR_SZ);
   if (FD_UNLIKELY(!join || !fd_ulong_is_pow2(align) || !sz || footprint < sz)) return NULL;
@@ -405,9 +430,21 @@ void *fd_alloc_malloc_at_least(fd_alloc_t *join, ulong align, ulong sz, ulong *m
   return malloc_finish(lo, hi, align, class, block.block, sb, max);
 }
 
+void *fd_alloc_malloc_at_least(fd_alloc_t *join, ulong align, ulong sz, ulong *max) {
+  *max = 0UL;
+  align = fd_ulong_if(!align, FD_ALLOC_MALLOC_ALIGN_DEFAULT, align);
+  void *p = malloc_any(join, align, sz, max);
+  if (FD_UNLIKELY(heap_is_recorded() && p)) {
+    alloc_t const *alloc = alloc_of(join);
+    vt_block_alloc(alloc, heap_block(alloc, p), sz, align, alloc->tag);
+  }
+  return p;
+}
+
 void fd_alloc_free(fd_alloc_t *join, void *laddr) {
   if (FD_UNLIKELY(!join || !laddr)) return;
   alloc_t *alloc = alloc_of(join);
+  vt_block_free(alloc, heap_block(alloc, laddr));
   uint hdr;
   memcpy(&hdr, (uchar const *)laddr - ALLOC_HDR_SZ, ALLOC_HDR_SZ);
   ulong class = hdr_class(hdr);

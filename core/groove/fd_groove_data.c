@@ -2,13 +2,33 @@
    headers around taking and giving back objects, which fd_groove_superblock.c does. */
 
 #include "core/groove/fd_groove_hot.h"
-#include "valtrace/annotate.h"
+#include "core/util/heap_id.h"
+#include "fd/util/wksp/fd_wksp.h"
 #include <unistd.h>
 
 static int
 is_shdata( fd_groove_data_shmem_t * shdata ) {
   return shdata && fd_ulong_is_aligned( (ulong)shdata, FD_GROOVE_DATA_ALIGN ) &&
          gv_load( &shdata->magic ) == FD_GROOVE_DATA_MAGIC;
+}
+
+/* Tells a recorder, if there is one, of the groove's objects.  The heap is known by shdata and its
+   blocks are at their offset from volume0, as both are the same for all joiners; it is nested in the
+   wksp its volumes lie in, if they do. */
+static void
+heap_announce( fd_groove_data_shmem_t const * shdata, void const * volume0, int is_new ) {
+  if( FD_LIKELY( !heap_is_recorded() ) ) return;
+  fd_wksp_t const * wksp    = fd_wksp_containing( volume0 );
+  ulong             uuid[2] = { FD_GROOVE_DATA_MAGIC, shdata->heap_id };
+  char              name[ FD_WKSP_CSTR_MAX ] = "groove";
+  if( wksp ) fd_wksp_cstr_laddr( volume0, name );
+  if( is_new ) vt_heap_create( shdata, sizeof( *shdata ), VT_HEAP_GROOVE, name, uuid, wksp );
+  else         vt_heap_attach( shdata, sizeof( *shdata ), VT_HEAP_GROOVE, name, uuid, wksp );
+}
+
+static inline void const *
+heap_block( fd_groove_data_t const * d, ulong obj ) {
+  return (void const *)( (ulong)d->shdata + obj - (ulong)d->volume0 );
 }
 
 void *
@@ -20,8 +40,9 @@ fd_groove_data_new( void * shmem ) {
   }
   memset( shdata, 0, sizeof( *shdata ) );
   fd_groove_volume_pool_new( &shdata->pool );
-  gv_heap_new( shdata );
+  shdata->heap_id = heap_id_new( shmem );
   gv_store( &shdata->magic, FD_GROOVE_DATA_MAGIC ); /* read by is_shdata */
+  heap_announce( shdata, NULL, 1 ); /* its volumes are not known yet */
   return shmem;
 }
 
@@ -53,7 +74,7 @@ fd_groove_data_join( void * ljoin, void * shdata, void * volume0, ulong volume_m
   d->volume_max  = volume_max ? volume_max : fd_groove_volume_pool_ele_max_max();
   d->cgroup_hint = cgroup_hint;
   fd_groove_volume_pool_join( d->pool, &d->shdata->pool, volume0, d->volume_max );
-  gv_heap_join( d );
+  heap_announce( d->shdata, volume0, 0 );
   return d;
 }
 
@@ -69,7 +90,7 @@ fd_groove_data_leave( fd_groove_data_t * d ) {
     gv_store( &d->rec->owner, 0UL ); /* read by the compare-and-swap in gv_rec_try */
     d->rec = NULL;
   }
-  gv_heap_leave( d );
+  vt_heap_detach( d->shdata );
   return d;
 }
 
@@ -80,7 +101,8 @@ fd_groove_data_delete( void * shmem ) {
     FD_LOG_WARNING(( "groove delete: shdata is NULL, misaligned or no groove" ));
     return NULL;
   }
-  gv_heap_delete( shdata );
+  heap_announce( shdata, NULL, 0 ); /* it may have been left before */
+  vt_heap_delete( shdata );
   gv_store( &shdata->magic, 0UL ); /* read by is_shdata */
   return shmem;
 }
@@ -135,10 +157,9 @@ fd_groove_data_alloc( fd_groove_data_t * d, ulong align, ulong sz, ulong tag, in
   gv_poke( &hdr->info, tag );
   gv_store( &hdr->bits, fd_groove_data_hdr( FD_GROOVE_DATA_HDR_TYPE_ALLOC, obj - off, szc, align,
                                             sz, tag ).bits ); /* read by a free, if a wrong one */
-  void * mem = (void *)( (ulong)hdr + start );
-  vt_block_alloc( d->volume0, mem, sz, align, tag );
   if( opt_err ) *opt_err = FD_GROOVE_SUCCESS;
-  return mem;
+  vt_block_alloc( d->shdata, heap_block( d, (ulong)hdr + start ), sz, align, tag );
+  return (void *)( (ulong)hdr + start );
 }
 
 /* Free */
@@ -193,8 +214,10 @@ fd_groove_data_private_free( fd_groove_data_t * d, void * obj, ulong exp_type ) 
   if( FD_UNLIKELY( !sb_off ) ) return free_fail( FD_GROOVE_ERR_INVAL, "impossible header" );
   if( FD_UNLIKELY( !gv_cas( &ptr->bits, &hdr.bits, 0UL ) ) )
     return free_fail( FD_GROOVE_ERR_INVAL, "freed at the same time by somebody else" );
+  /* the object is ours and not free yet; to the header, as obj need not be what alloc returned */
   ulong start = fd_ulong_max( fd_groove_data_hdr_align( hdr ), FD_GROOVE_DATA_HDR_FOOTPRINT );
-  vt_block_free( d->volume0, (void const *)( addr + start ) );
+  if( FD_LIKELY( exp_type == FD_GROOVE_DATA_HDR_TYPE_ALLOC ) )
+    vt_block_free( d->shdata, heap_block( d, addr + start ) );
 
   fd_groove_data_private_rec_t * rec = gv_rec_enter( d );
   int                            err = gv_object_put( d, rec, sb_off, szc, idx );

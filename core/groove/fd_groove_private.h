@@ -123,13 +123,6 @@ gv_rec_exit( fd_groove_data_t * d, fd_groove_data_private_rec_t * rec ) {
 
 int gv_rec_try( fd_groove_data_t * d, ulong idx );
 
-/* fd_groove_annotate.c */
-
-void gv_heap_new( fd_groove_data_shmem_t * shdata );
-void gv_heap_join( fd_groove_data_t * d );
-void gv_heap_leave( fd_groove_data_t * d );
-void gv_heap_delete( fd_groove_data_shmem_t * shdata );
-
 /* fd_groove_superblock.c */
 
 void gv_rec_flush( fd_groove_data_t * d, fd_groove_data_private_rec_t * rec );

@@ -1,6 +1,7 @@
 /* Sizing and life cycle of a wksp: how header, records and data share the memory. */
 
 #include "fd/util/log/fd_log.h"
+#include "valtrace/annotate.h"
 #include "wksp_internal.h"
 
 FD_TL int fd_wksp_oom_silent;
@@ -47,6 +48,7 @@ static void header_init(fd_wksp_t *wksp, char const *name, uint seed, ulong part
   wksp->gaddr_hi = wksp->gaddr_lo + data_max;
   memcpy(wksp->name, name, fd_shmem_name_len(name));
   wksp->seed = seed;
+  wksp->heap_id = wksp_heap_id_new(wksp);
 }
 
 void *fd_wksp_new(void *shmem, char const *name, uint seed, ulong part_max, ulong data_max) {
@@ -64,6 +66,7 @@ void *fd_wksp_new(void *shmem, char const *name, uint seed, ulong part_max, ulon
   fd_wksp_private_unlock(wksp);
   /* a join that sees the magic finds all of the above */
   __atomic_store_n(&wksp->magic, FD_WKSP_MAGIC, __ATOMIC_RELEASE);
+  wksp_heap_announce(wksp, 1);
   return shmem;
 }
 
@@ -74,11 +77,13 @@ fd_wksp_t *fd_wksp_join(void *shwksp) {
     FD_LOG_WARNING(("fd_wksp_join: no wksp there (bad magic)"));
     return NULL;
   }
+  wksp_heap_announce(wksp, 0);
   return wksp;
 }
 
 void *fd_wksp_leave(fd_wksp_t *wksp) {
   if (FD_UNLIKELY(!wksp)) FD_LOG_WARNING(("fd_wksp_leave: NULL wksp"));
+  vt_heap_detach(wksp);
   return wksp;
 }
 
@@ -89,6 +94,8 @@ void *fd_wksp_delete(void *shwksp) {
     FD_LOG_WARNING(("fd_wksp_delete: no wksp there (bad magic)"));
     return NULL;
   }
+  wksp_heap_announce(wksp, 0); /* it may have been left before */
+  vt_heap_delete(wksp);
   __atomic_store_n(&wksp->magic, 0UL, __ATOMIC_RELEASE);
   return shwksp;
 }

@@ -3,6 +3,7 @@
    restructured. */
 
 #include "fd/util/log/fd_log.h"
+#include "valtrace/annotate.h"
 #include "wksp_internal.h"
 
 /* Fragments tried in best fit order before a partition that fits at any alignment is preferred.
@@ -160,6 +161,7 @@ ulong fd_wksp_alloc_at_least(fd_wksp_t *wksp, ulong align, ulong sz, ulong tag, 
   fit_t fit = {align, sz, idle_cnt_max2(wksp, pinfo), 0UL, 0UL};
   int found = fit_find(&fit, wksp, pinfo);
   int err = found ? alloc_commit(wksp, pinfo, &fit, tag) : 0;
+  if (FD_LIKELY(found && !err)) vt_block_alloc(wksp, (uchar *)wksp + fit.lo, sz, align, tag);
   fd_wksp_private_unlock(wksp);
   if (FD_UNLIKELY(!found)) return alloc_out_of_space(wksp);
   if (FD_UNLIKELY(err)) return alloc_failed("corrupt metadata");
@@ -220,6 +222,8 @@ void fd_wksp_free(fd_wksp_t *wksp, ulong gaddr) {
   if (FD_UNLIKELY(!gaddr || fd_wksp_private_lock(wksp))) return;
   fd_wksp_private_pinfo_t *pinfo = fd_wksp_private_pinfo(wksp);
   ulong i = fd_wksp_private_used_treap_query(gaddr, wksp, pinfo);
+  /* a recorder is told of the block it lies in; of a wrong free, what the caller gave */
+  vt_block_free(wksp, (uchar *)wksp + (i < wksp->part_max ? pinfo[i].gaddr_lo : gaddr));
   int bad = i < wksp->part_max && wksp_part_free(wksp, pinfo, i) >= wksp->part_max;
   fd_wksp_private_unlock(wksp);
   if (FD_UNLIKELY(bad)) FD_LOG_WARNING(("fd_wksp_free: corrupt metadata"));

@@ -7,7 +7,7 @@
 
 /* Marks all records void (see fd_wksp_private.discard); the wksp is to have part_max partitions. */
 static inline void wksp_discard_begin(fd_wksp_t *wksp, ulong part_max) {
-  __atomic_store_n(&wksp->discard, part_max, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&wksp->discard, (uint)part_max, __ATOMIC_SEQ_CST);
 }
 
 /* Empties all records and gives the wksp the layout that the discard mark asks for; the mark stays.
@@ -17,7 +17,7 @@ void wksp_discard_apply(fd_wksp_t *wksp);
 /* Makes the records valid again: the commit point of reset and restore.  The compiler may not move
    the stores of the records past it; the next owner acquires the lock. */
 static inline void wksp_discard_end(fd_wksp_t *wksp) {
-  __atomic_store_n(&wksp->discard, 0UL, __ATOMIC_RELEASE);
+  __atomic_store_n(&wksp->discard, 0U, __ATOMIC_RELEASE);
 }
 
 /* fd_wksp_rebuild behind its checks of the header. */
@@ -26,6 +26,12 @@ int wksp_rebuild_index(fd_wksp_t *wksp, uint seed);
 /* Frees used partition i and coalesces.  Returns the free partition that now holds its bytes,
    IDX_NULL if damaged links were met. */
 ulong wksp_part_free(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i);
+
+/* Tells a recorder, if there is one, that this process has made the wksp or has joined it. */
+void wksp_heap_announce(fd_wksp_t const *wksp, int is_new);
+
+/* A random heap_id for a wksp that is about to be made at shmem. */
+uint wksp_heap_id_new(void const *shmem);
 
 /* Partitions in address order: index of the first, and of the one behind i; IDX_NULL at the end or
    when the list is damaged. */

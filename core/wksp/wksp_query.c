@@ -1,6 +1,7 @@
 /* Addresses, tags, usage, fill and reset: everything users do besides allocating and freeing. */
 
 #include "fd/util/log/fd_log.h"
+#include "valtrace/annotate.h"
 #include "wksp_internal.h"
 
 void *fd_wksp_laddr(fd_wksp_t const *wksp, ulong gaddr) {
@@ -66,6 +67,8 @@ void fd_wksp_tag_free(fd_wksp_t *wksp, ulong const *tag, ulong tag_cnt) {
   if (!tag_cnt || tag_args_are_bad("fd_wksp_tag_free", !wksp || !tag)) return;
   if (FD_UNLIKELY(fd_wksp_private_lock(wksp))) return;
   fd_wksp_private_pinfo_t *pinfo = fd_wksp_private_pinfo(wksp);
+  for (ulong k = 0UL; k < tag_cnt; k++)
+    if (FD_LIKELY(tag[k])) vt_heap_free_tag(wksp, tag[k]);
   ulong i = wksp_part_first(wksp);
   while (i < wksp->part_max) {
     /* the freed partition may swallow its successor, which is then free and needs no visit */
@@ -96,6 +99,7 @@ void fd_wksp_reset(fd_wksp_t *wksp, uint seed) {
     return;
   }
   if (FD_UNLIKELY(fd_wksp_private_lock(wksp))) return;
+  vt_heap_reset(wksp);
   wksp_discard_begin(wksp, wksp->part_max);
   fd_wksp_rebuild(wksp, seed); /* logs */
   fd_wksp_private_unlock(wksp);

@@ -106,7 +106,7 @@ int wksp_rebuild_index(fd_wksp_t *wksp, uint seed) {
 int fd_wksp_rebuild(fd_wksp_t *wksp, uint seed) {
   if (FD_UNLIKELY(!wksp)) return rebuild_failed("NULL wksp");
   if (FD_UNLIKELY(wksp->discard)) {
-    if (FD_UNLIKELY(wksp->magic != FD_WKSP_MAGIC || wksp->discard > FD_WKSP_PRIVATE_PART_MAX ||
+    if (FD_UNLIKELY(wksp->magic != FD_WKSP_MAGIC ||
                     wksp->gaddr_hi <= fd_wksp_private_data_off(wksp->discard)))
       return rebuild_failed("bad header");
     wksp_discard_apply(wksp);

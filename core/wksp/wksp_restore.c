@@ -3,6 +3,7 @@
    and the new records are complete, so that a failed or killed restore leaves an empty wksp. */
 
 #include "fd/util/log/fd_log.h"
+#include "valtrace/annotate.h"
 #include "wksp_ckpt.h"
 
 static int restore_failed(int err, char const *what, char const *path) {
@@ -106,6 +107,7 @@ static int restore_replace(wksp_ckpt_job_t *job, ulong part_max, uint seed, fd_t
                            ulong t0, ulong t1) {
   fd_wksp_t *wksp = job->wksp;
   wksp_ckpt_t *ckpt = job->ckpt;
+  vt_heap_restore(wksp);
   wksp_discard_begin(wksp, part_max);
   wksp_discard_apply(wksp);
   int err = wksp_ckpt_run(job, tpool, t0, t1);

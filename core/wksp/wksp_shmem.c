@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "fd/util/log/fd_log.h"
+#include "valtrace/annotate.h"
 #include "wksp_internal.h"
 
 /* Typical allocation that the number of partitions is provisioned for. */
@@ -57,6 +58,7 @@ int fd_wksp_new_named(char const *name, ulong page_sz, ulong sub_cnt, ulong cons
     return named_failed(name, "can not create shared memory");
   void *shmem = fd_shmem_join(name, FD_SHMEM_JOIN_MODE_READ_WRITE, 1, NULL, NULL, NULL);
   int ok = shmem && fd_wksp_new(shmem, name, seed, geo.part_max, geo.data_max);
+  vt_heap_detach(shmem);
   if (shmem) fd_shmem_leave(shmem, NULL, NULL);
   if (FD_LIKELY(ok)) return FD_WKSP_SUCCESS;
   fd_shmem_unlink(name, page_sz);
@@ -112,7 +114,12 @@ fd_wksp_t *fd_wksp_attach(char const *name) {
                                     NULL);
 }
 
-int fd_wksp_detach(fd_wksp_t *wksp) { return fd_shmem_leave(wksp, NULL, NULL); /* logs */ }
+static void *detach_leave(void *context, fd_shmem_join_info_t const *info) {
+  (void)context;
+  return fd_wksp_leave((fd_wksp_t *)info->join);
+}
+
+int fd_wksp_detach(fd_wksp_t *wksp) { return fd_shmem_leave(wksp, detach_leave, NULL); /* logs */ }
 
 fd_wksp_t *fd_wksp_containing(void const *laddr) {
   fd_shmem_join_info_t info;

@@ -10,13 +10,13 @@
      vt_block_free( pool, p );
      my_free( pool, p );
 
-   A heap is named by the address of its memory in this process (its *base*). A heap in shared memory
-   has a UUID, so that a block allocated by one process and freed by another, through a mapping at
-   another address, is known to be the same: `valtrace report A.vtr B.vtr`.
+   A heap is named by the address of its memory in this process (its *base*). A heap in shared
+   memory has a UUID, so that a block allocated by one process and freed by another, through a
+   mapping at another address, is known to be the same: `valtrace report A.vtr B.vtr`.
 
    All functions are thread-safe and async-signal-safe, never fail, never block, keep errno, and do
-   nothing for a heap that was not announced. Report an allocation after it is done and a free before
-   it is done: then no other thread's reuse of the block can come first. */
+   nothing for a heap that was not announced. Report an allocation after it is done and a free
+   before it is done: then no other thread's reuse of the block can come first. */
 #ifndef VALTRACE_ANNOTATE_H
 #define VALTRACE_ANNOTATE_H
 
@@ -25,8 +25,8 @@ extern "C" {
 #endif
 
 /* What allocator manages a heap. */
-#define VT_HEAP_WKSP 1
-#define VT_HEAP_ALLOC 2
+#define VT_HEAP_WKSP   1
+#define VT_HEAP_ALLOC  2
 #define VT_HEAP_GROOVE 3
 #define VT_HEAP_CUSTOM 4
 
@@ -69,25 +69,27 @@ static inline __attribute__((unused)) vt_annotate_hooks_t const *vt_annotate_hoo
     if (__builtin_expect(vt_hooks_ != 0, 0)) vt_hooks_->call;                                      \
   } while (0)
 
-/* vt_heap_create announces a heap this process has made: sz bytes at base, managed by an allocator of
-   `kind`. uuid: 16 bytes that name the heap in every process (NULL: it is this process's alone).
-   parent: base of the announced heap in whose blocks this one lies (NULL: none); its blocks are then
-   not counted a second time in totals. name is copied. Announcing a base again replaces the old heap. */
+/* vt_heap_create announces a heap this process has made: sz bytes at base, managed by an allocator
+   of `kind`. uuid: 16 bytes that name the heap in every process (NULL: it is this process's alone).
+   parent: base of the announced heap in whose blocks this one lies (NULL: none); its blocks are
+   then not counted a second time in totals. name is copied. Another heap at the base of an older
+   one takes its place; the blocks a heap of this UUID had before are gone. */
 static VT_ANNOTATE_CALL void vt_heap_create(void const *base, unsigned long sz, int kind,
                                             char const *name, void const *uuid,
                                             void const *parent) {
   VT_ANNOTATE(heap_begin(1, base, sz, kind, name, uuid, parent));
 }
 
-/* vt_heap_attach is vt_heap_create for a heap that existed: its blocks may have been allocated before
-   this recording or by others. */
+/* vt_heap_attach is vt_heap_create for a heap that existed: its blocks may have been allocated
+   before this recording or by others. Announcing a heap again where it is only counts. */
 static VT_ANNOTATE_CALL void vt_heap_attach(void const *base, unsigned long sz, int kind,
                                             char const *name, void const *uuid,
                                             void const *parent) {
   VT_ANNOTATE(heap_begin(2, base, sz, kind, name, uuid, parent));
 }
 
-/* vt_heap_detach: this process no longer uses the heap; its blocks live on. */
+/* vt_heap_detach takes one announcement back; after the last this process no longer uses the heap.
+   Its blocks live on. */
 static VT_ANNOTATE_CALL void vt_heap_detach(void const *base) { VT_ANNOTATE(heap_end(3, base)); }
 
 /* vt_heap_delete: the heap and all its blocks are gone. */
@@ -101,8 +103,8 @@ static VT_ANNOTATE_CALL void vt_heap_free_tag(void const *base, unsigned long ta
   VT_ANNOTATE(heap_op(base, 2, tag));
 }
 
-/* vt_heap_restore: the heap's content was replaced; what lived in it is gone, what lives in it now was
-   not allocated under this recording. */
+/* vt_heap_restore: the heap's content was replaced; what lived in it is gone, what lives in it now
+   was not allocated under this recording. */
 static VT_ANNOTATE_CALL void vt_heap_restore(void const *base) {
   VT_ANNOTATE(heap_op(base, 3, 0ul));
 }
@@ -129,8 +131,8 @@ static VT_ANNOTATE_CALL void vt_marker(char const *text) { VT_ANNOTATE(marker(te
 /* vt_thread_name names the calling thread in reports. */
 static VT_ANNOTATE_CALL void vt_thread_name(char const *name) { VT_ANNOTATE(thread_name(name)); }
 
-/* vt_pause and vt_resume: the calling thread's events in between are not recorded. Pairs nest. A block
-   allocated in a pause and freed outside shows as a free of a block never seen. */
+/* vt_pause and vt_resume: the calling thread's events in between are not recorded. Pairs nest. A
+   block allocated in a pause and freed outside shows as a free of a block never seen. */
 static VT_ANNOTATE_CALL void vt_pause(void) { VT_ANNOTATE(pause()); }
 static VT_ANNOTATE_CALL void vt_resume(void) { VT_ANNOTATE(resume()); }
 

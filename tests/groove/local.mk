@@ -9,4 +9,3 @@ $(foreach t,$(GROOVE_TAPS),$(eval $(call add-tap-test,$(t),tests/groove/$(t).c,l
 $(eval $(call add-test,test_groove_data,tests/groove/test_groove_data.c,libfd,$$(FD_LDLIBS)))
 TAPS += tests/groove/groove_data.t
 LONG += tests/groove/groove_long.t
-TAPS += tests/integration/groove_heap.t

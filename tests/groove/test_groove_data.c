@@ -8,6 +8,7 @@
    --near-cpu CPU    ... near this cpu
    --alloc-cnt N     allocations per tile (default 1048576)
    --sz-max BYTES    largest allocation (default 10485760)
+   --plant-leak N    at the end lose N objects of 1000 bytes, and with them the groove (default 0)
    and the options of boot (--tile-cpus to run more than one tile). */
 
 #include "fd/groove/fd_groove.h"
@@ -49,8 +50,6 @@ static struct __attribute__((aligned(128))) {
   ulong   pattern;
 } slots[SLOT_MAX];
 
-static ulong alloc_cnt; /* objects allocated by all tiles so far */
-
 static ulong volume_avail; /* bit i: volume i is not the groove's */
 
 static int          go;
@@ -59,6 +58,17 @@ static void *       g_volume0;
 static ulong        g_volume_cnt;
 static ulong        g_alloc_cnt;
 static ulong        g_sz_max;
+
+/* What the program knows it has done, for comparison with a recording. */
+static struct {
+  ulong alloc_cnt, alloc_sz, free_cnt, free_sz;
+} done;
+
+static void
+count( ulong * cnt, ulong * sum, ulong sz ) {
+  __atomic_fetch_add( cnt, 1UL, __ATOMIC_RELAXED );
+  __atomic_fetch_add( sum, sz, __ATOMIC_RELAXED );
+}
 
 /* Gives the groove one of the volumes it does not have, chosen at random. */
 static int
@@ -137,7 +147,7 @@ slot_alloc( fd_groove_data_t * data, fd_rng_t * rng, ulong i ) {
     if( grow( data, rng ) ) FD_LOG_ERR(( "groove is full and all volumes are in use" ));
   }
   FD_TEST( err == FD_GROOVE_SUCCESS );
-  __atomic_fetch_add( &alloc_cnt, 1UL, __ATOMIC_RELAXED );
+  count( &done.alloc_cnt, &done.alloc_sz, sz );
   slots[i].mem     = (uchar *)mem;
   slots[i].align   = align;
   slots[i].sz      = sz;
@@ -151,6 +161,7 @@ slot_free( fd_groove_data_t * data, ulong i ) {
   void * mem   = slots[i].mem;
   slots[i].mem = NULL;
   FD_TEST( !fd_groove_data_free( data, mem ) );
+  count( &done.free_cnt, &done.free_sz, slots[i].sz );
 }
 
 static int
@@ -282,8 +293,8 @@ static void
 test_one_object( fd_groove_data_t * data, ulong align, ulong sz ) {
   int     err = 1;
   uchar * mem = (uchar *)fd_groove_data_alloc( data, align, sz, align ^ sz, &err );
+  count( &done.alloc_cnt, &done.alloc_sz, sz );
   FD_TEST( mem && !err && fd_ulong_is_aligned( (ulong)mem, align ) );
-  alloc_cnt++;
   fd_groove_data_hdr_t const * hdr = fd_groove_data_object_hdr_const( mem );
   FD_TEST( (ulong)mem == (ulong)hdr + fd_ulong_align_up( 16UL, align ) );
   FD_TEST( fd_groove_data_hdr_type( *hdr ) == FD_GROOVE_DATA_HDR_TYPE_ALLOC );
@@ -296,6 +307,7 @@ test_one_object( fd_groove_data_t * data, ulong align, ulong sz ) {
   FD_TEST( fd_groove_data_hdr_type( *sb ) == FD_GROOVE_DATA_HDR_TYPE_SUPERBLOCK );
   FD_TEST( fd_groove_data_hdr_szc( *sb ) == szc );
   FD_TEST( !fd_groove_data_free( data, mem ) );
+  count( &done.free_cnt, &done.free_sz, sz );
   FD_TEST( fd_groove_data_free( data, mem ) == FD_GROOVE_ERR_INVAL );
 }
 
@@ -353,6 +365,14 @@ test_tiles( fd_groove_data_t * data ) {
   verify_all( data );
 }
 
+static __attribute__((noinline)) void
+plant_leak( fd_groove_data_t * data, ulong cnt ) {
+  for( ulong i = 0UL; i < cnt; i++ ) {
+    FD_TEST( fd_groove_data_alloc( data, 0UL, 1000UL, 1UL, NULL ) );
+    count( &done.alloc_cnt, &done.alloc_sz, 1000UL );
+  }
+}
+
 static void
 test_destruction( fd_groove_data_t * data, void * mem ) {
   FD_LOG_NOTICE(( "testing destruction (warnings are expected)" ));
@@ -398,6 +418,7 @@ main( int argc, char ** argv ) {
   ulong            near_cpu   =
     fd_env_strip_cmdline_ulong( &argc, &argv, "--near-cpu", NULL, fd_log_cpu_id() );
   g_alloc_cnt = fd_env_strip_cmdline_ulong( &argc, &argv, "--alloc-cnt", NULL, 1048576UL );
+  ulong leak_cnt = fd_env_strip_cmdline_ulong( &argc, &argv, "--plant-leak", NULL, 0UL );
   g_sz_max    = fd_env_strip_cmdline_ulong( &argc, &argv, "--sz-max", NULL, 10485760UL );
   if( FD_UNLIKELY( g_sz_max > 10485760UL ) ) FD_LOG_ERR(( "--sz-max is over 10 MiB" ));
   region_obtain( name, volume_cnt, fd_cstr_to_shmem_page_sz( page_sz ), near_cpu );
@@ -413,7 +434,9 @@ main( int argc, char ** argv ) {
   test_volumes( data );
   test_objects( data, rng );
   test_tiles( data );
-  test_destruction( data, g_shdata );
+  plant_leak( data, leak_cnt );
+  if( !leak_cnt ) test_destruction( data, g_shdata );
+  else FD_TEST( fd_groove_data_leave( data ) == data );
 
   if( name ) fd_shmem_leave( g_volume0, NULL, NULL );
   else {
@@ -421,7 +444,9 @@ main( int argc, char ** argv ) {
     FD_TEST( !fd_shmem_release( g_volume0, sz, ( volume_cnt << 30 ) / sz ) );
   }
   fd_rng_delete( fd_rng_leave( rng ) );
-  FD_LOG_NOTICE(( "%lu objects allocated", alloc_cnt ));
+  FD_LOG_NOTICE(( "summary: allocations %lu bytes %lu frees %lu live %lu live bytes %lu",
+                  done.alloc_cnt, done.alloc_sz, done.free_cnt, done.alloc_cnt - done.free_cnt,
+                  done.alloc_sz - done.free_sz ));
   FD_LOG_NOTICE(( "pass" ));
   fd_halt();
   return 0;

@@ -27,7 +27,6 @@ static int  sim_query( ulong pid );
 #define fd_log_group_id_query( pid ) sim_query( pid )
 
 #include "core/groove/fd_groove_base.c"
-#include "core/groove/fd_groove_annotate.c"
 #include "core/groove/fd_groove_volume.c"
 #include "core/groove/fd_groove_szc.c"
 #include "core/groove/fd_groove_rec.c"

@@ -302,11 +302,12 @@ static void coarsen(uint64_t unit) {
 /* ---- comparison ---- */
 
 static vt_model_t *run_model(vt_model_options_t const *options) {
-  static uint8_t const uuid[2][16] = {{1}, {2}};
   vt_model_t *model = vt_model_new(options);
   vt_model_add_trace(model, 0);
-  vt_model_heap(model, 0, 1, VT_HEAP_KIND_CUSTOM, 0, uuid[0], "outer", 5);
-  vt_model_heap(model, 0, 2, VT_HEAP_KIND_CUSTOM, 1, uuid[1], "inner", 5);
+  vt_model_announcement_t outer = {VT_HEAP_CREATE, 1, 0, VT_HEAP_KIND_CUSTOM, {1}, "outer"};
+  vt_model_announcement_t inner = {VT_HEAP_CREATE, 2, 1, VT_HEAP_KIND_CUSTOM, {2}, "inner"};
+  vt_model_heap(model, 0, &outer);
+  vt_model_heap(model, 0, &inner);
   for (size_t i = 0; i < event_cnt;) {
     size_t n = 1 + rng(50);
     if (n > event_cnt - i) n = event_cnt - i;
@@ -347,7 +348,8 @@ static void compare(char const *name, int must_repair_all) {
   reset_naive();
   for (size_t i = 0; i < event_cnt; i++) naive_event(&events[i]);
   naive_expire(UINT64_MAX);
-  vt_model_t *model = run_model(&(vt_model_options_t){.lifetimes = 1, .sizes = 1, .timeline = 1});
+  vt_model_t *model =
+      run_model(&(vt_model_options_t){.lifetimes = 1, .sizes = 1, .timeline = 1, .threads = 1});
   vt_model_totals_t const *totals = vt_model_totals(model);
   ok(same_cells(model), "%s: every cell's counters are the naive model's", name);
   ok(totals->peak_bytes == peak && totals->peak_blocks == peak_blocks &&

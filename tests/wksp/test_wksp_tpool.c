@@ -17,6 +17,11 @@ typedef struct {
 } alloc_info_t;
 
 static alloc_info_t info[ALLOC_MAX];
+
+/* What the program knows it has done, for comparison with a recording. */
+static ulong alloc_cnt;
+static ulong alloc_sz;
+
 static fd_rng_t rng_mem[FD_TILE_MAX];
 static uchar tpool_mem[FD_TPOOL_FOOTPRINT(FD_TILE_MAX)] __attribute__((aligned(FD_TPOOL_ALIGN)));
 
@@ -30,6 +35,7 @@ typedef struct {
   ulong page_cnt;
   ulong near_cpu;
   ulong iter_max;
+  ulong leak_cnt; /* allocations to lose at the end */
 } config_t;
 
 static int pattern(long idx) { return 1 + (int)(((ulong)idx + 1UL) % 255UL); }
@@ -78,6 +84,7 @@ static void config_init(config_t *c, int *argc, char ***argv) {
   c->page_cnt = fd_env_strip_cmdline_ulong(argc, argv, "--page-cnt", NULL, 1UL);
   c->near_cpu = fd_env_strip_cmdline_ulong(argc, argv, "--near-cpu", NULL, fd_log_cpu_id());
   c->iter_max = fd_env_strip_cmdline_ulong(argc, argv, "--iter-max", NULL, 100UL);
+  c->leak_cnt = fd_env_strip_cmdline_ulong(argc, argv, "--plant-leak", NULL, 0UL);
   static char path[128];
   if (!c->path)
     c->path = fd_cstr_printf(path, sizeof(path), NULL, "/tmp/test_wksp_tpool.%lu.%li",
@@ -110,6 +117,8 @@ static ulong fill(fd_wksp_t *wksp, fd_rng_t *rng) {
     if (!fd_wksp_alloc_at_least(wksp, align, sz, cnt + 1UL, &lo, &hi)) break;
     info[cnt++] = (alloc_info_t){lo, hi};
     used += hi - lo;
+    alloc_cnt++;
+    alloc_sz += hi - lo;
   }
   return cnt;
 }
@@ -142,6 +151,14 @@ static void iterate(config_t const *c, fd_wksp_t *wksp, fd_tpool_t *tpool, ulong
                  usage.total_sz - usage.free_sz, style));
 }
 
+/* Loses allocations; the workspace is emptied to have room for them. */
+static __attribute__((noinline)) void plant_leak(fd_wksp_t *wksp, ulong cnt) {
+  fd_wksp_reset(wksp, 0U);
+  for (ulong i = 0UL; i < cnt; i++) FD_TEST(fd_wksp_alloc(wksp, 8UL, 1000UL, 1UL));
+  alloc_cnt += cnt;
+  alloc_sz += cnt * 1000UL;
+}
+
 int main(int argc, char **argv) {
   fd_boot(&argc, &argv);
   config_t c;
@@ -159,14 +176,18 @@ int main(int argc, char **argv) {
   if (FD_UNLIKELY(!wksp)) FD_LOG_ERR(("no workspace"));
   for (ulong iter = 0UL; iter < c.iter_max; iter++) iterate(&c, wksp, tpool, iter);
 
+  if (c.leak_cnt) plant_leak(wksp, c.leak_cnt);
+
   if (!c.keep && c.iter_max && unlink(c.path))
     FD_LOG_WARNING(("unlink(\"%s\") failed (%i-%s)", c.path, errno, fd_io_strerror(errno)));
   if (c.wksp)
     fd_wksp_detach(wksp);
-  else
+  else if (!c.leak_cnt)
     fd_wksp_delete_anonymous(wksp);
   for (ulong i = 0UL; i < c.worker_cnt; i++) fd_rng_delete(fd_rng_leave(rng_mem + i));
   fd_tpool_fini(tpool);
+  FD_LOG_NOTICE(("summary: allocations %lu bytes %lu live %lu live bytes %lu", alloc_cnt, alloc_sz,
+                 c.leak_cnt, c.leak_cnt * 1000UL));
   FD_LOG_NOTICE(("pass"));
   fd_halt();
   return 0;

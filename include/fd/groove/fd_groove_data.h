@@ -85,9 +85,8 @@ typedef struct fd_groove_data_private_rec fd_groove_data_private_rec_t;
 
 struct __attribute__((aligned(128))) fd_groove_data_shmem {
   ulong magic;
-  ulong rec_hi;   /* records at or above this were never used; only grows */
-  ulong uuid[2];  /* names this groove in recordings of several processes */
-  ulong join_cnt; /* joins ever made */
+  ulong rec_hi; /* records at or above this were never used; only grows */
+  ulong heap_id; /* what tells it from other grooves in a recording of its objects */
   fd_groove_volume_pool_shmem_t pool;
   fd_groove_data_private_szc_t szc[FD_GROOVE_DATA_SZC_CNT];
   fd_groove_data_private_rec_t rec[FD_GROOVE_DATA_PRIVATE_REC_CNT];

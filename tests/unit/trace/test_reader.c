@@ -131,7 +131,9 @@ static void whole(size_t cnt) {
   ok(in->ended && !in->torn_bytes && !in->damaged_chunks && !in->missing_chunks && !in->bad_events,
      "nothing is said to be missing");
   size_t before = g.cnt;
-  vt_reader_run(g.r, &(vt_reader_sink_t){.events = collect, .context = &(got_t){.r = g.r}});
+  got_t again = {.r = g.r};
+  vt_reader_run(g.r, &(vt_reader_sink_t){.events = collect, .context = &again});
+  free(again.events);
   ok(vt_reader_integrity(g.r)->events == before, "a second run delivers as many");
   vt_trace_frame_t frames[512];
   size_t n = vt_reader_expand(g.r, 50, frames, 512), modules;

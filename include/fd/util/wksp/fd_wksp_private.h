@@ -57,8 +57,9 @@ struct __attribute__((aligned(128))) fd_wksp_private {
   uint part_free_cidx; /* root of the index by size */
   ulong cycle_tag;     /* last mark handed out */
   ulong owner;         /* the lock: ULONG_MAX free, else group id of the owner */
-  ulong discard; /* != 0: all records are void and the wksp is to have so many partitions; this
-                    makes reset and restore all-or-nothing for a killed process */
+  uint discard; /* != 0: all records are void and the wksp is to have so many partitions; this
+                   makes reset and restore all-or-nothing for a killed process */
+  uint heap_id; /* drawn by new: what tells this wksp from others in a recording of its blocks */
 };
 
 FD_STATIC_ASSERT(sizeof(struct fd_wksp_private) == 128UL, wksp_header_layout);
