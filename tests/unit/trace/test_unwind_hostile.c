@@ -543,6 +543,22 @@ NOINLINE static uint32_t deeper(uint32_t left) {
   return left;
 }
 
+/* Fills the array to the last frame at one of the depths tried. */
+NOINLINE static uint32_t fills(uint32_t left) {
+  ENTER();
+  if (left) {
+    fills(left - 1);
+  } else {
+    vt_unwind_reset(flow.u);
+    flow.mirror_cnt = 0;
+    flow_capture(&flow);
+    leaf();
+    leaf();
+  }
+  LEAVE();
+  return left;
+}
+
 static void test_no_memory(void) {
   struct rlimit old, none;
   getrlimit(RLIMIT_AS, &old);
@@ -556,7 +572,10 @@ static void test_no_memory(void) {
   flow.mirror_cnt = 0;
   flow.captures = flow.truncated = 0;
   setrlimit(RLIMIT_AS, &none);
-  for (uint32_t depth = 560; depth < 590; depth++) deeper(depth);
+  for (uint32_t depth = 560; depth < 590; depth++) {
+    deeper(depth);
+    fills(depth);
+  }
   deeper(800);
   leaf();
   setrlimit(RLIMIT_AS, &old);
