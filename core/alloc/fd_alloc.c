@@ -448,15 +448,22 @@ static inline __attribute__((always_inline)) void *malloc_any(fd_alloc_t *join, 
   return malloc_in_block(sb, class, (ulong)fd_ulong_find_lsb(local), align, max);
 }
 
-void *fd_alloc_malloc_at_least(fd_alloc_t *join, ulong align, ulong sz, ulong *max) {
-  *max = 0UL;
-  align = fd_ulong_if(!align, FD_ALLOC_MALLOC_ALIGN_DEFAULT, align);
+/* malloc when a recorder listens. */
+static __attribute__((noinline)) void *malloc_recorded(fd_alloc_t *join, ulong align, ulong sz,
+                                                       ulong *max) {
   void *p = malloc_any(join, align, sz, max);
-  if (FD_UNLIKELY(heap_is_recorded() && p)) {
+  if (FD_LIKELY(p)) {
     alloc_t const *alloc = alloc_of(join);
     vt_block_alloc(alloc, heap_block(alloc, p), sz, align, alloc->tag);
   }
   return p;
+}
+
+void *fd_alloc_malloc_at_least(fd_alloc_t *join, ulong align, ulong sz, ulong *max) {
+  *max = 0UL;
+  align = fd_ulong_if(!align, FD_ALLOC_MALLOC_ALIGN_DEFAULT, align);
+  if (FD_UNLIKELY(heap_is_recorded())) return malloc_recorded(join, align, sz, max);
+  return malloc_any(join, align, sz, max);
 }
 
 void fd_alloc_free(fd_alloc_t *join, void *laddr) {
