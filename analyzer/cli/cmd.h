@@ -6,6 +6,10 @@
 
 int vt_cmd_run(int argc, char **argv);
 int vt_cmd_report(int argc, char **argv);
+int vt_cmd_diff(int argc, char **argv);
+int vt_cmd_flame(int argc, char **argv);
+int vt_cmd_export(int argc, char **argv);
+int vt_cmd_check_budget(int argc, char **argv);
 int vt_cmd_dump(int argc, char **argv);
 int vt_cmd_check(int argc, char **argv);
 int vt_cmd_pack(int argc, char **argv);

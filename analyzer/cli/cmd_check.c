@@ -12,7 +12,8 @@
 static char const usage[] =
     "usage: valtrace check [--json] TRACE…\n\n"
     "Decodes each TRACE and prints what it holds, what was lost while recording, and where it is\n"
-    "damaged or torn. Exit status 0: everything could be read; 3: something is damaged or missing.\n\n"
+    "damaged or torn. Exit status 0: everything could be read; 3: something is damaged or "
+    "missing.\n\n"
     "  --json   one JSON document\n"
     "  --help   this text\n";
 
@@ -93,8 +94,10 @@ static int check(char const *path, vt_json_t *j) {
     return VT_EXIT_INPUT;
   }
   vt_reader_run(r, &(vt_reader_sink_t){.events = ignore});
-  if (j) print_json(j, r);
-  else print_text(r);
+  if (j)
+    print_json(j, r);
+  else
+    print_text(r);
   int good = is_good(vt_reader_integrity(r));
   vt_reader_close(r);
   return good ? VT_EXIT_OK : VT_EXIT_INPUT;

@@ -15,7 +15,8 @@
 
 static char const usage[] =
     "usage: valtrace dump [--json] TRACE\n\n"
-    "Prints the events of TRACE in order of time, one line each, with the ids of their stack's frames,\n"
+    "Prints the events of TRACE in order of time, one line each, with the ids of their stack's "
+    "frames,\n"
     "innermost first; a frame is described in a line of its own before its id is first used.\n\n"
     "  --json   each line is a JSON object\n"
     "  --help   this text\n";
@@ -45,8 +46,8 @@ static char const *kind_name(uint8_t kind) {
 
 static char const *api_name(uint8_t api) {
   static char const *const names[16] = {
-      "malloc", "calloc",  "realloc", "posix_memalign", "aligned_alloc", "memalign",
-      "valloc", "pvalloc", "new",     "new[]",          "free",          "delete",
+      "malloc",   "calloc",       "realloc",    "posix_memalign", "aligned_alloc", "memalign",
+      "valloc",   "pvalloc",      "new",        "new[]",          "free",          "delete",
       "delete[]", "reallocarray", "free_sized", "other"};
   return names[api & 15];
 }
@@ -105,8 +106,7 @@ static uint64_t old_block(dump_t *d, vt_event_t const *e) {
 static void show_text(dump_t *d, vt_event_t const *e, uint32_t tid, uint64_t old, size_t frames) {
   printf("%" PRIu64 ".%09" PRIu64 " %u %s %s 0x%" PRIx64, e->time / 1000000000u,
          e->time % 1000000000u, tid, kind_name(e->kind), api_name(e->api), e->address);
-  if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE)
-    printf(" size %" PRIu64, e->size);
+  if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE) printf(" size %" PRIu64, e->size);
   if (e->align) printf(" align %" PRIu64, e->align);
   if (e->heap) printf(" heap %u", e->heap);
   if (e->tag) printf(" tag %" PRIu64, e->tag);
@@ -152,8 +152,8 @@ static void on_heap_op(void *context, vt_trace_heap_op_t const *op) {
     printf("{\"t_ns\":%" PRIu64 ",\"kind\":\"heap_%s\",\"heap\":%u,\"tag\":%" PRIu64 "}\n",
            op->time, name, op->heap, op->tag);
   else
-    printf("%" PRIu64 ".%09" PRIu64 " - heap_%s heap %u tag %" PRIu64 "\n",
-           op->time / 1000000000u, op->time % 1000000000u, name, op->heap, op->tag);
+    printf("%" PRIu64 ".%09" PRIu64 " - heap_%s heap %u tag %" PRIu64 "\n", op->time / 1000000000u,
+           op->time % 1000000000u, name, op->heap, op->tag);
 }
 
 /* warn_damage says on standard error what could not be shown. */
@@ -162,8 +162,9 @@ static void warn_damage(vt_reader_t const *r) {
   if (!in->torn_bytes && !in->damaged_chunks) return;
   vt_error_t e;
   uint64_t off = in->damaged_chunks ? in->damage_off : in->torn_off;
-  vt_error_setf(&e, vt_reader_info(r)->path, "everything else was used; `valtrace check` tells more",
-                "%s at byte %" PRIu64, in->damaged_chunks ? "damaged" : "torn tail", off);
+  vt_error_setf(&e, vt_reader_info(r)->path,
+                "everything else was used; `valtrace check` tells more", "%s at byte %" PRIu64,
+                in->damaged_chunks ? "damaged" : "torn tail", off);
   vt_error_print(&e);
 }
 

@@ -1,4 +1,5 @@
-/* `valtrace pack`: compresses a trace that was recorded without a collector and embeds its symbols. */
+/* `valtrace pack`: compresses a trace that was recorded without a collector and embeds its symbols.
+ */
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/error.h"
 #include "analyzer/trace/pack.h"
@@ -9,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char const usage[] =
-    "usage: valtrace pack [-o OUT] [--no-symbols] TRACE\n\n"
-    "Compresses TRACE, recorded with LD_PRELOAD, and embeds the symbols of its stacks, so that it can\n"
-    "be read on another machine. Without -o TRACE is replaced.\n\n"
-    "  -o OUT         write OUT and leave TRACE as it is\n"
-    "  --no-symbols   do not look up symbols\n"
-    "  --help         this text\n";
+static char const usage[] = "usage: valtrace pack [-o OUT] [--no-symbols] TRACE\n\n"
+                            "Compresses TRACE, recorded with LD_PRELOAD, and embeds the symbols of "
+                            "its stacks, so that it can\n"
+                            "be read on another machine. Without -o TRACE is replaced.\n\n"
+                            "  -o OUT         write OUT and leave TRACE as it is\n"
+                            "  --no-symbols   do not look up symbols\n"
+                            "  --help         this text\n";
 
 /* replace packs into a file beside `path` and renames it over it. */
 static int replace(char const *path, int symbols) {
@@ -46,9 +47,12 @@ int vt_cmd_pack(int argc, char **argv) {
       fputs(usage, stdout);
       return VT_EXIT_OK;
     }
-    if (o == 'o') out = optarg;
-    else if (o == 's') symbols = 0;
-    else return VT_EXIT_USAGE;
+    if (o == 'o')
+      out = optarg;
+    else if (o == 's')
+      symbols = 0;
+    else
+      return VT_EXIT_USAGE;
   }
   if (optind + 1 != argc) {
     vt_error_say("pack", "exactly one trace is wanted", "valtrace pack TRACE [-o OUT]");

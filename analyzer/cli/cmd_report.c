@@ -17,18 +17,6 @@ static void help(void) {
          vt_cli_shared_help);
 }
 
-/* Takes the suppressed leaks out of the analysis. */
-static int suppress(vt_cli_options_t *options, vt_analysis_t *analysis,
-                    vt_suppressions_t *suppressions, vt_error_t *error) {
-  uint64_t bytes, blocks;
-  if (!options->suppressions) return 0;
-  if (vt_suppressions_load(suppressions, options->suppressions, error)) return -1;
-  vt_suppressions_apply(suppressions, analysis, &bytes, &blocks);
-  vt_model_suppress(analysis->model, bytes, blocks);
-  options->report.suppressions = suppressions;
-  return 0;
-}
-
 static int print(vt_cli_options_t const *options, vt_analysis_t const *analysis) {
   if (options->json)
     vt_report_json(analysis, &options->report, stdout);
@@ -45,20 +33,18 @@ static void set_collections(vt_cli_options_t *options) {
   options->analysis.lifetimes = options->json || view == VT_VIEW_LIFETIMES;
   options->analysis.sizes = view == VT_VIEW_SIZES;
   options->analysis.timeline = view == VT_VIEW_TIMELINE;
+  options->analysis.threads = view == VT_VIEW_THREADS;
 }
 
 static int report(vt_cli_options_t *options) {
   vt_analysis_t analysis;
   vt_suppressions_t suppressions = {0};
   vt_error_t error;
-  int usage, status;
   set_collections(options);
-  if (vt_analysis_open(&analysis, options->operands, (size_t)options->operand_cnt,
-                       &options->analysis, &error, &usage) ||
-      suppress(options, &analysis, &suppressions, &error)) {
+  int status = vt_cli_open(options, &analysis, &suppressions, &error);
+  if (status)
     vt_error_print(&error);
-    status = usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
-  } else
+  else
     status = print(options, &analysis);
   vt_suppressions_free(&suppressions);
   vt_analysis_close(&analysis);
@@ -89,4 +75,18 @@ int vt_report_print(char const *path) {
   char *operands[] = {(char *)path, NULL};
   vt_cli_options_t options = {.operands = operands, .operand_cnt = 1};
   return report(&options);
+}
+
+int vt_report_leaked_blocks(char const *path, uint64_t *blocks) {
+  char *operands[] = {(char *)path, NULL};
+  vt_analysis_t analysis;
+  vt_analysis_options_t options = {0};
+  vt_error_t error;
+  int usage, failed = vt_analysis_open(&analysis, operands, 1, &options, &error, &usage);
+  if (failed)
+    vt_error_print(&error);
+  else
+    *blocks = vt_model_totals(analysis.model)->live_blocks;
+  vt_analysis_close(&analysis);
+  return failed ? VT_EXIT_INPUT : VT_EXIT_OK;
 }

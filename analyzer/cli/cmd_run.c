@@ -4,6 +4,7 @@
    The collector is a process of its own (analyzer/collector): this one only waits, so that it can
    be stopped and continued with the program without stopping anything that is being recorded. */
 #include "analyzer/cli/cmd.h"
+#include "analyzer/cli/cmd_report.h"
 #include "analyzer/cli/error.h"
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/program.h"
@@ -24,7 +25,7 @@
 typedef struct {
   char const *output;
   char const *max_depth;
-  int quiet, no_children, no_free_stacks, no_symbols, report;
+  int quiet, no_children, no_free_stacks, no_symbols, report, fail_on_leak;
 } options_t;
 
 static char const help[] =
@@ -43,6 +44,7 @@ static char const help[] =
     "      --max-depth N     keep the N outermost frames of each stack (default: all)\n"
     "      --no-symbols      do not embed symbols: they are looked up when a report is made\n"
     "      --report          print the text report of PROGRAM at the end\n"
+    "      --fail-on-leak    return 1 when PROGRAM succeeded but blocks were live at its end\n"
     "      --help            this text\n\n"
     "Exit status: PROGRAM's; 2 usage; 125 valtrace failed; 126 PROGRAM cannot be executed; 127 not "
     "found.\n";
@@ -53,6 +55,7 @@ enum {
   OPT_MAX_DEPTH,
   OPT_NO_SYMBOLS,
   OPT_REPORT,
+  OPT_FAIL_ON_LEAK,
   OPT_HELP
 };
 
@@ -64,6 +67,7 @@ static struct option const long_options[] = {
     {"max-depth", required_argument, NULL, OPT_MAX_DEPTH},
     {"no-symbols", no_argument, NULL, OPT_NO_SYMBOLS},
     {"report", no_argument, NULL, OPT_REPORT},
+    {"fail-on-leak", no_argument, NULL, OPT_FAIL_ON_LEAK},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -91,6 +95,7 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_MAX_DEPTH: o->max_depth = optarg; break;
     case OPT_NO_SYMBOLS: o->no_symbols = 1; break;
     case OPT_REPORT: o->report = 1; break;
+    case OPT_FAIL_ON_LEAK: o->fail_on_leak = 1; break;
     case OPT_HELP: fputs(help, stdout); return VT_EXIT_OK;
     case ':': return usage_error(argv[optind - 1], "needs a value");
     default: return usage_error(argv[optind - 1], "no such option");
@@ -266,6 +271,18 @@ static int cannot_start(char const *program, int error) {
   return error == ENOENT ? VT_EXIT_NOT_FOUND : VT_EXIT_CANNOT_EXECUTE;
 }
 
+/* For --fail-on-leak: 1 and a line when PROGRAM left blocks behind. */
+static int leak_status(vt_collector_summary_t const *summary) {
+  uint64_t blocks = 0;
+  if (!summary->first[0] || vt_report_leaked_blocks(summary->first, &blocks)) return VT_EXIT_RUN_FAILED;
+  if (!blocks) return VT_EXIT_OK;
+  vt_error_t e;
+  vt_error_setf(&e, summary->first, "`valtrace report leaks` shows them", "%llu blocks leaked",
+                (unsigned long long)blocks);
+  vt_error_print(&e);
+  return VT_EXIT_BUDGET;
+}
+
 int vt_cmd_run(int argc, char **argv) {
   options_t o = {0};
   char shim[PATH_MAX], pattern[PATH_MAX];
@@ -296,10 +313,8 @@ int vt_cmd_run(int argc, char **argv) {
   order.ended = 1;
   vt_collector_summary_t summary;
   finish(&o, control, &order, argv[0], obstacle != NULL, &summary);
-  if (o.report && summary.first[0]) {
-    unsetenv("LD_PRELOAD");
-    char command[] = "report";
-    vt_cmd_report(2, (char *[]){command, summary.first, NULL});
-  }
+  unsetenv("LD_PRELOAD");
+  if (o.report && summary.first[0]) vt_report_print(summary.first);
+  if (o.fail_on_leak && !exit_status(status)) return leak_status(&summary);
   return exit_status(status);
 }

@@ -1,5 +1,5 @@
-/* See error.h. The line is built first and written at once, so that lines of several processes on one
-   terminal do not mix. */
+/* See error.h. The line is built first and written at once, so that lines of several processes on
+   one terminal do not mix. */
 #include "analyzer/cli/error.h"
 
 #include <stdarg.h>

@@ -14,8 +14,8 @@ enum {
   VT_EXIT_NOT_FOUND = 127
 };
 
-/* What failed, why, and what the user can do about it. Filled by the part that failed, printed by the
-   command. */
+/* What failed, why, and what the user can do about it. Filled by the part that failed, printed by
+   the command. */
 typedef struct {
   char what[512];
   char why[256];

@@ -16,6 +16,10 @@ typedef struct {
 static command_t const commands[] = {
     {"run", vt_cmd_run, "record a program and the processes it starts"},
     {"report", vt_cmd_report, "say where memory leaks, churns and peaks"},
+    {"diff", vt_cmd_diff, "compare two traces, or two moments of one"},
+    {"flame", vt_cmd_flame, "print folded stacks for flame graphs"},
+    {"export", vt_cmd_export, "write pprof, speedscope, heaptrack, DHAT, … for other tools"},
+    {"check-budget", vt_cmd_check_budget, "fail when a trace leaks or uses too much (for CI)"},
     {"dump", vt_cmd_dump, "print the events of a trace in order"},
     {"check", vt_cmd_check, "verify the integrity of a trace"},
     {"pack", vt_cmd_pack, "compress a trace recorded with LD_PRELOAD and embed symbols"},
@@ -24,11 +28,13 @@ static command_t const commands[] = {
 #define COMMAND_CNT (sizeof commands / sizeof commands[0])
 
 static void usage(FILE *out) {
-  fprintf(out, "usage: valtrace COMMAND [ARG…]\n\n"
-               "Records every heap allocation of a program with its call stack, and reports on it.\n\n");
+  fprintf(out,
+          "usage: valtrace COMMAND [ARG…]\n\n"
+          "Records every heap allocation of a program with its call stack, and reports on it.\n\n");
   for (size_t i = 0; i < COMMAND_CNT; i++)
-    fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
-  fprintf(out, "\n`valtrace COMMAND --help` explains a command; `valtrace --version` the version.\n");
+    fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
+  fprintf(out,
+          "\n`valtrace COMMAND --help` explains a command; `valtrace --version` the version.\n");
 }
 
 int main(int argc, char **argv) {

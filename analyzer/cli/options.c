@@ -42,7 +42,12 @@ enum {
   OPT_HIDE_ALLOCATORS,
   OPT_JSON,
   OPT_FORMAT,
-  OPT_METRIC
+  OPT_METRIC,
+  OPT_MAX_LEAKED,
+  OPT_MAX_LEAKED_BLOCKS,
+  OPT_MAX_PEAK,
+  OPT_MAX_ALLOCATIONS,
+  OPT_MAX_TEMPORARY
 };
 
 static struct option const long_options[] = {{"from", 1, 0, OPT_FROM},
@@ -66,6 +71,11 @@ static struct option const long_options[] = {{"from", 1, 0, OPT_FROM},
                                              {"format", 1, 0, OPT_FORMAT},
                                              {"metric", 1, 0, OPT_METRIC},
                                              {"output", 1, 0, 'o'},
+                                             {"max-leaked", 1, 0, OPT_MAX_LEAKED},
+                                             {"max-leaked-blocks", 1, 0, OPT_MAX_LEAKED_BLOCKS},
+                                             {"max-peak", 1, 0, OPT_MAX_PEAK},
+                                             {"max-allocations", 1, 0, OPT_MAX_ALLOCATIONS},
+                                             {"max-temporary", 1, 0, OPT_MAX_TEMPORARY},
                                              {"help", 0, 0, 'h'},
                                              {0, 0, 0, 0}};
 
@@ -128,6 +138,30 @@ static int parse_limit(size_t *limit, char const *text) {
   return 0;
 }
 
+static int parse_count(uint64_t *count, char const *text) {
+  char *end;
+  *count = strtoull(text, &end, 10);
+  return end == text || *end || *text == '-' ? -1 : 0;
+}
+
+static int parse_percent(double *percent, char const *text) {
+  char *end;
+  *percent = strtod(text, &end);
+  if (*end == '%') end++;
+  return end == text || *end || !(*percent >= 0) ? -1 : 0;
+}
+
+static int take_budget(vt_budget_t *budget, int option, char const *value) {
+  switch (option) {
+  case OPT_MAX_LEAKED: return vt_cli_bytes(value, &budget->leaked_bytes);
+  case OPT_MAX_LEAKED_BLOCKS: return parse_count(&budget->leaked_blocks, value);
+  case OPT_MAX_PEAK: return vt_cli_bytes(value, &budget->peak_bytes);
+  case OPT_MAX_ALLOCATIONS: return parse_count(&budget->allocations, value);
+  case OPT_MAX_TEMPORARY: return parse_percent(&budget->temporary_percent, value);
+  default: return -2;
+  }
+}
+
 /* One option with its value; -1: the value makes no sense, -2: not an option of this command. */
 static int take_option(vt_cli_options_t *options, int option, char *value, int extras) {
   vt_filter_t *filter = &options->analysis.filter;
@@ -156,12 +190,12 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
   case OPT_METRIC: options->metric = value; return extras & VT_CLI_METRIC ? 0 : -2;
   case 'o': options->output = value; return extras & VT_CLI_OUTPUT ? 0 : -2;
   case 'h': options->help = 1; return 0;
-  default: return -2;
+  default: return extras & VT_CLI_BUDGET ? take_budget(&options->budget, option, value) : -2;
   }
 }
 
 int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
-  *options = (vt_cli_options_t){0};
+  *options = (vt_cli_options_t){.budget = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, -1}};
   char advice[128];
   snprintf(advice, sizeof advice, "`valtrace %s --help` lists the options", argv[0]);
   optind = 0;
@@ -178,6 +212,21 @@ int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
   options->operands = argv + optind;
   options->operand_cnt = argc - optind;
   return 0;
+}
+
+int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressions_t *suppressions,
+                vt_error_t *error) {
+  int usage;
+  uint64_t bytes, blocks;
+  if (vt_analysis_open(analysis, options->operands, (size_t)options->operand_cnt,
+                       &options->analysis, error, &usage))
+    return usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
+  if (!options->suppressions) return VT_EXIT_OK;
+  if (vt_suppressions_load(suppressions, options->suppressions, error)) return VT_EXIT_INPUT;
+  vt_suppressions_apply(suppressions, analysis, &bytes, &blocks);
+  vt_model_suppress(analysis->model, bytes, blocks);
+  options->report.suppressions = suppressions;
+  return VT_EXIT_OK;
 }
 
 int vt_cli_finish(FILE *out, char const *name) {

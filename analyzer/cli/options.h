@@ -5,6 +5,12 @@
 #include "analyzer/report/analysis.h"
 #include "analyzer/report/report.h"
 
+/* Limits of check-budget; UINT64_MAX: none. */
+typedef struct {
+  uint64_t leaked_bytes, leaked_blocks, peak_bytes, allocations;
+  double temporary_percent; /* negative: none */
+} vt_budget_t;
+
 typedef struct {
   vt_analysis_options_t analysis;
   vt_report_options_t report;
@@ -13,12 +19,13 @@ typedef struct {
   char const *format;       /* --format */
   char const *metric;       /* --metric */
   int json, help;
+  vt_budget_t budget;
   char **operands;
   int operand_cnt;
 } vt_cli_options_t;
 
 /* Which options beyond the shared ones a command takes. */
-enum { VT_CLI_OUTPUT = 1, VT_CLI_FORMAT = 2, VT_CLI_METRIC = 4 };
+enum { VT_CLI_OUTPUT = 1, VT_CLI_FORMAT = 2, VT_CLI_METRIC = 4, VT_CLI_BUDGET = 8 };
 
 /* Parses argv[1…]; options and operands may be mixed. Returns 0, or VT_EXIT_USAGE after saying what
    is wrong. operands is argv's own memory, reordered. */
@@ -26,6 +33,11 @@ int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras);
 
 /* Parses "4096", "64k", "1.5M", "2GiB" into bytes. Returns 0 or -1. */
 int vt_cli_bytes(char const *text, uint64_t *bytes);
+
+/* Opens the analysis the options ask for and applies suppressions. Returns 0 or the exit status
+ *with error filled; the analysis is to be closed in both cases. */
+int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressions_t *suppressions,
+                vt_error_t *error);
 
 /* The part of --help that describes the shared options. */
 extern char const vt_cli_shared_help[];

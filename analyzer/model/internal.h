@@ -76,7 +76,9 @@ struct vt_model {
   uint8_t *lifetime_bits; /* by ordinal of the allocation */
   uint64_t lifetime_bits_cnt;
   uint64_t inserted;
-  int scanning; /* the first pass of a lifetime filter */
+  int scanning;  /* the first pass of a lifetime filter */
+  int filtering; /* some block may be left out */
+  int extras;    /* sizes, timeline or threads are collected */
 };
 
 /* ---- model.c ---- */

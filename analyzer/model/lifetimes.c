@@ -48,12 +48,14 @@ static void add_to_bucket(vt_lifetimes_t *lifetimes, unsigned bucket, uint64_t c
 void vt_lifetimes_add(vt_lifetimes_t *lifetimes, uint64_t ns) {
   if (ns < lifetimes->min) lifetimes->min = ns;
   if (ns > lifetimes->max) lifetimes->max = ns;
+  lifetimes->sum += ns;
   add_to_bucket(lifetimes, bucket_of(ns), 1);
 }
 
 void vt_lifetimes_merge(vt_lifetimes_t *into, vt_lifetimes_t const *from) {
   if (from->min < into->min) into->min = from->min;
   if (from->max > into->max) into->max = from->max;
+  into->sum += from->sum;
   for (unsigned i = 0; i < from->cnt; i++)
     if (from->counts[i]) add_to_bucket(into, from->first + i, from->counts[i]);
 }

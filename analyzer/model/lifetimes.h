@@ -11,6 +11,7 @@
 
 typedef struct {
   uint64_t min, max; /* ns; min > max: none was added */
+  uint64_t sum;      /* ns */
   uint64_t *counts;  /* of buckets first … first + cnt - 1 */
   uint16_t first, cnt;
 } vt_lifetimes_t;

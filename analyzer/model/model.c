@@ -36,6 +36,9 @@ static uint32_t new_cell(vt_model_t *model, uint32_t trace, uint32_t heap, uint3
 vt_model_t *vt_model_new(vt_model_options_t const *options) {
   vt_model_t *model = vt_mem_new(1, sizeof *model);
   model->options = *options;
+  model->filtering =
+      options->min_size || options->max_size || options->from_ns || options->want_thread;
+  model->extras = options->sizes || options->timeline || options->threads;
   if (!model->options.max_size) model->options.max_size = UINT64_MAX;
   if (!model->options.to_ns) model->options.to_ns = UINT64_MAX;
   if (options->sizes) model->sizes = vt_mem_new(VT_SIZE_CLASSES, sizeof *model->sizes);
@@ -181,13 +184,16 @@ static uint32_t add_cell(vt_model_t *model, uint32_t trace, uint32_t number, uin
              wanted ? new_cell(model, trace, local->heap, stack) : VT_CELL_IGNORED;
 }
 
+static int left_out(vt_model_t const *model, vt_block_t const *block) {
+  vt_model_options_t const *options = &model->options;
+  return block->size < options->min_size || block->size > options->max_size ||
+         block->time < options->from_ns || !model->threads[block->thread].wanted;
+}
+
 /* Who counts an allocation: its cell, or VT_CELL_IGNORED when a filter leaves it out. */
 static inline uint32_t cell_of(vt_model_t *model, uint32_t trace, uint32_t number, uint32_t stack,
                                vt_block_t const *block) {
-  vt_model_options_t const *options = &model->options;
-  if (block->size < options->min_size || block->size > options->max_size ||
-      block->time < options->from_ns || !model->threads[block->thread].wanted)
-    return VT_CELL_IGNORED;
+  if (model->filtering && left_out(model, block)) return VT_CELL_IGNORED;
   local_heap_t const *local = &model->traces[trace].heaps[number];
   if (stack < local->cells_cap && local->cells[stack]) return local->cells[stack];
   return add_cell(model, trace, number, stack);
@@ -209,24 +215,46 @@ static inline unsigned size_class(uint64_t size) {
   return class < VT_SIZE_CLASSES ? class : VT_SIZE_CLASSES - 1;
 }
 
-static void count_alloc_extras(vt_model_t *model, uint64_t size, uint64_t time) {
+static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
+  if (model->options.threads) {
+    vt_model_thread_t *thread = &model->threads[block->thread];
+    thread->allocations++;
+    thread->allocated_bytes += block->size;
+    thread->live_blocks++;
+    thread->live_bytes += block->size;
+  }
   if (model->sizes) {
-    vt_size_class_t *class = &model->sizes[size_class(size)];
+    vt_size_class_t *class = &model->sizes[size_class(block->size)];
     class->allocations++;
-    class->allocated_bytes += size;
+    class->allocated_bytes += block->size;
   }
   if (!model->moments) return;
-  if (time >= model->moment_end) vt_timeline_advance(model, time);
+  if (block->time >= model->moment_end) vt_timeline_advance(model, block->time);
   vt_moment_t *moment = &model->moments[model->moment];
   moment->allocations++;
-  moment->allocated_bytes += size;
+  moment->allocated_bytes += block->size;
 }
 
-static void count_free_extras(vt_model_t *model, uint64_t size, uint64_t time, int temporary) {
+static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t thread,
+                          int temporary) {
+  vt_model_thread_t *owner = &model->threads[block->thread];
+  owner->live_blocks--;
+  owner->live_bytes -= block->size;
+  owner->temporary += (uint64_t)temporary;
+  if (thread == NO_THREAD) return;
+  model->threads[thread].frees++;
+  if (thread == block->thread) return;
+  model->threads[thread].frees_of_others++;
+  owner->freed_by_others++;
+}
+
+static void count_free_extras(vt_model_t *model, vt_block_t const *block, uint32_t thread,
+                              uint64_t time, int temporary) {
+  if (model->options.threads) count_free_by(model, block, thread, temporary);
   if (model->sizes) {
-    vt_size_class_t *class = &model->sizes[size_class(size)];
+    vt_size_class_t *class = &model->sizes[size_class(block->size)];
     class->frees++;
-    class->freed_bytes += size;
+    class->freed_bytes += block->size;
     class->temporary += (uint64_t)temporary;
   }
   if (!model->moments) return;
@@ -276,13 +304,12 @@ static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
   before_change(model, cell);
   cell->allocations++;
   cell->allocated_bytes += block->size;
+  if (model->options.lifetimes && cell->allocated_bytes - cell->freed_bytes > cell->max_bytes) {
+    cell->max_bytes = cell->allocated_bytes - cell->freed_bytes;
+    cell->max_blocks = cell->allocations - cell->frees;
+  }
   if (cell->nested) return;
-  vt_model_thread_t *thread = &model->threads[block->thread];
-  thread->allocations++;
-  thread->allocated_bytes += block->size;
-  thread->live_blocks++;
-  thread->live_bytes += block->size;
-  if (model->sizes || model->moments) count_alloc_extras(model, block->size, block->time);
+  if (model->extras) count_alloc_extras(model, block);
   model->live_blocks++;
   model->live_bytes += block->size;
   if (model->live_bytes > model->totals.peak_bytes) new_peak(model, block->time);
@@ -297,20 +324,6 @@ void vt_model_begin(vt_model_t *model, vt_block_t *block) {
   }
   if (model->lifetime_bits && !lifetime_fits(model)) block->cell = VT_CELL_IGNORED;
   count_alloc(model, block);
-}
-
-static void count_free_by(vt_model_t *model, vt_cell_t *cell, vt_block_t const *block,
-                          uint32_t thread, int temporary) {
-  vt_model_thread_t *owner = &model->threads[block->thread];
-  owner->live_blocks--;
-  owner->live_bytes -= block->size;
-  owner->temporary += (uint64_t)temporary;
-  if (thread == NO_THREAD) return;
-  model->threads[thread].frees++;
-  if (thread == block->thread) return;
-  cell->cross_thread_frees++;
-  model->threads[thread].frees_of_others++;
-  owner->freed_by_others++;
 }
 
 void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
@@ -332,9 +345,9 @@ void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uin
   }
   if (model->options.lifetimes)
     vt_lifetimes_add(&cell->lifetimes, time > block->time ? time - block->time : 0);
+  cell->cross_thread_frees += thread != block->thread && thread != NO_THREAD;
   if (cell->nested) return;
-  count_free_by(model, cell, block, thread, temporary);
-  if (model->sizes || model->moments) count_free_extras(model, block->size, time, temporary);
+  if (model->extras) count_free_extras(model, block, thread, time, temporary);
   model->live_blocks--;
   model->live_bytes -= block->size;
 }
@@ -389,10 +402,10 @@ static void on_free(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t
     wait_early(model, trace, heap, event, thread, time, 0);
     return;
   }
-  vt_block_t block = *slot;
+  uint64_t address = slot->address;
+  vt_model_end(model, heap, slot, thread, time, 0);
   vt_blocks_remove(blocks, slot);
-  vt_model_end(model, heap, &block, thread, time, 0);
-  if (__builtin_expect(model->held.cnt != 0, 0)) vt_order_freed(model, heap, block.address);
+  if (__builtin_expect(model->held.cnt != 0, 0)) vt_order_freed(model, heap, address);
 }
 
 static limbo_t *push_limbo(vt_model_t *model, uint32_t thread) {
@@ -477,6 +490,7 @@ static void on_event(vt_model_t *model, uint32_t trace, vt_event_t const *event,
 
 /* The model's heap for a trace's heap number; declares unknown ones as custom heaps. */
 static uint32_t heap_of(vt_model_t *model, uint32_t trace, uint32_t number) {
+  if (!number) return model->traces[trace].heaps[0].heap;
   if (number >= HEAP_NUMBER_MAX) return NO_INDEX;
   local_heap_t *local = local_heap(&model->traces[trace], number);
   if (local->heap == NO_INDEX) local->heap = new_heap(model, trace, VT_HEAP_KIND_CUSTOM);

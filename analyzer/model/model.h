@@ -37,15 +37,16 @@ typedef struct {
   uint64_t frees, freed_bytes;
   uint64_t temporary;
   uint64_t peak_blocks, peak_bytes; /* valid after vt_model_finish */
-  uint64_t peak_number;             /* internal: the peak these two belong to */
+  uint64_t peak_number : 63;        /* internal: the peak these two belong to */
+  uint64_t nested : 1;              /* of a nested heap: not part of any sum */
   vt_lifetimes_t lifetimes;         /* of freed blocks; only with options.lifetimes */
+  uint64_t max_bytes, max_blocks;   /* live in this cell when it had most; only with lifetimes */
   uint64_t reallocs;                /* allocations here that replaced a live block, … */
   uint64_t realloc_moved;           /* … at another address, … */
   uint64_t realloc_old_bytes;       /* … whose old blocks had so many bytes in all */
   uint64_t cross_thread_frees;
   uint64_t temporary_bytes;
   uint32_t trace, heap, stack; /* heap: index in vt_model_heaps */
-  uint32_t nested;             /* of a nested heap: not part of any sum */
 } vt_cell_t;
 
 typedef struct {
@@ -90,7 +91,7 @@ typedef struct {
 #define VT_MOMENTS_MAX 2048 /* even */
 
 typedef struct {
-  int lifetimes, sizes, timeline; /* collect these too */
+  int lifetimes, sizes, timeline, threads; /* collect these too */
   /* Filters choose blocks; everything the model reports is about the chosen ones. */
   uint64_t from_ns, to_ns; /* allocated at from_ns <= t; nothing at t >= to_ns is seen (0: end) */
   uint64_t min_size, max_size;         /* max 0: no limit */
@@ -157,6 +158,7 @@ void vt_model_suppress(vt_model_t *model, uint64_t bytes, uint64_t blocks);
 
 vt_model_totals_t const *vt_model_totals(vt_model_t const *model);
 vt_cell_t const *vt_model_cells(vt_model_t const *model, size_t *cnt); /* from VT_CELL_FIRST on */
+/* Counters are 0 without options.threads. */
 vt_model_thread_t const *vt_model_threads(vt_model_t const *model, size_t *cnt);
 vt_model_heap_t const *vt_model_heaps(vt_model_t const *model, size_t *cnt);
 vt_size_class_t const *vt_model_sizes(vt_model_t const *model); /* VT_SIZE_CLASSES of them */

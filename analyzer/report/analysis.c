@@ -68,6 +68,7 @@ static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t co
   *out = (vt_model_options_t){.lifetimes = options->lifetimes,
                               .sizes = options->sizes,
                               .timeline = options->timeline,
+                              .threads = options->threads,
                               .min_size = filter->min_size,
                               .max_size = filter->max_size,
                               .min_lifetime = filter->min_lifetime,
@@ -200,20 +201,45 @@ static int run_passes(vt_analysis_t *analysis, vt_analysis_options_t const *opti
 
 /* ---- sites ---- */
 
+void vt_site_add(vt_site_t *sum, vt_site_t const *site) {
+  sum->allocations += site->allocations;
+  sum->allocated_bytes += site->allocated_bytes;
+  sum->frees += site->frees;
+  sum->temporary += site->temporary;
+  sum->temporary_bytes += site->temporary_bytes;
+  sum->peak_bytes += site->peak_bytes;
+  sum->peak_blocks += site->peak_blocks;
+  sum->leaked_bytes += site->leaked_bytes;
+  sum->leaked_blocks += site->leaked_blocks;
+  sum->reallocs += site->reallocs;
+  sum->realloc_moved += site->realloc_moved;
+  sum->realloc_old_bytes += site->realloc_old_bytes;
+  sum->cross_thread_frees += site->cross_thread_frees;
+  sum->max_bytes += site->max_bytes;
+  sum->max_blocks += site->max_blocks;
+  if (site->lifetimes.min < sum->lifetimes.min) sum->lifetimes.min = site->lifetimes.min;
+  if (site->lifetimes.max > sum->lifetimes.max) sum->lifetimes.max = site->lifetimes.max;
+  sum->lifetimes.sum += site->lifetimes.sum;
+}
+
 static void add_cell(vt_site_t *site, vt_cell_t const *cell) {
-  site->allocations += cell->allocations;
-  site->allocated_bytes += cell->allocated_bytes;
-  site->frees += cell->frees;
-  site->temporary += cell->temporary;
-  site->temporary_bytes += cell->temporary_bytes;
-  site->peak_bytes += cell->peak_bytes;
-  site->peak_blocks += cell->peak_blocks;
-  site->leaked_bytes += cell->allocated_bytes - cell->freed_bytes;
-  site->leaked_blocks += cell->allocations - cell->frees;
-  site->reallocs += cell->reallocs;
-  site->realloc_moved += cell->realloc_moved;
-  site->realloc_old_bytes += cell->realloc_old_bytes;
-  site->cross_thread_frees += cell->cross_thread_frees;
+  vt_site_t one = {.allocations = cell->allocations,
+                   .allocated_bytes = cell->allocated_bytes,
+                   .frees = cell->frees,
+                   .temporary = cell->temporary,
+                   .temporary_bytes = cell->temporary_bytes,
+                   .peak_bytes = cell->peak_bytes,
+                   .peak_blocks = cell->peak_blocks,
+                   .leaked_bytes = cell->allocated_bytes - cell->freed_bytes,
+                   .leaked_blocks = cell->allocations - cell->frees,
+                   .reallocs = cell->reallocs,
+                   .realloc_moved = cell->realloc_moved,
+                   .realloc_old_bytes = cell->realloc_old_bytes,
+                   .cross_thread_frees = cell->cross_thread_frees,
+                   .max_bytes = cell->max_bytes,
+                   .max_blocks = cell->max_blocks};
+  vt_lifetimes_init(&one.lifetimes);
+  vt_site_add(site, &one);
   vt_lifetimes_merge(&site->lifetimes, &cell->lifetimes);
 }
 
@@ -238,7 +264,7 @@ static void make_sites(vt_analysis_t *analysis, int keep_allocators) {
     size_t at = find_site(analysis, head, next, node, cells[i].heap);
     if (!at) {
       vt_site_t site = {.node = node, .heap = cells[i].heap, .trace = cells[i].trace};
-      site.nested = (int)cells[i].nested;
+      site.nested = cells[i].nested;
       vt_lifetimes_init(&site.lifetimes);
       VT_PUSH(analysis->sites, site);
       at = analysis->sites_cnt;

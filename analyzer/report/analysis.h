@@ -21,7 +21,7 @@ typedef struct {
 /* What to collect beyond the counters of sites. */
 typedef struct {
   vt_filter_t filter;
-  int lifetimes, sizes, timeline;
+  int lifetimes, sizes, timeline, threads;
   int keep_allocators; /* do not hide allocator frames */
 } vt_analysis_options_t;
 
@@ -33,6 +33,7 @@ typedef struct {
   uint64_t allocations, allocated_bytes, frees, temporary, temporary_bytes;
   uint64_t peak_bytes, peak_blocks, leaked_bytes, leaked_blocks;
   uint64_t reallocs, realloc_moved, realloc_old_bytes, cross_thread_frees;
+  uint64_t max_bytes, max_blocks; /* live when it had most; a site of several cells: their sum */
   vt_lifetimes_t lifetimes;
 } vt_site_t;
 
@@ -53,6 +54,10 @@ typedef struct {
 int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
                      vt_analysis_options_t const *options, vt_error_t *error, int *usage);
 void vt_analysis_close(vt_analysis_t *analysis);
+
+/* Adds the counters of a site to a sum (whose lifetimes are initialised); the lifetime histogram is
+   left out, its minimum, maximum and sum are not. */
+void vt_site_add(vt_site_t *sum, vt_site_t const *site);
 
 /* The name of a heap: the recorded one, or "libc", or "heap N". */
 char const *vt_analysis_heap_name(vt_analysis_t const *analysis, uint32_t heap, char buffer[32]);

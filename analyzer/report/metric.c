@@ -70,12 +70,13 @@ uint32_t *vt_metric_rank(vt_analysis_t const *analysis, vt_metric_t metric, size
 }
 
 vt_stack_frame_t vt_group_frame(vt_analysis_t const *analysis, uint32_t node) {
-  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX], first = {"[no stack]", "", 0, "", 0, 0};
+  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX],
+      first = {.function = "[no stack]", .file = "", .module = ""};
   for (uint32_t at = node; at; at = vt_stacks_parent(analysis->stacks, at)) {
     size_t cnt = vt_stacks_frames(analysis->stacks, at, at == node, frames);
     if (at == node && cnt) first = frames[0];
     for (size_t i = 0; i < cnt; i++)
-      if (!vt_frame_is_runtime(&frames[i])) return frames[i];
+      if (!frames[i].runtime) return frames[i];
   }
   return first;
 }
@@ -117,22 +118,6 @@ static int compare_members(void const *a, void const *b, void *context) {
   return order ? order : compare_u64(x->rank, y->rank);
 }
 
-static void add_site(vt_site_t *sum, vt_site_t const *site) {
-  sum->allocations += site->allocations;
-  sum->allocated_bytes += site->allocated_bytes;
-  sum->frees += site->frees;
-  sum->temporary += site->temporary;
-  sum->temporary_bytes += site->temporary_bytes;
-  sum->peak_bytes += site->peak_bytes;
-  sum->peak_blocks += site->peak_blocks;
-  sum->leaked_bytes += site->leaked_bytes;
-  sum->leaked_blocks += site->leaked_blocks;
-  sum->reallocs += site->reallocs;
-  sum->realloc_moved += site->realloc_moved;
-  sum->realloc_old_bytes += site->realloc_old_bytes;
-  sum->cross_thread_frees += site->cross_thread_frees;
-}
-
 static int compare_groups(void const *a, void const *b, void *context) {
   vt_group_t const *x = a, *y = b;
   int order = compare_values(*(vt_metric_t *)context, &x->sum, &y->sum);
@@ -159,7 +144,7 @@ vt_groups_t vt_groups_make(vt_analysis_t const *analysis, vt_metric_t metric, vt
       out.groups[out.cnt++] = group;
     }
     out.groups[out.cnt - 1].site_cnt++;
-    add_site(&out.groups[out.cnt - 1].sum, site);
+    vt_site_add(&out.groups[out.cnt - 1].sum, site);
   }
   free(members);
   qsort_r(out.groups, out.cnt, sizeof *out.groups, compare_groups, &metric);

@@ -54,6 +54,8 @@ void vt_text_tables(vt_analysis_t const *analysis, vt_report_options_t const *op
 /* One site object of the JSON contract. */
 void vt_json_site(vt_json_t *json, vt_analysis_t const *analysis,
                   vt_report_options_t const *options, vt_site_t const *site, size_t rank);
+/* One element of a "stack" array. */
+void vt_json_frame(vt_json_t *json, vt_stack_frame_t const *frame);
 /* The parts of the document before the sites. */
 void vt_json_head(vt_json_t *json, vt_analysis_t const *analysis, char const *view);
 void vt_json_tables(vt_json_t *json, vt_analysis_t const *analysis,

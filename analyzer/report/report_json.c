@@ -101,7 +101,7 @@ void vt_json_head(vt_json_t *json, vt_analysis_t const *analysis, char const *vi
   completeness_object(json, analysis);
 }
 
-static void frame_object(vt_json_t *json, vt_stack_frame_t const *frame) {
+void vt_json_frame(vt_json_t *json, vt_stack_frame_t const *frame) {
   vt_json_object_line(json, NULL);
   vt_json_string(json, "function", frame->function);
   vt_json_string(json, "file", frame->file);
@@ -120,7 +120,7 @@ static void stack_array(vt_json_t *json, vt_analysis_t const *analysis,
     int hide = at == node && !options->keep_allocators;
     size_t cnt = vt_stacks_frames(analysis->stacks, at, hide, frames);
     for (size_t i = 0; i < cnt; i++)
-      if (!options->no_inlines || !frames[i].inlined) frame_object(json, &frames[i]);
+      if (!options->no_inlines || !frames[i].inlined) vt_json_frame(json, &frames[i]);
   }
   vt_json_end_array(json);
 }

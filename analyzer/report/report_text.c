@@ -160,6 +160,22 @@ static void print_frame(vt_term_t const *term, vt_stack_frame_t const *frame) {
   putc('\n', term->out);
 }
 
+/* Frames below main and below a thread's first function tell nobody anything. */
+static int is_start_up(vt_stack_frame_t const *frame) {
+  static char const *const names[] = {"_start",
+                                      "__libc_start_main",
+                                      "__libc_start_main_impl",
+                                      "__libc_start_call_main",
+                                      "clone3",
+                                      "__clone3",
+                                      "clone",
+                                      "__clone",
+                                      "start_thread"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (!strcmp(frame->function, names[i])) return 1;
+  return 0;
+}
+
 /* A stack, innermost first: its inner frames and its root, the middle folded. */
 static void print_stack(vt_analysis_t const *analysis, vt_report_options_t const *options,
                         vt_term_t const *term, uint32_t node) {
@@ -167,6 +183,7 @@ static void print_stack(vt_analysis_t const *analysis, vt_report_options_t const
   if (!frames) return;
   size_t cnt = vt_stacks_expand(analysis->stacks, node, !options->keep_allocators,
                                 options->no_inlines, frames, FRAMES_MAX);
+  while (cnt > 1 && is_start_up(&frames[cnt - 1])) cnt--;
   size_t head = cnt <= FRAMES_SHOWN + 2 ? cnt : FRAMES_SHOWN;
   for (size_t i = 0; i < head; i++) print_frame(term, &frames[i]);
   if (head < cnt) {
@@ -176,6 +193,21 @@ static void print_stack(vt_analysis_t const *analysis, vt_report_options_t const
   free(frames);
 }
 
+/* What the group is ranked by first, then the other. */
+static void print_values(vt_term_t const *term, vt_metric_t metric, vt_site_t const *sum,
+                         uint64_t whole) {
+  uint64_t blocks = vt_metric_blocks(metric, sum);
+  vt_number_t bytes = vt_bytes_text(vt_metric_bytes(metric, sum)), count = vt_count_text(blocks);
+  if (metric >= VT_METRIC_COUNT) {
+    vt_term_styled(term, VT_STYLE_TITLE, "%11s", count.text);
+    fprintf(term->out, " block%s %10s", blocks == 1 ? " " : "s", bytes.text);
+  } else {
+    vt_term_styled(term, VT_STYLE_TITLE, "%10s", bytes.text);
+    fprintf(term->out, " %11s block%s", count.text, blocks == 1 ? " " : "s");
+  }
+  fprintf(term->out, " %8s  ", vt_percent_text(vt_metric_value(metric, sum), whole).text);
+}
+
 static void print_group(vt_analysis_t const *analysis, vt_report_options_t const *options,
                         vt_term_t const *term, vt_metric_t metric, vt_group_t const *group,
                         size_t rank, uint64_t whole, int stacks_each) {
@@ -183,12 +215,7 @@ static void print_group(vt_analysis_t const *analysis, vt_report_options_t const
   vt_stack_frame_t const *frame = &group->frame;
   int room = term->width == INT_MAX ? INT_MAX : term->width - 46;
   fprintf(term->out, "\n%3zu. ", rank);
-  vt_term_styled(term, VT_STYLE_TITLE, "%10s",
-                 vt_bytes_text(vt_metric_bytes(metric, &group->sum)).text);
-  fprintf(term->out, " %11s block%s %8s  ",
-          vt_count_text(vt_metric_blocks(metric, &group->sum)).text,
-          vt_metric_blocks(metric, &group->sum) == 1 ? " " : "s",
-          vt_percent_text(vt_metric_value(metric, &group->sum), whole).text);
+  print_values(term, metric, &group->sum, whole);
   if (term->colour) fputs("\033[1;36m", term->out);
   if (options->by == VT_BY_MODULE)
     vt_term_text(term, frame->module, room);

@@ -1,7 +1,7 @@
 /* Growing byte buffers and varints: what all encoders and decoders of the trace format build on.
 
-   A decoder works on a vt_cursor_t, which never reads past its end: after a failed read `bad` is set
-   and every further read gives zero, so that callers check once, at the end. */
+   A decoder works on a vt_cursor_t, which never reads past its end: after a failed read `bad` is
+   set and every further read gives zero, so that callers check once, at the end. */
 #ifndef VT_ANALYZER_TRACE_BYTES_H
 #define VT_ANALYZER_TRACE_BYTES_H
 

@@ -1,25 +1,26 @@
-/* Encoder and decoder of packed events; see codec.h for the idea and codec_model.h for the model. */
+/* Encoder and decoder of packed events; see codec.h for the idea and codec_model.h for the model.
+ */
 #include "analyzer/trace/codec.h"
 #include "analyzer/trace/codec_model.h"
 
 #include <zstd.h>
 
-#define COLUMN_MAX VT_COLUMN_THREAD
+#define COLUMN_MAX    VT_COLUMN_THREAD
 #define DIRECTORY_OFF 24
-#define ENTRY_SZ 16
-#define ZSTD_LEVEL 1
+#define ENTRY_SZ      16
+#define ZSTD_LEVEL    1
 /* Columns smaller than this are not worth a frame. */
-#define ZSTD_MIN 64
+#define ZSTD_MIN      64
 
 /* CODE bits. */
 #define STACK_AFTER_TWO 0u
 #define STACK_AFTER_ONE 1u
-#define STACK_STORED 2u
-#define STACK_MASK 3u
-#define OP_STORED 4u
-#define SIZE_STORED 8u
-#define ADDRESS_SHIFT 4
-#define THREAD_CHANGED 64u
+#define STACK_STORED    2u
+#define STACK_MASK      3u
+#define OP_STORED       4u
+#define SIZE_STORED     8u
+#define ADDRESS_SHIFT   4
+#define THREAD_CHANGED  64u
 
 struct vt_codec {
   vt_model_state_t model;
@@ -121,8 +122,8 @@ static inline uint32_t encode_release(vt_codec_t *c, uint64_t address, size_t sl
   return i;
 }
 
-/* encode_fresh codes the address of a new block; returns the release it reuses or NONE. moved: it is
-   the new block of a realloc, whose mode 0 means something else. */
+/* encode_fresh codes the address of a new block; returns the release it reuses or NONE. moved: it
+   is the new block of a realloc, whose mode 0 means something else. */
 static inline uint32_t encode_fresh(vt_codec_t *c, vt_event_t const *e, size_t slot, uint32_t moved,
                                     uint8_t *code) {
   vt_model_state_t *m = &c->model;
@@ -415,8 +416,10 @@ static inline uint32_t decode_fresh(vt_codec_t *c, vt_event_t *e, uint32_t mode,
     e->address = get_difference(&c->cursor[VT_COLUMN_ADDRESS], m->last_address);
     return r;
   }
-  if (r == VT_MODEL_NONE) c->cursor[VT_COLUMN_ADDRESS].bad = 1;
-  else e->address = m->releases[r].address;
+  if (r == VT_MODEL_NONE)
+    c->cursor[VT_COLUMN_ADDRESS].bad = 1;
+  else
+    e->address = m->releases[r].address;
   return r;
 }
 

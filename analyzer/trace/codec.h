@@ -1,10 +1,11 @@
 /* Packed events: the payload of an EVENTS chunk, made from and to arrays of events of one stream.
 
-   The idea: a program repeats itself, so encoder and decoder keep the same small model of what comes
-   next (which stack follows the last two, which function and size a stack asks for, which address the
-   allocator hands out, which block is freed) and the file holds one byte per event saying which
-   guesses were right, zero when all were, and columns with what was not. docs/trace-format.md defines
-   the model exactly. A chunk's model starts empty, so that every chunk decodes alone. */
+   The idea: a program repeats itself, so encoder and decoder keep the same small model of what
+   comes next (which stack follows the last two, which function and size a stack asks for, which
+   address the allocator hands out, which block is freed) and the file holds one byte per event
+   saying which guesses were right, zero when all were, and columns with what was not.
+   docs/trace-format.md defines the model exactly. A chunk's model starts empty, so that every chunk
+   decodes alone. */
 #ifndef VT_ANALYZER_TRACE_CODEC_H
 #define VT_ANALYZER_TRACE_CODEC_H
 

@@ -10,10 +10,10 @@
 #include "analyzer/trace/bytes.h"
 #include "analyzer/trace/event.h"
 
-#define VT_MODEL_BITS 13
-#define VT_MODEL_SLOTS ((uint32_t)1 << VT_MODEL_BITS)
+#define VT_MODEL_BITS    13
+#define VT_MODEL_SLOTS   ((uint32_t)1 << VT_MODEL_BITS)
 #define VT_MODEL_CLASSES 512
-#define VT_MODEL_NONE UINT32_MAX
+#define VT_MODEL_NONE    UINT32_MAX
 
 /* What a stack did last. */
 typedef struct {
@@ -44,11 +44,11 @@ typedef struct {
   vt_model_alloc_t *allocs;
   vt_model_release_t *releases;
   uint32_t alloc_cnt, release_cnt;
-  uint32_t newest;    /* live allocation, or NONE */
-  uint32_t beside;    /* live allocation next newer than the one released last, or NONE */
-  uint32_t previous;  /* stack of the previous event */
-  uint32_t before;    /* stack of the one before it */
-  uint32_t intent;    /* 1: the previous event is a REALLOC_INTENT */
+  uint32_t newest;   /* live allocation, or NONE */
+  uint32_t beside;   /* live allocation next newer than the one released last, or NONE */
+  uint32_t previous; /* stack of the previous event */
+  uint32_t before;   /* stack of the one before it */
+  uint32_t intent;   /* 1: the previous event is a REALLOC_INTENT */
   uint64_t intent_size, intent_address;
   uint32_t intent_alloc; /* its allocation, or NONE */
   uint64_t last_address; /* of the latest allocation */
@@ -92,7 +92,8 @@ static inline vt_model_site_t *vt_model_site(vt_model_state_t *m, uint32_t stack
   return &m->site[vt_model_slot(stack, m->intent)];
 }
 
-/* vt_model_reusable is the release whose address an allocation of this class gets first, or NONE. */
+/* vt_model_reusable is the release whose address an allocation of this class gets first, or NONE.
+ */
 static inline uint32_t vt_model_reusable(vt_model_state_t *m, uint32_t size_class) {
   uint32_t i = m->free_list[size_class];
   while (i != VT_MODEL_NONE && m->releases[i].used) i = m->releases[i].next;
@@ -124,8 +125,10 @@ static inline void vt_model_released(vt_model_state_t *m, uint64_t address, uint
     size_class = a->size_class;
     a->released = 1;
     if (a->older != VT_MODEL_NONE) m->allocs[a->older].newer = a->newer;
-    if (a->newer != VT_MODEL_NONE) m->allocs[a->newer].older = a->older;
-    else m->newest = a->older;
+    if (a->newer != VT_MODEL_NONE)
+      m->allocs[a->newer].older = a->older;
+    else
+      m->newest = a->older;
     m->beside = a->newer;
   }
   uint32_t r = m->release_cnt++;
@@ -135,7 +138,8 @@ static inline void vt_model_released(vt_model_state_t *m, uint64_t address, uint
 
 /* vt_model_resized: the realloc whose INTENT came before has left the block where it was. */
 static inline void vt_model_resized(vt_model_state_t *m, uint64_t size) {
-  if (m->intent_alloc != VT_MODEL_NONE) m->allocs[m->intent_alloc].size_class = vt_model_class(size);
+  if (m->intent_alloc != VT_MODEL_NONE)
+    m->allocs[m->intent_alloc].size_class = vt_model_class(size);
 }
 
 static inline int vt_model_has_size(uint8_t kind) {

@@ -1,7 +1,8 @@
 /* Decoding event chunks, ahead of the merge and on several threads where chunks decode alone.
 
    Each stream that has begun holds at most AHEAD decoded chunks: the one being merged and those being
-   prepared; only the one being merged when many streams run side by side, to bound memory. Raw segments share the trie that they build, so they are decoded when asked for. */
+   prepared; only the one being merged when many streams run side by side, to bound memory. Raw
+   segments share the trie that they build, so they are decoded when asked for. */
 #include "analyzer/trace/reader_private.h"
 
 #include <pthread.h>
@@ -19,7 +20,7 @@ typedef struct job {
   int state;
   size_t stream, index;
   vt_decoded_t out;
-  size_t cap; /* of out.events */
+  size_t cap;       /* of out.events */
   struct job *next; /* in the queue */
 } job_t;
 
@@ -134,10 +135,11 @@ vt_decoder_t *vt_decoder_new(vt_reader_t *r) {
   d->lanes = vt_mem_new(r->streams_cnt ? r->streams_cnt : 1, sizeof *d->lanes);
   d->last = &d->first;
   d->tools.codec = vt_codec_new();
-  d->sink = (vt_raw_sink_t){.trie = &r->trie,
-                            .no_free_stacks = (r->header.optional & VT_OPTIONAL_NO_FREE_STACKS) != 0,
-                            .message = on_message,
-                            .context = r};
+  d->sink =
+      (vt_raw_sink_t){.trie = &r->trie,
+                      .no_free_stacks = (r->header.optional & VT_OPTIONAL_NO_FREE_STACKS) != 0,
+                      .message = on_message,
+                      .context = r};
   pthread_mutex_init(&d->lock, NULL);
   pthread_cond_init(&d->work, NULL);
   pthread_cond_init(&d->done, NULL);
@@ -145,8 +147,7 @@ vt_decoder_t *vt_decoder_new(vt_reader_t *r) {
   unsigned want = r->info.raw || r->integrity.event_chunks < 2 ? 0
                   : cpus > WORKERS_MAX                         ? WORKERS_MAX
                                                                : (unsigned)cpus;
-  while (d->workers_cnt < want &&
-         !pthread_create(&d->workers[d->workers_cnt], NULL, work, d))
+  while (d->workers_cnt < want && !pthread_create(&d->workers[d->workers_cnt], NULL, work, d))
     d->workers_cnt++;
   return d;
 }
@@ -222,8 +223,10 @@ vt_decoded_t const *vt_decoder_get(vt_decoder_t *d, size_t stream, size_t index)
   if (!d->workers_cnt) {
     j->stream = stream;
     j->index = index;
-    if (d->r->info.raw) decode_raw(d, j);
-    else decode_packed(d->r, &d->tools, j);
+    if (d->r->info.raw)
+      decode_raw(d, j);
+    else
+      decode_packed(d->r, &d->tools, j);
     return &j->out;
   }
   pthread_mutex_lock(&d->lock);

@@ -8,8 +8,8 @@ typedef struct {
   vt_symbols_t *store;
   vt_symbols_query_t *queries; /* module: index in the trace's table until `resolve` */
   size_t queries_cnt, queries_cap;
-  uint32_t *number; /* module index -> number in the store */
-  uint32_t *string; /* store's string -> index in the chunk + 1 */
+  uint32_t *number;  /* module index -> number in the store */
+  uint32_t *string;  /* store's string -> index in the chunk + 1 */
   uint32_t *strings; /* index in the chunk -> store's string */
   size_t strings_cnt, strings_cap;
   vt_bytes_t out;

@@ -5,9 +5,9 @@
 #include "analyzer/cli/error.h"
 #include "analyzer/symbols/symbols.h"
 
-/* vt_embed_symbols looks up every code address of the packed trace `path` in `store` (which keeps what
-   it finds for the next trace) and appends a SYMBOLS chunk. Returns 0, or -1 and *error when the
-   trace cannot be read or written; the trace is good without symbols then. */
+/* vt_embed_symbols looks up every code address of the packed trace `path` in `store` (which keeps
+   what it finds for the next trace) and appends a SYMBOLS chunk. Returns 0, or -1 and *error when
+   the trace cannot be read or written; the trace is good without symbols then. */
 int vt_embed_symbols(char const *path, vt_symbols_t *store, vt_error_t *error);
 
 #endif

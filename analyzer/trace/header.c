@@ -5,7 +5,7 @@
 #include <xxhash.h>
 
 #define NOT_A_TRACE "give a file that valtrace has written"
-#define DAMAGED "take a copy that is intact; nothing can be read without the header"
+#define DAMAGED     "take a copy that is intact; nothing can be read without the header"
 
 static uint32_t fail(vt_error_t *error, char const *path, char const *why, char const *advice) {
   vt_error_set(error, path, why, advice);

@@ -71,11 +71,11 @@ static void pack_stream(pack_t *p, vt_stream_ref_t const *s) {
 static int pack_raw(pack_t *p, vt_writer_t *writer) {
   p->codec = vt_codec_new();
   vt_packer_open(&p->out, writer, p->codec, &p->r->header);
-  p->sink = (vt_raw_sink_t){.trie = &p->out.trie,
-                            .no_free_stacks =
-                                (p->r->header.optional & VT_OPTIONAL_NO_FREE_STACKS) != 0,
-                            .message = on_message,
-                            .context = p};
+  p->sink =
+      (vt_raw_sink_t){.trie = &p->out.trie,
+                      .no_free_stacks = (p->r->header.optional & VT_OPTIONAL_NO_FREE_STACKS) != 0,
+                      .message = on_message,
+                      .context = p};
   put_clock(p, p->r->clock_first);
   for (size_t i = 0; i < p->r->streams_cnt; i++) pack_stream(p, &p->r->streams[i]);
   put_clock(p, p->r->clock_last);

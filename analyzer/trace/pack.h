@@ -5,8 +5,8 @@
 #include "analyzer/cli/error.h"
 
 /* vt_pack reads the trace `from`, raw or packed, and writes it packed to `to` (another file), with
-   symbols embedded when wanted. Events, stacks, messages and counters are the same; heap numbers and
-   epochs too. A torn or damaged source gives a trace without END. Returns VT_EXIT_OK, _INPUT or
+   symbols embedded when wanted. Events, stacks, messages and counters are the same; heap numbers
+   and epochs too. A torn or damaged source gives a trace without END. Returns VT_EXIT_OK, _INPUT or
    _OUTPUT, then with *error filled. */
 int vt_pack(char const *from, char const *to, int symbols, vt_error_t *error);
 

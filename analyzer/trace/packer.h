@@ -54,7 +54,8 @@ void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint8_t const *payl
 void vt_packer_flush(vt_packer_t *p);
 
 /* vt_packer_finish writes what is left and END, closes the file and frees everything; returns 0 or
-   the errno of a failed write. complete 0: the process's records may not all be there, so no END. */
+   the errno of a failed write. complete 0: the process's records may not all be there, so no END.
+ */
 int vt_packer_finish(vt_packer_t *p, int complete);
 
 #endif

@@ -1,16 +1,15 @@
 /* See raw.h. */
 #include "analyzer/trace/raw.h"
 
-#define DEPTH_MAX ((uint32_t)1 << 24)
+#define DEPTH_MAX    ((uint32_t)1 << 24)
 #define ADDRESS_MASK (((uint64_t)1 << VT_W1_ADDRESS_BITS) - 1)
 
 /* Words after w0 by kind, without push; ALLOC wide and BLOB and FRAMES are handled apart. */
-static uint8_t const word_cnt[16] = {[VT_KIND_ALLOC] = 1,          [VT_KIND_FREE] = 1,
-                                     [VT_KIND_REALLOC_INTENT] = 2, [VT_KIND_REALLOC_DONE] = 2,
-                                     [VT_KIND_FRAMES] = 1,         [VT_KIND_TIME] = 1,
-                                     [VT_KIND_THREAD] = 1,         [VT_KIND_EPOCH] = 1,
-                                     [VT_KIND_BLOB] = 1,           [VT_KIND_HEAP_ALLOC] = 5,
-                                     [VT_KIND_HEAP_FREE] = 2,      [VT_KIND_LOST] = 1};
+static uint8_t const word_cnt[16] = {
+    [VT_KIND_ALLOC] = 1,        [VT_KIND_FREE] = 1,      [VT_KIND_REALLOC_INTENT] = 2,
+    [VT_KIND_REALLOC_DONE] = 2, [VT_KIND_FRAMES] = 1,    [VT_KIND_TIME] = 1,
+    [VT_KIND_THREAD] = 1,       [VT_KIND_EPOCH] = 1,     [VT_KIND_BLOB] = 1,
+    [VT_KIND_HEAP_ALLOC] = 5,   [VT_KIND_HEAP_FREE] = 2, [VT_KIND_LOST] = 1};
 
 void vt_raw_stream_fini(vt_raw_stream_t *s) {
   free(s->nodes);
@@ -39,8 +38,9 @@ static void grow_nodes(vt_raw_stream_t *s, uint32_t more) {
   s->cap = cap;
 }
 
-/* change_stack removes `pop` nodes and adds `push` addresses. Popping more than there is empties the
-   stack: a segment that *continues* from a lost one does that. Returns -1 when it grows too deep. */
+/* change_stack removes `pop` nodes and adds `push` addresses. Popping more than there is empties
+   the stack: a segment that *continues* from a lost one does that. Returns -1 when it grows too
+   deep. */
 static inline int change_stack(vt_raw_stream_t *s, vt_trie_t *trie, uint32_t pop, uint32_t push,
                                uint8_t const *addresses) {
   if (__builtin_expect(s->depth + push + 1 > s->cap, 0)) {
@@ -123,7 +123,8 @@ static int state_record(vt_raw_stream_t *s, vt_raw_sink_t *sink, unsigned kind, 
   }
 }
 
-/* record_words is the number of words of a record without w0, or -1 when it does not fit in `left`. */
+/* record_words is the number of words of a record without w0, or -1 when it does not fit in `left`.
+ */
 static int64_t record_words(uint64_t w0, uint8_t const *words, size_t left, uint32_t *push) {
   unsigned kind = w0 & 15;
   uint64_t n = word_cnt[kind];

@@ -1,19 +1,19 @@
 /* Reading a trace: the only way the analyzer looks into a .vtr file.
 
    vt_reader_open checks the header and hops once over all chunks: it verifies the small ones, fills
-   the tables below and notes where event chunks are (8 bytes of memory for each). vt_reader_run then
-   decodes event chunks on several threads, merges them by time and hands out batches. Memory: the
-   tables, the stack trie, 8 bytes per event chunk, and a bounded number of decoded chunks for each
-   stream that is alive at one time; never more with a longer trace.
+   the tables below and notes where event chunks are (8 bytes of memory for each). vt_reader_run
+   then decodes event chunks on several threads, merges them by time and hands out batches. Memory:
+   the tables, the stack trie, 8 bytes per event chunk, and a bounded number of decoded chunks for
+   each stream that is alive at one time; never more with a longer trace.
 
    Traces without collector (raw SEGMENT chunks) read alike; their stack trie is built while
    vt_reader_run delivers, so that stack ids, threads and messages below are complete only after the
    first complete run. For packed traces tables are complete after vt_reader_open.
 
-   A damaged or torn file is no error: all that is intact is delivered and vt_integrity_t says what is
-   not. One reader is for one thread at a time; running out of memory ends the process
-   (analyzer/util/mem.h). All strings are owned by the reader, end with a zero byte and may contain any
-   bytes before it. All times are nanoseconds since recording began. */
+   A damaged or torn file is no error: all that is intact is delivered and vt_integrity_t says what
+   is not. One reader is for one thread at a time; running out of memory ends the process
+   (analyzer/util/mem.h). All strings are owned by the reader, end with a zero byte and may contain
+   any bytes before it. All times are nanoseconds since recording began. */
 #ifndef VT_ANALYZER_TRACE_READER_H
 #define VT_ANALYZER_TRACE_READER_H
 
@@ -28,26 +28,26 @@ typedef struct vt_reader vt_reader_t;
 
 /* What the header says. */
 typedef struct {
-  char const *path;       /* of the trace, as opened */
+  char const *path; /* of the trace, as opened */
   char const *host;
   char const *executable; /* absolute path */
   char const *const *argv;
   uint32_t argc;
   uint32_t pid, ppid;
   uint64_t image;
-  uint64_t tick_hz;       /* as refined by the CLOCK chunks */
+  uint64_t tick_hz; /* as refined by the CLOCK chunks */
   uint64_t start_tick;
   uint64_t start_unix_ns;
   uint64_t sample_period;
   uint64_t required, optional; /* feature bits */
-  uint32_t flags;         /* VT_HEADER_FLAG_… */
+  uint32_t flags;              /* VT_HEADER_FLAG_… */
   uint32_t time_shift;
-  uint16_t arch;          /* ELF e_machine */
+  uint16_t arch; /* ELF e_machine */
   uint8_t pointer_sz;
   uint8_t endian;
   uint32_t page_sz;
   uint16_t writer_version;
-  int raw;                /* has SEGMENT chunks: pack would make it smaller */
+  int raw; /* has SEGMENT chunks: pack would make it smaller */
 } vt_trace_info_t;
 
 /* A thread; vt_event_t.thread is the index. A name is the last one given; "" without. */
@@ -64,8 +64,8 @@ typedef struct {
 typedef struct {
   uint64_t load_time, unload_time; /* unload: VT_TIME_NEVER when still mapped at the end */
   uint32_t load_epoch, unload_epoch;
-  uint32_t id;                     /* as in the file; SYMBOLS refer to it */
-  uint32_t flags;                  /* VT_MODULE_FLAG_… */
+  uint32_t id;    /* as in the file; SYMBOLS refer to it */
+  uint32_t flags; /* VT_MODULE_FLAG_… */
   uint64_t bias, start, end;
   uint8_t const *build_id;
   uint32_t build_id_sz;
@@ -88,7 +88,7 @@ typedef struct {
   uint64_t pc;     /* as recorded: return address, or VT_ADDRESS_TRUNCATED, VT_ADDRESS_CUT */
   uint64_t offset; /* address to look up: pc - 1 - load bias; meaningless without module */
   uint32_t module; /* index in the table of modules; VT_NO_MODULE */
-  uint32_t node;   /* id of this frame's node in the trie: equal nodes are equal stacks up to here */
+  uint32_t node; /* id of this frame's node in the trie: equal nodes are equal stacks up to here */
 } vt_trace_frame_t;
 #define VT_NO_MODULE UINT32_MAX
 
@@ -130,18 +130,18 @@ typedef struct {
 /* All that can be missing or wrong. Complete after a complete vt_reader_run. */
 typedef struct {
   uint64_t file_bytes;
-  uint64_t chunks;          /* intact ones */
-  uint64_t event_chunks;    /* EVENTS and SEGMENT */
-  uint64_t events;          /* delivered by the last complete run */
-  uint64_t damaged_chunks;  /* with intact ones after them */
-  uint64_t damage_off;      /* of the first */
-  uint64_t torn_bytes;      /* from torn_off to the end of the file; 0: none */
+  uint64_t chunks;         /* intact ones */
+  uint64_t event_chunks;   /* EVENTS and SEGMENT */
+  uint64_t events;         /* delivered by the last complete run */
+  uint64_t damaged_chunks; /* with intact ones after them */
+  uint64_t damage_off;     /* of the first */
+  uint64_t torn_bytes;     /* from torn_off to the end of the file; 0: none */
   uint64_t torn_off;
-  uint64_t bad_events;      /* dropped because they could not be decoded */
-  uint64_t lost_events;     /* LOST records and the counter, whichever is larger */
-  uint64_t unknown_chunks;  /* optional types this reader does not know */
-  uint64_t missing_chunks;  /* gaps in the sequence numbers that no damage explains */
-  int ended;                /* an END chunk: the writer finished */
+  uint64_t bad_events;     /* dropped because they could not be decoded */
+  uint64_t lost_events;    /* LOST records and the counter, whichever is larger */
+  uint64_t unknown_chunks; /* optional types this reader does not know */
+  uint64_t missing_chunks; /* gaps in the sequence numbers that no damage explains */
+  int ended;               /* an END chunk: the writer finished */
 } vt_integrity_t;
 
 /* vt_reader_open opens a trace. On failure returns NULL and fills *error; the exit status for it is
@@ -149,9 +149,9 @@ typedef struct {
 vt_reader_t *vt_reader_open(char const *path, vt_error_t *error);
 void vt_reader_close(vt_reader_t *reader);
 
-/* Where vt_reader_run delivers. `events` gets a batch in time order, valid during the call; a result
-   other than 0 ends the run. `heap_op` gets operations on whole heaps, between the batches where they
-   belong; NULL: not wanted. */
+/* Where vt_reader_run delivers. `events` gets a batch in time order, valid during the call; a
+   result other than 0 ends the run. `heap_op` gets operations on whole heaps, between the batches
+   where they belong; NULL: not wanted. */
 typedef struct {
   int (*events)(void *context, vt_event_t const *events, size_t cnt);
   void (*heap_op)(void *context, vt_trace_heap_op_t const *op);
@@ -163,8 +163,8 @@ typedef struct {
    May be called again for another pass: stack ids and thread indexes stay the same. */
 int vt_reader_run(vt_reader_t *reader, vt_reader_sink_t const *sink);
 
-/* vt_reader_progress: bytes of event chunks already decoded and in total, for a progress bar; may be
-   called from within the callbacks. */
+/* vt_reader_progress: bytes of event chunks already decoded and in total, for a progress bar; may
+   be called from within the callbacks. */
 void vt_reader_progress(vt_reader_t const *reader, uint64_t *done, uint64_t *total);
 
 vt_trace_info_t const *vt_reader_info(vt_reader_t const *reader);
@@ -187,7 +187,8 @@ vt_trace_stacks_t vt_reader_stacks(vt_reader_t const *reader);
 
 /* vt_reader_expand writes the frames of a stack, innermost first, at most cap of them; returns how
    many the stack has (0 for id 0 or an id not in the trie). */
-size_t vt_reader_expand(vt_reader_t const *reader, uint32_t stack, vt_trace_frame_t *out, size_t cap);
+size_t vt_reader_expand(vt_reader_t const *reader, uint32_t stack, vt_trace_frame_t *out,
+                        size_t cap);
 
 /* vt_reader_module_at is the index of the module that had code at `address` in `epoch`, or
    VT_NO_MODULE. */

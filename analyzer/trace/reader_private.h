@@ -1,5 +1,5 @@
-/* What the parts of the reader share: scan.c walks the file, tables.c keeps messages, decode.c turns
-   event chunks into events, merge.c puts them in order, reader.c is the outside. */
+/* What the parts of the reader share: scan.c walks the file, tables.c keeps messages, decode.c
+   turns event chunks into events, merge.c puts them in order, reader.c is the outside. */
 #ifndef VT_ANALYZER_TRACE_READER_PRIVATE_H
 #define VT_ANALYZER_TRACE_READER_PRIVATE_H
 
@@ -50,7 +50,7 @@ typedef struct {
   struct {
     uint32_t tid;
     char *name;
-  } *names;
+  } * names;
   size_t names_cnt, names_cap;
   void **owned; /* memory the entries point to */
   size_t owned_cnt, owned_cap;
@@ -78,9 +78,9 @@ struct vt_reader {
   size_t threads_cnt, threads_cap;
   uint32_t *thread_table; /* tid -> index + 1, open addressing */
   size_t thread_table_sz;
-  uint64_t ns_per_tick_32; /* nanoseconds per tick, times 2^32 */
+  uint64_t ns_per_tick_32;                /* nanoseconds per tick, times 2^32 */
   uint64_t clock_first[2], clock_last[2]; /* tick, ns; tick 0: none yet */
-  uint64_t last_seq; /* next sequence number expected */
+  uint64_t last_seq;                      /* next sequence number expected */
   uint64_t done_bytes, total_bytes;
   uint64_t end_ticks; /* latest event */
   uint64_t raw_lost;

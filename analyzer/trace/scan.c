@@ -1,7 +1,8 @@
 /* Walking the chunks of a file, with recovery from damage and torn tails.
 
    The scan reads the headers of event chunks only; their checksums are verified when they are
-   decoded. After damage it looks for the next multiple of 8 with a chunk whose checksum is right. */
+   decoded. After damage it looks for the next multiple of 8 with a chunk whose checksum is right.
+ */
 #include "analyzer/trace/reader_private.h"
 
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define SEARCH_SZ ((size_t)1 << 20)
+#define SEARCH_SZ    ((size_t)1 << 20)
 /* Payloads of chunks other than events: a bound for what one compressed chunk may grow to. */
 #define UNPACKED_MAX ((uint64_t)1 << 30)
 
@@ -69,8 +70,7 @@ int vt_scan_unpack(vt_chunk_t const *c, vt_bytes_t const *b, vt_bytes_t *to, uin
   *sz = b->sz;
   if (!(c->flags & VT_CHUNK_FLAG_ZSTD)) return 0;
   unsigned long long whole = ZSTD_getFrameContentSize(b->data, b->sz);
-  if (whole == ZSTD_CONTENTSIZE_ERROR || whole == ZSTD_CONTENTSIZE_UNKNOWN ||
-      whole > UNPACKED_MAX)
+  if (whole == ZSTD_CONTENTSIZE_ERROR || whole == ZSTD_CONTENTSIZE_UNKNOWN || whole > UNPACKED_MAX)
     return -1;
   to->sz = 0;
   vt_bytes_room(to, whole + 1);
@@ -81,8 +81,7 @@ int vt_scan_unpack(vt_chunk_t const *c, vt_bytes_t const *b, vt_bytes_t *to, uin
   return 0;
 }
 
-int vt_scan_segment(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b,
-                    uint32_t *committed) {
+int vt_scan_segment(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b, uint32_t *committed) {
   b->sz = 0;
   vt_bytes_room(b, VT_SEGMENT_SZ);
   if (c->sz != VT_SEGMENT_SZ - VT_CHUNK_HEADER_SZ) return -1;
@@ -109,7 +108,7 @@ static uint64_t skip_hole(vt_reader_t const *r, uint64_t off) {
 }
 
 /* search finds the next intact chunk from `off` on; returns its offset or the size of the file.
-   *nonzero is set to the first byte that is not zero before that. */
+ *nonzero is set to the first byte that is not zero before that. */
 static uint64_t search(vt_reader_t *r, uint64_t off, uint64_t *nonzero) {
   uint8_t *block = vt_mem_new(SEARCH_SZ, 1);
   *nonzero = UINT64_MAX;

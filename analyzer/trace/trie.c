@@ -82,7 +82,8 @@ int vt_trie_decode(vt_trie_t *t, uint8_t const *payload, size_t sz) {
   if (c.bad || first < t->cnt || first >= VT_TRIE_NODE_MAX || cnt > vt_cursor_left(&c) / 2 ||
       cnt > VT_TRIE_NODE_MAX - first)
     return -1;
-  /* A gap is what lost chunks held; it may not cost more memory than a small multiple of the file. */
+  /* A gap is what lost chunks held; it may not cost more memory than a small multiple of the file.
+   */
   if (first - t->cnt > ((uint32_t)1 << 24)) return -1;
   while (t->cnt < first) append(t, 0, EPOCH_UNKNOWN);
   for (uint32_t i = 0; i < cnt; i++) {

@@ -1,8 +1,8 @@
 /* The stack trie: every distinct stack is a path from a root, so that a stack is one number.
 
-   Node ids go up by one from 1; a root stands for an epoch of code addresses (docs/trace-format.md).
-   Looking up a child first compares with the child its parent was asked for last, which is right for
-   most events of most programs; then in a hash table. Not thread safe. */
+   Node ids go up by one from 1; a root stands for an epoch of code addresses
+   (docs/trace-format.md). Looking up a child first compares with the child its parent was asked for
+   last, which is right for most events of most programs; then in a hash table. Not thread safe. */
 #ifndef VT_ANALYZER_TRACE_TRIE_H
 #define VT_ANALYZER_TRACE_TRIE_H
 
@@ -27,7 +27,8 @@ void vt_trie_fini(vt_trie_t *t);
 
 uint32_t vt_trie_child_slow(vt_trie_t *t, uint32_t parent, uint64_t pc);
 
-/* vt_trie_child is the node for pc below parent (0: the root of epoch pc), made when there is none. */
+/* vt_trie_child is the node for pc below parent (0: the root of epoch pc), made when there is none.
+ */
 static inline uint32_t vt_trie_child(vt_trie_t *t, uint32_t parent, uint64_t pc) {
   uint32_t guess = t->last_child[parent];
   if (__builtin_expect(t->pc[guess] == pc && guess, 1)) return guess;
@@ -39,8 +40,8 @@ void vt_trie_encode(vt_trie_t const *t, uint32_t from, vt_bytes_t *out);
 
 /* vt_trie_decode adds the nodes of a STACKS payload. Nodes between the known ones and the first of
    the payload (a chunk was lost) become roots of no epoch. Returns 0, or -1 when the payload is
-   malformed: a parent that is not an earlier node, more nodes than its bytes can hold, or nodes that
-   are known already. A trie filled this way is only read. */
+   malformed: a parent that is not an earlier node, more nodes than its bytes can hold, or nodes
+   that are known already. A trie filled this way is only read. */
 int vt_trie_decode(vt_trie_t *t, uint8_t const *payload, size_t sz);
 
 #endif

@@ -10,9 +10,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define GATHER_SZ ((size_t)256 << 10)
+#define GATHER_SZ  ((size_t)256 << 10)
 #define ZSTD_LEVEL 1
-#define ZSTD_MIN 256
+#define ZSTD_MIN   256
 
 struct vt_writer {
   int fd;

@@ -1,8 +1,8 @@
 /* Writing the chunks of a trace file.
 
-   Chunks are gathered in memory and written in large pieces. After the first failure (disk full, say)
-   the file is cut to its last whole chunk, nothing more is written, and vt_writer_failed tells. Not
-   thread safe. */
+   Chunks are gathered in memory and written in large pieces. After the first failure (disk full,
+   say) the file is cut to its last whole chunk, nothing more is written, and vt_writer_failed
+   tells. Not thread safe. */
 #ifndef VT_ANALYZER_TRACE_WRITER_H
 #define VT_ANALYZER_TRACE_WRITER_H
 

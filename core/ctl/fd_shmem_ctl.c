@@ -1,8 +1,6 @@
 /* The command line of fd_shmem: regions and what the machine offers for them. */
 
-#include <stdio.h>
-
-#include "fd/util/fd_util.h"
+#include "ctl.h"
 
 static char const help[] =
     "usage: fd_shmem_ctl [BOOT-OPTION VALUE]... [COMMAND ARG...]...\n"
@@ -15,15 +13,10 @@ static char const help[] =
     "PAGE-SZ is normal, huge or gigantic.  Commands run in order; the first error ends with status "
     "1.\n";
 
-static int failed(char const *cmd, char const *what, char const *why) {
-  fprintf(stderr, "fd_shmem_ctl: %s %s: %s\n", cmd, what, why);
-  return 1;
-}
-
 static int cmd_new(char **a) {
   int err = fd_shmem_create(a[1], fd_cstr_to_shmem_page_sz(a[3]), fd_cstr_to_ulong(a[2]),
                             fd_cstr_to_ulong(a[4]), fd_cstr_to_ulong_octal(a[5]));
-  return err ? failed(a[0], a[1], fd_io_strerror(err)) : 0;
+  return err ? ctl_failed(a[0], a[1], fd_io_strerror(err)) : 0;
 }
 
 /* Page size named by cstr, and for 0 that of region name; 0 if there is no such region. */
@@ -34,15 +27,15 @@ static ulong region_page_sz(char const *name, char const *cstr) {
 
 static int cmd_delete(char **a) {
   ulong page_sz = region_page_sz(a[1], a[2]);
-  if (FD_UNLIKELY(!page_sz)) return failed(a[0], a[1], "no such region");
+  if (FD_UNLIKELY(!page_sz)) return ctl_failed(a[0], a[1], "no such region");
   int err = fd_shmem_unlink(a[1], page_sz);
-  return err ? failed(a[0], a[1], fd_io_strerror(err)) : 0;
+  return err ? ctl_failed(a[0], a[1], fd_io_strerror(err)) : 0;
 }
 
 static int cmd_query(char **a) {
   fd_shmem_info_t info;
   int err = fd_shmem_info(a[1], fd_cstr_to_shmem_page_sz(a[2]), &info);
-  if (FD_UNLIKELY(err)) return failed(a[0], a[1], fd_io_strerror(err));
+  if (FD_UNLIKELY(err)) return ctl_failed(a[0], a[1], fd_io_strerror(err));
   printf("%s: %lu %s pages, %lu bytes\n", a[1], info.page_cnt,
          fd_shmem_page_sz_to_cstr(info.page_sz), info.page_cnt * info.page_sz);
   return 0;
@@ -56,38 +49,13 @@ static int cmd_info(char **a) {
   return 0;
 }
 
-static struct {
-  char const *name;
-  int arg_cnt;
-  int (*run)(char **a);
-} const command[] = {
+static ctl_command_t const command[] = {
     {"new", 5, cmd_new},
     {"delete", 2, cmd_delete},
     {"query", 2, cmd_query},
     {"info", 0, cmd_info},
 };
 
-static int run_command(char **a, int cnt, int *used) {
-  for (ulong i = 0UL; i < sizeof(command) / sizeof(command[0]); i++) {
-    if (strcmp(a[0], command[i].name)) continue;
-    *used = 1 + command[i].arg_cnt;
-    if (FD_UNLIKELY(cnt < *used)) return failed(a[0], "", "too few arguments (see --help)");
-    return command[i].run(a);
-  }
-  return failed(a[0], "", "unknown command (see --help)");
-}
+ctl_t const ctl = {"fd_shmem_ctl", help, command, sizeof(command) / sizeof(command[0])};
 
-int main(int argc, char **argv) {
-  fd_boot(&argc, &argv);
-  int wants_help = fd_env_strip_cmdline_contains(&argc, &argv, "--help");
-  if (wants_help || argc < 2) {
-    fputs(help, wants_help ? stdout : stderr);
-    return !wants_help;
-  }
-  int err = 0;
-  for (int i = 1, used = 0; i < argc && !err; i += used)
-    err = run_command(argv + i, argc - i, &used);
-  fflush(stdout);
-  fd_halt();
-  return err;
-}
+int main(int argc, char **argv) { return ctl_main(argc, argv); }

@@ -1,10 +1,9 @@
 /* The command line of wksp: one operation per command, commands in a row on one line, each error in
    one line. */
 
-#include <stdio.h>
 #include <unistd.h>
 
-#include "fd/util/fd_util.h"
+#include "ctl.h"
 
 static char const help[] =
     "usage: fd_wksp_ctl [BOOT-OPTION VALUE]... [COMMAND ARG...]...\n"
@@ -30,14 +29,8 @@ static char const help[] =
     "PAGE-SZ is normal, huge or gigantic.  Commands run in order; the first error ends with status "
     "1.\n";
 
-/* Prints "fd_wksp_ctl: COMMAND WHAT: WHY" and returns 1. */
-static int failed(char const *cmd, char const *what, char const *why) {
-  fprintf(stderr, "fd_wksp_ctl: %s %s: %s\n", cmd, what, why);
-  return 1;
-}
-
 static int status(char const *cmd, char const *what, int err) {
-  return err ? failed(cmd, what, fd_wksp_strerror(err)) : 0;
+  return err ? ctl_failed(cmd, what, fd_wksp_strerror(err)) : 0;
 }
 
 static int cmd_new(char **a) {
@@ -55,7 +48,7 @@ static int cmd_alloc(char **a) {
   char pos[FD_WKSP_CSTR_MAX];
   if (FD_UNLIKELY(!fd_wksp_cstr_alloc(a[1], fd_cstr_to_ulong(a[2]), fd_cstr_to_ulong(a[3]),
                                       fd_cstr_to_ulong(a[4]), pos)))
-    return failed(a[0], a[1], "no such workspace, bad argument or no space");
+    return ctl_failed(a[0], a[1], "no such workspace, bad argument or no space");
   puts(pos);
   return 0;
 }
@@ -63,7 +56,7 @@ static int cmd_alloc(char **a) {
 /* The laddr of a position whose wksp stays attached, or NULL after telling so. */
 static void *map(char **a) {
   void *laddr = fd_wksp_map(a[1]);
-  if (FD_UNLIKELY(!laddr)) failed(a[0], a[1], "no such position");
+  if (FD_UNLIKELY(!laddr)) ctl_failed(a[0], a[1], "no such position");
   return laddr;
 }
 
@@ -77,17 +70,16 @@ static int cmd_position(char **a) {
   if (tag && !strcmp(a[0], "memset")) fd_wksp_memset(wksp, gaddr, fd_cstr_to_int(a[2]));
   if (tag && !strcmp(a[0], "tag")) printf("%lu\n", tag);
   fd_wksp_unmap(laddr);
-  return tag ? 0 : failed(a[0], a[1], "not in an allocation");
+  return tag ? 0 : ctl_failed(a[0], a[1], "not in an allocation");
 }
 
 static fd_wksp_t *attach(char **a) {
   fd_wksp_t *wksp = fd_wksp_attach(a[1]);
-  if (FD_UNLIKELY(!wksp)) failed(a[0], a[1], "no such workspace");
+  if (FD_UNLIKELY(!wksp)) ctl_failed(a[0], a[1], "no such workspace");
   return wksp;
 }
 
-/* Prints the partitions with tag, in ascending order; the list is read in portions that may grow
-   stale, so it goes by address. */
+/* Prints the partitions with tag in ascending order, at most 65536, and how many there are. */
 static void tag_query(fd_wksp_t *wksp, ulong tag) {
   static fd_wksp_tag_query_info_t info[65536];
   ulong cnt = fd_wksp_tag_query(wksp, &tag, 1UL, info, 65536UL);
@@ -150,11 +142,7 @@ static int cmd_printf(char **a) {
   return cnt < 0 ? status(a[0], a[1], cnt) : 0;
 }
 
-static struct {
-  char const *name;
-  int arg_cnt;
-  int (*run)(char **a);
-} const command[] = {
+static ctl_command_t const command[] = {
     {"new", 7, cmd_new},        {"delete", 1, cmd_delete}, {"alloc", 4, cmd_alloc},
     {"free", 1, cmd_position},  {"tag", 1, cmd_position},  {"memset", 2, cmd_position},
     {"tag-query", 2, cmd_wksp}, {"tag-free", 2, cmd_wksp}, {"reset", 2, cmd_wksp},
@@ -163,28 +151,6 @@ static struct {
     {"printf", 2, cmd_printf},
 };
 
-/* Runs the command at a[0] of cnt words left; *used is how many it took. */
-static int run_command(char **a, int cnt, int *used) {
-  for (ulong i = 0UL; i < sizeof(command) / sizeof(command[0]); i++) {
-    if (strcmp(a[0], command[i].name)) continue;
-    *used = 1 + command[i].arg_cnt;
-    if (FD_UNLIKELY(cnt < *used)) return failed(a[0], "", "too few arguments (see --help)");
-    return command[i].run(a);
-  }
-  return failed(a[0], "", "unknown command (see --help)");
-}
+ctl_t const ctl = {"fd_wksp_ctl", help, command, sizeof(command) / sizeof(command[0])};
 
-int main(int argc, char **argv) {
-  fd_boot(&argc, &argv);
-  int wants_help = fd_env_strip_cmdline_contains(&argc, &argv, "--help");
-  if (wants_help || argc < 2) {
-    fputs(help, wants_help ? stdout : stderr);
-    return !wants_help;
-  }
-  int err = 0;
-  for (int i = 1, used = 0; i < argc && !err; i += used)
-    err = run_command(argv + i, argc - i, &used);
-  fflush(stdout);
-  fd_halt();
-  return err;
-}
+int main(int argc, char **argv) { return ctl_main(argc, argv); }

@@ -9,7 +9,7 @@
 
 #define SPIN_CNT     128UL  /* tries before yielding */
 #define YIELD_CNT    1024UL /* tries before sleeping */
-#define QUERY_PERIOD 64UL   /* tries between looks at the owner */
+#define QUERY_PERIOD 64UL   /* sleeps between looks at the owner, which cost system calls */
 #define SLEEP_NS     50000L
 
 #if FD_WKSP_LOCK_RECLAIM
@@ -58,7 +58,7 @@ int fd_wksp_private_lock(fd_wksp_t *wksp) {
       continue;
     }
 #if FD_WKSP_LOCK_RECLAIM
-    if (FD_UNLIKELY(try % QUERY_PERIOD == QUERY_PERIOD - 1UL && owner_is_dead(owner) &&
+    if (FD_UNLIKELY(try >= YIELD_CNT && try % QUERY_PERIOD == 0UL && owner_is_dead(owner) &&
                     lock_cas(wksp, owner, me)))
       return lock_recover(wksp, owner);
 #endif

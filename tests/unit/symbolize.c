@@ -1,5 +1,6 @@
 /* symbolize [--rounds N] ELF < OFFSETS (hex): prints frames the way `eu-addr2line -i -f -e ELF`
    does; for comparisons with it. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "analyzer/symbols/symbols.h"
@@ -9,6 +10,7 @@ static void print(vt_symbols_t *symbols, uint32_t module, uint64_t offset) {
   vt_frame_t const *frames = NULL;
   vt_strings_t *strings = vt_symbols_strings(symbols);
   size_t cnt = vt_symbols_frames(symbols, module, offset, &frames);
+  printf("0x%016" PRIx64 "\n", offset);
   if (!cnt) puts("??\n??:0");
   for (size_t i = 0; i < cnt; i++) {
     char const *function = vt_strings_get(strings, frames[i].function, NULL);

@@ -348,7 +348,8 @@ static void compare(char const *name, int must_repair_all) {
   reset_naive();
   for (size_t i = 0; i < event_cnt; i++) naive_event(&events[i]);
   naive_expire(UINT64_MAX);
-  vt_model_t *model = run_model(&(vt_model_options_t){.lifetimes = 1, .sizes = 1, .timeline = 1});
+  vt_model_t *model =
+      run_model(&(vt_model_options_t){.lifetimes = 1, .sizes = 1, .timeline = 1, .threads = 1});
   vt_model_totals_t const *totals = vt_model_totals(model);
   ok(same_cells(model), "%s: every cell's counters are the naive model's", name);
   ok(totals->peak_bytes == peak && totals->peak_blocks == peak_blocks &&

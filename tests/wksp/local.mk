@@ -1,5 +1,5 @@
 # Tests and benchmarks of wksp and fd_alloc.
-WKSP_TAPS := test_wksp_unit test_wksp_model test_wksp_kill test_wksp_ckpt test_wksp_shmem test_fd_alloc
+WKSP_TAPS := test_wksp_unit test_wksp_index test_wksp_model test_wksp_kill test_wksp_ckpt test_wksp_shmem test_fd_alloc
 WKSP_BENCH := tests/bench/wksp/bench_wksp.c tests/bench/wksp/bench_alloc.c
 $(call objs,$(WKSP_TAPS:%=tests/wksp/%.c) tests/wksp/test_wksp_tpool.c $(WKSP_BENCH)): CPPFLAGS += $(FD_DEFS)
 

@@ -194,6 +194,19 @@ static void test_states(void) {
      "NULL");
 }
 
+/* A device that is always full: the error shows no later than close. */
+static void test_full(void) {
+  int fd = open("/dev/full", O_WRONLY);
+  fd_checkpt_t * c = fd_checkpt_init_stream(ckpt_mem, fd, buf, sizeof(buf));
+  ok(!fd_checkpt_open(c, 1) && fd_checkpt_data(c, plain, 1UL << 20) == FD_CHECKPT_ERR_IO,
+     "disk full at a large buffer");
+  c = fd_checkpt_init_stream(ckpt_mem, fd, buf, sizeof(buf));
+  ok(!fd_checkpt_open(c, 2) && !fd_checkpt_meta(c, plain, 100UL) &&
+         fd_checkpt_close(c) == FD_CHECKPT_ERR_IO && !fd_checkpt_can_open(c),
+     "disk full at close");
+  close(fd);
+}
+
 static void test_restore_states(void) {
   fd_restore_t * r = fd_restore_init_mmio(restore_mem, mmio, 4UL);
   ok(!fd_restore_open(r, 2) && !fd_restore_data(r, NULL, 0UL) && !fd_restore_close(r),
@@ -234,6 +247,7 @@ int main(int argc, char ** argv) {
   test_flips(rng);
   test_bad_init();
   test_states();
+  test_full();
   test_restore_states();
   is_str(fd_checkpt_strerror(FD_CHECKPT_ERR_COMP), "compression error", "strerror");
   is_str(fd_checkpt_strerror(-9), "unknown", "strerror of nonsense");

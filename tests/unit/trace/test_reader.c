@@ -145,6 +145,55 @@ static void whole(size_t cnt) {
   done_with(&g);
 }
 
+/* Operations on whole heaps come between the events where they belong. */
+typedef struct {
+  uint64_t last;
+  size_t ops;
+  int disorder;
+} ordered_t;
+
+static int on_events(void *context, vt_event_t const *events, size_t cnt) {
+  ordered_t *o = context;
+  for (size_t i = 0; i < cnt; i++) {
+    o->disorder |= events[i].time < o->last;
+    o->last = events[i].time;
+  }
+  return 0;
+}
+
+static void on_heap_op(void *context, vt_trace_heap_op_t const *op) {
+  ordered_t *o = context;
+  o->disorder |= op->time < o->last || op->tag != op->time / 1000;
+  o->last = op->time;
+  o->ops++;
+}
+
+static void heap_ops(void) {
+  vt_error_t error;
+  vt_packer_t p;
+  vt_header_t h = {.tick_hz = HZ, .start_tick = START, .host = "", .executable = "", .command = ""};
+  vt_packer_open(&p, vt_writer_open(path, &error), codec, &h);
+  for (uint64_t i = 0; i < 300; i++) { /* written in reverse order of time */
+    vt_bytes_t b = {0};
+    vt_bytes_u64(&b, START + (300 - i) * 1000);
+    vt_bytes_u32(&b, 1);
+    vt_bytes_u32(&b, VT_HEAP_OP_TAG_FREE);
+    vt_bytes_u64(&b, 300 - i);
+    vt_packer_message(&p, VT_CHUNK_HEAP_OP, b.data, b.sz);
+    vt_bytes_free(&b);
+  }
+  for (uint64_t i = 0; i < 10000; i++) {
+    *vt_packer_room(&p, 1) = (vt_event_t){.kind = VT_EVENT_FREE, .time = START + i * 40, .address = i};
+    vt_packer_add(&p, 1, 1);
+  }
+  vt_packer_finish(&p, 1);
+  ordered_t o = {0};
+  vt_reader_t *r = vt_reader_open(path, &error);
+  vt_reader_run(r, &(vt_reader_sink_t){on_events, on_heap_op, &o});
+  ok(o.ops == 300 && !o.disorder, "operations on heaps come where their time is");
+  vt_reader_close(r);
+}
+
 static uint8_t *load(size_t *sz) {
   FILE *f = fopen(path, "rb");
   fseek(f, 0, SEEK_END);
@@ -279,6 +328,7 @@ int main(int argc, char **argv) {
   whole(1);
   whole(1000);
   whole(300000);
+  heap_ops();
   truncated();
   flipped();
   absurd((uint64_t)1 << 60, "a chunk length of 2^60");

@@ -1,0 +1,114 @@
+/* valtrace check-budget: a gate for continuous integration. */
+#include <inttypes.h>
+#include <math.h>
+#include "analyzer/cli/cmd.h"
+#include "analyzer/cli/options.h"
+
+static void help(void) {
+  printf("usage: valtrace check-budget LIMITS [options] TRACE…\n\n"
+         "Exits with status 1, naming the worst sites, when a limit is exceeded:\n"
+         "  --max-leaked B          bytes live at the end (suffixes k, M, G)\n"
+         "  --max-leaked-blocks N   blocks live at the end\n"
+         "  --max-peak B            highest sum of live bytes\n"
+         "  --max-allocations N     allocations\n"
+         "  --max-temporary PCT     share of temporary allocations\n\n%s",
+         vt_cli_shared_help);
+}
+
+typedef struct {
+  vt_cli_options_t *options;
+  vt_analysis_t const *analysis;
+  vt_term_t term;
+  vt_json_t json;
+  int exceeded;
+} check_t;
+
+static void say_exceeded(check_t *check, char const *name, uint64_t value, uint64_t limit,
+                         int bytes) {
+  check->exceeded++;
+  if (check->options->json) {
+    vt_json_object_line(&check->json, NULL);
+    vt_json_string(&check->json, "limit", name);
+    vt_json_uint(&check->json, "value", value);
+    vt_json_uint(&check->json, "allowed", limit);
+    vt_json_end_object(&check->json);
+    return;
+  }
+  vt_term_styled(&check->term, VT_STYLE_WARNING, "%sover budget: %s ",
+                 check->exceeded > 1 ? "\n" : "", name);
+  fprintf(check->term.out, "%s, allowed %s\n",
+          bytes ? vt_bytes_text(value).text : vt_count_text(value).text,
+          bytes ? vt_bytes_text(limit).text : vt_count_text(limit).text);
+}
+
+static void check_limit(check_t *check, char const *name, uint64_t value, uint64_t limit, int bytes,
+                        vt_metric_t metric) {
+  if (value <= limit) return;
+  say_exceeded(check, name, value, limit, bytes);
+  size_t shown = check->options->report.limit ? check->options->report.limit : 5;
+  if (!check->options->json)
+    vt_text_groups(check->analysis, &check->options->report, &check->term, metric, shown, 1);
+}
+
+static void check_all(check_t *check) {
+  vt_model_totals_t const *totals = vt_model_totals(check->analysis->model);
+  vt_budget_t const *budget = &check->options->budget;
+  check_limit(check, "leaked bytes", totals->live_bytes, budget->leaked_bytes, 1, VT_METRIC_LEAKED);
+  check_limit(check, "leaked blocks", totals->live_blocks, budget->leaked_blocks, 0,
+              VT_METRIC_LEAKED);
+  check_limit(check, "peak bytes", totals->peak_bytes, budget->peak_bytes, 1, VT_METRIC_PEAK);
+  check_limit(check, "allocations", totals->allocations, budget->allocations, 0, VT_METRIC_COUNT);
+  if (budget->temporary_percent < 0) return;
+  uint64_t allowed = (uint64_t)floor((double)totals->allocations * budget->temporary_percent / 100);
+  check_limit(check, "temporary allocations", totals->temporary, allowed, 0, VT_METRIC_TEMPORARY);
+}
+
+static int run_checks(vt_cli_options_t *options, vt_analysis_t const *analysis) {
+  check_t check = {.options = options, .analysis = analysis, .term = vt_term_start(stdout)};
+  if (options->json) {
+    check.json = vt_json_start(stdout);
+    vt_json_object(&check.json, NULL);
+    vt_json_head(&check.json, analysis, "check-budget");
+    vt_json_array(&check.json, "exceeded");
+  }
+  check_all(&check);
+  if (options->json) {
+    vt_json_end_array(&check.json);
+    vt_json_end_object(&check.json);
+    vt_json_finish(&check.json);
+  } else if (!check.exceeded)
+    puts("within budget");
+  int status = vt_cli_finish(stdout, "standard output");
+  return status ? status : check.exceeded ? VT_EXIT_BUDGET : VT_EXIT_OK;
+}
+
+static int no_limit(vt_budget_t const *budget) {
+  return budget->leaked_bytes == UINT64_MAX && budget->leaked_blocks == UINT64_MAX &&
+         budget->peak_bytes == UINT64_MAX && budget->allocations == UINT64_MAX &&
+         budget->temporary_percent < 0;
+}
+
+int vt_cmd_check_budget(int argc, char **argv) {
+  vt_cli_options_t options;
+  if (vt_cli_parse(&options, argc, argv, VT_CLI_BUDGET)) return VT_EXIT_USAGE;
+  if (options.help) {
+    help();
+    return VT_EXIT_OK;
+  }
+  if (!options.operand_cnt || no_limit(&options.budget)) {
+    vt_error_say("check-budget", options.operand_cnt ? "no limit given" : "no trace given",
+                 "`valtrace check-budget --help` lists the limits");
+    return VT_EXIT_USAGE;
+  }
+  vt_analysis_t analysis;
+  vt_suppressions_t suppressions = {0};
+  vt_error_t error;
+  int status = vt_cli_open(&options, &analysis, &suppressions, &error);
+  if (status)
+    vt_error_print(&error);
+  else
+    status = run_checks(&options, &analysis);
+  vt_suppressions_free(&suppressions);
+  vt_analysis_close(&analysis);
+  return status;
+}

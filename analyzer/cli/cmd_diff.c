@@ -1,0 +1,62 @@
+/* valtrace diff: what grew and shrank between two traces, or two moments of one. */
+#include "analyzer/cli/cmd.h"
+#include "analyzer/cli/options.h"
+#include "analyzer/report/diff.h"
+
+static void help(void) {
+  printf("usage: valtrace diff [--metric leaked|peak|allocated|count|temporary] [options] BEFORE "
+         "AFTER\n"
+         "       valtrace diff [options] TRACE --at T1 T2\n\n"
+         "Compares two traces site by site, or the live sets of one trace at two moments; the "
+         "largest\n"
+         "change first. The default metric is leaked.\n\n%s",
+         vt_cli_shared_help);
+}
+
+static int open_side(vt_analysis_t *analysis, vt_cli_options_t const *options, char *path,
+                     char const *at) {
+  vt_analysis_options_t chosen = options->analysis;
+  vt_error_t error;
+  int usage;
+  chosen.filter.at = at;
+  if (!vt_analysis_open(analysis, &path, 1, &chosen, &error, &usage)) return VT_EXIT_OK;
+  vt_error_print(&error);
+  return usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
+}
+
+static int print(vt_cli_options_t const *options, vt_diff_t const *diff) {
+  if (options->json)
+    vt_diff_json(diff, stdout);
+  else {
+    vt_term_t term = vt_term_start(stdout);
+    vt_diff_text(diff, &term);
+  }
+  return vt_cli_finish(stdout, "standard output");
+}
+
+int vt_cmd_diff(int argc, char **argv) {
+  vt_cli_options_t options;
+  if (vt_cli_parse(&options, argc, argv, VT_CLI_METRIC)) return VT_EXIT_USAGE;
+  if (options.help) {
+    help();
+    return VT_EXIT_OK;
+  }
+  int metric = options.metric ? vt_metric_by_name(options.metric) : VT_METRIC_LEAKED;
+  if (metric < 0 || options.operand_cnt != 2) {
+    vt_error_say("diff", metric < 0 ? "no such metric" : "needs two traces, or one and --at T1 T2",
+                 "`valtrace diff --help`");
+    return VT_EXIT_USAGE;
+  }
+  char const *at = options.analysis.filter.at;
+  vt_analysis_t before, after;
+  int status = open_side(&before, &options, options.operands[0], at);
+  if (!status) {
+    status =
+        open_side(&after, &options, options.operands[at ? 0 : 1], at ? options.operands[1] : NULL);
+    vt_diff_t diff = {&before, &after, (vt_metric_t)metric, options.report.limit};
+    if (!status) status = print(&options, &diff);
+    vt_analysis_close(&after);
+  }
+  vt_analysis_close(&before);
+  return status;
+}

@@ -1,0 +1,117 @@
+/* valtrace export and valtrace flame: an analysis in other tools' formats. */
+#include <errno.h>
+#include <string.h>
+#include "analyzer/cli/cmd.h"
+#include "analyzer/cli/options.h"
+#include "analyzer/export/export.h"
+
+typedef struct {
+  char const *name;
+  void (*write)(vt_export_t const *export);
+} format_t;
+
+static format_t const formats[] = {{"folded", vt_export_folded},
+                                   {"pprof", vt_export_pprof},
+                                   {"speedscope", vt_export_speedscope},
+                                   {"dhat", vt_export_dhat},
+                                   {"callgrind", vt_export_callgrind},
+                                   {"massif", vt_export_massif},
+                                   {"heaptrack", vt_export_heaptrack},
+                                   {"csv", vt_export_csv},
+                                   {"sqlite", NULL}};
+
+static format_t const *find_format(char const *name) {
+  for (size_t i = 0; name && i < sizeof formats / sizeof *formats; i++)
+    if (!strcmp(name, formats[i].name)) return &formats[i];
+  return NULL;
+}
+
+static int write_to_file(vt_export_t *export, format_t const *format, char const *path) {
+  vt_error_t error;
+  if (!format->write) {
+    if (!vt_export_sqlite(export, path, &error)) return VT_EXIT_OK;
+    vt_error_print(&error);
+    return VT_EXIT_OUTPUT;
+  }
+  export->out = path ? fopen(path, "we") : stdout;
+  if (!export->out) {
+    vt_error_say(path, strerror(errno), "write elsewhere");
+    return VT_EXIT_OUTPUT;
+  }
+  format->write(export);
+  return vt_cli_finish(export->out, path ? path : "standard output");
+}
+
+static int export_traces(vt_cli_options_t *options, format_t const *format, vt_metric_t metric) {
+  vt_analysis_t analysis;
+  vt_error_t error;
+  int usage, status;
+  options->analysis.lifetimes = !strcmp(format->name, "dhat");
+  options->analysis.timeline = !strcmp(format->name, "massif");
+  if (vt_analysis_open(&analysis, options->operands, (size_t)options->operand_cnt,
+                       &options->analysis, &error, &usage)) {
+    vt_error_print(&error);
+    status = usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
+  } else {
+    vt_export_t export = {&analysis, &options->report, metric, NULL};
+    status = write_to_file(&export, format, options->output);
+  }
+  vt_analysis_close(&analysis);
+  return status;
+}
+
+static int usage_error(char const *what, char const *why, char const *advice) {
+  vt_error_say(what, why, advice);
+  return VT_EXIT_USAGE;
+}
+
+static int parse_metric(vt_cli_options_t const *options, vt_metric_t otherwise) {
+  return options->metric ? vt_metric_by_name(options->metric) : (int)otherwise;
+}
+
+int vt_cmd_export(int argc, char **argv) {
+  vt_cli_options_t options;
+  if (vt_cli_parse(&options, argc, argv, VT_CLI_OUTPUT | VT_CLI_FORMAT | VT_CLI_METRIC))
+    return VT_EXIT_USAGE;
+  if (options.help) {
+    printf("usage: valtrace export --format FORMAT [-o FILE] [options] TRACE…\n\n"
+           "FORMAT: pprof, folded, speedscope, heaptrack, dhat, massif, callgrind, csv, sqlite.\n"
+           "  --metric M   leaked (default), peak, allocated, count, temporary: what folded lists, "
+           "and\n"
+           "               whether pprof's blocks in use are the leaked ones or those of the "
+           "peak\n\n%s",
+           vt_cli_shared_help);
+    return VT_EXIT_OK;
+  }
+  format_t const *format = find_format(options.format);
+  int metric = parse_metric(&options, VT_METRIC_LEAKED);
+  if (!format)
+    return usage_error(options.format ? options.format : "export", "no such format",
+                       "`valtrace export --help` lists them");
+  if (metric < 0)
+    return usage_error(options.metric, "no such metric",
+                       "leaked, peak, allocated, count or temporary");
+  if (!format->write && !options.output)
+    return usage_error("export", "a database needs a file", "give -o FILE");
+  if (!options.operand_cnt) return usage_error("export", "no trace given", "name a .vtr file");
+  return export_traces(&options, format, (vt_metric_t)metric);
+}
+
+int vt_cmd_flame(int argc, char **argv) {
+  vt_cli_options_t options;
+  if (vt_cli_parse(&options, argc, argv, VT_CLI_OUTPUT | VT_CLI_METRIC)) return VT_EXIT_USAGE;
+  if (options.help) {
+    printf(
+        "usage: valtrace flame [--metric peak|leaked|allocated|count|temporary] [options] TRACE\n\n"
+        "Prints folded stacks (`root;…;leaf N`) of the metric (default: peak) for flame graph "
+        "tools.\n\n%s",
+        vt_cli_shared_help);
+    return VT_EXIT_OK;
+  }
+  int metric = parse_metric(&options, VT_METRIC_PEAK);
+  if (metric < 0)
+    return usage_error(options.metric, "no such metric",
+                       "leaked, peak, allocated, count or temporary");
+  if (!options.operand_cnt) return usage_error("flame", "no trace given", "name a .vtr file");
+  return export_traces(&options, find_format("folded"), (vt_metric_t)metric);
+}

@@ -1,0 +1,158 @@
+/* heaptrack's interpreted text format: tables of strings, code addresses and traces, then every
+   event in order. Numbers are hexadecimal without prefix. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "analyzer/export/export.h"
+#include "analyzer/model/blocks.h"
+#include "analyzer/util/mem.h"
+#include "analyzer/util/strings.h"
+
+typedef struct {
+  vt_export_t const *export;
+  FILE *out;
+  vt_strings_t *strings; /* indexes are heaptrack's: 0 is none */
+  vt_strings_t *places;  /* interned keys of "i" lines */
+  uint32_t *traces;      /* by node: number of its "t" line */
+  uint32_t trace_cnt;
+  vt_strings_t *allocations; /* interned (size, trace); index - 1 is the number of its "a" line */
+  vt_blocks_t live;          /* size: that number */
+  uint64_t last_ms;
+  struct {
+    vt_block_t block;
+    uint32_t stack;
+  } limbo[256]; /* by thread, modulo: reallocs in progress */
+} heaptrack_t;
+
+static uint32_t put_string(heaptrack_t *h, char const *text) {
+  uint32_t before = vt_strings_cnt(h->strings), index = vt_strings_intern_cstr(h->strings, text);
+  if (index < before) return index;
+  fprintf(h->out, "s %zx ", strlen(text));
+  for (; *text; text++) putc(*text == '\n' ? ' ' : *text, h->out);
+  putc('\n', h->out);
+  return index;
+}
+
+/* The "i" line of a node's code; returns its number. */
+static uint32_t put_place(heaptrack_t *h, uint32_t node) {
+  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+  char buffer[300];
+  size_t cnt = vt_stacks_frames(h->export->analysis->stacks, node, 0, frames);
+  uint64_t key[2] = {frames[0].offset, put_string(h, frames[0].module)};
+  uint32_t before = vt_strings_cnt(h->places);
+  uint32_t index = vt_strings_intern(h->places, (char const *)key, sizeof key);
+  if (index < before) return index;
+  for (size_t i = 0; i < cnt; i++) {
+    put_string(h, vt_frame_name(&frames[i], buffer, sizeof buffer));
+    put_string(h, frames[i].file);
+  }
+  fprintf(h->out, "i %" PRIx64 " %" PRIx64, frames[0].offset, key[1]);
+  for (size_t i = 0; i < cnt; i++)
+    fprintf(h->out, " %x %x %x", put_string(h, vt_frame_name(&frames[i], buffer, sizeof buffer)),
+            put_string(h, frames[i].file), frames[i].line);
+  putc('\n', h->out);
+  return index;
+}
+
+static void put_traces(heaptrack_t *h) {
+  vt_stacks_t const *stacks = h->export->analysis->stacks;
+  h->traces = vt_mem_new(vt_stacks_cnt(stacks), sizeof *h->traces);
+  for (uint32_t node = 1; node < vt_stacks_cnt(stacks); node++) {
+    uint32_t place = put_place(h, node);
+    fprintf(h->out, "t %x %x\n", place, h->traces[vt_stacks_parent(stacks, node)]);
+    h->traces[node] = ++h->trace_cnt;
+  }
+}
+
+static void put_time(heaptrack_t *h, uint64_t ns) {
+  uint64_t ms = ns / 1000000;
+  if (ms == h->last_ms) return;
+  h->last_ms = ms;
+  fprintf(h->out, "c %" PRIx64 "\n", ms);
+}
+
+static void begin(heaptrack_t *h, uint64_t address, uint64_t size, uint32_t stack, uint64_t time) {
+  uint32_t node = h->export->analysis->nodes[0][stack];
+  uint64_t key[2] = {size, node ? h->traces[node] : 0};
+  uint32_t before = vt_strings_cnt(h->allocations);
+  uint32_t index = vt_strings_intern(h->allocations, (char const *)key, sizeof key);
+  vt_block_t *slot = vt_blocks_find(&h->live, address);
+  put_time(h, time);
+  if (index >= before) fprintf(h->out, "a %" PRIx64 " %" PRIx64 "\n", size, key[1]);
+  fprintf(h->out, "+ %x\n", index - 1);
+  if (slot->cell)
+    slot->size = index - 1;
+  else
+    vt_blocks_insert(&h->live, slot, (vt_block_t){address, index - 1, time, 1, 0}, 0);
+}
+
+static void end(heaptrack_t *h, uint64_t number, uint64_t time) {
+  put_time(h, time);
+  fprintf(h->out, "- %" PRIx64 "\n", number);
+}
+
+static void on_realloc(heaptrack_t *h, vt_event_t const *event) {
+  vt_block_t *limbo = &h->limbo[event->thread % 256].block;
+  uint32_t *stack = &h->limbo[event->thread % 256].stack;
+  if (event->kind == VT_EVENT_REALLOC_INTENT) {
+    vt_block_t *slot = vt_blocks_find(&h->live, event->address);
+    *limbo = *slot;
+    *stack = event->stack;
+    if (slot->cell) vt_blocks_remove(&h->live, slot);
+    return;
+  }
+  int failed = !event->address && event->size;
+  if (limbo->cell && failed)
+    vt_blocks_insert(&h->live, vt_blocks_find(&h->live, limbo->address), *limbo, 0);
+  else if (limbo->cell)
+    end(h, limbo->size, event->time);
+  if (event->address) begin(h, event->address, event->size, *stack, event->time);
+  limbo->cell = 0;
+}
+
+static int on_events(void *context, vt_event_t const *events, size_t cnt) {
+  heaptrack_t *h = context;
+  for (size_t i = 0; i < cnt; i++) {
+    if (events[i].heap) continue;
+    if (events[i].kind == VT_EVENT_ALLOC)
+      begin(h, events[i].address, events[i].size, events[i].stack, events[i].time);
+    else if (events[i].kind == VT_EVENT_FREE) {
+      vt_block_t *slot = vt_blocks_find(&h->live, events[i].address);
+      if (!slot->cell) continue;
+      end(h, slot->size, events[i].time);
+      vt_blocks_remove(&h->live, slot);
+    } else
+      on_realloc(h, &events[i]);
+  }
+  return ferror(h->out);
+}
+
+void vt_export_heaptrack(vt_export_t const *export) {
+  vt_reader_t *reader = export->analysis->readers[0];
+  vt_trace_info_t const *info = vt_reader_info(reader);
+  heaptrack_t h = {.export = export,
+                   .out = export->out,
+                   .strings = vt_strings_new(),
+                   .places = vt_strings_new(),
+                   .allocations = vt_strings_new()};
+  size_t cnt;
+  vt_blocks_init(&h.live);
+  fputs("v 10400 3\nX", h.out);
+  for (uint32_t i = 0; i < info->argc; i++) {
+    putc(' ', h.out);
+    for (char const *p = info->argv[i]; *p; p++) putc(*p == '\n' ? ' ' : *p, h.out);
+  }
+  fprintf(h.out, "\nI %x %x\n", info->page_sz, 0);
+  put_traces(&h);
+  vt_reader_run(reader, &(vt_reader_sink_t){.events = on_events, .context = &h});
+  put_time(&h, vt_reader_end_time(reader));
+  vt_trace_memory_t const *samples = vt_reader_memory(reader, &cnt);
+  if (cnt)
+    fprintf(h.out, "R %" PRIx64 "\n",
+            samples[cnt - 1].resident_bytes / (info->page_sz ? info->page_sz : 4096));
+  vt_blocks_fini(&h.live);
+  vt_strings_delete(h.strings);
+  vt_strings_delete(h.places);
+  vt_strings_delete(h.allocations);
+  free(h.traces);
+}

@@ -1,0 +1,105 @@
+/* Line formats: folded stacks and CSV; and what all formats share. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "analyzer/export/export.h"
+#include "analyzer/util/mem.h"
+
+vt_stack_frame_t const *vt_export_stack(vt_export_t const *export, uint32_t node, size_t *cnt) {
+  static vt_stack_frame_t frames[VT_EXPORT_FRAMES_MAX];
+  *cnt = vt_stacks_expand(export->analysis->stacks, node, !export->report->keep_allocators,
+                          export->report->no_inlines, frames, VT_EXPORT_FRAMES_MAX);
+  return frames;
+}
+
+vt_stack_numbers_t vt_export_number_stacks(vt_export_t const *export, vt_frame_table_t *table) {
+  size_t site_cnt = export->analysis->sites_cnt;
+  vt_stack_numbers_t out = {.starts = vt_mem_new(site_cnt + 1, sizeof(size_t))};
+  for (size_t i = 0; i < site_cnt; i++) {
+    size_t cnt;
+    vt_stack_frame_t const *frames = vt_export_stack(export, export->analysis->sites[i].node, &cnt);
+    out.starts[i] = out.numbers_cnt;
+    for (size_t k = 0; k < cnt; k++) {
+      uint32_t number = vt_frame_table_add(table, &frames[k]);
+      VT_PUSH(out.numbers, number);
+    }
+  }
+  out.starts[site_cnt] = out.numbers_cnt;
+  return out;
+}
+
+void vt_export_free_numbers(vt_stack_numbers_t *stacks) {
+  free(stacks->numbers);
+  free(stacks->starts);
+}
+
+/* A frame's name without what separates frames and lines. */
+static void put_folded(FILE *out, vt_stack_frame_t const *frame) {
+  char buffer[300];
+  for (char const *p = vt_frame_name(frame, buffer, sizeof buffer); *p; p++)
+    putc(*p == ';' ? ':' : (unsigned char)*p < ' ' ? ' ' : *p, out);
+}
+
+void vt_export_folded(vt_export_t const *export) {
+  size_t ranked_cnt, cnt;
+  uint32_t *ranked = vt_metric_rank(export->analysis, export->metric, &ranked_cnt);
+  for (size_t i = 0; i < ranked_cnt; i++) {
+    vt_site_t const *site = &export->analysis->sites[ranked[i]];
+    uint64_t value = vt_metric_value(export->metric, site);
+    if (site->nested || !value) continue;
+    vt_stack_frame_t const *frames = vt_export_stack(export, site->node, &cnt);
+    if (!cnt) fputs("[no stack]", export->out);
+    for (size_t k = cnt; k--;) {
+      put_folded(export->out, &frames[k]);
+      if (k) putc(';', export->out);
+    }
+    fprintf(export->out, " %" PRIu64 "\n", value);
+  }
+  free(ranked);
+}
+
+static void put_quoted(FILE *out, char const *text) {
+  putc('"', out);
+  for (; *text; text++) {
+    if (*text == '"') putc('"', out);
+    putc((unsigned char)*text < ' ' ? ' ' : *text, out);
+  }
+  putc('"', out);
+}
+
+void vt_export_csv(vt_export_t const *export) {
+  size_t ranked_cnt, cnt;
+  char buffer[300], heap[32];
+  uint32_t *ranked = vt_metric_rank(export->analysis, export->metric, &ranked_cnt);
+  fputs("function,file,line,module,heap,allocations,allocated_bytes,frees,temporary,peak_bytes,"
+        "peak_blocks,leaked_bytes,leaked_blocks,reallocs,stack\n",
+        export->out);
+  for (size_t i = 0; i < ranked_cnt; i++) {
+    vt_site_t const *site = &export->analysis->sites[ranked[i]];
+    vt_stack_frame_t top = vt_group_frame(export->analysis, site->node);
+    put_quoted(export->out, vt_frame_name(&top, buffer, sizeof buffer));
+    putc(',', export->out);
+    put_quoted(export->out, top.file);
+    fprintf(export->out, ",%u,", top.line);
+    put_quoted(export->out, top.module);
+    putc(',', export->out);
+    put_quoted(export->out, vt_analysis_heap_name(export->analysis, site->heap, heap));
+    uint64_t const values[] = {site->allocations,  site->allocated_bytes, site->frees,
+                               site->temporary,    site->peak_bytes,      site->peak_blocks,
+                               site->leaked_bytes, site->leaked_blocks,   site->reallocs};
+    for (size_t k = 0; k < sizeof values / sizeof *values; k++)
+      fprintf(export->out, ",%" PRIu64, values[k]);
+    fputs(",\"", export->out);
+    vt_stack_frame_t const *frames = vt_export_stack(export, site->node, &cnt);
+    for (size_t k = 0; k < cnt; k++) {
+      for (char const *p = vt_frame_name(&frames[k], buffer, sizeof buffer); *p; p++)
+        if (*p == '"')
+          fputs("\"\"", export->out);
+        else
+          putc(*p == ';' ? ':' : (unsigned char)*p < ' ' ? ' ' : *p, export->out);
+      if (k + 1 < cnt) putc(';', export->out);
+    }
+    fputs("\"\n", export->out);
+  }
+  free(ranked);
+}

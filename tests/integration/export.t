@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Every export is opened by the tool it is made for, and that tool's totals are compared with the
+report's. Tools that are not installed are skipped."""
+import csv
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+BUILD = os.environ.get("BUILD", "build")
+VALTRACE = os.path.abspath(f"{BUILD}/bin/valtrace")
+COUNT = [0, 0]
+
+
+def ok(condition, name, *detail):
+    COUNT[0] += 1
+    print(f"{'' if condition else 'not '}ok {COUNT[0]} - {name}")
+    if not condition:
+        COUNT[1] += 1
+        for line in detail:
+            print(f"# {line}")
+
+
+def skip(name):
+    COUNT[0] += 1
+    print(f"ok {COUNT[0]} - {name} # SKIP not installed")
+
+
+def output(*args):
+    return subprocess.run(args, capture_output=True, check=False).stdout.decode(errors="replace")
+
+
+def export(trace, form, *args):
+    path = f"{trace}.{form}"
+    done = subprocess.run([VALTRACE, "export", "--format", form, "-o", path, *args, trace], capture_output=True)
+    ok(done.returncode == 0 and not done.stderr, f"{form}: written", done.stderr)
+    return path
+
+
+def check_folded(trace, totals):
+    for metric, key in (("leaked", "leaked_bytes"), ("peak", "peak_bytes"), ("allocated", "allocated_bytes"),
+                        ("count", "allocations"), ("temporary", "temporary")):
+        lines = output(VALTRACE, "flame", "--metric", metric, trace).splitlines()
+        ok(sum(int(line.rsplit(" ", 1)[1]) for line in lines) == totals[key], f"flame: {metric} adds up to {key}")
+
+
+def check_json_formats(trace, totals):
+    with open(export(trace, "speedscope"), encoding="utf-8") as file:
+        document = json.load(file)
+    profiles = {p["name"]: p for p in document["profiles"]}
+    frames = len(document["shared"]["frames"])
+    ok(all(sum(profiles[name]["weights"]) == totals[key] == profiles[name]["endValue"] for name, key in
+           (("leaked", "leaked_bytes"), ("peak", "peak_bytes"), ("allocations", "allocations"))), "speedscope: totals")
+    ok(all(len(p["samples"]) == len(p["weights"]) and all(0 <= f < frames for s in p["samples"] for f in s)
+           for p in document["profiles"]), "speedscope: samples fit weights and frames")
+    with open(export(trace, "dhat"), encoding="utf-8") as file:
+        document = json.load(file)
+    points = document["pps"]
+    ok(sum(p["tb"] for p in points) == totals["allocated_bytes"] and sum(p["tbk"] for p in points) == totals["allocations"]
+       and sum(p["gb"] for p in points) == totals["peak_bytes"] and sum(p["eb"] for p in points) == totals["leaked_bytes"],
+       "dhat: totals")
+    ok(all(p["mb"] >= p["gb"] and p["mb"] >= p["eb"] for p in points), "dhat: a point's maximum is its maximum")
+    stacks = [tuple(p["fs"]) for p in points]
+    ok(len(set(stacks)) == len(stacks) and all(0 <= f < len(document["ftbl"]) for s in stacks for f in s),
+       "dhat: stacks are distinct and frames exist")
+
+
+def check_pprof(trace, totals):
+    tools = glob.glob("/usr/lib/go-*/pkg/tool/linux_*/pprof")
+    for metric, keys in (("leaked", ("leaked_blocks", "leaked_bytes")), ("peak", ("peak_blocks", "peak_bytes"))):
+        path = export(trace, "pprof", "--metric", metric)
+        if not tools:
+            skip("pprof")
+            continue
+        raw = output(tools[0], "-raw", path)
+        samples = raw[raw.index("Samples:"):raw.index("Locations")].splitlines()[2:]
+        sums = [sum(int(line.split(":")[0].split()[i]) for line in samples if ":" in line) for i in range(4)]
+        ok(sums == [totals["allocations"], totals["allocated_bytes"], totals[keys[0]], totals[keys[1]]],
+           f"pprof: totals with {metric}", sums)
+
+
+def check_heaptrack(trace, totals):
+    path = export(trace, "heaptrack")
+    if not shutil.which("heaptrack_print"):
+        skip("heaptrack_print")
+        return
+    text = output("heaptrack_print", path)
+    calls = int(re.search(r"calls to allocation functions: (\d+)", text)[1])
+    ok(calls == totals["allocations"], "heaptrack_print: calls to allocation functions", calls)
+    number = re.search(r"peak heap memory consumption: ([\d.]+)(\w)", text)
+    peak = float(number[1]) * {"B": 1, "K": 1e3, "M": 1e6, "G": 1e9}[number[2]]
+    ok(abs(peak - totals["peak_bytes"]) <= 0.006 * totals["peak_bytes"] + 1, "heaptrack_print: peak", peak)
+
+
+def check_massif(trace, totals):
+    path = export(trace, "massif")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    ok(max(int(n) for n in re.findall(r"mem_heap_B=(\d+)", text)) == totals["peak_bytes"], "massif: peak")
+    children = [int(n) for n in re.findall(r"^ n\d+: (\d+)", text, re.M)]
+    ok(0.99 * totals["peak_bytes"] <= sum(children) <= totals["peak_bytes"], "massif: the tree adds up to the peak")
+    if not shutil.which("ms_print"):
+        skip("ms_print")
+        return
+    done = subprocess.run(["ms_print", path], capture_output=True)
+    ok(done.returncode == 0 and b"(peak)" in done.stdout, "ms_print reads it", done.stderr)
+
+
+def check_callgrind(trace, totals):
+    path = export(trace, "callgrind")
+    if not shutil.which("callgrind_annotate"):
+        skip("callgrind_annotate")
+        return
+    line = next((l for l in output("callgrind_annotate", path).splitlines() if "PROGRAM TOTALS" in l), "")
+    numbers = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) \(", line)]
+    ok(numbers == [totals["leaked_bytes"], totals["leaked_blocks"], totals["allocated_bytes"], totals["allocations"]],
+       "callgrind_annotate: totals", line)
+
+
+def check_tables(trace, totals):
+    with open(export(trace, "csv", "--metric", "count"), encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    ok(all(sum(int(r[key]) for r in rows) == totals[key] for key in ("allocations", "allocated_bytes", "leaked_bytes")),
+       "csv: totals")
+    path = export(trace, "sqlite")
+    if not shutil.which("sqlite3"):
+        skip("sqlite3")
+        return
+    query = "select sum(count),sum(size),sum(leaked_size),sum(peak_size) from heap_profile_allocation where not nested"
+    ok(output("sqlite3", path, query).strip() == "|".join(str(totals[k]) for k in
+       ("allocations", "allocated_bytes", "leaked_bytes", "peak_bytes")), "sqlite3: totals")
+    depth = output("sqlite3", path, "with recursive up(id,n) as (select callsite_id,1 from heap_profile_allocation "
+                   "union all select parent_id,n+1 from up join stack_profile_callsite c on c.id=up.id "
+                   "where parent_id is not null) select max(n)>1 from up").strip()
+    ok(depth == "1", "sqlite3: callsites chain to their roots")
+
+
+def check_diff_and_budget(trace, totals):
+    same = json.loads(output(VALTRACE, "diff", "--json", trace, trace))
+    ok(all(s["change"] == 0 for s in same["sites"]), "diff with itself: nothing changed")
+    live = json.loads(output(VALTRACE, "diff", "--json", trace, "--at", "0", "1000000"))
+    ok(sum(s["change"] for s in live["sites"]) == totals["leaked_bytes"], "diff of two moments: what came to live")
+    for limit, status in ((["--max-leaked", str(totals["leaked_bytes"])], 0), (["--max-leaked", "1"], 1),
+                          (["--max-peak", "1k"], 1), (["--max-allocations", "1000000000"], 0),
+                          (["--max-temporary", "0"], 1), ([], 2), (["--max-peak", "lots"], 2)):
+        done = subprocess.run([VALTRACE, "check-budget", *limit, trace], capture_output=True)
+        ok(done.returncode == status, f"check-budget {' '.join(limit)}: status {status}", done.returncode, done.stderr)
+    full = subprocess.run(f"{VALTRACE} report --json {trace} >/dev/full", shell=True, capture_output=True)
+    ok(full.returncode == 4 and full.stderr.count(b"\n") == 1, "a full disk: status 4, one line", full)
+
+
+def check_fail_on_leak(folder):
+    for program, status in ((["sh", "-c", "exit 7"], 7), (["/usr/bin/python3", "-c", "pass"], 1)):
+        done = subprocess.run([VALTRACE, "run", "-q", "--fail-on-leak", "-o", f"{folder}/l.vtr", "--", *program],
+                              capture_output=True)
+        ok(done.returncode == status, f"run --fail-on-leak {program[0]}: status {status}", done)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        trace = f"{folder}/t.vtr"
+        subprocess.run([VALTRACE, "run", "-q", "-o", trace, "--", "/usr/bin/python3", "-c",
+                        "import json\nfor i in range(50): json.loads(json.dumps(list(range(200))))"],
+                       env={**os.environ, "PYTHONMALLOC": "malloc"}, check=False)
+        totals = json.loads(output(VALTRACE, "report", "--json", trace))["totals"]
+        check_folded(trace, totals)
+        check_json_formats(trace, totals)
+        check_pprof(trace, totals)
+        check_heaptrack(trace, totals)
+        check_massif(trace, totals)
+        check_callgrind(trace, totals)
+        check_tables(trace, totals)
+        check_diff_and_budget(trace, totals)
+        check_fail_on_leak(folder)
+    print(f"1..{COUNT[0]}")
+    return 1 if COUNT[1] else 0
+
+
+sys.exit(main())

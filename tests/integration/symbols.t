@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""The symbolizer against eu-addr2line and nm: inlined frames, C++ and Rust names, separate debug files,
+.gnu_debugdata, and damaged ELF files, which must cost no more than their own names. SEED repeats a run."""
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.environ.get("BUILD", "build")
+SYMBOLIZE = os.path.abspath(f"{BUILD}/bin/test_symbolize")
+COUNT = [0, 0]
+CXX = r"""
+#include <map>
+#include <string>
+namespace ns {
+template <class T> struct Box { T v; __attribute__((noinline)) T get(int a) { return v + a; } };
+static inline __attribute__((always_inline)) int inner(int x) { return x * 3 + 1; }
+static inline __attribute__((always_inline)) int middle(int x) { return inner(x) ^ 5; }
+__attribute__((noinline)) static int outer(volatile int *x) { return middle(*x); }
+}
+int main(int c, char **) { volatile int x = c; ns::Box<int> b{c}; return b.get(3) + ns::outer(&x); }
+"""
+RUST = r"""
+mod deep { pub struct Thing(pub u64); impl Thing { #[inline(never)] pub fn work(&self) -> u64 { self.0 * 7 } } }
+fn main() { let t = deep::Thing(std::env::args().count() as u64); std::process::exit((t.work() % 3) as i32); }
+"""
+
+
+def ok(condition, name, *detail):
+    COUNT[0] += 1
+    print(f"{'' if condition else 'not '}ok {COUNT[0]} - {name}")
+    if not condition:
+        COUNT[1] += 1
+        for line in detail:
+            print(f"# {line}")
+
+
+def skip(name):
+    COUNT[0] += 1
+    print(f"ok {COUNT[0]} - {name} # SKIP not installed")
+
+
+def run(*args, **more):
+    return subprocess.run(args, capture_output=True, check=False, **more)
+
+
+def text_offsets(elf, cnt):
+    for line in run("readelf", "-SW", elf).stdout.decode().splitlines():
+        fields = line.replace("[ ", "[").split()
+        if len(fields) > 5 and fields[1] == ".text":
+            start, size = int(fields[3], 16), int(fields[5], 16)
+            return [start + random.randrange(size) for _ in range(cnt)]
+    return []
+
+
+def symbolize(elf, offsets):
+    done = run(SYMBOLIZE, elf, input="\n".join(f"{o:x}" for o in offsets).encode())
+    lines = done.stdout.decode(errors="replace").splitlines()
+    return done, [line for line in lines if not line.startswith("0x")]
+
+
+def by_address(text):
+    """The cleaned lines of each address, in order."""
+    return [clean(part.splitlines()[1:]) for part in ("\n" + text).split("\n0x")[1:]]
+
+
+def clean(lines):
+    """Function and line in the form both tools can be brought to; assembler aliases are dropped."""
+    out = []
+    for line in lines:
+        line = re.sub(r" inlined( at .*)?$", "", re.sub(r" \(discriminator.*", "", line))
+        place = re.match(r"^(.*/.*?):(\d+)(:\d+)?$", line)
+        out.append(f"{os.path.normpath(place[1])}:{place[2]}" if place else re.sub(r"^(__GI_|__)+", "", line))
+    return out
+
+
+def check_against_elfutils(name, elf, cnt):
+    if not shutil.which("eu-addr2line"):
+        skip(f"{name}: eu-addr2line")
+        return
+    offsets = text_offsets(elf, cnt)
+    ours = by_address(symbolize(elf, offsets)[0].stdout.decode())
+    theirs = by_address(run("eu-addr2line", "-a", "-C", "-i", "-f", "-e", elf, *[hex(o) for o in offsets]).stdout.decode())
+    differing = [pair for pair in zip(ours, theirs) if pair[0] != pair[1]]
+    ok(len(ours) == len(theirs) == cnt and len(differing) <= 0.05 * cnt,
+       f"{name}: {cnt} addresses as eu-addr2line says, but {len(differing)}", *differing[:5])
+
+
+def address_of(elf, pattern):
+    for line in run("nm", elf).stdout.decode().splitlines():
+        match = re.match(r"^([0-9a-f]+) [tT] (.*)$", line)
+        if match and re.search(pattern, match[2]):
+            return int(match[1], 16)
+    return 0
+
+
+def check_cxx(folder):
+    source, elf = f"{folder}/c.cc", f"{folder}/c"
+    with open(source, "w", encoding="utf-8") as file:
+        file.write(CXX)
+    run("g++", "-O2", "-g", "-o", elf, source)
+    lines = symbolize(elf, [address_of(elf, "Box")])[1]
+    ok(lines[0] == "ns::Box<int>::get(int)" and lines[1] == f"{source}:5", "C++: a template's name and line", lines)
+    start = address_of(elf, r"outer")
+    found = [symbolize(elf, [start + i])[1] for i in range(0, 12)]
+    chains = [[line.split(" ")[0].split("(")[0] for line in lines[::2]] for lines in found]
+    ok(any(len(c) == 3 and c[0].endswith("inner") and c[1].endswith("middle") and c[2].endswith("outer") for c in chains),
+       "C++: inlined frames, innermost first", *chains)
+    return elf
+
+
+def check_rust(folder):
+    source, elf = f"{folder}/r.rs", f"{folder}/r"
+    with open(source, "w", encoding="utf-8") as file:
+        file.write(RUST)
+    if not shutil.which("rustc") or run("rustc", "-g", "-o", elf, source).returncode:
+        skip("Rust")
+        return
+    lines = symbolize(elf, [address_of(elf, "work")])[1]
+    ok("deep::Thing" in lines[0] and lines[0].endswith("work") and lines[1].endswith("r.rs:2"), "Rust: name and line", lines)
+
+
+def check_stripped(folder, elf):
+    address = address_of(elf, "Box")
+    debug, stripped = f"{folder}/c.debug", f"{folder}/stripped"
+    run("objcopy", "--only-keep-debug", elf, debug)
+    run("objcopy", "--strip-all", f"--add-gnu-debuglink={debug}", elf, stripped)
+    ok(symbolize(stripped, [address])[1][:2] == symbolize(elf, [address])[1][:2], "a debug file by .gnu_debuglink")
+    bare = f"{folder}/bare"
+    run("objcopy", "--strip-all", elf, bare)
+    ok(symbolize(bare, [address])[1][0] == "??", "nothing is known of a stripped file")
+    if shutil.which("xz"):
+        symbols = f"{folder}/mini"
+        run("objcopy", "-S", "--remove-section", ".comment", "--wildcard", "--keep-symbol=*Box*", debug, symbols)
+        run("xz", "-k", symbols)
+        run("objcopy", "--add-section", f".gnu_debugdata={symbols}.xz", bare)
+        ok(symbolize(bare, [address])[1][0].startswith("ns::Box<int>::get(int)"), "names from .gnu_debugdata")
+
+
+def check_damaged(folder, elf):
+    offsets = text_offsets(elf, 30)
+    with open(elf, "rb") as file:
+        good = bytearray(file.read())
+    crashed = 0
+    for _ in range(40):
+        bad = bytearray(good)
+        for _ in range(random.choice((1, 5, 200))):
+            bad[random.randrange(len(bad))] = random.randrange(256)
+        if random.random() < 0.3:
+            del bad[random.randrange(len(bad)):]
+        with open(f"{folder}/bad", "wb") as file:
+            file.write(bad)
+        done, lines = symbolize(f"{folder}/bad", offsets)
+        crashed += done.returncode not in (0, 1) or len(lines) < 2 * len(offsets)
+    ok(crashed == 0, "40 damaged files: always an answer for every address")
+    done, lines = symbolize(f"{folder}/missing", offsets)
+    ok(done.returncode == 1 and lines[0] == "??", "a file that is not there")
+
+
+def main():
+    seed = int(os.environ.get("SEED", time.time()))
+    random.seed(seed)
+    print(f"# SEED={seed}")
+    with tempfile.TemporaryDirectory() as folder:
+        elf = check_cxx(folder)
+        check_rust(folder)
+        check_stripped(folder, elf)
+        check_damaged(folder, elf)
+        check_against_elfutils("own program", SYMBOLIZE, 500)
+        libc = re.search(r"=> (/\S*libc\.so\.6)", run("ldd", SYMBOLIZE).stdout.decode())
+        check_against_elfutils("libc", libc[1], 500)
+    print(f"1..{COUNT[0]}")
+    return 1 if COUNT[1] else 0
+
+
+sys.exit(main())
