@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Blocks of annotated heaps: what each scenario of test_heaps leaves live, heap by heap and in the
 totals, recorded with and without a collector, in one process and over several."""
+import collections
 import json
 import os
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, "tests/lib")
-from valtest import BUILD, MODES, SHIM, Tap, VALTRACE  # noqa: E402
+from valtest import BUILD, MODES, SHIM, Tap, VALTRACE, vtr  # noqa: E402
 
 PROGRAM = os.path.join(BUILD, "bin", "test_heaps")
 
@@ -92,6 +93,11 @@ def check_nested(tap, folder, mode):
     tap.equal(totals["leaked_bytes"] - libc(result, "live_bytes"), outer[2],
               f"{mode} nested: only the wksp's own blocks are in the total")
     tap.equal(lost_by(result, "nested_lose") >= 5, True, f"{mode} nested: the lost ones by site")
+
+    trace = vtr.Trace(os.path.join(folder, f"{mode}.nested.vtr"))
+    seen = collections.Counter(event.heap for event in trace.events() if event.kind == vtr.HEAP_ALLOC)
+    tap.equal(sorted(seen.values()), sorted([outer[3], 1005, 1005]),
+              f"{mode} nested: the independent reader sees as many allocations")
 
     result = report("leaks", record(folder, mode, "groove_nested"))
     got = {heap[0].split(":")[0] + ":" * (":" in heap[0]): heap for heap in heaps(result)}
