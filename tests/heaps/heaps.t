@@ -63,6 +63,7 @@ EXPECTED = {
     "restore": ([("restore", 1, 100, 5, 4, False)], 0),
     "delete": ([("delete", 0, 0, 5, 5, False), ("delete", 1, 100, 1, 0, False)], 0),
     "groove": ([("groove", 4, 4000, 24, 20, False)], 0),
+    "often": ([("often", 1, 8, 2000, 1999, False)], 0),
     "custom": ([("my pool", 2, 200, 8, 6, False), ("part", 1, 10, 1, 0, True)], 1),
 }
 
@@ -78,6 +79,7 @@ def check_alone(tap, folder, mode, scenario):
     tap.equal(totals["allocations"] - libc(result, "allocations"),
               sum(heap[3] for heap in want if not heap[5]), f"{mode} {scenario}: allocations in all")
     tap.equal(result["completeness"]["unmatched_frees"], unmatched, f"{mode} {scenario}: unmatched frees")
+    tap.equal(result["completeness"]["missed_frees"], 0, f"{mode} {scenario}: no block taken for gone")
     if scenario in ("plain", "reset", "restore"):
         tap.equal(lost_by(result, "take_and_lose"), want[0][1], f"{mode} {scenario}: by site")
 
