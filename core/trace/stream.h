@@ -77,8 +77,9 @@ static inline __attribute__((always_inline)) void
 vt_stream_put(vt_stream_t *s, vt_record_t const *r, vt_stack_t const *stack) {
   uint32_t push = 0, pop = 0;
   if (stack) {
+    /* prev_depth 0 may be a new epoch, which only the slow half notices; it wraps round here. */
     if (__builtin_expect(s->depth != stack->prev_depth || stack->depth > s->max_depth ||
-                             stack->prev_depth > s->max_depth,
+                             stack->prev_depth - 1 >= s->max_depth,
                          0))
       return vt_stream_put_slow(s, r, stack);
     push = stack->depth - stack->keep;

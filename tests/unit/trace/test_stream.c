@@ -143,6 +143,10 @@ static void run(vt_ring_t *ring, uint32_t deepest, uint32_t max_depth, char cons
   is_ulong(decoded_cnt, EVENTS, name);
   uint32_t same = 0;
   while (same < EVENTS && !memcmp(&expected[same], &decoded[same], sizeof *expected)) same++;
+  if (same < EVENTS)
+    printf("# event %u: tick %lu/%lu depth %lu/%lu epoch %lu/%lu (decoded/expected)\n", same,
+           decoded[same].tick, expected[same].tick, decoded[same].depth, expected[same].depth,
+           decoded[same].epoch, expected[same].epoch);
   is_ulong(same, EVENTS, "every event has its time, address, epoch and stack");
 }
 
