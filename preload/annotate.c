@@ -67,10 +67,23 @@ static heap_t *table_of_heaps(void) {
   return table;
 }
 
+/* An operation on a whole heap is not in the stream of events but ordered by its time, and packed
+   traces round times down to units of up to 64 ns. So that no event is mistaken for an earlier or a
+   later one, operations keep more than that apart from what comes before and after. */
+#define APART 512 /* clock ticks */
+
+static uint64_t apart(vt_clock_kind_t clock) {
+  uint64_t tick, start = vt_clock_tick_ordered(clock);
+  do tick = vt_clock_tick_ordered(clock);
+  while (tick - start < APART);
+  return tick;
+}
+
 static void write_heap(vt_stream_t *s, heap_t const *h, uint32_t number, uint32_t op,
                        void const *base) {
+  uint64_t tick = apart(s->sink->clock);
   vt_message_t m = vt_stream_blob_open(s, 64 + h->name_sz);
-  vt_message_u64(&m, vt_clock_tick(s->sink->clock));
+  vt_message_u64(&m, tick);
   vt_message_u32(&m, op);
   vt_message_u32(&m, number);
   vt_message_u32(&m, h->kind);
@@ -80,6 +93,7 @@ static void write_heap(vt_stream_t *s, heap_t const *h, uint32_t number, uint32_
   vt_message_u64(&m, h->sz);
   vt_message_string(&m, h->name, h->name_sz);
   vt_stream_blob_close(s, VT_CHUNK_HEAP, &m);
+  apart(s->sink->clock);
 }
 
 /* make_uuid gives a heap without a name of its own one that no other process has. */
@@ -205,12 +219,14 @@ static void heap_op(void const *base, int op, unsigned long tag) {
   uint32_t number = heap_number(base);
   vt_thread_t *t = number ? vt_enter(FRAME) : NULL;
   if (!t) return;
+  uint64_t tick = apart(t->stream.sink->clock);
   vt_message_t m = vt_stream_blob_open(&t->stream, 24);
-  vt_message_u64(&m, vt_clock_tick(t->stream.sink->clock));
+  vt_message_u64(&m, tick);
   vt_message_u32(&m, number);
   vt_message_u32(&m, (uint32_t)op);
   vt_message_u64(&m, tag);
   vt_stream_blob_close(&t->stream, VT_CHUNK_HEAP_OP, &m);
+  apart(t->stream.sink->clock);
   vt_leave(t);
 }
 

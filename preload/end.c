@@ -45,6 +45,7 @@ VT_EXPORT int prctl(int option, ...) {
   }
   if (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT) vt_sink_silence(sink, 1);
   int result = real(option, a, b, c, d);
+  if (option == PR_SET_SECCOMP && a == SECCOMP_MODE_FILTER && !result) vt_process.filtered = 1;
   if (result && gives_up_tsc(option, a)) {
     sink->clock = before;
     vt_sink_silence(sink, 0);

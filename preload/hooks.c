@@ -9,6 +9,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,15 @@ static inline int ready(void) {
 /* A plain reference to malloc is bound to whoever comes first in symbol order, not to ours. */
 extern __typeof(malloc) own_malloc
     __attribute__((alias("malloc"), copy(malloc), visibility("hidden")));
-int vt_hooks_reached(void) { return dlsym(RTLD_DEFAULT, "malloc") == (void *)own_malloc; }
+int vt_hooks_reached(void) {
+  Dl_info info;
+  ElfW(Sym) const *symbol;
+  void *first = dlsym(RTLD_DEFAULT, "malloc");
+  if (first == (void *)own_malloc) return 1;
+  /* An executable that takes malloc's address has an entry for it that is only a jump: undefined. */
+  return dladdr1(first, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
+         symbol->st_shndx == SHN_UNDEF;
+}
 
 /* internal serves an allocation of the shim's own: from the arena, or unrecorded when that is full.
  */

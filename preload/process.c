@@ -221,15 +221,17 @@ static void say_end(vt_process_kind_t kind, uint32_t value, char const *text) {
   vt_leave(t);
 }
 
+/* recording_here: is this image recorded, and are we not in a vfork child of it? */
 static int recording_here(void) {
   return atomic_load_explicit(&vt_gate.value, memory_order_relaxed) == VT_GATE_RECORDING &&
-         vt_options.text_fd < 0 && vt_process.sink.pid == (uint32_t)vt_sys_getpid();
+         vt_options.text_fd < 0 &&
+         (vt_process.filtered || vt_process.sink.pid == (uint32_t)vt_sys_getpid());
 }
 
 void vt_process_end(vt_process_kind_t kind, uint32_t value) {
   if (!recording_here() || atomic_exchange_explicit(&ended, 1, memory_order_relaxed)) return;
   say_end(kind, value, "");
-  if (!vt_process.sink.ring) vt_sink_close_file(&vt_process.sink);
+  if (!vt_process.sink.ring && !vt_process.filtered) vt_sink_close_file(&vt_process.sink);
 }
 
 void vt_process_exec(char const *path) {

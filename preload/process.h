@@ -54,7 +54,8 @@ typedef struct {
   uint64_t start_unix_ns;
   uint64_t tick_hz;
   uint32_t ppid;
-  int forked; /* this image began with a fork, not with an exec */
+  int forked;   /* this image began with a fork, not with an exec */
+  int filtered; /* a seccomp filter is installed: system calls a plain program would not make are out */
 } vt_process_t;
 extern vt_process_t vt_process;
 

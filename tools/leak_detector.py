@@ -8,6 +8,7 @@ Whatever is not a record (the program's own output, a record cut short at the en
 looked like a record and was not is counted.  Exit status: 0 no leak, 1 leaks, 2 usage or no such file.
 """
 import argparse
+import signal
 import sys
 
 
@@ -135,4 +136,5 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no error
     sys.exit(main())

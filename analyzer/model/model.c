@@ -27,7 +27,8 @@ static uint32_t new_heap(vt_model_t *model, uint32_t trace, uint32_t kind) {
 static uint32_t new_cell(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t stack) {
   vt_cell_t cell = {
       .trace = trace, .heap = heap, .stack = stack, .peak_number = model->peak_number};
-  cell.nested = heap < model->heaps_cnt && model->heaps[heap].nested;
+  cell.nested =
+      heap < model->heaps_cnt && model->heaps[heap].nested && !model->options.count_nested;
   vt_lifetimes_init(&cell.lifetimes);
   VT_PUSH(model->cells, cell);
   return (uint32_t)model->cells_cnt - 1;

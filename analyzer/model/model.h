@@ -96,6 +96,7 @@ typedef struct {
   uint64_t from_ns, to_ns; /* allocated at from_ns <= t; nothing at t >= to_ns is seen (0: end) */
   uint64_t min_size, max_size;         /* max 0: no limit */
   uint64_t min_lifetime, max_lifetime; /* ns; max 0: no limit; need vt_model_scan_lifetimes first */
+  int count_nested; /* sums contain nested heaps too: for a filter that chooses one of them */
   int (*want_cell)(void *context, uint32_t trace, uint32_t heap, uint32_t stack);
   int (*want_thread)(void *context, uint32_t trace, uint32_t thread);
   void *context; /* may be NULL with both functions */

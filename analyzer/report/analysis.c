@@ -75,6 +75,7 @@ static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t co
                               .max_lifetime = filter->max_lifetime,
                               .context = choice};
   if (filter->heap || filter->function || filter->module) out->want_cell = want_cell;
+  out->count_nested = filter->heap && !strpbrk(filter->heap, "*?["); /* one heap: nothing twice */
   if (filter->thread) out->want_thread = want_thread;
   char const *to = filter->at ? filter->at : filter->to;
   if (parse_moment(analysis, filter->from, &out->from_ns, error) ||

@@ -22,7 +22,9 @@ struct vt_stacks {
   size_t nodes_cnt, nodes_cap;
   uint32_t *slots;
   size_t slot_mask;
-  uint8_t *hidden;        /* by node: all its functions are allocators; after vt_stacks_symbolize */
+  uint8_t *hidden;  /* by node: all its functions are allocators; after vt_stacks_symbolize */
+  uint8_t *classes; /* by string: what a function or module of that name is, once asked for */
+  size_t classes_cnt;
   uint32_t *module_paths; /* by module of the store: string */
   size_t module_paths_cnt, module_paths_cap;
 };
@@ -43,6 +45,7 @@ void vt_stacks_delete(vt_stacks_t *stacks) {
   free(stacks->nodes);
   free(stacks->slots);
   free(stacks->hidden);
+  free(stacks->classes);
   free(stacks->module_paths);
   free(stacks);
 }
@@ -151,89 +154,6 @@ uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t 
   return map;
 }
 
-/* ---- functions ---- */
-
-static int all_allocators(vt_stacks_t const *stacks, uint32_t node) {
-  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
-  size_t cnt = vt_stacks_frames(stacks, node, 0, frames);
-  for (size_t i = 0; i < cnt; i++)
-    if (!vt_frame_is_allocator(frames[i].function)) return 0;
-  return 1;
-}
-
-size_t vt_stacks_symbolize(vt_stacks_t *stacks) {
-  vt_symbols_query_t *queries = vt_mem_new(stacks->nodes_cnt, sizeof *queries);
-  size_t cnt = 0;
-  for (size_t i = 1; i < stacks->nodes_cnt; i++)
-    if (stacks->nodes[i].module != NO_MODULE)
-      queries[cnt++] = (vt_symbols_query_t){stacks->nodes[i].module, stacks->nodes[i].offset};
-  size_t failed = vt_symbols_resolve(stacks->symbols, queries, cnt);
-  free(queries);
-  free(stacks->hidden);
-  stacks->hidden = vt_mem_new(stacks->nodes_cnt, 1);
-  for (uint32_t i = 1; i < stacks->nodes_cnt; i++)
-    stacks->hidden[i] = (uint8_t)all_allocators(stacks, i);
-  return failed;
-}
-
-uint32_t vt_stacks_skip_allocators(vt_stacks_t const *stacks, uint32_t node) {
-  uint32_t at = node;
-  while (at && stacks->hidden[at]) at = stacks->nodes[at].parent;
-  return at ? at : node;
-}
-
-uint32_t vt_stacks_parent(vt_stacks_t const *stacks, uint32_t node) {
-  return stacks->nodes[node].parent;
-}
-
-uint32_t vt_stacks_cnt(vt_stacks_t const *stacks) { return (uint32_t)stacks->nodes_cnt; }
-
-static vt_stack_frame_t bare_frame(vt_stacks_t const *stacks, node_t const *node) {
-  vt_strings_t const *strings = vt_symbols_strings(stacks->symbols);
-  vt_stack_frame_t frame = {"", "", 0, "", node->offset, 0};
-  if (node->module != NO_MODULE)
-    frame.module = vt_strings_get(strings, stacks->module_paths[node->module], NULL);
-  else if (node->offset == VT_ADDRESS_TRUNCATED)
-    frame.function = "[stack truncated]";
-  else if (node->offset == VT_ADDRESS_CUT)
-    frame.function = "[inner frames cut]";
-  return frame;
-}
-
-size_t vt_stacks_frames(vt_stacks_t const *stacks, uint32_t index, int hide_allocators,
-                        vt_stack_frame_t *out) {
-  node_t const *node = &stacks->nodes[index];
-  vt_strings_t const *strings = vt_symbols_strings(stacks->symbols);
-  vt_frame_t const *frames = NULL;
-  vt_stack_frame_t frame = bare_frame(stacks, node);
-  size_t cnt = node->module == NO_MODULE
-                   ? 0
-                   : vt_symbols_frames(stacks->symbols, node->module, node->offset, &frames);
-  size_t used = 0;
-  for (size_t i = 0; i < cnt && used < VT_STACKS_FRAMES_MAX; i++) {
-    frame.function = vt_strings_get(strings, frames[i].function, NULL);
-    frame.file = vt_strings_get(strings, frames[i].file, NULL);
-    frame.line = frames[i].line;
-    frame.inlined = i + 1 < cnt;
-    if (hide_allocators && !used && i + 1 < cnt && vt_frame_is_allocator(frame.function)) continue;
-    out[used++] = frame;
-  }
-  if (!cnt) out[used++] = frame;
-  return used;
-}
-
-size_t vt_stacks_expand(vt_stacks_t const *stacks, uint32_t node, int hide_allocators,
-                        int no_inlines, vt_stack_frame_t *out, size_t cap) {
-  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
-  size_t used = 0;
-  for (uint32_t at = node; at && used < cap; at = stacks->nodes[at].parent) {
-    size_t cnt = vt_stacks_frames(stacks, at, hide_allocators && at == node, frames);
-    for (size_t i = 0; i < cnt && used < cap; i++)
-      if (!no_inlines || !frames[i].inlined) out[used++] = frames[i];
-  }
-  return used;
-}
-
 /* ---- which functions are worth a user's attention ---- */
 
 static int in_list(char const *const *patterns, char const *name) {
@@ -242,7 +162,7 @@ static int in_list(char const *const *patterns, char const *name) {
   return 0;
 }
 
-int vt_frame_is_allocator(char const *function) {
+static int is_allocator(char const *function) {
   static char const *const names[] = {"malloc",
                                       "calloc",
                                       "realloc",
@@ -352,10 +272,126 @@ static int is_runtime_module(char const *path) {
   return in_list(names, slash ? slash + 1 : path);
 }
 
-int vt_frame_is_runtime(vt_stack_frame_t const *frame) {
-  if (frame->function[0] == '[') return 1;
-  return vt_frame_is_allocator(frame->function) || is_wrapper(frame->function) ||
-         is_runtime_module(frame->module);
+/* Bits of a class: asked for as a function, is an allocator, is a wrapper; asked for as a module,
+   is a run-time library. */
+enum { KNOWN = 1, ALLOCATOR = 2, WRAPPER = 4, MODULE_KNOWN = 8, RUNTIME_MODULE = 16 };
+
+static unsigned function_class(vt_stacks_t const *stacks, uint32_t string) {
+  if (string >= stacks->classes_cnt) return 0;
+  uint8_t *class = &stacks->classes[string];
+  if (*class & KNOWN) return *class;
+  char const *name = vt_strings_get(vt_symbols_strings(stacks->symbols), string, NULL);
+  *class |= KNOWN;
+  if (is_allocator(name)) *class |= ALLOCATOR;
+  if (is_wrapper(name)) *class |= WRAPPER;
+  return *class;
+}
+
+static unsigned module_class(vt_stacks_t const *stacks, uint32_t string) {
+  if (string >= stacks->classes_cnt) return 0;
+  uint8_t *class = &stacks->classes[string];
+  if (*class & MODULE_KNOWN) return *class;
+  *class |= MODULE_KNOWN;
+  if (is_runtime_module(vt_strings_get(vt_symbols_strings(stacks->symbols), string, NULL)))
+    *class |= RUNTIME_MODULE;
+  return *class;
+}
+
+static void start_classes(vt_stacks_t *stacks) {
+  free(stacks->classes);
+  stacks->classes_cnt = vt_strings_cnt(vt_symbols_strings(stacks->symbols));
+  stacks->classes = vt_mem_new(stacks->classes_cnt, 1);
+}
+
+/* ---- functions ---- */
+
+static int all_allocators(vt_stacks_t const *stacks, uint32_t node) {
+  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+  size_t cnt = vt_stacks_frames(stacks, node, 0, frames);
+  for (size_t i = 0; i < cnt; i++)
+    if (!frames[i].allocator) return 0;
+  return 1;
+}
+
+size_t vt_stacks_symbolize(vt_stacks_t *stacks) {
+  vt_symbols_query_t *queries = vt_mem_new(stacks->nodes_cnt, sizeof *queries);
+  size_t cnt = 0;
+  for (size_t i = 1; i < stacks->nodes_cnt; i++)
+    if (stacks->nodes[i].module != NO_MODULE)
+      queries[cnt++] = (vt_symbols_query_t){stacks->nodes[i].module, stacks->nodes[i].offset};
+  size_t failed = vt_symbols_resolve(stacks->symbols, queries, cnt);
+  free(queries);
+  start_classes(stacks);
+  free(stacks->hidden);
+  stacks->hidden = vt_mem_new(stacks->nodes_cnt, 1);
+  for (uint32_t i = 1; i < stacks->nodes_cnt; i++)
+    stacks->hidden[i] = (uint8_t)all_allocators(stacks, i);
+  return failed;
+}
+
+uint32_t vt_stacks_skip_allocators(vt_stacks_t const *stacks, uint32_t node) {
+  uint32_t at = node;
+  while (at && stacks->hidden[at]) at = stacks->nodes[at].parent;
+  return at ? at : node;
+}
+
+uint32_t vt_stacks_parent(vt_stacks_t const *stacks, uint32_t node) {
+  return stacks->nodes[node].parent;
+}
+
+uint32_t vt_stacks_cnt(vt_stacks_t const *stacks) { return (uint32_t)stacks->nodes_cnt; }
+
+static vt_stack_frame_t bare_frame(vt_stacks_t const *stacks, node_t const *node) {
+  vt_strings_t const *strings = vt_symbols_strings(stacks->symbols);
+  vt_stack_frame_t frame = {.function = "", .file = "", .module = "", .offset = node->offset};
+  frame.runtime = node->module == NO_MODULE && node->offset <= VT_ADDRESS_CUT;
+  if (node->module != NO_MODULE)
+    frame.module = vt_strings_get(strings, stacks->module_paths[node->module], NULL);
+  else if (node->offset == VT_ADDRESS_TRUNCATED)
+    frame.function = "[stack truncated]";
+  else if (node->offset == VT_ADDRESS_CUT)
+    frame.function = "[inner frames cut]";
+  return frame;
+}
+
+size_t vt_stacks_frames(vt_stacks_t const *stacks, uint32_t index, int hide_allocators,
+                        vt_stack_frame_t *out) {
+  node_t const *node = &stacks->nodes[index];
+  vt_strings_t const *strings = vt_symbols_strings(stacks->symbols);
+  vt_frame_t const *frames = NULL;
+  vt_stack_frame_t frame = bare_frame(stacks, node);
+  size_t cnt = node->module == NO_MODULE
+                   ? 0
+                   : vt_symbols_frames(stacks->symbols, node->module, node->offset, &frames);
+  size_t used = 0;
+  int runtime_module = node->module != NO_MODULE &&
+                       module_class(stacks, stacks->module_paths[node->module]) & RUNTIME_MODULE;
+  frame.runtime |= runtime_module;
+  for (size_t i = 0; i < cnt && used < VT_STACKS_FRAMES_MAX; i++) {
+    unsigned class = function_class(stacks, frames[i].function);
+    frame.allocator = (class & ALLOCATOR) != 0;
+    frame.runtime = runtime_module || class & (ALLOCATOR | WRAPPER);
+    frame.function = vt_strings_get(strings, frames[i].function, NULL);
+    frame.file = vt_strings_get(strings, frames[i].file, NULL);
+    frame.line = frames[i].line;
+    frame.inlined = i + 1 < cnt;
+    if (hide_allocators && !used && i + 1 < cnt && frame.allocator) continue;
+    out[used++] = frame;
+  }
+  if (!cnt) out[used++] = frame;
+  return used;
+}
+
+size_t vt_stacks_expand(vt_stacks_t const *stacks, uint32_t node, int hide_allocators,
+                        int no_inlines, vt_stack_frame_t *out, size_t cap) {
+  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+  size_t used = 0;
+  for (uint32_t at = node; at && used < cap; at = stacks->nodes[at].parent) {
+    size_t cnt = vt_stacks_frames(stacks, at, hide_allocators && at == node, frames);
+    for (size_t i = 0; i < cnt && used < cap; i++)
+      if (!no_inlines || !frames[i].inlined) out[used++] = frames[i];
+  }
+  return used;
 }
 
 char const *vt_frame_name(vt_stack_frame_t const *frame, char *buffer, size_t sz) {

@@ -21,6 +21,9 @@ typedef struct {
   char const *module; /* path; "" when no module was mapped there */
   uint64_t offset;    /* in the module; the address itself when there is none */
   int inlined;
+  int allocator; /* malloc, operator new, the standard library's allocators, … */
+  int runtime; /* the same, or a wrapper of one, or a run-time library (the C and C++ libraries, the
+                  loader): sites are grouped under the first function that is not */
 } vt_stack_frame_t;
 
 vt_stacks_t *vt_stacks_new(void);
@@ -51,11 +54,6 @@ size_t vt_stacks_frames(vt_stacks_t const *stacks, uint32_t node, int hide_alloc
    With no_inlines only real functions. Returns the number written. */
 size_t vt_stacks_expand(vt_stacks_t const *stacks, uint32_t node, int hide_allocators,
                         int no_inlines, vt_stack_frame_t *out, size_t cap);
-
-/* Is it a function of an allocator, of a wrapper of one, or of a run-time library (the C and C++
-   libraries, the loader)? Sites are grouped under the first one that is not. */
-int vt_frame_is_runtime(vt_stack_frame_t const *frame);
-int vt_frame_is_allocator(char const *function);
 
 /* The name to show: the function, or module+0xoffset. */
 char const *vt_frame_name(vt_stack_frame_t const *frame, char *buffer, size_t sz);

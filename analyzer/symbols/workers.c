@@ -102,6 +102,7 @@ static void send_item(int fd, size_t index, vt_worker_item_t const *item, vt_elf
   free(out.p);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static rlim_t data_sz(void) {
   unsigned long pages = 0;
   FILE *statm = fopen("/proc/self/statm", "re");
@@ -110,14 +111,19 @@ static rlim_t data_sz(void) {
   return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
+static void limit_data(void) {
+  rlim_t data_max = data_sz() + WORKER_DATA_MAX;
+  setrlimit(RLIMIT_DATA, &(struct rlimit){data_max, data_max});
+}
+#else
+static void limit_data(void) {} /* the sanitizer's shadow counts as data */
+#endif
+
 static void limit_self(void) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  rlim_t data_max = data_sz() + WORKER_DATA_MAX;
-  setrlimit(RLIMIT_DATA, &(struct rlimit){data_max, data_max});
-#endif
+  limit_data();
   int const crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM};
   for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) signal(crashes[i], SIG_DFL);
 }

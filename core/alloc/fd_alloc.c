@@ -21,7 +21,7 @@ static inline ulong gaddr_of(alloc_t const *alloc, void const *p) {
   return (ulong)p - (ulong)alloc + alloc->wksp_off;
 }
 static inline ulong blocks_all(ulong class) {
-  return FD_ULONG_MASK_LSB(fd_alloc_sizeclass_cfg[class].block_cnt);
+  return (1UL << fd_alloc_sizeclass_cfg[class].block_cnt) - 1UL; /* at most 63 */
 }
 
 /* Next on the stack as gaddr>>3. */
@@ -165,12 +165,17 @@ static inline ulong block_take(superblock_t *sb, int *left) {
   return block;
 }
 
-/* block_alloc when the slot has no superblock: takes one from the stack or makes one. */
-static __attribute__((noinline)) block_t block_alloc_slow(alloc_t *alloc, ulong class, ulong cgroup,
-                                                          ulong *slot, ulong borrowed) {
-  ulong gaddr = stack_pop(alloc, class);
+static inline ulong *slot_of(alloc_t *alloc, ulong class, ulong cgroup) {
+  return &alloc->slot[cgroup & fd_alloc_sizeclass_cfg[class].cgroup_mask][class];
+}
+
+/* Takes a block, having borrowed what was in the slot. */
+static block_t block_alloc_borrowed(alloc_t *alloc, ulong class, ulong cgroup, ulong *slot,
+                                    ulong borrowed) {
+  ulong gaddr = borrowed;
   block_t block = {NULL, 0UL};
   int left = 0;
+  if (gaddr <= SLOT_BUSY) gaddr = stack_pop(alloc, class);
   if (!gaddr) gaddr = superblock_new(alloc, class, cgroup);
   if (FD_LIKELY(gaddr)) {
     block.sb = superblock_at(alloc, gaddr);
@@ -183,23 +188,11 @@ static __attribute__((noinline)) block_t block_alloc_slow(alloc_t *alloc, ulong 
   return block;
 }
 
-/* Takes a block for the caller. */
-static inline __attribute__((always_inline)) block_t block_alloc_fast(alloc_t *alloc, ulong class,
-                                                                      ulong cgroup) {
-  ulong *slot = &alloc->slot[cgroup & fd_alloc_sizeclass_cfg[class].cgroup_mask][class];
-  /* acquire pairs with the release stores of earlier borrowers */
-  ulong gaddr = __atomic_exchange_n(slot, SLOT_BUSY, __ATOMIC_ACQUIRE);
-  if (FD_UNLIKELY(gaddr <= SLOT_BUSY)) return block_alloc_slow(alloc, class, cgroup, slot, gaddr);
-  block_t block = {superblock_at(alloc, gaddr), 0UL};
-  int left;
-  block.block = block_take(block.sb, &left);
-  /* pairs with the acquiring exchange of the next borrower */
-  __atomic_store_n(slot, left ? gaddr : SLOT_EMPTY, __ATOMIC_RELEASE);
-  return block;
-}
-
 static block_t block_alloc(alloc_t *alloc, ulong class, ulong cgroup) {
-  return block_alloc_fast(alloc, class, cgroup);
+  ulong *slot = slot_of(alloc, class, cgroup);
+  /* acquire pairs with the release stores of earlier borrowers */
+  ulong borrowed = __atomic_exchange_n(slot, SLOT_BUSY, __ATOMIC_ACQUIRE);
+  return block_alloc_borrowed(alloc, class, cgroup, slot, borrowed);
 }
 
 /* After a superblock seems to have run empty: deletes the top of the stack if it is unused, so that
@@ -386,17 +379,24 @@ int fd_alloc_is_empty(fd_alloc_t *join) {
 
 /* malloc and free ********************************************************************************/
 
-/* Puts hdr in front of the first aligned address of block [lo,hi) that leaves room for it. */
-static inline void *malloc_finish(ulong lo, ulong hi, ulong align, ulong class, ulong block,
-                                  ulong sb, ulong *max) {
-  ulong p = fd_ulong_align_up(lo + ALLOC_HDR_SZ, align);
-  uint hdr = hdr_pack(class, block, class == ALLOC_CLASS_LARGE ? 0UL : p - sb);
+/* Puts hdr in front of p, which is followed by memory up to hi. */
+static inline void *malloc_finish(ulong p, ulong hi, uint hdr, ulong *max) {
   memcpy((void *)(p - ALLOC_HDR_SZ), &hdr, ALLOC_HDR_SZ);
   *max = hi - p;
   return (void *)p;
 }
 
-static void *malloc_large(alloc_t *alloc, ulong align, ulong footprint, ulong *max) {
+/* Memory of block: its first aligned address that leaves room for the header. */
+static inline void *malloc_in_block(superblock_t *sb, ulong class, ulong block, ulong align,
+                                    ulong *max) {
+  ulong lo = (ulong)sb + block_off(class, block);
+  ulong p = fd_ulong_align_up(lo + ALLOC_HDR_SZ, align);
+  return malloc_finish(p, lo + fd_alloc_sizeclass_cfg[class].block_footprint,
+                       hdr_pack(class, block, p - (ulong)sb), max);
+}
+
+static __attribute__((noinline)) void *malloc_large(alloc_t *alloc, ulong align, ulong footprint,
+                                                    ulong *max) {
   ulong wksp = (ulong)wksp_of(alloc);
   ulong hi;
   ulong lo = wksp_alloc(alloc, footprint, &hi);
@@ -405,7 +405,22 @@ static void *malloc_large(alloc_t *alloc, ulong align, ulong footprint, ulong *m
     lo = wksp_alloc(alloc, footprint, &hi);
   }
   if (FD_UNLIKELY(!lo)) return NULL;
-  return malloc_finish(wksp + lo, wksp + hi, align, ALLOC_CLASS_LARGE, 0UL, 0UL, max);
+  ulong p = fd_ulong_align_up(wksp + lo + ALLOC_HDR_SZ, align);
+  return malloc_finish(p, wksp + hi, hdr_pack(ALLOC_CLASS_LARGE, 0UL, 0UL), max);
+}
+
+/* The rest of a malloc whose slot, from which borrowed was taken, has no superblock or none that
+   has two blocks at hand. */
+static __attribute__((noinline)) void *malloc_slow(alloc_t *alloc, ulong align, ulong class,
+                                                   ulong cgroup, ulong *slot, ulong borrowed,
+                                                   ulong *max) {
+  block_t block = block_alloc_borrowed(alloc, class, cgroup, slot, borrowed);
+  if (FD_UNLIKELY(!block.sb)) {
+    compact(alloc, 0); /* gives unused superblocks of other classes back */
+    block = block_alloc(alloc, class, cgroup);
+    if (!block.sb) return NULL;
+  }
+  return malloc_in_block(block.sb, class, block.block, align, max);
 }
 
 static inline __attribute__((always_inline)) void *malloc_any(fd_alloc_t *join, ulong align,
@@ -418,27 +433,37 @@ static inline __attribute__((always_inline)) void *malloc_any(fd_alloc_t *join, 
     return malloc_large(alloc, align, footprint, max);
   ulong class = alloc->class_of[(footprint + 7UL) >> 3];
   ulong cgroup = fd_alloc_join_cgroup_hint(join);
-  block_t block = block_alloc_fast(alloc, class, cgroup);
-  if (FD_UNLIKELY(!block.sb)) {
-    compact(alloc, 0); /* gives unused superblocks of other classes back */
-    block = block_alloc(alloc, class, cgroup);
-    if (!block.sb) return NULL;
+  ulong *slot = slot_of(alloc, class, cgroup);
+  /* acquire pairs with the release stores of earlier borrowers */
+  ulong gaddr = __atomic_exchange_n(slot, SLOT_BUSY, __ATOMIC_ACQUIRE);
+  if (FD_UNLIKELY(gaddr <= SLOT_BUSY))
+    return malloc_slow(alloc, align, class, cgroup, slot, gaddr, max);
+  superblock_t *sb = superblock_at(alloc, gaddr);
+  ulong local = __atomic_load_n(&sb->local, __ATOMIC_RELAXED);
+  ulong rest = fd_ulong_pop_lsb(local);
+  if (FD_UNLIKELY(!rest)) return malloc_slow(alloc, align, class, cgroup, slot, gaddr, max);
+  __atomic_store_n(&sb->local, rest, __ATOMIC_RELAXED);
+  /* pairs with the acquiring exchange of the next borrower */
+  __atomic_store_n(slot, gaddr, __ATOMIC_RELEASE);
+  return malloc_in_block(sb, class, (ulong)fd_ulong_find_lsb(local), align, max);
+}
+
+/* malloc when a recorder listens. */
+static __attribute__((noinline)) void *malloc_recorded(fd_alloc_t *join, ulong align, ulong sz,
+                                                       ulong *max) {
+  void *p = malloc_any(join, align, sz, max);
+  if (FD_LIKELY(p)) {
+    alloc_t const *alloc = alloc_of(join);
+    vt_block_alloc(alloc, heap_block(alloc, p), sz, align, alloc->tag);
   }
-  ulong sb = (ulong)block.sb;
-  ulong lo = sb + block_off(class, block.block);
-  ulong hi = lo + fd_alloc_sizeclass_cfg[class].block_footprint;
-  return malloc_finish(lo, hi, align, class, block.block, sb, max);
+  return p;
 }
 
 void *fd_alloc_malloc_at_least(fd_alloc_t *join, ulong align, ulong sz, ulong *max) {
   *max = 0UL;
   align = fd_ulong_if(!align, FD_ALLOC_MALLOC_ALIGN_DEFAULT, align);
-  void *p = malloc_any(join, align, sz, max);
-  if (FD_UNLIKELY(heap_is_recorded() && p)) {
-    alloc_t const *alloc = alloc_of(join);
-    vt_block_alloc(alloc, heap_block(alloc, p), sz, align, alloc->tag);
-  }
-  return p;
+  if (FD_UNLIKELY(heap_is_recorded())) return malloc_recorded(join, align, sz, max);
+  return malloc_any(join, align, sz, max);
 }
 
 void fd_alloc_free(fd_alloc_t *join, void *laddr) {

@@ -12,6 +12,7 @@ $(UNWIND_OBJ): SANFLAGS := $(if $(filter-out address,$(SAN)),$(SANFLAGS))
 
 # The tests are about code without frame pointers.
 $(BUILD)/obj/tests/unit/trace/%.o: OPT := $(OPT_HOT)
+$(BUILD)/obj/tests/unit/trace/%.o: CPPFLAGS += $(if $(SAN),-DSANITIZED=1)
 $(eval $(call add-tap-test,test_unwind,tests/unit/trace/test_unwind.c,libvtcore,-lpthread))
 $(eval $(call add-tap-test,test_unwind_hostile,tests/unit/trace/test_unwind_hostile.c,libvtcore,-lpthread -ldl))
 

@@ -92,7 +92,10 @@ static void describe(module_t *m, ElfW(Phdr) const *phdr, size_t phnum) {
   for (size_t i = 0; i < phnum; i++) {
     if (phdr[i].p_type == PT_NOTE && !m->id_sz)
       find_build_id(m, (uint8_t const *)(m->bias + phdr[i].p_vaddr), phdr[i].p_memsz);
-    if (phdr[i].p_type == PT_LOAD) add_range(m, &phdr[i]);
+    if (phdr[i].p_type != PT_LOAD) continue;
+    add_range(m, &phdr[i]);
+    uint64_t end = m->bias + phdr[i].p_vaddr + phdr[i].p_memsz;
+    if (end > m->end) m->end = end; /* the loader may know it as several mappings */
   }
 }
 
@@ -137,7 +140,6 @@ static void publish(module_t *m) {
 
 static void add_module(uint64_t start, uint64_t end, struct link_map *link_map, uint64_t bias,
                        char const *name, ElfW(Phdr) const *phdr, size_t phnum) {
-  if (known(start, link_map)) return;
   module_t *m = claim();
   if (!m) return;
   m->start = start;
@@ -151,22 +153,36 @@ static void add_module(uint64_t start, uint64_t end, struct link_map *link_map, 
   publish(m);
 }
 
-void vt_module_seen(struct dl_find_object const *object) {
-  ElfW(Ehdr) const *eh = object->dlfo_map_start;
-  if (memcmp(eh->e_ident, ELFMAG, SELFMAG) || eh->e_phentsize != sizeof(ElfW(Phdr))) return;
-  struct link_map *map = object->dlfo_link_map;
-  add_module((uint64_t)object->dlfo_map_start, (uint64_t)object->dlfo_map_end, map, map->l_addr,
-             map->l_name, (ElfW(Phdr) const *)((uint8_t const *)eh + eh->e_phoff), eh->e_phnum);
+/* elf_header is where the module's ELF header is mapped, if it is: at the load bias of a shared
+   object. The loader's own notion of a mapping may begin at a later segment. */
+static ElfW(Ehdr) const *elf_header(struct dl_find_object const *object) {
+  uint64_t start = (uint64_t)object->dlfo_map_start, bias = object->dlfo_link_map->l_addr;
+  ElfW(Ehdr) const *eh = (ElfW(Ehdr) const *)(bias && bias < start ? bias : start);
+  return memcmp(eh->e_ident, ELFMAG, SELFMAG) || eh->e_phentsize != sizeof(ElfW(Phdr)) ? NULL : eh;
 }
 
+void vt_module_seen(struct dl_find_object const *object) {
+  uint64_t start = (uint64_t)object->dlfo_map_start;
+  struct link_map *map = object->dlfo_link_map;
+  if (known(start, map)) return;
+  ElfW(Ehdr) const *eh = elf_header(object);
+  if (!eh) return;
+  add_module(start, (uint64_t)object->dlfo_map_end, map, map->l_addr, map->l_name,
+             (ElfW(Phdr) const *)((uint8_t const *)eh + eh->e_phoff), eh->e_phnum);
+}
+
+/* note_at_start takes the program headers from the loader: those of a program that is not position
+   independent need not be where its code is. */
 static int note_at_start(struct dl_phdr_info *info, size_t sz, void *arg) {
   (void)sz;
   (void)arg;
   for (size_t i = 0; i < info->dlpi_phnum; i++) {
-    if (info->dlpi_phdr[i].p_type != PT_LOAD) continue;
-    struct dl_find_object object;
-    if (_dl_find_object((void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr), &object) == 0)
-      vt_module_seen(&object);
+    ElfW(Phdr) const *ph = &info->dlpi_phdr[i];
+    struct dl_find_object o;
+    if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X)) continue;
+    if (_dl_find_object((void *)(info->dlpi_addr + ph->p_vaddr), &o)) continue;
+    add_module((uint64_t)o.dlfo_map_start, (uint64_t)o.dlfo_map_end, o.dlfo_link_map,
+               info->dlpi_addr, o.dlfo_link_map->l_name, info->dlpi_phdr, info->dlpi_phnum);
     break;
   }
   return 0;

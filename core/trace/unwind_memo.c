@@ -283,7 +283,7 @@ static int make_room(vt_unwind_t *u, uint32_t *top) {
 }
 
 /* Takes over the remembered frames [last,m], verified but with stale dead rbp, as if unwound;
-   *frame is the walk's state at m and then at last. */
+ *frame is the walk's state at m and then at last. */
 static int take_over(vt_unwind_t *u, uint32_t *top, uint32_t m, uint32_t last, vt_frame_t *frame) {
   for (uint32_t k = m;; k--) {
     if (!make_room(u, top)) return 0;
@@ -301,8 +301,12 @@ static int take_over(vt_unwind_t *u, uint32_t *top, uint32_t m, uint32_t last, v
   }
 }
 
-static void mark_truncated(vt_unwind_t *u, uint32_t *top) {
-  if (!make_room(u, top)) ++*top;
+/* Without memory the mark takes the outermost frame's place; if there is no room for that and the
+   caller either, they take the place of the previous capture's two innermost frames, which no one
+   reads now (a cut stack has no more than the mark in common with another). */
+static void mark_truncated(vt_unwind_t *u, vt_caller_t const *caller, uint32_t *top) {
+  if (!make_room(u, top) && u->cap - *top >= 2) ++*top;
+  if (*top == u->cap) u->frames[--*top] = (vt_frame_t){caller->pc, caller->sp, caller->rbp, 0};
   u->frames[--*top] = (vt_frame_t){VT_PC_TRUNCATED, 0, 0, VT_FRAME_BARRIER};
 }
 
@@ -313,7 +317,7 @@ static inline int joins(vt_frame_t const *memo, vt_frame_t const *frame) {
 }
 
 /* Unwinds from frame until the end of the stack or a verified tail of the memo; pushes frames below
-   *top. Returns how many remembered frames stay. */
+ *top. Returns how many remembered frames stay. */
 static inline __attribute__((always_inline)) uint32_t
 walk(vt_unwind_t *u, vt_caller_t const *caller, uint32_t *top_io) {
   vt_frame_t frame = {caller->pc, caller->sp, caller->rbp, 0};
@@ -357,7 +361,7 @@ walk(vt_unwind_t *u, vt_caller_t const *caller, uint32_t *top_io) {
   if (!next) {
     u->restep = result != VT_STEP_ROOT || VT_RULE_KIND(rule) != VT_RULE_ROOT;
     if (result == VT_STEP_BOGUS && top + 1 < u->cap) top++;
-    if (result != VT_STEP_ROOT) mark_truncated(u, &top);
+    if (result != VT_STEP_ROOT) mark_truncated(u, caller, &top);
   }
   *top_io = top;
   return next;

@@ -1,8 +1,11 @@
 # The overhead benchmark: `make bench` (long, wants heaptrack: tools/deps full).
-TESTS += $(BUILD)/bench/churn
+TESTS += $(BUILD)/bench/churn $(BUILD)/bench/libusage.so
 $(BUILD)/bench/churn: tests/bench/churn.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=gnu++17 -O2 -g -o $@ $< -pthread
+$(BUILD)/bench/libusage.so: tests/bench/usage.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) -O2 $(DEFS) $(WARN) -fPIC -shared -o $@ $<
 
 bench: deps-full tests
 	BUILD=$(BUILD) tests/bench/overhead

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Blocks of annotated heaps: what each scenario of test_heaps leaves live, heap by heap and in the
 totals, recorded with and without a collector, in one process and over several."""
+import collections
 import json
 import os
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, "tests/lib")
-from valtest import BUILD, MODES, SHIM, Tap, VALTRACE  # noqa: E402
+from valtest import BUILD, MODES, SHIM, Tap, VALTRACE, vtr  # noqa: E402
 
 PROGRAM = os.path.join(BUILD, "bin", "test_heaps")
 
@@ -62,6 +63,7 @@ EXPECTED = {
     "restore": ([("restore", 1, 100, 5, 4, False)], 0),
     "delete": ([("delete", 0, 0, 5, 5, False), ("delete", 1, 100, 1, 0, False)], 0),
     "groove": ([("groove", 4, 4000, 24, 20, False)], 0),
+    "often": ([("often", 1, 8, 2000, 1999, False)], 0),
     "custom": ([("my pool", 2, 200, 8, 6, False), ("part", 1, 10, 1, 0, True)], 1),
 }
 
@@ -77,6 +79,7 @@ def check_alone(tap, folder, mode, scenario):
     tap.equal(totals["allocations"] - libc(result, "allocations"),
               sum(heap[3] for heap in want if not heap[5]), f"{mode} {scenario}: allocations in all")
     tap.equal(result["completeness"]["unmatched_frees"], unmatched, f"{mode} {scenario}: unmatched frees")
+    tap.equal(result["completeness"]["missed_frees"], 0, f"{mode} {scenario}: no block taken for gone")
     if scenario in ("plain", "reset", "restore"):
         tap.equal(lost_by(result, "take_and_lose"), want[0][1], f"{mode} {scenario}: by site")
 
@@ -92,6 +95,11 @@ def check_nested(tap, folder, mode):
     tap.equal(totals["leaked_bytes"] - libc(result, "live_bytes"), outer[2],
               f"{mode} nested: only the wksp's own blocks are in the total")
     tap.equal(lost_by(result, "nested_lose") >= 5, True, f"{mode} nested: the lost ones by site")
+
+    trace = vtr.Trace(os.path.join(folder, f"{mode}.nested.vtr"))
+    seen = collections.Counter(event.heap for event in trace.events() if event.kind == vtr.HEAP_ALLOC)
+    tap.equal(sorted(seen.values()), sorted([outer[3], 1005, 1005]),
+              f"{mode} nested: the independent reader sees as many allocations")
 
     result = report("leaks", record(folder, mode, "groove_nested"))
     got = {heap[0].split(":")[0] + ":" * (":" in heap[0]): heap for heap in heaps(result)}

@@ -205,6 +205,16 @@ static void custom(void) {
   vt_block_free(pool, pool + 1000);
 }
 
+/* Operations on a heap right between its blocks' events. */
+static void often(void) {
+  static char pool[4096];
+  vt_heap_create(pool, sizeof(pool), VT_HEAP_CUSTOM, "often", NULL, NULL);
+  for (ulong i = 0UL; i < 2000UL; i++) {
+    vt_heap_reset(pool);
+    vt_block_alloc(pool, pool + 8, 8UL, 0UL, 0UL);
+  }
+}
+
 int main(int argc, char **argv) {
   fd_boot(&argc, &argv);
   char const *name = argc > 1 ? argv[1] : "";
@@ -214,7 +224,7 @@ int main(int argc, char **argv) {
   } const scenario[] = {{"plain", plain},    {"interior", interior}, {"wrong", wrong},
                         {"reset", reset},    {"tag_free", tag_free}, {"restore", restore},
                         {"delete", delete},  {"nested", nested},     {"give", give},
-                        {"take", take_over}, {"custom", custom}};
+                        {"take", take_over}, {"custom", custom},     {"often", often}};
   for (ulong i = 0UL; i < sizeof(scenario) / sizeof(*scenario); i++)
     if (!strcmp(name, scenario[i].name)) scenario[i].run();
   if (!strncmp(name, "groove", 6UL)) groove(!strcmp(name, "groove_nested"));

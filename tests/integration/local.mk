@@ -2,3 +2,4 @@
 I := tests/integration
 TAPS += $(addprefix $(I)/,reader.t oracle.t apis.t processes.t threads.t confined.t loader.t \
           planted.t kill.t exports.t real.t collector.t outputs.t agree.t format.t golden.t)
+LONG += $(addprefix $(I)/,real_long.t loader_long.t)

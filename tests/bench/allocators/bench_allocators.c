@@ -118,7 +118,7 @@ op_wide( worker_t * w ) {
 
 static workload_t const workloads[] = {
   { "blocks", op_blocks, 100000UL, 1UL },
-  { "cross",  op_cross,  100000UL, 2UL },
+  { "cross",  op_cross,  100000UL, 1UL },
   { "pipe",   op_pipe,   50000UL,  2UL },
   { "tiny",   op_tiny,   100000UL, 1UL },
   { "wide",   op_wide,   20000UL,  1UL },

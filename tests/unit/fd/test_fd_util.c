@@ -187,6 +187,18 @@ static void test_rng(void) {
   ok(fd_rng_ulong_to_double_c0(ULONG_MAX) < 1. && fd_rng_ulong_to_double_c1(0UL) == 0x1p-53 &&
          fd_rng_ulong_to_double_c(0UL) == 0. && fd_rng_ulong_to_double_o(ULONG_MAX) < 1.,
      "doubles");
+  double sum = 0., exp_sum = 0., norm_sum = 0., norm_sq = 0.;
+  fd_rng_new(r, 10U, 0UL);
+  for (int i = 0; i < 100000; i++) {
+    double norm = i & 1 ? fd_rng_double_norm(r) : (double)fd_rng_float_norm(r);
+    sum += i & 1 ? fd_rng_double_robust(r) : (double)fd_rng_float_robust(r);
+    exp_sum += i & 1 ? fd_rng_double_exp(r) : (double)fd_rng_float_exp(r);
+    norm_sum += norm;
+    norm_sq += norm * norm;
+  }
+  ok(fd_double_abs(sum / 1e5 - 0.5) < 0.01 && fd_double_abs(exp_sum / 1e5 - 1.) < 0.02 &&
+         fd_double_abs(norm_sum / 1e5) < 0.02 && fd_double_abs(norm_sq / 1e5 - 1.) < 0.03,
+     "moments of the other distributions");
   ok(fd_rng_secure(r, sizeof(r)) == r, "secure");
 }
 

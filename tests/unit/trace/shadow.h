@@ -10,10 +10,9 @@
 #include "core/trace/unwind.h"
 #include "tests/unit/tap.h"
 
-/* Interceptors stand between the tests and what they measure. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
+/* 1 in sanitizer builds: interceptors and instrumentation stand between tests and what they
+ * measure. */
+#ifndef SANITIZED
 #define SANITIZED 0
 #endif
 
@@ -30,6 +29,7 @@ typedef struct {
   vt_unwind_t *u;
   uint64_t *mirror; /* the stack before, root first, built from deltas only */
   uint32_t mirror_cnt;
+  uint32_t epoch;       /* before the previous capture */
   uint32_t check_every; /* full check at every nth capture; 0: never */
   uint64_t captures;
   uint64_t wrong_shadow;    /* captures that disagree with the shadow stack */
@@ -71,8 +71,12 @@ static void flow_init(flow_t *flow, uint32_t check_every) {
   flow->check_every = check_every;
 }
 
-static void flow_mirror(flow_t *flow, vt_stack_t const *stack) {
-  uint32_t wrong = stack->prev_depth != flow->mirror_cnt || stack->keep > stack->prev_depth ||
+/* began: epoch before the capture. After another epoch began there is no previous capture. */
+static void flow_mirror(flow_t *flow, vt_stack_t const *stack, uint64_t pc, uint32_t began) {
+  if (!stack->prev_depth && vt_unwind_epoch() != flow->epoch) flow->mirror_cnt = 0;
+  flow->epoch = began;
+  uint32_t wrong = vt_frame_pc(stack, stack->depth - 1) != pc ||
+                   stack->prev_depth != flow->mirror_cnt || stack->keep > stack->prev_depth ||
                    stack->keep > stack->depth;
   for (uint32_t i = 0; !wrong && i < stack->keep; i++)
     wrong = flow->mirror[i] != vt_frame_pc(stack, i);
@@ -105,11 +109,11 @@ NOINLINE __attribute__((unused)) static void flow_capture(flow_t *flow) {
   uint64_t *fp = (uint64_t *)__builtin_frame_address(0);
   vt_caller_t caller = {fp[1], (uint64_t)(uintptr_t)(fp + 2), fp[0]};
   vt_stack_t stack;
-  uint32_t wrong = 0, other = 0;
+  uint32_t wrong = 0, other = 0, epoch = vt_unwind_epoch();
   vt_unwind_capture(flow->u, &caller, &stack);
   flow->captures++;
   flow->truncated += stack.truncated;
-  flow_mirror(flow, &stack);
+  flow_mirror(flow, &stack, caller.pc, epoch);
   flow_compare(flow, &stack, caller.pc);
   if (flow->check_every && flow->captures % flow->check_every == 0)
     wrong = vt_unwind_check(flow->u, &caller, &stack, &other);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -153,7 +154,7 @@ NOINLINE static uint64_t stepped_realigned(uint64_t n) {
 
 #define SET_TRAP(change)                                                                           \
   "pushf\n\t .cfi_adjust_cfa_offset 8\n\t" change ", (%%rsp)\n\t popf\n\t .cfi_adjust_cfa_offset " \
-                                                  "-8"
+  "-8"
 
 NOINLINE static void stepped_region(void) {
   __asm__ volatile(SET_TRAP("orq $0x100")::: "memory", "cc");
@@ -532,6 +533,61 @@ static void test_stack_use(void) {
   flow.mirror_cnt = 0;
 }
 
+/* ---- no memory for the memo ---- */
+
+NOINLINE static uint32_t deeper(uint32_t left) {
+  ENTER();
+  if (left) deeper(left - 1);
+  flow_capture(&flow);
+  LEAVE();
+  return left;
+}
+
+/* Fills the array to the last frame at one of the depths tried. */
+NOINLINE static uint32_t fills(uint32_t left) {
+  ENTER();
+  if (left) {
+    fills(left - 1);
+  } else {
+    vt_unwind_reset(flow.u);
+    flow.mirror_cnt = 0;
+    flow_capture(&flow);
+    leaf();
+    leaf();
+  }
+  LEAVE();
+  return left;
+}
+
+static void test_no_memory(void) {
+  struct rlimit old, none;
+  getrlimit(RLIMIT_AS, &old);
+  none = old;
+  none.rlim_cur = 1;
+  flow_t used = flow;
+  flow_init(&flow, 0);
+  deeper(900); /* touches the stack */
+  vt_unwind_fini(flow.u);
+  memset(&flow.wrong_shadow, 0, sizeof(flow.wrong_shadow));
+  flow.mirror_cnt = 0;
+  flow.captures = flow.truncated = 0;
+  setrlimit(RLIMIT_AS, &none);
+  for (uint32_t depth = 560; depth < 590; depth++) {
+    deeper(depth);
+    fills(depth);
+  }
+  deeper(800);
+  leaf();
+  setrlimit(RLIMIT_AS, &old);
+  ok(flow.truncated > 0 && flow.truncated < flow.captures, "%lu of %lu cut without memory",
+     (unsigned long)flow.truncated, (unsigned long)flow.captures);
+  is_ulong(flow.wrong_delta, 0, "deltas lead from each stack to the next");
+  flow.truncated = flow.wrong_shadow = 0;
+  deeper(800);
+  flow_verdict(&flow, "with memory again");
+  flow = used;
+}
+
 /* ---- damaged stacks: whatever the registers and the memory hold, no crash ---- */
 
 static void test_damaged(void) {
@@ -591,6 +647,7 @@ int main(int argc, char **argv) {
   test_restorer();
   test_end();
   test_stack_use();
+  if (!SANITIZED) test_no_memory();
   test_damaged();
   return done_testing();
 }

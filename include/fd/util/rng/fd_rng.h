@@ -186,6 +186,18 @@ static inline double fd_rng_double_o(fd_rng_t * rng) {
 }
 #endif
 
+/* Other distributions: robust is uniform in (0,1) with a full mantissa however small the number, exp
+   exponential with mean 1, norm normal with mean 0 and variance 1.  How many slots a call takes is not
+   part of the contract. */
+float fd_rng_float_robust(fd_rng_t * rng);
+float fd_rng_float_exp(fd_rng_t * rng);
+float fd_rng_float_norm(fd_rng_t * rng);
+#if FD_HAS_DOUBLE
+double fd_rng_double_robust(fd_rng_t * rng);
+double fd_rng_double_exp(fd_rng_t * rng);
+double fd_rng_double_norm(fd_rng_t * rng);
+#endif
+
 /* fd_rng_secure fills mem with sz bytes from the operating system's cryptographic generator.
    Returns mem, or NULL (logs) if that generator is not available. */
 void * fd_rng_secure(void * mem, ulong sz);
