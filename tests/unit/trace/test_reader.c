@@ -163,7 +163,9 @@ static int on_events(void *context, vt_event_t const *events, size_t cnt) {
 
 static void on_heap_op(void *context, vt_trace_heap_op_t const *op) {
   ordered_t *o = context;
-  o->disorder |= op->time < o->last || op->tag != op->time / 1000;
+  /* Like an event's, the time is kept in units. */
+  uint64_t unit = (uint64_t)1 << vt_packer_shift(HZ);
+  o->disorder |= op->time < o->last || op->tag * 1000 / unit * unit != op->time;
   o->last = op->time;
   o->ops++;
 }
