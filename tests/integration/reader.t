@@ -97,10 +97,10 @@ def check_raw(tap, folder):
 def packed_file():
     stacks = struct.pack("<II", 1, 3) + varint(0) + zigzag(0) + varint(1) + zigzag(0x500)
     stacks += varint(1) + zigzag(-0x100)
-    columns = {1: bytes([1, 2 | 10 << 4, 5, 3, 4]), 2: varint(0) + varint(2) * 4,
-               3: zigzag(0x1000) + zigzag(0) + zigzag(0) + zigzag(0) + zigzag(0x50),
-               4: varint(300) + varint(16) + varint(20) * 2,
-               5: varint(3) + varint(0) + varint(2) * 2, 6: varint(128)}
+    # allocation (all stored), its free (newest), reuse of that release, realloc's halves
+    columns = {1: bytes([0x3e, 0x04, 0x2e, 0x0e, 0x36]), 2: varint(0) + varint(2) * 4,
+               3: bytes([1, 2 | 10 << 4, 5, 3, 4]), 4: varint(300) + varint(16) + varint(20),
+               5: varint(3) + varint(2) * 3, 6: varint(0x200) + varint(0) + varint(0xa), 7: varint(128)}
     events = struct.pack("<IIQII", 5, 9, 1000, len(columns), 0)
     for ident, body in columns.items():
         events += struct.pack("<HHIII", ident, 0, len(body), len(body), 0)
