@@ -94,6 +94,38 @@ def check_raw(tap, folder):
     tap.equal(trace.errors + [trace.torn], [65536, None], "raw: damage is seen and skipped")
 
 
+def packed_file():
+    stacks = struct.pack("<II", 1, 3) + varint(0) + zigzag(0) + varint(1) + zigzag(0x500)
+    stacks += varint(1) + zigzag(-0x100)
+    # allocation (all stored), its free (newest), reuse of that release, realloc's halves
+    columns = {1: bytes([0x3e, 0x04, 0x2e, 0x0e, 0x36]), 2: varint(0) + varint(2) * 4,
+               3: bytes([1, 2 | 10 << 4, 5, 3, 4]), 4: varint(300) + varint(16) + varint(20),
+               5: varint(3) + varint(2) * 3, 6: varint(0x200) + varint(0) + varint(0xa), 7: varint(128)}
+    events = struct.pack("<IIQII", 5, 9, 1000, len(columns), 0)
+    for ident, body in columns.items():
+        events += struct.pack("<HHIII", ident, 0, len(body), len(body), 0)
+    events += b"".join(columns.values())
+    return (header(256, shift=4) + chunk(vtr.STACKS, stacks) + chunk(vtr.EVENTS, events, 1, 9) +
+            chunk(99, b"unknown", 2) + chunk(vtr.END, b"", 3))
+
+
+def check_packed(tap, folder):
+    path = os.path.join(folder, "packed.vtr")
+    with open(path, "wb") as file:
+        file.write(packed_file())
+    trace = vtr.Trace(path)
+    events = list(trace.events())
+    tap.equal([(e.tick, e.kind, e.api, e.address, e.size, e.align) for e in events],
+              [(16000, 1, 0, 0x1000, 300, 0), (16032, 2, 10, 0x1000, 0, 0), (16064, 1, 0, 0x1000, 16, 128),
+               (16096, 3, 0, 0x1000, 20, 0), (16128, 4, 0, 0x1050, 20, 0)], "packed: events")
+    tap.equal([trace.stack(e.stack) for e in events],
+              [(0, 0x500, 0x400), None, (0, 0x500), (0, 0x500), None], "packed: stacks")
+    tap.ok(trace.ended and vtr.Model(trace).temporary == 1, "packed: end and model")
+    with open(path, "wb") as file:
+        file.write(packed_file()[:-40])
+    tap.ok(vtr.Trace(path).torn is not None, "packed: a cut tail is seen")
+
+
 def main():
     tap = Tap()
     data = bytes(i * 7 & 255 for i in range(1000))
@@ -102,6 +134,7 @@ def main():
                0xc4ce4e3ad65f6de0, 0x15c02334b2b0b65f], "xxh64")
     with tempfile.TemporaryDirectory() as folder:
         check_raw(tap, folder)
+        check_packed(tap, folder)
     tap.done()
 
 
