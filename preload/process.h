@@ -24,6 +24,8 @@ typedef struct vt_thread {
   uint32_t next; /* id of the next free state */
   uint32_t tid;
   char *text; /* buffer of the text sink, NULL when recording a trace */
+  uint8_t
+      *intent_end; /* the stream's cursor after a REALLOC_INTENT whose DONE is to come, or NULL */
 } vt_thread_t;
 
 /* All thread-local storage of the shim. */
@@ -55,7 +57,8 @@ typedef struct {
   uint64_t tick_hz;
   uint32_t ppid;
   int forked;   /* this image began with a fork, not with an exec */
-  int filtered; /* a seccomp filter is installed: system calls a plain program would not make are out */
+  int filtered; /* a seccomp filter is installed: system calls a plain program would not make are
+                   out */
 } vt_process_t;
 extern vt_process_t vt_process;
 

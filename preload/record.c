@@ -14,6 +14,13 @@ static void text_realloc(vt_thread_t *t, vt_stack_t const *stack, vt_kind_t kind
     vt_text_alloc(t, stack, old, 0, vt_real.malloc_usable_size(old));
 }
 
+/* same_stack: nothing was written since the INTENT, so that its stack is still the current one, and
+   stays it because the DONE fits in the segment. */
+static int same_stack(vt_thread_t const *t) {
+  return t->intent_end && t->intent_end == t->stream.cursor &&
+         t->stream.end - t->stream.cursor >= 64;
+}
+
 static void record_realloc(vt_kind_t kind, void *old, void *p, size_t sz, vt_api_t api,
                            void const *frame) {
   vt_thread_t *t = vt_enter(frame);
@@ -25,11 +32,16 @@ static void record_realloc(vt_kind_t kind, void *old, void *p, size_t sz, vt_api
                    .tick = done ? vt_clock_tick_ordered(clock) : vt_clock_tick(clock),
                    .words = {(uint64_t)(done ? p : old), sz},
                    .word_cnt = 2};
-  vt_capture(t, frame, &stack);
-  if (VT_UNLIKELY(t->text))
-    text_realloc(t, &stack, kind, old, p, sz);
-  else
-    vt_put(t, &r, &stack);
+  if (done && same_stack(t)) {
+    vt_put(t, &r, NULL);
+  } else {
+    vt_capture(t, frame, &stack);
+    if (VT_UNLIKELY(t->text))
+      text_realloc(t, &stack, kind, old, p, sz);
+    else
+      vt_put(t, &r, &stack);
+  }
+  t->intent_end = done ? NULL : t->stream.cursor;
   vt_leave(t);
 }
 
