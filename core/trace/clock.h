@@ -1,8 +1,8 @@
 /* The clock that stamps events: the TSC where the kernel trusts it, else CLOCK_MONOTONIC.
 
-   Rationale and costs: docs/unwinder.md. An allocation is stamped after the allocator returned,
-   with an ordered read; a free before the allocator is called, with a plain one. Then a free of an
-   address is never later than the allocation that reuses it. */
+   Rationale and costs: docs/recording.md. An allocation is stamped after the allocator returned, a free
+   before the allocator is called: then a free of an address is never later than the allocation that
+   reuses it. */
 #ifndef VT_CORE_TRACE_CLOCK_H
 #define VT_CORE_TRACE_CLOCK_H
 
