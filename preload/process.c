@@ -83,6 +83,7 @@ static int begin_image(void) {
   if (!t) return -1;
   if (!vt_tls.own) vt_thread_adopt(t);
   if (vt_options.text_fd < 0) vt_image_begin(&t->stream);
+  vt_sink_count(&vt_process.sink, VT_COUNTER_SHIM_BYTES, VT_UNWIND_GLOBAL_SZ);
   if (!vt_hooks_reached()) vt_sink_count(&vt_process.sink, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE, 1);
   return 0;
 }
