@@ -168,6 +168,23 @@ void vt_image_process(vt_stream_t *s, vt_process_kind_t kind, uint32_t value, ch
   vt_stream_blob_close(s, VT_CHUNK_PROCESS, &m);
 }
 
+void vt_image_memory(vt_stream_t *s) {
+  static char const key[] = "VmHWM:";
+  char status[2048];
+  size_t sz = read_file("/proc/self/status", status, sizeof status - 1);
+  status[sz] = '\0';
+  char const *p = strstr(status, key);
+  if (!p) return;
+  uint64_t kib = 0;
+  for (p += sizeof key - 1; *p == ' ' || *p == '\t' || (*p >= '0' && *p <= '9'); p++)
+    if (*p >= '0') kib = 10 * kib + (uint64_t)(*p - '0');
+  vt_message_t m = vt_stream_blob_open(s, 24);
+  vt_message_u64(&m, vt_clock_tick(vt_process.sink.clock));
+  vt_message_u64(&m, kib << 10);
+  vt_message_u64(&m, 0);
+  vt_stream_blob_close(s, VT_CHUNK_MEMORY, &m);
+}
+
 static void clock_pair(vt_stream_t *s) {
   vt_message_t m = vt_stream_blob_open(s, 24);
   vt_message_u64(&m, vt_clock_tick(vt_process.sink.clock));

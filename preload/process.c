@@ -216,6 +216,7 @@ static void say_end(vt_process_kind_t kind, uint32_t value, char const *text) {
   vt_thread_t *t = vt_enter(__builtin_frame_address(0));
   if (!t) return;
   vt_module_flush(&t->stream);
+  if (!vt_process.filtered && !vt_process.sink.silent) vt_image_memory(&t->stream);
   vt_image_process(&t->stream, kind, value, text);
   vt_stream_finish(&t->stream);
   t->stream.depth = VT_DEPTH_UNKNOWN;

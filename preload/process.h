@@ -123,6 +123,10 @@ int vt_image_open(char const **why);
 void vt_image_begin(vt_stream_t *s);
 void vt_image_process(vt_stream_t *s, vt_process_kind_t kind, uint32_t value, char const *text);
 
+/* vt_image_memory writes a memory sample with the most resident memory this image ever had: what is
+   sampled while it runs misses the peaks of short programs. */
+void vt_image_memory(vt_stream_t *s);
+
 /* vt_process_end records how the process ends and completes the trace; only the first call counts.
  */
 void vt_process_end(vt_process_kind_t kind, uint32_t value);
