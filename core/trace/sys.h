@@ -115,9 +115,6 @@ static inline long vt_sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, 
   struct timespec ts = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
   return vt_sys(SYS_futex, (long)word, FUTEX_WAIT, expected, (long)&ts, 0, 0);
 }
-static inline long vt_sys_futex_wake(_Atomic uint32_t *word, int count) {
-  return vt_sys(SYS_futex, (long)word, FUTEX_WAKE, count, 0, 0, 0);
-}
 
 /* Zeroed private memory, excluded from core dumps; NULL on failure. */
 static inline void *vt_sys_memory(size_t sz) {

@@ -8,18 +8,11 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tap import COUNT, ok
+
 BUILD = os.environ.get("BUILD", "build")
 VALTRACE = os.path.abspath(f"{BUILD}/bin/valtrace")
-COUNT = [0, 0]
-
-
-def ok(condition, name, *detail):
-    COUNT[0] += 1
-    print(f"{'' if condition else 'not '}ok {COUNT[0]} - {name}")
-    if not condition:
-        COUNT[1] += 1
-        for line in detail:
-            print(f"# {line}")
 
 
 def run(*args, env=None, status=0):

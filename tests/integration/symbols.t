@@ -10,9 +10,11 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tap import COUNT, ok, skip
+
 BUILD = os.environ.get("BUILD", "build")
 SYMBOLIZE = os.path.abspath(f"{BUILD}/bin/test_symbolize")
-COUNT = [0, 0]
 CXX = r"""
 #include <map>
 #include <string>
@@ -28,20 +30,6 @@ RUST = r"""
 mod deep { pub struct Thing(pub u64); impl Thing { #[inline(never)] pub fn work(&self) -> u64 { self.0 * 7 } } }
 fn main() { let t = deep::Thing(std::env::args().count() as u64); std::process::exit((t.work() % 3) as i32); }
 """
-
-
-def ok(condition, name, *detail):
-    COUNT[0] += 1
-    print(f"{'' if condition else 'not '}ok {COUNT[0]} - {name}")
-    if not condition:
-        COUNT[1] += 1
-        for line in detail:
-            print(f"# {line}")
-
-
-def skip(name):
-    COUNT[0] += 1
-    print(f"ok {COUNT[0]} - {name} # SKIP not installed")
 
 
 def run(*args, **more):
