@@ -17,6 +17,7 @@ static format_t const formats[] = {{"folded", vt_export_folded},
                                    {"callgrind", vt_export_callgrind},
                                    {"massif", vt_export_massif},
                                    {"heaptrack", vt_export_heaptrack},
+                                   {"firefox", vt_export_firefox},
                                    {"csv", vt_export_csv},
                                    {"sqlite", NULL}};
 
@@ -44,18 +45,18 @@ static int write_to_file(vt_export_t *export, format_t const *format, char const
 
 static int export_traces(vt_cli_options_t *options, format_t const *format, vt_metric_t metric) {
   vt_analysis_t analysis;
+  vt_suppressions_t suppressions = {0};
   vt_error_t error;
-  int usage, status;
   options->analysis.lifetimes = !strcmp(format->name, "dhat");
-  options->analysis.timeline = !strcmp(format->name, "massif");
-  if (vt_analysis_open(&analysis, options->operands, (size_t)options->operand_cnt,
-                       &options->analysis, &error, &usage)) {
+  options->analysis.timeline = !strcmp(format->name, "massif") || !strcmp(format->name, "firefox");
+  int status = vt_cli_open(options, &analysis, &suppressions, &error);
+  if (status)
     vt_error_print(&error);
-    status = usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
-  } else {
-    vt_export_t export = {&analysis, &options->report, metric, NULL};
+  else {
+    vt_export_t export = {&analysis, &options->analysis, &options->report, metric, NULL};
     status = write_to_file(&export, format, options->output);
   }
+  vt_suppressions_free(&suppressions);
   vt_analysis_close(&analysis);
   return status;
 }
@@ -75,7 +76,8 @@ int vt_cmd_export(int argc, char **argv) {
     return VT_EXIT_USAGE;
   if (options.help) {
     printf("usage: valtrace export --format FORMAT [-o FILE] [options] TRACE…\n\n"
-           "FORMAT: pprof, folded, speedscope, heaptrack, dhat, massif, callgrind, csv, sqlite.\n"
+           "FORMAT: pprof, folded, speedscope, heaptrack, dhat, massif, callgrind,\n"
+           "        firefox, csv, sqlite.\n"
            "  --metric M   leaked (default), peak, allocated, count, temporary: what folded lists, "
            "and\n"
            "               whether pprof's blocks in use are the leaked ones or those of the "

@@ -39,7 +39,7 @@ vt_model_t *vt_model_new(vt_model_options_t const *options) {
   model->options = *options;
   model->filtering =
       options->min_size || options->max_size || options->from_ns || options->want_thread;
-  model->extras = options->sizes || options->timeline || options->threads;
+  model->extras = options->sizes || options->timeline || options->threads || options->watch.changed;
   if (!model->options.max_size) model->options.max_size = UINT64_MAX;
   if (!model->options.to_ns) model->options.to_ns = UINT64_MAX;
   if (options->sizes) model->sizes = vt_mem_new(VT_SIZE_CLASSES, sizeof *model->sizes);
@@ -216,7 +216,21 @@ static inline unsigned size_class(uint64_t size) {
   return class < VT_SIZE_CLASSES ? class : VT_SIZE_CLASSES - 1;
 }
 
+static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thread, uint64_t time,
+                 int begins) {
+  vt_model_watch_t const *watch = &model->options.watch;
+  if (!watch->changed) return;
+  vt_model_change_t change = {.address = block->address,
+                              .size = block->size,
+                              .time = time,
+                              .cell = block->cell,
+                              .thread = thread,
+                              .begins = begins};
+  watch->changed(watch->context, &change);
+}
+
 static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
+  tell(model, block, block->thread, block->time, 1);
   if (model->options.threads) {
     vt_model_thread_t *thread = &model->threads[block->thread];
     thread->allocations++;
@@ -251,6 +265,7 @@ static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t t
 
 static void count_free_extras(vt_model_t *model, vt_block_t const *block, uint32_t thread,
                               uint64_t time, int temporary) {
+  tell(model, block, thread, time, 0);
   if (model->options.threads) count_free_by(model, block, thread, temporary);
   if (model->sizes) {
     vt_size_class_t *class = &model->sizes[size_class(block->size)];

@@ -122,6 +122,16 @@ void vt_json_bool(vt_json_t *json, char const *key, int value) {
   fputs(value ? "true" : "false", json->out);
 }
 
+void vt_json_null(vt_json_t *json, char const *key) {
+  begin(json, key);
+  fputs("null", json->out);
+}
+
+void vt_json_ms(vt_json_t *json, char const *key, uint64_t ns) {
+  begin(json, key);
+  fprintf(json->out, "%" PRIu64 ".%06" PRIu64, ns / 1000000, ns % 1000000);
+}
+
 void vt_json_string_sz(vt_json_t *json, char const *key, char const *value, size_t sz) {
   begin(json, key);
   vt_json_escape(json->out, value, sz);
