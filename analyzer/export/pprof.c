@@ -120,6 +120,17 @@ static uint64_t location_id(profile_t *profile, uint32_t node, int innermost) {
   return id;
 }
 
+/* The label Go's heap profiles have: the size of a block, here the mean of the site's. */
+static void put_size_label(profile_t *profile, message_t *sample, vt_site_t const *site) {
+  message_t label = {0};
+  if (!site->allocations) return;
+  put_uint(&label, 1, string(profile, "bytes"));
+  put_uint(&label, 3, site->allocated_bytes / site->allocations);
+  put_uint(&label, 4, string(profile, "bytes"));
+  put_bytes(sample, 3, label.p, label.p_cnt);
+  free(label.p);
+}
+
 static void emit_site(profile_t *profile, vt_site_t const *site) {
   vt_export_t const *export = profile->export;
   message_t m = {0}, ids = {0}, values = {0};
@@ -132,6 +143,7 @@ static void emit_site(profile_t *profile, vt_site_t const *site) {
   put_varint(&values, peak ? site->peak_bytes : site->leaked_bytes);
   put_bytes(&m, 1, ids.p, ids.p_cnt);
   put_bytes(&m, 2, values.p, values.p_cnt);
+  put_size_label(profile, &m, site);
   emit(profile, 2, &m);
   free(m.p);
   free(ids.p);
@@ -194,6 +206,7 @@ void vt_export_pprof(vt_export_t const *export) {
   emit_value_type(&profile, 1, "inuse_objects", "count");
   emit_value_type(&profile, 1, "inuse_space", "bytes");
   emit_value_type(&profile, 11, "space", "bytes");
+  mapping_id(&profile, vt_reader_info(analysis->readers[0])->executable); /* the first names it */
   for (size_t i = 0; i < analysis->sites_cnt; i++)
     if (!analysis->sites[i].nested) emit_site(&profile, &analysis->sites[i]);
   emit_mappings(&profile);
