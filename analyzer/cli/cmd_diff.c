@@ -4,12 +4,11 @@
 #include "analyzer/report/diff.h"
 
 static void help(void) {
-  printf("usage: valtrace diff [--metric leaked|peak|allocated|count|temporary] [options] BEFORE "
-         "AFTER\n"
-         "       valtrace diff [options] TRACE --at T1 T2\n\n"
-         "Compares two traces site by site, or the live sets of one trace at two moments; the "
-         "largest\n"
-         "change first. The default metric is leaked.\n\n%s",
+  printf("usage: valtrace diff [--metric M] [options] BEFORE AFTER\n"
+         "       valtrace diff [--metric M] [options] TRACE --at T1 T2\n\n"
+         "Compares two traces site by site, or the live sets of one trace at two moments; the\n"
+         "largest change first.\n\n"
+         "  --metric M   leaked (default), peak, allocated, count, temporary\n\n%s",
          vt_cli_shared_help);
 }
 

@@ -75,18 +75,21 @@ int vt_cmd_export(int argc, char **argv) {
   if (vt_cli_parse(&options, argc, argv, VT_CLI_OUTPUT | VT_CLI_FORMAT | VT_CLI_METRIC))
     return VT_EXIT_USAGE;
   if (options.help) {
-    printf("usage: valtrace export --format FORMAT [-o FILE] [options] TRACE…\n\n"
-           "FORMAT: pprof, folded, speedscope, heaptrack, dhat, massif, callgrind,\n"
-           "        firefox, csv, sqlite.\n"
-           "  --metric M   leaked (default), peak, allocated, count, temporary: what folded lists, "
-           "and\n"
-           "               whether pprof's blocks in use are the leaked ones or those of the "
-           "peak\n\n%s",
-           vt_cli_shared_help);
+    printf(
+        "usage: valtrace export --format FORMAT [-o FILE] [options] TRACE…\n\n"
+        "Writes what a report is made of for other tools.\n\n"
+        "  --format F   one of pprof, folded, speedscope, heaptrack, dhat, massif,\n"
+        "               callgrind, firefox, csv, sqlite\n"
+        "  -o, --output FILE  write FILE, not standard output\n"
+        "  --metric M   leaked (default), peak, allocated, count, temporary: what folded and csv\n"
+        "               list (csv: default allocated), and whether pprof's blocks in use are\n"
+        "               the leaked ones or those of the peak\n\n%s",
+        vt_cli_shared_help);
     return VT_EXIT_OK;
   }
   format_t const *format = find_format(options.format);
-  int metric = parse_metric(&options, VT_METRIC_LEAKED);
+  int all = format && format->write == vt_export_csv; /* every site was allocated */
+  int metric = parse_metric(&options, all ? VT_METRIC_ALLOCATED : VT_METRIC_LEAKED);
   if (!format)
     return usage_error(options.format ? options.format : "export", "no such format",
                        "`valtrace export --help` lists them");
@@ -103,11 +106,11 @@ int vt_cmd_flame(int argc, char **argv) {
   vt_cli_options_t options;
   if (vt_cli_parse(&options, argc, argv, VT_CLI_OUTPUT | VT_CLI_METRIC)) return VT_EXIT_USAGE;
   if (options.help) {
-    printf(
-        "usage: valtrace flame [--metric peak|leaked|allocated|count|temporary] [options] TRACE\n\n"
-        "Prints folded stacks (`root;…;leaf N`) of the metric (default: peak) for flame graph "
-        "tools.\n\n%s",
-        vt_cli_shared_help);
+    printf("usage: valtrace flame [--metric M] [-o FILE] [options] TRACE…\n\n"
+           "Prints folded stacks (`root;…;leaf N`) for flame graph tools.\n\n"
+           "  --metric M   peak (default), leaked, allocated, count, temporary\n"
+           "  -o, --output FILE  write FILE, not standard output\n\n%s",
+           vt_cli_shared_help);
     return VT_EXIT_OK;
   }
   int metric = parse_metric(&options, VT_METRIC_PEAK);

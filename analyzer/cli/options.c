@@ -15,12 +15,14 @@ char const vt_cli_shared_help[] =
     "  --min-size B, --max-size B       of this size (suffixes k, M, G)\n"
     "  --min-lifetime T, --max-lifetime T   freed after so long (seconds, or with ns, us, ms)\n"
     "Showing them:\n"
-    "  --by site|function|line|module   what is shown together\n"
+    "  --by function|line|module|site|thread|size   what is shown together\n"
     "  --limit N              at most N entries\n"
     "  --suppressions FILE    known leaks, in LeakSanitizer's syntax\n"
     "  --no-inlines           leave inlined functions out\n"
     "  --show-allocator-frames  do not hide malloc, operator new and the like\n"
-    "  --json                 machine-readable\n";
+    "  --hide-allocator-frames  hide them (default)\n"
+    "  --json                 machine-readable\n"
+    "  -h, --help             this text\n";
 
 enum {
   OPT_FROM = 256,
