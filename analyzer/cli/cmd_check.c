@@ -1,6 +1,7 @@
 /* `valtrace check`: decodes a whole trace and says what is intact, lost and damaged. */
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/error.h"
+#include "analyzer/cli/options.h"
 #include "analyzer/report/json.h"
 #include "analyzer/trace/reader.h"
 
@@ -107,12 +108,13 @@ int vt_cmd_check(int argc, char **argv) {
   static struct option const options[] = {
       {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
   int json = 0, status = VT_EXIT_OK;
+  opterr = 0;
   for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     if (o == 'h') {
       fputs(usage, stdout);
       return VT_EXIT_OK;
     }
-    if (o != 'j') return VT_EXIT_USAGE;
+    if (o != 'j') return vt_cli_bad_option(argv);
     json = 1;
   }
   if (optind == argc) {
@@ -129,5 +131,6 @@ int vt_cmd_check(int argc, char **argv) {
     vt_json_end_array(&j);
     vt_json_finish(&j);
   }
-  return fflush(stdout) || ferror(stdout) ? VT_EXIT_OUTPUT : status;
+  int unwritten = vt_cli_finish(stdout, "standard output");
+  return unwritten ? unwritten : status;
 }
