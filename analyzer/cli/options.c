@@ -11,7 +11,7 @@ char const vt_cli_shared_help[] =
     "  --at T                 the live set at a moment; T: seconds since start or a marker's name\n"
     "  --thread T             allocated by this thread: number or name pattern\n"
     "  --heap NAME            in this heap (libc: the process's own)\n"
-    "  --function GLOB, --module GLOB   some frame of the stack matches\n"
+    "  --function GLOB, --module GLOB   one frame of the stack matches\n"
     "  --min-size B, --max-size B       of this size (suffixes k, M, G)\n"
     "  --min-lifetime T, --max-lifetime T   freed after so long (seconds, or with ns, us, ms)\n"
     "Showing them:\n"

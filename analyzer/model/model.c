@@ -303,8 +303,9 @@ static void scan_release(vt_model_t *model, vt_block_t const *block, uint64_t ti
   model->lifetime_bits[ordinal / 8] |= (uint8_t)(1 << ordinal % 8);
 }
 
-static int lifetime_fits(vt_model_t *model) {
-  uint64_t ordinal = model->inserted++;
+/* Does the lifetime of the block that begins next fit? */
+static int lifetime_fits(vt_model_t const *model) {
+  uint64_t ordinal = model->inserted;
   return ordinal < model->lifetime_bits_cnt && model->lifetime_bits[ordinal / 8] >> ordinal % 8 & 1;
 }
 
@@ -339,6 +340,7 @@ void vt_model_begin(vt_model_t *model, vt_block_t *block) {
     return;
   }
   if (model->lifetime_bits && !lifetime_fits(model)) block->cell = VT_CELL_IGNORED;
+  model->inserted++;
   count_alloc(model, block);
 }
 
@@ -479,7 +481,7 @@ static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
   vt_block_t block = {
       .address = event->address, .size = event->size, .time = time, .thread = thread};
   uint32_t allocating = limbo.stack ? limbo.stack : event->stack;
-  if (known && !model->scanning)
+  if (known && !model->scanning && (!model->lifetime_bits || lifetime_fits(model)))
     count_realloc(model, cell_of(model, trace, 0, allocating, &block), &limbo.block,
                   event->address);
   on_alloc(model, trace, heap, 0, event, block, allocating);
