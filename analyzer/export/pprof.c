@@ -177,6 +177,19 @@ static void emit_functions(profile_t *profile) {
   free(m.p);
 }
 
+/* Text as protocol buffers want it: what is no UTF-8 becomes U+FFFD. */
+static void put_string(message_t *m, unsigned field, char const *text, size_t sz) {
+  char *valid = vt_mem_new(3 * sz + 1, 1);
+  size_t used = 0;
+  for (size_t i = 0, n; i < sz; i += n ? n : 1) {
+    n = vt_json_utf8_sz(text + i, sz - i);
+    memcpy(valid + used, n ? text + i : "\ufffd", n ? n : 3);
+    used += n ? n : 3;
+  }
+  put_bytes(m, field, valid, used);
+  free(valid);
+}
+
 /* The numbers of the whole profile and, last of all, the strings. */
 static void emit_rest(profile_t *profile) {
   vt_reader_t const *reader = profile->export->analysis->readers[0];
@@ -189,7 +202,7 @@ static void emit_rest(profile_t *profile) {
   for (uint32_t i = 0; i < vt_strings_cnt(profile->strings); i++) {
     size_t sz;
     char const *text = vt_strings_get(profile->strings, i, &sz);
-    put_bytes(&m, 6, text, sz);
+    put_string(&m, 6, text, sz);
   }
   deflate_to(profile, m.p, m.p_cnt, Z_FINISH);
   free(m.p);

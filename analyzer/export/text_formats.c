@@ -42,15 +42,28 @@ void vt_export_free_numbers(vt_stack_numbers_t *stacks) {
   free(stacks->starts);
 }
 
-/* A frame's name without what separates frames and lines. */
-static void put_folded(FILE *out, vt_stack_frame_t const *frame) {
-  char buffer[300];
-  for (char const *p = vt_frame_name(frame, buffer, sizeof buffer); *p; p++)
-    putc(*p == ';' ? ':' : (unsigned char)*p < ' ' ? ' ' : *p, out);
+/* Text on one line, as valid UTF-8; in a stack without what separates frames, in CSV with its
+   quotation marks doubled. */
+typedef enum { IN_STACK = 1, IN_QUOTES = 2 } place_t;
+
+static void put_text(FILE *out, char const *text, int place) {
+  for (size_t left = strlen(text), sz; left; text += sz, left -= sz) {
+    sz = vt_json_utf8_sz(text, left);
+    if (sz != 1) {
+      fwrite(sz ? text : "\ufffd", 1, sz ? sz : 3, out);
+      sz += !sz;
+    } else if (*text == ';' && place & IN_STACK)
+      putc(':', out);
+    else {
+      if (*text == '"' && place & IN_QUOTES) putc('"', out);
+      putc((unsigned char)*text < ' ' ? ' ' : *text, out);
+    }
+  }
 }
 
 void vt_export_folded(vt_export_t const *export) {
   size_t ranked_cnt, cnt;
+  char buffer[300];
   uint32_t *ranked = vt_metric_rank(export->analysis, export->metric, &ranked_cnt);
   for (size_t i = 0; i < ranked_cnt; i++) {
     vt_site_t const *site = &export->analysis->sites[ranked[i]];
@@ -59,7 +72,7 @@ void vt_export_folded(vt_export_t const *export) {
     vt_stack_frame_t const *frames = vt_export_stack(export, site->node, &cnt);
     if (!cnt) fputs("[no stack]", export->out);
     for (size_t k = cnt; k--;) {
-      put_folded(export->out, &frames[k]);
+      put_text(export->out, vt_frame_name(&frames[k], buffer, sizeof buffer), IN_STACK);
       if (k) putc(';', export->out);
     }
     fprintf(export->out, " %" PRIu64 "\n", value);
@@ -69,10 +82,7 @@ void vt_export_folded(vt_export_t const *export) {
 
 static void put_quoted(FILE *out, char const *text) {
   putc('"', out);
-  for (; *text; text++) {
-    if (*text == '"') putc('"', out);
-    putc((unsigned char)*text < ' ' ? ' ' : *text, out);
-  }
+  put_text(out, text, IN_QUOTES);
   putc('"', out);
 }
 
@@ -101,11 +111,8 @@ void vt_export_csv(vt_export_t const *export) {
     fputs(",\"", export->out);
     vt_stack_frame_t const *frames = vt_export_stack(export, site->node, &cnt);
     for (size_t k = 0; k < cnt; k++) {
-      for (char const *p = vt_frame_name(&frames[k], buffer, sizeof buffer); *p; p++)
-        if (*p == '"')
-          fputs("\"\"", export->out);
-        else
-          putc(*p == ';' ? ':' : (unsigned char)*p < ' ' ? ' ' : *p, export->out);
+      char const *name = vt_frame_name(&frames[k], buffer, sizeof buffer);
+      put_text(export->out, name, IN_STACK | IN_QUOTES);
       if (k + 1 < cnt) putc(';', export->out);
     }
     fputs("\"\n", export->out);

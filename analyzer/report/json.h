@@ -40,4 +40,7 @@ void vt_json_string_sz(vt_json_t *json, char const *key, char const *value, size
 /* Writes bytes as a JSON string with its quotes. */
 void vt_json_escape(FILE *out, char const *p, size_t sz);
 
+/* Length of the valid UTF-8 sequence that the bytes begin with (1 … 4), or 0. */
+size_t vt_json_utf8_sz(char const *p, size_t sz);
+
 #endif

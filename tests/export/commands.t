@@ -25,11 +25,14 @@ __attribute__((noinline)) void a_function_with_quite_a_long_name_that_does_not_f
   while (n--) sink = malloc(50);
 }
 __attribute__((noinline)) void churn(int n) { while (n--) { sink = malloc(24); free(sink); } }
+static inline __attribute__((always_inline)) void inlined(void) { sink = malloc(2000000); }
 int main(int argc, char **argv) {
   int n = argc > 1 ? atoi(argv[1]) : 1;
   leak(n);
   a_function_with_quite_a_long_name_that_does_not_fit_on_a_narrow_terminal(3);
-  churn(500);
+  churn(12345);
+  inlined();
+  free(sink);
 }
 """
 READERS = (["report"], ["report", "--json"], ["report", "sizes"], ["report", "timeline", "--json"], ["diff", "--json"], ["diff"],
@@ -171,9 +174,30 @@ def check_budget(folder, trace):
         file.write("# ours\nleak:^leak$\nleak:a_function*long\nleak:nothing_like_it\n")
     ok(run("check-budget", "--max-leaked", "0", "--suppressions", known, trace).returncode == 0,
        "suppressed leaks are within the budget")
+    after = json.loads(run("report", "--json", "--suppressions", known, trace).stdout)
+    ok(after["totals"]["leaked_bytes"] == after["totals"]["leaked_blocks"] == 0 and
+       [s["blocks"] for s in after["suppressions"]] == [3, 3, 0] and [s["bytes"] for s in after["suppressions"]] == [300, 150, 0],
+       "suppressed leaks are in no total", after["totals"], after["suppressions"])
     text = run("report", "leaks", "--suppressions", known, trace).stdout.decode()
     ok(len(re.findall(r"^ .* leak:|^ +[\d.]+ B.*(?:leak|long)", text, re.M)) >= 2 and text.count("(unused)") == 1,
        "used and unused suppressions are told apart", text[-400:])
+
+
+def check_numbers(trace):
+    totals = json.loads(run("report", "--json", trace).stdout)["totals"]
+    text = run("report", trace).stdout.decode()
+    for label, value in (("allocations", f"{totals['allocations']:,}"), ("temporary", f"{totals['temporary']:,}"),
+                         ("peak heap", f"{totals['peak_bytes'] / 2**20:.2f} MiB"),
+                         ("leaked", f"{totals['leaked_bytes']} B"), ("allocated", f"{totals['allocated_bytes'] / 2**20:.2f} MiB")):
+        ok(re.search(rf"^  {label} +{re.escape(value)} ", text, re.M), f"text: {label} {value}", text[:700])
+    churn = re.search(r"^  1\. +12,345 blocks +(\S+ \S+) +(\S+) % +churn$", run("report", "temporary", trace).stdout.decode(), re.M)
+    ok(churn and churn[1] == f"{12345 * 24 / 1024:.0f} KiB" and churn[2] == "100.0", "text: temporary blocks with their bytes", churn)
+    stacks = {flag: [f for s in json.loads(run("report", "--json", *flag, trace).stdout)["sites"] for f in s["stack"]]
+              for flag in ((), ("--no-inlines",))}
+    ok(any(f["function"] == "inlined" and f["inlined"] for f in stacks[()]) and
+       not any(f["inlined"] or f["function"] == "inlined" for f in stacks["--no-inlines",]), "--no-inlines")
+    hidden = run("report", "--json", "--hide-allocator-frames", trace).stdout
+    ok(hidden == run("report", "--json", trace).stdout, "--hide-allocator-frames is the default")
 
 
 def screen(columns, *args, **environment):
@@ -230,6 +254,7 @@ def main():
         check_outputs(folder, one)
         check_diff(folder, one, three)
         check_budget(folder, three)
+        check_numbers(three)
         check_terminal(three)
     print(f"1..{COUNT[0]}")
     return 1 if COUNT[1] else 0

@@ -300,7 +300,11 @@ def check_views(world, chosen, blocks, totals, exact):
         freed = collections.Counter(b.freer for b in blocks if b.end is not None)
         ok({t["tid"]: t["allocations"] for t in threads if t["allocations"]} == want and
            {t["tid"]: t["frees"] for t in threads if t["frees"]} == freed and
-           sum(t["frees_of_others"] for t in threads) == totals["cross_thread_frees"], f"{name}: threads", threads, want, freed)
+           {t["tid"]: t["frees_of_others"] for t in threads if t["frees_of_others"]} ==
+           collections.Counter(b.freer for b in blocks if b.end is not None and b.freer != b.thread) and
+           {t["tid"]: t["freed_by_others"] for t in threads if t["freed_by_others"]} ==
+           collections.Counter(b.thread for b in blocks if b.end is not None and b.freer != b.thread),
+           f"{name}: threads", threads, want, freed)
     sizes = report(world.trace, "sizes", *chosen.options)["sizes"]
     ok(all(c["min_size"] <= c["max_size"] for c in sizes) and
        (not exact or all(c["allocations"] == sum(c["min_size"] <= b.size <= c["max_size"] for b in blocks) for c in sizes)) and
@@ -315,10 +319,15 @@ def check_views(world, chosen, blocks, totals, exact):
     ok(sum(h["blocks"] for h in life["histogram"]) == totals["frees"] and
        (not exact or not lives or (life["min_ns"], life["max_ns"]) == (min(lives), max(lives))), f"{name}: lifetimes",
        life["min_ns"], life["max_ns"], lives and (min(lives), max(lives)))
-    for by in ("function", "line", "module"):
-        groups = report(world.trace, "--by", by, *chosen.options)["groups"]
-        ok(sum(g["allocated_bytes"] for g in groups if not g.get("nested")) >= totals["allocated_bytes"],
-           f"{name}: groups by {by} have all")
+    groups = {by: report(world.trace, "--by", by, *chosen.options)["groups"] for by in ("function", "line", "module")}
+    for by, keys in (("line", ("module", "function", "file", "line")), ("function", ("module", "function")), ("module", ("module",))):
+        sums = collections.Counter()
+        for group in groups["line"]:
+            sums[tuple(group[key] for key in keys)] += group["allocated_bytes"]
+        got = collections.Counter()
+        for group in groups[by]:
+            got[tuple(group[key] for key in keys)] += group["allocated_bytes"]
+        ok(got == sums and sum(sums.values()) >= totals["allocated_bytes"], f"{name}: groups by {by} are sums of those by line")
     heaps = report(world.trace, "heaps", *chosen.options)["traces"][0]["heaps"]
     ok(sum(h["live_bytes"] for h in heaps if not h["nested"] or chosen.nested) == totals["leaked_bytes"], f"{name}: heaps")
 

@@ -49,6 +49,21 @@ int main(void) {
 }
 """
 
+# Names with everything that means something in some format.
+HOSTILE = r"""
+#include "valtrace/annotate.h"
+#include <stdlib.h>
+void *volatile sink;
+static char pool[4096];
+void evil(int n) __asm__("\"evil;na me (x) <b>&'%s, fn=(1) \303\244\"");
+__attribute__((noinline)) void evil(int n) { sink = malloc(n); }
+int main(void) {
+  vt_heap_create(pool, sizeof pool, VT_HEAP_CUSTOM, "a \"heap\",\\ \x01\x1f\x7f\n\t\xff;<i>", 0, 0);
+  vt_block_alloc(pool, pool + 64, 100, 0, 0);
+  for (int i = 0; i < 5; i++) evil(100);
+}
+"""
+
 
 def output(*args):
     return subprocess.run(args, capture_output=True, check=False).stdout.decode(errors="replace")
@@ -210,10 +225,10 @@ def check_fail_on_leak(folder):
         ok(done.returncode == status, f"run --fail-on-leak {program[0]}: status {status}", done)
 
 
-def record_program(folder):
-    source, program, trace = f"{folder}/p.c", f"{folder}/p", f"{folder}/p.vtr"
+def record_program(folder, text=PROGRAM, name="p"):
+    source, program, trace = f"{folder}/{name}.c", f"{folder}/{name}", f"{folder}/{name}.vtr"
     with open(source, "w", encoding="utf-8") as file:
-        file.write(PROGRAM)
+        file.write(text)
     subprocess.run(["gcc", "-O1", "-g", "-Iinclude", "-o", program, source, "-lpthread"], check=True)
     subprocess.run([VALTRACE, "run", "-q", "-o", trace, "--", program], check=True)
     return trace
@@ -227,6 +242,28 @@ def check_all(trace):
                   check_callgrind, check_tables):
         check(trace, totals)
     return totals
+
+
+def check_hostile(trace):
+    print("# with hostile names")
+    totals = check_all(trace)
+    heaps = json.loads(output(VALTRACE, "report", "heaps", "--json", trace))["traces"][0]["heaps"]
+    ok(any(h["name"] == 'a "heap",\\ \x01\x1f\x7f\n\t\ufffd;<i>' for h in heaps), "hostile: JSON keeps a heap's name", heaps)
+    lines = [l for l in output(VALTRACE, "flame", "--metric", "leaked", trace).splitlines() if "evil" in l]
+    stacks = {line.rsplit(" ", 1)[0].rsplit(";", 1)[1].strip('"') for line in lines}
+    ok(stacks == {"evil:na me (x) <b>&'%s, fn=(1) \u00e4"} and sum(int(line.rsplit(" ", 1)[1]) for line in lines) == 500,
+       "hostile: folded", lines)
+    with open(f"{trace}.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    ok(sum(int(r["leaked_bytes"]) for r in rows if r["function"].strip('"').startswith("evil;na me")) == 500 and
+       any(r["heap"].startswith('a "heap",') for r in rows), "hostile: csv", rows)
+    if shutil.which("callgrind_annotate"):
+        text = output("callgrind_annotate", "--threshold=100", f"{trace}.callgrind")
+        ok(re.search(r"^500 .*evil;na me", text, re.M), "hostile: callgrind_annotate", text[-600:])
+    if shutil.which("heaptrack_print"):
+        ok("evil;na me (x)" in output("heaptrack_print", f"{trace}.heaptrack"), "hostile: heaptrack_print")
+    with open(f"{trace}.dhat", encoding="utf-8") as file:
+        ok(any("evil;na me" in f for f in json.load(file)["ftbl"]) and totals["leaked_blocks"] == 6, "hostile: dhat")
 
 
 def main():
@@ -246,6 +283,7 @@ def main():
             FILTERS[:] = options
             check_all(small)
         FILTERS[:] = []
+        check_hostile(record_program(folder, HOSTILE, "h"))
         check_fail_on_leak(folder)
     print(f"1..{COUNT[0]}")
     return 1 if COUNT[1] else 0
