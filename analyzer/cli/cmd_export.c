@@ -27,7 +27,7 @@ static format_t const *find_format(char const *name) {
   return NULL;
 }
 
-static int write_to_file(vt_export_t *export, format_t const *format, char const *path) {
+static int write_to_file(vt_export_t *export, format_t const *format, char const *path, int json) {
   vt_error_t error;
   if (!format->write) {
     if (!vt_export_sqlite(export, path, &error)) return VT_EXIT_OK;
@@ -39,7 +39,10 @@ static int write_to_file(vt_export_t *export, format_t const *format, char const
     vt_error_say(path, strerror(errno), "write elsewhere");
     return VT_EXIT_OUTPUT;
   }
-  format->write(export);
+  if (json)
+    vt_export_folded_json(export);
+  else
+    format->write(export);
   return vt_cli_finish(export->out, path ? path : "standard output");
 }
 
@@ -54,7 +57,7 @@ static int export_traces(vt_cli_options_t *options, format_t const *format, vt_m
     vt_error_print(&error);
   else {
     vt_export_t export = {&analysis, &options->analysis, &options->report, metric, NULL};
-    status = write_to_file(&export, format, options->output);
+    status = write_to_file(&export, format, options->output, options->json);
   }
   vt_suppressions_free(&suppressions);
   vt_analysis_close(&analysis);
@@ -98,6 +101,8 @@ int vt_cmd_export(int argc, char **argv) {
                        "leaked, peak, allocated, count or temporary");
   if (!format->write && !options.output)
     return usage_error("export", "a database needs a file", "give -o FILE");
+  if (options.json && format->write != vt_export_folded)
+    return usage_error("--json", "this format has no such form", "folded has");
   if (!options.operand_cnt) return usage_error("export", "no trace given", "name a .vtr file");
   return export_traces(&options, format, (vt_metric_t)metric);
 }

@@ -115,7 +115,8 @@ static int parse_duration(char const *text, uint64_t *ns) {
   return -1;
 }
 
-static int parse_by(vt_report_options_t *report, char const *text) {
+/* By thread and by size are views of the report; other commands (extras) have no such thing. */
+static int parse_by(vt_report_options_t *report, char const *text, int extras) {
   static char const *const names[] = {"function", "line", "module", "site"};
   for (int i = 0; i < 4; i++) {
     if (strcmp(text, names[i])) continue;
@@ -123,6 +124,7 @@ static int parse_by(vt_report_options_t *report, char const *text) {
     report->by_given = 1;
     return 0;
   }
+  if (extras) return -1;
   if (!strcmp(text, "thread"))
     report->view = VT_VIEW_THREADS;
   else if (!strcmp(text, "size"))
@@ -179,7 +181,7 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
   case OPT_MAX_SIZE: return vt_cli_bytes(value, &filter->max_size);
   case OPT_MIN_LIFETIME: return parse_duration(value, &filter->min_lifetime);
   case OPT_MAX_LIFETIME: return parse_duration(value, &filter->max_lifetime);
-  case OPT_BY: return parse_by(&options->report, value);
+  case OPT_BY: return parse_by(&options->report, value, extras);
   case OPT_LIMIT: return parse_limit(&options->report.limit, value);
   case OPT_SUPPRESSIONS: options->suppressions = value; return 0;
   case OPT_NO_INLINES: options->report.no_inlines = 1; return 0;

@@ -16,8 +16,11 @@ typedef struct {
   FILE *out;
 } vt_export_t;
 
-/* `root;…;leaf N` for each stack with a value of the metric (flamegraph tools, speedscope). */
+/* `root;…;leaf N` for each stack with a value of the metric (flamegraph tools, speedscope), highest
+   first, no more than report->limit. */
 void vt_export_folded(vt_export_t const *export);
+/* The same as a JSON document, schema valtrace-flame. */
+void vt_export_folded_json(vt_export_t const *export);
 
 /* gzipped profile.proto: allocations, allocated bytes, and blocks and bytes in use: those leaked,
    or with the metric peak those at the peak. */
@@ -35,7 +38,8 @@ void vt_export_callgrind(vt_export_t const *export);
 /* Snapshots of live bytes and a detailed tree at the peak, for ms_print. Needs a timeline. */
 void vt_export_massif(vt_export_t const *export);
 
-/* One line for each site, header line first. */
+/* One line for each site that has some of the metric, highest first, no more than report->limit; a
+   header line before. */
 void vt_export_csv(vt_export_t const *export);
 
 /* heaptrack's interpreted text format, version 3: every event in order. Runs over the traces once

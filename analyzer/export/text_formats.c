@@ -61,23 +61,60 @@ static void put_text(FILE *out, char const *text, int place) {
   }
 }
 
-void vt_export_folded(vt_export_t const *export) {
-  size_t ranked_cnt, cnt;
-  char buffer[300];
+/* Calls `put` for each stack with a value of the metric, highest first. */
+static void each_stack(vt_export_t const *export, void *context,
+                       void (*put)(void *context, vt_stack_frame_t const *frames, size_t cnt,
+                                   uint64_t value)) {
+  size_t ranked_cnt, cnt, shown = 0, limit = export->report->limit;
   uint32_t *ranked = vt_metric_rank(export->analysis, export->metric, &ranked_cnt);
-  for (size_t i = 0; i < ranked_cnt; i++) {
+  for (size_t i = 0; i < ranked_cnt && (!limit || shown < limit); i++) {
     vt_site_t const *site = &export->analysis->sites[ranked[i]];
     uint64_t value = vt_metric_value(export->metric, site);
     if (site->nested || !value) continue;
     vt_stack_frame_t const *frames = vt_export_stack(export, site->node, &cnt);
-    if (!cnt) fputs("[no stack]", export->out);
-    for (size_t k = cnt; k--;) {
-      put_text(export->out, vt_frame_name(&frames[k], buffer, sizeof buffer), IN_STACK);
-      if (k) putc(';', export->out);
-    }
-    fprintf(export->out, " %" PRIu64 "\n", value);
+    put(context, frames, cnt, value);
+    shown++;
   }
   free(ranked);
+}
+
+static void put_folded(void *context, vt_stack_frame_t const *frames, size_t cnt, uint64_t value) {
+  FILE *out = context;
+  char buffer[300];
+  if (!cnt) fputs("[no stack]", out);
+  for (size_t k = cnt; k--;) {
+    put_text(out, vt_frame_name(&frames[k], buffer, sizeof buffer), IN_STACK);
+    if (k) putc(';', out);
+  }
+  fprintf(out, " %" PRIu64 "\n", value);
+}
+
+void vt_export_folded(vt_export_t const *export) { each_stack(export, export->out, put_folded); }
+
+static void put_stack_json(void *context, vt_stack_frame_t const *frames, size_t cnt,
+                           uint64_t value) {
+  vt_json_t *json = context;
+  char buffer[300];
+  vt_json_object_line(json, NULL);
+  vt_json_uint(json, "value", value);
+  vt_json_array(json, "stack");
+  for (size_t k = cnt; k--;)
+    vt_json_string(json, NULL, vt_frame_name(&frames[k], buffer, sizeof buffer));
+  vt_json_end_array(json);
+  vt_json_end_object(json);
+}
+
+void vt_export_folded_json(vt_export_t const *export) {
+  vt_json_t json = vt_json_start(export->out);
+  vt_json_object(&json, NULL);
+  vt_json_string(&json, "schema", "valtrace-flame");
+  vt_json_uint(&json, "version", 1);
+  vt_json_string(&json, "metric", vt_metric_name(export->metric));
+  vt_json_array(&json, "stacks");
+  each_stack(export, &json, put_stack_json);
+  vt_json_end_array(&json);
+  vt_json_end_object(&json);
+  vt_json_finish(&json);
 }
 
 static void put_quoted(FILE *out, char const *text) {
@@ -93,7 +130,8 @@ void vt_export_csv(vt_export_t const *export) {
   fputs("function,file,line,module,heap,allocations,allocated_bytes,frees,temporary,peak_bytes,"
         "peak_blocks,leaked_bytes,leaked_blocks,reallocs,stack\n",
         export->out);
-  for (size_t i = 0; i < ranked_cnt; i++) {
+  size_t limit = export->report->limit;
+  for (size_t i = 0; i < ranked_cnt && (!limit || i < limit); i++) {
     vt_site_t const *site = &export->analysis->sites[ranked[i]];
     vt_stack_frame_t top = vt_group_frame(export->analysis, site->node);
     put_quoted(export->out, vt_frame_name(&top, buffer, sizeof buffer));

@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
 }
 """
 READERS = (["report"], ["report", "--json"], ["report", "sizes"], ["report", "timeline", "--json"], ["diff", "--json"], ["diff"],
-           ["flame"], ["check-budget", "--max-peak", "1G"], ["check-budget", "--max-peak", "1", "--json"], ["dump"],
+           ["flame"], ["flame", "--json"], ["check-budget", "--max-peak", "1G"], ["check-budget", "--max-peak", "1", "--json"], ["dump"],
            ["dump", "--json"], ["check"], ["check", "--json"],
            *(["export", "--format", f] for f in ("pprof", "folded", "speedscope", "heaptrack", "dhat", "massif", "callgrind",
                                                  "firefox", "csv")))
@@ -81,6 +81,8 @@ def check_inputs(folder, trace):
     one_line(run("export", "--format", "gif", trace), 2, "no such format")
     one_line(run("export", "--format", "sqlite", trace), 2, "a database needs a file")
     one_line(run("flame", "--metric", "speed", trace), 2, "no such metric")
+    one_line(run("export", "--format", "dhat", "--json", trace), 2, "a format without a JSON form")
+    one_line(run("diff", "--by", "thread", trace, trace), 2, "diff by thread")
     one_line(run("check-budget", trace), 2, "check-budget without a limit")
     for bad in (["--max-leaked", "much"], ["--max-temporary", "-3"], ["--max-allocations", "1.5"]):
         one_line(run("check-budget", *bad, trace), 2, f"check-budget {' '.join(bad)}")
@@ -196,6 +198,15 @@ def check_numbers(trace):
               for flag in ((), ("--no-inlines",))}
     ok(any(f["function"] == "inlined" and f["inlined"] for f in stacks[()]) and
        not any(f["inlined"] or f["function"] == "inlined" for f in stacks["--no-inlines",]), "--no-inlines")
+    for metric, key in (("peak", "peak_bytes"), ("temporary", "temporary")):
+        document = json.loads(run("flame", "--metric", metric, "--json", trace).stdout)
+        lines = [f"{';'.join(s['stack'])} {s['value']}" for s in document["stacks"]]
+        ok(lines == run("flame", "--metric", metric, trace).stdout.decode().splitlines() and document["metric"] == metric and
+           sum(s["value"] for s in document["stacks"]) == totals[key], f"flame --json --metric {metric}", document)
+    ok(len(run("flame", "--limit", "2", trace).stdout.splitlines()) == 2 and
+       len(run("export", "--format", "csv", "--limit", "2", trace).stdout.splitlines()) == 3, "flame and csv: --limit")
+    for by in ("thread", "size"):
+        ok(json.loads(run("report", "leaks", "--by", by, "--json", trace).stdout)["view"] == f"{by}s", f"report --by {by}")
     hidden = run("report", "--json", "--hide-allocator-frames", trace).stdout
     ok(hidden == run("report", "--json", trace).stdout, "--hide-allocator-frames is the default")
 
