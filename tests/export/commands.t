@@ -254,6 +254,42 @@ def check_terminal(trace):
     ok("leak(int n) { while (n--) sink" in screen(200, "report", trace), "the source line is shown")
 
 
+CXX = r"""
+#include <map>
+#include <string>
+#include <vector>
+void *volatile sink;
+namespace user { template <typename T> std::vector<T> make(int n) { std::vector<T> v; v.reserve(n); return v; } }
+void fill(std::vector<long> &v) { for (int i = 0; i < 100; i++) v.push_back(i); }
+void enter(std::map<int, std::string> &m) { for (int i = 0; i < 50; i++) m[i] = std::string(40, 'x'); }
+int main() {
+  std::vector<long> v, made = user::make<long>(70);
+  std::map<int, std::string> m;
+  fill(v);
+  enter(m);
+  sink = &made;
+}
+"""
+
+
+def check_cxx(folder):
+    source, program, trace = f"{folder}/v.cc", f"{folder}/v", f"{folder}/v.vtr"
+    with open(source, "w", encoding="utf-8") as file:
+        file.write(CXX)
+    subprocess.run(["g++", "-O0", "-g", "-o", program, source], check=True)
+    run("run", "-q", "-o", trace, "--", program)
+    groups = {g["function"].split("(")[0]: g["allocations"] for g in
+              json.loads(run("report", "--by", "function", "--module", "v", "--json", trace).stdout)["groups"]}
+    ok(groups == {"fill": 8, "enter": 100, "std::vector<long, std::allocator<long> > user::make<long>": 1},
+       "C++: sites are grouped under the user's functions, not the library's templates", groups)
+    inner = {flag: {s["stack"][0]["function"].split("<")[0].split("(")[0] for s in
+                    json.loads(run("report", "--module", "v", "--json", *flag, trace).stdout)["sites"]}
+             for flag in ((), ("--show-allocator-frames",))}
+    ok(inner["--show-allocator-frames",] == {"operator new"} and not any("allocator" in name or "operator" in name
+                                                                        for name in inner[()]),
+       "C++: allocator frames are hidden unless asked for", inner)
+
+
 def record(folder, program, leaks):
     trace = f"{folder}/{leaks}.vtr"
     run("run", "-q", "-o", trace, "--", program, str(leaks))
@@ -272,6 +308,7 @@ def main():
         check_diff(folder, one, three)
         check_budget(folder, three)
         check_numbers(three)
+        check_cxx(folder)
         check_terminal(three)
     print(f"1..{COUNT[0]}")
     return 1 if COUNT[1] else 0
