@@ -272,6 +272,16 @@ int main() {
 """
 
 
+def check_bare(folder, source):
+    program, trace = f"{folder}/bare", f"{folder}/bare.vtr"
+    subprocess.run(["gcc", "-O1", "-o", program, source], check=True)
+    run("run", "-q", "-o", trace, "--", program)
+    groups = {g["function"]: g["allocations"] for g in
+              json.loads(run("report", "--by", "line", "--json", trace).stdout)["groups"]}
+    want = {"churn": 14814, "leak": 1, "main": 1, "a_function_with_quite_a_long_name_that_does_not_fit_on_a_narrow_terminal": 3}
+    ok(groups == want, "without debug information functions are kept apart by line too", groups)
+
+
 def check_cxx(folder):
     source, program, trace = f"{folder}/v.cc", f"{folder}/v", f"{folder}/v.vtr"
     with open(source, "w", encoding="utf-8") as file:
@@ -308,6 +318,7 @@ def main():
         check_diff(folder, one, three)
         check_budget(folder, three)
         check_numbers(three)
+        check_bare(folder, source)
         check_cxx(folder)
         check_terminal(three)
     print(f"1..{COUNT[0]}")

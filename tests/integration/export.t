@@ -112,6 +112,8 @@ def check_pprof(trace, totals):
             skip("pprof")
             continue
         raw = output(tools[0], "-raw", path)
+        ok("alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes[dflt]" in raw,
+           "pprof: what is in use is shown first", raw[:400])
         samples = raw[raw.index("Samples:"):raw.index("Locations")].splitlines()[2:]
         sums = [sum(int(line.split(":")[0].split()[i]) for line in samples if re.match(r"[\d\s]+:", line)) for i in range(4)]
         ok(sums == [totals["allocations"], totals["allocated_bytes"], totals[keys[0]], totals[keys[1]]],
