@@ -118,21 +118,19 @@ int vt_scan_segment(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b, ui
 /* decode.c: decoded chunks, ahead of the merge. */
 typedef struct vt_decoder vt_decoder_t;
 typedef struct {
-  vt_event_t *events; /* times in ticks, thread = tid */
+  vt_event_t *events; /* times in ticks, thread = tid; the merge may change them */
   size_t cnt;
   int failed; /* the chunk is damaged */
 } vt_decoded_t;
 
-/* vt_decoder_new starts worker threads (none for raw traces). */
 vt_decoder_t *vt_decoder_new(vt_reader_t *r);
 void vt_decoder_delete(vt_decoder_t *d);
 /* vt_decoder_get is chunk `index` of a stream, decoded; it stays valid until the next call for the
    same stream. Chunks of a stream are asked for in order. */
-vt_decoded_t const *vt_decoder_get(vt_decoder_t *d, size_t stream, size_t index);
+vt_decoded_t *vt_decoder_get(vt_decoder_t *d, size_t stream, size_t index);
 /* vt_decoder_drop frees what a stream that has ended holds. */
 void vt_decoder_drop(vt_decoder_t *d, size_t stream);
-/* Raw traces: losses and malformed segments seen so far. */
+/* Raw traces: losses seen so far. */
 uint64_t vt_decoder_lost(vt_decoder_t const *d);
-uint64_t vt_decoder_bad(vt_decoder_t const *d);
 
 #endif
