@@ -96,8 +96,15 @@ char *vt_tables_text(vt_tables_t *t, void const *p, size_t sz);
 /* vt_tables_name_threads gives thread `index` its name. */
 void vt_tables_name_thread(vt_reader_t *r, size_t index);
 
+/* vt_reader_ns turns a tick into nanoseconds since recording began. */
+static inline uint64_t vt_reader_ns(vt_reader_t const *r, uint64_t tick) {
+  if (!r->ns_per_tick_32) return tick; /* during the scan: converted when the clock is known */
+  if (tick <= r->header.start_tick) return 0;
+  unsigned __int128 ns = (unsigned __int128)(tick - r->header.start_tick) * r->ns_per_tick_32;
+  return (uint64_t)(ns >> 32);
+}
+
 /* reader.c */
-uint64_t vt_reader_ns(vt_reader_t const *r, uint64_t tick);
 void vt_reader_clock(vt_reader_t *r, uint64_t tick, uint64_t ns);
 uint32_t vt_reader_thread_index(vt_reader_t *r, uint32_t tid);
 
