@@ -31,9 +31,11 @@ typedef struct vt_model vt_model_t;
 #define VT_CELL_IGNORED 1
 #define VT_CELL_FIRST   2
 
-/* Counters of one (trace, heap, allocation stack). live = allocations - frees. */
+/* Counters of one (trace, heap, allocation stack). live = allocations - frees. What every event
+   touches is in the first cache line. */
 typedef struct {
-  uint64_t allocations, allocated_bytes;
+  _Alignas(64) uint64_t allocations;
+  uint64_t allocated_bytes;
   uint64_t frees, freed_bytes;
   uint64_t temporary;
   uint64_t peak_blocks, peak_bytes; /* valid after vt_model_finish */
