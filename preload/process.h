@@ -120,7 +120,7 @@ int vt_thread_init(void);
 
 /* image.c: the messages a trace begins with. */
 int vt_image_open(char const **why);
-void vt_image_begin(vt_stream_t *s);
+int vt_image_begin(vt_stream_t *s);
 void vt_image_process(vt_stream_t *s, vt_process_kind_t kind, uint32_t value, char const *text);
 
 /* vt_image_memory writes a memory sample with the most resident memory this image ever had: what is
