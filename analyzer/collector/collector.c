@@ -139,6 +139,7 @@ static void answer(collector_t *c) {
       strcpy(s.first, image->path);
       s.stopped = image->stopped;
       s.lost = image->lost;
+      s.hidden = image->hidden;
     }
     if (!image->events) continue;
     s.traces++;

@@ -212,6 +212,8 @@ void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t cloc
   image->ended = 1;
   image->stopped = atomic_load_explicit(&slot->stopped, memory_order_relaxed);
   image->lost = atomic_load_explicit(&slot->counters[VT_COUNTER_LOST], memory_order_relaxed);
+  image->hidden = atomic_load_explicit(&slot->counters[VT_COUNTER_ALLOCATOR_IN_EXECUTABLE],
+                                       memory_order_relaxed) != 0;
   if (image->pidfd >= 0) close(image->pidfd);
   image->pidfd = -1;
   if (!image->open) return;
