@@ -131,6 +131,9 @@ void vt_image_memory(vt_stream_t *s);
  */
 void vt_process_end(vt_process_kind_t kind, uint32_t value);
 
+/* end.c: vt_end_init finds the function that `syscall` passes on to, before a signal handler may. */
+void vt_end_init(void);
+
 /* vt_process_exec records that exec is about to replace this image, vt_process_exec_failed that it
    did not. Only for the process the trace is of, not for its vfork children. */
 void vt_process_exec(char const *path);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -107,15 +108,18 @@ static int parse(options_t *o, int argc, char **argv) {
   return optind < argc ? -1 : usage_error("run", "no program given");
 }
 
+/* own_folder is where this executable is; where there is no /proc, the name it was executed by tells. */
+static int own_folder(char out[PATH_MAX]) {
+  char const *given = (char const *)getauxval(AT_EXECFN);
+  if (!realpath("/proc/self/exe", out) && (!given || !realpath(given, out))) return -1;
+  *strrchr(out, '/') = '\0';
+  return 0;
+}
+
 /* shim_path: ../lib/libvaltrace.so from this executable, also when installed. */
 static int shim_path(char *out, size_t cap) {
   char self[PATH_MAX];
-  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-  if (n < 0) return -1;
-  self[n] = '\0';
-  char *slash = strrchr(self, '/');
-  if (!slash) return -1;
-  *slash = '\0';
+  if (own_folder(self)) return -1;
   static char const *const places[] = {"../lib/libvaltrace.so", "../lib/valtrace/libvaltrace.so"};
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
     char path[PATH_MAX + 64];

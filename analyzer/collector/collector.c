@@ -78,7 +78,9 @@ static void end_dead(collector_t *c) {
     /* Of the first process `run` tells, with its wait status. */
     if (image->ended || (image->first && !c->first_over)) continue;
     struct pollfd p = {.fd = image->pidfd, .events = POLLIN};
-    int gone = image->pidfd < 0 ? kill(image->pid, 0) && errno == ESRCH : poll(&p, 1, 0) > 0;
+    int gone = image->pidfd >= 0 ? poll(&p, 1, 0) > 0
+               : image->process  ? kill(image->process, 0) && errno == ESRCH
+                                 : 1;
     if (gone || (image->first && c->first_over))
       vt_drain_image(&c->drain, image, image->first && c->first_over ? c->wait_status : -1);
   }
@@ -173,6 +175,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   static collector_t c;
   c = (collector_t){.end = end, .options = options, .control = control, .wait_status = -1};
   c.drain.ring = end->ring;
+  c.drain.end = end;
   c.drain.naming.pattern = options->pattern;
   c.drain.codec = vt_codec_new();
   c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;

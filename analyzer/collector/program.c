@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define HEAD_SZ 4096
@@ -65,6 +66,8 @@ char const *vt_program_obstacle(char const *file) {
   if (((st.st_mode & S_ISUID) && st.st_uid != geteuid()) ||
       ((st.st_mode & S_ISGID) && st.st_gid != getegid()))
     return "set-user-ID or set-group-ID, so the loader ignores LD_PRELOAD: it is not recorded";
+  if (geteuid() && getxattr(path, "security.capability", NULL, 0) > 0)
+    return "given file capabilities, so the loader ignores LD_PRELOAD: it is not recorded";
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return NULL;
   ssize_t n = read(fd, head, HEAD_SZ);
