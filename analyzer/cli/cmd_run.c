@@ -8,11 +8,13 @@
 #include "analyzer/cli/error.h"
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/program.h"
+#include "analyzer/util/progress.h"
 #include "analyzer/trace/writer.h"
 #include "core/trace/name.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +24,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define PROGRESS_MS 200
 
 typedef struct {
   char const *output;
@@ -108,7 +112,8 @@ static int parse(options_t *o, int argc, char **argv) {
   return optind < argc ? -1 : usage_error("run", "no program given");
 }
 
-/* own_folder is where this executable is; where there is no /proc, the name it was executed by tells. */
+/* own_folder is where this executable is; where there is no /proc, the name it was executed by
+ * tells. */
 static int own_folder(char out[PATH_MAX]) {
   char const *given = (char const *)getauxval(AT_EXECFN);
   if (!realpath("/proc/self/exe", out) && (!given || !realpath(given, out))) return -1;
@@ -133,8 +138,8 @@ static int shim_path(char *out, size_t cap) {
   return -1;
 }
 
-/* absolute_pattern makes the pattern independent of the folders programs change to; percent signs in
-   the name of this one are doubled. */
+/* absolute_pattern makes the pattern independent of the folders programs change to; percent signs
+   in the name of this one are doubled. */
 static int absolute_pattern(char *out, size_t cap, char const *pattern) {
   char cwd[PATH_MAX] = "";
   size_t n = 0;
@@ -245,12 +250,29 @@ static int exit_status(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
+/* wait_answer shows that something goes on while the collector looks up symbols. */
+static ssize_t wait_answer(int control, vt_collector_summary_t *s) {
+  struct pollfd p = {.fd = control, .events = POLLIN};
+  vt_progress_t progress = vt_progress_start("embedding symbols");
+  while (poll(&p, 1, PROGRESS_MS) == 0) vt_progress_show(&progress, 0, 0);
+  vt_progress_end(&progress);
+  return recv(control, s, sizeof *s, 0);
+}
+
+/* unblock_signals lets a Ctrl-C end the wait for symbols, but not one that the program had. */
+static void unblock_signals(sigset_t const *before) {
+  sigset_t set;
+  sigfillset(&set);
+  while (sigtimedwait(&set, NULL, &(struct timespec){0}) > 0) continue;
+  sigprocmask(SIG_SETMASK, before, NULL);
+}
+
 /* finish tells the collector of the end and prints what it answers. */
 static void finish(options_t const *o, int control, vt_collector_order_t const *order,
                    char const *program, int explained, vt_collector_summary_t *s) {
   memset(s, 0, sizeof *s);
   if (send(control, order, sizeof *order, MSG_NOSIGNAL) != (ssize_t)sizeof *order ||
-      recv(control, s, sizeof *s, 0) != (ssize_t)sizeof *s) {
+      wait_answer(control, s) != (ssize_t)sizeof *s) {
     vt_error_say("run", "the collector was killed", "what it had written is in the traces");
     return;
   }
@@ -281,7 +303,8 @@ static int cannot_start(char const *program, int error) {
 /* For --fail-on-leak: 1 and a line when PROGRAM left blocks behind. */
 static int leak_status(vt_collector_summary_t const *summary) {
   uint64_t blocks = 0;
-  if (!summary->first[0] || vt_report_leaked_blocks(summary->first, &blocks)) return VT_EXIT_RUN_FAILED;
+  if (!summary->first[0] || vt_report_leaked_blocks(summary->first, &blocks))
+    return VT_EXIT_RUN_FAILED;
   if (!blocks) return VT_EXIT_OK;
   vt_error_t e;
   vt_error_setf(&e, summary->first, "`valtrace report leaks` shows them", "%llu blocks leaked",
@@ -303,7 +326,8 @@ int vt_cmd_run(int argc, char **argv) {
   if (!output_possible(pattern)) return VT_EXIT_RUN_FAILED;
   int error = vt_ring_make(&ring);
   if (error) return failed("shared memory for the recording", -error);
-  vt_collector_options_t options = {.pattern = pattern, .symbols = !o.no_symbols, .children = !o.no_children};
+  vt_collector_options_t options = {
+      .pattern = pattern, .symbols = !o.no_symbols, .children = !o.no_children};
   block_signals(&before);
   int control = start_collector(&ring, &options);
   if (control < 0) return failed("the collector", errno);
@@ -319,6 +343,7 @@ int vt_cmd_run(int argc, char **argv) {
   order.wait_status = status = follow(pid);
   order.ended = 1;
   vt_collector_summary_t summary;
+  unblock_signals(&before);
   finish(&o, control, &order, argv[0], obstacle != NULL, &summary);
   unsetenv("LD_PRELOAD");
   if (o.report && summary.first[0]) vt_report_print(summary.first);

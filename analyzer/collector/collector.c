@@ -2,6 +2,7 @@
    socket for processes that ask for the ring, and `run` for orders. */
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/drain.h"
+#include "analyzer/util/progress.h"
 #include "analyzer/trace/embed.h"
 #include "analyzer/util/mem.h"
 
@@ -179,6 +180,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   c.drain.naming.pattern = options->pattern;
   c.drain.codec = vt_codec_new();
   c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;
+  vt_progress_disable(); /* `run` waits for us and tells, as long as it does */
   int idle_ms = POLL_MIN_MS;
   while (serving(&c)) {
     idle_ms = vt_drain_full(&c.drain) ? POLL_MIN_MS : idle_ms + 1;

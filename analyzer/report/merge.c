@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include "analyzer/report/progress.h"
+#include "analyzer/util/progress.h"
 #include "analyzer/util/mem.h"
 
 /* A hand-over of one batch; `full` is guarded by `lock`. */
