@@ -203,6 +203,7 @@ static int follow(pid_t pid) {
       continue;
     }
     if (got == pid) return status;
+    if (got < 0 && errno == EINTR) continue;
     siginfo_t info;
     int signal = sigwaitinfo(&set, &info);
     /* What the terminal sends (SI_KERNEL) the program has got already: it is in our group. */

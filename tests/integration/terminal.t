@@ -114,6 +114,9 @@ def check_job_control(tap, folder):
     shell.until(PROMPT)
     tap.equal(shell.status(), b"131\n", "Ctrl-\\ ends with status 131")
     tap.equal(shell.command("stty -g"), modes, "the terminal's modes are as before")
+    shell.command("trap '' CHLD")  # inherited: nobody can be waited for then
+    own = shell.command("valtrace run -q -o chld.vtr sh -c 'exit 4'")
+    tap.equal((own, shell.status()), (b"", b"4\n"), "SIGCHLD ignored by who starts us")
     shell.close()
 
 
