@@ -16,8 +16,8 @@ is() { # GOT EXPECTED NAME
   ok $? "$3"
   [ "$1" = "$2" ] || { echo "# got: $1"; echo "# expected: $2"; }
 }
-ctl() { "$bin/fd_wksp_ctl" --log-path '' --log-level-stderr 4 --shmem-path "$dir" "$@" 2>"$dir/err"; }
-shm() { "$bin/fd_shmem_ctl" --log-path '' --log-level-stderr 4 --shmem-path "$dir" "$@" 2>"$dir/err"; }
+ctl() { "$bin/fd_wksp_ctl" --shmem-path "$dir" "$@" 2>"$dir/err"; }
+shm() { "$bin/fd_shmem_ctl" --shmem-path "$dir" "$@" 2>"$dir/err"; }
 
 "$bin/test_wksp_tpool" --log-path '' --tile-cpus f2 --iter-max 2 --page-sz normal --page-cnt 4096 \
   --path "$dir/ckpt" >"$dir/out" 2>&1
@@ -72,6 +72,10 @@ ctl usage w 0
 is "$?:$(wc -l <"$dir/err")" 1:1 "a missing one: status 1 and one line"
 shm new r 3 normal 0 0600 && shm delete r 0 && ! shm query r 0
 ok $? "fd_shmem_ctl new and delete"
+for bad in "new z x normal 0 0600 0 1" "new z 9 nromal 0 0600 0 1" "new z 9 normal 0 0800 0 1" "free z"; do
+  ctl $bad
+  is "$?:$(wc -l <"$dir/err")" 1:1 "$bad: status 1 and one line"
+done
 ctl frobnicate
 is "$?:$(wc -l <"$dir/err")" 1:1 "unknown command: status 1 and one line"
 echo "1..$n"
