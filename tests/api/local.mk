@@ -1,0 +1,8 @@
+# Conformance to the published interface: one program per table, sample programs as third parties
+# write them, and checks that sources compile from where they are published to live.
+API_TAPS := $(basename $(notdir $(wildcard tests/api/test_api_*.c)))
+API_PROGRAMS := api_values $(basename $(notdir $(wildcard tests/api/sample_*.c)))
+$(call objs,$(wildcard tests/api/*.c)): CPPFLAGS += $(FD_DEFS)
+$(foreach t,$(API_TAPS),$(eval $(call add-tap-test,$(t),tests/api/$(t).c,libfd,$$(FD_LDLIBS))))
+$(foreach t,$(API_PROGRAMS),$(eval $(call add-test,$(t),tests/api/$(t).c,libfd,$$(FD_LDLIBS))))
+TAPS += $(wildcard tests/api/*.t)
