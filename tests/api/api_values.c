@@ -1,6 +1,7 @@
 /* Prints numbers whose definition the interface gives exactly (rng streams, hashes, svw codes,
-   integer roots, partitions) for inputs drawn from the seed in argv[1]; values.t computes them again
-   in Python.  One line each: what, arguments, results, all in hex unless the name says float. */
+   integer roots, partitions) for inputs drawn from the seed in argv[1]; values.t computes them
+   again in Python.  One line each: what, arguments, results, all in hex unless the name says float.
+ */
 
 #include "fd/util/fd_util.h"
 #include "fd/util/math/fd_sqrt.h"
@@ -115,7 +116,8 @@ static void print_edges(void) {
     ulong x = 1UL << b;
     for (ulong d = 0UL; d < 3UL; d++) print_svw(x + d - 1UL), print_roots(x + d - 1UL);
     ulong r = x & 0xffffffffUL;
-    for (ulong d = 0UL; r && d < 5UL; d++) print_roots(r * r + d - 2UL), print_roots(r * r + r + d - 2UL);
+    for (ulong d = 0UL; r && d < 5UL; d++)
+      print_roots(r * r + d - 2UL), print_roots(r * r + r + d - 2UL);
     ulong c = x & 0x1fffffUL;
     for (ulong d = 0UL; c && d < 5UL; d++) print_roots((c + 1UL) * c * c + d - 2UL);
   }

@@ -14,22 +14,24 @@
 typedef char const * cs;
 
 /* fn exists with exactly this type. */
-#define SIG(ret, fn, ...)                                                 \
-  extern ret (*const api_sig_##fn)(__VA_ARGS__) __attribute__((unused)); \
+#define SIG(ret, fn, ...)                                                                          \
+  extern ret (*const api_sig_##fn)(__VA_ARGS__) __attribute__((unused));                           \
   ret (*const api_sig_##fn)(__VA_ARGS__) = fn
 /* A constant expression of this value. */
 #define VAL(x, v) FD_STATIC_ASSERT((x) == (v), api_value)
 /* Types as exact as constants get: same size and signedness by way of a typed pointer. */
-#define FIELD(T, member, M) \
-  extern M * (*const api_field_##T##_##member)(T *) __attribute__((unused)); \
-  static M * api_at_##T##_##member(T * s) { return &s->member; }             \
+#define FIELD(T, member, M)                                                                        \
+  extern M * (*const api_field_##T##_##member)(T *)__attribute__((unused));                        \
+  static M * api_at_##T##_##member(T * s) { return &s->member; }                                   \
   M * (*const api_field_##T##_##member)(T *) = api_at_##T##_##member
 
 /* util 1, 2 */
 VAL(FD_HAS_HOSTED | FD_HAS_ATOMIC | FD_HAS_THREADS | FD_HAS_INT128 | FD_HAS_DOUBLE | FD_HAS_ALLOCA |
-        FD_HAS_X86, 1);
+        FD_HAS_X86,
+    1);
 VAL(FD_HAS_SSE + FD_HAS_AVX + FD_HAS_AVX512 + FD_HAS_ARM + FD_HAS_ZSTD + FD_HAS_COVERAGE +
-        FD_HAS_MSAN + FD_HAS_DEEPASAN, 0);
+        FD_HAS_MSAN + FD_HAS_DEEPASAN,
+    0);
 VAL((FD_HAS_LZ4 ? 1 : 0) + (FD_HAS_ASAN ? 0 : 0) + (FD_HAS_UBSAN ? 0 : 0), FD_HAS_LZ4);
 VAL(sizeof(schar) + sizeof(uchar), 2UL);
 VAL(sizeof(ushort) + sizeof(uint) + sizeof(ulong), 14UL);
@@ -55,78 +57,78 @@ SIG(void *, fd_type_pun, void *);
 SIG(void const *, fd_type_pun_const, void const *);
 
 /* util 6 */
-#define UNSIGNED_SIGS(T)                 \
-  SIG(int, fd_##T##_is_pow2, T);         \
-  SIG(T, fd_##T##_pow2, int);            \
-  SIG(T, fd_##T##_pow2_up, T);           \
-  SIG(T, fd_##T##_pow2_dn, T);           \
-  SIG(T, fd_##T##_mask_bit, int);        \
-  SIG(T, fd_##T##_clear_bit, T, int);    \
-  SIG(T, fd_##T##_set_bit, T, int);      \
-  SIG(T, fd_##T##_flip_bit, T, int);     \
-  SIG(int, fd_##T##_extract_bit, T, int); \
-  SIG(T, fd_##T##_insert_bit, T, int, int); \
-  SIG(T, fd_##T##_mask_lsb, int);        \
-  SIG(T, fd_##T##_clear_lsb, T, int);    \
-  SIG(T, fd_##T##_set_lsb, T, int);      \
-  SIG(T, fd_##T##_flip_lsb, T, int);     \
-  SIG(T, fd_##T##_extract_lsb, T, int);  \
-  SIG(T, fd_##T##_insert_lsb, T, int, T); \
-  SIG(T, fd_##T##_mask, int, int);       \
-  SIG(T, fd_##T##_clear, T, int, int);   \
-  SIG(T, fd_##T##_set, T, int, int);     \
-  SIG(T, fd_##T##_flip, T, int, int);    \
-  SIG(T, fd_##T##_extract, T, int, int); \
-  SIG(T, fd_##T##_insert, T, int, int, T); \
-  SIG(T, fd_##T##_lsb, T);               \
-  SIG(T, fd_##T##_pop_lsb, T);           \
-  SIG(int, fd_##T##_is_aligned, T, T);   \
-  SIG(T, fd_##T##_alignment, T, T);      \
-  SIG(T, fd_##T##_align_dn, T, T);       \
-  SIG(T, fd_##T##_align_up, T, T);       \
-  SIG(T, fd_##T##_blend, T, T, T);       \
-  SIG(T, fd_##T##_if, int, T, T);        \
-  SIG(void, fd_##T##_store_if, int, T *, T); \
-  SIG(T, fd_##T##_abs, T);               \
-  SIG(T, fd_##T##_min, T, T);            \
-  SIG(T, fd_##T##_max, T, T);            \
-  SIG(T, fd_##T##_shift_left, T, int);   \
-  SIG(T, fd_##T##_shift_right, T, int);  \
-  SIG(T, fd_##T##_rotate_left, T, int);  \
-  SIG(T, fd_##T##_rotate_right, T, int); \
-  SIG(int, fd_##T##_popcnt, T);          \
-  SIG(int, fd_##T##_find_lsb, T);        \
-  SIG(int, fd_##T##_find_msb, T);        \
-  SIG(int, fd_##T##_find_lsb_w_default, T, int); \
-  SIG(int, fd_##T##_find_msb_w_default, T, int); \
-  SIG(T, fd_##T##_bswap, T);             \
+#define UNSIGNED_SIGS(T)                                                                           \
+  SIG(int, fd_##T##_is_pow2, T);                                                                   \
+  SIG(T, fd_##T##_pow2, int);                                                                      \
+  SIG(T, fd_##T##_pow2_up, T);                                                                     \
+  SIG(T, fd_##T##_pow2_dn, T);                                                                     \
+  SIG(T, fd_##T##_mask_bit, int);                                                                  \
+  SIG(T, fd_##T##_clear_bit, T, int);                                                              \
+  SIG(T, fd_##T##_set_bit, T, int);                                                                \
+  SIG(T, fd_##T##_flip_bit, T, int);                                                               \
+  SIG(int, fd_##T##_extract_bit, T, int);                                                          \
+  SIG(T, fd_##T##_insert_bit, T, int, int);                                                        \
+  SIG(T, fd_##T##_mask_lsb, int);                                                                  \
+  SIG(T, fd_##T##_clear_lsb, T, int);                                                              \
+  SIG(T, fd_##T##_set_lsb, T, int);                                                                \
+  SIG(T, fd_##T##_flip_lsb, T, int);                                                               \
+  SIG(T, fd_##T##_extract_lsb, T, int);                                                            \
+  SIG(T, fd_##T##_insert_lsb, T, int, T);                                                          \
+  SIG(T, fd_##T##_mask, int, int);                                                                 \
+  SIG(T, fd_##T##_clear, T, int, int);                                                             \
+  SIG(T, fd_##T##_set, T, int, int);                                                               \
+  SIG(T, fd_##T##_flip, T, int, int);                                                              \
+  SIG(T, fd_##T##_extract, T, int, int);                                                           \
+  SIG(T, fd_##T##_insert, T, int, int, T);                                                         \
+  SIG(T, fd_##T##_lsb, T);                                                                         \
+  SIG(T, fd_##T##_pop_lsb, T);                                                                     \
+  SIG(int, fd_##T##_is_aligned, T, T);                                                             \
+  SIG(T, fd_##T##_alignment, T, T);                                                                \
+  SIG(T, fd_##T##_align_dn, T, T);                                                                 \
+  SIG(T, fd_##T##_align_up, T, T);                                                                 \
+  SIG(T, fd_##T##_blend, T, T, T);                                                                 \
+  SIG(T, fd_##T##_if, int, T, T);                                                                  \
+  SIG(void, fd_##T##_store_if, int, T *, T);                                                       \
+  SIG(T, fd_##T##_abs, T);                                                                         \
+  SIG(T, fd_##T##_min, T, T);                                                                      \
+  SIG(T, fd_##T##_max, T, T);                                                                      \
+  SIG(T, fd_##T##_shift_left, T, int);                                                             \
+  SIG(T, fd_##T##_shift_right, T, int);                                                            \
+  SIG(T, fd_##T##_rotate_left, T, int);                                                            \
+  SIG(T, fd_##T##_rotate_right, T, int);                                                           \
+  SIG(int, fd_##T##_popcnt, T);                                                                    \
+  SIG(int, fd_##T##_find_lsb, T);                                                                  \
+  SIG(int, fd_##T##_find_msb, T);                                                                  \
+  SIG(int, fd_##T##_find_lsb_w_default, T, int);                                                   \
+  SIG(int, fd_##T##_find_msb_w_default, T, int);                                                   \
+  SIG(T, fd_##T##_bswap, T);                                                                       \
   SIG(ulong, fd_##T##_base10_dig_cnt, T)
 UNSIGNED_SIGS(uchar);
 UNSIGNED_SIGS(ushort);
 UNSIGNED_SIGS(uint);
 UNSIGNED_SIGS(ulong);
 UNSIGNED_SIGS(uint128);
-#define SIGNED_SIGS(T, UT)               \
-  SIG(T, fd_##T##_if, int, T, T);        \
-  SIG(void, fd_##T##_store_if, int, T *, T); \
-  SIG(UT, fd_##T##_abs, T);              \
-  SIG(T, fd_##T##_min, T, T);            \
-  SIG(T, fd_##T##_max, T, T);            \
-  SIG(T, fd_##T##_shift_left, T, int);   \
-  SIG(T, fd_##T##_shift_right, T, int);  \
-  SIG(T, fd_##T##_rotate_left, T, int);  \
-  SIG(T, fd_##T##_rotate_right, T, int); \
-  SIG(UT, fd_##T##_zz_enc, T);           \
+#define SIGNED_SIGS(T, UT)                                                                         \
+  SIG(T, fd_##T##_if, int, T, T);                                                                  \
+  SIG(void, fd_##T##_store_if, int, T *, T);                                                       \
+  SIG(UT, fd_##T##_abs, T);                                                                        \
+  SIG(T, fd_##T##_min, T, T);                                                                      \
+  SIG(T, fd_##T##_max, T, T);                                                                      \
+  SIG(T, fd_##T##_shift_left, T, int);                                                             \
+  SIG(T, fd_##T##_shift_right, T, int);                                                            \
+  SIG(T, fd_##T##_rotate_left, T, int);                                                            \
+  SIG(T, fd_##T##_rotate_right, T, int);                                                           \
+  SIG(UT, fd_##T##_zz_enc, T);                                                                     \
   SIG(T, fd_##T##_zz_dec, UT)
 SIGNED_SIGS(schar, uchar);
 SIGNED_SIGS(short, ushort);
 SIGNED_SIGS(int, uint);
 SIGNED_SIGS(long, ulong);
 SIGNED_SIGS(int128, uint128);
-#define FLOAT_SIGS(T)                    \
-  SIG(T, fd_##T##_if, int, T, T);        \
-  SIG(void, fd_##T##_store_if, int, T *, T); \
-  SIG(T, fd_##T##_abs, T);               \
+#define FLOAT_SIGS(T)                                                                              \
+  SIG(T, fd_##T##_if, int, T, T);                                                                  \
+  SIG(void, fd_##T##_store_if, int, T *, T);                                                       \
+  SIG(T, fd_##T##_abs, T);                                                                         \
   SIG(int, fd_##T##_eq, T, T)
 FLOAT_SIGS(float);
 FLOAT_SIGS(double);
@@ -190,8 +192,8 @@ SIG(uint, fd_rng_seq, fd_rng_t const *);
 SIG(ulong, fd_rng_idx, fd_rng_t const *);
 SIG(uint, fd_rng_seq_set, fd_rng_t *, uint);
 SIG(ulong, fd_rng_idx_set, fd_rng_t *, ulong);
-#define RNG_SIGS(T)                  \
-  SIG(T, fd_rng_##T, fd_rng_t *);    \
+#define RNG_SIGS(T)                                                                                \
+  SIG(T, fd_rng_##T, fd_rng_t *);                                                                  \
   SIG(T, fd_rng_##T##_roll, fd_rng_t *, T)
 RNG_SIGS(uchar);
 RNG_SIGS(ushort);
@@ -203,10 +205,10 @@ RNG_SIGS(int);
 RNG_SIGS(long);
 SIG(uint128, fd_rng_uint128, fd_rng_t *);
 SIG(ulong, fd_rng_coin_tosses, fd_rng_t *);
-#define UNIT_SIGS(k)                                 \
-  SIG(float, fd_rng_uint_to_float_##k, uint);        \
-  SIG(double, fd_rng_ulong_to_double_##k, ulong);    \
-  SIG(float, fd_rng_float_##k, fd_rng_t *);          \
+#define UNIT_SIGS(k)                                                                               \
+  SIG(float, fd_rng_uint_to_float_##k, uint);                                                      \
+  SIG(double, fd_rng_ulong_to_double_##k, ulong);                                                  \
+  SIG(float, fd_rng_float_##k, fd_rng_t *);                                                        \
   SIG(double, fd_rng_double_##k, fd_rng_t *)
 UNIT_SIGS(c0);
 UNIT_SIGS(c1);
@@ -221,8 +223,8 @@ SIG(double, fd_rng_double_norm, fd_rng_t *);
 SIG(void *, fd_rng_secure, void *, ulong);
 
 /* util 8, 9 */
-#define CSTR_SIGS(T, name)              \
-  SIG(T, fd_cstr_to_##name, cs);        \
+#define CSTR_SIGS(T, name)                                                                         \
+  SIG(T, fd_cstr_to_##name, cs);                                                                   \
   SIG(T, fd_env_strip_cmdline_##name, int *, char ***, cs, cs, T)
 CSTR_SIGS(cs, cstr);
 CSTR_SIGS(char, char);
@@ -291,7 +293,9 @@ VAL(FD_LOG_GROUP_ID_QUERY_INVAL, -1);
 VAL(FD_LOG_GROUP_ID_QUERY_PERM, -2);
 VAL(FD_LOG_GROUP_ID_QUERY_FAIL, -3);
 VAL(FD_DCHECK_STYLE, 0);
-#define LOG_WHO_SIGS(what) SIG(ulong, fd_log_##what##_id, void); SIG(cs, fd_log_##what, void)
+#define LOG_WHO_SIGS(what)                                                                         \
+  SIG(ulong, fd_log_##what##_id, void);                                                            \
+  SIG(cs, fd_log_##what, void)
 LOG_WHO_SIGS(app);
 LOG_WHO_SIGS(thread);
 LOG_WHO_SIGS(host);
@@ -311,7 +315,9 @@ SIG(char *, fd_log_wallclock_cstr, long, char *);
 SIG(long, fd_log_sleep, long);
 SIG(long, fd_log_wait_until, long);
 SIG(void, fd_log_flush, void);
-#define LOG_LEVEL_SIGS(what) SIG(int, fd_log_##what, void); SIG(void, fd_log_##what##_set, int)
+#define LOG_LEVEL_SIGS(what)                                                                       \
+  SIG(int, fd_log_##what, void);                                                                   \
+  SIG(void, fd_log_##what##_set, int)
 LOG_LEVEL_SIGS(colorize);
 LOG_LEVEL_SIGS(level_logfile);
 LOG_LEVEL_SIGS(level_stderr);
@@ -443,10 +449,11 @@ SIG(ulong, fd_tpool_worker_cnt, fd_tpool_t const *);
 SIG(ulong, fd_tpool_worker_max, fd_tpool_t const *);
 SIG(ulong, fd_tpool_worker_tile_idx, fd_tpool_t const *, ulong);
 SIG(int, fd_tpool_worker_idle, fd_tpool_t const *, ulong);
-SIG(void, fd_tpool_exec, fd_tpool_t *, ulong, fd_tpool_task_t, TASK_ARGS, ulong, ulong, ulong, ulong);
+SIG(void, fd_tpool_exec, fd_tpool_t *, ulong, fd_tpool_task_t, TASK_ARGS, ulong, ulong, ulong,
+    ulong);
 SIG(void, fd_tpool_wait, fd_tpool_t const *, ulong);
-#define EXEC_ALL_SIG(how)                                                                       \
-  SIG(void, fd_tpool_exec_all_##how, fd_tpool_t *, ulong, ulong, fd_tpool_task_t, void *, void *, \
+#define EXEC_ALL_SIG(how)                                                                          \
+  SIG(void, fd_tpool_exec_all_##how, fd_tpool_t *, ulong, ulong, fd_tpool_task_t, void *, void *,  \
       void *, ulong, ulong, ulong)
 EXEC_ALL_SIG(rrobin);
 EXEC_ALL_SIG(block);
@@ -734,7 +741,7 @@ VAL(FD_POOL_SUCCESS, 0);
 VAL(FD_POOL_ERR_AGAIN, -1);
 VAL(FD_POOL_ERR_CORRUPT, -2);
 VAL(alignof(fd_groove_volume_pool_shmem_t), 128UL);
-#define VPOOL fd_groove_volume_pool_t *
+#define VPOOL  fd_groove_volume_pool_t *
 #define VPOOLC fd_groove_volume_pool_t const *
 SIG(ulong, fd_groove_volume_pool_align, void);
 SIG(ulong, fd_groove_volume_pool_footprint, void);
@@ -763,7 +770,7 @@ SIG(int, fd_groove_volume_pool_add, VPOOL, void *, ulong, void const *, ulong);
 SIG(void *, fd_groove_volume_pool_remove, VPOOL);
 
 /* groove 3 to 6 */
-#define HDR fd_groove_data_hdr_t
+#define HDR  fd_groove_data_hdr_t
 #define DATA fd_groove_data_t *
 VAL(FD_GROOVE_DATA_HDR_ALIGN, 16UL);
 VAL(FD_GROOVE_DATA_HDR_FOOTPRINT, 16UL);
