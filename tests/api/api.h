@@ -40,13 +40,12 @@ __attribute__((unused)) static void api_boot(char const * extra) {
   static char text[1024];
   static char * argv[64];
   char ** pargv = argv;
-  api_log_fd = memfd_create("log", 0U);
+  if (api_log_fd < 0) api_log_fd = memfd_create("log", 0U);
   dup2(api_log_fd, STDERR_FILENO);
-  fd_cstr_printf(text, sizeof(text), NULL, "test --log-path  --log-dedup 0 %s", extra);
-  int argc = (int)fd_cstr_tokenize(argv, 60UL, text, ' ');
-  for (int i = argc; i > 2; i--) argv[i] = argv[i - 1]; /* an empty path is no token */
-  argv[2] = text + strlen(text);
-  argc++;
+  setenv("FD_LOG_PATH", "", 1);
+  fd_cstr_printf(text, sizeof(text), NULL, "test --log-dedup 0 %s", extra);
+  int argc = (int)fd_cstr_tokenize(argv, 63UL, text, ' ');
+  argv[argc] = NULL;
   fd_boot(&argc, &pargv);
   api_logged();
 }
