@@ -578,7 +578,8 @@ int main(int argc, char ** argv) {
   test_named_errors();
   test_anon();
   test_cstr();
-  for (int style = 0; style < 4; style++) test_checkpt_style(style);
+  for (int style = 0; style < 3 + FD_HAS_LZ4; style++) test_checkpt_style(style);
+  if (!FD_HAS_LZ4) LOGS(fd_wksp_checkpt(w, path, 0600UL, 3, NULL) == FD_WKSP_ERR_INVAL);
   test_checkpt_errors();
   fd_halt();
   char dir[80];
