@@ -27,7 +27,7 @@ static void test_macros(void) {
           26, 27, 28, 29, 30, 31, 32) == 32);
   IS(strstr(FD_SRC_LOCATION, "test_api_util.c(") &&
      FD_SRC_LOCATION[strlen(FD_SRC_LOCATION) - 1] == ')');
-  IS(FD_LIKELY(5) == 1L && FD_UNLIKELY(0.5) == 1L && FD_LIKELY(0) == 0L);
+  IS(FD_LIKELY(5) == 1L && FD_UNLIKELY(-7L) == 1L && FD_LIKELY(0) == 0L);
   IS(sizeof(FD_LIKELY(1)) == sizeof(long));
   FD_COMPILER_FORGET(one);
   FD_COMPILER_UNPREDICTABLE(one);
