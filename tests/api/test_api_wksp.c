@@ -3,6 +3,7 @@
    restore, preview and printf; return values, what logs and what is silent. */
 
 #include "api.h"
+#include "fd/util/pod/fd_pod.h"
 #include "fd/util/wksp/fd_wksp_private.h"
 
 #include <errno.h>
@@ -457,6 +458,60 @@ static void test_cstr(void) {
   SILENT(!fd_wksp_delete_named(name));
 }
 
+static char pod_at[FD_WKSP_CSTR_MAX];
+
+static void bad_pod_attach(void * cstr) { fd_wksp_pod_attach((char const *)cstr); }
+static void bad_pod_detach(void * pod) { fd_wksp_pod_detach((uchar const *)pod); }
+static void bad_pod_unmap(void * obj) { fd_wksp_pod_unmap(obj); }
+static void bad_pod_map(void * key) {
+  fd_wksp_pod_map(fd_wksp_pod_attach(pod_at), (char const *)key);
+}
+#define POD_ERR(task, arg)                                                                         \
+  ok(api_child(task, arg) == 1 << 8 && strstr(api_log_text, "ERR "), "%s of %s", #task, #arg)
+
+static void test_pod(void) {
+  ulong page_cnt = 16UL, cpu = 0UL;
+  char at[FD_WKSP_CSTR_MAX], missing[] = "nosuch:4096", gone[] = "gone", other[] = "no";
+  IS(!fd_wksp_new_named(name, NORMAL, 1UL, &page_cnt, &cpu, 0600UL, 0U, 8UL));
+  fd_wksp_cstr_alloc(name, 8UL, 1000UL, 1UL, pod_at);
+  fd_wksp_cstr_alloc(name, 8UL, 8UL, 2UL, at);
+  void * shpod = fd_wksp_map(pod_at);
+  SILENT(!fd_pod_new(NULL, 100UL) && !fd_pod_new((uchar *)shpod + 1, 100UL) &&
+         !fd_pod_new(shpod, 23UL));
+  SILENT(!fd_pod_join(NULL) && !fd_pod_join(shpod) && !fd_pod_delete(shpod));
+  ulong max = FD_POD_FOOTPRINT_MIN + FD_POD_ENTRY_FOOTPRINT(5UL, strlen(at)) +
+              FD_POD_ENTRY_FOOTPRINT(4UL, 11UL);
+  SILENT(fd_pod_new(shpod, max) == shpod);
+  uchar * pod = fd_pod_join(shpod);
+  SILENT(pod && fd_pod_insert_cstr(pod, "my.it", at) == 1 &&
+         fd_pod_insert_cstr(pod, "my.it", "x") == 0 &&
+         fd_pod_insert_cstr(pod, "gone", missing) == 1 && fd_pod_insert_cstr(pod, "", "") == 0);
+  SILENT(!fd_pod_insert_cstr(NULL, "a", "b") && !fd_pod_insert_cstr(pod, NULL, "b") &&
+         !fd_pod_insert_cstr(pod, "a", NULL));
+  SILENT(!strcmp(fd_pod_query_cstr(pod, "my.it", NULL), at) &&
+         fd_pod_query_cstr(pod, "my", at) == at && !fd_pod_query_cstr(NULL, "my.it", NULL) &&
+         !fd_pod_query_cstr(pod, NULL, NULL));
+  SILENT(fd_pod_leave(pod) == shpod && (fd_wksp_unmap(shpod), 1));
+  uchar const * attached = fd_wksp_pod_attach(pod_at);
+  uchar * obj = (uchar *)fd_wksp_pod_map(attached, "my.it");
+  w = fd_wksp_containing(obj);
+  SILENT(attached && obj && fd_wksp_tag(w, fd_wksp_gaddr(w, obj)) == 2UL);
+  SILENT((fd_wksp_pod_unmap(obj), fd_wksp_pod_detach(attached), !fd_wksp_containing(obj)));
+  POD_ERR(bad_pod_attach, missing);
+  POD_ERR(bad_pod_attach, NULL);
+  POD_ERR(bad_pod_attach, at);
+  POD_ERR(bad_pod_detach, NULL);
+  POD_ERR(bad_pod_unmap, NULL);
+  POD_ERR(bad_pod_unmap, mem);
+  POD_ERR(bad_pod_map, gone);
+  POD_ERR(bad_pod_map, other);
+  POD_ERR(bad_pod_map, NULL);
+  shpod = fd_wksp_map(pod_at);
+  SILENT(fd_pod_delete(shpod) == shpod && !fd_pod_join(shpod) && !fd_pod_delete(shpod) &&
+         (fd_wksp_unmap(shpod), 1));
+  SILENT(!fd_wksp_delete_named(name));
+}
+
 static char path[80];
 
 static ulong file_mode(void) {
@@ -578,6 +633,7 @@ int main(int argc, char ** argv) {
   test_named_errors();
   test_anon();
   test_cstr();
+  test_pod();
   for (int style = 0; style < 3 + FD_HAS_LZ4; style++) test_checkpt_style(style);
   if (!FD_HAS_LZ4) LOGS(fd_wksp_checkpt(w, path, 0600UL, 3, NULL) == FD_WKSP_ERR_INVAL);
   test_checkpt_errors();
