@@ -76,6 +76,9 @@ for cc in gcc ${have_clang:+clang}; do
   check "no threads, no atomics, no int128, $cc" \
     each $cc -std=c17 $(flags $cc) -D_XOPEN_SOURCE=700 -DFD_HAS_HOSTED=1 -DFD_HAS_DOUBLE=1 -fsyntax-only
   # shellcheck disable=SC2086
+  check "pure and const functions declared so, $cc" each $cc -std=c17 $(flags $cc) $defs \
+    '-DFD_FN_PURE=__attribute__((pure))' '-DFD_FN_CONST=__attribute__((const))' -O1 -S -o /dev/null
+  # shellcheck disable=SC2086
   check "developer checks on and assumed, $cc" sh -c "
     $cc -std=c17 $(echo $(flags $cc) $defs) -DFD_DCHECK_STYLE=1 -fsyntax-only util/zz_after.c &&
     $cc -std=c17 $(echo $(flags $cc) $defs) -DFD_DCHECK_STYLE=-1 -fsyntax-only util/zz_after.c"
@@ -98,6 +101,13 @@ for path in util/fd_util.h util/fd_util_base.h util/bits/fd_bits.h util/rng/fd_r
 done
 
 cd "$repo" || exit 1
+if [ -n "$have_clang" ]; then
+  macros=tests/unit/fd/strict/macros.c
+  # shellcheck disable=SC2086
+  check "all macros, clang" clang -std=c17 $(flags clang) -Wno-cast-qual $defs -Iinclude -fsyntax-only $macros
+  # shellcheck disable=SC2086
+  check "all macros, clang++" clang++ -std=c++17 -x c++ $(flags clang) $defs -Iinclude -fsyntax-only $macros
+fi
 names=tests/api/test_api_names.c
 wrote="-std=c17 -Wno-pedantic"
 # shellcheck disable=SC2086

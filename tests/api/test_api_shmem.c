@@ -175,6 +175,27 @@ static void test_join(void) {
   LOGS1(fd_shmem_leave(NULL, NULL, NULL));
 }
 
+/* Whether the mapping at addr is kept out of core dumps. */
+static int is_dontdump(void const * addr) {
+  char line[1024];
+  int here = 0, dd = 0;
+  ulong lo, hi;
+  FILE * smaps = fopen("/proc/self/smaps", "re");
+  while (smaps && fgets(line, sizeof(line), smaps)) {
+    if (sscanf(line, "%lx-%lx ", &lo, &hi) == 2) here = (ulong)addr >= lo && (ulong)addr < hi;
+    if (here && !strncmp(line, "VmFlags:", 8UL)) dd = !!strstr(line, " dd");
+  }
+  if (smaps) fclose(smaps);
+  return dd;
+}
+
+static void test_dump(void) {
+  for (int dump = 0; dump < 2; dump++) {
+    void * shmem = fd_shmem_join(name, 1, dump, NULL, NULL, NULL);
+    SILENT(shmem && is_dontdump(shmem) == !dump && !fd_shmem_leave(shmem, NULL, NULL));
+  }
+}
+
 static void test_read_only(void) {
   fd_shmem_join_info_t info;
   uchar * shmem = (uchar *)fd_shmem_join(name, FD_SHMEM_JOIN_MODE_READ_ONLY, 1, NULL, NULL, &info);
@@ -294,6 +315,7 @@ int main(void) {
   test_topology();
   test_create();
   test_join();
+  test_dump();
   test_read_only();
   test_larger_wins();
   test_acquire();

@@ -400,6 +400,17 @@ static void ends_with_err(void * arg) { FD_LOG_ERR(("%s", (char const *)arg)); }
 static void ends_with_crit(void * arg) { FD_LOG_CRIT(("%s", (char const *)arg)); }
 static void ends_with_alert(void * arg) { FD_LOG_ALERT(("%s", (char const *)arg)); }
 static void ends_with_emerg(void * arg) { FD_LOG_EMERG(("%s", (char const *)arg)); }
+/* No return behind it: the compiler knows that it does not come back. */
+static int noreturn_err(int x) {
+  if (x) return x;
+  FD_LOG_ERR(("never"));
+}
+static int noreturn_emerg(int x) {
+  switch (x) {
+  case 1: return 1;
+  default: FD_LOG_EMERG(("never"));
+  }
+}
 #define LIMIT (3)
 static void fails_test(void * arg) { FD_TEST(arg && LIMIT % 2 == 0); }
 static void fails_crit(void * arg) { FD_TEST_CRIT(!arg); }
@@ -435,7 +446,7 @@ static void test_log_levels(void) {
     FD_TEST(1);
   else
     FD_LOG_ERR(("not here"));
-  SILENT(evaluations == 9);
+  SILENT(evaluations == 9 && noreturn_err(1) == 1 && noreturn_emerg(1) == 1);
   IS(EXITS(ends_with_err, 1) && LOGGED("ERR") && LOGGED(": msg\n"));
   IS(ABORTS(ends_with_crit) && LOGGED("CRIT") && LOGGED("test_api_util("));
   IS(ABORTS(ends_with_alert) && ABORTS(ends_with_emerg));
@@ -516,6 +527,37 @@ static void repeats_deduped(void * arg) {
   repeats(arg);
 }
 
+/* The log file: given by the environment, gets INFO too, with more detail, and all of it by halt.
+ */
+static void logs_to_file(void * arg) {
+  char name[] = "x", *argv[] = {name, NULL}, **pargv = argv;
+  int argc = 1;
+  fd_halt();
+  setenv("FD_LOG_PATH", (char const *)arg, 1);
+  setenv("FD_LOG_APP", "env-app", 1);
+  setenv("FD_LOG_LEVEL_STDERR", "4", 1);
+  fd_boot(&argc, &pargv);
+  FD_LOG_DEBUG(("at debug"));
+  FD_LOG_INFO(("at info"));
+  FD_LOG_WARNING(("at warning"));
+  fd_halt();
+}
+
+static void test_log_file(void) {
+  static char text[4096];
+  ulong sz;
+  char path[] = "/tmp/api_logXXXXXX";
+  int fd = mkstemp(path);
+  IS(!api_child(logs_to_file, path) && !LOGGED("at warning") && !LOGGED("at info"));
+  fd_io_read(fd, text, 0UL, sizeof(text) - 1UL, &sz);
+  text[sz] = '\0';
+  IS(strstr(text, "INFO") && strstr(text, "at info\n") && strstr(text, "at warning\n") &&
+     !strstr(text, "at debug"));
+  IS(strstr(text, "env-app") && strstr(text, "test_api_util.c(") && strstr(text, "logs_to_file"));
+  close(fd);
+  unlink(path);
+}
+
 static void test_log_dedup(void) {
   ulong cnt = 0UL;
   api_child(repeats, NULL);
@@ -543,6 +585,7 @@ int main(void) {
   test_log_levels();
   test_log_identity();
   test_log_time();
+  test_log_file();
   test_log_dedup();
   fd_halt();
   return done_testing();

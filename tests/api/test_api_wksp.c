@@ -117,6 +117,10 @@ static void test_alloc_errors(void) {
   LOGS1(!fd_wksp_alloc(w, 4096UL, ULONG_MAX - 4000UL, 1UL));
   LOGS1(!fd_wksp_alloc(w, 1UL, fd_wksp_data_max(w) + 1UL, 1UL));
   LOGS1(!fd_wksp_alloc(w, 1UL << 63, 1UL, 1UL));
+  char message[256];
+  fd_cstr_ncpy(message, strstr(api_log_text, "): "), sizeof(message));
+  LOGS1(!fd_wksp_alloc(w, 64UL, fd_wksp_data_max(w) + 77UL, 2UL));
+  IS(message[0] && !strcmp(message, strstr(api_log_text, "): "))); /* no per-call values */
   fd_wksp_oom_silent = 1;
   SILENT(!fd_wksp_alloc(w, 1UL, fd_wksp_data_max(w) + 1UL, 1UL));
   fd_wksp_oom_silent = 0;
@@ -348,6 +352,7 @@ static void test_index(void) {
          fd_wksp_private_free_treap_insert(PART_MAX, w, p) == -3);
   SILENT(!fd_wksp_private_lock(w) && fd_wksp_owner(w) == fd_log_group_id());
   fd_wksp_private_unlock(w);
+  w->part_max = w->data_max = 0UL; /* delete does without consistent metadata */
   SILENT(fd_wksp_owner(w) == ULONG_MAX && fd_wksp_delete(w) == mem);
   LOGS1(!fd_wksp_delete(mem));
   LOGS1(!fd_wksp_join(mem));
@@ -584,6 +589,18 @@ static void test_checkpt_style(int style) {
   (void)kept;
 }
 
+/* User info is kept up to 16383 characters. */
+static void test_uinfo(void) {
+  static char uinfo[20001];
+  memset(uinfo, 'u', 20000UL);
+  int cnt;
+  w = fd_wksp_join(fd_wksp_new(mem, "w", 3U, PART_MAX, 4096UL));
+  SILENT(!fd_wksp_checkpt(w, path, 0600UL, 0, uinfo));
+  char const * run = strstr(printed(2, &cnt), "uuuuuuuuuu");
+  is_ulong(run ? strspn(run, "u") : 0UL, 16383UL, "characters of user info kept");
+  unlink(path);
+}
+
 static void test_checkpt_errors(void) {
   fd_wksp_preview_t preview, kept;
   memset(&preview, 0x33, sizeof(preview));
@@ -636,6 +653,7 @@ int main(int argc, char ** argv) {
   test_pod();
   for (int style = 0; style < 3 + FD_HAS_LZ4; style++) test_checkpt_style(style);
   if (!FD_HAS_LZ4) LOGS(fd_wksp_checkpt(w, path, 0600UL, 3, NULL) == FD_WKSP_ERR_INVAL);
+  test_uinfo();
   test_checkpt_errors();
   fd_halt();
   char dir[80];
