@@ -88,7 +88,7 @@ static int sum_task(int argc, char ** argv) {
 }
 static int wait_task(int argc, char ** argv) {
   (void)argv;
-  while (!FD_VOLATILE_CONST(go)) FD_YIELD();
+  while (!__atomic_load_n(&go, __ATOMIC_ACQUIRE)) FD_YIELD();
   return argc;
 }
 static int nested_task(int argc, char ** argv) { /* a tile may not start itself or the booter */
@@ -125,7 +125,7 @@ static void test_exec(void) {
          fd_tile_exec_id(exec) == fd_tile_id0() + 1UL && fd_tile_exec_idx(exec) == 1UL &&
          fd_tile_exec_task(exec) == wait_task && fd_tile_exec_argc(exec) == 3 &&
          (ulong)fd_tile_exec_argv(exec) == 3UL && fd_tile_exec_done(exec) == 0);
-  FD_VOLATILE(go) = 1;
+  __atomic_store_n(&go, 1, __ATOMIC_RELEASE);
   while (!fd_tile_exec_done(exec)) FD_YIELD();
   SILENT(!fd_tile_exec_delete(exec, NULL));
   exec = fd_tile_exec_new(3UL, nested_task, 9, NULL);
@@ -155,7 +155,7 @@ static void hold(void * tpool, ulong t0, ulong t1, void * args, void * reduce, u
   (void)tpool, (void)t0, (void)t1, (void)args, (void)reduce, (void)stride, (void)l0, (void)l1,
       (void)m0, (void)m1;
   (void)n0, (void)n1;
-  while (!FD_VOLATILE_CONST(go)) FD_YIELD();
+  while (!__atomic_load_n(&go, __ATOMIC_ACQUIRE)) FD_YIELD();
 }
 
 static uchar mem[FD_TPOOL_FOOTPRINT(FD_TILE_MAX)] __attribute__((aligned(FD_TPOOL_ALIGN)));
@@ -178,21 +178,21 @@ static void test_tpool_admin(void) {
   LOGS1(!fd_tpool_worker_push(pool, TILE_CNT));
   LOGS1(!fd_tpool_worker_pop(pool));
   LOGS1(!fd_tpool_worker_pop(NULL));
-  FD_VOLATILE(go) = 0;
+  __atomic_store_n(&go, 0, __ATOMIC_RELEASE);
   fd_tile_exec_t * exec = fd_tile_exec_new(1UL, wait_task, 0, NULL);
   LOGS1(!fd_tpool_worker_push(pool, 1UL)); /* busy */
-  FD_VOLATILE(go) = 1;
+  __atomic_store_n(&go, 1, __ATOMIC_RELEASE);
   fd_tile_exec_delete(exec, NULL);
   SILENT(fd_tpool_worker_push(pool, 2UL) == pool && fd_tpool_worker_idle(pool, 1UL) == 1 &&
          fd_tpool_worker_tile_idx(pool, 1UL) == 2UL);
   LOGS1(!fd_tpool_worker_push(pool, 2UL));
   SILENT(fd_tpool_worker_push(pool, 1UL) == pool && fd_tpool_worker_cnt(pool) == 3UL);
   LOGS1(!fd_tpool_worker_push(pool, 3UL)); /* full */
-  FD_VOLATILE(go) = 0;
+  __atomic_store_n(&go, 0, __ATOMIC_RELEASE);
   fd_tpool_exec(pool, 2UL, hold, NULL, 0UL, 0UL, NULL, NULL, 0UL, 0UL, 0UL, 0UL, 0UL, 0UL, 0UL);
   SILENT(fd_tpool_worker_idle(pool, 2UL) == 0);
   LOGS1(!fd_tpool_worker_pop(pool)); /* busy */
-  FD_VOLATILE(go) = 1;
+  __atomic_store_n(&go, 1, __ATOMIC_RELEASE);
   fd_tpool_wait(pool, 2UL);
   SILENT(fd_tpool_worker_idle(pool, 2UL) == 1 && fd_tpool_worker_pop(pool) == pool);
   exec = fd_tile_exec_new(1UL, sum_task, 0, NULL); /* the tile is free again at once */
