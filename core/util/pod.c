@@ -1,5 +1,5 @@
-/* Pods (see fd_pod.h): a header and, one behind the other, entries of two sizes, path and cstr, both
-   with their terminators. */
+/* Pods (see fd_pod.h): a header and, one behind the other, entries of two sizes, path and cstr,
+   both with their terminators. */
 
 #include "fd/util/pod/fd_pod.h"
 

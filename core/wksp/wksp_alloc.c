@@ -155,12 +155,17 @@ ulong fd_wksp_alloc_at_least(fd_wksp_t *wksp, ulong align, ulong sz, ulong tag, 
   if (FD_UNLIKELY(!wksp)) return alloc_failed("NULL wksp");
   if (FD_UNLIKELY(!fd_ulong_is_pow2(align))) return alloc_failed("bad align");
   if (FD_UNLIKELY(!tag)) return alloc_failed("bad tag");
+  if (FD_HAS_DEEPASAN && sz <= LONG_MAX) {
+    align = fd_ulong_max(align, DEEPASAN_GRANULE);
+    sz = fd_ulong_align_up(sz, DEEPASAN_GRANULE);
+  }
   if (FD_UNLIKELY(sz + align - 1UL < sz)) return alloc_failed("sz overflow");
   if (FD_UNLIKELY(fd_wksp_private_lock(wksp))) return 0UL;
   fd_wksp_private_pinfo_t *pinfo = fd_wksp_private_pinfo(wksp);
   fit_t fit = {align, sz, idle_cnt_max2(wksp, pinfo), 0UL, 0UL};
   int found = fit_find(&fit, wksp, pinfo);
   int err = found ? alloc_commit(wksp, pinfo, &fit, tag) : 0;
+  if (FD_HAS_DEEPASAN && found && !err) wksp_unpoison(wksp, fit.lo, fit.lo + fit.sz);
   if (FD_LIKELY(found && !err)) vt_block_alloc(wksp, (uchar *)wksp + fit.lo, sz, align, tag);
   fd_wksp_private_unlock(wksp);
   if (FD_UNLIKELY(!found)) return alloc_out_of_space(wksp);
@@ -199,6 +204,7 @@ ulong wksp_part_free(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i) {
   ulong next = fd_wksp_private_pinfo_idx(rec->next_cidx);
   __builtin_prefetch((void const *)((ulong)pinfo + prev * sizeof(*pinfo)));
   __builtin_prefetch((void const *)((ulong)pinfo + next * sizeof(*pinfo)));
+  wksp_poison(wksp, rec->gaddr_lo, rec->gaddr_hi);
   int err = wksp_used_treap_unlink(i, wksp, pinfo);
   if (!err && is_free_part(wksp, pinfo, prev)) {
     err = wksp_free_treap_unlink(prev, wksp, pinfo);

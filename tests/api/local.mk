@@ -7,5 +7,5 @@ $(call objs,$(wildcard tests/api/*.c)): CPPFLAGS += $(FD_DEFS)
 $(call objs,$(wildcard tests/api/sample_*.c)): CPPFLAGS += -Iinclude/fd/util/wksp -Iinclude/fd/util/valloc -Iinclude/fd/groove
 $(foreach t,$(API_TAPS),$(eval $(call add-tap-test,$(t),tests/api/$(t).c,libfd,$$(FD_LDLIBS))))
 $(foreach t,$(API_PROGRAMS),$(eval $(call add-test,$(t),tests/api/$(t).c,libfd,$$(FD_LDLIBS))))
-TAPS += $(filter-out tests/api/reduced.t,$(wildcard tests/api/*.t))
-LONG += tests/api/reduced.t
+TAPS += $(filter-out tests/api/reduced.t tests/api/deepasan.t,$(wildcard tests/api/*.t))
+LONG += tests/api/reduced.t tests/api/deepasan.t
