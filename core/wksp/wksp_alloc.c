@@ -197,6 +197,7 @@ static int is_free_part(fd_wksp_t const *wksp, fd_wksp_private_pinfo_t const *pi
 
 ulong wksp_part_free(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i) {
   fd_wksp_private_pinfo_t *rec = pinfo + i;
+  wksp_poison(wksp, rec->gaddr_lo, rec->gaddr_hi);
   /* the commit point; what follows can be redone by a rebuild */
   __atomic_store_n(&rec->tag, 0UL, __ATOMIC_RELEASE);
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -204,7 +205,6 @@ ulong wksp_part_free(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i) {
   ulong next = fd_wksp_private_pinfo_idx(rec->next_cidx);
   __builtin_prefetch((void const *)((ulong)pinfo + prev * sizeof(*pinfo)));
   __builtin_prefetch((void const *)((ulong)pinfo + next * sizeof(*pinfo)));
-  wksp_poison(wksp, rec->gaddr_lo, rec->gaddr_hi);
   int err = wksp_used_treap_unlink(i, wksp, pinfo);
   if (!err && is_free_part(wksp, pinfo, prev)) {
     err = wksp_free_treap_unlink(prev, wksp, pinfo);
