@@ -387,6 +387,8 @@ static void test_io_pipes(void) {
      !memcmp(buf, "hi", 2UL));
   close(fd[1]);
   IS(fd_io_buffered_istream_read(in, buf, 2UL) < 0 && fd_io_buffered_istream_skip(in, 9UL) < 0);
+  fd_io_buffered_istream_init(in, fd[0], NULL, 0UL);
+  IS(fd_io_buffered_istream_skip(in, 1UL) && !fd_io_buffered_istream_skip(in, 0UL));
   fd_io_buffered_istream_fini(in);
   close(fd[0]);
 }
