@@ -145,9 +145,9 @@ static int on_events(void *context, vt_event_t const *events, size_t cnt) {
 }
 
 static void on_heap_op(void *context, vt_trace_heap_op_t const *op) {
-  static char const *const names[] = {"?", "reset", "tag_free", "restore"};
-  if (op->op == VT_HEAP_OP_GONE) return;
-  char const *name = names[op->op <= VT_HEAP_OP_RESTORE ? op->op : 0];
+  static char const *const names[] = {"?", "reset", "tag_free", "restore", "place"};
+  if (op->op == VT_HEAP_OP_GONE || op->op == VT_HEAP_OP_BASE) return;
+  char const *name = names[op->op <= VT_HEAP_OP_PLACE ? op->op : 0];
   dump_t *d = context;
   if (d->json)
     printf("{\"t_ns\":%" PRIu64 ",\"kind\":\"heap_%s\",\"heap\":%u,\"tag\":%" PRIu64 "}\n",

@@ -104,7 +104,7 @@ static void declare_heaps(vt_model_t *model, uint32_t trace, vt_reader_t const *
 }
 
 /* Times of all traces count from the start of the earliest one. */
-static int run_pass(vt_analysis_t *analysis, vt_model_t *model) {
+static void run_pass(vt_analysis_t *analysis, vt_model_t *model) {
   uint64_t *shifts = vt_mem_new(analysis->trace_cnt, sizeof *shifts), first = UINT64_MAX;
   for (size_t i = 0; i < analysis->trace_cnt; i++) {
     shifts[i] = vt_reader_info(analysis->readers[i])->start_unix_ns;
@@ -116,9 +116,8 @@ static int run_pass(vt_analysis_t *analysis, vt_model_t *model) {
     vt_model_add_trace(model, shifts[i]);
     declare_heaps(model, (uint32_t)i, analysis->readers[i]);
   }
-  int result = vt_merge_run(model, analysis->readers, shifts, analysis->trace_cnt);
+  vt_merge_run(model, analysis->readers, shifts, analysis->trace_cnt);
   free(shifts);
-  return result;
 }
 
 /* Brings the stacks that have cells into analysis->stacks and looks up their functions. */
@@ -159,9 +158,9 @@ static uint8_t *match_nodes(vt_analysis_t const *analysis, vt_filter_t const *fi
 }
 
 /* The pass before a filter by function or module: learns which stacks match. */
-static int find_matches(vt_analysis_t *analysis, vt_filter_t const *filter) {
+static void find_matches(vt_analysis_t *analysis, vt_filter_t const *filter) {
   vt_model_t *model = vt_model_new(&(vt_model_options_t){0});
-  int result = run_pass(analysis, model);
+  run_pass(analysis, model);
   add_stacks(analysis);
   uint8_t *by_node = match_nodes(analysis, filter);
   uint8_t **matches = vt_mem_new(analysis->trace_cnt, sizeof *matches);
@@ -176,20 +175,18 @@ static int find_matches(vt_analysis_t *analysis, vt_filter_t const *filter) {
   vt_model_delete(model);
   analysis->model = NULL;
   analysis->matches = matches;
-  return result;
 }
 
 /* Makes analysis->model, with the pass before it that a filter by lifetime needs. */
-static int run_model(vt_analysis_t *analysis, vt_model_options_t const *chosen) {
-  int result = 0;
+static void run_model(vt_analysis_t *analysis, vt_model_options_t const *chosen) {
   vt_model_t *model = vt_model_new(chosen);
   if (chosen->min_lifetime || chosen->max_lifetime) {
     vt_model_t *scan = vt_model_new_scan(chosen);
-    result |= run_pass(analysis, scan);
+    run_pass(analysis, scan);
     vt_model_take_lifetimes(model, scan);
     vt_model_delete(scan);
   }
-  return result | run_pass(analysis, model);
+  run_pass(analysis, model);
 }
 
 static int run_passes(vt_analysis_t *analysis, vt_analysis_options_t const *options,
@@ -201,11 +198,9 @@ static int run_passes(vt_analysis_t *analysis, vt_analysis_options_t const *opti
     *usage = 1;
     return -1;
   }
-  int result = 0;
-  if (filter->function || filter->module) result = find_matches(analysis, filter);
-  result |= run_model(analysis, &chosen);
-  if (result) vt_error_set(error, "analysis", "cannot start a thread for each trace", "give fewer");
-  return result;
+  if (filter->function || filter->module) find_matches(analysis, filter);
+  run_model(analysis, &chosen);
+  return 0;
 }
 
 /* ---- sites ---- */
@@ -342,10 +337,10 @@ int vt_analysis_replay(vt_analysis_t *analysis, vt_analysis_options_t const *opt
   vt_error_t error;
   if (model_options(analysis, &plain, &choice, &chosen, &error)) return -1;
   chosen.watch = *watch;
-  int result = run_model(analysis, &chosen);
+  run_model(analysis, &chosen);
   vt_model_delete(analysis->model);
   analysis->model = first;
-  return result;
+  return 0;
 }
 
 char const *vt_analysis_heap_name(vt_analysis_t const *analysis, uint32_t heap, char buffer[32]) {
