@@ -63,18 +63,34 @@ static int64_t add_callsite(database_t *db, vt_stack_frame_t const *frame, int64
   return db->callsite_cnt;
 }
 
-/* Callers come before callees, so parents are there. */
-static void add_callsites(database_t *db, vt_export_t const *export) {
+/* The callsites of a node's functions below those of its caller; returns the innermost one. */
+static int64_t add_node(database_t *db, vt_export_t const *export, uint32_t node, int hide) {
   vt_stacks_t const *stacks = export->analysis->stacks;
   vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
-  for (uint32_t node = 1; node < vt_stacks_cnt(stacks); node++) {
-    int64_t at = db->callsites[vt_stacks_parent(stacks, node)], depth = 0;
-    size_t cnt = vt_stacks_frames(stacks, node, 0, frames);
-    for (uint32_t up = vt_stacks_parent(stacks, node); up; up = vt_stacks_parent(stacks, up))
-      depth++;
-    while (cnt--) at = add_callsite(db, &frames[cnt], at, depth);
-    db->callsites[node] = at;
-  }
+  int64_t at = db->callsites[vt_stacks_parent(stacks, node)], depth = 0;
+  size_t cnt = vt_stacks_frames(stacks, node, hide, frames);
+  for (uint32_t up = vt_stacks_parent(stacks, node); up; up = vt_stacks_parent(stacks, up)) depth++;
+  while (cnt--)
+    if (!export->report->no_inlines || !frames[cnt].inlined)
+      at = add_callsite(db, &frames[cnt], at, depth);
+  return at;
+}
+
+/* Callers come before callees, so parents are there. */
+static void add_callsites(database_t *db, vt_export_t const *export) {
+  for (uint32_t node = 1; node < vt_stacks_cnt(export->analysis->stacks); node++)
+    db->callsites[node] = add_node(db, export, node, 0);
+}
+
+/* Where a site allocates: without the allocators inlined at its inner end, unless they are wanted.
+ */
+static int64_t callsite_of(database_t *db, vt_export_t const *export, uint32_t node) {
+  vt_stacks_t const *stacks = export->analysis->stacks;
+  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+  if (!node || export->report->keep_allocators ||
+      vt_stacks_frames(stacks, node, 0, frames) == vt_stacks_frames(stacks, node, 1, frames))
+    return db->callsites[node];
+  return add_node(db, export, node, 1);
 }
 
 static void add_site(database_t *db, vt_export_t const *export, vt_site_t const *site) {
@@ -89,7 +105,7 @@ static void add_site(database_t *db, vt_export_t const *export, vt_site_t const 
   sqlite3_bind_int64(s, 2, vt_reader_info(export->analysis->readers[site->trace])->pid);
   sqlite3_bind_text(s, 3, vt_analysis_heap_name(export->analysis, site->heap, heap), -1,
                     SQLITE_TRANSIENT);
-  sqlite3_bind_int64(s, 4, db->callsites[site->node]);
+  sqlite3_bind_int64(s, 4, callsite_of(db, export, site->node));
   for (int i = 0; i < (int)(sizeof values / sizeof *values); i++)
     sqlite3_bind_int64(s, 5 + i, (int64_t)values[i]);
   step(s);

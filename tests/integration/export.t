@@ -2,12 +2,14 @@
 """Every export is opened by the tool it is made for, and that tool's totals are compared with the
 report's; on a small program also through each kind of filter. Tools that are not installed are
 skipped."""
+import collections
 import csv
 import glob
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -188,6 +190,27 @@ def check_callgrind(trace, totals):
        "callgrind_annotate: totals", line)
 
 
+def database_stacks(path):
+    """Counter of (functions of the stack, innermost first, bytes) in the database; "" for an unknown function."""
+    database = sqlite3.connect(path)
+    sites = collections.Counter()
+    for callsite, size in database.execute("select callsite_id, size from heap_profile_allocation where not nested"):
+        names = []
+        while callsite:
+            callsite, name = database.execute("select parent_id, name from stack_profile_callsite c join stack_profile_frame f"
+                                              " on f.id = frame_id where c.id = ?", (callsite,)).fetchone()
+            names.append("" if "+0x" in name else name)
+        sites[tuple(names), size] += 1
+    database.close()
+    return sites
+
+
+def report_stacks(trace):
+    sites = json.loads(output(VALTRACE, "report", "--json", *FILTERS, trace))["sites"]
+    return collections.Counter((tuple(f["function"] for f in s["stack"]), s["allocated_bytes"]) for s in sites
+                               if not s.get("nested"))
+
+
 def check_tables(trace, totals):
     with open(export(trace, "csv"), encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -200,6 +223,7 @@ def check_tables(trace, totals):
     query = "select sum(count),sum(size),sum(leaked_size),sum(peak_size) from heap_profile_allocation where not nested"
     ok(output("sqlite3", path, query).strip() == "|".join(str(totals[k]) for k in
        ("allocations", "allocated_bytes", "leaked_bytes", "peak_bytes")), "sqlite3: totals")
+    ok(database_stacks(path) == report_stacks(trace), "sqlite: every site has its stack")
     depth = output("sqlite3", path, "with recursive up(id,n) as (select callsite_id,1 from heap_profile_allocation "
                    "union all select parent_id,n+1 from up join stack_profile_callsite c on c.id=up.id "
                    "where parent_id is not null) select max(n)>1 from up").strip()
