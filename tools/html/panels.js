@@ -9,11 +9,12 @@ function tile(label, value, note, id, title) {
     el("dd", {}, el("b", { "data-total": id }, value), el("span", { class: "faint" }, note)));
 }
 
-// "1.2 MiB", in a comparison with the change.
+// "1.2 MiB"; in a comparison with the change.
 function totalText(text, key) {
   const now = lastSide().totals[key];
   if (!data.isDiff) return text(now);
-  return `${text(now)}  ${signed(text, now - data.sides[0].totals[key])}`;
+  const by = now - data.sides[0].totals[key];
+  return [text(now), el("span", { class: by > 0 ? "grew" : by < 0 ? "shrank" : "" }, ` ${signed(text, by)}`)];
 }
 
 function summaryTiles() {

@@ -11,7 +11,7 @@ function readState() {
     if (key in out) out[key] = value;
   if (!METRICS.some((m) => m.id === out.metric)) out.metric = DEFAULTS.metric;
   if (!(out.frames in HIDDEN_FLAGS)) out.frames = DEFAULTS.frames;
-  if (!data.history) out.from = out.to = "";
+  if (!data.history || !/^\d+$/.test(out.from) || !/^\d+$/.test(out.to)) out.from = out.to = "";
   return out;
 }
 

@@ -178,7 +178,7 @@ function timelineTable() {
     { id: "rss", label: "Resident", number: true, value: value("resident_bytes"),
       cell: (i) => (t.resident_bytes[i] ? bytes(t.resident_bytes[i]) : "–") },
   ];
-  return makeTable({ caption: `Timeline${data.isDiff ? " (after)" : ""}`, columns, rows });
+  return makeTable({ caption: `Heap over time${data.isDiff ? " (after)" : ""}`, columns, rows });
 }
 
 function timeAt(plot, clientX) {
