@@ -125,19 +125,6 @@ static rank_t *rank_nodes(vt_page_tree_t const *tree) {
   return ranks;
 }
 
-/* Sets keep[node] for the best cnt nodes; returns how many of them have folded callees. */
-static size_t choose(vt_page_tree_t const *tree, rank_t const *ranks, size_t cnt, uint8_t *keep) {
-  size_t parents = 0;
-  memset(keep, 0, tree->nodes_cnt);
-  for (size_t i = 0; i < cnt; i++) keep[ranks[i].node] = 1;
-  for (size_t i = cnt; i < tree->nodes_cnt; i++) {
-    uint8_t *parent = &keep[tree->nodes[ranks[i].node].parent];
-    parents += *parent == 1;
-    if (*parent) *parent = 2;
-  }
-  return parents;
-}
-
 static uint32_t folded_frame(vt_page_tree_t *tree) {
   vt_page_frame_t frame = {.function = intern(tree, "[smaller frames]"), .flags = VT_PAGE_FOLDED};
   VT_PUSH(tree->frames, frame);
@@ -150,65 +137,107 @@ static void add_self(vt_page_node_t *to, vt_page_node_t const *from) {
         from->self[i / VT_PAGE_VALUES][i % VT_PAGE_VALUES];
 }
 
-/* Where a node that is not kept goes: to the [smaller frames] below its nearest kept caller, whose
-   number is kept in `folds`. */
-static uint32_t fold_of(uint32_t caller, uint32_t frame, uint32_t *folds, vt_page_node_t *nodes,
-                        size_t *cnt) {
-  if (!folds[caller]) {
-    folds[caller] = (uint32_t)*cnt;
-    nodes[(*cnt)++] = (vt_page_node_t){.parent = caller, .frame = frame};
-  }
-  return folds[caller];
+static int has_self(vt_page_node_t const *node) {
+  return node->self[0][VT_PAGE_ALLOCATIONS] || node->self[1][VT_PAGE_ALLOCATIONS];
 }
 
-/* Replaces the nodes by the kept ones and their folds; nodes[old] in `moved` is the new number. */
-static void rebuild(vt_page_tree_t *tree, uint8_t const *keep, size_t total, uint32_t *moved) {
-  vt_page_node_t *nodes = vt_mem_new(total + 1, sizeof *nodes);
-  uint32_t *folds = vt_mem_new(total + 1, sizeof *folds), frame = folded_frame(tree);
-  uint32_t *caller = vt_mem_new(tree->nodes_cnt, sizeof *caller); /* nearest kept, new number */
-  size_t cnt = 0;
-  for (size_t i = 0; i < tree->nodes_cnt; i++) {
-    if (!keep[i]) continue;
-    moved[i] = (uint32_t)cnt;
-    nodes[cnt] = tree->nodes[i];
-    nodes[cnt++].parent = moved[tree->nodes[i].parent];
-  }
-  for (size_t i = 0; i < tree->nodes_cnt; i++) {
-    uint32_t parent = tree->nodes[i].parent;
-    caller[i] = keep[i] ? moved[i] : caller[parent];
-    if (keep[i]) continue;
-    moved[i] = fold_of(caller[i], frame, folds, nodes, &cnt);
-    add_self(&nodes[moved[i]], &tree->nodes[i]);
-  }
-  free(folds);
-  free(caller);
-  free(tree->nodes);
-  tree->nodes = nodes;
-  tree->nodes_cnt = tree->nodes_cap = cnt;
+/* A smaller tree of the same stacks. */
+typedef struct {
+  vt_page_tree_t const *from;
+  vt_page_tree_t to;    /* nodes only */
+  uint8_t *keep;        /* by old node */
+  uint32_t *moved;      /* by old node: the new one where its own values went */
+  uint32_t frame;       /* [smaller frames] */
+  int whole_ends, full; /* full: more nodes than max */
+  size_t max;
+} folding_t;
+
+static void folding_reset(folding_t *fold) {
+  vt_page_node_t root = {0};
+  vt_strings_delete(fold->to.node_keys);
+  fold->to.node_keys = vt_strings_new();
+  fold->to.nodes_cnt = 0;
+  VT_PUSH(fold->to.nodes, root);
 }
 
-static void fold(vt_page_tree_t *tree, vt_analysis_t const *const *analyses, size_t max) {
-  if (tree->nodes_cnt <= max) return;
-  rank_t *ranks = rank_nodes(tree);
-  uint8_t *keep = vt_mem_new(tree->nodes_cnt, 1);
-  uint32_t *moved = vt_mem_new(tree->nodes_cnt, sizeof *moved);
-  size_t cnt = max, parents = choose(tree, ranks, cnt, keep);
-  while (cnt + parents > max) { /* ends: there are never more parents than kept nodes */
-    size_t excess = cnt + parents - max;
-    cnt = cnt > max / 2 + excess ? cnt - excess : max / 2;
-    parents = choose(tree, ranks, cnt, keep);
+/* The new node of the frames from the nearest kept caller to `node`: [smaller frames] instead of
+   those in between, then the function outside run-time libraries and what it called, so that the
+   inner ends of stacks keep their names. */
+static uint32_t fold_stack(folding_t *fold, uint32_t node) {
+  uint32_t chain[16], cnt = 0, at = node;
+  for (int own = 0; fold->whole_ends && !own && cnt < 16 && !fold->keep[at]; cnt++) {
+    own = !(fold->from->frames[fold->from->nodes[at].frame].flags & VT_PAGE_RUNTIME);
+    chain[cnt] = fold->from->nodes[at].frame;
+    at = fold->from->nodes[at].parent;
   }
-  tree->folded = tree->nodes_cnt - cnt;
-  tree->folded_largest = ranks[cnt].share;
-  rebuild(tree, keep, cnt + parents, moved);
+  int gap = !fold->keep[at] || !cnt;
+  while (!fold->keep[at]) at = fold->from->nodes[at].parent;
+  uint32_t to = fold->moved[at];
+  if (gap) to = add_node(&fold->to, to, fold->frame);
+  while (cnt) to = add_node(&fold->to, to, chain[--cnt]);
+  return to;
+}
+
+/* Makes the tree with the best `kept` nodes in full. */
+static void fold_to(folding_t *fold, rank_t const *ranks, size_t kept) {
+  vt_page_tree_t const *from = fold->from;
+  folding_reset(fold);
+  memset(fold->keep, 0, from->nodes_cnt);
+  for (size_t i = 0; i < kept; i++) fold->keep[ranks[i].node] = 1;
+  for (uint32_t i = 0; i < from->nodes_cnt && fold->to.nodes_cnt <= fold->max; i++) {
+    if (!fold->keep[i] && !has_self(&from->nodes[i])) continue;
+    if (!fold->keep[i])
+      fold->moved[i] = fold_stack(fold, i);
+    else if (i)
+      fold->moved[i] =
+          add_node(&fold->to, fold->moved[from->nodes[i].parent], from->nodes[i].frame);
+    add_self(&fold->to.nodes[fold->moved[i]], &from->nodes[i]);
+  }
+  fold->full = fold->to.nodes_cnt > fold->max;
+}
+
+/* Keeps as many nodes in full as fit with the ends of the other stacks; when there are too many
+   ends (fewer than a fifth would be kept), those are folded as well. Returns how many were kept. */
+static size_t fold_to_fit(folding_t *fold, rank_t const *ranks) {
+  size_t kept = fold->max;
+  fold->whole_ends = 1;
+  for (fold_to(fold, ranks, kept); fold->full && kept > 1; fold_to(fold, ranks, kept)) {
+    kept -= kept / 5 + 1;
+    if (fold->whole_ends && kept < fold->max / 5) {
+      fold->whole_ends = 0;
+      kept = fold->max;
+    }
+  }
+  return kept;
+}
+
+/* Callers still come before their callees: a node is added below one that is there. */
+static void take_over(vt_page_tree_t *tree, vt_analysis_t const *const *analyses, folding_t *fold) {
   for (int side = 0; side < tree->sides; side++) {
     size_t cells;
     vt_model_cells(analyses[side]->model, &cells);
-    for (size_t i = 0; i < cells; i++) tree->node_of[side][i] = moved[tree->node_of[side][i]];
+    for (size_t i = 0; i < cells; i++) tree->node_of[side][i] = fold->moved[tree->node_of[side][i]];
   }
+  free(tree->nodes);
+  vt_strings_delete(tree->node_keys);
+  tree->nodes = fold->to.nodes;
+  tree->nodes_cnt = fold->to.nodes_cnt;
+  tree->node_keys = fold->to.node_keys;
+}
+
+static void fold_small(vt_page_tree_t *tree, vt_analysis_t const *const *analyses, size_t max) {
+  if (tree->nodes_cnt <= max) return;
+  rank_t *ranks = rank_nodes(tree);
+  folding_t fold = {.from = tree, .max = max, .frame = folded_frame(tree)};
+  fold.keep = vt_mem_new(tree->nodes_cnt, 1);
+  fold.moved = vt_mem_new(tree->nodes_cnt, sizeof *fold.moved);
+  size_t kept = fold_to_fit(&fold, ranks);
+  tree->folded = tree->nodes_cnt - kept;
+  tree->folded_largest = ranks[kept].share;
+  take_over(tree, analyses, &fold);
   free(ranks);
-  free(keep);
-  free(moved);
+  free(fold.keep);
+  free(fold.moved);
 }
 
 /* ---- interface ---- */
@@ -225,7 +254,7 @@ vt_page_tree_t *vt_page_tree_new(vt_analysis_t const *const *analyses, int sides
   tree->node_of = vt_mem_new(2, sizeof *tree->node_of);
   VT_PUSH(tree->nodes, root);
   for (int side = 0; side < sides; side++) add_side(tree, analyses[side], side);
-  fold(tree, analyses, nodes_max);
+  fold_small(tree, analyses, nodes_max);
   return tree;
 }
 

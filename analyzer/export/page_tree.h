@@ -1,6 +1,7 @@
 /* The call tree of the HTML page: the frames of all stacks of one or two analyses as one tree of
-   bounded size, with every metric of each. What is too small to be a node of its own is folded into
-   a node [smaller frames] beside its siblings, so that sums stay exact. */
+   bounded size, with every metric of each. Where stacks are too many, a node [smaller frames] stands
+   for the frames between a node that was kept and the inner ends of the stacks below it; sums stay
+   exact. */
 #ifndef VT_ANALYZER_EXPORT_PAGE_TREE_H
 #define VT_ANALYZER_EXPORT_PAGE_TREE_H
 

@@ -291,7 +291,7 @@ function tooltipLines(chart, node) {
 function placeText(chart, node) {
   const frame = frameOf(chart, node);
   if (frame.flags & FOLDED)
-    return `frames too small to be drawn one by one: each has under ${shareText(data.foldedShare)} of every metric`;
+    return `stands for frames that have under ${shareText(data.foldedShare)} of every metric each`;
   const several = chart.view.several[node] ? " and other lines" : "";
   return placeOf(frame) + several + (frame.flags & INLINED ? " (inlined)" : "");
 }

@@ -79,7 +79,7 @@ function updateMatched() {
   const out = byId("matched"), test = searchTest(state.q);
   if (!test) return void (out.textContent = "");
   const found = matched(chartNow(), test);
-  out.textContent = found.frames ? `${percent(found.share, 1)} matched, ${count(found.frames)} frames` : "no match";
+  out.textContent = found.frames ? `${percent(found.share, 1)} matched, ${count(found.frames)} frame${found.frames === 1 ? "" : "s"}` : "no match";
 }
 
 // ---- tabs ----
@@ -140,15 +140,15 @@ function render() {
   updateTabs();
   updateToolbar();
   view.update(panel);
-  drawTimeline();
+  updateTimeline();
 }
 
 function footerText() {
   const parts = [];
   if (data.folded)
     parts.push(`This page holds ${count(data.n - 1)} nodes of the call tree (at most ${count(data.nodesMax)}): ` +
-      `${count(data.folded)} smaller ones, each under ${shareText(data.foldedShare)} of every metric, ` +
-      "are folded into [smaller frames]; sums are exact.");
+      `of ${count(data.folded)} smaller ones, each under ${shareText(data.foldedShare)} of every metric, ` +
+      "those in the middle of stacks are folded into [smaller frames]; sums are exact.");
   if (data.frames.some((f) => f.name.length > data.nameLimit))
     parts.push(`Names longer than ${count(data.nameLimit)} characters are cut.`);
   parts.push("Made by valtrace; one file, no network.");
@@ -187,3 +187,6 @@ addEventListener("keydown", globalKey);
 addEventListener("resize", render);
 render();
 document.documentElement.dataset.ready = "1";
+// The upside-down tree takes longest to make: have it ready before it is asked for.
+const idly = window.requestIdleCallback || ((work) => setTimeout(work, 200));
+idly(() => viewFor({ ...viewOptions(), invert: true }));

@@ -105,8 +105,9 @@ function callTable(caption, rows, chart, whole) {
   columns.push({ id: "name", label: "Function", value: (r) => (r.frame ? r.frame.name : ""),
     cell: (r) => (r.frame ? button(nameNode(r.frame.name), () => go({ fn: String(r.frame.fn) }),
       { class: "link" }) : el("span", { class: "faint" }, "(nobody: outermost frame)")) });
-  return makeTable({ caption, columns, rows: rows.filter((r) => r.value.some((v) => v)),
-    sort: { id: "value" } });
+  const shown = rows.filter((r) => r.value.some((v) => v));
+  if (!shown.length) return el("p", { class: "faint" }, `${caption}: none`);
+  return makeTable({ caption, columns, rows: shown, sort: { id: "value" } });
 }
 
 // The function with the largest share itself, when none was chosen.
@@ -183,7 +184,7 @@ function lifetimesCard(side) {
 }
 
 function updateDistributions(panel) {
-  const note = el("p", { class: "faint" }, "Of the whole recording", data.isDiff ? " (after)" : "",
+  const note = el("p", { class: "faint panel-note" }, "Of the whole recording", data.isDiff ? " (after)" : "",
     spanNow() ? "; a selected span of time does not change these." : ".");
   panel.replaceChildren(note, el("div", { class: "stack-cards" }, sizesCard(lastSide()), lifetimesCard(lastSide())));
 }

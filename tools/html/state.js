@@ -46,7 +46,8 @@ function spanNow() {
 }
 const spanTimes = (span) => {
   const end = data.sides[0].traces[0].duration_ns;
-  return [span.from * data.history.bucketNs, Math.min(end, span.to * data.history.bucketNs)];
+  const last = span.to >= data.history.buckets;
+  return [span.from * data.history.bucketNs, last ? end : Math.min(end, span.to * data.history.bucketNs)];
 };
 
 // The chart of the current state; the last few are kept.

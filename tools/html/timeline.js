@@ -85,9 +85,10 @@ function peakMark(at, side) {
   const x = at.x(totals.peak_time_ns), y = at.y(totals.peak_bytes);
   const left = x > TIMELINE.left + at.plotWidth / 2;
   const label = `${data.isDiff ? SIDE_NAMES[side] + ": " : ""}peak ${bytes(totals.peak_bytes)}`;
+  const above = data.isDiff && side === 0 ? 14 : 3; // two labels at one place stay readable
   return [svg("line", { x1: x, x2: x, y1: y, y2: at.base, class: "peak-line" }),
     svg("path", { d: `M${x - 5},${y - 9}h10l-5,8z`, class: "peak-mark" }),
-    svg("text", { x: x + (left ? -9 : 9), y: y - 3, class: `peak-label ${left ? "end" : ""}` }, label)];
+    svg("text", { x: x + (left ? -9 : 9), y: y - above, class: `peak-label ${left ? "end" : ""}` }, label)];
 }
 
 function markerLines(at) {
@@ -97,10 +98,17 @@ function markerLines(at) {
   ]);
 }
 
-function drawTimeline() {
+// Draws what changed: the curves when the width did, the selection always.
+function updateTimeline() {
   const box = byId("timeline");
   if (!box.firstChild) buildTimeline(box);
   const plot = box.querySelector(".plot"), width = Math.max(280, plot.clientWidth);
+  const drawn = plot.querySelector("svg");
+  if (!drawn || Number(drawn.getAttribute("width")) !== width) drawCurves(plot, width);
+  placeBrush(plot, scales(width));
+}
+
+function drawCurves(plot, width) {
   const at = scales(width);
   const parts = [...axes(at)];
   data.sides.forEach((side, i) => {
@@ -116,7 +124,6 @@ function drawTimeline() {
   plot.querySelector("svg")?.remove();
   plot.prepend(svg("svg", { width, height: TIMELINE.height, role: "img",
     "aria-label": timelineLabel() }, parts));
-  placeBrush(plot, at);
 }
 
 function timelineLabel() {
@@ -140,7 +147,8 @@ function buildTimeline(box) {
     legend.append(legendButton("Resident memory", "rss", residentShown(), (event) => {
       showResident = !showResident;
       event.currentTarget.setAttribute("aria-pressed", String(showResident));
-      drawTimeline();
+      const plot = byId("timeline").querySelector(".plot");
+      drawCurves(plot, Math.max(280, plot.clientWidth));
     }));
   const chip = el("div", { class: "chip-row", id: "span-chip" });
   const plot = el("div", { class: "plot" });
