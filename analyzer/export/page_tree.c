@@ -144,11 +144,11 @@ static int has_self(vt_page_node_t const *node) {
 /* A smaller tree of the same stacks. */
 typedef struct {
   vt_page_tree_t const *from;
-  vt_page_tree_t to;    /* nodes only */
-  uint8_t *keep;        /* by old node */
-  uint32_t *moved;      /* by old node: the new one where its own values went */
-  uint32_t frame;       /* [smaller frames] */
-  int whole_ends, full; /* full: more nodes than max */
+  vt_page_tree_t to;   /* nodes only */
+  uint8_t *keep;       /* by old node */
+  uint32_t *moved;     /* by old node: the new one where its own values went */
+  uint32_t frame;      /* [smaller frames] */
+  int with_ends, full; /* full: more nodes than max */
   size_t max;
 } folding_t;
 
@@ -160,22 +160,18 @@ static void folding_reset(folding_t *fold) {
   VT_PUSH(fold->to.nodes, root);
 }
 
-/* The new node of the frames from the nearest kept caller to `node`: [smaller frames] instead of
-   those in between, then the function outside run-time libraries and what it called, so that the
-   inner ends of stacks keep their names. */
+/* The new node of a stack that is not kept to its end: [smaller frames] below its nearest kept
+   caller, and there the first function outside run-time libraries, so that those who allocate keep
+   their names. */
 static uint32_t fold_stack(folding_t *fold, uint32_t node) {
-  uint32_t chain[16], cnt = 0, at = node;
-  for (int own = 0; fold->whole_ends && !own && cnt < 16 && !fold->keep[at]; cnt++) {
-    own = !(fold->from->frames[fold->from->nodes[at].frame].flags & VT_PAGE_RUNTIME);
-    chain[cnt] = fold->from->nodes[at].frame;
-    at = fold->from->nodes[at].parent;
-  }
-  int gap = !fold->keep[at] || !cnt;
-  while (!fold->keep[at]) at = fold->from->nodes[at].parent;
-  uint32_t to = fold->moved[at];
-  if (gap) to = add_node(&fold->to, to, fold->frame);
-  while (cnt) to = add_node(&fold->to, to, chain[--cnt]);
-  return to;
+  vt_page_tree_t const *from = fold->from;
+  uint32_t own = node, caller = node;
+  while (!fold->keep[own] && from->frames[from->nodes[own].frame].flags & VT_PAGE_RUNTIME)
+    own = from->nodes[own].parent;
+  while (!fold->keep[caller]) caller = from->nodes[caller].parent;
+  uint32_t to = add_node(&fold->to, fold->moved[caller], fold->frame);
+  if (!fold->with_ends || fold->keep[own]) return to;
+  return add_node(&fold->to, to, from->nodes[own].frame);
 }
 
 /* Makes the tree with the best `kept` nodes in full. */
@@ -197,14 +193,14 @@ static void fold_to(folding_t *fold, rank_t const *ranks, size_t kept) {
 }
 
 /* Keeps as many nodes in full as fit with the ends of the other stacks; when there are too many
-   ends (fewer than a fifth would be kept), those are folded as well. Returns how many were kept. */
+   ends (less than a tenth could be kept), those are folded as well. Returns how many were kept. */
 static size_t fold_to_fit(folding_t *fold, rank_t const *ranks) {
   size_t kept = fold->max;
-  fold->whole_ends = 1;
+  fold->with_ends = 1;
   for (fold_to(fold, ranks, kept); fold->full && kept > 1; fold_to(fold, ranks, kept)) {
     kept -= kept / 5 + 1;
-    if (fold->whole_ends && kept < fold->max / 5) {
-      fold->whole_ends = 0;
+    if (fold->with_ends && kept < fold->max / 10) {
+      fold->with_ends = 0;
       kept = fold->max;
     }
   }

@@ -80,6 +80,20 @@ def check_totals(trace, data, name, side=0):
     ok(all(sums(data, side)[key] == want[key] for key in COLUMNS), f"{name}: the call tree adds up to them", sums(data, side), want)
 
 
+def check_charged(trace, data, name):
+    """By function outside allocators and run-time libraries: the same as `report --by function`."""
+    strings, frames, nodes, got = data["strings"], data["frames"], data["nodes"], {}
+    for node, cnt in enumerate(nodes["self"][0]["allocations"]):
+        at = node
+        while at and frames[5 * nodes["frame"][at] + 4] & 4:
+            at = nodes["parent"][at]
+        if cnt:
+            function = strings[frames[5 * nodes["frame"][at or node]]]
+            got[function] = got.get(function, 0) + cnt
+    want = {g["function"]: g["allocations"] for g in report(trace, "hot", "--by", "function")["groups"]}
+    ok(got == want, f"{name}: each function is charged with what the report says", got, want)
+
+
 def numbers(text):
     value = shift = 0
     for byte in base64.b64decode(text):
@@ -143,6 +157,7 @@ def check_caps(folder):
     ok(all(parent <= i for i, parent in enumerate(data["nodes"]["parent"])), "cap: callers come before callees")
     ok(os.path.getsize(path) <= 5000000, "cap: 5 MB", os.path.getsize(path))
     check_totals(trace, data, "capped page")
+    check_charged(trace, data, "capped page")
     check_history(trace, data)
 
 
@@ -205,6 +220,7 @@ def main():
         data = data_of(path)
         check_self_contained(path)
         check_totals(trace, data, "page")
+        check_charged(trace, data, "page")
         check_history(trace, data)
         check_phases(data)
         hostile = record(folder, "hostile")
