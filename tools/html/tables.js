@@ -169,7 +169,8 @@ function updateTable() {
     el("span", { class: "faint" }, `${count(rows.length)} ${ROW_KINDS[state.rows].toLowerCase()}`),
     button("CSV", () => download(name, csvOf(columns, shown)), { id: "csv", title: "Save the table" }));
   byId("table-body").replaceChildren(makeTable({ columns, rows, sort,
-    caption: `${ROW_KINDS[state.rows]}: ${chart.metric.name.toLowerCase()} (${chart.metric.what})`,
+    caption: `${ROW_KINDS[state.rows]}: ${chart.metric.name.toLowerCase()} (` +
+      `${chart.span ? "in the selected span of time" : chart.metric.what})`,
     onsort: (id, asc) => {
       go({ sort: id, asc: asc ? "1" : "" });
       byId("table-body").querySelector(`[data-sort="${id}"]`)?.focus();
