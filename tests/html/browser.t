@@ -86,6 +86,9 @@ def check_search(browser, path, trace):
     want = 100 * (1000 * 300 + 2000 * 200 + 400000) / report(trace)["totals"]["allocated_bytes"]
     ok(browser.text("#matched") == f"{want:.1f} % matched, 3 frames", "search says its share of the total", browser.text("#matched"), want)
     ok("q=phase_" in fragment(browser), "search is in the address")
+    browser.open(path, "#metric=allocated&q=recurse")
+    want = 100 * 5000 / report(trace)["totals"]["allocated_bytes"]
+    ok(browser.text("#matched") == f"{want:.1f} % matched, 7 frames", "a match below a match is counted once", browser.text("#matched"), want)
     browser.js("document.getElementById('search').value = ''")
     browser.type("#search", "/^phase_(late|peak)$/")
     ok("2 frames" in browser.text("#matched"), "search by regular expression", browser.text("#matched"))
