@@ -105,7 +105,7 @@ static void declare_heaps(vt_model_t *model, uint32_t trace, vt_reader_t const *
 }
 
 /* Times of all traces count from the start of the earliest one. */
-static int run_pass(vt_analysis_t *analysis, vt_model_t *model) {
+static void run_pass(vt_analysis_t *analysis, vt_model_t *model) {
   uint64_t *shifts = vt_mem_new(analysis->trace_cnt, sizeof *shifts), first = UINT64_MAX;
   for (size_t i = 0; i < analysis->trace_cnt; i++) {
     shifts[i] = vt_reader_info(analysis->readers[i])->start_unix_ns;
@@ -117,9 +117,8 @@ static int run_pass(vt_analysis_t *analysis, vt_model_t *model) {
     vt_model_add_trace(model, shifts[i]);
     declare_heaps(model, (uint32_t)i, analysis->readers[i]);
   }
-  int result = vt_merge_run(model, analysis->readers, shifts, analysis->trace_cnt);
+  vt_merge_run(model, analysis->readers, shifts, analysis->trace_cnt);
   free(shifts);
-  return result;
 }
 
 /* Brings the stacks that have cells into analysis->stacks and looks up their functions. */
@@ -160,9 +159,9 @@ static uint8_t *match_nodes(vt_analysis_t const *analysis, vt_filter_t const *fi
 }
 
 /* The pass before a filter by function or module: learns which stacks match. */
-static int find_matches(vt_analysis_t *analysis, vt_filter_t const *filter, choice_t *choice) {
+static void find_matches(vt_analysis_t *analysis, vt_filter_t const *filter, choice_t *choice) {
   vt_model_t *model = vt_model_new(&(vt_model_options_t){0});
-  int result = run_pass(analysis, model);
+  run_pass(analysis, model);
   add_stacks(analysis);
   uint8_t *by_node = match_nodes(analysis, filter);
   choice->matches = vt_mem_new(analysis->trace_cnt, sizeof *choice->matches);
@@ -176,7 +175,6 @@ static int find_matches(vt_analysis_t *analysis, vt_filter_t const *filter, choi
   free(by_node);
   vt_model_delete(model);
   analysis->model = NULL;
-  return result;
 }
 
 static int run_passes(vt_analysis_t *analysis, vt_analysis_options_t const *options,
@@ -187,18 +185,16 @@ static int run_passes(vt_analysis_t *analysis, vt_analysis_options_t const *opti
     *usage = 1;
     return -1;
   }
-  int result = 0;
-  if (filter->function || filter->module) result = find_matches(analysis, filter, choice);
+  if (filter->function || filter->module) find_matches(analysis, filter, choice);
   vt_model_t *scan = NULL, *model = vt_model_new(&chosen);
   if (filter->min_lifetime || filter->max_lifetime) {
     scan = vt_model_new_scan(&chosen);
-    result |= run_pass(analysis, scan);
+    run_pass(analysis, scan);
     vt_model_take_lifetimes(model, scan);
     vt_model_delete(scan);
   }
-  result |= run_pass(analysis, model);
-  if (result) vt_error_set(error, "analysis", "cannot start a thread for each trace", "give fewer");
-  return result;
+  run_pass(analysis, model);
+  return 0;
 }
 
 /* ---- sites ---- */
