@@ -194,20 +194,24 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
   }
 }
 
-int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
-  *options = (vt_cli_options_t){.budget = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, -1}};
+static int option_error(char **argv, char const *why) {
   char advice[128];
   snprintf(advice, sizeof advice, "`valtrace %s --help` lists the options", argv[0]);
+  vt_error_say(argv[optind - 1], why, advice);
+  return VT_EXIT_USAGE;
+}
+
+int vt_cli_bad_option(char **argv) { return option_error(argv, "no such option, or no value"); }
+
+int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
+  *options = (vt_cli_options_t){.budget = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, -1}};
   optind = 0;
   opterr = 0;
   for (int option; (option = getopt_long(argc, argv, "ho:", long_options, NULL)) != -1;) {
     int result = take_option(options, option, optarg, extras);
     if (!result) continue;
-    char const *what = argv[optind - 1];
-    vt_error_say(what,
-                 result == -1 ? "not a value this option takes" : "no such option, or no value",
-                 advice);
-    return VT_EXIT_USAGE;
+    return result == -1 ? option_error(argv, "not a value this option takes")
+                        : vt_cli_bad_option(argv);
   }
   options->operands = argv + optind;
   options->operand_cnt = argc - optind;

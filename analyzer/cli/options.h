@@ -31,6 +31,11 @@ enum { VT_CLI_OUTPUT = 1, VT_CLI_FORMAT = 2, VT_CLI_METRIC = 4, VT_CLI_BUDGET = 
    is wrong. operands is argv's own memory, reordered. */
 int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras);
 
+/* vt_cli_bad_option says that getopt_long did not take an option (opterr is 0); returns
+ * VT_EXIT_USAGE.
+ */
+int vt_cli_bad_option(char **argv);
+
 /* Parses "4096", "64k", "1.5M", "2GiB" into bytes. Returns 0 or -1. */
 int vt_cli_bytes(char const *text, uint64_t *bytes);
 

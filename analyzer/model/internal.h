@@ -12,6 +12,7 @@
 typedef struct {
   uint32_t heap;   /* in the model's heaps; NO_INDEX: not declared, no event yet */
   uint32_t in_use; /* announced and not left since */
+  uint64_t placed; /* where its memory was said to be last */
   uint32_t *cells; /* by stack id; 0: none yet */
   size_t cells_cap;
 } local_heap_t;

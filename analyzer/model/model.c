@@ -573,11 +573,28 @@ static int lies_in(vt_model_t const *model, uint32_t heap, uint32_t outer) {
   return 0;
 }
 
+/* A heap that has had no block yet in this trace is nested in the process's own heap if a live block
+   of that contains its memory. */
+static void place_heap(vt_model_t *model, uint32_t trace_number, uint32_t number, uint32_t heap,
+                       uint64_t address) {
+  trace_t *trace = &model->traces[trace_number];
+  local_heap_t *local = &trace->heaps[number];
+  uint32_t own = trace->heaps[0].heap;
+  if (model->heaps[heap].nested || local->cells_cap || local->placed == address) return;
+  local->placed = address;
+  if (!vt_blocks_containing(&model->blocks[own], address)) return;
+  model->heaps[heap].nested = 1;
+  model->heaps[heap].parent = own;
+}
+
 void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap_number, uint32_t op,
                       uint64_t tag, uint64_t time_ns) {
   uint64_t time = time_ns + model->traces[trace].shift_ns;
   uint32_t heap = heap_number ? heap_of(model, trace, heap_number) : NO_INDEX;
   if (heap == NO_INDEX || time >= model->options.to_ns) return;
+  if (op == VT_HEAP_OP_PLACE || op == VT_HEAP_OP_BASE)
+    place_heap(model, trace, heap_number, heap, tag);
+  if (op != VT_HEAP_OP_GONE && (!op || op > VT_HEAP_OP_RESTORE)) return;
   int by_tag = op == VT_HEAP_OP_TAG_FREE;
   for (uint32_t i = 0; i < model->heaps_cnt; i++) {
     if (i != heap &&

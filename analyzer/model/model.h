@@ -142,7 +142,9 @@ void vt_model_events(vt_model_t *model, uint32_t trace, vt_event_t const *events
 
 /* Frees everything in a heap (VT_HEAP_OP_RESET, _RESTORE, _GONE) or the blocks with a tag
    (_TAG_FREE), as done by no thread in particular; also in the heaps nested in it (a tag: in those
-   of fd_alloc, whose blocks have the tag of the memory they lie in). */
+   of fd_alloc, whose blocks have the tag of the memory they lie in). _PLACE and _BASE say that the
+   heap's memory is at address tag: within a live block of the process's own heap, it is nested in
+   that. Operations of other numbers are ignored. */
 void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t op, uint64_t tag,
                       uint64_t time_ns);
 

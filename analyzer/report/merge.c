@@ -2,7 +2,7 @@
    several traces the oldest event goes first. */
 #include "analyzer/report/merge.h"
 #include <stdlib.h>
-#include "analyzer/report/progress.h"
+#include "analyzer/util/progress.h"
 #include "analyzer/util/mem.h"
 
 typedef struct {
