@@ -1,5 +1,6 @@
-/* One merged trie of stacks for all traces; see stacks.h. A node's code is a key: (module of the
-   symbol store, offset), so that equal code has equal keys in every trace. */
+/* One merged trie of stacks for all traces; see stacks.h. What a node stands for is a place in code:
+   (module of the symbol store, offset), so that equal code is one place in every trace. There are
+   far fewer places than nodes; whatever takes a look at names is done once for each place. */
 #include "analyzer/report/stacks.h"
 #include <fnmatch.h>
 #include <inttypes.h>
@@ -12,30 +13,46 @@
 
 typedef struct {
   uint32_t module; /* in the symbol store; NO_MODULE */
-  uint32_t parent;
+  uint32_t frames_cnt;
   uint64_t offset;
+  vt_frame_t const *frames; /* after vt_stacks_symbolize; owned by the symbol store */
+  uint8_t hidden;           /* all its functions are allocators; after vt_stacks_symbolize */
+} place_t;
+
+typedef struct {
+  uint32_t place, parent;
 } node_t;
+
+/* Which index has a hash: an open-addressing table of indexes that are not 0. */
+typedef struct {
+  uint32_t *slots;
+  size_t mask;
+} index_t;
 
 struct vt_stacks {
   vt_symbols_t *symbols;
   node_t *nodes; /* [0] is "no stack" */
   size_t nodes_cnt, nodes_cap;
-  uint32_t *slots;
-  size_t slot_mask;
-  uint8_t *hidden;  /* by node: all its functions are allocators; after vt_stacks_symbolize */
+  place_t *places; /* [0] is nowhere */
+  size_t places_cnt, places_cap;
+  index_t node_index, place_index;
   uint8_t *classes; /* by string: what a function or module of that name is, once asked for */
   size_t classes_cnt;
   uint32_t *module_paths; /* by module of the store: string */
   size_t module_paths_cnt, module_paths_cap;
 };
 
+static index_t new_index(size_t cnt) {
+  return (index_t){.slots = vt_mem_new(cnt, sizeof(uint32_t)), .mask = cnt - 1};
+}
+
 vt_stacks_t *vt_stacks_new(void) {
   vt_stacks_t *stacks = vt_mem_new(1, sizeof *stacks);
   stacks->symbols = vt_symbols_new();
-  stacks->slot_mask = 4095;
-  stacks->slots = vt_mem_new(4096, sizeof *stacks->slots);
-  node_t none = {.module = NO_MODULE};
-  VT_PUSH(stacks->nodes, none);
+  stacks->node_index = new_index(4096);
+  stacks->place_index = new_index(1024);
+  VT_PUSH(stacks->places, ((place_t){.module = NO_MODULE}));
+  VT_PUSH(stacks->nodes, ((node_t){0}));
   return stacks;
 }
 
@@ -43,45 +60,68 @@ void vt_stacks_delete(vt_stacks_t *stacks) {
   if (!stacks) return;
   vt_symbols_delete(stacks->symbols);
   free(stacks->nodes);
-  free(stacks->slots);
-  free(stacks->hidden);
+  free(stacks->places);
+  free(stacks->node_index.slots);
+  free(stacks->place_index.slots);
   free(stacks->classes);
   free(stacks->module_paths);
   free(stacks);
 }
 
-static size_t hash_node(node_t const *node) {
-  uint64_t h = (node->offset ^ (uint64_t)node->module << 44) * 0x9e3779b97f4a7c15u;
-  h = (h ^ h >> 32 ^ node->parent) * 0xd6e8feb86659fd93u;
+static size_t mix(uint64_t a, uint64_t b) {
+  uint64_t h = (a ^ b << 44) * 0x9e3779b97f4a7c15u;
+  h = (h ^ h >> 32) * 0xd6e8feb86659fd93u;
   return (size_t)(h >> 20);
 }
+static size_t hash_node(node_t const *node) {
+  return mix((uint64_t)node->parent << 32 | node->place, 0);
+}
+static size_t hash_place(place_t const *place) { return mix(place->offset, place->module); }
 
-static size_t find_slot(vt_stacks_t const *stacks, node_t const *node) {
-  size_t at = hash_node(node) & stacks->slot_mask;
-  for (; stacks->slots[at]; at = (at + 1) & stacks->slot_mask) {
-    node_t const *have = &stacks->nodes[stacks->slots[at]];
-    if (have->offset == node->offset && have->parent == node->parent &&
-        have->module == node->module)
-      break;
+/* find_node and find_place are the slot of an equal one, or the free slot where it belongs. */
+static uint32_t *find_node(vt_stacks_t const *stacks, node_t const *node) {
+  index_t const *index = &stacks->node_index;
+  size_t at = hash_node(node) & index->mask;
+  for (; index->slots[at]; at = (at + 1) & index->mask) {
+    node_t const *have = &stacks->nodes[index->slots[at]];
+    if (have->place == node->place && have->parent == node->parent) break;
   }
-  return at;
+  return &index->slots[at];
 }
 
-static void grow_slots(vt_stacks_t *stacks) {
-  free(stacks->slots);
-  stacks->slot_mask = 2 * stacks->slot_mask + 1;
-  stacks->slots = vt_mem_new(stacks->slot_mask + 1, sizeof *stacks->slots);
-  for (size_t i = 1; i < stacks->nodes_cnt; i++)
-    stacks->slots[find_slot(stacks, &stacks->nodes[i])] = (uint32_t)i;
+static uint32_t *find_place(vt_stacks_t const *stacks, place_t const *place) {
+  index_t const *index = &stacks->place_index;
+  size_t at = hash_place(place) & index->mask;
+  for (; index->slots[at]; at = (at + 1) & index->mask) {
+    place_t const *have = &stacks->places[index->slots[at]];
+    if (have->offset == place->offset && have->module == place->module) break;
+  }
+  return &index->slots[at];
+}
+
+static uint32_t intern_place(vt_stacks_t *stacks, uint32_t module, uint64_t offset) {
+  place_t place = {.module = module, .offset = offset};
+  uint32_t *slot = find_place(stacks, &place);
+  if (*slot) return *slot;
+  uint32_t number = *slot = (uint32_t)stacks->places_cnt;
+  VT_PUSH(stacks->places, place);
+  if (2 * stacks->places_cnt <= stacks->place_index.mask) return number;
+  free(stacks->place_index.slots);
+  stacks->place_index = new_index(2 * stacks->place_index.mask + 2);
+  for (uint32_t i = 1; i < stacks->places_cnt; i++) *find_place(stacks, &stacks->places[i]) = i;
+  return number;
 }
 
 static uint32_t intern_node(vt_stacks_t *stacks, node_t node) {
-  size_t at = find_slot(stacks, &node);
-  if (stacks->slots[at]) return stacks->slots[at];
-  stacks->slots[at] = (uint32_t)stacks->nodes_cnt;
+  uint32_t *slot = find_node(stacks, &node);
+  if (*slot) return *slot;
+  uint32_t number = *slot = (uint32_t)stacks->nodes_cnt;
   VT_PUSH(stacks->nodes, node);
-  if (2 * stacks->nodes_cnt > stacks->slot_mask) grow_slots(stacks);
-  return (uint32_t)stacks->nodes_cnt - 1;
+  if (2 * stacks->nodes_cnt <= stacks->node_index.mask) return number;
+  free(stacks->node_index.slots);
+  stacks->node_index = new_index(2 * stacks->node_index.mask + 2);
+  for (uint32_t i = 1; i < stacks->nodes_cnt; i++) *find_node(stacks, &stacks->nodes[i]) = i;
+  return number;
 }
 
 /* ---- one trace ---- */
@@ -125,10 +165,12 @@ static uint32_t map_node(vt_stacks_t *stacks, vt_reader_t const *reader, uint32_
   size_t cnt;
   uint32_t at = vt_reader_module_at(reader, epoch, pc - 1);
   if (pc <= VT_ADDRESS_CUT) at = VT_NO_MODULE;
+  uint32_t place;
   if (at == VT_NO_MODULE)
-    return intern_node(stacks, (node_t){NO_MODULE, parent, pc <= VT_ADDRESS_CUT ? pc : pc - 1});
-  vt_trace_module_t const *module = &vt_reader_modules(reader, &cnt)[at];
-  return intern_node(stacks, (node_t){modules[at], parent, pc - 1 - module->bias});
+    place = intern_place(stacks, NO_MODULE, pc <= VT_ADDRESS_CUT ? pc : pc - 1);
+  else
+    place = intern_place(stacks, modules[at], pc - 1 - vt_reader_modules(reader, &cnt)[at].bias);
+  return intern_node(stacks, (node_t){place, parent});
 }
 
 uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t const *used) {
@@ -320,33 +362,35 @@ static void start_classes(vt_stacks_t *stacks) {
 
 /* ---- functions ---- */
 
-static int all_allocators(vt_stacks_t const *stacks, uint32_t node) {
-  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
-  size_t cnt = vt_stacks_frames(stacks, node, 0, frames);
-  for (size_t i = 0; i < cnt; i++)
-    if (!frames[i].allocator) return 0;
-  return 1;
+static int all_allocators(vt_stacks_t const *stacks, place_t const *place) {
+  for (uint32_t i = 0; i < place->frames_cnt; i++)
+    if (!(function_class(stacks, place->frames[i].function) & ALLOCATOR)) return 0;
+  return place->frames_cnt != 0;
 }
 
 size_t vt_stacks_symbolize(vt_stacks_t *stacks) {
-  vt_symbols_query_t *queries = vt_mem_new(stacks->nodes_cnt, sizeof *queries);
+  vt_symbols_query_t *queries = vt_mem_new(stacks->places_cnt, sizeof *queries);
   size_t cnt = 0;
-  for (size_t i = 1; i < stacks->nodes_cnt; i++)
-    if (stacks->nodes[i].module != NO_MODULE)
-      queries[cnt++] = (vt_symbols_query_t){stacks->nodes[i].module, stacks->nodes[i].offset};
+  for (size_t i = 1; i < stacks->places_cnt; i++)
+    if (stacks->places[i].module != NO_MODULE)
+      queries[cnt++] = (vt_symbols_query_t){stacks->places[i].module, stacks->places[i].offset};
   size_t failed = vt_symbols_resolve(stacks->symbols, queries, cnt);
   free(queries);
   start_classes(stacks);
-  free(stacks->hidden);
-  stacks->hidden = vt_mem_new(stacks->nodes_cnt, 1);
-  for (uint32_t i = 1; i < stacks->nodes_cnt; i++)
-    stacks->hidden[i] = (uint8_t)all_allocators(stacks, i);
+  for (uint32_t i = 1; i < stacks->places_cnt; i++) {
+    place_t *place = &stacks->places[i];
+    if (place->module == NO_MODULE) continue;
+    place->frames_cnt = (uint32_t)vt_symbols_frames(stacks->symbols, place->module, place->offset,
+                                                    &place->frames);
+    if (place->frames_cnt > VT_STACKS_FRAMES_MAX) place->frames_cnt = VT_STACKS_FRAMES_MAX;
+    place->hidden = (uint8_t)all_allocators(stacks, place);
+  }
   return failed;
 }
 
 uint32_t vt_stacks_skip_allocators(vt_stacks_t const *stacks, uint32_t node) {
   uint32_t at = node;
-  while (at && stacks->hidden[at]) at = stacks->nodes[at].parent;
+  while (at && stacks->places[stacks->nodes[at].place].hidden) at = stacks->nodes[at].parent;
   return at ? at : node;
 }
 
@@ -356,33 +400,30 @@ uint32_t vt_stacks_parent(vt_stacks_t const *stacks, uint32_t node) {
 
 uint32_t vt_stacks_cnt(vt_stacks_t const *stacks) { return (uint32_t)stacks->nodes_cnt; }
 
-static vt_stack_frame_t bare_frame(vt_stacks_t const *stacks, node_t const *node) {
+static vt_stack_frame_t bare_frame(vt_stacks_t const *stacks, place_t const *place) {
   vt_strings_t const *strings = vt_symbols_strings(stacks->symbols);
-  vt_stack_frame_t frame = {.function = "", .file = "", .module = "", .offset = node->offset};
-  frame.runtime = node->module == NO_MODULE && node->offset <= VT_ADDRESS_CUT;
-  if (node->module != NO_MODULE)
-    frame.module = vt_strings_get(strings, stacks->module_paths[node->module], NULL);
-  else if (node->offset == VT_ADDRESS_TRUNCATED)
+  vt_stack_frame_t frame = {.function = "", .file = "", .module = "", .offset = place->offset};
+  frame.runtime = place->module == NO_MODULE && place->offset <= VT_ADDRESS_CUT;
+  if (place->module != NO_MODULE)
+    frame.module = vt_strings_get(strings, stacks->module_paths[place->module], NULL);
+  else if (place->offset == VT_ADDRESS_TRUNCATED)
     frame.function = "[stack truncated]";
-  else if (node->offset == VT_ADDRESS_CUT)
+  else if (place->offset == VT_ADDRESS_CUT)
     frame.function = "[inner frames cut]";
   return frame;
 }
 
 size_t vt_stacks_frames(vt_stacks_t const *stacks, uint32_t index, int hide_allocators,
                         vt_stack_frame_t *out) {
-  node_t const *node = &stacks->nodes[index];
+  place_t const *place = &stacks->places[stacks->nodes[index].place];
   vt_strings_t const *strings = vt_symbols_strings(stacks->symbols);
-  vt_frame_t const *frames = NULL;
-  vt_stack_frame_t frame = bare_frame(stacks, node);
-  size_t cnt = node->module == NO_MODULE
-                   ? 0
-                   : vt_symbols_frames(stacks->symbols, node->module, node->offset, &frames);
-  size_t used = 0;
-  int runtime_module = node->module != NO_MODULE &&
-                       module_class(stacks, stacks->module_paths[node->module]) & RUNTIME_MODULE;
+  vt_frame_t const *frames = place->frames;
+  vt_stack_frame_t frame = bare_frame(stacks, place);
+  size_t used = 0, cnt = place->frames_cnt;
+  int runtime_module = place->module != NO_MODULE &&
+                       module_class(stacks, stacks->module_paths[place->module]) & RUNTIME_MODULE;
   frame.runtime |= runtime_module;
-  for (size_t i = 0; i < cnt && used < VT_STACKS_FRAMES_MAX; i++) {
+  for (size_t i = 0; i < cnt; i++) {
     unsigned class = function_class(stacks, frames[i].function);
     frame.allocator = (class & ALLOCATOR) != 0;
     frame.runtime = runtime_module || class & (ALLOCATOR | WRAPPER);
