@@ -121,12 +121,16 @@ static int alloc_commit(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, fit_t c
   ulong hi = fit->lo + fit->sz;
   ulong part_lo = rec->gaddr_lo;
   ulong part_hi = rec->gaddr_hi;
-  int err = wksp_free_treap_unlink(i, wksp, pinfo);
+  /* free partitions are never adjacent, so these are allocations, and i's neighbours in the index
+   */
+  ulong prev = fd_wksp_private_pinfo_idx(rec->prev_cidx);
+  ulong next = fd_wksp_private_pinfo_idx(rec->next_cidx);
+  int err = wksp_treap_unlink(i, WKSP_BY_SIZE, wksp, pinfo);
   rec->gaddr_lo = lo;
   rec->gaddr_hi = hi;
   if (!err && part_lo < lo) err = split_off(wksp, pinfo, i, 0, part_lo, lo);
   if (!err && hi < part_hi) err = split_off(wksp, pinfo, i, 1, hi, part_hi);
-  if (!err) err = fd_wksp_private_used_treap_insert(i, wksp, pinfo);
+  if (!err) err = wksp_used_treap_insert_between(i, prev, next, wksp, pinfo);
   if (FD_UNLIKELY(err)) return err;
   /* the next owner of the lock acquires this; a rebuild after a kill finds range before tag */
   __atomic_store_n(&rec->tag, tag, __ATOMIC_RELEASE);
@@ -205,14 +209,14 @@ ulong wksp_part_free(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i) {
   ulong next = fd_wksp_private_pinfo_idx(rec->next_cidx);
   __builtin_prefetch((void const *)((ulong)pinfo + prev * sizeof(*pinfo)));
   __builtin_prefetch((void const *)((ulong)pinfo + next * sizeof(*pinfo)));
-  int err = wksp_used_treap_unlink(i, wksp, pinfo);
+  int err = wksp_treap_unlink(i, WKSP_BY_ADDR, wksp, pinfo);
   if (!err && is_free_part(wksp, pinfo, prev)) {
-    err = wksp_free_treap_unlink(prev, wksp, pinfo);
+    err = wksp_treap_unlink(prev, WKSP_BY_SIZE, wksp, pinfo);
     rec->gaddr_lo = pinfo[prev].gaddr_lo;
     part_drop(wksp, pinfo, prev);
   }
   if (!err && is_free_part(wksp, pinfo, next)) {
-    err = wksp_free_treap_unlink(next, wksp, pinfo);
+    err = wksp_treap_unlink(next, WKSP_BY_SIZE, wksp, pinfo);
     rec->gaddr_hi = pinfo[next].gaddr_hi;
     part_drop(wksp, pinfo, next);
   }
