@@ -66,6 +66,20 @@ ctl restore v "$dir/file" 1
 ok $? "restore into one of huge pages with more partitions"
 is "$(ctl tag "v:${a#w:}" tag "v:${b#w:}" | tr '\n' ' ')" "7 8 " "has the allocations where they were"
 is "$(shm query v 0 | cut -d, -f1)" "v: 4 huge pages" "fd_shmem_ctl query"
+mkdir "$dir/small"
+if mount -t tmpfs -o size=4k none "$dir/small" 2>"$dir/err"; then
+  ctl alloc w 0 3500000 9 >"$dir/out"
+  for style in 1 3; do
+    ctl checkpt w "$dir/small/file" 0600 $style
+    is "$?:$(wc -l <"$dir/err"):$(ls -A "$dir/small")" 1:1: "a full disk, style $style: one line, no file"
+  done
+  umount "$dir/small"
+fi
+(ulimit -f 16 && ctl checkpt w "$dir/small/file" 0600 1) 2>"$dir/out"
+[ $? -ne 0 ] && [ ! -e "$dir/small/file" ]
+ok $? "killed by a file size limit: no file of that name"
+ctl preview "$dir/small/"*file "$dir/small/".*.tmp
+ok $((!$?)) "and what is left is no checkpoint"
 ctl delete v delete w
 ok $? "delete"
 ctl usage w 0
