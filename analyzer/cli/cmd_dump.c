@@ -3,6 +3,7 @@
    A frame of a stack is shown once, when its id is first used; later events name the id. */
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/error.h"
+#include "analyzer/cli/options.h"
 #include "analyzer/report/json.h"
 #include "analyzer/trace/reader.h"
 #include "analyzer/util/mem.h"
@@ -144,9 +145,9 @@ static int on_events(void *context, vt_event_t const *events, size_t cnt) {
 }
 
 static void on_heap_op(void *context, vt_trace_heap_op_t const *op) {
-  static char const *const names[] = {"?", "reset", "tag_free", "restore"};
-  if (op->op == VT_HEAP_OP_GONE) return;
-  char const *name = names[op->op <= VT_HEAP_OP_RESTORE ? op->op : 0];
+  static char const *const names[] = {"?", "reset", "tag_free", "restore", "place"};
+  if (op->op == VT_HEAP_OP_GONE || op->op == VT_HEAP_OP_BASE) return;
+  char const *name = names[op->op <= VT_HEAP_OP_PLACE ? op->op : 0];
   dump_t *d = context;
   if (d->json)
     printf("{\"t_ns\":%" PRIu64 ",\"kind\":\"heap_%s\",\"heap\":%u,\"tag\":%" PRIu64 "}\n",
@@ -181,19 +182,20 @@ static int dump(char const *path, int json) {
   free(d.shown);
   free(d.frames);
   free(d.old);
-  return fflush(stdout) || ferror(stdout) ? VT_EXIT_OUTPUT : VT_EXIT_OK;
+  return vt_cli_finish(stdout, "standard output");
 }
 
 int vt_cmd_dump(int argc, char **argv) {
   static struct option const options[] = {
       {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
   int json = 0;
+  opterr = 0;
   for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     if (o == 'h') {
       fputs(usage, stdout);
       return VT_EXIT_OK;
     }
-    if (o != 'j') return VT_EXIT_USAGE;
+    if (o != 'j') return vt_cli_bad_option(argv);
     json = 1;
   }
   if (optind + 1 != argc) {

@@ -5,13 +5,14 @@
 #include "analyzer/model/blocks.h"
 #include "analyzer/model/model.h"
 
-#define NO_THREAD UINT32_MAX
+#define NO_THREAD VT_MODEL_NO_THREAD
 #define NO_INDEX  UINT32_MAX
 
 /* A heap of one trace, as its events number it. */
 typedef struct {
   uint32_t heap;   /* in the model's heaps; NO_INDEX: not declared, no event yet */
   uint32_t in_use; /* announced and not left since */
+  uint64_t placed; /* where its memory was said to be last */
   uint32_t *cells; /* by stack id; 0: none yet */
   size_t cells_cap;
 } local_heap_t;
@@ -78,7 +79,7 @@ struct vt_model {
   uint64_t inserted;
   int scanning;  /* the first pass of a lifetime filter */
   int filtering; /* some block may be left out */
-  int extras;    /* sizes, timeline or threads are collected */
+  int extras;    /* sizes, timeline or threads are collected, or watched */
 };
 
 /* ---- model.c ---- */

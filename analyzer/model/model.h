@@ -31,9 +31,11 @@ typedef struct vt_model vt_model_t;
 #define VT_CELL_IGNORED 1
 #define VT_CELL_FIRST   2
 
-/* Counters of one (trace, heap, allocation stack). live = allocations - frees. */
+/* Counters of one (trace, heap, allocation stack). live = allocations - frees. What every event
+   touches is in the first cache line. */
 typedef struct {
-  uint64_t allocations, allocated_bytes;
+  _Alignas(64) uint64_t allocations;
+  uint64_t allocated_bytes;
   uint64_t frees, freed_bytes;
   uint64_t temporary;
   uint64_t peak_blocks, peak_bytes; /* valid after vt_model_finish */
@@ -90,6 +92,23 @@ typedef struct {
 } vt_moment_t;
 #define VT_MOMENTS_MAX 2048 /* even */
 
+/* A counted block begins or ends. */
+typedef struct {
+  uint64_t address, size;
+  uint64_t time;   /* of this change */
+  uint32_t cell;   /* its counters; see vt_model_cells */
+  uint32_t thread; /* whose change it is, in vt_model_threads; VT_MODEL_NO_THREAD: a heap's */
+  int begins;
+} vt_model_change_t;
+#define VT_MODEL_NO_THREAD UINT32_MAX
+
+/* Who is told of every change, in order; NULL: nobody. Blocks that filters leave out and those of
+   nested heaps are not told of. */
+typedef struct {
+  void (*changed)(void *context, vt_model_change_t const *change);
+  void *context;
+} vt_model_watch_t;
+
 typedef struct {
   int lifetimes, sizes, timeline, threads; /* collect these too */
   /* Filters choose blocks; everything the model reports is about the chosen ones. */
@@ -100,6 +119,7 @@ typedef struct {
   int (*want_cell)(void *context, uint32_t trace, uint32_t heap, uint32_t stack);
   int (*want_thread)(void *context, uint32_t trace, uint32_t thread);
   void *context; /* may be NULL with both functions */
+  vt_model_watch_t watch;
 } vt_model_options_t;
 
 typedef struct {
@@ -140,7 +160,9 @@ void vt_model_events(vt_model_t *model, uint32_t trace, vt_event_t const *events
 
 /* Frees everything in a heap (VT_HEAP_OP_RESET, _RESTORE, _GONE) or the blocks with a tag
    (_TAG_FREE), as done by no thread in particular; also in the heaps nested in it (a tag: in those
-   of fd_alloc, whose blocks have the tag of the memory they lie in). */
+   of fd_alloc, whose blocks have the tag of the memory they lie in). _PLACE and _BASE say that the
+   heap's memory is at address tag: within a live block of the process's own heap, it is nested in
+   that. Operations of other numbers are ignored. */
 void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t op, uint64_t tag,
                       uint64_t time_ns);
 

@@ -17,6 +17,8 @@ typedef enum {
 
 /* The operation on a heap that its creation and its deletion are: what was in it is gone. */
 #define VT_HEAP_OP_GONE ((vt_heap_op_t)0x100)
+/* The one that announcing a heap without parent is: it lies at its base, the tag. */
+#define VT_HEAP_OP_BASE ((vt_heap_op_t)0x101)
 
 typedef struct {
   uint64_t time; /* nanoseconds since recording began */

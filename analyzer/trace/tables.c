@@ -177,6 +177,8 @@ static int heap(vt_reader_t *r, vt_cursor_t *c) {
   add_heap(&r->tables, &h);
   if (h.op == VT_HEAP_CREATE || h.op == VT_HEAP_DELETE)
     add_op(r, (vt_trace_heap_op_t){.time = h.time, .heap = h.heap, .op = VT_HEAP_OP_GONE});
+  if ((h.op == VT_HEAP_CREATE || h.op == VT_HEAP_ATTACH) && !h.parent)
+    add_op(r, (vt_trace_heap_op_t){h.time, h.heap, VT_HEAP_OP_BASE, h.base});
   return 0;
 }
 

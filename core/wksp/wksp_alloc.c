@@ -159,12 +159,17 @@ ulong fd_wksp_alloc_at_least(fd_wksp_t *wksp, ulong align, ulong sz, ulong tag, 
   if (FD_UNLIKELY(!wksp)) return alloc_failed("NULL wksp");
   if (FD_UNLIKELY(!fd_ulong_is_pow2(align))) return alloc_failed("bad align");
   if (FD_UNLIKELY(!tag)) return alloc_failed("bad tag");
+  if (FD_HAS_DEEPASAN && sz <= LONG_MAX) {
+    align = fd_ulong_max(align, DEEPASAN_GRANULE);
+    sz = fd_ulong_align_up(sz, DEEPASAN_GRANULE);
+  }
   if (FD_UNLIKELY(sz + align - 1UL < sz)) return alloc_failed("sz overflow");
   if (FD_UNLIKELY(fd_wksp_private_lock(wksp))) return 0UL;
   fd_wksp_private_pinfo_t *pinfo = fd_wksp_private_pinfo(wksp);
   fit_t fit = {align, sz, idle_cnt_max2(wksp, pinfo), 0UL, 0UL};
   int found = fit_find(&fit, wksp, pinfo);
   int err = found ? alloc_commit(wksp, pinfo, &fit, tag) : 0;
+  if (FD_HAS_DEEPASAN && found && !err) wksp_unpoison(wksp, fit.lo, fit.lo + fit.sz);
   if (FD_LIKELY(found && !err)) vt_block_alloc(wksp, (uchar *)wksp + fit.lo, sz, align, tag);
   fd_wksp_private_unlock(wksp);
   if (FD_UNLIKELY(!found)) return alloc_out_of_space(wksp);
@@ -196,6 +201,7 @@ static int is_free_part(fd_wksp_t const *wksp, fd_wksp_private_pinfo_t const *pi
 
 ulong wksp_part_free(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i) {
   fd_wksp_private_pinfo_t *rec = pinfo + i;
+  wksp_poison(wksp, rec->gaddr_lo, rec->gaddr_hi);
   /* the commit point; what follows can be redone by a rebuild */
   __atomic_store_n(&rec->tag, 0UL, __ATOMIC_RELEASE);
   __atomic_signal_fence(__ATOMIC_SEQ_CST);

@@ -72,7 +72,8 @@ static inline __attribute__((unused)) vt_annotate_hooks_t const *vt_annotate_hoo
 /* vt_heap_create announces a heap this process has made: sz bytes at base, managed by an allocator
    of `kind`. uuid: 16 bytes that name the heap in every process (NULL: it is this process's alone).
    parent: base of the announced heap in whose blocks this one lies (NULL: none); its blocks are
-   then not counted a second time in totals. name is copied. Another heap at the base of an older
+   then not counted a second time in totals; nor are those of a heap in memory of malloc, which need
+   not be said. name is copied. Another heap at the base of an older
    one takes its place; the blocks a heap of this UUID had before are gone. */
 static VT_ANNOTATE_CALL void vt_heap_create(void const *base, unsigned long sz, int kind,
                                             char const *name, void const *uuid,
@@ -107,6 +108,12 @@ static VT_ANNOTATE_CALL void vt_heap_free_tag(void const *base, unsigned long ta
    was not allocated under this recording. */
 static VT_ANNOTATE_CALL void vt_heap_restore(void const *base) {
   VT_ANNOTATE(heap_op(base, 3, 0ul));
+}
+
+/* vt_heap_place: the blocks of the heap lie in memory at `memory` instead of at base. For a heap
+   whose memory is added after it was announced; to be said before its first block. */
+static VT_ANNOTATE_CALL void vt_heap_place(void const *base, void const *memory) {
+  VT_ANNOTATE(heap_op(base, 4, (unsigned long)memory));
 }
 
 /* vt_block_alloc: a block of sz bytes was allocated; align 0: the allocator's default. */

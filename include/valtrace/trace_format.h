@@ -224,7 +224,8 @@ typedef enum {
 typedef enum {
   VT_HEAP_OP_RESET = 1,
   VT_HEAP_OP_TAG_FREE = 2,
-  VT_HEAP_OP_RESTORE = 3
+  VT_HEAP_OP_RESTORE = 3,
+  VT_HEAP_OP_PLACE = 4
 } vt_heap_op_t;
 
 /* Little-endian load and store at any alignment. */

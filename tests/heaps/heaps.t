@@ -64,6 +64,7 @@ EXPECTED = {
     "delete": ([("delete", 0, 0, 5, 5, False), ("delete", 1, 100, 1, 0, False)], 0),
     "groove": ([("groove", 4, 4000, 24, 20, False)], 0),
     "often": ([("often", 1, 8, 2000, 1999, False)], 0),
+    "in_malloc": ([("groove", 4, 4000, 4, 0, True), ("in_malloc", 3, 3000, 3, 0, True)], 0),
     "custom": ([("my pool", 2, 200, 8, 6, False), ("part", 1, 10, 1, 0, True)], 1),
 }
 

@@ -205,6 +205,23 @@ static void custom(void) {
   vt_block_free(pool, pool + 1000);
 }
 
+/* Heaps whose memory is malloc's: a workspace and a groove's volume, with a block lost in each. */
+static void in_malloc(void) {
+  ulong wksp_sz = fd_wksp_footprint(64UL, 100000UL);
+  void *mem = aligned_alloc(4096UL, fd_ulong_align_up(wksp_sz, 4096UL));
+  fd_wksp_t *wksp = fd_wksp_join(fd_wksp_new(mem, "in_malloc", 1U, 64UL, 100000UL));
+  FD_TEST(wksp);
+  for (ulong i = 0UL; i < 3UL; i++) take_and_lose(wksp, 1000UL, 1UL);
+  void *volume = aligned_alloc(4096UL, 1UL << 30);
+  static fd_groove_data_shmem_t shdata[1];
+  fd_groove_data_t data[1];
+  FD_TEST(volume && fd_groove_data_new(shdata));
+  FD_TEST(fd_groove_data_join(data, shdata, volume, 1UL, 0UL));
+  FD_TEST(!fd_groove_data_volume_add(data, volume, 1UL << 30, NULL, 0UL));
+  for (ulong i = 0UL; i < 4UL; i++) groove_lose(data, 77UL);
+  FD_COMPILER_MFENCE();
+}
+
 /* Operations on a heap right between its blocks' events. */
 static void often(void) {
   static char pool[4096];
@@ -224,7 +241,8 @@ int main(int argc, char **argv) {
   } const scenario[] = {{"plain", plain},    {"interior", interior}, {"wrong", wrong},
                         {"reset", reset},    {"tag_free", tag_free}, {"restore", restore},
                         {"delete", delete},  {"nested", nested},     {"give", give},
-                        {"take", take_over}, {"custom", custom},     {"often", often}};
+                        {"take", take_over}, {"custom", custom},     {"often", often},
+                        {"in_malloc", in_malloc}};
   for (ulong i = 0UL; i < sizeof(scenario) / sizeof(*scenario); i++)
     if (!strcmp(name, scenario[i].name)) scenario[i].run();
   if (!strncmp(name, "groove", 6UL)) groove(!strcmp(name, "groove_nested"));
