@@ -18,6 +18,7 @@ static command_t const commands[] = {
     {"report", vt_cmd_report, "say where memory leaks, churns and peaks"},
     {"diff", vt_cmd_diff, "compare two traces, or two moments of one"},
     {"flame", vt_cmd_flame, "print folded stacks for flame graphs"},
+    {"html", vt_cmd_html, "write the report as one HTML page"},
     {"export", vt_cmd_export, "write pprof, speedscope, heaptrack, DHAT, … for other tools"},
     {"check-budget", vt_cmd_check_budget, "fail when a trace leaks or uses too much (for CI)"},
     {"dump", vt_cmd_dump, "print the events of a trace in order"},

@@ -89,6 +89,8 @@ void vt_model_delete(vt_model_t *model) {
   free(model->limbos);
   free(model->sizes);
   free(model->moments);
+  free(model->history);
+  free(model->history_last);
   free(model->lifetime_bits);
   free(model);
 }
@@ -253,6 +255,7 @@ static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
   vt_moment_t *moment = &model->moments[model->moment];
   moment->allocations++;
   moment->allocated_bytes += block->size;
+  if (model->options.history) vt_history_alloc(model, block);
 }
 
 static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t thread,
@@ -281,6 +284,7 @@ static void count_free_extras(vt_model_t *model, vt_block_t const *block, uint32
   if (!model->moments) return;
   if (time >= model->moment_end) vt_timeline_advance(model, time);
   model->moments[model->moment].frees++;
+  if (model->options.history) vt_history_free(model, block, temporary);
 }
 
 /* A lifetime filter's first pass: the ordinal of the allocation takes the place of the cell. Those

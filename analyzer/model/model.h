@@ -109,8 +109,16 @@ typedef struct {
   void *context;
 } vt_model_watch_t;
 
+/* What one cell did in one stretch of time: allocations made, and frees of blocks it had made. */
+typedef struct {
+  uint32_t cell, bucket; /* bucket: from bucket * bucket_ns on */
+  uint64_t allocations, allocated_bytes, frees, freed_bytes, temporary, temporary_bytes;
+} vt_history_t;
+#define VT_HISTORY_BUCKETS_MAX 128
+
 typedef struct {
   int lifetimes, sizes, timeline, threads; /* collect these too */
+  int history;                             /* this too; needs timeline */
   /* Filters choose blocks; everything the model reports is about the chosen ones. */
   uint64_t from_ns, to_ns; /* allocated at from_ns <= t; nothing at t >= to_ns is seen (0: end) */
   uint64_t min_size, max_size;         /* max 0: no limit */
@@ -187,5 +195,9 @@ vt_model_heap_t const *vt_model_heaps(vt_model_t const *model, size_t *cnt);
 vt_size_class_t const *vt_model_sizes(vt_model_t const *model); /* VT_SIZE_CLASSES of them */
 /* Intervals of *step_ns from time 0 on. */
 vt_moment_t const *vt_model_timeline(vt_model_t const *model, size_t *cnt, uint64_t *step_ns);
+/* Entries in order of time, at most one for each cell and bucket; none without options.history. A
+   bucket is a whole number of the timeline's intervals; it grows when entries would take too much
+   memory. */
+vt_history_t const *vt_model_history(vt_model_t const *model, size_t *cnt, uint64_t *bucket_ns);
 
 #endif

@@ -69,6 +69,7 @@ static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t co
                               .sizes = options->sizes,
                               .timeline = options->timeline,
                               .threads = options->threads,
+                              .history = options->history,
                               .min_size = filter->min_size,
                               .max_size = filter->max_size,
                               .min_lifetime = filter->min_lifetime,

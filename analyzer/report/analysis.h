@@ -22,6 +22,7 @@ typedef struct {
 typedef struct {
   vt_filter_t filter;
   int lifetimes, sizes, timeline, threads;
+  int history; /* needs timeline */
   int keep_allocators; /* do not hide allocator frames */
 } vt_analysis_options_t;
 
