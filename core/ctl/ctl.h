@@ -70,11 +70,12 @@ static inline int ctl_run(char **a, int cnt, int *used) {
   return command->run(a);
 }
 
-/* Boots with the defaults of a command line tool in front, where given options override them. */
-static inline void ctl_boot(int *argc, char ***argv) {
+/* Boots with the defaults of a command line tool in front, where given options override them.
+   Returns the array that *argv is now, for the caller to free. */
+static inline char **ctl_boot(int *argc, char ***argv) {
   static char defaults[4][20] = {"--log-path", "", "--log-level-stderr", "4"};
   int cnt = (int)(sizeof(defaults) / sizeof(defaults[0]));
-  char **all = calloc((ulong)(*argc + cnt) + 1UL, sizeof(*all)); /* lives as long as the program */
+  char **all = calloc((ulong)(*argc + cnt) + 1UL, sizeof(*all));
   if (FD_UNLIKELY(!all)) exit(1);
   all[0] = (*argv)[0];
   for (int i = 0; i < cnt; i++) all[1 + i] = defaults[i];
@@ -82,19 +83,22 @@ static inline void ctl_boot(int *argc, char ***argv) {
   *argc += cnt;
   *argv = all;
   fd_boot(argc, argv);
+  return all;
 }
 
 static inline int ctl_main(int argc, char **argv) {
-  ctl_boot(&argc, &argv);
+  char **all = ctl_boot(&argc, &argv);
   int wants_help = fd_env_strip_cmdline_contains(&argc, &argv, "--help");
+  int err = 0;
   if (wants_help || argc < 2) {
     fputs(ctl.help, wants_help ? stdout : stderr);
-    return !wants_help;
+    err = !wants_help;
   }
-  int err = 0;
-  for (int i = 1, used = 0; i < argc && !err; i += used) err = ctl_run(argv + i, argc - i, &used);
+  for (int i = 1, used = 0; i < argc && !err && !wants_help; i += used)
+    err = ctl_run(argv + i, argc - i, &used);
   fflush(stdout);
   fd_halt();
+  free(all);
   return err;
 }
 

@@ -210,6 +210,9 @@ ulong wksp_part_free(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i) {
   __builtin_prefetch((void const *)((ulong)pinfo + prev * sizeof(*pinfo)));
   __builtin_prefetch((void const *)((ulong)pinfo + next * sizeof(*pinfo)));
   int err = wksp_treap_unlink(i, WKSP_BY_ADDR, wksp, pinfo);
+  /* the one's children while the other is being removed */
+  if (prev < wksp->part_max) wksp_treap_prefetch(pinfo, pinfo + prev);
+  if (next < wksp->part_max) wksp_treap_prefetch(pinfo, pinfo + next);
   if (!err && is_free_part(wksp, pinfo, prev)) {
     err = wksp_treap_unlink(prev, WKSP_BY_SIZE, wksp, pinfo);
     rec->gaddr_lo = pinfo[prev].gaddr_lo;
