@@ -11,9 +11,9 @@ typedef struct {
 
 static early_t early[EARLY_MAX];
 static uint32_t early_cnt, not_kept;
+static int replayed;
 
 static void keep(vt_kind_t kind, void *p, size_t sz, vt_api_t api, void const *frame) {
-  if (vt_tls.quiet || !vt_process_waiting()) return;
   if (early_cnt == EARLY_MAX) {
     not_kept++;
     return;
@@ -25,12 +25,22 @@ static void keep(vt_kind_t kind, void *p, size_t sz, vt_api_t api, void const *f
                                  .api = (uint8_t)api};
 }
 
+static int keeping(void) { return !vt_tls.quiet && vt_process_waiting(); }
+
 void vt_early_alloc(void *p, size_t sz, vt_api_t api, void const *frame) {
-  keep(VT_KIND_ALLOC, p, sz, api, frame);
+  if (keeping()) keep(VT_KIND_ALLOC, p, sz, api, frame);
 }
 
 void vt_early_free(void *p, vt_api_t api, void const *frame) {
-  keep(VT_KIND_FREE, p, 0, api, frame);
+  if (keeping()) keep(VT_KIND_FREE, p, 0, api, frame);
+}
+
+void vt_early_realloc(vt_kind_t half, void *p, size_t sz, vt_api_t api, void const *frame) {
+  if (keeping()) keep(half, p, sz, api, frame);
+}
+
+void vt_early_internal_free(void *p, vt_api_t api, void const *frame) {
+  if (!replayed) keep(VT_KIND_FREE, p, 0, api, frame);
 }
 
 /* write_one writes a kept event, stamped with the time its stream is at. */
@@ -41,11 +51,14 @@ static void write_one(vt_thread_t *t, early_t const *e) {
   vt_record_t r = {.w0 = e->kind | (uint64_t)e->api << VT_W0_API_SHIFT | wide,
                    .tick = t->stream.last_tick,
                    .words = {e->address, e->sz, 0},
-                   .word_cnt = e->kind == VT_KIND_ALLOC ? 3 : 1};
+                   .word_cnt = e->kind == VT_KIND_ALLOC  ? 3
+                               : e->kind == VT_KIND_FREE ? 1
+                                                         : 2};
   vt_stream_put_slow(&t->stream, &r, &stack);
 }
 
 void vt_early_replay(void) {
+  replayed = 1;
   vt_thread_t *t = vt_enter(__builtin_frame_address(0));
   if (!t) return;
   for (uint32_t i = 0; i < early_cnt && !t->text; i++) write_one(t, &early[i]);

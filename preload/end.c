@@ -3,6 +3,7 @@
 #include "core/trace/sys.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -29,6 +30,26 @@ static int gives_up_tsc(int option, long value) {
          (option == PR_SET_TSC && value == PR_TSC_SIGSEGV);
 }
 
+/* before_confined prepares for PR_SET_SECCOMP and PR_SET_TSC; returns what after_confined needs. */
+static vt_clock_kind_t before_confined(int option, long value) {
+  vt_sink_t *sink = &vt_process.sink;
+  vt_clock_kind_t clock = sink->clock;
+  if (gives_up_tsc(option, value)) {
+    __atomic_store_n(&vt_clock_frozen, vt_clock_tick(clock), __ATOMIC_RELAXED);
+    sink->clock = VT_CLOCK_FROZEN;
+  }
+  if (option == PR_SET_SECCOMP && value == SECCOMP_MODE_STRICT) vt_sink_silence(sink, 1);
+  return clock;
+}
+
+static void after_confined(int option, long value, long failed, vt_clock_kind_t clock) {
+  if (option == PR_SET_SECCOMP && value == SECCOMP_MODE_FILTER && !failed) vt_process.filtered = 1;
+  if (failed && gives_up_tsc(option, value)) {
+    vt_process.sink.clock = clock;
+    vt_sink_silence(&vt_process.sink, 0);
+  }
+}
+
 VT_EXPORT int prctl(int option, ...) {
   static int (*real)(int, ...);
   va_list args;
@@ -37,18 +58,43 @@ VT_EXPORT int prctl(int option, ...) {
        d = va_arg(args, long);
   va_end(args);
   if (!real) real = (int (*)(int, ...))dlsym(RTLD_NEXT, "prctl");
-  vt_sink_t *sink = &vt_process.sink;
-  vt_clock_kind_t before = sink->clock;
-  if (gives_up_tsc(option, a)) {
-    __atomic_store_n(&vt_clock_frozen, vt_clock_tick(before), __ATOMIC_RELAXED);
-    sink->clock = VT_CLOCK_FROZEN;
-  }
-  if (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT) vt_sink_silence(sink, 1);
+  vt_clock_kind_t clock = before_confined(option, a);
   int result = real(option, a, b, c, d);
-  if (option == PR_SET_SECCOMP && a == SECCOMP_MODE_FILTER && !result) vt_process.filtered = 1;
-  if (result && gives_up_tsc(option, a)) {
-    sink->clock = before;
-    vt_sink_silence(sink, 0);
-  }
+  after_confined(option, a, result, clock);
   return result;
 }
+
+/* syscall, under another name here because it is declared with variable arguments: as this many
+   plain ones it can be passed on by a jump, so that a child that shares the stack returns well. */
+typedef long syscall_fn(long nr, long a, long b, long c, long d, long e, long f);
+VT_EXPORT syscall_fn vt_syscall_hook __asm__("syscall");
+static syscall_fn *real_syscall;
+
+static __attribute__((noinline)) long raw_syscall(long nr, long a, long b, long c, long d, long e,
+                                                  long f) {
+  long result = vt_sys(nr, a, b, c, d, e, f);
+  if (result >= 0 || result < -4095) return result;
+  errno = (int)-result;
+  return -1;
+}
+
+/* confining_syscall is a filter or strict mode installed without prctl's wrapper. */
+static __attribute__((noinline)) long confining_syscall(long nr, long a, long b, long c, long d,
+                                                        long e, long f) {
+  int option = nr == SYS_prctl ? (int)a : PR_SET_SECCOMP;
+  long value = nr == SYS_prctl                ? b
+               : a == SECCOMP_SET_MODE_STRICT ? SECCOMP_MODE_STRICT
+               : a == SECCOMP_SET_MODE_FILTER ? SECCOMP_MODE_FILTER
+                                              : SECCOMP_MODE_DISABLED;
+  vt_clock_kind_t clock = before_confined(option, value);
+  long result = (real_syscall ? real_syscall : raw_syscall)(nr, a, b, c, d, e, f);
+  after_confined(option, value, result, clock);
+  return result;
+}
+
+long vt_syscall_hook(long nr, long a, long b, long c, long d, long e, long f) {
+  if (nr == SYS_seccomp || nr == SYS_prctl) return confining_syscall(nr, a, b, c, d, e, f);
+  return (real_syscall ? real_syscall : raw_syscall)(nr, a, b, c, d, e, f);
+}
+
+void vt_end_init(void) { real_syscall = (syscall_fn *)dlsym(RTLD_NEXT, "syscall"); }

@@ -43,7 +43,8 @@ int vt_hooks_reached(void) {
   ElfW(Sym) const *symbol;
   void *first = dlsym(RTLD_DEFAULT, "malloc");
   if (first == (void *)own_malloc) return 1;
-  /* An executable that takes malloc's address has an entry for it that is only a jump: undefined. */
+  /* An executable that takes malloc's address has an entry for it that is only a jump: undefined.
+   */
   return dladdr1(first, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
          symbol->st_shndx == SHN_UNDEF;
 }
@@ -81,7 +82,10 @@ VT_EXPORT void *calloc(size_t cnt, size_t sz) {
   do {                                                                                             \
     uint32_t api = take_api(own_api);                                                              \
     if (VT_UNLIKELY(!(p)) || VT_UNLIKELY(vt_boot_owns(p))) return;                                 \
-    if (VT_LIKELY(api != VT_API_INTERNAL)) vt_record_free((p), (vt_api_t)api, FRAME);              \
+    if (VT_LIKELY(api != VT_API_INTERNAL))                                                         \
+      vt_record_free((p), (vt_api_t)api, FRAME);                                                   \
+    else                                                                                           \
+      vt_early_internal_free((p), own_api, FRAME);                                                 \
     if (VT_UNLIKELY(vt_module_is_loader((uint64_t)__builtin_return_address(0))))                   \
       vt_module_sweep(vt_clock_tick(vt_process.sink.clock));                                       \
     call;                                                                                          \

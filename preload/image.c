@@ -50,12 +50,13 @@ static void put_fixed(vt_message_t *m) {
   vt_message_u32(m, 0); /* raw records have no time shift */
 }
 
-static void put_strings(vt_message_t *m, char *scratch) {
+/* put_strings uses static memory: a process begins one image at a time. */
+static void put_strings(vt_message_t *m) {
+  static char scratch[COMMAND_MAX];
   struct utsname host = {0};
   vt_sys(SYS_uname, (long)&host, 0, 0, 0, 0, 0);
   vt_message_string(m, host.nodename, strlen(host.nodename));
-  long n = vt_sys_readlink("/proc/self/exe", scratch, PATH_MAX);
-  vt_message_string(m, scratch, n > 0 ? (size_t)n : 0);
+  vt_message_string(m, scratch, vt_module_executable(scratch, PATH_MAX));
   size_t sz = read_file("/proc/self/cmdline", scratch, COMMAND_MAX);
   vt_message_string(m, scratch, sz);
 }
@@ -73,8 +74,7 @@ static void host_and_program(char *host, size_t host_cap, char *program, size_t 
   struct utsname u = {0};
   vt_sys(SYS_uname, (long)&u, 0, 0, 0, 0, 0);
   strncpy(host, u.nodename, host_cap - 1);
-  long n = vt_sys_readlink("/proc/self/exe", program, program_cap - 1);
-  program[n > 0 ? n : 0] = '\0';
+  program[vt_module_executable(program, program_cap - 1)] = '\0';
 }
 
 /* numbered finds the first free name of the form NAME.PID.N.EXT. */
@@ -116,11 +116,12 @@ static int open_file(char const **why) {
   vt_sink_t *sink = &vt_process.sink;
   *why = "the file name is too long or the current folder is gone";
   if (name_file(sink->path)) return -1;
+  *why = "no memory for the header";
   uint8_t *buf = vt_sys_memory(VT_SINK_FILE_HEADER_SZ);
   if (!buf) return -1;
   vt_message_t m = {.data = buf, .cap = VT_SINK_FILE_HEADER_SZ - 8};
   put_fixed(&m);
-  put_strings(&m, (char *)buf + VT_SINK_FILE_HEADER_SZ - COMMAND_MAX - 8);
+  put_strings(&m);
   header_finish(&m, VT_SINK_FILE_HEADER_SZ);
   int err = vt_sink_open_file(sink, buf, m.sz);
   vt_sys_munmap(buf, VT_SINK_FILE_HEADER_SZ);
@@ -148,15 +149,14 @@ int vt_image_open(char const **why) {
 }
 
 /* begin_ring sends the header as a message: the collector writes the file. */
-static void begin_ring(vt_stream_t *s) {
+static int begin_ring(vt_stream_t *s) {
   vt_message_t m = vt_stream_blob_open(s, FEW_STRINGS_SZ + 256);
-  char *scratch = vt_sys_memory(COMMAND_MAX);
-  if (!m.cap || !scratch) return;
+  if (!m.cap) return -1;
   put_fixed(&m);
-  put_strings(&m, scratch);
-  vt_sys_munmap(scratch, COMMAND_MAX);
+  put_strings(&m);
   header_finish(&m, (uint32_t)vt_pad8(m.sz) + 8);
   vt_stream_blob_close(s, VT_CHUNK_IMAGE, &m);
+  return 0;
 }
 
 void vt_image_process(vt_stream_t *s, vt_process_kind_t kind, uint32_t value, char const *text) {
@@ -193,8 +193,8 @@ static void clock_pair(vt_stream_t *s) {
   vt_stream_blob_close(s, VT_CHUNK_CLOCK, &m);
 }
 
-void vt_image_begin(vt_stream_t *s) {
-  if (vt_process.sink.ring) begin_ring(s);
+int vt_image_begin(vt_stream_t *s) {
+  if (vt_process.sink.ring && begin_ring(s)) return -1;
   clock_pair(s);
   if (vt_process.forked)
     vt_image_process(s, VT_PROCESS_FORKED, vt_process.ppid, "");
@@ -202,4 +202,5 @@ void vt_image_begin(vt_stream_t *s) {
     vt_image_process(s, VT_PROCESS_STARTED, 0, "");
   vt_module_flush(s);
   vt_heaps_write(s);
+  return 0;
 }

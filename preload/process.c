@@ -70,19 +70,25 @@ static int children_off(void) {
          vt_options.first_pid != (uint32_t)vt_sys_getpid();
 }
 
+/* refuse says why this process is not recorded. */
+static int refuse(char const *why, char const *advice) {
+  vt_say("this process is not recorded", why, advice);
+  return -1;
+}
+
+#define NO_MEMORY "no memory for the recorder", "raise the limit on the address space"
+
 /* begin_image opens the trace of this image and writes what it begins with. */
 static int begin_image(void) {
   char const *why = "";
   note_start();
-  if (vt_options.text_fd < 0 && vt_image_open(&why)) {
-    vt_say("this process is not recorded", why,
-           "set VALTRACE_OUTPUT to a path that can be written");
-    return -1;
-  }
+  if (vt_options.text_fd < 0 && vt_image_open(&why))
+    return refuse(why, "set VALTRACE_OUTPUT to a path that can be written");
   vt_thread_t *t = vt_tls.own ? vt_tls.own : vt_thread_acquire();
-  if (!t) return -1;
+  if (!t) return refuse(NO_MEMORY);
   if (!vt_tls.own) vt_thread_adopt(t);
-  if (vt_options.text_fd < 0) vt_image_begin(&t->stream);
+  if (vt_options.text_fd < 0 && vt_image_begin(&t->stream))
+    return refuse("the collector makes no room", "is it stopped, or the disk full?");
   vt_sink_count(&vt_process.sink, VT_COUNTER_SHIM_BYTES, VT_UNWIND_GLOBAL_SZ);
   if (!vt_hooks_reached()) vt_sink_count(&vt_process.sink, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE, 1);
   return 0;
@@ -103,14 +109,17 @@ static int set_up(void) {
   if (!vt_options.first_pid && vt_options.text_fd >= 0)
     vt_options.first_pid = (uint32_t)vt_sys_getpid();
   void *rules = vt_sys_memory(VT_UNWIND_GLOBAL_SZ);
-  if (!rules || vt_unwind_global_init(rules, VT_UNWIND_GLOBAL_SZ) || vt_thread_init()) return -1;
+  if (!rules || vt_unwind_global_init(rules, VT_UNWIND_GLOBAL_SZ) || vt_thread_init() ||
+      vt_module_init(vt_process.sink.clock))
+    return refuse(NO_MEMORY);
   vt_unwind_object_seen = vt_module_seen;
-  vt_module_init(vt_process.sink.clock);
   if (vt_options.libunwind && vt_unwind_use_libunwind())
     vt_say("VALTRACE_UNWINDER=libunwind", "libunwind.so.8 cannot be loaded",
            "install libunwind8; the own unwinder is used");
   if (vt_options.unwind_check) vt_unwind_load_libunwind(); /* without it, one opinion must do */
-  vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK);
+  if (vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK))
+    return refuse("the kernel does not tell forked children apart", "Linux 4.14 or later does");
+  vt_end_init();
   on_exit(on_process_exit, NULL);
   pthread_atfork(NULL, NULL, vt_process_forked);
   return 0;
@@ -197,6 +206,7 @@ vt_thread_t *vt_enter_slow(uint64_t frame) {
   }
   if (!vt_tls.own) {
     vt_thread_t *t = vt_thread_acquire();
+    if (!t) vt_sink_count(&vt_process.sink, VT_COUNTER_LOST, 1);
     if (!t || vt_tls.exiting >= PTHREAD_DESTRUCTOR_ITERATIONS) return t;
     vt_thread_adopt(t);
   }

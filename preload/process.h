@@ -120,7 +120,7 @@ int vt_thread_init(void);
 
 /* image.c: the messages a trace begins with. */
 int vt_image_open(char const **why);
-void vt_image_begin(vt_stream_t *s);
+int vt_image_begin(vt_stream_t *s);
 void vt_image_process(vt_stream_t *s, vt_process_kind_t kind, uint32_t value, char const *text);
 
 /* vt_image_memory writes a memory sample with the most resident memory this image ever had: what is
@@ -130,6 +130,9 @@ void vt_image_memory(vt_stream_t *s);
 /* vt_process_end records how the process ends and completes the trace; only the first call counts.
  */
 void vt_process_end(vt_process_kind_t kind, uint32_t value);
+
+/* end.c: vt_end_init finds the function that `syscall` passes on to, before a signal handler may. */
+void vt_end_init(void);
 
 /* vt_process_exec records that exec is about to replace this image, vt_process_exec_failed that it
    did not. Only for the process the trace is of, not for its vfork children. */

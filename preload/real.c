@@ -40,6 +40,12 @@ static void next(void *function, char const *name) {
   if (p) memcpy(function, &p, sizeof p);
 }
 
+/* AddressSanitizer as a shared library refuses to start behind another preloaded library. Behind the
+   shim it is the next provider like any other allocator. It asks the first function of this name for
+   options, before $ASAN_OPTIONS; a program that has its own is asked instead of us. */
+VT_EXPORT char const *__asan_default_options(void);
+VT_EXPORT char const *__asan_default_options(void) { return "verify_asan_link_order=0"; }
+
 void vt_real_find(void) {
   if (vt_real.malloc || atomic_exchange_explicit(&finding, 1, memory_order_acq_rel)) return;
   vt_real_t real = {0};

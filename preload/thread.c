@@ -47,6 +47,32 @@ static void push_free(vt_thread_t *t) {
                                                   memory_order_relaxed));
 }
 
+/* The C library keeps a thread's number in the thread's descriptor: where, is looked up at start.
+   It serves where a filter may kill the process for asking the kernel. */
+#define DESCRIPTOR_FROM 128 /* in words: behind what the ABI fixes */
+#define DESCRIPTOR_TO   256
+static uint32_t tid_at;
+
+static void find_tid(void) {
+  uint32_t const *descriptor = (uint32_t const *)pthread_self();
+  uint32_t tid = (uint32_t)vt_sys_gettid();
+  for (uint32_t i = DESCRIPTOR_FROM; i < DESCRIPTOR_TO && !tid_at; i++)
+    if (descriptor[i] == tid) tid_at = i;
+}
+
+static uint32_t thread_number(void) {
+  if (!vt_process.filtered) return (uint32_t)vt_sys_gettid();
+  return tid_at ? ((uint32_t const *)pthread_self())[tid_at] : 0;
+}
+
+/* state_memory is vt_sys_memory, less the advice that a filter may not expect. */
+static uint8_t *state_memory(void) {
+  if (!vt_process.filtered) return vt_sys_memory(STATE_SZ);
+  void *p = vt_sys_mmap(NULL, STATE_SZ, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return vt_sys_failed(p) ? NULL : p;
+}
+
 static void set_stream(vt_thread_t *t) {
   t->stream = (vt_stream_t){.sink = &vt_process.sink,
                             .unwind = t->stream.unwind,
@@ -57,7 +83,7 @@ static void set_stream(vt_thread_t *t) {
 }
 
 static vt_thread_t *new_state(void) {
-  uint8_t *memory = vt_sys_memory(STATE_SZ);
+  uint8_t *memory = state_memory();
   if (!memory) return NULL;
   uint32_t id = atomic_fetch_add_explicit(&state_cnt, 1, memory_order_relaxed);
   if (id >= STATES_MAX) return NULL;
@@ -75,7 +101,7 @@ vt_thread_t *vt_thread_acquire(void) {
   vt_thread_t *t = pop_free();
   if (!t) t = new_state();
   if (!t) return NULL;
-  uint32_t tid = (uint32_t)vt_sys_gettid();
+  uint32_t tid = thread_number();
   vt_unwind_reset(t->stream.unwind);
   t->tid = tid;
   vt_stream_thread(&t->stream, tid);
@@ -104,6 +130,7 @@ static void on_thread_exit(void *arg) {
 }
 
 int vt_thread_init(void) {
+  find_tid();
   states = vt_sys_memory(sizeof *states * STATES_MAX);
   return states && pthread_key_create(&key, on_thread_exit) == 0 ? 0 : -1;
 }

@@ -9,6 +9,7 @@ int vt_cmd_report(int argc, char **argv);
 int vt_cmd_diff(int argc, char **argv);
 int vt_cmd_flame(int argc, char **argv);
 int vt_cmd_export(int argc, char **argv);
+int vt_cmd_html(int argc, char **argv);
 int vt_cmd_check_budget(int argc, char **argv);
 int vt_cmd_dump(int argc, char **argv);
 int vt_cmd_check(int argc, char **argv);

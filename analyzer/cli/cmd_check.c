@@ -1,7 +1,9 @@
 /* `valtrace check`: decodes a whole trace and says what is intact, lost and damaged. */
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/error.h"
+#include "analyzer/cli/options.h"
 #include "analyzer/report/json.h"
+#include "analyzer/util/progress.h"
 #include "analyzer/trace/reader.h"
 
 #include <getopt.h>
@@ -17,10 +19,18 @@ static char const usage[] =
     "  --json   one JSON document\n"
     "  --help   this text\n";
 
-static int ignore(void *context, vt_event_t const *events, size_t cnt) {
-  (void)context;
+typedef struct {
+  vt_reader_t *r;
+  vt_progress_t progress;
+} watch_t;
+
+static int on_events(void *context, vt_event_t const *events, size_t cnt) {
+  watch_t *w = context;
+  uint64_t done, total;
   (void)events;
   (void)cnt;
+  vt_reader_progress(w->r, &done, &total);
+  vt_progress_show(&w->progress, done, total);
   return 0;
 }
 
@@ -93,7 +103,9 @@ static int check(char const *path, vt_json_t *j) {
     vt_error_print(&error);
     return VT_EXIT_INPUT;
   }
-  vt_reader_run(r, &(vt_reader_sink_t){.events = ignore});
+  watch_t watch = {r, vt_progress_start("checking")};
+  vt_reader_run(r, &(vt_reader_sink_t){.events = on_events, .context = &watch});
+  vt_progress_end(&watch.progress);
   if (j)
     print_json(j, r);
   else
@@ -107,12 +119,13 @@ int vt_cmd_check(int argc, char **argv) {
   static struct option const options[] = {
       {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
   int json = 0, status = VT_EXIT_OK;
+  opterr = 0;
   for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     if (o == 'h') {
       fputs(usage, stdout);
       return VT_EXIT_OK;
     }
-    if (o != 'j') return VT_EXIT_USAGE;
+    if (o != 'j') return vt_cli_bad_option(argv);
     json = 1;
   }
   if (optind == argc) {
@@ -129,5 +142,6 @@ int vt_cmd_check(int argc, char **argv) {
     vt_json_end_array(&j);
     vt_json_finish(&j);
   }
-  return fflush(stdout) || ferror(stdout) ? VT_EXIT_OUTPUT : status;
+  int unwritten = vt_cli_finish(stdout, "standard output");
+  return unwritten ? unwritten : status;
 }

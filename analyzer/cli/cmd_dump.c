@@ -3,6 +3,7 @@
    A frame of a stack is shown once, when its id is first used; later events name the id. */
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/error.h"
+#include "analyzer/cli/options.h"
 #include "analyzer/report/json.h"
 #include "analyzer/trace/reader.h"
 #include "analyzer/util/mem.h"
@@ -181,19 +182,20 @@ static int dump(char const *path, int json) {
   free(d.shown);
   free(d.frames);
   free(d.old);
-  return fflush(stdout) || ferror(stdout) ? VT_EXIT_OUTPUT : VT_EXIT_OK;
+  return vt_cli_finish(stdout, "standard output");
 }
 
 int vt_cmd_dump(int argc, char **argv) {
   static struct option const options[] = {
       {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
   int json = 0;
+  opterr = 0;
   for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     if (o == 'h') {
       fputs(usage, stdout);
       return VT_EXIT_OK;
     }
-    if (o != 'j') return VT_EXIT_USAGE;
+    if (o != 'j') return vt_cli_bad_option(argv);
     json = 1;
   }
   if (optind + 1 != argc) {

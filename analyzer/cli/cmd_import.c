@@ -1,6 +1,7 @@
 /* `valtrace import`: a backtracing-valloc text log becomes a trace. */
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/error.h"
+#include "analyzer/cli/options.h"
 #include "analyzer/trace/import.h"
 
 #include <getopt.h>
@@ -16,12 +17,13 @@ static char const usage[] =
 int vt_cmd_import(int argc, char **argv) {
   static struct option const options[] = {{"help", no_argument, NULL, 'h'}, {0}};
   char const *out = NULL;
+  opterr = 0;
   for (int o; (o = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
     if (o == 'h') {
       fputs(usage, stdout);
       return VT_EXIT_OK;
     }
-    if (o != 'o') return VT_EXIT_USAGE;
+    if (o != 'o') return vt_cli_bad_option(argv);
     out = optarg;
   }
   if (optind + 1 != argc || !out) {

@@ -2,6 +2,7 @@
  */
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/error.h"
+#include "analyzer/cli/options.h"
 #include "analyzer/trace/pack.h"
 #include "analyzer/util/mem.h"
 
@@ -42,6 +43,7 @@ int vt_cmd_pack(int argc, char **argv) {
       {"no-symbols", no_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'}, {0}};
   char const *out = NULL;
   int symbols = 1;
+  opterr = 0;
   for (int o; (o = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
     if (o == 'h') {
       fputs(usage, stdout);
@@ -52,7 +54,7 @@ int vt_cmd_pack(int argc, char **argv) {
     else if (o == 's')
       symbols = 0;
     else
-      return VT_EXIT_USAGE;
+      return vt_cli_bad_option(argv);
   }
   if (optind + 1 != argc) {
     vt_error_say("pack", "exactly one trace is wanted", "valtrace pack TRACE [-o OUT]");

@@ -8,19 +8,24 @@
 #include "analyzer/cli/error.h"
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/program.h"
+#include "analyzer/util/progress.h"
 #include "analyzer/trace/writer.h"
 #include "core/trace/name.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define PROGRESS_MS 200
 
 typedef struct {
   char const *output;
@@ -107,15 +112,19 @@ static int parse(options_t *o, int argc, char **argv) {
   return optind < argc ? -1 : usage_error("run", "no program given");
 }
 
+/* own_folder is where this executable is; where there is no /proc, the name it was executed by
+ * tells. */
+static int own_folder(char out[PATH_MAX]) {
+  char const *given = (char const *)getauxval(AT_EXECFN);
+  if (!realpath("/proc/self/exe", out) && (!given || !realpath(given, out))) return -1;
+  *strrchr(out, '/') = '\0';
+  return 0;
+}
+
 /* shim_path: ../lib/libvaltrace.so from this executable, also when installed. */
 static int shim_path(char *out, size_t cap) {
   char self[PATH_MAX];
-  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-  if (n < 0) return -1;
-  self[n] = '\0';
-  char *slash = strrchr(self, '/');
-  if (!slash) return -1;
-  *slash = '\0';
+  if (own_folder(self)) return -1;
   static char const *const places[] = {"../lib/libvaltrace.so", "../lib/valtrace/libvaltrace.so"};
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
     char path[PATH_MAX + 64];
@@ -129,8 +138,8 @@ static int shim_path(char *out, size_t cap) {
   return -1;
 }
 
-/* absolute_pattern makes the pattern independent of the folders programs change to; percent signs in
-   the name of this one are doubled. */
+/* absolute_pattern makes the pattern independent of the folders programs change to; percent signs
+   in the name of this one are doubled. */
 static int absolute_pattern(char *out, size_t cap, char const *pattern) {
   char cwd[PATH_MAX] = "";
   size_t n = 0;
@@ -194,6 +203,7 @@ static int follow(pid_t pid) {
       continue;
     }
     if (got == pid) return status;
+    if (got < 0 && errno == EINTR) continue;
     siginfo_t info;
     int signal = sigwaitinfo(&set, &info);
     /* What the terminal sends (SI_KERNEL) the program has got already: it is in our group. */
@@ -231,6 +241,9 @@ static void print_problems(vt_collector_summary_t const *s, char const *program,
   } else if (!s->first[0] && !explained) {
     vt_error_say(program, "the program itself was not recorded",
                  "it does not load libvaltrace.so: is it static, set-user-ID or sandboxed?");
+  } else if (s->hidden) {
+    vt_error_say(program, "its allocator is inside the executable, where no preload sees it",
+                 "link the allocator as a shared library to record all of it");
   }
 }
 
@@ -238,12 +251,29 @@ static int exit_status(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
+/* wait_answer shows that something goes on while the collector looks up symbols. */
+static ssize_t wait_answer(int control, vt_collector_summary_t *s) {
+  struct pollfd p = {.fd = control, .events = POLLIN};
+  vt_progress_t progress = vt_progress_start("embedding symbols");
+  while (poll(&p, 1, PROGRESS_MS) == 0) vt_progress_show(&progress, 0, 0);
+  vt_progress_end(&progress);
+  return recv(control, s, sizeof *s, 0);
+}
+
+/* unblock_signals lets a Ctrl-C end the wait for symbols, but not one that the program had. */
+static void unblock_signals(sigset_t const *before) {
+  sigset_t set;
+  sigfillset(&set);
+  while (sigtimedwait(&set, NULL, &(struct timespec){0}) > 0) continue;
+  sigprocmask(SIG_SETMASK, before, NULL);
+}
+
 /* finish tells the collector of the end and prints what it answers. */
 static void finish(options_t const *o, int control, vt_collector_order_t const *order,
                    char const *program, int explained, vt_collector_summary_t *s) {
   memset(s, 0, sizeof *s);
   if (send(control, order, sizeof *order, MSG_NOSIGNAL) != (ssize_t)sizeof *order ||
-      recv(control, s, sizeof *s, 0) != (ssize_t)sizeof *s) {
+      wait_answer(control, s) != (ssize_t)sizeof *s) {
     vt_error_say("run", "the collector was killed", "what it had written is in the traces");
     return;
   }
@@ -266,6 +296,12 @@ static int failed(char const *what, int error) {
   return VT_EXIT_RUN_FAILED;
 }
 
+/* LD_PRELOAD is a list; its separators cannot be escaped. */
+static int cannot_preload(char const *shim) {
+  vt_error_say(shim, "the loader cannot preload a path with a space or colon", "move it elsewhere");
+  return VT_EXIT_RUN_FAILED;
+}
+
 static int cannot_start(char const *program, int error) {
   vt_error_say(program, strerror(error), error == ENOENT ? "is it in PATH?" : "is it executable?");
   return error == ENOENT ? VT_EXIT_NOT_FOUND : VT_EXIT_CANNOT_EXECUTE;
@@ -274,7 +310,8 @@ static int cannot_start(char const *program, int error) {
 /* For --fail-on-leak: 1 and a line when PROGRAM left blocks behind. */
 static int leak_status(vt_collector_summary_t const *summary) {
   uint64_t blocks = 0;
-  if (!summary->first[0] || vt_report_leaked_blocks(summary->first, &blocks)) return VT_EXIT_RUN_FAILED;
+  if (!summary->first[0] || vt_report_leaked_blocks(summary->first, &blocks))
+    return VT_EXIT_RUN_FAILED;
   if (!blocks) return VT_EXIT_OK;
   vt_error_t e;
   vt_error_setf(&e, summary->first, "`valtrace report leaks` shows them", "%llu blocks leaked",
@@ -292,11 +329,13 @@ int vt_cmd_run(int argc, char **argv) {
   if (status >= 0) return status;
   argv += optind;
   if (shim_path(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
+  if (strpbrk(shim, " :")) return cannot_preload(shim);
   if (absolute_pattern(pattern, sizeof pattern, o.output)) return failed(o.output, ENAMETOOLONG);
   if (!output_possible(pattern)) return VT_EXIT_RUN_FAILED;
   int error = vt_ring_make(&ring);
   if (error) return failed("shared memory for the recording", -error);
-  vt_collector_options_t options = {.pattern = pattern, .symbols = !o.no_symbols, .children = !o.no_children};
+  vt_collector_options_t options = {
+      .pattern = pattern, .symbols = !o.no_symbols, .children = !o.no_children};
   block_signals(&before);
   int control = start_collector(&ring, &options);
   if (control < 0) return failed("the collector", errno);
@@ -312,6 +351,7 @@ int vt_cmd_run(int argc, char **argv) {
   order.wait_status = status = follow(pid);
   order.ended = 1;
   vt_collector_summary_t summary;
+  unblock_signals(&before);
   finish(&o, control, &order, argv[0], obstacle != NULL, &summary);
   unsetenv("LD_PRELOAD");
   if (o.report && summary.first[0]) vt_report_print(summary.first);

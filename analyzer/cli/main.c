@@ -1,6 +1,6 @@
 /* The valtrace command: finds the subcommand and hands over to analyzer/cli/cmd_NAME.c. */
 #include "analyzer/cli/cmd.h"
-#include "analyzer/cli/error.h"
+#include "analyzer/cli/options.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +18,7 @@ static command_t const commands[] = {
     {"report", vt_cmd_report, "say where memory leaks, churns and peaks"},
     {"diff", vt_cmd_diff, "compare two traces, or two moments of one"},
     {"flame", vt_cmd_flame, "print folded stacks for flame graphs"},
+    {"html", vt_cmd_html, "write the report as one HTML page"},
     {"export", vt_cmd_export, "write pprof, speedscope, heaptrack, DHAT, … for other tools"},
     {"check-budget", vt_cmd_check_budget, "fail when a trace leaks or uses too much (for CI)"},
     {"dump", vt_cmd_dump, "print the events of a trace in order"},
@@ -37,7 +38,7 @@ static void usage(FILE *out) {
           "\n`valtrace COMMAND --help` explains a command; `valtrace --version` the version.\n");
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
   if (argc < 2) {
     usage(stderr);
     return VT_EXIT_USAGE;
@@ -54,4 +55,9 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1);
   vt_error_say(argv[1], "no such command", "`valtrace --help` lists them");
   return VT_EXIT_USAGE;
+}
+
+int main(int argc, char **argv) {
+  int status = run(argc, argv);
+  return status == VT_EXIT_OK ? vt_cli_finish(stdout, "standard output") : status;
 }

@@ -2,6 +2,7 @@
    socket for processes that ask for the ring, and `run` for orders. */
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/drain.h"
+#include "analyzer/util/progress.h"
 #include "analyzer/trace/embed.h"
 #include "analyzer/util/mem.h"
 
@@ -78,7 +79,9 @@ static void end_dead(collector_t *c) {
     /* Of the first process `run` tells, with its wait status. */
     if (image->ended || (image->first && !c->first_over)) continue;
     struct pollfd p = {.fd = image->pidfd, .events = POLLIN};
-    int gone = image->pidfd < 0 ? kill(image->pid, 0) && errno == ESRCH : poll(&p, 1, 0) > 0;
+    int gone = image->pidfd >= 0 ? poll(&p, 1, 0) > 0
+               : image->process  ? kill(image->process, 0) && errno == ESRCH
+                                 : 1;
     if (gone || (image->first && c->first_over))
       vt_drain_image(&c->drain, image, image->first && c->first_over ? c->wait_status : -1);
   }
@@ -139,6 +142,7 @@ static void answer(collector_t *c) {
       strcpy(s.first, image->path);
       s.stopped = image->stopped;
       s.lost = image->lost;
+      s.hidden = image->hidden;
     }
     if (!image->events) continue;
     s.traces++;
@@ -172,9 +176,11 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   static collector_t c;
   c = (collector_t){.end = end, .options = options, .control = control, .wait_status = -1};
   c.drain.ring = end->ring;
+  c.drain.end = end;
   c.drain.naming.pattern = options->pattern;
   c.drain.codec = vt_codec_new();
   c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;
+  vt_progress_disable(); /* `run` waits for us and tells, as long as it does */
   int idle_ms = POLL_MIN_MS;
   while (serving(&c)) {
     idle_ms = vt_drain_full(&c.drain) ? POLL_MIN_MS : idle_ms + 1;

@@ -61,10 +61,11 @@ static vt_image_t *image_of(vt_drain_t *d, uint32_t slot) {
   size_t sz = find_header(d, slot, header, sizeof header);
   uint64_t id = atomic_load_explicit(&d->ring->images[slot].image, memory_order_acquire);
   if (!sz || !id) return NULL;
-  pid_t pid = (pid_t)vt_load32(header + VT_HEADER_OFF_PID);
+  pid_t pid = vt_ring_process(d->end, (pid_t)vt_load32(header + VT_HEADER_OFF_PID));
   for (size_t i = 0; i < d->images_cnt; i++) /* exec: the old image of this process is over */
-    if (!d->images[i]->ended && d->images[i]->pid == pid) vt_drain_image(d, d->images[i], -1);
-  vt_image_t *image = vt_image_new(&d->naming, d->images, d->images_cnt, id, slot, header, sz,
+    if (!d->images[i]->ended && pid && d->images[i]->process == pid)
+      vt_drain_image(d, d->images[i], -1);
+  vt_image_t *image = vt_image_new(&d->naming, d->images, d->images_cnt, id, slot, pid, header, sz,
                                    d->codec, d->symbols);
   VT_PUSH(d->images, image);
   vt_image_sample(image, (vt_clock_kind_t)d->ring->clock);

@@ -3,9 +3,11 @@
 #define VT_ANALYZER_COLLECTOR_DRAIN_H
 
 #include "analyzer/collector/image.h"
+#include "analyzer/collector/ring.h"
 
 typedef struct {
   vt_ring_t *ring;
+  vt_ring_end_t const *end; /* of that ring */
   vt_naming_t naming;
   vt_codec_t *codec;     /* shared by all images */
   vt_symbols_t *symbols; /* NULL: not wanted */

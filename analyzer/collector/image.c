@@ -69,7 +69,7 @@ static void on_module(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
   uint32_t path_sz = vt_load32(id + id_sz);
   if (path_sz > sz - MODULE_STRINGS - 8 - id_sz) return;
   copy_string(path, sizeof path, (char const *)id + id_sz + 4, path_sz);
-  snprintf(rooted, sizeof rooted, "/proc/%d/root%s", image->pid, path);
+  snprintf(rooted, sizeof rooted, "/proc/%d/root%s", image->process, path);
   vt_symbols_module(image->symbols, path, open(rooted, O_RDONLY | O_CLOEXEC), id, id_sz);
 }
 
@@ -83,8 +83,8 @@ static void on_message(void *context, uint16_t type, uint8_t const *payload, uin
 }
 
 vt_image_t *vt_image_new(vt_naming_t const *naming, vt_image_t **earlier, size_t earlier_cnt,
-                         uint64_t id, uint32_t slot, uint8_t const *header, size_t sz,
-                         vt_codec_t *codec, vt_symbols_t *symbols) {
+                         uint64_t id, uint32_t slot, pid_t process, uint8_t const *header,
+                         size_t sz, vt_codec_t *codec, vt_symbols_t *symbols) {
   vt_image_t *image = vt_mem_new(1, sizeof *image);
   vt_header_t h;
   image->id = id;
@@ -93,8 +93,9 @@ vt_image_t *vt_image_new(vt_naming_t const *naming, vt_image_t **earlier, size_t
   image->pidfd = -1;
   if (!vt_header_parse(&h, "a process", header, sz, &image->error)) return image;
   image->pid = (pid_t)h.pid;
-  image->first = image->pid == naming->first_pid;
-  image->pidfd = (int)syscall(SYS_pidfd_open, image->pid, 0);
+  image->process = process;
+  image->first = process == naming->first_pid || (!process && image->pid == naming->first_pid);
+  image->pidfd = process ? (int)syscall(SYS_pidfd_open, process, 0) : -1;
   if (choose_path(image, naming, earlier, earlier_cnt, &h)) {
     vt_error_set(&image->error, naming->pattern, "the name is too long", "use a shorter -o");
     return image;
@@ -138,7 +139,7 @@ void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock) {
   char path[64];
   uint8_t buf[24];
   unsigned long total, resident, shared;
-  snprintf(path, sizeof path, "/proc/%d/statm", image->pid);
+  snprintf(path, sizeof path, "/proc/%d/statm", image->process);
   FILE *file = fopen(path, "re");
   if (!file) return;
   int got = fscanf(file, "%lu %lu %lu", &total, &resident, &shared);
@@ -212,6 +213,8 @@ void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t cloc
   image->ended = 1;
   image->stopped = atomic_load_explicit(&slot->stopped, memory_order_relaxed);
   image->lost = atomic_load_explicit(&slot->counters[VT_COUNTER_LOST], memory_order_relaxed);
+  image->hidden = atomic_load_explicit(&slot->counters[VT_COUNTER_ALLOCATOR_IN_EXECUTABLE],
+                                       memory_order_relaxed) != 0;
   if (image->pidfd >= 0) close(image->pidfd);
   image->pidfd = -1;
   if (!image->open) return;

@@ -23,15 +23,17 @@ typedef struct {
 } vt_image_stream_t;
 
 typedef struct vt_image {
-  uint64_t id;   /* as in the header */
-  uint32_t slot; /* in the ring while the image lives */
-  pid_t pid;
+  uint64_t id;      /* as in the header */
+  uint32_t slot;    /* in the ring while the image lives */
+  pid_t pid;        /* as it calls itself: in the namespace it lives in */
+  pid_t process;    /* as the collector knows it; 0: it was gone when first seen */
   int pidfd;        /* -1: the process is gone */
   int first;        /* of the recording's first process */
   int ended;        /* the file is complete but for symbols */
   int symbolized;   /* its code has been named, or another process does it */
   uint32_t stopped; /* vt_stopped_t if its recording stopped early; valid when ended */
   uint64_t lost;    /* events lost; valid when ended */
+  int hidden;       /* its allocator is inside the executable; valid when ended */
   int said_end;     /* vt_process_kind_t of the latest end message, 0: none */
   vt_image_stream_t *streams;
   size_t streams_cnt, streams_cap;
@@ -44,10 +46,11 @@ typedef struct vt_image {
 } vt_image_t;
 
 /* vt_image_new creates the trace of a new image. `earlier` are the images of the run so far: one of
-   the same process that holds the wanted name is renamed. header: the IMAGE message. */
+   the same process that holds the wanted name is renamed. process: see vt_image_t. header: the
+   IMAGE message. */
 vt_image_t *vt_image_new(vt_naming_t const *naming, vt_image_t **earlier, size_t earlier_cnt,
-                         uint64_t id, uint32_t slot, uint8_t const *header, size_t header_sz,
-                         vt_codec_t *codec, vt_symbols_t *symbols);
+                         uint64_t id, uint32_t slot, pid_t process, uint8_t const *header,
+                         size_t header_sz, vt_codec_t *codec, vt_symbols_t *symbols);
 
 /* vt_image_stream is the state of a stream, made at first sight. */
 vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define HEAD_SZ 4096
@@ -65,6 +66,8 @@ char const *vt_program_obstacle(char const *file) {
   if (((st.st_mode & S_ISUID) && st.st_uid != geteuid()) ||
       ((st.st_mode & S_ISGID) && st.st_gid != getegid()))
     return "set-user-ID or set-group-ID, so the loader ignores LD_PRELOAD: it is not recorded";
+  if (geteuid() && getxattr(path, "security.capability", NULL, 0) > 0)
+    return "given file capabilities, so the loader ignores LD_PRELOAD: it is not recorded";
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return NULL;
   ssize_t n = read(fd, head, HEAD_SZ);
@@ -91,9 +94,11 @@ void vt_program_environment(char const *shim, char const *const *more) {
 static char first_pid[sizeof FIRST_PID + 12] = FIRST_PID;
 
 /* be_program is the child: it tells the parent through the pipe only if exec fails. */
-static void be_program(char **argv, void const *mask, int report) {
+static void be_program(char **argv, void const *mask, struct sigaction const *on_child,
+                       int report) {
   snprintf(first_pid, sizeof first_pid, FIRST_PID "%d",
            getpid()); /* the environment has it already */
+  sigaction(SIGCHLD, on_child, NULL);
   sigprocmask(SIG_SETMASK, mask, NULL);
   execvp(argv[0], argv);
   int error = errno;
@@ -103,10 +108,13 @@ static void be_program(char **argv, void const *mask, int report) {
 
 pid_t vt_program_start(char **argv, void const *mask, int *error) {
   int pipe_fds[2];
+  struct sigaction on_child, usual = {.sa_handler = SIG_DFL};
   putenv(first_pid);
   if (pipe2(pipe_fds, O_CLOEXEC)) return -1;
+  sigaction(SIGCHLD, &usual,
+            &on_child); /* who started us may ignore it: then nothing can be waited for */
   pid_t pid = fork();
-  if (pid == 0) be_program(argv, mask, pipe_fds[1]);
+  if (pid == 0) be_program(argv, mask, &on_child, pipe_fds[1]);
   close(pipe_fds[1]);
   ssize_t n = pid > 0 ? read(pipe_fds[0], error, sizeof *error) : 0;
   close(pipe_fds[0]);

@@ -77,6 +77,7 @@ int vt_ring_make(vt_ring_end_t *end) {
   end->ring->tick_hz = measure_hz((vt_clock_kind_t)end->ring->clock);
   atomic_store(&end->ring->limit, VT_RING_SPARE);
   snprintf(name, sizeof name, "valtrace-%d-%08x", getpid(), (unsigned)nonce);
+  end->made_at = vt_clock_ns(CLOCK_BOOTTIME) / (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
   end->socket = listen_on(name); /* without it, inheritance alone must do */
   snprintf(end->spec, sizeof end->spec, "%d:%s:%016llx", end->fd, name, (unsigned long long)nonce);
   end->ring->magic = VT_RING_MAGIC;
@@ -122,10 +123,75 @@ unsigned vt_ring_users(vt_ring_end_t const *end) {
     char path[300];
     if (e->d_name[0] < '1' || e->d_name[0] > '9' || atoi(e->d_name) == getpid()) continue;
     snprintf(path, sizeof path, "/proc/%s/fd/%d", e->d_name, end->fd);
-    users += stat(path, &theirs) == 0 && theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
+    users +=
+        stat(path, &theirs) == 0 && theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
   }
   if (proc) closedir(proc);
   return users;
+}
+
+typedef enum { SEEN_NOT, SEEN_MAPPED, SEEN_UNKNOWN } seen_t;
+
+/* started_at is when process `pid` began, in the kernel's ticks since boot; 0: unknown. */
+static uint64_t started_at(pid_t pid) {
+  char path[32], line[512] = "";
+  unsigned long long start = 0;
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  FILE *file = fopen(path, "re");
+  if (!file) return 0;
+  char *p = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+  fclose(file);
+  for (int field = 2; p && field < 22; field++) p = strchr(p + 1, ' ');
+  if (p) start = strtoull(p, NULL, 10);
+  return start;
+}
+
+/* sees_ring: does process `pid` map the ring? One that is older than the ring, or has nothing
+   mapped because it has ended, does not. */
+static seen_t sees_ring(vt_ring_end_t const *end, pid_t pid, ino_t ring) {
+  char path[32], line[PATH_MAX + 128];
+  snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+  if (access("/proc/self", F_OK)) return SEEN_UNKNOWN;
+  if (started_at(pid) < end->made_at) return SEEN_NOT;
+  FILE *file = fopen(path, "re");
+  if (!file) return errno == ENOENT ? SEEN_NOT : SEEN_UNKNOWN;
+  seen_t seen = SEEN_NOT;
+  while (seen != SEEN_MAPPED && fgets(line, sizeof line, file)) {
+    unsigned long long inode = 0;
+    char name[32] = "";
+    int got = sscanf(line, "%*s %*s %*s %*s %llu /%31s", &inode, name);
+    seen = got == 2 && inode == ring && !strcmp(name, "memfd:valtrace") ? SEEN_MAPPED : SEEN_NOT;
+  }
+  fclose(file);
+  return seen;
+}
+
+/* inner_pid is the number that process `pid` has in its own namespace. */
+static pid_t inner_pid(pid_t pid) {
+  char path[32], line[256];
+  int inner = 0;
+  snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+  FILE *file = fopen(path, "re");
+  while (file && fgets(line, sizeof line, file))
+    if (!strncmp(line, "NSpid:", 6)) inner = atoi(strrchr(line, '\t') + 1);
+  if (file) fclose(file);
+  return inner;
+}
+
+pid_t vt_ring_process(vt_ring_end_t const *end, pid_t pid) {
+  struct stat ring;
+  seen_t seen = fstat(end->fd, &ring) ? SEEN_MAPPED : sees_ring(end, pid, ring.st_ino);
+  if (seen == SEEN_MAPPED) return pid;
+  pid_t found = 0;
+  DIR *proc = opendir("/proc");
+  for (struct dirent *e; proc && !found && (e = readdir(proc));) {
+    pid_t candidate = atoi(e->d_name);
+    if (candidate > 0 && candidate != pid && inner_pid(candidate) == pid &&
+        sees_ring(end, candidate, ring.st_ino) == SEEN_MAPPED)
+      found = candidate;
+  }
+  if (proc) closedir(proc);
+  return found || seen == SEEN_NOT ? found : pid;
 }
 
 void vt_ring_give_back(vt_ring_t *ring, uint32_t i) {

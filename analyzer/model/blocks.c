@@ -35,7 +35,7 @@ void vt_blocks_fini(vt_blocks_t *blocks) {
   free(blocks->tags);
 }
 
-static void grow(vt_blocks_t *blocks) {
+void vt_blocks_grow(vt_blocks_t *blocks) {
   vt_blocks_t old = *blocks;
   size_t old_cnt = old.mask + 1;
   blocks->mask = 2 * old_cnt - 1;
@@ -52,11 +52,9 @@ static void grow(vt_blocks_t *blocks) {
   free(old.tags);
 }
 
-void vt_blocks_insert(vt_blocks_t *blocks, vt_block_t *slot, vt_block_t block, uint64_t tag) {
-  *slot = block;
-  if (tag && !blocks->tags) blocks->tags = vt_mem_new(blocks->mask + 1, sizeof *blocks->tags);
-  if (blocks->tags) blocks->tags[slot - blocks->slots] = tag;
-  if (8 * ++blocks->used > 5 * blocks->mask) grow(blocks);
+void vt_blocks_set_tag(vt_blocks_t *blocks, vt_block_t const *slot, uint64_t tag) {
+  if (!blocks->tags) blocks->tags = vt_mem_new(blocks->mask + 1, sizeof *blocks->tags);
+  blocks->tags[slot - blocks->slots] = tag;
 }
 
 void vt_blocks_remove(vt_blocks_t *blocks, vt_block_t *slot) {

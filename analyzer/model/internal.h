@@ -5,7 +5,7 @@
 #include "analyzer/model/blocks.h"
 #include "analyzer/model/model.h"
 
-#define NO_THREAD UINT32_MAX
+#define NO_THREAD VT_MODEL_NO_THREAD
 #define NO_INDEX  UINT32_MAX
 
 /* A heap of one trace, as its events number it. */
@@ -74,12 +74,17 @@ struct vt_model {
   vt_moment_t *moments;
   size_t moment; /* the one that is being filled */
   uint64_t moment_end, moment_step;
+  vt_history_t *history;
+  size_t history_cnt, history_cap;
+  uint32_t *history_last; /* by cell: its newest entry, NO_INDEX */
+  size_t history_last_cnt, history_last_cap;
+  unsigned history_shift; /* buckets are so many times doubled to save memory */
   uint8_t *lifetime_bits; /* by ordinal of the allocation */
   uint64_t lifetime_bits_cnt;
   uint64_t inserted;
   int scanning;  /* the first pass of a lifetime filter */
   int filtering; /* some block may be left out */
-  int extras;    /* sizes, timeline or threads are collected */
+  int extras;    /* sizes, timeline or threads are collected, or watched */
 };
 
 /* ---- model.c ---- */
@@ -109,5 +114,12 @@ void vt_order_expire(vt_model_t *model, uint64_t now);
 
 /* Makes the interval that contains `time` the current one. */
 void vt_timeline_advance(vt_model_t *model, uint64_t time);
+
+/* ---- history.c ---- */
+
+void vt_history_alloc(vt_model_t *model, vt_block_t const *block);
+void vt_history_free(vt_model_t *model, vt_block_t const *block, int temporary);
+/* Makes buckets twice as long. */
+void vt_history_coarsen(vt_model_t *model);
 
 #endif

@@ -30,7 +30,12 @@ static uint32_t new_cell(vt_model_t *model, uint32_t trace, uint32_t heap, uint3
   cell.nested =
       heap < model->heaps_cnt && model->heaps[heap].nested && !model->options.count_nested;
   vt_lifetimes_init(&cell.lifetimes);
-  VT_PUSH(model->cells, cell);
+  if (model->cells_cnt == model->cells_cap) {
+    model->cells_cap = model->cells_cap ? 2 * model->cells_cap : 64;
+    model->cells =
+        vt_mem_resize_lines(model->cells, model->cells_cnt, model->cells_cap, sizeof cell);
+  }
+  model->cells[model->cells_cnt++] = cell;
   return (uint32_t)model->cells_cnt - 1;
 }
 
@@ -39,7 +44,7 @@ vt_model_t *vt_model_new(vt_model_options_t const *options) {
   model->options = *options;
   model->filtering =
       options->min_size || options->max_size || options->from_ns || options->want_thread;
-  model->extras = options->sizes || options->timeline || options->threads;
+  model->extras = options->sizes || options->timeline || options->threads || options->watch.changed;
   if (!model->options.max_size) model->options.max_size = UINT64_MAX;
   if (!model->options.to_ns) model->options.to_ns = UINT64_MAX;
   if (options->sizes) model->sizes = vt_mem_new(VT_SIZE_CLASSES, sizeof *model->sizes);
@@ -84,6 +89,8 @@ void vt_model_delete(vt_model_t *model) {
   free(model->limbos);
   free(model->sizes);
   free(model->moments);
+  free(model->history);
+  free(model->history_last);
   free(model->lifetime_bits);
   free(model);
 }
@@ -216,7 +223,21 @@ static inline unsigned size_class(uint64_t size) {
   return class < VT_SIZE_CLASSES ? class : VT_SIZE_CLASSES - 1;
 }
 
+static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thread, uint64_t time,
+                 int begins) {
+  vt_model_watch_t const *watch = &model->options.watch;
+  if (!watch->changed) return;
+  vt_model_change_t change = {.address = block->address,
+                              .size = block->size,
+                              .time = time,
+                              .cell = block->cell,
+                              .thread = thread,
+                              .begins = begins};
+  watch->changed(watch->context, &change);
+}
+
 static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
+  tell(model, block, block->thread, block->time, 1);
   if (model->options.threads) {
     vt_model_thread_t *thread = &model->threads[block->thread];
     thread->allocations++;
@@ -234,6 +255,7 @@ static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
   vt_moment_t *moment = &model->moments[model->moment];
   moment->allocations++;
   moment->allocated_bytes += block->size;
+  if (model->options.history) vt_history_alloc(model, block);
 }
 
 static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t thread,
@@ -251,6 +273,7 @@ static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t t
 
 static void count_free_extras(vt_model_t *model, vt_block_t const *block, uint32_t thread,
                               uint64_t time, int temporary) {
+  tell(model, block, thread, time, 0);
   if (model->options.threads) count_free_by(model, block, thread, temporary);
   if (model->sizes) {
     vt_size_class_t *class = &model->sizes[size_class(block->size)];
@@ -261,6 +284,7 @@ static void count_free_extras(vt_model_t *model, vt_block_t const *block, uint32
   if (!model->moments) return;
   if (time >= model->moment_end) vt_timeline_advance(model, time);
   model->moments[model->moment].frees++;
+  if (model->options.history) vt_history_free(model, block, temporary);
 }
 
 /* A lifetime filter's first pass: the ordinal of the allocation takes the place of the cell. Those
@@ -288,8 +312,9 @@ static void scan_release(vt_model_t *model, vt_block_t const *block, uint64_t ti
   model->lifetime_bits[ordinal / 8] |= (uint8_t)(1 << ordinal % 8);
 }
 
-static int lifetime_fits(vt_model_t *model) {
-  uint64_t ordinal = model->inserted++;
+/* Does the lifetime of the block that begins next fit? */
+static int lifetime_fits(vt_model_t const *model) {
+  uint64_t ordinal = model->inserted;
   return ordinal < model->lifetime_bits_cnt && model->lifetime_bits[ordinal / 8] >> ordinal % 8 & 1;
 }
 
@@ -318,18 +343,21 @@ static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
     model->moments[model->moment].max_bytes = model->live_bytes;
 }
 
-void vt_model_begin(vt_model_t *model, vt_block_t *block) {
-  if (model->scanning) {
+static inline void begin(vt_model_t *model, vt_block_t *block) {
+  if (__builtin_expect(model->scanning, 0)) {
     scan_insert(model, block);
     return;
   }
   if (model->lifetime_bits && !lifetime_fits(model)) block->cell = VT_CELL_IGNORED;
+  model->inserted++;
   count_alloc(model, block);
 }
 
-void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
-                  uint64_t time, int realloc) {
-  if (model->scanning) {
+void vt_model_begin(vt_model_t *model, vt_block_t *block) { begin(model, block); }
+
+static inline void end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
+                       uint64_t time, int realloc) {
+  if (__builtin_expect(model->scanning, 0)) {
     scan_release(model, block, time, 0);
     return;
   }
@@ -346,11 +374,16 @@ void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uin
   }
   if (model->options.lifetimes)
     vt_lifetimes_add(&cell->lifetimes, time > block->time ? time - block->time : 0);
-  cell->cross_thread_frees += thread != block->thread && thread != NO_THREAD;
+  if (__builtin_expect(thread != block->thread, 0)) cell->cross_thread_frees += thread != NO_THREAD;
   if (cell->nested) return;
   if (model->extras) count_free_extras(model, block, thread, time, temporary);
   model->live_blocks--;
   model->live_bytes -= block->size;
+}
+
+void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
+                  uint64_t time, int realloc) {
+  end(model, heap, block, thread, time, realloc);
 }
 
 /* ---- events ---- */
@@ -378,7 +411,7 @@ static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t 
     vt_order_hold(model, slot, &held);
     return;
   }
-  vt_model_begin(model, &block);
+  begin(model, &block);
   vt_blocks_insert(blocks, slot, block, event->tag);
 }
 
@@ -404,7 +437,7 @@ static void on_free(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t
     return;
   }
   uint64_t address = slot->address;
-  vt_model_end(model, heap, slot, thread, time, 0);
+  end(model, heap, slot, thread, time, 0);
   vt_blocks_remove(blocks, slot);
   if (__builtin_expect(model->held.cnt != 0, 0)) vt_order_freed(model, heap, address);
 }
@@ -464,7 +497,7 @@ static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
   vt_block_t block = {
       .address = event->address, .size = event->size, .time = time, .thread = thread};
   uint32_t allocating = limbo.stack ? limbo.stack : event->stack;
-  if (known && !model->scanning)
+  if (known && !model->scanning && (!model->lifetime_bits || lifetime_fits(model)))
     count_realloc(model, cell_of(model, trace, 0, allocating, &block), &limbo.block,
                   event->address);
   on_alloc(model, trace, heap, 0, event, block, allocating);
@@ -498,14 +531,21 @@ static uint32_t heap_of(vt_model_t *model, uint32_t trace, uint32_t number) {
   return local->heap;
 }
 
+/* Fetches into the cache what a coming event will touch: its block first, then, when that is there,
+   the cell. */
 static inline void prefetch(vt_model_t const *model, trace_t const *trace, vt_event_t const *events,
                             size_t i, size_t cnt) {
-  if (i + FAR < cnt && !events[i + FAR].heap)
-    vt_blocks_prefetch(&model->blocks[trace->heaps[0].heap], events[i + FAR].address);
-  if (i + NEAR >= cnt || events[i + NEAR].heap || events[i + NEAR].kind != VT_EVENT_ALLOC) return;
   local_heap_t const *local = &trace->heaps[0];
-  uint32_t stack = events[i + NEAR].stack;
-  if (stack < local->cells_cap) __builtin_prefetch(&model->cells[local->cells[stack]], 1);
+  vt_blocks_t const *blocks = &model->blocks[local->heap];
+  if (i + FAR < cnt && !events[i + FAR].heap) vt_blocks_prefetch(blocks, events[i + FAR].address);
+  if (i + NEAR >= cnt || events[i + NEAR].heap) return;
+  vt_event_t const *event = &events[i + NEAR];
+  uint32_t cell = 0;
+  if (event->kind == VT_EVENT_ALLOC && event->stack < local->cells_cap)
+    cell = local->cells[event->stack];
+  else if (event->kind == VT_EVENT_FREE)
+    cell = blocks->slots[vt_blocks_home(blocks, event->address)].cell;
+  if (!model->scanning) __builtin_prefetch(&model->cells[cell], 1);
 }
 
 void vt_model_events(vt_model_t *model, uint32_t trace_number, vt_event_t const *events,

@@ -31,9 +31,11 @@ typedef struct vt_model vt_model_t;
 #define VT_CELL_IGNORED 1
 #define VT_CELL_FIRST   2
 
-/* Counters of one (trace, heap, allocation stack). live = allocations - frees. */
+/* Counters of one (trace, heap, allocation stack). live = allocations - frees. What every event
+   touches is in the first cache line. */
 typedef struct {
-  uint64_t allocations, allocated_bytes;
+  _Alignas(64) uint64_t allocations;
+  uint64_t allocated_bytes;
   uint64_t frees, freed_bytes;
   uint64_t temporary;
   uint64_t peak_blocks, peak_bytes; /* valid after vt_model_finish */
@@ -90,8 +92,33 @@ typedef struct {
 } vt_moment_t;
 #define VT_MOMENTS_MAX 2048 /* even */
 
+/* A counted block begins or ends. */
+typedef struct {
+  uint64_t address, size;
+  uint64_t time;   /* of this change */
+  uint32_t cell;   /* its counters; see vt_model_cells */
+  uint32_t thread; /* whose change it is, in vt_model_threads; VT_MODEL_NO_THREAD: a heap's */
+  int begins;
+} vt_model_change_t;
+#define VT_MODEL_NO_THREAD UINT32_MAX
+
+/* Who is told of every change, in order; NULL: nobody. Blocks that filters leave out and those of
+   nested heaps are not told of. */
+typedef struct {
+  void (*changed)(void *context, vt_model_change_t const *change);
+  void *context;
+} vt_model_watch_t;
+
+/* What one cell did in one stretch of time: allocations made, and frees of blocks it had made. */
+typedef struct {
+  uint32_t cell, bucket; /* bucket: from bucket * bucket_ns on */
+  uint64_t allocations, allocated_bytes, frees, freed_bytes, temporary, temporary_bytes;
+} vt_history_t;
+#define VT_HISTORY_BUCKETS_MAX 128
+
 typedef struct {
   int lifetimes, sizes, timeline, threads; /* collect these too */
+  int history;                             /* this too; needs timeline */
   /* Filters choose blocks; everything the model reports is about the chosen ones. */
   uint64_t from_ns, to_ns; /* allocated at from_ns <= t; nothing at t >= to_ns is seen (0: end) */
   uint64_t min_size, max_size;         /* max 0: no limit */
@@ -100,6 +127,7 @@ typedef struct {
   int (*want_cell)(void *context, uint32_t trace, uint32_t heap, uint32_t stack);
   int (*want_thread)(void *context, uint32_t trace, uint32_t thread);
   void *context; /* may be NULL with both functions */
+  vt_model_watch_t watch;
 } vt_model_options_t;
 
 typedef struct {
@@ -167,5 +195,9 @@ vt_model_heap_t const *vt_model_heaps(vt_model_t const *model, size_t *cnt);
 vt_size_class_t const *vt_model_sizes(vt_model_t const *model); /* VT_SIZE_CLASSES of them */
 /* Intervals of *step_ns from time 0 on. */
 vt_moment_t const *vt_model_timeline(vt_model_t const *model, size_t *cnt, uint64_t *step_ns);
+/* Entries in order of time, at most one for each cell and bucket; none without options.history. A
+   bucket is a whole number of the timeline's intervals; it grows when entries would take too much
+   memory. */
+vt_history_t const *vt_model_history(vt_model_t const *model, size_t *cnt, uint64_t *bucket_ns);
 
 #endif

@@ -16,6 +16,7 @@ static void merge_pairs(vt_model_t *model) {
   memset(model->moments + VT_MOMENTS_MAX / 2, 0, VT_MOMENTS_MAX / 2 * sizeof *model->moments);
   model->moment /= 2;
   model->moment_step *= 2;
+  if (model->options.history) vt_history_coarsen(model);
 }
 
 static void close_moment(vt_model_t *model) {

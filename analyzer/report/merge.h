@@ -6,9 +6,8 @@
 #include "analyzer/trace/reader.h"
 
 /* Feeds all events of all readers into the model, whose traces 0 … cnt-1 they are, shifted by
-   shifts[i] ns, and finishes it. Returns 0, or -1 when a thread could not be
-   started. */
-int vt_merge_run(vt_model_t *model, vt_reader_t *const *readers, uint64_t const *shifts,
-                 size_t cnt);
+   shifts[i] ns, and finishes it. */
+void vt_merge_run(vt_model_t *model, vt_reader_t *const *readers, uint64_t const *shifts,
+                  size_t cnt);
 
 #endif

@@ -5,6 +5,7 @@
    parent as an end of file without the closing message; the item it was at stays undone and another
    worker takes the rest. */
 #include "analyzer/symbols/workers.h"
+#include "analyzer/util/progress.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #include "analyzer/util/mem.h"
 #include "valtrace/trace_format.h"
 
+#define PROGRESS_MS     200
 #define PROCESSES_MAX   8
 #define ITEM_SECONDS    60 /* a worker that needs longer for one item is taken to hang */
 #define WORKER_DATA_MAX ((rlim_t)4 << 30) /* beyond what it starts with */
@@ -249,11 +251,12 @@ static int start_worker(job_t *job, worker_t *workers, int slot, atomic_size_t *
   return -1;
 }
 
-static void pump_all(job_t *job, worker_t *workers, int cnt) {
+static void pump_all(job_t *job, worker_t *workers, int cnt, vt_progress_t *progress) {
   struct pollfd polls[PROCESSES_MAX];
   for (int i = 0; i < cnt; i++) polls[i] = (struct pollfd){.fd = workers[i].fd, .events = POLLIN};
   for (int open_cnt = cnt; open_cnt;) {
-    if (poll(polls, (nfds_t)cnt, -1) < 0 && errno != EINTR) break;
+    if (poll(polls, (nfds_t)cnt, PROGRESS_MS) < 0 && errno != EINTR) break;
+    vt_progress_show(progress, atomic_load_explicit(job->next, memory_order_relaxed), job->cnt);
     for (int i = 0; i < cnt; i++) {
       if (polls[i].fd < 0 || !polls[i].revents || pump(job, &workers[i])) continue;
       polls[i].fd = -1;
@@ -268,14 +271,14 @@ static void pump_all(job_t *job, worker_t *workers, int cnt) {
 }
 
 /* One round of workers. Returns nonzero when one of them died inside an item and work is left. */
-static int run_round(job_t *job, int processes, atomic_size_t *shared) {
+static int run_round(job_t *job, int processes, atomic_size_t *shared, vt_progress_t *progress) {
   worker_t workers[PROCESSES_MAX];
   int cnt = 0;
   for (int i = 0; i < processes; i++) {
     atomic_store_explicit(&shared[1 + i], 0, memory_order_relaxed);
     if (!start_worker(job, workers, cnt, &shared[1 + i])) cnt++;
   }
-  pump_all(job, workers, cnt);
+  pump_all(job, workers, cnt, progress);
   int died = 0;
   for (int i = 0; i < processes; i++)
     died |= atomic_load_explicit(&shared[1 + i], memory_order_relaxed) != 0;
@@ -292,6 +295,8 @@ void vt_workers_run(vt_worker_item_t *items, size_t cnt, int want_dwarf, int pro
   job_t job = {items, cnt, want_dwarf, &shared[0], strings, sink, context};
   if (processes > PROCESSES_MAX) processes = PROCESSES_MAX;
   if ((size_t)processes > cnt) processes = (int)cnt;
-  while (run_round(&job, processes < 1 ? 1 : processes, shared)) continue;
+  vt_progress_t progress = vt_progress_start("looking up symbols");
+  while (run_round(&job, processes < 1 ? 1 : processes, shared, &progress)) continue;
+  vt_progress_end(&progress);
   munmap(shared, shared_sz);
 }

@@ -479,8 +479,21 @@ static int any_bad(vt_codec_t const *c) {
   return bad;
 }
 
-size_t vt_codec_decode(vt_codec_t *c, uint8_t const *payload, size_t sz, uint32_t shift,
-                       vt_event_t *out) {
+/* decode_event decodes the event of a code byte; *e has its time and thread. Returns -1 when its kind
+   is none that exists. */
+static inline int decode_event(vt_codec_t *c, vt_event_t *e, uint8_t code) {
+  e->stack = decode_stack(c, code);
+  decode_op_and_size(c, e, code);
+  if (decode_address(c, e, code)) return -1;
+  vt_model_learn(&c->model, e);
+  return 0;
+}
+
+/* decode_all decodes all events; returns how many it did before it saw that one is malformed. Unless
+   `careful` it looks only at the end whether a column was too short or an address named nothing:
+   nothing worse than wrong events can come of that. */
+static inline size_t decode_all(vt_codec_t *c, uint8_t const *payload, size_t sz, uint32_t shift,
+                                int careful, vt_event_t *out) {
   uint32_t cnt = vt_codec_count(payload, sz);
   vt_cursor_t in = vt_cursor(payload, sz);
   vt_cursor_u32(&in);
@@ -490,15 +503,21 @@ size_t vt_codec_decode(vt_codec_t *c, uint8_t const *payload, size_t sz, uint32_
   vt_cursor_u32(&in);
   if (!cnt || open_columns(c, &in, columns, cnt)) return 0;
   prepare(c, cnt);
+  uint8_t const *codes = c->cursor[VT_COLUMN_CODE].p;
   for (uint32_t i = 0; i < cnt; i++) {
-    uint8_t code = *c->cursor[VT_COLUMN_CODE].p++;
-    if (code & THREAD_CHANGED) tid = (uint32_t)vt_cursor_varint(&c->cursor[VT_COLUMN_THREAD]);
+    uint8_t code = codes[i];
+    if (__builtin_expect(code & THREAD_CHANGED, 0))
+      tid = (uint32_t)vt_cursor_varint(&c->cursor[VT_COLUMN_THREAD]);
     now += vt_cursor_varint(&c->cursor[VT_COLUMN_TIME]);
-    vt_event_t e = {.time = now << shift, .thread = tid, .stack = decode_stack(c, code)};
-    decode_op_and_size(c, &e, code);
-    if (decode_address(c, &e, code) || any_bad(c)) return i;
-    vt_model_learn(&c->model, &e);
-    out[i] = e;
+    out[i] = (vt_event_t){.time = now << shift, .thread = tid};
+    if (decode_event(c, &out[i], code) || (careful && any_bad(c))) return i;
   }
-  return cnt;
+  return any_bad(c) ? 0 : cnt;
+}
+
+size_t vt_codec_decode(vt_codec_t *c, uint8_t const *payload, size_t sz, uint32_t shift,
+                       vt_event_t *out) {
+  size_t cnt = decode_all(c, payload, sz, shift, 0, out);
+  if (cnt && cnt == vt_codec_count(payload, sz)) return cnt;
+  return decode_all(c, payload, sz, shift, 1, out); /* where exactly does it go wrong? */
 }

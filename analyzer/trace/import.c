@@ -2,8 +2,8 @@
    "object(symbol+0xoffset) [0xaddress]", innermost first; everything else is ignored.
 
    Objects become modules that span the addresses seen in them. A line without symbol states the
-   address relative to the load bias, so it tells the bias; names of an object whose file is not here
-   are taken from the log. */
+   address relative to the load bias, so it tells the bias; names of an object whose file is not
+   here are taken from the log. */
 #include "analyzer/trace/import.h"
 #include "analyzer/trace/embed.h"
 #include "analyzer/symbols/elf_file.h"
@@ -12,13 +12,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#define TICK_HZ 1000000000u
-#define EVENT_TICKS 1000
-#define FRAMES_MAX 65536
-#define THREAD_ID 1
+#define TICK_HZ       1000000000u
+#define EVENT_TICKS   1000
+#define FRAMES_MAX    65536
+#define THREAD_ID     1
+#define PROGRAM_LINES 10000
 
 typedef struct {
   uint32_t path; /* string */
@@ -132,8 +134,8 @@ static int64_t read_stack(import_t *m, uint64_t cnt) {
 static int parse_head(char const *text, vt_event_t *e, uint64_t *cnt) {
   int end = 0;
   *e = (vt_event_t){.kind = VT_EVENT_ALLOC, .api = VT_API_MALLOC, .thread = THREAD_ID};
-  if (sscanf(text, "+++ ALLOC:%" SCNu64 ":0x%" SCNx64 ":%" SCNu64 ":%" SCNu64 "%n", cnt, &e->address,
-             &e->align, &e->size, &end) == 4 &&
+  if (sscanf(text, "+++ ALLOC:%" SCNu64 ":0x%" SCNx64 ":%" SCNu64 ":%" SCNu64 "%n", cnt,
+             &e->address, &e->align, &e->size, &end) == 4 &&
       !text[end])
     return 0;
   *e = (vt_event_t){.kind = VT_EVENT_FREE, .api = VT_API_FREE, .thread = THREAD_ID};
@@ -158,8 +160,10 @@ static void read_record(import_t *m) {
   e.time = ++m->events * EVENT_TICKS;
   *vt_packer_room(&m->out, 1) = e;
   vt_packer_add(&m->out, 1, 1);
-  if (e.kind == VT_EVENT_ALLOC) m->counts->allocations++;
-  else m->counts->frees++;
+  if (e.kind == VT_EVENT_ALLOC)
+    m->counts->allocations++;
+  else
+    m->counts->frees++;
 }
 
 /* put_modules writes the objects as modules. */
@@ -200,15 +204,35 @@ static void name_missing(import_t *m, vt_symbols_t *store) {
   }
 }
 
+/* find_program guesses the executable: the object of the outermost frame of an early record that is
+   not a library. Nothing is known of a log that cannot be read twice. */
+static void find_program(import_t *m, char *out, size_t cap) {
+  for (unsigned n = 0; n < PROGRAM_LINES && next_line(m) >= 0; n++) {
+    size_t sz = strcspn(m->text, "(");
+    if (m->text[sz] && strstr(m->text, " [0x") && sz < cap) {
+      memcpy(out, m->text, sz);
+      out[sz] = '\0';
+    } else if (out[0] && strstr(out, ".so")) {
+      out[0] = '\0';
+    } else if (out[0]) {
+      break;
+    }
+  }
+  rewind(m->in);
+}
+
 static void open_output(import_t *m, vt_writer_t *writer, vt_codec_t *codec) {
-  char host[256] = "";
+  char host[256] = "", program[PATH_MAX] = "";
+  if (!fseek(m->in, 0, SEEK_SET)) find_program(m, program, sizeof program);
   gethostname(host, sizeof host - 1);
   vt_header_t h = {.endian = 1,
                    .pointer_sz = 8,
                    .page_sz = 4096,
                    .tick_hz = TICK_HZ,
                    .host = host,
-                   .host_sz = (uint32_t)strlen(host)};
+                   .host_sz = (uint32_t)strlen(host),
+                   .executable = program,
+                   .executable_sz = (uint32_t)strlen(program)};
   vt_packer_open(&m->out, writer, codec, &h);
 }
 
@@ -267,8 +291,10 @@ int vt_import(char const *from, char const *to, vt_import_counts_t *counts, vt_e
     vt_codec_t *codec = vt_codec_new();
     open_output(m, writer, codec);
     status = copy_log(m, from, error);
-    if (status == VT_EXIT_OK) status = finish(m, to, error);
-    else vt_packer_finish(&m->out, 0);
+    if (status == VT_EXIT_OK)
+      status = finish(m, to, error);
+    else
+      vt_packer_finish(&m->out, 0);
     if (status == VT_EXIT_INPUT) unlink(to);
     vt_codec_delete(codec);
   }

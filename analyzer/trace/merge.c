@@ -2,34 +2,40 @@
 
    A heap of streams, keyed by the time of each one's next event; a stream whose next chunk is not
    decoded yet is keyed by the time its first event has according to the scan, so that chunks are
-   decoded only when their time has come. While one stream stays ahead of the others its events are
-   passed on without touching the heap. */
+   decoded only when their time has come. While one stream stays ahead of the others, a run, its
+   events are finished where the decoder put them; long runs are delivered from there, short ones
+   are gathered in a batch. */
 #include "analyzer/trace/reader_private.h"
 
-#define BATCH 4096
+/* Events in a batch at most: they are still in the cache when the receiver reads them. */
+#define BATCH 2048
+/* Runs of so many events are not copied. */
+#define LONG_RUN 256
 
 typedef struct {
   uint64_t key; /* time of the next event, in ticks; times two, plus one unless it is a free */
   size_t stream;
   size_t chunk; /* index of the current chunk, or of the next when !events */
-  vt_event_t const *events;
+  vt_event_t *events;
   size_t at, cnt;
+  uint64_t last_tick;   /* of the chunk's last event */
   uint32_t tid, thread; /* the last translation */
 } head_t;
 
-typedef struct {
+struct vt_pass {
   vt_reader_t *r;
   vt_decoder_t *decoder;
-  vt_reader_sink_t const *sink;
   head_t *heap;
   size_t heap_cnt;
   vt_event_t *batch;
   size_t batch_cnt;
+  vt_event_t const *run; /* a long run, to be delivered after the batch */
+  size_t run_cnt;
   size_t next_op;
+  uint64_t op_time; /* of next_op; VT_TIME_NEVER: none */
   uint64_t last_time;
   uint64_t events, bad;
-  int result;
-} merge_t;
+};
 
 static uint64_t key_of(uint64_t tick, int is_free) { return tick << 1 | !is_free; }
 
@@ -37,7 +43,7 @@ static uint64_t event_key(vt_event_t const *e) {
   return key_of(e->time, e->kind == VT_EVENT_FREE || e->kind == VT_EVENT_REALLOC_INTENT);
 }
 
-static void sift_down(merge_t *m, size_t i) {
+static void sift_down(vt_pass_t *m, size_t i) {
   head_t h = m->heap[i];
   for (size_t child; (child = 2 * i + 1) < m->heap_cnt; i = child) {
     if (child + 1 < m->heap_cnt && m->heap[child + 1].key < m->heap[child].key) child++;
@@ -47,45 +53,16 @@ static void sift_down(merge_t *m, size_t i) {
   m->heap[i] = h;
 }
 
-static void flush(merge_t *m) {
-  if (!m->batch_cnt || m->result) return;
-  m->events += m->batch_cnt;
-  m->result = m->sink->events(m->sink->context, m->batch, m->batch_cnt);
-  m->batch_cnt = 0;
-}
-
-/* ops_until delivers operations on whole heaps that come before an event at time ns. */
-static void ops_until(merge_t *m, uint64_t ns) {
+/* find_op notes when the next operation on a whole heap is due. */
+static void find_op(vt_pass_t *m) {
   vt_tables_t const *t = &m->r->tables;
-  while (m->next_op < t->ops_cnt && t->ops[m->next_op].time <= ns) {
-    flush(m);
-    if (m->sink->heap_op && !m->result) m->sink->heap_op(m->sink->context, &t->ops[m->next_op]);
-    m->next_op++;
-  }
+  m->op_time = m->next_op < t->ops_cnt ? t->ops[m->next_op].time : VT_TIME_NEVER;
 }
 
-/* emit passes one event of a head on. */
-static inline void emit(merge_t *m, head_t *h, vt_event_t const *e) {
-  uint64_t ns = vt_reader_ns(m->r, e->time);
-  if (ns < m->last_time) ns = m->last_time;
-  m->last_time = ns;
-  if (__builtin_expect(m->next_op < m->r->tables.ops_cnt, 0)) ops_until(m, ns);
-  if (__builtin_expect(e->thread != h->tid, 0)) {
-    h->tid = e->thread;
-    h->thread = vt_reader_thread_index(m->r, e->thread);
-  }
-  vt_event_t *out = &m->batch[m->batch_cnt++];
-  *out = *e;
-  out->time = ns;
-  out->thread = h->thread;
-  if (m->batch_cnt == BATCH) flush(m);
-}
-
-static void note_failure(merge_t *m, head_t const *h, vt_decoded_t const *d) {
+static void note_failure(vt_pass_t *m, head_t const *h) {
   vt_integrity_t *in = &m->r->shown;
   vt_chunk_t c;
   uint64_t off = m->r->streams[h->stream].chunks[h->chunk].off;
-  (void)d;
   m->bad++;
   in->chunks--;
   int last = !vt_scan_header(m->r, off, &c) && !in->torn_bytes && !in->ended &&
@@ -99,20 +76,22 @@ static void note_failure(merge_t *m, head_t const *h, vt_decoded_t const *d) {
 }
 
 /* load decodes the head's chunk; 0 when it gave no events. */
-static int load(merge_t *m, head_t *h) {
-  vt_decoded_t const *d = vt_decoder_get(m->decoder, h->stream, h->chunk);
+static int load(vt_pass_t *m, head_t *h) {
+  vt_decoded_t *d = vt_decoder_get(m->decoder, h->stream, h->chunk);
   vt_chunk_t c;
   if (!vt_scan_header(m->r, m->r->streams[h->stream].chunks[h->chunk].off, &c))
     m->r->done_bytes += c.sz;
-  if (d->failed) note_failure(m, h, d);
+  if (d->failed) note_failure(m, h);
   h->events = d->events;
   h->at = 0;
   h->cnt = d->cnt;
+  if (d->cnt) h->last_tick = d->events[d->cnt - 1].time;
+  find_op(m);
   return d->cnt != 0;
 }
 
-/* advance moves the head at the top of the heap to its next chunk, or off the heap. */
-static void next_chunk(merge_t *m) {
+/* next_chunk moves the head at the top of the heap to its next chunk, or off the heap. */
+static void next_chunk(vt_pass_t *m) {
   head_t *h = &m->heap[0];
   vt_stream_ref_t const *s = &m->r->streams[h->stream];
   h->events = NULL;
@@ -125,39 +104,60 @@ static void next_chunk(merge_t *m) {
   if (m->heap_cnt) sift_down(m, 0);
 }
 
-/* run_top passes on events of the top head as long as it stays first. */
-static void run_top(merge_t *m) {
+static void new_thread(vt_pass_t *m, head_t *h, uint32_t tid) {
+  h->tid = tid;
+  h->thread = vt_reader_thread_index(m->r, tid);
+}
+
+/* finish_run turns events of the head from ticks and tids into nanoseconds and indexes, while they
+   come before the other streams (limit) and before the next operation on a heap. Returns how many.
+ */
+static size_t finish_run(vt_pass_t *m, head_t *h, uint64_t limit, size_t max) {
+  vt_event_t *e = h->events + h->at, *end = e + max;
+  uint64_t last = m->last_time;
+  for (; e < end && event_key(e) <= limit; e++) {
+    uint64_t ns = vt_reader_ns(m->r, e->time);
+    if (ns < last) ns = last;
+    last = ns;
+    if (__builtin_expect(ns >= m->op_time, 0)) break;
+    if (__builtin_expect(e->thread != h->tid, 0)) new_thread(m, h, e->thread);
+    e->time = ns;
+    e->thread = h->thread;
+  }
+  m->last_time = last;
+  return (size_t)(e - (h->events + h->at));
+}
+
+/* keep puts a finished run where it will be delivered from. */
+static void keep(vt_pass_t *m, vt_event_t const *events, size_t cnt) {
+  if (cnt >= LONG_RUN) {
+    m->run = events;
+    m->run_cnt = cnt;
+  } else if (cnt) {
+    memcpy(m->batch + m->batch_cnt, events, cnt * sizeof *events);
+    m->batch_cnt += cnt;
+  }
+}
+
+/* run_top finishes events of the top head as long as it stays first. */
+static void run_top(vt_pass_t *m) {
   head_t *h = &m->heap[0];
   uint64_t limit = UINT64_MAX;
   if (!h->events && !load(m, h)) return next_chunk(m);
+  if (h->at == h->cnt) {
+    if (h->last_tick > m->r->end_ticks) m->r->end_ticks = h->last_tick;
+    return next_chunk(m);
+  }
   if (m->heap_cnt > 1) limit = m->heap[1].key;
   if (m->heap_cnt > 2 && m->heap[2].key < limit) limit = m->heap[2].key;
-  uint64_t key = event_key(&h->events[h->at]);
-  while (key <= limit && !m->result) {
-    emit(m, h, &h->events[h->at]);
-    if (++h->at == h->cnt) {
-      uint64_t last = h->events[h->cnt - 1].time;
-      if (last > m->r->end_ticks) m->r->end_ticks = last;
-      return next_chunk(m);
-    }
-    key = event_key(&h->events[h->at]);
+  size_t room = BATCH - m->batch_cnt, left = h->cnt - h->at;
+  size_t cnt = finish_run(m, h, limit, left < room ? left : room);
+  keep(m, h->events + h->at, cnt);
+  h->at += cnt;
+  if (h->at < h->cnt) {
+    h->key = event_key(&h->events[h->at]);
+    sift_down(m, 0);
   }
-  h->key = key;
-  sift_down(m, 0);
-}
-
-static void begin(merge_t *m) {
-  vt_reader_t *r = m->r;
-  m->heap = vt_mem_new(r->streams_cnt ? r->streams_cnt : 1, sizeof *m->heap);
-  m->batch = vt_mem_resize(NULL, BATCH, sizeof *m->batch);
-  for (size_t i = 0; i < r->streams_cnt; i++) {
-    if (!r->streams[i].chunks_cnt) continue;
-    m->heap[m->heap_cnt++] = (head_t){.key = key_of(r->streams[i].chunks[0].first, 1),
-                                      .stream = i,
-                                      .tid = UINT32_MAX,
-                                      .thread = vt_reader_thread_index(r, UINT32_MAX)};
-  }
-  for (size_t i = m->heap_cnt; i-- > 0;) sift_down(m, i);
 }
 
 /* forget_messages empties what the segments of a raw trace will tell again. */
@@ -168,29 +168,68 @@ static void forget_messages(vt_reader_t *r) {
   memcpy(r->tables.counters, counters, sizeof counters);
 }
 
-static void end(merge_t *m) {
+vt_pass_t *vt_pass_begin(vt_reader_t *r) {
+  vt_pass_t *m = vt_mem_new(1, sizeof *m);
+  m->r = r;
+  if (r->info.raw) forget_messages(r);
+  r->shown = r->integrity;
+  r->done_bytes = 0;
+  m->decoder = vt_decoder_new(r);
+  m->heap = vt_mem_new(r->streams_cnt ? r->streams_cnt : 1, sizeof *m->heap);
+  m->batch = vt_mem_resize(NULL, BATCH, sizeof *m->batch);
+  for (size_t i = 0; i < r->streams_cnt; i++) {
+    if (!r->streams[i].chunks_cnt) continue;
+    m->heap[m->heap_cnt++] = (head_t){.key = key_of(r->streams[i].chunks[0].first, 1),
+                                      .stream = i,
+                                      .tid = UINT32_MAX,
+                                      .thread = vt_reader_thread_index(r, UINT32_MAX)};
+  }
+  for (size_t i = m->heap_cnt; i-- > 0;) sift_down(m, i);
+  find_op(m);
+  return m;
+}
+
+static int deliver(vt_pass_t *m, vt_batch_t *out, vt_event_t const *events, size_t *cnt) {
+  *out = (vt_batch_t){.events = events, .cnt = *cnt};
+  m->events += *cnt;
+  *cnt = 0;
+  return 1;
+}
+
+int vt_pass_next(vt_pass_t *m, vt_batch_t *out) {
+  while (m->heap_cnt && !m->run_cnt && m->batch_cnt < BATCH && m->last_time < m->op_time) run_top(m);
+  if (m->batch_cnt) return deliver(m, out, m->batch, &m->batch_cnt);
+  if (m->run_cnt) return deliver(m, out, m->run, &m->run_cnt);
+  if (m->op_time == VT_TIME_NEVER) return 0;
+  *out = (vt_batch_t){.op = &m->r->tables.ops[m->next_op++]};
+  find_op(m);
+  return 1;
+}
+
+void vt_pass_end(vt_pass_t *m) {
   vt_reader_t *r = m->r;
   vt_integrity_t *in = &r->shown;
+  for (size_t i = 0; i < r->threads_cnt; i++) vt_tables_name_thread(r, i);
   in->events = m->events;
   in->bad_events = m->bad;
   uint64_t lost = vt_decoder_lost(m->decoder), counted = r->tables.counters[VT_COUNTER_LOST];
   in->lost_events = lost > counted ? lost : counted;
+  vt_decoder_delete(m->decoder);
   free(m->heap);
   free(m->batch);
-  vt_decoder_delete(m->decoder);
+  free(m);
 }
 
 int vt_reader_run(vt_reader_t *r, vt_reader_sink_t const *sink) {
-  merge_t m = {.r = r, .sink = sink};
-  if (r->info.raw) forget_messages(r);
-  r->shown = r->integrity;
-  r->done_bytes = 0;
-  m.decoder = vt_decoder_new(r);
-  begin(&m);
-  while (m.heap_cnt && !m.result) run_top(&m);
-  if (!m.result) ops_until(&m, UINT64_MAX);
-  flush(&m);
-  for (size_t i = 0; i < r->threads_cnt; i++) vt_tables_name_thread(r, i);
-  end(&m);
-  return m.result;
+  vt_pass_t *pass = vt_pass_begin(r);
+  vt_batch_t batch;
+  int result = 0;
+  while (!result && vt_pass_next(pass, &batch)) {
+    if (!batch.op)
+      result = sink->events(sink->context, batch.events, batch.cnt);
+    else if (sink->heap_op)
+      sink->heap_op(sink->context, batch.op);
+  }
+  vt_pass_end(pass);
+  return result;
 }

@@ -4,6 +4,7 @@
 #include "analyzer/trace/embed.h"
 #include "analyzer/trace/packer.h"
 #include "analyzer/trace/reader_private.h"
+#include "analyzer/util/progress.h"
 
 typedef struct {
   vt_reader_t *r;
@@ -11,6 +12,8 @@ typedef struct {
   vt_codec_t *codec;
   vt_raw_sink_t sink;
   int damaged;
+  vt_progress_t progress;
+  uint64_t done; /* chunks of events */
 } pack_t;
 
 static void on_message(void *context, uint16_t type, uint8_t const *payload, uint32_t sz) {
@@ -64,6 +67,7 @@ static void pack_stream(pack_t *p, vt_stream_ref_t const *s) {
   for (size_t i = 0; i < s->chunks_cnt; i++) {
     vt_chunk_t c;
     if (vt_scan_header(p->r, s->chunks[i].off, &c) == 0) pack_segment(p, &state, &c);
+    vt_progress_show(&p->progress, ++p->done, p->r->integrity.event_chunks);
   }
   vt_raw_stream_fini(&state);
 }
@@ -104,8 +108,10 @@ static int pack_packed(pack_t *p, vt_writer_t *writer) {
   vt_writer_header(writer, &header);
   uint64_t off = r->header_sz;
   for (vt_chunk_t c; vt_scan_header(r, off, &c) == 0;
-       off = c.off + VT_CHUNK_HEADER_SZ + vt_pad8(c.sz))
+       off = c.off + VT_CHUNK_HEADER_SZ + vt_pad8(c.sz)) {
     copy_chunk(p, writer, &c);
+    vt_progress_show(&p->progress, off, r->integrity.file_bytes);
+  }
   if (!p->damaged && r->integrity.ended) vt_writer_chunk(writer, VT_CHUNK_END, 0, 0, NULL, 0);
   return vt_writer_close(writer);
 }
@@ -113,10 +119,12 @@ static int pack_packed(pack_t *p, vt_writer_t *writer) {
 int vt_pack(char const *from, char const *to, int symbols, vt_error_t *error) {
   pack_t p = {.r = vt_reader_open(from, error)};
   if (!p.r) return VT_EXIT_INPUT;
+  p.progress = vt_progress_start("packing");
   vt_writer_t *writer = vt_writer_open(to, error);
   int status = writer ? VT_EXIT_OK : VT_EXIT_OUTPUT;
   int failed = !writer ? 0 : p.r->info.raw ? pack_raw(&p, writer) : pack_packed(&p, writer);
   vt_reader_close(p.r);
+  vt_progress_end(&p.progress);
   if (status == VT_EXIT_OK && failed) {
     vt_error_set(error, to, strerror(failed), "free some space or name another file with -o");
     status = VT_EXIT_OUTPUT;

@@ -10,13 +10,6 @@
 /* Calibration pairs nearer than this say less than the header's estimate. */
 #define CLOCK_SPAN_MIN_NS 10000000u
 
-uint64_t vt_reader_ns(vt_reader_t const *r, uint64_t tick) {
-  if (!r->ns_per_tick_32) return tick; /* during the scan: converted when the clock is known */
-  if (tick <= r->header.start_tick) return 0;
-  unsigned __int128 ns = (unsigned __int128)(tick - r->header.start_tick) * r->ns_per_tick_32;
-  return (uint64_t)(ns >> 32);
-}
-
 void vt_reader_clock(vt_reader_t *r, uint64_t tick, uint64_t ns) {
   if (!tick) return;
   if (!r->clock_first[0] || tick < r->clock_first[0]) {

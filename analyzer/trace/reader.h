@@ -1,8 +1,9 @@
 /* Reading a trace: the only way the analyzer looks into a .vtr file.
 
    vt_reader_open checks the header and hops once over all chunks: it verifies the small ones, fills
-   the tables below and notes where event chunks are (8 bytes of memory for each). vt_reader_run
-   then decodes event chunks on several threads, merges them by time and hands out batches. Memory:
+   the tables below and notes where event chunks are (8 bytes of memory for each). A pass (vt_pass_t,
+   or vt_reader_run on top of it) then decodes event chunks on all CPUs, merges them by time and
+   hands out batches. Memory:
    the tables, the stack trie, 8 bytes per event chunk, and a bounded number of decoded chunks for
    each stream that is alive at one time; never more with a longer trace.
 
@@ -149,6 +150,29 @@ typedef struct {
 vt_reader_t *vt_reader_open(char const *path, vt_error_t *error);
 void vt_reader_close(vt_reader_t *reader);
 
+/* A pass over all events from the start, in order of time; events of one thread keep their order; of
+   events at the same time frees come first. One at a time for each reader, but there may be another
+   after it: stack ids and thread indexes stay the same. */
+typedef struct vt_pass vt_pass_t;
+
+/* What vt_pass_next delivers: events (op is NULL), or an operation on a whole heap. Valid until the
+   next call. */
+typedef struct {
+  vt_event_t const *events;
+  size_t cnt;
+  vt_trace_heap_op_t const *op;
+} vt_batch_t;
+
+/* vt_pass_begin is a pass that stands before the first event; end it with vt_pass_end. */
+vt_pass_t *vt_pass_begin(vt_reader_t *reader);
+
+/* vt_pass_next is 1 and the next batch, or 0 at the end. The caller's thread merges and decodes what
+   no other thread has got to; decoding threads work ahead meanwhile. */
+int vt_pass_next(vt_pass_t *pass, vt_batch_t *batch);
+
+/* vt_pass_end settles vt_reader_integrity and releases the pass. */
+void vt_pass_end(vt_pass_t *pass);
+
 /* Where vt_reader_run delivers. `events` gets a batch in time order, valid during the call; a
    result other than 0 ends the run. `heap_op` gets operations on whole heaps, between the batches
    where they belong; NULL: not wanted. */
@@ -158,9 +182,7 @@ typedef struct {
   void *context;
 } vt_reader_sink_t;
 
-/* vt_reader_run delivers all events from the start, in order of time; events of one thread keep
-   their order; of events at the same time frees come first. Returns 0, or what `events` returned.
-   May be called again for another pass: stack ids and thread indexes stay the same. */
+/* vt_reader_run is a whole pass. Returns 0, or what `events` returned. */
 int vt_reader_run(vt_reader_t *reader, vt_reader_sink_t const *sink);
 
 /* vt_reader_progress: bytes of event chunks already decoded and in total, for a progress bar; may

@@ -96,8 +96,15 @@ char *vt_tables_text(vt_tables_t *t, void const *p, size_t sz);
 /* vt_tables_name_threads gives thread `index` its name. */
 void vt_tables_name_thread(vt_reader_t *r, size_t index);
 
+/* vt_reader_ns turns a tick into nanoseconds since recording began. */
+static inline uint64_t vt_reader_ns(vt_reader_t const *r, uint64_t tick) {
+  if (!r->ns_per_tick_32) return tick; /* during the scan: converted when the clock is known */
+  if (tick <= r->header.start_tick) return 0;
+  unsigned __int128 ns = (unsigned __int128)(tick - r->header.start_tick) * r->ns_per_tick_32;
+  return (uint64_t)(ns >> 32);
+}
+
 /* reader.c */
-uint64_t vt_reader_ns(vt_reader_t const *r, uint64_t tick);
 void vt_reader_clock(vt_reader_t *r, uint64_t tick, uint64_t ns);
 uint32_t vt_reader_thread_index(vt_reader_t *r, uint32_t tid);
 
@@ -118,21 +125,19 @@ int vt_scan_segment(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b, ui
 /* decode.c: decoded chunks, ahead of the merge. */
 typedef struct vt_decoder vt_decoder_t;
 typedef struct {
-  vt_event_t *events; /* times in ticks, thread = tid */
+  vt_event_t *events; /* times in ticks, thread = tid; the merge may change them */
   size_t cnt;
   int failed; /* the chunk is damaged */
 } vt_decoded_t;
 
-/* vt_decoder_new starts worker threads (none for raw traces). */
 vt_decoder_t *vt_decoder_new(vt_reader_t *r);
 void vt_decoder_delete(vt_decoder_t *d);
 /* vt_decoder_get is chunk `index` of a stream, decoded; it stays valid until the next call for the
    same stream. Chunks of a stream are asked for in order. */
-vt_decoded_t const *vt_decoder_get(vt_decoder_t *d, size_t stream, size_t index);
+vt_decoded_t *vt_decoder_get(vt_decoder_t *d, size_t stream, size_t index);
 /* vt_decoder_drop frees what a stream that has ended holds. */
 void vt_decoder_drop(vt_decoder_t *d, size_t stream);
-/* Raw traces: losses and malformed segments seen so far. */
+/* Raw traces: losses seen so far. */
 uint64_t vt_decoder_lost(vt_decoder_t const *d);
-uint64_t vt_decoder_bad(vt_decoder_t const *d);
 
 #endif

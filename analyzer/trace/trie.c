@@ -10,7 +10,7 @@ static void room(vt_trie_t *t, uint32_t cnt) {
   while (cap < cnt) cap *= 2;
   t->parent = vt_mem_resize(t->parent, cap, sizeof *t->parent);
   t->pc = vt_mem_resize(t->pc, cap, sizeof *t->pc);
-  t->last_child = vt_mem_resize(t->last_child, cap, sizeof *t->last_child);
+  t->children = vt_mem_resize(t->children, cap, sizeof *t->children);
   t->cap = cap;
 }
 
@@ -18,7 +18,7 @@ static uint32_t append(vt_trie_t *t, uint32_t parent, uint64_t pc) {
   room(t, t->cnt + 1);
   t->parent[t->cnt] = parent;
   t->pc[t->cnt] = pc;
-  t->last_child[t->cnt] = 0;
+  t->children[t->cnt] = (vt_trie_children_t){0};
   return t->cnt++;
 }
 
@@ -30,38 +30,51 @@ void vt_trie_init(vt_trie_t *t) {
 void vt_trie_fini(vt_trie_t *t) {
   free(t->parent);
   free(t->pc);
-  free(t->last_child);
+  free(t->children);
   free(t->table);
   *t = (vt_trie_t){0};
 }
 
-static uint32_t slot_of(vt_trie_t const *t, uint32_t parent, uint64_t pc) {
-  uint64_t h = (pc ^ (uint64_t)parent << 32 ^ parent) * 0x9E3779B97F4A7C15u;
-  return (uint32_t)(h >> 32) & (t->table_sz - 1);
-}
-
-static void insert(vt_trie_t *t, uint32_t node) {
-  uint32_t i = slot_of(t, t->parent[node], t->pc[node]);
-  while (t->table[i]) i = (i + 1) & (t->table_sz - 1);
-  t->table[i] = node;
+static uint32_t hash_of(uint32_t parent, uint64_t pc) {
+  return (uint32_t)((pc ^ (uint64_t)parent << 32 ^ parent) * 0x9E3779B97F4A7C15u >> 32);
 }
 
 static void grow_table(vt_trie_t *t) {
-  t->table_sz = t->table_sz ? 2 * t->table_sz : 4096;
-  free(t->table);
+  vt_trie_slot_t *old = t->table;
+  uint32_t old_sz = t->table_sz;
+  t->table_sz = old_sz ? 2 * old_sz : 4096;
   t->table = vt_mem_new(t->table_sz, sizeof *t->table);
-  for (uint32_t node = 1; node < t->cnt; node++) insert(t, node);
+  for (uint32_t i = 0; i < old_sz; i++) {
+    uint32_t to = old[i].hash & (t->table_sz - 1);
+    if (!old[i].node) continue;
+    while (t->table[to].node) to = (to + 1) & (t->table_sz - 1);
+    t->table[to] = old[i];
+  }
+  free(old);
+}
+
+static uint32_t further_child(vt_trie_t *t, uint32_t parent, uint64_t pc) {
+  if (t->table_cnt * 2 >= t->table_sz) grow_table(t);
+  uint32_t hash = hash_of(parent, pc), i = hash & (t->table_sz - 1);
+  for (vt_trie_slot_t s; (s = t->table[i]).node; i = (i + 1) & (t->table_sz - 1))
+    if (s.hash == hash && t->pc[s.node] == pc && t->parent[s.node] == parent) return s.node;
+  if (t->cnt == VT_TRIE_NODE_MAX) return 0;
+  t->table_cnt++;
+  t->table[i] = (vt_trie_slot_t){hash, append(t, parent, pc)};
+  return t->table[i].node;
 }
 
 uint32_t vt_trie_child_slow(vt_trie_t *t, uint32_t parent, uint64_t pc) {
-  if ((uint64_t)t->cnt * 2 >= t->table_sz) grow_table(t);
-  uint32_t i = slot_of(t, parent, pc);
-  for (uint32_t node; (node = t->table[i]); i = (i + 1) & (t->table_sz - 1))
-    if (t->parent[node] == parent && t->pc[node] == pc) return t->last_child[parent] = node;
-  if (t->cnt == VT_TRIE_NODE_MAX) return parent;
-  uint32_t node = append(t, parent, pc);
-  t->table[i] = node;
-  return t->last_child[parent] = node;
+  uint32_t node = t->children[parent].first;
+  if (!node) {
+    if (t->cnt == VT_TRIE_NODE_MAX) return parent;
+    node = append(t, parent, pc);
+    t->children[parent].first = node;
+  } else if (t->pc[node] != pc) {
+    node = further_child(t, parent, pc);
+    if (!node) return parent;
+  }
+  return t->children[parent].latest = node;
 }
 
 void vt_trie_encode(vt_trie_t const *t, uint32_t from, vt_bytes_t *out) {

@@ -2,7 +2,8 @@
 
    Node ids go up by one from 1; a root stands for an epoch of code addresses
    (docs/trace-format.md). Looking up a child first compares with the child its parent was asked for
-   last, which is right for most events of most programs; then in a hash table. Not thread safe. */
+   last, which is right for most events of most programs, then with its parent's first child. Only
+   further children, a small part of most tries, are in a hash table. Not thread safe. */
 #ifndef VT_ANALYZER_TRACE_TRIE_H
 #define VT_ANALYZER_TRACE_TRIE_H
 
@@ -13,13 +14,24 @@
 #define VT_TRIE_NODE_MAX ((uint32_t)1 << 31)
 
 typedef struct {
+  uint32_t latest; /* the child asked for last; 0: no children */
+  uint32_t first;  /* the child made first */
+} vt_trie_children_t;
+
+typedef struct {
+  uint32_t hash;
+  uint32_t node; /* 0: free */
+} vt_trie_slot_t;
+
+typedef struct {
   uint32_t *parent;
   uint64_t *pc;
-  uint32_t *last_child; /* NULL in a trie that is only read */
-  uint32_t cnt;         /* ids are below cnt; id 0 is "no stack" */
+  vt_trie_children_t *children;
+  uint32_t cnt; /* ids are below cnt; id 0 is "no stack" */
   uint32_t cap;
-  uint32_t *table; /* open addressing, node ids; 0: free */
+  vt_trie_slot_t *table; /* nodes that are not first children; open addressing */
   uint32_t table_sz;
+  uint32_t table_cnt;
 } vt_trie_t;
 
 void vt_trie_init(vt_trie_t *t);
@@ -30,7 +42,7 @@ uint32_t vt_trie_child_slow(vt_trie_t *t, uint32_t parent, uint64_t pc);
 /* vt_trie_child is the node for pc below parent (0: the root of epoch pc), made when there is none.
  */
 static inline uint32_t vt_trie_child(vt_trie_t *t, uint32_t parent, uint64_t pc) {
-  uint32_t guess = t->last_child[parent];
+  uint32_t guess = t->children[parent].latest;
   if (__builtin_expect(t->pc[guess] == pc && guess, 1)) return guess;
   return vt_trie_child_slow(t, parent, pc);
 }

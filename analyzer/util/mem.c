@@ -19,6 +19,13 @@ void *vt_mem_resize(void *p, size_t cnt, size_t sz) {
   return check(reallocarray(p, cnt ? cnt : 1, sz), cnt ? cnt : 1, sz);
 }
 
+void *vt_mem_resize_lines(void *p, size_t used, size_t cnt, size_t sz) {
+  void *lines = check(aligned_alloc(VT_MEM_LINE, cnt * sz), cnt, sz);
+  if (used) memcpy(lines, p, used * sz);
+  free(p);
+  return lines;
+}
+
 char *vt_mem_copy(void const *p, size_t sz) {
   char *copy = vt_mem_new(sz + 1, 1);
   if (sz) memcpy(copy, p, sz);

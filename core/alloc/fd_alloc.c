@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "alloc_private.h"
+#include "core/util/deepasan.h"
 #include "core/util/heap_id.h"
 #include "fd/util/log/fd_log.h"
 
@@ -24,8 +25,9 @@ static inline ulong blocks_all(ulong class) {
   return (1UL << fd_alloc_sizeclass_cfg[class].block_cnt) - 1UL; /* at most 63 */
 }
 
-/* Next on the stack as gaddr>>3. */
-static inline ulong link_next(superblock_t const *sb) {
+/* Next on the stack as gaddr>>3.  Also of a superblock that is being given back, whose memory then
+   may be poisoned. */
+FD_FN_NO_ASAN static inline ulong link_next(superblock_t const *sb) {
   return __atomic_load_n(&sb->link, __ATOMIC_RELAXED) >> 20;
 }
 static inline void link_set(superblock_t *sb, ulong next) {
@@ -114,6 +116,9 @@ static ulong superblock_new(alloc_t *alloc, ulong class, ulong cgroup) {
     gaddr = gaddr_of(alloc, from.sb) + block_off(parent, from.block);
   }
   superblock_t *sb = superblock_at(alloc, gaddr);
+  deepasan_unpoison(sb, sizeof(superblock_t));
+  deepasan_poison(sb + 1,
+                  block_off(class, fd_alloc_sizeclass_cfg[class].block_cnt) - sizeof(superblock_t));
   __atomic_store_n(&sb->link, from.block, __ATOMIC_RELAXED);
   __atomic_store_n(&sb->local, blocks_all(class), __ATOMIC_RELAXED);
   __atomic_store_n(&sb->remote, 0UL, __ATOMIC_RELAXED);
@@ -195,17 +200,20 @@ static block_t block_alloc(alloc_t *alloc, ulong class, ulong cgroup) {
   return block_alloc_borrowed(alloc, class, cgroup, slot, borrowed);
 }
 
+/* The free blocks of a superblock the caller does not hold, a hint; its memory may be given back
+   meanwhile. */
+FD_FN_NO_ASAN static ulong blocks_peek(superblock_t const *sb) {
+  return __atomic_load_n(&sb->remote, __ATOMIC_RELAXED) |
+         __atomic_load_n(&sb->local, __ATOMIC_RELAXED);
+}
+
 /* After a superblock seems to have run empty: deletes the top of the stack if it is unused, so that
    a class that shrinks returns its memory; what is in the slots stays for the next burst. */
 static __attribute__((noinline)) void stack_trim(alloc_t *alloc, ulong class) {
   ulong top = stack_top(alloc, class);
   if (!top) return;
-  superblock_t const *sb = superblock_at(alloc, top);
   ulong all = blocks_all(class);
-  /* a look without holding it, only to save the pop */
-  if ((__atomic_load_n(&sb->remote, __ATOMIC_RELAXED) |
-       __atomic_load_n(&sb->local, __ATOMIC_RELAXED)) != all)
-    return;
+  if (blocks_peek(superblock_at(alloc, top)) != all) return;
   ulong gaddr = stack_pop(alloc, class);
   if (!gaddr) return;
   if (collect(superblock_at(alloc, gaddr)) == all)
@@ -391,6 +399,7 @@ static inline void *malloc_in_block(superblock_t *sb, ulong class, ulong block, 
                                     ulong *max) {
   ulong lo = (ulong)sb + block_off(class, block);
   ulong p = fd_ulong_align_up(lo + ALLOC_HDR_SZ, align);
+  deepasan_unpoison((void *)lo, fd_alloc_sizeclass_cfg[class].block_footprint);
   return malloc_finish(p, lo + fd_alloc_sizeclass_cfg[class].block_footprint,
                        hdr_pack(class, block, p - (ulong)sb), max);
 }
@@ -473,10 +482,14 @@ void fd_alloc_free(fd_alloc_t *join, void *laddr) {
   uint hdr;
   memcpy(&hdr, (uchar const *)laddr - ALLOC_HDR_SZ, ALLOC_HDR_SZ);
   ulong class = hdr_class(hdr);
-  if (FD_LIKELY(class < FD_ALLOC_SIZECLASS_CNT))
-    block_free_fast(alloc, class, (superblock_t *)((ulong)laddr - hdr_off(hdr)), hdr_block(hdr));
-  else
+  if (FD_LIKELY(class < FD_ALLOC_SIZECLASS_CNT)) {
+    superblock_t *sb = (superblock_t *)((ulong)laddr - hdr_off(hdr));
+    deepasan_poison((uchar *)sb + block_off(class, hdr_block(hdr)),
+                    fd_alloc_sizeclass_cfg[class].block_footprint);
+    block_free_fast(alloc, class, sb, hdr_block(hdr));
+  } else {
     fd_wksp_free(wksp_of(alloc), gaddr_of(alloc, laddr));
+  }
 }
 
 /* Diagnostics ************************************************************************************/

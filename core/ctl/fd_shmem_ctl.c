@@ -11,7 +11,7 @@ static char const help[] =
     "  info                                 print cpus and numa nodes\n"
     "  --help                               print this\n"
     "PAGE-SZ is normal, huge or gigantic.  Commands run in order; the first error ends with status "
-    "1.\n";
+    "1.\n--log-level-stderr 3 shows what the library warns of as well.\n";
 
 static int cmd_new(char **a) {
   int err = fd_shmem_create(a[1], fd_cstr_to_shmem_page_sz(a[3]), fd_cstr_to_ulong(a[2]),
@@ -50,10 +50,10 @@ static int cmd_info(char **a) {
 }
 
 static ctl_command_t const command[] = {
-    {"new", 5, cmd_new},
-    {"delete", 2, cmd_delete},
-    {"query", 2, cmd_query},
-    {"info", 0, cmd_info},
+    {"new", "snpno", cmd_new},
+    {"delete", "sp", cmd_delete},
+    {"query", "sp", cmd_query},
+    {"info", "", cmd_info},
 };
 
 ctl_t const ctl = {"fd_shmem_ctl", help, command, sizeof(command) / sizeof(command[0])};

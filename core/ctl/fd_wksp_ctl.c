@@ -27,10 +27,15 @@ static char const help[] =
     "  printf PATH VERBOSE                 print PATH in detail (VERBOSE 0 to 5)\n"
     "  --help                              print this\n"
     "PAGE-SZ is normal, huge or gigantic.  Commands run in order; the first error ends with status "
-    "1.\n";
+    "1.\n--log-level-stderr 3 shows what the library warns of as well.\n";
 
-static int status(char const *cmd, char const *what, int err) {
-  return err ? ctl_failed(cmd, what, fd_wksp_strerror(err)) : 0;
+/* 0, or 1 after telling what err means for what; fail: what FD_WKSP_ERR_FAIL means for it. */
+static int status(char const *cmd, char const *what, int err, char const *fail) {
+  if (!err) return 0;
+  if (err == FD_WKSP_ERR_FAIL) return ctl_failed(cmd, what, fail);
+  return ctl_failed(cmd, what,
+                    err == FD_WKSP_ERR_CORRUPT ? "corrupt (--log-level-stderr 3 tells where)"
+                                               : "bad argument");
 }
 
 static int cmd_new(char **a) {
@@ -39,10 +44,13 @@ static int cmd_new(char **a) {
   return status(a[0], a[1],
                 fd_wksp_new_named(a[1], fd_cstr_to_shmem_page_sz(a[3]), 1UL, &page_cnt, &cpu,
                                   fd_cstr_to_ulong_octal(a[5]), fd_cstr_to_uint(a[7]),
-                                  fd_cstr_to_ulong(a[6])));
+                                  fd_cstr_to_ulong(a[6])),
+                "exists already, no such cpu, or no memory for it");
 }
 
-static int cmd_delete(char **a) { return status(a[0], a[1], fd_wksp_delete_named(a[1])); }
+static int cmd_delete(char **a) {
+  return status(a[0], a[1], fd_wksp_delete_named(a[1]), "no such workspace");
+}
 
 static int cmd_alloc(char **a) {
   char pos[FD_WKSP_CSTR_MAX];
@@ -103,15 +111,17 @@ static int on_wksp(char **a, fd_wksp_t *wksp) {
   if (!strcmp(cmd, "tag-query")) tag_query(wksp, fd_cstr_to_ulong(a[2]));
   if (!strcmp(cmd, "usage")) usage(wksp, fd_cstr_to_ulong(a[2]));
   if (!strcmp(cmd, "reset")) fd_wksp_reset(wksp, fd_cstr_to_uint(a[2]));
-  if (!strcmp(cmd, "verify")) return status(cmd, a[1], fd_wksp_verify(wksp));
+  if (!strcmp(cmd, "verify")) return status(cmd, a[1], fd_wksp_verify(wksp), "");
   if (!strcmp(cmd, "rebuild"))
-    return status(cmd, a[1], fd_wksp_rebuild(wksp, fd_cstr_to_uint(a[2])));
+    return status(cmd, a[1], fd_wksp_rebuild(wksp, fd_cstr_to_uint(a[2])), "");
   if (!strcmp(cmd, "checkpt"))
     return status(
         cmd, a[2],
-        fd_wksp_checkpt(wksp, a[2], fd_cstr_to_ulong_octal(a[3]), fd_cstr_to_int(a[4]), ""));
+        fd_wksp_checkpt(wksp, a[2], fd_cstr_to_ulong_octal(a[3]), fd_cstr_to_int(a[4]), ""),
+        "exists already or can not be written");
   if (!strcmp(cmd, "restore"))
-    return status(cmd, a[2], fd_wksp_restore(wksp, a[2], fd_cstr_to_uint(a[3])));
+    return status(cmd, a[2], fd_wksp_restore(wksp, a[2], fd_cstr_to_uint(a[3])),
+                  "can not be read, or does not fit into this workspace");
   if (!strcmp(cmd, "tag-free")) {
     ulong tag = fd_cstr_to_ulong(a[2]);
     fd_wksp_tag_free(wksp, &tag, 1UL);
@@ -127,10 +137,12 @@ static int cmd_wksp(char **a) {
   return err;
 }
 
+static char const unreadable[] = "can not be read";
+
 static int cmd_preview(char **a) {
   fd_wksp_preview_t p;
   int err = fd_wksp_preview(a[1], &p);
-  if (FD_UNLIKELY(err)) return status(a[0], a[1], err);
+  if (FD_UNLIKELY(err)) return status(a[0], a[1], err, unreadable);
   printf("style %i name %s seed %u part-max %lu data-max %lu\n", p.style, p.name, p.seed,
          p.part_max, p.data_max);
   return 0;
@@ -139,16 +151,16 @@ static int cmd_preview(char **a) {
 static int cmd_printf(char **a) {
   fflush(stdout);
   int cnt = fd_wksp_printf(STDOUT_FILENO, a[1], fd_cstr_to_int(a[2]));
-  return cnt < 0 ? status(a[0], a[1], cnt) : 0;
+  return status(a[0], a[1], cnt < 0 ? cnt : 0, unreadable);
 }
 
 static ctl_command_t const command[] = {
-    {"new", 7, cmd_new},        {"delete", 1, cmd_delete}, {"alloc", 4, cmd_alloc},
-    {"free", 1, cmd_position},  {"tag", 1, cmd_position},  {"memset", 2, cmd_position},
-    {"tag-query", 2, cmd_wksp}, {"tag-free", 2, cmd_wksp}, {"reset", 2, cmd_wksp},
-    {"usage", 2, cmd_wksp},     {"verify", 1, cmd_wksp},   {"rebuild", 2, cmd_wksp},
-    {"checkpt", 4, cmd_wksp},   {"restore", 3, cmd_wksp},  {"preview", 1, cmd_preview},
-    {"printf", 2, cmd_printf},
+    {"new", "snpnonn", cmd_new},   {"delete", "s", cmd_delete},  {"alloc", "snnn", cmd_alloc},
+    {"free", "s", cmd_position},   {"tag", "s", cmd_position},   {"memset", "sn", cmd_position},
+    {"tag-query", "sn", cmd_wksp}, {"tag-free", "sn", cmd_wksp}, {"reset", "sn", cmd_wksp},
+    {"usage", "sn", cmd_wksp},     {"verify", "s", cmd_wksp},    {"rebuild", "sn", cmd_wksp},
+    {"checkpt", "sson", cmd_wksp}, {"restore", "ssn", cmd_wksp}, {"preview", "s", cmd_preview},
+    {"printf", "sn", cmd_printf},
 };
 
 ctl_t const ctl = {"fd_wksp_ctl", help, command, sizeof(command) / sizeof(command[0])};

@@ -2,6 +2,7 @@
    headers around taking and giving back objects, which fd_groove_superblock.c does. */
 
 #include "core/groove/fd_groove_hot.h"
+#include "core/util/deepasan.h"
 #include "core/util/heap_id.h"
 #include "fd/util/wksp/fd_wksp.h"
 #include <unistd.h>
@@ -155,6 +156,7 @@ fd_groove_data_alloc( fd_groove_data_t * d, ulong align, ulong sz, ulong tag, in
 
   ulong                  off = fd_ulong_align_dn( obj, FD_GROOVE_BLOCK_ALIGN );
   fd_groove_data_hdr_t * hdr = (fd_groove_data_hdr_t *)gv_ptr( d, off );
+  deepasan_unpoison( hdr, gv_szc_sz( szc ) );
   gv_poke( &hdr->info, tag );
   gv_store( &hdr->bits, fd_groove_data_hdr( FD_GROOVE_DATA_HDR_TYPE_ALLOC, obj - off, szc, align,
                                             sz, tag ).bits ); /* read by a free, if a wrong one */
@@ -219,6 +221,8 @@ fd_groove_data_private_free( fd_groove_data_t * d, void * obj, ulong exp_type ) 
   ulong start = fd_ulong_max( fd_groove_data_hdr_align( hdr ), FD_GROOVE_DATA_HDR_FOOTPRINT );
   if( FD_LIKELY( exp_type == FD_GROOVE_DATA_HDR_TYPE_ALLOC ) )
     vt_block_free( d->shdata, heap_block( d, addr + start ) );
+  /* not the header: it is what finds a second free */
+  deepasan_poison( ptr + 1, gv_szc_sz( szc ) - FD_GROOVE_DATA_HDR_FOOTPRINT );
 
   fd_groove_data_private_rec_t * rec = gv_rec_enter( d );
   int                            err = gv_object_put( d, rec, sb_off, szc, idx );

@@ -24,6 +24,7 @@
    were even and unchanged before and after. */
 
 #include "core/groove/fd_groove_hot.h"
+#include "core/util/deepasan.h"
 
 typedef fd_groove_data_private_rec_t   rec_t;
 typedef fd_groove_data_private_stack_t stack_t_;
@@ -194,6 +195,7 @@ superblock_new( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
   if( !obj ) return 0UL;
   ulong                    off = obj & ~GV_OBJ_IDX_MASK;
   fd_groove_superblock_t * sb  = gv_superblock( d, off );
+  deepasan_unpoison( sb, FD_GROOVE_BLOCK_FOOTPRINT );
   gv_poke( &sb->home, 0UL );
   gv_poke( &sb->hdr.info, 0UL );
   gv_poke( &sb->mask, gv_mask_all( szc ) | GV_LISTED );

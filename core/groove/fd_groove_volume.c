@@ -1,6 +1,7 @@
 /* The pool of empty volumes: a Treiber stack (R. K. Treiber, "Systems programming: coping with
    parallelism", 1986) of volume indices with a version beside the index of the top. */
 
+#include "core/util/deepasan.h"
 #include "core/groove/fd_groove_private.h"
 
 #define IDX_LG  34
@@ -197,6 +198,7 @@ fd_groove_volume_pool_remove( fd_groove_volume_pool_t * pool ) {
     FD_LOG_WARNING(( "volume pool remove: damaged volume header" ));
     return NULL;
   }
+  deepasan_unpoison( volume, FD_GROOVE_VOLUME_FOOTPRINT );
   gv_store( &volume->magic, 0UL );
   return volume;
 }

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <link.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #define MODULES_MAX 8192
 #define RANGES_MAX  16
@@ -62,6 +63,12 @@ static uint32_t absolute(char *out, size_t cap, char const *path) {
   return (uint32_t)(cwd_sz + len);
 }
 
+uint32_t vt_module_executable(char *out, size_t cap) {
+  long n = vt_sys_readlink("/proc/self/exe", out, cap);
+  char const *given = n > 0 ? NULL : (char const *)getauxval(AT_EXECFN);
+  return n > 0 ? (uint32_t)n : given ? absolute(out, cap, given) : 0;
+}
+
 /* find_build_id copies the descriptor of the GNU build-id note in [p,p+sz). */
 static void find_build_id(module_t *m, uint8_t const *p, uint64_t sz) {
   while (sz >= sizeof(ElfW(Nhdr))) {
@@ -105,8 +112,7 @@ static void name_module(module_t *m, char const *name) {
     if (!strncmp(name, "linux-vdso", 10)) m->flags |= VT_MODULE_FLAG_VDSO;
     return;
   }
-  long n = vt_sys_readlink("/proc/self/exe", m->path, sizeof m->path);
-  m->path_sz = n > 0 ? (uint32_t)n : 0;
+  m->path_sz = vt_module_executable(m->path, sizeof m->path);
   m->flags |= VT_MODULE_FLAG_EXECUTABLE;
 }
 
@@ -188,10 +194,10 @@ static int note_at_start(struct dl_phdr_info *info, size_t sz, void *arg) {
   return 0;
 }
 
-void vt_module_init(vt_clock_kind_t kind) {
+int vt_module_init(vt_clock_kind_t kind) {
   clock_kind = kind;
   modules = vt_sys_memory(sizeof(module_t) * MODULES_MAX);
-  if (!modules) return;
+  if (!modules) return -1;
   struct dl_find_object loader;
   struct r_debug const *debug = dlsym(RTLD_DEFAULT, "_r_debug");
   if (debug && _dl_find_object((void *)debug->r_ldbase, &loader) == 0) {
@@ -199,6 +205,7 @@ void vt_module_init(vt_clock_kind_t kind) {
     vt_module_loader_sz = (uint64_t)loader.dlfo_map_end - vt_module_loader_start;
   }
   dl_iterate_phdr(note_at_start, NULL);
+  return 0;
 }
 
 /* gone: the loader no longer knows this code, or knows another object there. */
@@ -209,7 +216,6 @@ static int gone(module_t const *m) {
 }
 
 void vt_module_sweep(uint64_t tick) {
-  if (!modules) return;
   uint32_t cnt = atomic_load_explicit(&module_cnt, memory_order_acquire);
   for (uint32_t i = 0; i < cnt && i < MODULES_MAX; i++) {
     module_t *m = &modules[i];
@@ -254,7 +260,6 @@ static void write_unload(vt_stream_t *s, module_t const *m, uint32_t id) {
 }
 
 void vt_module_flush(vt_stream_t *s) {
-  if (!modules) return;
   atomic_store_explicit(&vt_module_pending, 0, memory_order_relaxed);
   uint32_t cnt = atomic_load_explicit(&module_cnt, memory_order_acquire);
   for (uint32_t i = 0; i < cnt && i < MODULES_MAX; i++) {

@@ -12,8 +12,14 @@
 #include "core/trace/stream.h"
 
 /* vt_module_init notes the loader's own code range and, through dl_iterate_phdr (which locks: never
-   in a hook), all modules mapped now. `kind` is the clock of this process's events. */
-void vt_module_init(vt_clock_kind_t kind);
+   in a hook), all modules mapped now. `kind` is the clock of this process's events. Returns 0, or
+   -1 without memory for the table; nothing else here may be called then. */
+int vt_module_init(vt_clock_kind_t kind);
+
+/* vt_module_executable copies the path of this process's executable (no terminating zero) and
+   returns its length, 0 if nobody knows: what /proc says or, where there is none, the name it was
+   executed by. */
+uint32_t vt_module_executable(char *out, size_t cap);
 
 /* vt_module_seen records the object if it is new. Lock-free, async-signal-safe. */
 void vt_module_seen(struct dl_find_object const *object);

@@ -15,14 +15,15 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define WINDOW_MAX    ((uint64_t)16 << 30)
-#define WINDOW_MIN    ((uint64_t)1 << 20)
-#define FILE_FIRST    ((uint64_t)256 << 20)
-#define FD_HIGH       900
+#define WINDOW_MAX      ((uint64_t)16 << 30)
+#define WINDOW_MIN      ((uint64_t)1 << 20)
+#define FILE_FIRST      ((uint64_t)256 << 20)
+#define FD_HIGH         900
+#define INTERRUPTS_MAX  100
 /* What a process that enters strict seccomp can still write. */
 #define SILENT_SEGMENTS 64
 /* Room left for threads that still run while the process exits. */
-#define CLOSING_SLACK ((uint64_t)16 * VT_SEGMENT_SZ)
+#define CLOSING_SLACK   ((uint64_t)16 * VT_SEGMENT_SZ)
 
 /* window_limit is the largest file the host's limits allow us to make and map. */
 static uint64_t window_limit(void) {
@@ -43,9 +44,19 @@ static void make_parents(char const *path) {
   }
 }
 
+/* remove_old unlinks a file that is in the way, but never /dev/null or the like. */
+static void remove_old(char const *path) {
+  struct stat st;
+  int fd = vt_sys_open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (fd < 0) return;
+  int known = !vt_sys_fstat(fd, &st);
+  vt_sys_close(fd);
+  if (known && (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode))) vt_sys_unlink(path);
+}
+
 /* open_new creates the file and returns a descriptor out of the host's way, or -errno. */
 static int open_new(vt_sink_t *sink) {
-  vt_sys_unlink(sink->path);
+  remove_old(sink->path);
   int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
   int fd = vt_sys_open(sink->path, flags, 0600);
   if (fd == -ENOENT) {
@@ -59,10 +70,19 @@ static int open_new(vt_sink_t *sink) {
   return high;
 }
 
+/* allocate is fallocate, which a signal interrupts on some file systems: a host may have a timer.
+ */
+static long allocate(int fd, long off, long sz) {
+  long err;
+  for (int tries = 0; (err = vt_sys(SYS_fallocate, fd, 0, off, sz, 0, 0)) == -EINTR; tries++)
+    if (tries == INTERRUPTS_MAX) break;
+  return err;
+}
+
 /* reserve obtains the pages of [p,p+sz) of the file, so that stores to them cannot fault. */
 static int reserve(vt_sink_t *sink, uint8_t *p, size_t sz) {
   long err = vt_sys_madvise(p, sz, MADV_POPULATE_WRITE);
-  if (err == -EINVAL) err = vt_sys(SYS_fallocate, sink->fd, 0, p - sink->window, (long)sz, 0, 0);
+  if (err == -EINVAL) err = allocate(sink->fd, p - sink->window, (long)sz);
   return err ? -1 : 0;
 }
 
@@ -125,11 +145,11 @@ static void write_counters(vt_sink_t *sink) {
 int vt_sink_open_file(vt_sink_t *sink, uint8_t const *header, size_t header_sz) {
   sink->fd = open_new(sink);
   if (sink->fd < 0) return sink->fd;
-  struct stat st;
-  vt_sys_fstat(sink->fd, &st);
+  struct stat st = {0};
+  int err = (int)vt_sys_fstat(sink->fd, &st);
   sink->dev = st.st_dev;
   sink->ino = st.st_ino;
-  int err = map_new(sink);
+  if (!err) err = map_new(sink);
   if (!err && reserve(sink, sink->window, VT_SEGMENT_SZ)) err = -ENOSPC;
   if (err) {
     if (sink->window) vt_sys_munmap(sink->window, sink->window_sz);
@@ -167,7 +187,7 @@ static int grow(vt_sink_t *sink, uint64_t end) {
   uint64_t wanted = 2 * sz < sink->window_sz ? 2 * sz : sink->window_sz;
   int fd = wanted < end ? -1 : our_fd(sink);
   if (fd < 0) return -1;
-  long err = vt_sys(SYS_fallocate, fd, 0, (long)(wanted - 4096), 4096, 0, 0);
+  long err = allocate(fd, (long)(wanted - 4096), 4096);
   if (fd != sink->fd) vt_sys_close(fd);
   if (err) return -1;
   while (sz < wanted &&

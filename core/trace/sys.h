@@ -18,7 +18,20 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+#ifdef VT_SYS_FAULTS
+/* Test builds of the shim ask before every call: 0, or the negative errno it is to fail with
+   (tests/fault/faults.c). */
+long vt_sys_fault(long nr);
+#else
+static inline long vt_sys_fault(long nr) {
+  (void)nr;
+  return 0;
+}
+#endif
+
 static inline long vt_sys(long nr, long a, long b, long c, long d, long e, long f) {
+  long fault = vt_sys_fault(nr);
+  if (fault) return fault;
 #if defined(__x86_64__)
   long ret;
   register long r10 __asm__("r10") = d;

@@ -63,12 +63,13 @@ typedef struct {
   uint64_t truncations; /* captures whose root end is missing */
   uint64_t joins;       /* times the walk met a frame of the memo */
   uint64_t mismatches;  /* of these, times the frames outside it had changed */
+  uint64_t trails;      /* captures that took a trail */
   uint64_t mapped;      /* bytes mapped for the memo besides the state itself */
 } vt_unwind_counters_t;
 
 typedef struct vt_unwind vt_unwind_t;
 
-#define VT_UNWIND_STATE_SZ  ((size_t)88 << 10)
+#define VT_UNWIND_STATE_SZ  ((size_t)172 << 10)
 #define VT_UNWIND_GLOBAL_SZ ((size_t)2 << 20)
 
 /* Gives all threads' states a common rule cache in mem: zeroed, writable, 64-byte aligned, sz at

@@ -149,6 +149,26 @@ typedef struct {
 
 #define VT_KEY_EXACT ((uint64_t)1 << 63)
 
+/* Trails (unwind_trail.h), set-associative. */
+#define VT_TRAIL_SETS 64
+#define VT_TRAIL_WAYS 4
+#define VT_TRAIL_MAX  7
+#define VT_TRAIL_SEEN 512
+#define VT_TRAIL_LUCK 1024
+
+typedef struct {
+  uint64_t pc; /* of the caller; 0: no trail */
+  uint64_t sp;
+  uint64_t outer_pc; /* of the outermost frame */
+  uint64_t outer_sp;
+} vt_trail_key_t;
+
+typedef struct {
+  uint32_t cnt;                        /* frames besides frames[0] */
+  uint32_t joint;                      /* index that frames[0] had among the remembered ones */
+  vt_frame_t frames[VT_TRAIL_MAX + 1]; /* the one outside them, then they, outermost first */
+} vt_trail_t;
+
 typedef struct {
   uint64_t lo;
   uint64_t hi;
@@ -165,12 +185,18 @@ struct vt_unwind {
   uint32_t bypass; /* code is being unloaded: nothing is cached */
   uint32_t truncated;
   uint32_t range_next;
+  uint32_t trail_next; /* way to be replaced next, in whatever set */
+  uint32_t trail_luck; /* trails found minus not found, at most VT_TRAIL_LUCK */
+  uint32_t trail_rest; /* captures until trails are looked for again */
   uint32_t switches; /* stack switches in this walk: bounds cycles */
   vt_unwind_counters_t counters;
   vt_range_t range[VT_RANGE_CNT]; /* other ranges known readable */
   uint64_t jit[VT_JIT_CNT];       /* return addresses outside objects that were found plausible */
   vt_cfi_t cfi;
   vt_rule_slot_t l1[VT_L1_CNT] __attribute__((aligned(64)));
+  uint32_t trail_seen[VT_TRAIL_SEEN] __attribute__((aligned(64)));
+  vt_trail_key_t trail_key[VT_TRAIL_SETS * VT_TRAIL_WAYS] __attribute__((aligned(64)));
+  vt_trail_t trail[VT_TRAIL_SETS * VT_TRAIL_WAYS] __attribute__((aligned(64)));
   vt_frame_t inline_frames[VT_FRAMES_INLINE] __attribute__((aligned(64)));
 };
 
@@ -241,6 +267,11 @@ int vt_general_step(vt_unwind_t *u, uint64_t reg[VT_REG_CNT], uint32_t *exact);
 #define VT_SWITCHES_MAX 64
 
 /* ---- memo ---- */
+
+/* The same to users: pc and whether it is exact (vt_frame_pc). */
+static inline int vt_frame_same(vt_frame_t const *a, vt_frame_t const *b) {
+  return a->pc == b->pc && !((a->info ^ b->info) & VT_FRAME_EXACT);
+}
 
 /* Makes room for a frame between the previous capture and the scratch frames [*top,cap). 1, or 0.
  */

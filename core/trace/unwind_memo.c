@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include "core/trace/unwind_impl.h"
+#include "core/trace/unwind_trail.h"
 
 #define FRAMES_MAPPED_MIN 2048
 
@@ -149,16 +150,24 @@ int vt_frames_grow(vt_unwind_t *u, uint32_t *top) {
   return 1;
 }
 
-/* The same to users: pc and whether it is exact (vt_frame_pc). */
-static inline int is_same(vt_frame_t const *a, vt_frame_t const *b) {
-  return a->pc == b->pc && !((a->info ^ b->info) & VT_FRAME_EXACT);
-}
-
 /* How many frames from the root on the previous capture had, too. */
 static uint32_t common(vt_unwind_t const *u, uint32_t top, uint32_t at, uint32_t depth) {
   uint32_t keep = at, most = depth < u->depth ? depth : u->depth;
-  while (keep < most && is_same(&u->frames[keep], &u->frames[top + (keep - at)])) keep++;
+  while (keep < most && vt_frame_same(&u->frames[keep], &u->frames[top + (keep - at)])) keep++;
   return keep;
+}
+
+/* Marks a frame of which more than the return address must be verified. */
+static inline uint64_t checked(uint64_t info) {
+  int live_slot = (info & VT_FRAME_LIVE) && VT_FRAME_SLOT(info);
+  return info | (live_slot || (info & (VT_FRAME_BARRIER | VT_FRAME_DEREF)) ? VT_FRAME_CHECK : 0);
+}
+
+/* The remembered frame was reached in the same state by another way: how, is verified from now on. */
+static inline void rejoin(vt_frame_t *memo, vt_frame_t const *frame) {
+  uint64_t own = VT_FRAME_USES | VT_FRAME_RESTORES | VT_FRAME_LIVE, derived = own | VT_FRAME_CHECK;
+  if (VT_LIKELY(!((memo->info ^ frame->info) & ~derived))) return;
+  memo->info = checked((memo->info & own) | (frame->info & ~derived));
 }
 
 /* Moves scratch frames to their place, outermost first, and derives what must be verified later. */
@@ -171,10 +180,7 @@ static void settle(vt_unwind_t *u, uint32_t top, uint32_t at) {
       live = VT_FRAME_LIVE;
     else if (info & VT_FRAME_RESTORES)
       live = 0;
-    info |= live;
-    if ((info & (VT_FRAME_BARRIER | VT_FRAME_DEREF)) || (live && VT_FRAME_SLOT(info)))
-      info |= VT_FRAME_CHECK;
-    *to = (vt_frame_t){from->pc, from->sp, from->rbp, info};
+    *to = (vt_frame_t){from->pc, from->sp, from->rbp, checked(info | live)};
   }
 }
 
@@ -250,9 +256,13 @@ static inline uint32_t verify_groups(vt_unwind_t const *u, uint32_t k) {
 
 static inline int verify_one(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth, uint32_t k) {
   vt_frame_t const *frame = &u->frames[k];
-  uint64_t slot = frame->sp + (uint64_t)VT_RA_OFF;
-  if (VT_LIKELY(!(frame->info & VT_FRAME_CHECK) && vt_stack_holds(u, slot)))
-    return vt_load(slot) == frame->pc;
+  uint64_t ra = frame->sp + (uint64_t)VT_RA_OFF, info = frame->info;
+  if (VT_LIKELY(!(info & (VT_FRAME_BARRIER | VT_FRAME_DEREF)) && vt_stack_holds(u, ra))) {
+    if (vt_load(ra) != frame->pc) return 0;
+    if (!(info & VT_FRAME_CHECK)) return 1;
+    if (VT_LIKELY(vt_stack_holds(u, VT_FRAME_SLOT(info)))) /* of a live rbp */
+      return vt_load(VT_FRAME_SLOT(info)) == frame->rbp;
+  }
   if (!verify_special(u, caller, nth, k)) return 0;
   anchor(u, u->frames[k].sp);
   return 1;
@@ -329,7 +339,10 @@ walk(vt_unwind_t *u, vt_caller_t const *caller, uint32_t *top_io) {
     if (next && joins(&u->frames[next - 1], &frame)) {
       int64_t bad = verify(u, caller, u->cap - top, next - 1);
       u->counters.joins++;
-      if (VT_LIKELY(bad == ALL_VERIFIED)) break;
+      if (VT_LIKELY(bad == ALL_VERIFIED)) {
+        rejoin(&u->frames[next - 1], &frame);
+        break;
+      }
       u->counters.mismatches++;
       vt_frame_t copy = frame;
       uint32_t to = top;
@@ -379,12 +392,38 @@ static inline void capture_begin(vt_unwind_t *u, vt_caller_t const *caller) {
   anchor(u, caller->sp);
 }
 
+/* Captures by a trail if all of it and everything outside it is verified. */
+static inline int capture_by_trail(vt_unwind_t *u, vt_caller_t const *caller, vt_trail_t const *t,
+                                   vt_stack_t *out) {
+  if (!vt_trail_joins(u, t) || t->joint + t->cnt >= u->cap || !vt_trail_holds(u, t, caller) ||
+      verify(u, caller, t->cnt, t->joint) != ALL_VERIFIED)
+    return 0;
+  vt_trail_commit(u, t, out);
+  vt_trail_found(u);
+  return 1;
+}
+
+static inline uint32_t capture_by_walk(vt_unwind_t *u, vt_caller_t const *caller,
+                                       vt_stack_t *out) {
+  uint32_t top, at = walk(u, caller, &top);
+  vt_frames_commit(u, top, at, out);
+  return at;
+}
+
 void vt_unwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out) {
-  uint32_t top;
   if (VT_UNLIKELY(vt_libunwind_captures) && vt_libunwind_capture(u, caller, out)) return;
   capture_begin(u, caller);
-  uint32_t at = walk(u, caller, &top);
-  vt_frames_commit(u, top, at, out);
+  if (VT_UNLIKELY(u->trail_rest)) {
+    u->trail_rest--;
+    capture_by_walk(u, caller, out);
+    return;
+  }
+  uint32_t set = vt_trail_set(caller), i = vt_trail_find(u, caller, set);
+  if (VT_LIKELY(i != VT_TRAIL_NONE) && VT_LIKELY(capture_by_trail(u, caller, &u->trail[i], out)))
+    return;
+  vt_trail_missed(u);
+  uint32_t at = capture_by_walk(u, caller, out);
+  if (vt_trail_seen(u, caller)) vt_trail_blaze(u, caller, set, i, at);
 }
 
 vt_unwind_t *vt_unwind_new(void *mem) {

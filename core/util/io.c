@@ -111,6 +111,7 @@ int fd_io_buffered_skip(int fd, ulong sz, void * rbuf, ulong rbuf_sz, ulong * lo
     *ready -= have;
     sz -= have;
     if (!sz) return 0;
+    if (!rbuf_sz) return EINVAL; /* nowhere to read to */
     *lo = 0UL;
     int err = fd_io_read(fd, rbuf, 1UL, rbuf_sz, ready);
     if (err) return err;

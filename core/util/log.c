@@ -113,7 +113,7 @@ static void to_stderr(int level, long now, char const * file, int line, char con
   int color = fd_log_private_config.colorize;
   ulong len, put;
   fd_log_wallclock_cstr(now, when);
-  when[25] = '\0'; /* month to microseconds will do */
+  when[26] = '\0'; /* month to microseconds will do */
   fd_cstr_printf(line_buf, LINE_MAX_SZ, &len, "%s%-7s%s %s %-4s %s(%d): %s\n",
                  color ? level_color[level] : "", level_name[level], color ? "\033[0m" : "",
                  when + 5, fd_log_thread(), base_name(file), line, msg);

@@ -31,8 +31,14 @@ static void forget_ids_after_fork(void) {
   tid = 0UL;
 }
 
+/* The program, which may have a longer name than fits. */
+static char const * program_name(void) {
+  return program_invocation_short_name[0] ? program_invocation_short_name : "[group]";
+}
+
 /* Flushed before, so that the child does not write the parent's buffered lines once more. */
-__attribute__((constructor)) static void watch_fork(void) {
+__attribute__((constructor)) static void before_boot(void) {
+  fd_cstr_ncpy(fd_log_private_identity.group, program_name(), FD_LOG_NAME_MAX);
   pthread_atfork(fd_log_flush, NULL, forget_ids_after_fork);
 }
 
@@ -85,14 +91,8 @@ ulong fd_log_cpu_id(void) {
 
 char const * fd_log_app(void) { return fd_log_private_identity.app; }
 char const * fd_log_host(void) { return fd_log_private_identity.host; }
+char const * fd_log_group(void) { return fd_log_private_identity.group; }
 char const * fd_log_user(void) { return fd_log_private_identity.user; }
-
-char const * fd_log_group(void) {
-  char const * name = fd_log_private_identity.group;
-  return name[0]                            ? name
-         : program_invocation_short_name[0] ? program_invocation_short_name
-                                            : "[group]";
-}
 
 /* The default is the thread id of a tile and of the booter, else the kernel's. */
 char const * fd_log_thread(void) {
@@ -180,7 +180,7 @@ void fd_log_private_identity_boot(int * pargc, char *** pargv) {
   name_option(pargc, pargv, "--log-thread", "FD_LOG_THREAD", "", me->thread);
   name_option(pargc, pargv, "--log-host", "FD_LOG_HOST", host, me->host);
   name_option(pargc, pargv, "--log-cpu", "FD_LOG_CPU", "", me->cpu);
-  name_option(pargc, pargv, "--log-group", "FD_LOG_GROUP", "", me->group);
+  name_option(pargc, pargv, "--log-group", "FD_LOG_GROUP", program_name(), me->group);
   name_option(pargc, pargv, "--log-user", "FD_LOG_USER", login_name(), me->user);
   fd_log_private_thread_id_set(me->thread_id0);
   fd_log_thread_set(me->thread);

@@ -96,6 +96,7 @@ void *fd_wksp_delete(void *shwksp) {
   }
   wksp_heap_announce(wksp, 0); /* it may have been left before */
   vt_heap_delete(wksp);
+  wksp_unpoison(wksp, wksp->gaddr_lo, wksp->gaddr_hi);
   __atomic_store_n(&wksp->magic, 0UL, __ATOMIC_RELEASE);
   return shwksp;
 }

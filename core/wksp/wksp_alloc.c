@@ -121,12 +121,16 @@ static int alloc_commit(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, fit_t c
   ulong hi = fit->lo + fit->sz;
   ulong part_lo = rec->gaddr_lo;
   ulong part_hi = rec->gaddr_hi;
-  int err = wksp_free_treap_unlink(i, wksp, pinfo);
+  /* free partitions are never adjacent, so these are allocations, and i's neighbours in the index
+   */
+  ulong prev = fd_wksp_private_pinfo_idx(rec->prev_cidx);
+  ulong next = fd_wksp_private_pinfo_idx(rec->next_cidx);
+  int err = wksp_treap_unlink(i, WKSP_BY_SIZE, wksp, pinfo);
   rec->gaddr_lo = lo;
   rec->gaddr_hi = hi;
   if (!err && part_lo < lo) err = split_off(wksp, pinfo, i, 0, part_lo, lo);
   if (!err && hi < part_hi) err = split_off(wksp, pinfo, i, 1, hi, part_hi);
-  if (!err) err = fd_wksp_private_used_treap_insert(i, wksp, pinfo);
+  if (!err) err = wksp_used_treap_insert_between(i, prev, next, wksp, pinfo);
   if (FD_UNLIKELY(err)) return err;
   /* the next owner of the lock acquires this; a rebuild after a kill finds range before tag */
   __atomic_store_n(&rec->tag, tag, __ATOMIC_RELEASE);
@@ -155,12 +159,17 @@ ulong fd_wksp_alloc_at_least(fd_wksp_t *wksp, ulong align, ulong sz, ulong tag, 
   if (FD_UNLIKELY(!wksp)) return alloc_failed("NULL wksp");
   if (FD_UNLIKELY(!fd_ulong_is_pow2(align))) return alloc_failed("bad align");
   if (FD_UNLIKELY(!tag)) return alloc_failed("bad tag");
+  if (FD_HAS_DEEPASAN && sz <= LONG_MAX) {
+    align = fd_ulong_max(align, DEEPASAN_GRANULE);
+    sz = fd_ulong_align_up(sz, DEEPASAN_GRANULE);
+  }
   if (FD_UNLIKELY(sz + align - 1UL < sz)) return alloc_failed("sz overflow");
   if (FD_UNLIKELY(fd_wksp_private_lock(wksp))) return 0UL;
   fd_wksp_private_pinfo_t *pinfo = fd_wksp_private_pinfo(wksp);
   fit_t fit = {align, sz, idle_cnt_max2(wksp, pinfo), 0UL, 0UL};
   int found = fit_find(&fit, wksp, pinfo);
   int err = found ? alloc_commit(wksp, pinfo, &fit, tag) : 0;
+  if (FD_HAS_DEEPASAN && found && !err) wksp_unpoison(wksp, fit.lo, fit.lo + fit.sz);
   if (FD_LIKELY(found && !err)) vt_block_alloc(wksp, (uchar *)wksp + fit.lo, sz, align, tag);
   fd_wksp_private_unlock(wksp);
   if (FD_UNLIKELY(!found)) return alloc_out_of_space(wksp);
@@ -192,6 +201,7 @@ static int is_free_part(fd_wksp_t const *wksp, fd_wksp_private_pinfo_t const *pi
 
 ulong wksp_part_free(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i) {
   fd_wksp_private_pinfo_t *rec = pinfo + i;
+  wksp_poison(wksp, rec->gaddr_lo, rec->gaddr_hi);
   /* the commit point; what follows can be redone by a rebuild */
   __atomic_store_n(&rec->tag, 0UL, __ATOMIC_RELEASE);
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -199,14 +209,14 @@ ulong wksp_part_free(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i) {
   ulong next = fd_wksp_private_pinfo_idx(rec->next_cidx);
   __builtin_prefetch((void const *)((ulong)pinfo + prev * sizeof(*pinfo)));
   __builtin_prefetch((void const *)((ulong)pinfo + next * sizeof(*pinfo)));
-  int err = wksp_used_treap_unlink(i, wksp, pinfo);
+  int err = wksp_treap_unlink(i, WKSP_BY_ADDR, wksp, pinfo);
   if (!err && is_free_part(wksp, pinfo, prev)) {
-    err = wksp_free_treap_unlink(prev, wksp, pinfo);
+    err = wksp_treap_unlink(prev, WKSP_BY_SIZE, wksp, pinfo);
     rec->gaddr_lo = pinfo[prev].gaddr_lo;
     part_drop(wksp, pinfo, prev);
   }
   if (!err && is_free_part(wksp, pinfo, next)) {
-    err = wksp_free_treap_unlink(next, wksp, pinfo);
+    err = wksp_treap_unlink(next, WKSP_BY_SIZE, wksp, pinfo);
     rec->gaddr_hi = pinfo[next].gaddr_hi;
     part_drop(wksp, pinfo, next);
   }

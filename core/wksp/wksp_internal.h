@@ -3,6 +3,7 @@
 
 /* Operations on partitions that several parts of the wksp share.  The caller holds the lock. */
 
+#include "core/util/deepasan.h"
 #include "wksp_treap.h"
 
 /* Marks all records void (see fd_wksp_private.discard); the wksp is to have part_max partitions. */
@@ -18,6 +19,14 @@ void wksp_discard_apply(fd_wksp_t *wksp);
    the stores of the records past it; the next owner acquires the lock. */
 static inline void wksp_discard_end(fd_wksp_t *wksp) {
   __atomic_store_n(&wksp->discard, 0U, __ATOMIC_RELEASE);
+}
+
+/* Tells AddressSanitizer that nobody owns bytes / that they are a user's. */
+static inline void wksp_poison(fd_wksp_t *wksp, ulong gaddr_lo, ulong gaddr_hi) {
+  deepasan_poison(fd_wksp_laddr_fast(wksp, gaddr_lo), gaddr_hi - gaddr_lo);
+}
+static inline void wksp_unpoison(fd_wksp_t *wksp, ulong gaddr_lo, ulong gaddr_hi) {
+  deepasan_unpoison(fd_wksp_laddr_fast(wksp, gaddr_lo), gaddr_hi - gaddr_lo);
 }
 
 /* fd_wksp_rebuild behind its checks of the header. */

@@ -67,6 +67,7 @@ static int rebuild_gap(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong lo
   pinfo[i].gaddr_lo = lo;
   pinfo[i].gaddr_hi = hi;
   rebuild_append(wksp, pinfo, i);
+  wksp_poison(wksp, lo, hi);
   return fd_wksp_private_free_treap_insert(i, wksp, pinfo);
 }
 
@@ -98,6 +99,7 @@ int wksp_rebuild_index(fd_wksp_t *wksp, uint seed) {
     err = rebuild_gap(wksp, pinfo, lo, pinfo[i].gaddr_lo);
     if (FD_UNLIKELY(err)) return err;
     rebuild_append(wksp, pinfo, i);
+    wksp_unpoison(wksp, pinfo[i].gaddr_lo, pinfo[i].gaddr_hi);
     lo = pinfo[i].gaddr_hi;
   }
   return rebuild_gap(wksp, pinfo, lo, wksp->gaddr_hi);

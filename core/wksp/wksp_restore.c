@@ -110,6 +110,7 @@ static int restore_replace(wksp_ckpt_job_t *job, ulong part_max, uint seed, fd_t
   vt_heap_restore(wksp);
   wksp_discard_begin(wksp, part_max);
   wksp_discard_apply(wksp);
+  wksp_unpoison(wksp, wksp->gaddr_lo, wksp->gaddr_hi); /* to be written */
   int err = wksp_ckpt_run(job, tpool, t0, t1);
   if (FD_LIKELY(!err)) {
     fd_wksp_private_pinfo_t *pinfo = fd_wksp_private_pinfo(wksp);

@@ -1,8 +1,8 @@
 #ifndef HEADER_core_wksp_wksp_treap_h
 #define HEADER_core_wksp_wksp_treap_h
 
-/* What the index by address and the index by size share: linking a record in at the place its
-   priority asks for (splitting the subtree below) and unlinking one (merging its two subtrees).
+/* The moves inside a treap that both indices make: linking a record in at the place its priority
+   asks for (splitting the subtree below) and unlinking one (merging its two subtrees).
    Insertion and removal touch O(1) records expected besides the search path, since nothing is
    rotated up from a leaf (Seidel and Aragon, "Randomized search trees", 1996).  Each loop checks
    the indices it follows and is bounded by part_max steps, so that damaged links end in CORRUPT. */
@@ -64,6 +64,8 @@ static inline int wksp_treap_link(ulong n, wksp_treap_pos_t pos, ulong part_max,
   uint left_parent = fd_wksp_private_pinfo_cidx(n);
   uint right_parent = left_parent;
   *pos.link = left_parent;
+  pinfo[n].in_same = 0U;
+  pinfo[n].same_cidx = WKSP_CIDX_NULL;
   pinfo[n].parent_cidx = fd_wksp_private_pinfo_cidx(pos.parent);
   for (ulong rem = part_max; cur != WKSP_CIDX_NULL; rem--) {
     if (FD_UNLIKELY((cur >= part_max) | !rem)) return FD_WKSP_ERR_CORRUPT;
@@ -127,7 +129,13 @@ static inline void wksp_treap_clear(fd_wksp_private_pinfo_t *rec) {
 
 /* Removes a record of which the caller knows that it is present, without the search that the public
    forms use to find that out.  CORRUPT if its links disagree with its parent's. */
-int wksp_used_treap_unlink(ulong d, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo);
-int wksp_free_treap_unlink(ulong d, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo);
+int wksp_treap_unlink(ulong d, int by, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo);
+
+/* Inserts n into the index by address between its neighbours there (IDX_NULL: none), of which the
+   caller knows the ranges.  One of the two has room for a leaf, and the place n's priority asks for
+   is expected to be less than two steps above that: no descent.  CORRUPT if the links met do not
+   fit that. */
+int wksp_used_treap_insert_between(ulong n, ulong prev, ulong next, fd_wksp_t *wksp,
+                                   fd_wksp_private_pinfo_t *pinfo);
 
 #endif

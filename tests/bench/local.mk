@@ -1,4 +1,4 @@
-# The overhead benchmark: `make bench` (long, wants heaptrack: tools/deps full).
+# What recording and reading cost: `make bench` (long, wants heaptrack: tools/deps full).
 TESTS += $(BUILD)/bench/churn $(BUILD)/bench/libusage.so
 $(BUILD)/bench/churn: tests/bench/churn.cc
 	@mkdir -p $(@D)
@@ -9,3 +9,4 @@ $(BUILD)/bench/libusage.so: tests/bench/usage.c
 
 bench: deps-full tests
 	BUILD=$(BUILD) tests/bench/overhead
+	BUILD=$(BUILD) tests/bench/analyze

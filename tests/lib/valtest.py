@@ -108,7 +108,10 @@ class Run:
     def wait(self):
         def on_alarm(_signo, _frame):
             self.hung = True
-            os.killpg(self.process.pid, signal.SIGKILL)
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # what hangs is a collector, which has a group of its own
         before = signal.signal(signal.SIGALRM, on_alarm)
         signal.alarm(HANG_S)
         self.status = self.process.wait()

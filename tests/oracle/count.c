@@ -26,7 +26,8 @@ static _Atomic unsigned char *alive; /* wiped in a forked child */
 static __thread uint64_t my_calls;
 static char arena[65536] __attribute__((aligned(64))); /* what dlsym itself asks for */
 static _Atomic size_t arena_used;
-static __thread int resolving;
+/* volatile: dlsym is declared as a leaf, as if it never came back here */
+static __thread int volatile resolving;
 
 static void begin_image(char const *dir) {
   char path[4096];
@@ -81,9 +82,20 @@ static void *arena_alloc(size_t sz) {
   return at + sz <= sizeof arena ? arena + at : NULL;
 }
 
+/* What every libc has is looked up together, at the first call: later a program may have had dlsym
+   fail, and its message, freed by the next dlsym, would be freed by us. */
+static char const *const common[] = {"malloc",        "calloc",   "realloc", "free", "posix_memalign",
+                                     "aligned_alloc", "memalign", "valloc",  "pvalloc"};
+enum { COMMON = sizeof common / sizeof *common };
 static void *next_of(char const *name) {
+  static void *found[COMMON];
+  void *f = NULL;
   resolving++;
-  void *f = dlsym(RTLD_NEXT, name);
+  for (int i = 0; i < COMMON; i++) {
+    if (!found[i]) found[i] = dlsym(RTLD_NEXT, common[i]);
+    if (!strcmp(name, common[i])) f = found[i];
+  }
+  if (!f) f = dlsym(RTLD_NEXT, name);
   resolving--;
   return f;
 }

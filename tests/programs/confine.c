@@ -38,25 +38,29 @@ static void strict(void) { /* read, write, exit only: no brk, so stay within wha
   if (write(1, "strict\n", 7) != 7) syscall(SYS_exit, 2);
   syscall(SYS_exit, 0);
 }
-static void filter(void) { /* kills the process for anything a plain allocating program needs not */
+/* Kills the process for anything a plain allocating program needs not: through prctl with gettid
+   allowed, or by the raw system call without. */
+static void filter(int raw) {
   static int const allowed[] = {SYS_read,   SYS_write,    SYS_brk,   SYS_mmap,      SYS_munmap,
-                                SYS_mremap, SYS_mprotect, SYS_futex, SYS_exit_group, SYS_madvise,
+                                SYS_mremap, SYS_mprotect, SYS_futex, SYS_exit_group,
                                 SYS_exit,   SYS_clone3,   SYS_clone, SYS_rseq, SYS_set_robust_list,
                                 SYS_rt_sigprocmask, SYS_newfstatat, SYS_fstat,
                                 SYS_sched_getaffinity, SYS_getrandom, SYS_rt_sigaction,
-                                SYS_gettid};
+                                SYS_madvise, SYS_gettid};
   enum { COUNT = sizeof allowed / sizeof *allowed };
   struct sock_filter code[2 * COUNT + 2];
-  int n = 0;
+  int n = 0, allowed_cnt = COUNT - raw;
   code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-  for (int i = 0; i < COUNT; i++) {
+  for (int i = 0; i < allowed_cnt; i++) {
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i], 0, 1);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
   }
   code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
   struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) puts("no filter");
+  if (raw ? syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)
+          : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+    puts("no filter");
   churn(15000);
   pthread_t thread;
   for (int i = 0; i < 20; i++) {
@@ -117,7 +121,8 @@ int main(int argc, char **argv) {
   char const *way = argc > 1 ? argv[1] : "";
   churn(10);
   if (!strcmp(way, "strict")) strict();
-  if (!strcmp(way, "filter")) filter();
+  if (!strcmp(way, "filter")) filter(0);
+  if (!strcmp(way, "raw-filter")) filter(1);
   if (!strcmp(way, "chroot")) other_root();
   if (!strcmp(way, "setuid")) other_user();
   if (!strcmp(way, "unshare")) other_namespaces();

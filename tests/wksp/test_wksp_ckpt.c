@@ -84,35 +84,117 @@ static void refill(fd_wksp_t *w, char const *good) {
   if (fd_wksp_restore(w, good, 1U)) ok(0, "restore of the good file");
 }
 
-static void test_flips(fd_wksp_t *w, int style) {
+static ulong load(uchar const *p) {
+  ulong x;
+  memcpy(&x, p, sizeof(x));
+  return x;
+}
+
+/* Where the part of the file that byte off is in begins, by docs/wksp-checkpoint.md. */
+static ulong part_off(uchar const *file, ulong sz, ulong off) {
+  ulong footer = sz - 64UL;
+  ulong index = load(file + footer + 24UL);
+  if (off >= footer) return footer;
+  if (off >= index) return index;
+  if (off < 128UL) return 0UL;
+  uchar const *frame = file + index + 24UL * load(file + footer);
+  for (ulong k = 0UL; k < load(file + footer + 8UL); k++, frame += 24) {
+    if (off >= load(frame) && off < load(frame) + load(frame + 8)) return load(frame);
+  }
+  return 128UL;
+}
+
+/* The offset told last in the log, ULONG_MAX if none was. */
+static ulong logged_off(void) {
+  char path[96];
+  char buf[513];
+  fd_log_flush();
+  snprintf(path, sizeof(path), "%s/log", test_dir);
+  int fd = open(path, O_RDONLY);
+  off_t end = lseek(fd, 0, SEEK_END);
+  long n = pread(fd, buf, 512UL, end > 512 ? end - 512 : 0);
+  close(fd);
+  buf[n > 0 ? n : 0] = '\0';
+  char const *at = NULL;
+  for (char const *p = buf; (p = strstr(p, "corrupt at offset ")); p++) at = p + 18;
+  return at ? strtoul(at, NULL, 10) : ULONG_MAX;
+}
+
+static uchar file_buf[4UL << 20];
+
+static ulong file_read(char const *path) {
+  int in = open(path, O_RDONLY);
+  ulong sz = (ulong)read(in, file_buf, sizeof(file_buf));
+  close(in);
+  return sz;
+}
+
+/* Writes the file with one random bit of byte off flipped: 1 iff that is found, and where. */
+static int flip(fd_wksp_t *w, char const *bad, ulong sz, ulong off) {
+  ulong want = part_off(file_buf, sz, off);
+  int out = open(bad, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  uchar bit = (uchar)(1U << fd_rng_uint_roll(rng, 8U));
+  file_buf[off] ^= bit;
+  int n = write(out, file_buf, sz) == (long)sz;
+  file_buf[off] ^= bit;
+  close(out);
+  int found = n && damaged(w, bad) && logged_off() == want;
+  if (!found) printf("# byte %lu: told %lu, is in the part at %lu\n", off, logged_off(), want);
+  return found;
+}
+
+/* Every byte of header and tables, and every step-th of the rest (1: all). */
+static void test_flips(fd_wksp_t *w, int style, ulong step) {
   char const *good = test_path("good");
   char const *bad = test_path("bad");
   fill(w, 40UL, 700UL);
   if (!ok(!fd_wksp_checkpt(w, good, 0600UL, style, "x"), "checkpoint of style %i", style)) return;
-  static uchar buf[1 << 20];
-  int in = open(good, O_RDONLY);
-  ulong sz = (ulong)read(in, buf, sizeof(buf));
-  close(in);
+  ulong sz = file_read(good);
+  ulong frames = 128UL + load(file_buf + 80);
+  ulong index = load(file_buf + sz - 40UL);
   ulong found = 0UL, cut = 0UL, tried = 0UL, cuts = 0UL;
-  for (ulong off = 0UL; off < sz; off += 1UL + fd_rng_ulong_roll(rng, sz / 600UL + 1UL)) {
-    int out = open(bad, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    uchar bit = (uchar)(1U << fd_rng_uint_roll(rng, 8U));
-    buf[off] ^= bit;
-    int n = write(out, buf, sz) == (long)sz;
-    buf[off] ^= bit;
-    close(out);
+  for (ulong off = 0UL; off < sz; off++) {
+    if (off >= frames && off < index) off = fd_ulong_min(off + fd_rng_ulong_roll(rng, step), index);
     tried++;
-    found += (ulong)(n && damaged(w, bad));
+    found += (ulong)flip(w, bad, sz, off);
     refill(w, good);
     if (tried % 8UL) continue;
     cuts++;
     cut += (ulong)(!truncate(bad, (off_t)off) && damaged(w, bad) && model_agrees(model, w));
   }
-  is_ulong(found, tried, "every flipped bit is found");
+  is_ulong(found, tried, "every flipped bit is found and its place told");
   is_ulong(cut, cuts, "every shortened file is found, the workspace untouched");
   ok(model_agrees(model, w), "the good file still restores");
   unlink(good);
   unlink(bad);
+}
+
+/* A file of several frames: first and last byte of each and random ones. */
+static void test_flips_frames(int style) {
+  fd_wksp_t *w = test_wksp(10UL, 3UL << 20);
+  char const *good = test_path("good");
+  char const *bad = test_path("bad");
+  ulong g = fd_wksp_alloc(w, 1UL, (5UL << 19) + 3UL, 7UL);
+  ulong *p = (ulong *)fd_wksp_laddr(w, fd_ulong_align_up(g, 8UL));
+  for (ulong i = 0UL; i < 5UL << 16; i++) p[i] = i % 3UL ? i : fd_ulong_hash(i);
+  int err = fd_wksp_checkpt(w, good, 0600UL, style, NULL);
+  ulong sz = err ? 0UL : file_read(good);
+  ulong found = 0UL, tried = 0UL, frame_cnt = 0UL;
+  ulong off = 128UL + load(file_buf + 80);
+  ulong index = load(file_buf + sz - 40UL);
+  while (!err && off < index) {
+    ulong at = part_off(file_buf, sz, off);
+    frame_cnt++;
+    found += (ulong)(at == off && flip(w, bad, sz, off));
+    while (off < index && part_off(file_buf, sz, off) == at) off++;
+    ulong inside = at + fd_rng_ulong_roll(rng, off - at);
+    found += (ulong)(flip(w, bad, sz, off - 1UL) && flip(w, bad, sz, inside));
+    tried += 2UL;
+  }
+  ok(frame_cnt == 3UL && found == tried, "flips in each of 3 frames are found, style %i", style);
+  unlink(good);
+  unlink(bad);
+  test_wksp_free(w);
 }
 
 /* Failing OS calls: the nth of a kind fails once. */
@@ -268,7 +350,8 @@ int main(void) {
   test_args(w);
   for (int style = 1; style < 4; style += 2) {
     fd_wksp_reset(w, 1U);
-    test_flips(w, style);
+    test_flips(w, style, test_cnt("WKSP_FLIP_STEP", 200UL));
+    test_flips_frames(style);
     fd_wksp_reset(w, 1U);
     test_os(w, style);
   }

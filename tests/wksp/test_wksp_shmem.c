@@ -100,6 +100,68 @@ static void test_anon(void) {
   ok(!w, "no pages at all");
 }
 
+/* What a join or leave function tried with a region that is in the middle of being joined or left.
+ */
+typedef struct {
+  char const *again;  /* joined from inside */
+  char const *nested; /* joined from inside, with a function that joins `again` */
+  void *got;
+  void *nested_join;
+} cyclic_t;
+
+static void *cyclic_inner(void *context, fd_shmem_join_info_t const *info) {
+  cyclic_t *c = (cyclic_t *)context;
+  c->got = fd_shmem_join(c->again, 1, 0, NULL, NULL, NULL);
+  return info->shmem;
+}
+
+static void *cyclic_outer(void *context, fd_shmem_join_info_t const *info) {
+  cyclic_t *c = (cyclic_t *)context;
+  c->nested_join = fd_shmem_join(c->nested, 1, 0, cyclic_inner, c, NULL);
+  return info->shmem;
+}
+
+static void *cyclic_leave(void *context, fd_shmem_join_info_t const *info) {
+  *(int *)context = fd_shmem_leave(info->shmem, NULL, NULL);
+  return info->shmem;
+}
+
+static void *refuse(void *context, fd_shmem_join_info_t const *info) {
+  *(void **)context = info->shmem;
+  return NULL;
+}
+
+/* A region can not be joined from its own join or leave function, not through another one either;
+   the others are not harmed, and afterwards no trace is left. */
+static void test_cyclic(void) {
+  void *shmem = NULL;
+  fd_shmem_join_info_t info;
+  ok(!fd_shmem_create("x", 4096UL, 1UL, 0UL, 0600UL) &&
+         !fd_shmem_create("y", 4096UL, 2UL, 0UL, 0600UL),
+     "two regions");
+  cyclic_t c = {.again = "x", .got = &c};
+  void *x = NULL;
+  int left = 0;
+  LOGS((x = fd_shmem_join("x", 1, 0, cyclic_inner, &c, &info)) && !c.got);
+  ok(info.ref_cnt == 1L && info.join == x, "the outer join is the only one");
+  c.got = &c;
+  LOGS(!fd_shmem_leave(x, cyclic_inner, &c) && !c.got);
+  SILENT(fd_shmem_join_query_by_name("x", NULL) == ENOENT);
+  c = (cyclic_t){.again = "x", .nested = "y", .got = &c};
+  LOGS((x = fd_shmem_join("x", 1, 0, cyclic_outer, &c, NULL)) && !c.got && c.nested_join);
+  SILENT(!fd_shmem_leave(c.nested_join, NULL, NULL) && !fd_shmem_leave(x, NULL, NULL));
+  LOGS((x = fd_shmem_join("x", 1, 0, cyclic_leave, &left, NULL)) && left);
+  SILENT(!fd_shmem_leave(x, NULL, NULL));
+  c = (cyclic_t){.again = "y"};
+  SILENT((x = fd_shmem_join("x", 1, 0, cyclic_inner, &c, NULL)) && c.got); /* no cycle */
+  SILENT(!fd_shmem_leave(c.got, NULL, NULL) && !fd_shmem_leave(x, NULL, NULL));
+  LOGS(!fd_shmem_join("x", 1, 0, refuse, &shmem, NULL));
+  SILENT(shmem && fd_shmem_join_query_by_addr(shmem, 4096UL, NULL) == ENOENT);
+  ok(!fd_shmem_iter_begin(), "no join is left");
+  fd_shmem_unlink("x", 4096UL);
+  fd_shmem_unlink("y", 4096UL);
+}
+
 /* arg: wksp, failures, operations; every thread has its own live allocations and checks their bytes
  */
 static FD_FOR_ALL_BEGIN(stress, 1L) {
@@ -150,6 +212,7 @@ int main(void) {
   test_new_named();
   test_cstr();
   test_anon();
+  test_cyclic();
   test_threads();
   return test_halt();
 }

@@ -16,8 +16,8 @@ is() { # GOT EXPECTED NAME
   ok $? "$3"
   [ "$1" = "$2" ] || { echo "# got: $1"; echo "# expected: $2"; }
 }
-ctl() { "$bin/fd_wksp_ctl" --log-path '' --log-level-stderr 4 --shmem-path "$dir" "$@" 2>"$dir/err"; }
-shm() { "$bin/fd_shmem_ctl" --log-path '' --log-level-stderr 4 --shmem-path "$dir" "$@" 2>"$dir/err"; }
+ctl() { "$bin/fd_wksp_ctl" --shmem-path "$dir" "$@" 2>"$dir/err"; }
+shm() { "$bin/fd_shmem_ctl" --shmem-path "$dir" "$@" 2>"$dir/err"; }
 
 "$bin/test_wksp_tpool" --log-path '' --tile-cpus f2 --iter-max 2 --page-sz normal --page-cnt 4096 \
   --path "$dir/ckpt" >"$dir/out" 2>&1
@@ -66,12 +66,30 @@ ctl restore v "$dir/file" 1
 ok $? "restore into one of huge pages with more partitions"
 is "$(ctl tag "v:${a#w:}" tag "v:${b#w:}" | tr '\n' ' ')" "7 8 " "has the allocations where they were"
 is "$(shm query v 0 | cut -d, -f1)" "v: 4 huge pages" "fd_shmem_ctl query"
+mkdir "$dir/small"
+if mount -t tmpfs -o size=4k none "$dir/small" 2>"$dir/err"; then
+  ctl alloc w 0 3500000 9 >"$dir/out"
+  for style in 1 3; do
+    ctl checkpt w "$dir/small/file" 0600 $style
+    is "$?:$(wc -l <"$dir/err"):$(ls -A "$dir/small")" 1:1: "a full disk, style $style: one line, no file"
+  done
+  umount "$dir/small"
+fi
+(ulimit -f 16 && ctl checkpt w "$dir/small/file" 0600 1) 2>"$dir/out"
+[ $? -ne 0 ] && [ ! -e "$dir/small/file" ]
+ok $? "killed by a file size limit: no file of that name"
+ctl preview "$dir/small/"*file "$dir/small/".*.tmp
+ok $((!$?)) "and what is left is no checkpoint"
 ctl delete v delete w
 ok $? "delete"
 ctl usage w 0
 is "$?:$(wc -l <"$dir/err")" 1:1 "a missing one: status 1 and one line"
 shm new r 3 normal 0 0600 && shm delete r 0 && ! shm query r 0
 ok $? "fd_shmem_ctl new and delete"
+for bad in "new z x normal 0 0600 0 1" "new z 9 nromal 0 0600 0 1" "new z 9 normal 0 0800 0 1" "free z"; do
+  ctl $bad
+  is "$?:$(wc -l <"$dir/err")" 1:1 "$bad: status 1 and one line"
+done
 ctl frobnicate
 is "$?:$(wc -l <"$dir/err")" 1:1 "unknown command: status 1 and one line"
 echo "1..$n"

@@ -17,6 +17,7 @@
 #include "checkpt/fd_checkpt.h"
 #include "wksp/fd_wksp.h"
 #include "alloc/fd_alloc.h"
+#include "valloc/fd_valloc.h"
 
 FD_PROTOTYPES_BEGIN
 

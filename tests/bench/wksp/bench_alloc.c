@@ -2,16 +2,13 @@
    usage: bench_alloc [--tile-cpus f2]; needs libjemalloc.so.2, which it preloads into itself. */
 
 #include <dlfcn.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "fd/util/fd_util.h"
+#include "bench.h"
 
-#define LIVE  1000UL
-#define PAIRS 500000UL
+#define LIVE   1000UL
+#define PAIRS  500000UL
+#define ROUNDS 15UL
 
 typedef struct {
   void *(*malloc)(void *ctx, ulong sz);
@@ -32,12 +29,6 @@ static void *wrap_fd_malloc(void *ctx, ulong sz) {
 }
 static void wrap_fd_free(void *ctx, void *p) { fd_alloc_free((fd_alloc_t *)ctx, p); }
 
-static ulong cpu_ns(void) {
-  struct timespec ts;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-  return (ulong)ts.tv_sec * 1000000000UL + (ulong)ts.tv_nsec;
-}
-
 /* arg: heap, is fd, CPU time taken by each thread; each replaces random ones of its live blocks of
  * 8 to 512 bytes */
 static FD_FOR_ALL_BEGIN(churn, 1L) {
@@ -48,7 +39,7 @@ static FD_FOR_ALL_BEGIN(churn, 1L) {
   fd_rng_join(fd_rng_new(rng, (uint)tpool_t0, 0UL));
   for (ulong i = 0UL; i < LIVE; i++)
     live[i] = heap.malloc(heap.ctx, 8UL + fd_rng_uint_roll(rng, 505U));
-  ulong start = cpu_ns();
+  double start = bench_cpu_ns();
   for (ulong n = 0UL; n < PAIRS; n++) {
     uint r = fd_rng_uint(rng);
     uint i = (uint)(((ulong)(r & 0xffffU) * LIVE) >> 16);
@@ -56,29 +47,33 @@ static FD_FOR_ALL_BEGIN(churn, 1L) {
     live[i] = heap.malloc(heap.ctx, 8UL + (((ulong)(r >> 16) * 505UL) >> 16));
     *(uchar *)live[i] = 1U;
   }
-  ((ulong *)arg[2])[tpool_t0] = cpu_ns() - start;
+  ((double *)arg[2])[tpool_t0] = bench_cpu_ns() - start;
   for (ulong i = 0UL; i < LIVE; i++) heap.free(heap.ctx, live[i]);
   (void)block_i0, (void)block_i1;
 }
 FD_FOR_ALL_END
 
 static double churn_ns(fd_tpool_t *tpool, heap_t const *heap, ulong is_fd, ulong threads) {
-  ulong ns[2] = {0UL, 0UL};
+  double ns[2] = {0., 0.};
   FD_FOR_ALL(churn, tpool, 0UL, threads, 0L, (long)threads, heap, is_fd, ns);
-  return (double)fd_ulong_max(ns[0], ns[1]) / (double)PAIRS;
+  return (ns[0] > ns[1] ? ns[0] : ns[1]) / (double)PAIRS;
 }
 
-/* The best of several runs of each in turn, so that a busy machine slows both alike. */
+/* Rounds of each in turn, so that a busy machine slows both alike. */
 static void compare(fd_tpool_t *tpool, heap_t const *fd, heap_t const *je, ulong threads) {
-  double a = 1e9;
-  double b = 1e9;
-  for (int rep = 0; rep < 15; rep++) {
-    a = fmin(a, churn_ns(tpool, fd, 1UL, threads));
-    b = fmin(b, churn_ns(tpool, je, 0UL, threads));
+  double a[ROUNDS];
+  double b[ROUNDS];
+  double ratio[ROUNDS];
+  char what[64];
+  for (ulong i = 0UL; i < ROUNDS; i++) {
+    a[i] = churn_ns(tpool, fd, 1UL, threads);
+    b[i] = churn_ns(tpool, je, 0UL, threads);
+    ratio[i] = a[i] / b[i];
   }
-  printf("%lu threads: fd_alloc %.1f ns, jemalloc %.1f ns per malloc+free pair, "
-         "ratio %.2f (<=1.5) %s\n",
-         threads, a, b, a / b, a / b <= 1.5 ? "ok" : "MISSED");
+  printf("%lu threads: fd_alloc %.1f ns, jemalloc %.1f ns of CPU time per malloc+free pair\n",
+         threads, bench_median(a, ROUNDS), bench_median(b, ROUNDS));
+  snprintf(what, sizeof(what), "fd_alloc / jemalloc, %lu threads", threads);
+  bench_verdict(what, "<=", 1.5, "", ratio, ROUNDS);
 }
 
 /* Makes malloc jemalloc's; it can not be loaded later, as it needs static thread-local storage. */

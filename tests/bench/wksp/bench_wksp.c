@@ -1,16 +1,17 @@
-/* The targets of wksp, as ratios measured in one run.
-   usage: bench_wksp [--path FILE-ON-TMPFS] [--sz BYTES] [--rep N] [--tile-cpus f2]
-   Prints: RAW checkpoint and restore against a 2-thread memcpy to a fresh mapping of the same
-   bytes, LZ4 with 2 threads against 1, alloc+free at 10,000 live allocations, treap query at 1,000
-   records. */
+/* The targets of wksp, as ratios measured in one run: medians over interleaved rounds.
+   usage: bench_wksp --tile-cpus f2 [--path FILE-ON-TMPFS] [--sz BYTES] [--rep ROUNDS]
+   RAW checkpoint and restore against a 2-thread memcpy to a fresh mapping of the same bytes, LZ4
+   with 2 threads against 1, alloc+free at 10,000 live allocations, treap query at 1,000 records.
+
+   Wall time of two threads means something only if the machine gives them two cores: "pure
+   computation" tells what it gave in the same rounds, and the ratio by CPU time of the busier
+   thread what idle cores would give. */
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "fd/util/fd_util.h"
+#include "bench.h"
 #include "fd/util/wksp/fd_wksp_private.h"
 
 static ulong rep_cnt;
@@ -33,16 +34,6 @@ static FD_FOR_ALL_BEGIN(compute, 1L) {
   __atomic_fetch_xor((ulong *)arg[1], h, __ATOMIC_RELAXED);
 }
 FD_FOR_ALL_END
-
-/* GB/s of the best of rep_cnt runs of f. */
-static double best(ulong sz, long (*f)(fd_wksp_t *, ulong, int), fd_wksp_t *w, int arg) {
-  long ns = 0L;
-  for (ulong i = 0UL; i < rep_cnt; i++) {
-    long t = f(w, sz, arg);
-    if (!ns || t < ns) ns = t;
-  }
-  return (double)sz / (double)ns;
-}
 
 static long run_mmap(fd_wksp_t *w, ulong sz, int threads) {
   unlink(path);
@@ -84,57 +75,57 @@ static long run_restore(fd_wksp_t *w, ulong sz, int arg) {
   return fd_log_wallclock() - t;
 }
 
-static void target(char const *what, double got, char const *unit, int good) {
-  printf("%-52s %8.2f %-4s %s\n", what, got, unit, good ? "ok" : "MISSED");
-}
-
-static double cpu_ns(void) {
-  struct timespec ts;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-  return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
-
-static double faster(double a, double b) { return a > b ? a : b; }
-
 /* arg: where each thread notes the CPU time it has used */
 static FD_FOR_ALL_BEGIN(note_cpu, 1L) {
-  ((double *)arg[0])[tpool_t0] = cpu_ns();
+  ((double *)arg[0])[tpool_t0] = bench_cpu_ns();
   (void)block_i0, (void)block_i1;
 }
 FD_FOR_ALL_END
 
-/* CPU time of the busier of the two threads in f. */
-static double critical_path(long (*f)(fd_wksp_t *, ulong, int), fd_wksp_t *w, ulong sz, int arg) {
-  double a[2];
-  double b[2];
-  FD_FOR_ALL(note_cpu, pool, 0UL, 2UL, 0L, 2L, a);
-  f(w, sz, arg);
-  FD_FOR_ALL(note_cpu, pool, 0UL, 2UL, 0L, 2L, b);
-  return faster(b[0] - a[0], b[1] - a[1]);
+/* What is measured in each round; the number that goes with it says threads and style. */
+enum { MEMCPY, RAW_CKPT, RAW_RESTORE, COMPUTE, LZ4_CKPT = COMPUTE + 2, LZ4_RESTORE = LZ4_CKPT + 2 };
+#define STEP_CNT 9
+static struct {
+  long (*run)(fd_wksp_t *w, ulong sz, int arg);
+  int arg;
+} const step[STEP_CNT] = {{run_mmap, 2},     {run_checkpt, 21}, {run_restore, 21},
+                          {run_compute, 1},  {run_compute, 2},  {run_checkpt, 13},
+                          {run_checkpt, 23}, {run_restore, 13}, {run_restore, 23}};
+
+static double wall[STEP_CNT][ROUND_MAX]; /* ns, of each step in each round */
+static double busy[STEP_CNT][ROUND_MAX]; /* CPU time of the busier thread */
+
+static void run_round(fd_wksp_t *w, ulong sz, ulong round) {
+  static int const order[STEP_CNT] = {MEMCPY,         RAW_CKPT, RAW_RESTORE, COMPUTE,
+                                      COMPUTE + 1,    LZ4_CKPT, LZ4_RESTORE, LZ4_CKPT + 1,
+                                      LZ4_RESTORE + 1}; /* a restore needs its file */
+  for (ulong i = 0UL; i < STEP_CNT; i++) {
+    double a[2];
+    double b[2];
+    int k = order[i];
+    FD_FOR_ALL(note_cpu, pool, 0UL, 2UL, 0L, 2L, a);
+    wall[k][round] = (double)step[k].run(w, sz, step[k].arg);
+    FD_FOR_ALL(note_cpu, pool, 0UL, 2UL, 0L, 2L, b);
+    busy[k][round] = b[0] - a[0] > b[1] - a[1] ? b[0] - a[0] : b[1] - a[1];
+  }
 }
 
-/* Runs with 1 and 2 threads in turn, the best of each: what else the machine does changes slowly.
- */
-static void bench_scaling(fd_wksp_t *w, ulong sz) {
-  double v[6] = {0., 0., 0., 0., 0., 0.};
-  ulong rep_max = rep_cnt;
-  rep_cnt = 1UL;
-  for (ulong i = 0UL; i < rep_max; i++) {
-    for (int t = 0; t < 2; t++) {
-      v[t] = faster(v[t], best(sz, run_compute, w, t + 1));
-      v[2 + t] = faster(v[2 + t], best(sz, run_checkpt, w, 13 + 10 * t));
-      v[4 + t] = faster(v[4 + t], best(sz, run_restore, w, 13 + 10 * t));
-    }
+/* v[i]: time of step a over time of step b in round i. */
+static double *ratio(double v[ROUND_MAX], double t[STEP_CNT][ROUND_MAX], int a, int b) {
+  for (ulong i = 0UL; i < rep_cnt; i++) v[i] = t[a][i] / t[b][i];
+  return v;
+}
+
+static void print_speed(ulong sz) {
+  static char const *const name[STEP_CNT] = {
+      "memcpy to mmap, 2 threads", "RAW checkpt, 2 threads", "RAW restore, 2 threads",
+      "computation, 1 thread",     "computation, 2 threads", "LZ4 checkpt, 1 thread",
+      "LZ4 checkpt, 2 threads",    "LZ4 restore, 1 thread",  "LZ4 restore, 2 threads"};
+  for (int k = 0; k < STEP_CNT; k++) {
+    double v[ROUND_MAX];
+    for (ulong i = 0UL; i < rep_cnt; i++) v[i] = (double)sz / wall[k][i];
+    bench_note(name[k], v, rep_cnt);
   }
-  rep_cnt = rep_max;
-  printf("control: pure computation, 2 threads / 1: %.2f\n", v[1] / v[0]);
-  printf("LZ4 checkpt %.2f and %.2f GB/s, restore %.2f and %.2f, 1 and 2 threads\n", v[2], v[3],
-         v[4], v[5]);
-  double ck = critical_path(run_checkpt, w, sz, 13) / critical_path(run_checkpt, w, sz, 23);
-  double re = critical_path(run_restore, w, sz, 13) / critical_path(run_restore, w, sz, 23);
-  printf("the same by CPU time of the busier thread: checkpt %.2f, restore %.2f\n", ck, re);
-  target("LZ4 checkpt, 2 threads / 1 (>=1.7)", v[3] / v[2], "", v[3] / v[2] >= 1.7);
-  target("LZ4 restore, 2 threads / 1 (>=1.7)", v[5] / v[4], "", v[5] / v[4] >= 1.7);
 }
 
 static void bench_io(fd_wksp_t *w) {
@@ -144,63 +135,84 @@ static void bench_io(fd_wksp_t *w) {
   ulong *p = fd_wksp_laddr(w, g);
   for (ulong i = 0UL; i < sz / 8UL; i++)
     p[i] = i % 7UL < 4UL ? fd_ulong_hash(i) : i; /* compresses to about 0.7 */
-  double base = best(sz, run_mmap, w, 2);
-  double ck = best(sz, run_checkpt, w, 21);
-  double re = best(sz, run_restore, w, 21);
-  printf("%lu MiB; 2-thread memcpy to mmap %.2f GB/s, RAW checkpt %.2f, restore %.2f\n", sz >> 20,
-         base, ck, re);
-  target("RAW checkpt / memcpy to mmap, 2 threads (>=0.8)", ck / base, "", ck / base >= 0.8);
-  target("RAW restore / memcpy to mmap, 2 threads (>=0.8)", re / base, "", re / base >= 0.8);
-  bench_scaling(w, sz);
+  for (ulong i = 0UL; i < rep_cnt; i++) run_round(w, sz, i);
+  double v[ROUND_MAX];
+  printf("GB/s of %lu MiB, wall time:\n", sz >> 20);
+  print_speed(sz);
+  puts("ratios:");
+  bench_verdict("RAW checkpt / memcpy to mmap", ">=", 0.8, "", ratio(v, wall, MEMCPY, RAW_CKPT),
+                rep_cnt);
+  bench_verdict("RAW restore / memcpy to mmap", ">=", 0.8, "", ratio(v, wall, MEMCPY, RAW_RESTORE),
+                rep_cnt);
+  bench_verdict("LZ4 checkpt, 2 threads / 1", ">=", 1.7, "", ratio(v, wall, LZ4_CKPT, LZ4_CKPT + 1),
+                rep_cnt);
+  bench_verdict("LZ4 restore, 2 threads / 1", ">=", 1.7, "",
+                ratio(v, wall, LZ4_RESTORE, LZ4_RESTORE + 1), rep_cnt);
+  bench_note("control: pure computation, 2 threads / 1", ratio(v, wall, COMPUTE, COMPUTE + 1),
+             rep_cnt);
+  bench_note("LZ4 checkpt by CPU time of the busier thread", ratio(v, busy, LZ4_CKPT, LZ4_CKPT + 1),
+             rep_cnt);
+  bench_note("LZ4 restore by CPU time of the busier thread",
+             ratio(v, busy, LZ4_RESTORE, LZ4_RESTORE + 1), rep_cnt);
   unlink(path);
   fd_wksp_reset(w, 1U);
 }
 
-#define OPS 200000UL
+#define OPS  200000UL
+#define LIVE 10000UL
+
+/* What an operation is to do, drawn beforehand: a live block and a size. */
+static struct {
+  uint block;
+  uint sz;
+} plan[OPS];
+
+static void draw_plan(ulong live_cnt) {
+  fd_rng_t rng[1];
+  fd_rng_join(fd_rng_new(rng, 2U, 0UL));
+  for (ulong i = 0UL; i < OPS; i++) {
+    plan[i].block = fd_rng_uint_roll(rng, (uint)live_cnt);
+    plan[i].sz = 1U + fd_rng_uint_roll(rng, 4096U);
+  }
+}
 
 /* alloc+free of one more block, with 10,000 live ones. */
-static double run_pair(fd_wksp_t *w, ulong *live, fd_rng_t *rng) {
-  (void)live, (void)rng;
-  double t = cpu_ns();
-  for (ulong i = 0UL; i < OPS; i++) fd_wksp_free(w, fd_wksp_alloc(w, 16UL, 1UL + i % 4096UL, 1UL));
-  return (cpu_ns() - t) / (double)OPS;
+static void run_pair(fd_wksp_t *w, ulong *live) {
+  (void)live;
+  for (ulong i = 0UL; i < OPS; i++) fd_wksp_free(w, fd_wksp_alloc(w, 16UL, plan[i].sz, 1UL));
 }
 
 /* free of a random one of the live blocks, alloc of another in its stead. */
-static double run_replace(fd_wksp_t *w, ulong *live, fd_rng_t *rng) {
-  double t = cpu_ns();
+static void run_replace(fd_wksp_t *w, ulong *live) {
   for (ulong i = 0UL; i < OPS; i++) {
-    ulong k = fd_rng_ulong_roll(rng, 10000UL);
+    ulong k = plan[i].block;
     fd_wksp_free(w, live[k]);
-    live[k] = fd_wksp_alloc(w, 16UL, 1UL + fd_rng_ulong_roll(rng, 4096UL), 1UL);
+    live[k] = fd_wksp_alloc(w, 16UL, plan[i].sz, 1UL);
   }
-  return (cpu_ns() - t) / (double)OPS;
 }
 
-static double run_query(fd_wksp_t *w, ulong *live, fd_rng_t *rng) {
+static void run_query(fd_wksp_t *w, ulong *live) {
   fd_wksp_private_pinfo_t *pinfo = fd_wksp_private_pinfo(w);
   ulong sum = 0UL;
-  double t = cpu_ns();
   for (ulong i = 0UL; i < OPS; i++)
-    sum += fd_wksp_private_used_treap_query(live[fd_rng_uint_roll(rng, 1000U)], w, pinfo);
+    sum += fd_wksp_private_used_treap_query(live[plan[i].block], w, pinfo);
   FD_COMPILER_FORGET(sum);
-  return (cpu_ns() - t) / (double)OPS;
 }
 
-/* Best of several runs of f with live_cnt live blocks, in ns of CPU time per operation. */
-static void bench_ops(fd_wksp_t *w, ulong live_cnt, double (*f)(fd_wksp_t *, ulong *, fd_rng_t *),
+/* Rounds of f with live_cnt live blocks, in us of CPU time per operation. */
+static void bench_ops(fd_wksp_t *w, ulong live_cnt, void (*f)(fd_wksp_t *, ulong *),
                       char const *what, double limit) {
-  static ulong live[10000];
-  fd_rng_t rng[1];
-  fd_rng_join(fd_rng_new(rng, 1U, 0UL));
-  for (ulong i = 0UL; i < live_cnt; i++)
-    live[i] = fd_wksp_alloc(w, 16UL, 1UL + fd_rng_ulong_roll(rng, 4096UL), 1UL);
-  double ns = 1e9;
-  for (int i = 0; i < 9; i++) {
-    double t = f(w, live, rng);
-    if (t < ns) ns = t;
+  static ulong live[LIVE];
+  double v[9];
+  draw_plan(live_cnt);
+  for (ulong i = 0UL; i < live_cnt; i++) live[i] = fd_wksp_alloc(w, 16UL, plan[i].sz, 1UL);
+  f(w, live); /* reaches the fragmentation that lasts */
+  for (ulong i = 0UL; i < 9UL; i++) {
+    double t = bench_cpu_ns();
+    f(w, live);
+    v[i] = (bench_cpu_ns() - t) / (double)OPS / 1000.;
   }
-  target(what, ns, "ns", ns <= limit);
+  bench_verdict(what, "<=", limit, " us", v, 9UL);
   fd_wksp_reset(w, 1U);
 }
 
@@ -209,6 +221,7 @@ int main(int argc, char **argv) {
   path = fd_env_strip_cmdline_cstr(&argc, &argv, "--path", NULL, "/dev/shm/bench_wksp.ckpt");
   ulong sz = fd_env_strip_cmdline_ulong(&argc, &argv, "--sz", NULL, 1UL << 30);
   rep_cnt = fd_env_strip_cmdline_ulong(&argc, &argv, "--rep", NULL, 5UL);
+  if (!rep_cnt || rep_cnt > ROUND_MAX) FD_LOG_ERR(("--rep must be 1 to 64"));
   if (fd_tile_cnt() < 2UL) FD_LOG_ERR(("bench_wksp needs --tile-cpus f2"));
   pool = fd_tpool_init(tpool_mem, 2UL, 0UL);
   FD_TEST(fd_tpool_worker_push(pool, 1UL));
@@ -216,9 +229,9 @@ int main(int argc, char **argv) {
                                        fd_log_cpu_id(), "bench", 65536UL);
   FD_TEST(w);
   bench_io(w);
-  bench_ops(w, 10000UL, run_pair, "alloc+free pair, 10,000 live (<=500)", 500.);
-  bench_ops(w, 10000UL, run_replace, "the same replacing a random live one (<=500)", 500.);
-  bench_ops(w, 1000UL, run_query, "used treap query, 1,000 records (<=100)", 100.);
+  bench_ops(w, LIVE, run_pair, "alloc+free pair, 10,000 live", 0.5);
+  bench_ops(w, LIVE, run_replace, "the same replacing a random live one", 0.5);
+  bench_ops(w, 1000UL, run_query, "used treap query, 1,000 records", 0.1);
   fd_wksp_delete_anonymous(w);
   fd_tpool_fini(pool);
   fd_halt();

@@ -155,6 +155,88 @@ static void test_random(void) {
   flow_verdict(&flow, "random walk");
 }
 
+/* ---- the same few places again and again: trails ---- */
+
+static uint64_t again(uint32_t level);
+
+/* What is chosen at a level changes now and then. */
+static uint64_t chosen(uint32_t level) {
+  static uint64_t choice[8];
+  if (next_random() % 256 == 0) choice[level] = next_random();
+  return choice[level];
+}
+
+#define AGAIN(level)                                                                               \
+  do {                                                                                             \
+    if (chosen(level) & 1) {                                                                       \
+      again(level);                                                                                \
+      __asm__ volatile("# one site");                                                              \
+    } else {                                                                                       \
+      again(level);                                                                                \
+      __asm__ volatile("# another site");                                                          \
+    }                                                                                              \
+  } while (0)
+
+/* All frames of a level are of one size, so that what is inside them lies at the same place. */
+NOINLINE static uint64_t again_plain(uint32_t level) {
+  ENTER();
+  AGAIN(level);
+  LEAVE();
+  return level;
+}
+/* rbp is an ordinary register here, with a value of its own each time. */
+NOINLINE static uint64_t again_any_rbp(uint32_t level) {
+  ENTER();
+  __asm__ volatile("mov %0, %%rbp" ::"r"(next_random()) : "rbp");
+  AGAIN(level);
+  LEAVE();
+  return level;
+}
+__attribute__((optimize("no-omit-frame-pointer"))) NOINLINE static uint64_t
+again_fp(uint32_t level) {
+  ENTER();
+  AGAIN(level);
+  LEAVE();
+  return level;
+}
+/* Its stack pointer below is one of two, its CFA is found through rbp. */
+NOINLINE static uint64_t again_alloca(uint32_t level) {
+  ENTER();
+  volatile char *mem = (volatile char *)alloca(16 + (chosen(level) >> 1 & 1) * 64);
+  mem[0] = 1;
+  AGAIN(level);
+  LEAVE();
+  return mem[0];
+}
+
+NOINLINE static uint64_t again(uint32_t level) {
+  uint64_t sum = 0;
+  ENTER();
+  for (uint32_t i = 1 + next_random() % 3; level < 6 && i--;) {
+    if (next_random() % 4 == 0) flow_capture(&flow);
+    switch (chosen(level) >> 2 & 3) {
+    case 0: sum += again_plain(level + 1); break;
+    case 1: sum += again_any_rbp(level + 1); break;
+    case 2: sum += again_alloca(level + 1); break;
+    default: sum += again_fp(level + 1); break;
+    }
+    if (next_random() % 4 == 0) flow_capture(&flow);
+  }
+  if (level == 6) flow_capture(&flow);
+  LEAVE();
+  return sum;
+}
+
+static void test_again(void) {
+  uint64_t captures = vt_unwind_counters(flow.u)->captures, trails = vt_unwind_counters(flow.u)->trails;
+  for (uint32_t i = 0; i < 30000; i++) again(3);
+  flow_verdict(&flow, "the same places again");
+  captures = vt_unwind_counters(flow.u)->captures - captures;
+  trails = vt_unwind_counters(flow.u)->trails - trails;
+  ok(trails > captures / 2, "%lu of %lu captures took trails", (unsigned long)trails,
+     (unsigned long)captures);
+}
+
 /* A realigned function at the same place below callers whose stack pointers differ: the return
    address it had is still where it was, but no longer its return address. */
 NOINLINE static char realigned_leaf(void) {
@@ -181,33 +263,77 @@ NOINLINE static void test_realigned(void) {
 
 /* The same for a saved rbp: the inner frames are equal, but the function they return to lies lower
    than before, which only its rbp tells; where it was its return address still is. */
-NOINLINE static void saves_rbp(void) {
+NOINLINE static void saves_rbp(void (*hook)(void)) {
   ENTER();
   __asm__ volatile("" ::: "rbp");
+  hook();
+  LEAVE();
+}
+/* Two functions with frames of one size that save rbp at different places; what saves_high left at
+   its place stays there under saves_low. */
+void saves_high(void (*hook)(void));
+void saves_low(void (*hook)(void));
+__asm__(".text\n"
+        ".globl saves_high\n"
+        "saves_high: .cfi_startproc\n"
+        "push %rbp\n .cfi_adjust_cfa_offset 8\n .cfi_rel_offset rbp, 0\n"
+        "sub $48, %rsp\n .cfi_adjust_cfa_offset 48\n"
+        "xor %ebp, %ebp\n"
+        "call *%rdi\n"
+        "add $48, %rsp\n .cfi_adjust_cfa_offset -48\n"
+        "pop %rbp\n .cfi_adjust_cfa_offset -8\n .cfi_restore rbp\n"
+        "ret\n"
+        ".cfi_endproc\n"
+        ".globl saves_low\n"
+        "saves_low: .cfi_startproc\n"
+        "sub $56, %rsp\n .cfi_adjust_cfa_offset 56\n"
+        "mov %rbp, (%rsp)\n .cfi_rel_offset rbp, 0\n"
+        "xor %ebp, %ebp\n"
+        "call *%rdi\n"
+        "mov (%rsp), %rbp\n .cfi_restore rbp\n"
+        "add $56, %rsp\n .cfi_adjust_cfa_offset -56\n"
+        "ret\n"
+        ".cfi_endproc\n");
+
+static void in_saver(void) {
+  ENTER();
   flow_capture(&flow);
   LEAVE();
 }
+
+typedef void saver_t(void (*hook)(void));
+
 /* Its stack pointer is the same for the same `want`, wherever its frame begins. */
-NOINLINE static char reaches_down_to(uint64_t want) {
+NOINLINE static char reaches_down_to(uint64_t want, saver_t *saver) {
   ENTER();
   volatile char *mem =
       (volatile char *)alloca((uint64_t)(uintptr_t)__builtin_frame_address(0) - want);
   mem[0] = 1;
-  saves_rbp();
+  ENTER_GAP(); /* the saver's frame */
+  if (saver) saver(in_saver);
+  shadow->cnt--;
+  if (!saver) flow_capture(&flow);
   LEAVE();
   return mem[0];
 }
 
-NOINLINE static void test_saved_rbp(void) {
+/* first and second: what is called, from one site, before the frame moves and after. */
+NOINLINE static void move_frames(saver_t *first, saver_t *second) {
   uint64_t want = (uint64_t)(uintptr_t)__builtin_frame_address(0) - 4096;
+  saver_t *volatile order[] = {first, second, second, first};
   ENTER();
   for (uint32_t i = 0; i < 8; i++) {
-    reaches_down_to(want);
+    for (uint32_t n = 0; n < 6; n++) reaches_down_to(want, order[n / 3]);
     volatile char *shift = (volatile char *)alloca(16);
-    reaches_down_to(want);
+    for (uint32_t n = 6; n < 12; n++) reaches_down_to(want, order[n / 3]);
     __asm__ volatile("# another site" ::"r"(shift) : "memory");
   }
   LEAVE();
+}
+
+static void test_saved_rbp(void) {
+  saver_t *const savers[] = {NULL, saves_rbp, saves_high, saves_low};
+  for (uint32_t i = 0; i < 16; i++) move_frames(savers[i / 4], savers[i % 4]);
   flow_verdict(&flow, "saved rbp");
 }
 
@@ -260,6 +386,7 @@ int main(void) {
   test_chain();
   compare_with_glibc();
   test_random();
+  test_again();
   test_realigned();
   test_saved_rbp();
   flow.check_every = 2;

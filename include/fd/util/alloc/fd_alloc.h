@@ -11,6 +11,7 @@
    use different hints rarely touch the same superblock.  A process killed inside an operation
    wedges nobody; at worst the superblock it held stays allocated. */
 
+#include "../valloc/fd_valloc.h"
 #include "../wksp/fd_wksp.h"
 
 #define FD_ALLOC_ALIGN                (128UL)
@@ -87,6 +88,15 @@ FD_FN_CONST static inline ulong fd_alloc_max_expand(ulong max, ulong delta, ulon
   t0 = fd_ulong_if(t0 < max, ULONG_MAX, t0);
   t1 = fd_ulong_if(t1 < max, ULONG_MAX, t1);
   return fd_ulong_max(fd_ulong_max(t0, t1), needed);
+}
+
+/* A join as fd_valloc_t: fd_alloc_malloc and fd_alloc_free behind the vtable.  The join must outlive
+   it. */
+extern const fd_valloc_vtable_t fd_alloc_vtable;
+
+static inline fd_valloc_t fd_alloc_virtual(fd_alloc_t *join) {
+  fd_valloc_t valloc = {join, &fd_alloc_vtable};
+  return valloc;
 }
 
 FD_PROTOTYPES_END

@@ -279,6 +279,136 @@ FD_BITS_PRIVATE_LOAD(6)
 FD_BITS_PRIVATE_LOAD(7)
 FD_BITS_PRIVATE_LOAD(8)
 
+/* Integer roots, exact for every x: the largest integer not above the root, the nearest one (a root
+   is never half way between two), the smallest not below it.  approx promises an error below 1 and
+   is the nearest one too. */
+
+/* Newton's iteration from a power of two that is not below the root descends to it monotonically.
+ */
+static inline ulong fd_ulong_floor_sqrt(ulong x) {
+  if (x < 2UL) return x;
+  ulong root = 1UL << ((fd_ulong_find_msb(x) >> 1) + 1);
+  for (;;) {
+    ulong next = (root + x / root) >> 1;
+    if (next >= root) return root;
+    root = next;
+  }
+}
+
+static inline ulong fd_ulong_round_sqrt(ulong x) {
+  ulong root = fd_ulong_floor_sqrt(x);
+  return root + (ulong)(x - root * root > root);
+}
+
+static inline ulong fd_ulong_ceil_sqrt(ulong x) {
+  ulong root = fd_ulong_floor_sqrt(x);
+  return root + (ulong)(root * root != x);
+}
+
+static inline ulong fd_ulong_approx_sqrt(ulong x) { return fd_ulong_round_sqrt(x); }
+
+/* Digit by digit: each step doubles the root and adds one if (2 root+1)^3 still fits.  Source: the
+   hardware cube root of Hacker's Delight. */
+static inline ulong fd_ulong_floor_cbrt(ulong x) {
+  ulong root = 0UL;
+  for (int s = 63; s >= 0; s -= 3) {
+    root *= 2UL;
+    ulong more = 3UL * root * (root + 1UL) + 1UL;
+    if ((x >> s) >= more) {
+      x -= more << s;
+      root++;
+    }
+  }
+  return root;
+}
+
+static inline ulong fd_ulong_round_cbrt(ulong x) {
+  ulong root = fd_ulong_floor_cbrt(x);
+  ulong rest = x - root * root * root;
+  return root + (ulong)(8UL * rest > 12UL * root * root + 6UL * root + 1UL);
+}
+
+static inline ulong fd_ulong_ceil_cbrt(ulong x) {
+  ulong root = fd_ulong_floor_cbrt(x);
+  return root + (ulong)(root * root * root != x);
+}
+
+static inline ulong fd_ulong_approx_cbrt(ulong x) { return fd_ulong_round_cbrt(x); }
+
+/* Symmetric variable width (svw) coding: x in 1, 2, 3, 4, 5, 8 or 9 bytes, the fewest that hold it.
+   The lowest bits of the first byte and, mirrored, the highest of the last one tell the size, so a
+   sequence can be read from either end; x is between them, little endian. */
+
+static inline ulong fd_ulong_svw_enc_sz(ulong x) {
+  return x < 1UL << 6    ? 1UL
+         : x < 1UL << 10 ? 2UL
+         : x < 1UL << 18 ? 3UL
+         : x < 1UL << 24 ? 4UL
+         : x < 1UL << 32 ? 5UL
+         : x < 1UL << 56 ? 8UL
+                         : 9UL;
+}
+
+/* Bits the size takes at either end of an encoding of sz bytes. */
+static inline int fd_ulong_svw_private_tag_width(ulong sz) {
+  return sz == 1UL ? 1 : sz < 4UL ? 3 : 4;
+}
+
+/* Encodes x, which must fit, in exactly sz bytes at b; returns the byte behind. */
+static inline uchar * fd_ulong_svw_enc_fixed(uchar * b, ulong sz, ulong x) {
+  static uchar const head[10] = {0, 0, 1, 5, 3, 0xb, 0, 0, 7, 0xf};
+  static uchar const tail[10] = {0, 0, 4, 5, 0xc, 0xd, 0, 0, 0xe, 0xf};
+  int width = fd_ulong_svw_private_tag_width(sz);
+  ulong low = (ulong)head[sz] | (x << width);
+  ulong high = (ulong)tail[sz] << (8 - width);
+  if (sz == 9UL) {
+    memcpy(b, &low, 8UL);
+    b[8] = (uchar)(high | (x >> 60));
+    return b + 9;
+  }
+  low |= high << (8 * (int)(sz - 1UL));
+  memcpy(b, &low, sz);
+  return b + sz;
+}
+
+static inline uchar * fd_ulong_svw_enc(uchar * b, ulong x) {
+  return fd_ulong_svw_enc_fixed(b, fd_ulong_svw_enc_sz(x), x);
+}
+
+/* Size in bytes of the encoding that starts at b, and of the one that ends before b. */
+static inline ulong fd_ulong_svw_dec_sz(uchar const * b) {
+  static uchar const sz[16] = {1, 2, 1, 4, 1, 3, 1, 8, 1, 2, 1, 5, 1, 3, 1, 9};
+  return (ulong)sz[b[0] & 15];
+}
+
+static inline ulong fd_ulong_svw_dec_tail_sz(uchar const * b) {
+  static uchar const sz[16] = {1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 3, 4, 5, 8, 9};
+  return (ulong)sz[b[-1] >> 4];
+}
+
+/* Decodes the sz bytes at b. */
+static inline ulong fd_ulong_svw_dec_fixed(uchar const * b, ulong sz) {
+  ulong low = 0UL;
+  int width = fd_ulong_svw_private_tag_width(sz);
+  memcpy(&low, b, sz < 8UL ? sz : 8UL);
+  if (sz == 9UL) return (low >> 4) | ((ulong)b[8] << 60);
+  return (low >> width) & FD_ULONG_MASK_LSB(8 * (int)sz - 2 * width);
+}
+
+/* Decode the encoding that starts at b, returning the byte behind it, or the one that ends before
+   b, returning its first byte. */
+static inline uchar const * fd_ulong_svw_dec(uchar const * b, ulong * x) {
+  ulong sz = fd_ulong_svw_dec_sz(b);
+  *x = fd_ulong_svw_dec_fixed(b, sz);
+  return b + sz;
+}
+
+static inline uchar const * fd_ulong_svw_dec_tail(uchar const * b, ulong * x) {
+  ulong sz = fd_ulong_svw_dec_tail_sz(b);
+  *x = fd_ulong_svw_dec_fixed(b - sz, sz);
+  return b - sz;
+}
+
 /* Statement and type-generic forms; each argument is evaluated once. */
 
 #define fd_swap(a, b)                   \

@@ -57,7 +57,11 @@
   do {                                                    \
     if (FD_UNLIKELY(!(c))) FD_LOG_CRIT(("FAIL: %s", #c)); \
   } while (0)
-#define FD_TEST(c) FD_TEST_ERR(c)
+/* Not by way of FD_TEST_ERR: the text is that of c as written, macros in it not expanded. */
+#define FD_TEST(c)                                       \
+  do {                                                   \
+    if (FD_UNLIKELY(!(c))) FD_LOG_ERR(("FAIL: %s", #c)); \
+  } while (0)
 #define FD_CHECK_ERR(c, m)                                         \
   do {                                                             \
     if (FD_UNLIKELY(!(c))) FD_LOG_ERR(("FAIL: %s (%s)", #c, (m))); \

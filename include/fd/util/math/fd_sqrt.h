@@ -6,18 +6,7 @@
 
 #include "../bits/fd_bits.h"
 
-/* Newton's iteration from a power of two that is not below the root descends to it monotonically.
- */
-static inline ulong fd_ulong_sqrt(ulong x) {
-  if (x < 2UL) return x;
-  ulong root = 1UL << ((fd_ulong_find_msb(x) >> 1) + 1);
-  for (;;) {
-    ulong next = (root + x / root) >> 1;
-    if (next >= root) return root;
-    root = next;
-  }
-}
-
-static inline uint fd_uint_sqrt(uint x) { return (uint)fd_ulong_sqrt((ulong)x); }
+static inline ulong fd_ulong_sqrt(ulong x) { return fd_ulong_floor_sqrt(x); }
+static inline uint fd_uint_sqrt(uint x) { return (uint)fd_ulong_floor_sqrt((ulong)x); }
 
 #endif

@@ -1,7 +1,7 @@
 #ifndef FD_UTIL_VALLOC_FD_VALLOC_ADAPT_H
 #define FD_UTIL_VALLOC_FD_VALLOC_ADAPT_H
 
-/* The bundled allocators as fd_valloc_t.  What self points to stays the caller's and must outlive
+/* The bundled allocators as fd_valloc_t (fd_alloc_virtual is in fd_alloc.h).  What self points to stays the caller's and must outlive
    the fd_valloc_t; thread safety, alignment limits and the cost are the allocator's own. */
 
 #include "fd_valloc.h"
@@ -28,7 +28,6 @@ FD_PROTOTYPES_BEGIN
 
 extern const fd_valloc_vtable_t fd_wksp_vtable;
 extern const fd_valloc_vtable_t fd_groove_vtable;
-extern const fd_valloc_vtable_t fd_alloc_vtable;
 
 static inline fd_valloc_t
 fd_wksp_virtual( fd_wksp_valloc_t * self ) {
@@ -39,12 +38,6 @@ fd_wksp_virtual( fd_wksp_valloc_t * self ) {
 static inline fd_valloc_t
 fd_groove_virtual( fd_groove_valloc_t * self ) {
   fd_valloc_t valloc = { self, &fd_groove_vtable };
-  return valloc;
-}
-
-static inline fd_valloc_t
-fd_alloc_virtual( fd_alloc_t * join ) {
-  fd_valloc_t valloc = { join, &fd_alloc_vtable };
   return valloc;
 }
 

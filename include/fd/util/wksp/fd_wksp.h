@@ -284,6 +284,14 @@ void fd_wksp_cstr_memset(char const *cstr, int c);
 void *fd_wksp_map(char const *cstr);
 void fd_wksp_unmap(void const *laddr);
 
+/* Objects named by a pod (../pod/fd_pod.h) that is at position cstr: attach joins the pod and holds
+   one attachment of its wksp until detach, map does so for the object whose position is the cstr at
+   path, until unmap.  Every failure is an FD_LOG_ERR, so none returns NULL. */
+uchar const *fd_wksp_pod_attach(char const *cstr);
+void fd_wksp_pod_detach(uchar const *pod);
+void *fd_wksp_pod_map(uchar const *pod, char const *path);
+void fd_wksp_pod_unmap(void *obj);
+
 /* Makes the whole wksp read only (flag 1) or writable (flag 0) in this process.  Bad arguments log.
  */
 void fd_wksp_mprotect(fd_wksp_t *wksp, int flag);

@@ -18,6 +18,12 @@
 
 #define FD_WKSP_MAGIC (0xfd3c9a51774b5001UL) /* fd wksp version 1 */
 
+/* Bytes of the build and user info a checkpoint keeps, terminators included. */
+#define FD_WKSP_CHECKPT_V1_BINFO_MAX (16384UL)
+#define FD_WKSP_CHECKPT_V1_UINFO_MAX (16384UL)
+#define FD_WKSP_CHECKPT_V2_BINFO_MAX (16384UL)
+#define FD_WKSP_CHECKPT_V2_UINFO_MAX (16384UL)
+
 #define FD_WKSP_PRIVATE_PINFO_ALIGN     (64UL)
 #define FD_WKSP_PRIVATE_PINFO_FOOTPRINT (64UL)
 #define FD_WKSP_PRIVATE_PINFO_IDX_NULL  ((ulong)UINT_MAX)

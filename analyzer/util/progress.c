@@ -1,5 +1,5 @@
 /* The progress bar; see progress.h. */
-#include "analyzer/report/progress.h"
+#include "analyzer/util/progress.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,8 +15,11 @@ static uint64_t now_ns(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static int disabled;
+void vt_progress_disable(void) { disabled = 1; }
+
 vt_progress_t vt_progress_start(char const *what) {
-  vt_progress_t progress = {.what = what, .enabled = isatty(STDERR_FILENO)};
+  vt_progress_t progress = {.what = what, .enabled = !disabled && isatty(STDERR_FILENO)};
   if (progress.enabled) progress.start_ns = now_ns();
   progress.next_ns = progress.start_ns + FIRST_NS;
   return progress;

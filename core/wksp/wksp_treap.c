@@ -1,12 +1,44 @@
-/* The index of free partitions by size.  One record per size is in the treap; others of that size
-   hang off it in the same list, so that thousands of equal fragments make the treap no deeper.  In
-   the list parent_cidx is the predecessor. */
+/* The index of used partitions by address and that of free ones by size, one treap for both: a
+   record has a range of keys, its addresses in the one and its size alone in the other, and ranges
+   in an index never overlap.  Records of equal size hang off the one that is in the treap in a same
+   list, where parent_cidx is the predecessor, so that thousands of equal fragments make the treap
+   no deeper. */
 
 #include "wksp_treap.h"
 
 /* How far up a same list a remove looks for the head to tell a member from a leftover of an index
    that was emptied.  Longer lists are trusted beyond it, which keeps removal O(1). */
 #define SAME_WALK_MAX 64UL
+
+/* Keys [lo,hi). */
+typedef struct {
+  ulong lo;
+  ulong hi;
+} range_t;
+
+static inline range_t range_of(fd_wksp_private_pinfo_t const *rec, int by) {
+  ulong sz = fd_wksp_private_pinfo_sz(rec);
+  return by == WKSP_BY_SIZE ? (range_t){sz, sz + 1UL} : (range_t){rec->gaddr_lo, rec->gaddr_hi};
+}
+
+static inline uint *root_of(fd_wksp_t *wksp, int by) {
+  return by == WKSP_BY_SIZE ? &wksp->part_free_cidx : &wksp->part_used_cidx;
+}
+
+/* Queries ****************************************************************************************/
+
+ulong fd_wksp_private_used_treap_query(ulong gaddr, fd_wksp_t *wksp,
+                                       fd_wksp_private_pinfo_t *pinfo) {
+  ulong part_max = wksp->part_max;
+  ulong cur = fd_wksp_private_pinfo_idx(wksp->part_used_cidx);
+  for (ulong rem = part_max; (cur < part_max) & (rem != 0UL); rem--) {
+    fd_wksp_private_pinfo_t *rec = pinfo + cur;
+    wksp_treap_prefetch(pinfo, rec);
+    if (gaddr - rec->gaddr_lo < fd_wksp_private_pinfo_sz(rec)) return cur;
+    cur = fd_wksp_private_pinfo_idx(*wksp_treap_turn(rec, gaddr >= rec->gaddr_lo));
+  }
+  return FD_WKSP_PRIVATE_PINFO_IDX_NULL;
+}
 
 ulong fd_wksp_private_free_treap_query(ulong sz, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
   ulong part_max = wksp->part_max;
@@ -24,15 +56,17 @@ ulong fd_wksp_private_free_treap_query(ulong sz, fd_wksp_t *wksp, fd_wksp_privat
   return best;
 }
 
-/* Finds where a record of sz bytes and priority prio belongs; *same is the record of that size that
-   is in the treap already, or IDX_NULL. */
-static int free_treap_find(ulong sz, uint prio, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo,
-                           wksp_treap_pos_t *pos, ulong *same) {
+/* Insertion **************************************************************************************/
+
+/* Finds where a record with keys n and priority prio belongs.  The descent goes on below that place
+   to find the present record that shares a key with it (*hit, else IDX_NULL). */
+static inline int treap_find(range_t n, uint prio, int by, fd_wksp_t *wksp,
+                             fd_wksp_private_pinfo_t *pinfo, wksp_treap_pos_t *pos, ulong *hit) {
   ulong part_max = wksp->part_max;
   ulong parent = FD_WKSP_PRIVATE_PINFO_IDX_NULL;
-  uint *link = &wksp->part_free_cidx;
+  uint *link = root_of(wksp, by);
   pos->link = NULL;
-  *same = FD_WKSP_PRIVATE_PINFO_IDX_NULL;
+  *hit = FD_WKSP_PRIVATE_PINFO_IDX_NULL;
   for (ulong rem = part_max; *link != WKSP_CIDX_NULL; rem--) {
     ulong cur = fd_wksp_private_pinfo_idx(*link);
     if (FD_UNLIKELY((cur >= part_max) | !rem)) return FD_WKSP_ERR_CORRUPT;
@@ -41,12 +75,12 @@ static int free_treap_find(ulong sz, uint prio, fd_wksp_t *wksp, fd_wksp_private
     if (FD_UNLIKELY(rec->parent_cidx != fd_wksp_private_pinfo_cidx(parent)))
       return FD_WKSP_ERR_CORRUPT;
     if (!pos->link && rec->heap_prio < prio) *pos = (wksp_treap_pos_t){link, parent};
-    ulong rec_sz = fd_wksp_private_pinfo_sz(rec);
-    if (rec_sz == sz) {
-      *same = cur;
+    range_t at = range_of(rec, by);
+    if (FD_UNLIKELY((n.hi > at.lo) & (n.lo < at.hi))) {
+      *hit = cur;
       return FD_WKSP_SUCCESS;
     }
-    link = wksp_treap_turn(rec, sz > rec_sz);
+    link = wksp_treap_turn(rec, n.lo >= at.hi);
     parent = cur;
   }
   if (!pos->link) *pos = (wksp_treap_pos_t){link, parent};
@@ -69,7 +103,7 @@ static int same_insert(ulong n, ulong head, ulong part_max, fd_wksp_private_pinf
   return FD_WKSP_SUCCESS;
 }
 
-int fd_wksp_private_free_treap_insert(ulong n, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
+static inline int treap_insert(ulong n, int by, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
   if (FD_UNLIKELY(n >= wksp->part_max)) return FD_WKSP_ERR_CORRUPT;
   fd_wksp_private_pinfo_t *rec = pinfo + n;
   ulong lo = rec->gaddr_lo;
@@ -77,14 +111,41 @@ int fd_wksp_private_free_treap_insert(ulong n, fd_wksp_t *wksp, fd_wksp_private_
   if (FD_UNLIKELY((lo < wksp->gaddr_lo) | (lo >= hi) | (hi > wksp->gaddr_hi)))
     return FD_WKSP_ERR_CORRUPT;
   wksp_treap_pos_t pos;
-  ulong same;
-  if (FD_UNLIKELY(free_treap_find(hi - lo, rec->heap_prio, wksp, pinfo, &pos, &same)))
+  ulong hit;
+  if (FD_UNLIKELY(treap_find(range_of(rec, by), rec->heap_prio, by, wksp, pinfo, &pos, &hit)))
     return FD_WKSP_ERR_CORRUPT;
-  if (!fd_wksp_private_pinfo_idx_is_null(same)) return same_insert(n, same, wksp->part_max, pinfo);
-  rec->in_same = 0U;
-  rec->same_cidx = WKSP_CIDX_NULL;
-  return wksp_treap_link(n, pos, wksp->part_max, pinfo, WKSP_BY_SIZE);
+  if (!fd_wksp_private_pinfo_idx_is_null(hit))
+    return by == WKSP_BY_SIZE ? same_insert(n, hit, wksp->part_max, pinfo) : FD_WKSP_ERR_CORRUPT;
+  return wksp_treap_link(n, pos, wksp->part_max, pinfo, by);
 }
+
+int fd_wksp_private_used_treap_insert(ulong n, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
+  return treap_insert(n, WKSP_BY_ADDR, wksp, pinfo);
+}
+
+int fd_wksp_private_free_treap_insert(ulong n, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
+  return treap_insert(n, WKSP_BY_SIZE, wksp, pinfo);
+}
+
+int wksp_used_treap_insert_between(ulong n, ulong prev, ulong next, fd_wksp_t *wksp,
+                                   fd_wksp_private_pinfo_t *pinfo) {
+  ulong part_max = wksp->part_max;
+  wksp_treap_pos_t pos = {NULL, FD_WKSP_PRIVATE_PINFO_IDX_NULL};
+  if (prev < part_max && pinfo[prev].right_cidx == WKSP_CIDX_NULL)
+    pos = (wksp_treap_pos_t){&pinfo[prev].right_cidx, prev};
+  else if (next < part_max && pinfo[next].left_cidx == WKSP_CIDX_NULL)
+    pos = (wksp_treap_pos_t){&pinfo[next].left_cidx, next};
+  else if (wksp->part_used_cidx == WKSP_CIDX_NULL)
+    pos.link = &wksp->part_used_cidx;
+  for (ulong rem = part_max; rem && pos.link && pos.parent < part_max; rem--) {
+    if (pinfo[pos.parent].heap_prio >= pinfo[n].heap_prio) break;
+    pos = wksp_treap_pos(pos.parent, &wksp->part_used_cidx, part_max, pinfo);
+  }
+  if (FD_UNLIKELY(!pos.link)) return FD_WKSP_ERR_CORRUPT;
+  return wksp_treap_link(n, pos, part_max, pinfo, WKSP_BY_ADDR);
+}
+
+/* Removal ****************************************************************************************/
 
 /* Takes member d out of its same list. */
 static int same_unlink(ulong d, ulong part_max, fd_wksp_private_pinfo_t *pinfo) {
@@ -126,16 +187,23 @@ static int same_promote(ulong d, wksp_treap_pos_t pos, ulong part_max,
   return FD_WKSP_SUCCESS;
 }
 
-int wksp_free_treap_unlink(ulong d, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
+int wksp_treap_unlink(ulong d, int by, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
   ulong part_max = wksp->part_max;
   fd_wksp_private_pinfo_t *rec = pinfo + d;
-  if (rec->in_same) return same_unlink(d, part_max, pinfo);
-  wksp_treap_pos_t pos = wksp_treap_pos(d, &wksp->part_free_cidx, part_max, pinfo);
+  if (by == WKSP_BY_SIZE && rec->in_same) return same_unlink(d, part_max, pinfo);
+  wksp_treap_pos_t pos = wksp_treap_pos(d, root_of(wksp, by), part_max, pinfo);
   if (FD_UNLIKELY(!pos.link)) return FD_WKSP_ERR_CORRUPT;
   if (rec->same_cidx != WKSP_CIDX_NULL) return same_promote(d, pos, part_max, pinfo);
   int err = wksp_treap_merge(rec->left_cidx, rec->right_cidx, pos, part_max, pinfo);
   wksp_treap_clear(rec);
   return err;
+}
+
+int fd_wksp_private_used_treap_remove(ulong d, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
+  if (FD_UNLIKELY(d >= wksp->part_max)) return FD_WKSP_ERR_CORRUPT;
+  if (FD_UNLIKELY(fd_wksp_private_used_treap_query(pinfo[d].gaddr_lo, wksp, pinfo) != d))
+    return FD_WKSP_ERR_CORRUPT;
+  return wksp_treap_unlink(d, WKSP_BY_ADDR, wksp, pinfo);
 }
 
 /* 1 iff in_same record d hangs off head. */
@@ -161,5 +229,5 @@ int fd_wksp_private_free_treap_remove(ulong d, fd_wksp_t *wksp, fd_wksp_private_
     return FD_WKSP_ERR_CORRUPT;
   if (head != d && !(pinfo[d].in_same && same_is_member(d, head, part_max, pinfo)))
     return FD_WKSP_ERR_CORRUPT;
-  return wksp_free_treap_unlink(d, wksp, pinfo);
+  return wksp_treap_unlink(d, WKSP_BY_SIZE, wksp, pinfo);
 }

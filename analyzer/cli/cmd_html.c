@@ -1,0 +1,122 @@
+/* valtrace html: the report as one self-contained page. The data are made here in one pass; the
+   page is put together by a Python script that gets them on its standard input. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "analyzer/cli/cmd.h"
+#include "analyzer/cli/options.h"
+#include "analyzer/export/page.h"
+
+static void help(void) {
+  printf("usage: valtrace html [options] TRACE -o FILE.html\n"
+         "       valtrace html [options] BEFORE AFTER -o FILE.html\n\n"
+         "Writes the report as one HTML file that needs no network; of two traces, what grew and\n"
+         "shrank between them. Without -o it goes to standard output. Needs python3: exit status "
+         "4\n"
+         "without it.\n\n%s",
+         vt_cli_shared_help);
+}
+
+/* Finds page.py of an installed copy, or of the tree this was built in. Returns 0 or -1. */
+static int find_script(char path[PATH_MAX]) {
+  static char const *const places[] = {"../share/valtrace/html", "../../tools/html",
+                                       "../../../tools/html"};
+  char program[PATH_MAX];
+  ssize_t sz = readlink("/proc/self/exe", program, sizeof program - 1);
+  if (sz <= 0) return -1;
+  program[sz] = 0;
+  *strrchr(program, '/') = 0;
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    int n = snprintf(path, PATH_MAX, "%s/%s/page.py", program, places[i]);
+    if (n > 0 && n < PATH_MAX && !access(path, R_OK)) return 0;
+  }
+  return -1;
+}
+
+/* Runs the script with its standard input on `in`; does not return. */
+static void become_script(char const *script, char const *output, int in) {
+  if (dup2(in, 0) < 0) _exit(VT_EXIT_OUTPUT);
+  execlp("python3", "python3", "-I", script, output ? output : "-", (char *)NULL);
+  vt_error_say("python3", strerror(errno), "install Python 3; `valtrace report` does without");
+  _exit(VT_EXIT_OUTPUT);
+}
+
+/* Starts the script. Returns its standard input, or NULL after a line. */
+static FILE *start_script(char const *output, pid_t *pid) {
+  char script[PATH_MAX];
+  int ends[2];
+  if (find_script(script)) {
+    vt_error_say("html", "page.py is not beside this program", "install valtrace completely");
+    return NULL;
+  }
+  if (pipe(ends) || (*pid = fork()) < 0) {
+    vt_error_say("html", strerror(errno), "try again");
+    return NULL;
+  }
+  if (!*pid) {
+    close(ends[1]);
+    become_script(script, output, ends[0]);
+  }
+  close(ends[0]);
+  return fdopen(ends[1], "w");
+}
+
+/* Hands the data to the script, which says itself what went wrong there. */
+static int write_page(vt_analysis_t const *const *analyses, int sides, char const *output) {
+  pid_t pid;
+  int status;
+  fflush(stdout);
+  signal(SIGPIPE, SIG_IGN);
+  FILE *out = start_script(output, &pid);
+  if (!out) return VT_EXIT_OUTPUT;
+  vt_page_write(analyses, sides, out);
+  fclose(out);
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+  if (WIFEXITED(status)) return WEXITSTATUS(status) ? VT_EXIT_OUTPUT : VT_EXIT_OK;
+  vt_error_say("python3", "was killed", "try again");
+  return VT_EXIT_OUTPUT;
+}
+
+static int make_page(vt_cli_options_t *options) {
+  vt_analysis_t analyses[2];
+  vt_suppressions_t suppressions[2] = {{0}};
+  vt_error_t error;
+  int status = VT_EXIT_OK, sides = options->operand_cnt, opened = 0;
+  char **operands = options->operands;
+  options->operand_cnt = 1;
+  for (; opened < sides && !status; opened++, options->operands++) {
+    status = vt_cli_open(options, &analyses[opened], &suppressions[opened], &error);
+    if (status) vt_error_print(&error);
+  }
+  if (!status)
+    status =
+        write_page((vt_analysis_t const *[]){&analyses[0], &analyses[1]}, sides, options->output);
+  options->operands = operands;
+  for (int i = 0; i < opened; i++) {
+    vt_suppressions_free(&suppressions[i]);
+    vt_analysis_close(&analyses[i]);
+  }
+  return status;
+}
+
+int vt_cmd_html(int argc, char **argv) {
+  vt_cli_options_t options;
+  if (vt_cli_parse(&options, argc, argv, VT_CLI_OUTPUT)) return VT_EXIT_USAGE;
+  if (options.help) {
+    help();
+    return VT_EXIT_OK;
+  }
+  if (options.operand_cnt != 1 && options.operand_cnt != 2) {
+    vt_error_say("html", "needs one trace, or two to compare", "`valtrace html --help`");
+    return VT_EXIT_USAGE;
+  }
+  options.analysis.lifetimes = options.analysis.sizes = options.analysis.threads = 1;
+  options.analysis.timeline = 1;
+  options.analysis.history = options.operand_cnt == 1;
+  options.analysis.keep_allocators = 0; /* the page has a switch for them */
+  return make_page(&options);
+}

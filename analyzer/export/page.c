@@ -1,0 +1,275 @@
+/* Writing the data of the HTML page; see page.h. Tables are columns, names are cut and the history
+   of nodes is coarsened until each part keeps to its share of the page's size. */
+#include "analyzer/export/page.h"
+#include <stdlib.h>
+#include <string.h>
+#include "analyzer/export/page_history.h"
+#include "analyzer/export/page_tree.h"
+#include "analyzer/report/report.h"
+#include "analyzer/util/mem.h"
+
+#define NAMES_BYTES_MAX   1200000
+#define HISTORY_BYTES_MAX 1600000
+#define NAME_MAX_START    4096
+#define INTERVALS_MAX     512
+#define ROWS_MAX          500
+
+static void uints(vt_json_t *json, char const *key, uint64_t const *values, size_t cnt) {
+  vt_json_array(json, key);
+  for (size_t i = 0; i < cnt; i++) vt_json_uint(json, NULL, values[i]);
+  vt_json_end_array(json);
+}
+
+/* ---- time ---- */
+
+static void add_moment(vt_moment_t *sum, vt_moment_t const *moment) {
+  if (moment->max_bytes > sum->max_bytes) sum->max_bytes = moment->max_bytes;
+  sum->end_bytes = moment->end_bytes;
+  sum->end_blocks = moment->end_blocks;
+  sum->allocations += moment->allocations;
+  sum->frees += moment->frees;
+  sum->allocated_bytes += moment->allocated_bytes;
+}
+
+static void write_moments(vt_json_t *json, vt_moment_t const *moments, size_t cnt) {
+  static struct {
+    char const *name;
+    size_t offset;
+  } const columns[] = {{"max_bytes", offsetof(vt_moment_t, max_bytes)},
+                       {"end_bytes", offsetof(vt_moment_t, end_bytes)},
+                       {"end_blocks", offsetof(vt_moment_t, end_blocks)},
+                       {"allocations", offsetof(vt_moment_t, allocations)},
+                       {"frees", offsetof(vt_moment_t, frees)},
+                       {"allocated_bytes", offsetof(vt_moment_t, allocated_bytes)}};
+  for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
+    vt_json_array(json, columns[c].name);
+    for (size_t i = 0; i < cnt; i++)
+      vt_json_uint(json, NULL, *(uint64_t const *)((char const *)&moments[i] + columns[c].offset));
+    vt_json_end_array(json);
+  }
+}
+
+/* Highest resident size in each interval, 0 where there is no sample. */
+static void write_resident(vt_json_t *json, vt_analysis_t const *analysis, uint64_t step,
+                           size_t cnt) {
+  uint64_t *resident = vt_mem_new(cnt + 1, sizeof *resident);
+  size_t samples_cnt;
+  vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[0], &samples_cnt);
+  for (size_t i = 0; i < samples_cnt; i++) {
+    uint64_t *at = &resident[samples[i].time / step < cnt ? samples[i].time / step : cnt];
+    if (samples[i].resident_bytes > *at) *at = samples[i].resident_bytes;
+  }
+  uints(json, "resident_bytes", resident, cnt);
+  free(resident);
+}
+
+static void write_timeline(vt_json_t *json, vt_analysis_t const *analysis) {
+  size_t cnt, each = 1, used = 0;
+  uint64_t step;
+  vt_moment_t const *moments = vt_model_timeline(analysis->model, &cnt, &step);
+  vt_moment_t *sums = vt_mem_new(INTERVALS_MAX, sizeof *sums);
+  while (cnt > each * INTERVALS_MAX) each *= 2;
+  for (size_t i = 0; i < cnt; i++) add_moment(&sums[i / each], &moments[i]);
+  used = (cnt + each - 1) / each;
+  vt_json_object(json, "timeline");
+  vt_json_uint(json, "step_ns", step * each);
+  write_moments(json, sums, used);
+  write_resident(json, analysis, step * each, used);
+  vt_json_array(json, "markers");
+  size_t markers_cnt;
+  vt_trace_marker_t const *markers = vt_reader_markers(analysis->readers[0], &markers_cnt);
+  for (size_t i = 0; i < markers_cnt && i < ROWS_MAX; i++) {
+    vt_json_object(json, NULL);
+    vt_json_uint(json, "t_ns", markers[i].time);
+    vt_json_string_sz(json, "text", markers[i].text, strnlen(markers[i].text, 200));
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+  vt_json_end_object(json);
+  free(sums);
+}
+
+/* ---- threads ---- */
+
+static void write_thread(vt_json_t *json, vt_analysis_t const *analysis,
+                         vt_model_thread_t const *thread) {
+  size_t cnt;
+  vt_trace_thread_t const *threads = vt_reader_threads(analysis->readers[thread->trace], &cnt);
+  int known = thread->index < cnt;
+  vt_json_object(json, NULL);
+  vt_json_uint(json, "tid", known ? threads[thread->index].tid : 0);
+  vt_json_string(json, "name", known ? threads[thread->index].name : "");
+  vt_json_uint(json, "allocations", thread->allocations);
+  vt_json_uint(json, "allocated_bytes", thread->allocated_bytes);
+  vt_json_uint(json, "frees", thread->frees);
+  vt_json_uint(json, "temporary", thread->temporary);
+  vt_json_uint(json, "frees_of_others", thread->frees_of_others);
+  vt_json_uint(json, "freed_by_others", thread->freed_by_others);
+  vt_json_uint(json, "leaked_bytes", thread->live_bytes);
+  vt_json_uint(json, "leaked_blocks", thread->live_blocks);
+  vt_json_end_object(json);
+}
+
+static int compare_threads(void const *a, void const *b) {
+  vt_model_thread_t const *x = a, *y = b;
+  return x->allocated_bytes < y->allocated_bytes   ? 1
+         : x->allocated_bytes > y->allocated_bytes ? -1
+                                                   : 0;
+}
+
+static void write_threads(vt_json_t *json, vt_analysis_t const *analysis) {
+  size_t cnt;
+  vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt);
+  vt_model_thread_t *sorted = vt_mem_new(cnt + 1, sizeof *sorted);
+  if (cnt) memcpy(sorted, threads, cnt * sizeof *sorted);
+  qsort(sorted, cnt, sizeof *sorted, compare_threads);
+  vt_json_uint(json, "threads_total", cnt);
+  vt_json_array(json, "threads");
+  for (size_t i = 0; i < cnt && i < ROWS_MAX; i++) write_thread(json, analysis, &sorted[i]);
+  vt_json_end_array(json);
+  free(sorted);
+}
+
+/* ---- frames ---- */
+
+/* What a string takes at most in the page, quotes and escapes included. */
+static size_t cost(char const *text, size_t max) {
+  size_t sum = 3;
+  for (size_t i = 0; text[i] && i < max; i++)
+    sum += (unsigned char)text[i] < 0x20 || strchr("<>&\\\"\x7f", text[i]) ? 6 : 1;
+  return sum;
+}
+
+/* The length names are cut to, so that all of them fit. */
+static size_t name_limit(vt_strings_t const *strings, uint32_t const *used, size_t cnt) {
+  for (size_t max = NAME_MAX_START;; max /= 2) {
+    size_t sum = 0;
+    for (size_t i = 0; i < cnt; i++) sum += cost(vt_strings_get(strings, used[i], NULL), max);
+    if (sum <= NAMES_BYTES_MAX || max <= 8) return max;
+  }
+}
+
+typedef struct {
+  uint32_t *number; /* by old number: new number + 1; 0: not used */
+  uint32_t *used;   /* by new number: old number */
+  size_t used_cnt, used_cap;
+} renumbering_t;
+
+static uint32_t renumber(renumbering_t *all, uint32_t old) {
+  if (!all->number[old]) {
+    VT_PUSH(all->used, old);
+    all->number[old] = (uint32_t)all->used_cnt;
+  }
+  return all->number[old] - 1;
+}
+
+/* The beginning of a string, not ending within a UTF-8 sequence, with "…" when something is cut. */
+static void write_cut(vt_json_t *json, char const *text, size_t max) {
+  size_t sz = strlen(text);
+  if (sz <= max) {
+    vt_json_string(json, NULL, text);
+    return;
+  }
+  while (max && ((unsigned char)text[max] & 0xc0) == 0x80) max--;
+  char *copy = vt_mem_new(max + sizeof "…", 1);
+  memcpy(copy, text, max);
+  memcpy(copy + max, "…", sizeof "…");
+  vt_json_string(json, NULL, copy);
+  free(copy);
+}
+
+static void write_strings(vt_json_t *json, vt_page_tree_t const *tree,
+                          renumbering_t const *strings) {
+  size_t max = name_limit(tree->strings, strings->used, strings->used_cnt);
+  vt_json_uint(json, "name_limit", max);
+  vt_json_array(json, "strings");
+  for (size_t i = 0; i < strings->used_cnt; i++)
+    write_cut(json, vt_strings_get(tree->strings, strings->used[i], NULL), max);
+  vt_json_end_array(json);
+}
+
+static void write_frames(vt_json_t *json, vt_page_tree_t const *tree, renumbering_t const *frames) {
+  renumbering_t strings = {
+      .number = vt_mem_new((size_t)vt_strings_cnt(tree->strings) + 1, sizeof *strings.number)};
+  vt_json_array(json, "frames"); /* function, file, line, module, flags of each */
+  renumber(&strings, 0);
+  for (size_t i = 0; i < frames->used_cnt; i++) {
+    vt_page_frame_t const *frame = &tree->frames[frames->used[i]];
+    vt_json_uint(json, NULL, renumber(&strings, frame->function));
+    vt_json_uint(json, NULL, renumber(&strings, frame->file));
+    vt_json_uint(json, NULL, frame->line);
+    vt_json_uint(json, NULL, renumber(&strings, frame->module));
+    vt_json_uint(json, NULL, frame->flags);
+  }
+  vt_json_end_array(json);
+  write_strings(json, tree, &strings);
+  free(strings.number);
+  free(strings.used);
+}
+
+/* ---- nodes ---- */
+
+static void write_values(vt_json_t *json, vt_page_tree_t const *tree, int side) {
+  static char const *const names[VT_PAGE_VALUES] = {
+      "allocations", "allocated_bytes", "temporary",    "temporary_bytes",
+      "peak_bytes",  "peak_blocks",     "leaked_bytes", "leaked_blocks"};
+  vt_json_object(json, NULL);
+  for (int v = 0; v < VT_PAGE_VALUES; v++) {
+    vt_json_array(json, names[v]);
+    for (size_t i = 0; i < tree->nodes_cnt; i++)
+      vt_json_uint(json, NULL, tree->nodes[i].self[side][v]);
+    vt_json_end_array(json);
+  }
+  vt_json_end_object(json);
+}
+
+static void write_nodes(vt_json_t *json, vt_page_tree_t const *tree) {
+  renumbering_t frames = {.number = vt_mem_new(tree->frames_cnt + 1, sizeof *frames.number)};
+  vt_json_object(json, "nodes");
+  vt_json_array(json, "parent");
+  for (size_t i = 0; i < tree->nodes_cnt; i++) vt_json_uint(json, NULL, tree->nodes[i].parent);
+  vt_json_end_array(json);
+  vt_json_array(json, "frame"); /* of the root: 0, without meaning */
+  for (size_t i = 0; i < tree->nodes_cnt; i++)
+    vt_json_uint(json, NULL, i ? renumber(&frames, tree->nodes[i].frame) : 0);
+  vt_json_end_array(json);
+  vt_json_array(json, "self");
+  for (int side = 0; side < tree->sides; side++) write_values(json, tree, side);
+  vt_json_end_array(json);
+  vt_json_uint(json, "folded", tree->folded);
+  vt_json_uint(json, "folded_share_ppm", (uint64_t)(tree->folded_largest * 1e6 + 1));
+  vt_json_uint(json, "max", VT_PAGE_NODES_MAX);
+  vt_json_end_object(json);
+  write_frames(json, tree, &frames);
+  free(frames.number);
+  free(frames.used);
+}
+
+/* ---- document ---- */
+
+static void write_side(vt_json_t *json, vt_analysis_t const *analysis) {
+  static vt_view_t const views[] = {VT_VIEW_SIZES, VT_VIEW_LIFETIMES};
+  vt_json_object(json, NULL);
+  vt_json_head(json, analysis, "page");
+  write_timeline(json, analysis);
+  write_threads(json, analysis);
+  for (size_t i = 0; i < sizeof views / sizeof *views; i++)
+    vt_json_tables(json, analysis, &(vt_report_options_t){.view = views[i]});
+  vt_json_end_object(json);
+}
+
+void vt_page_write(vt_analysis_t const *const *analyses, int sides, FILE *out) {
+  vt_page_tree_t *tree = vt_page_tree_new(analyses, sides, VT_PAGE_NODES_MAX);
+  vt_json_t json = vt_json_start(out);
+  vt_json_object_line(&json, NULL);
+  vt_json_string(&json, "schema", "valtrace-page");
+  vt_json_uint(&json, "version", 1);
+  vt_json_array(&json, "sides");
+  for (int i = 0; i < sides; i++) write_side(&json, analyses[i]);
+  vt_json_end_array(&json);
+  write_nodes(&json, tree);
+  if (sides == 1) vt_page_history(&json, tree, analyses[0]->model, HISTORY_BYTES_MAX);
+  vt_json_end_object(&json);
+  vt_json_finish(&json);
+  vt_page_tree_delete(tree);
+}

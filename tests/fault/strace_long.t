@@ -1,0 +1,3 @@
+#!/bin/sh
+# strace.t with every call and every error.
+VALTEST_LONG=1 exec tests/fault/strace.t

@@ -1,0 +1,331 @@
+#!/usr/bin/env python3
+"""The HTML page in a real headless Chromium: every interaction, both themes, hostile names, and axe-core when
+the npm registry can be reached (tests/html/axe gets the pinned version once)."""
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
+import sample  # noqa: E402
+import webdriver  # noqa: E402
+from sample import BUILD, page, record, report  # noqa: E402
+from tap import COUNT, ok, skip  # noqa: E402
+
+METRICS = {"peak": "peak_bytes", "leaked": "leaked_bytes", "allocated": "allocated_bytes", "count": "allocations", "temporary": "temporary"}
+VIEWS = ("flame", "table", "callers", "sizes", "threads")
+CONTRAST = """
+const theme = getComputedStyle(document.documentElement);
+const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+const light = (name) => {
+  const hex = theme.getPropertyValue(name).trim().slice(1);
+  const [r, g, b] = [0, 2, 4].map((i) => channel(parseInt(hex.slice(i, i + 2), 16)));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+return arguments[0].map(([a, b]) => {
+  const [x, y] = [light(a), light(b)].sort((p, q) => q - p);
+  return [a, b, (x + 0.05) / (y + 0.05)];
+}).filter(([, , ratio]) => ratio < 4.5);
+"""
+
+
+def rects(browser):
+    return browser.js("return valtrace.rects()")
+
+
+def rect_of(browser, name):
+    return next((r for r in rects(browser) if r["name"] == name), None)
+
+
+def click_frame(browser, name):
+    """A click in the middle of a frame, as a user does it."""
+    browser.js("document.getElementById('flame').scrollIntoView({block: 'center'})")
+    rect = rect_of(browser, name)
+    box = browser.js("const b = document.getElementById('flame'), r = b.getBoundingClientRect();"
+                     "b.scrollTop = Math.max(0, arguments[0] - 100); return [r.left, r.top, r.width, b.scrollTop]", rect["depth"] * rect["row"])
+    browser.drag([(box[0] + (rect["x"] + rect["w"] / 2) * box[2], box[1] + (rect["depth"] + 0.5) * rect["row"] - box[3])])
+
+
+def fragment(browser):
+    return browser.js("return location.hash")
+
+
+def check_totals(browser, path, trace):
+    totals = report(trace)["totals"]
+    for metric, key in METRICS.items():
+        browser.open(path, f"#metric={metric}")
+        ok(browser.js("return valtrace.total()") == totals[key], f"total of {metric} is that of report --json")
+    exact = browser.js("return document.querySelector('[data-total=peak_bytes]').closest('.tile').title")
+    ok(f"{totals['peak_bytes']:,} bytes" in exact, "summary: exact peak in the tooltip", exact)
+    ok(browser.text("[data-total=allocations]") == f"{totals['allocations']:,}", "summary: allocations")
+    ok(browser.log() == [], "no error on the console")
+
+
+def check_zoom(browser, path):
+    browser.open(path, "#metric=allocated")
+    whole = len(rects(browser))
+    click_frame(browser, "recurse")
+    zoomed = rects(browser)
+    ok("zoom=" in fragment(browser) and len(zoomed) < whole and rect_of(browser, "recurse")["w"] == 1 and not rect_of(browser, "phase_late"), "a click zooms")
+    shared = fragment(browser)
+    browser.back()
+    ok(fragment(browser).find("zoom") < 0 and len(rects(browser)) == whole, "the back button goes back")
+    browser.open(path, shared)
+    ok(len(rects(browser)) == len(zoomed), "the address can be shared")
+    browser.click("#reset-zoom")
+    ok(len(rects(browser)) == whole, "reset zoom")
+
+
+def check_search(browser, path, trace):
+    browser.open(path, "#metric=allocated")
+    browser.type("#search", "phase_")
+    want = 100 * (1000 * 300 + 2000 * 200 + 400000) / report(trace)["totals"]["allocated_bytes"]
+    ok(browser.text("#matched") == f"{want:.1f} % matched, 3 frames", "search says its share of the total", browser.text("#matched"), want)
+    ok("q=phase_" in fragment(browser), "search is in the address")
+    browser.open(path, "#metric=allocated&q=recurse")
+    want = 100 * 5000 / report(trace)["totals"]["allocated_bytes"]
+    ok(browser.text("#matched") == f"{want:.1f} % matched, 7 frames", "a match below a match is counted once", browser.text("#matched"), want)
+    browser.js("document.getElementById('search').value = ''")
+    browser.type("#search", "/^phase_(late|peak)$/")
+    ok("2 frames" in browser.text("#matched"), "search by regular expression", browser.text("#matched"))
+    browser.type("#search", "[")
+    ok(browser.text("#matched") == "no match", "a search that matches nothing says so")
+
+
+def check_switches(browser, path):
+    browser.open(path, "#metric=allocated")
+    total = browser.js("return valtrace.total()")
+    ok(rect_of(browser, "xmalloc") and not rect_of(browser, "fd_wksp_alloc"), "allocator frames are hidden")
+    browser.open(path, "#metric=allocated&frames=all")
+    ok(rect_of(browser, "fd_wksp_alloc"), "allocator frames can be shown")
+    browser.open(path, "#metric=allocated&frames=runtime")
+    ok(rect_of(browser, "keep") and not rect_of(browser, "xmalloc"), "wrappers can be hidden")
+    before = sum(r["name"] == "recurse" for r in rects(browser))
+    browser.click("#toggle-merge")
+    ok((before, sum(r["name"] == "recurse" for r in rects(browser))) == (7, 1), "recursion is merged", before)
+    browser.click("#toggle-invert")
+    inverted = {r["name"]: r for r in rects(browser)}
+    ok(inverted["phase_late"]["depth"] == 1 and inverted["main"]["depth"] > 1 and browser.js("return valtrace.total()") == total, "inverted: innermost frames on top, the same total")
+    browser.open(path, "#metric=allocated&by=line")
+    by_line = len(rects(browser))
+    browser.open(path, "#metric=allocated")
+    ok(by_line > len(rects(browser)), "grouped by line there are more frames")
+
+
+def check_metric_switch(browser, path, trace):
+    totals = report(trace)["totals"]
+    browser.open(path)
+    browser.click("[data-metric=leaked]")
+    ok(browser.js("return valtrace.total()") == totals["leaked_bytes"], "metric switch by click")
+    browser.press("right")
+    ok(browser.js("return valtrace.total()") == totals["allocated_bytes"] and browser.js("return document.activeElement.dataset.metric") == "allocated", "metric switch by keyboard")
+    browser.back()
+    ok(browser.js("return valtrace.total()") == totals["leaked_bytes"], "metric switch and back")
+
+
+def check_brush(browser, path, trace):
+    browser.open(path, "#metric=allocated")
+    browser.js("scrollTo(0, 0)")
+    box = browser.js("const r = document.querySelector('.plot').getBoundingClientRect(); return [r.left + 62, r.top, r.width - 74]")
+    browser.drag([(box[0] + 9, box[1] + 60), (box[0] + box[2] * 0.1, box[1] + 60), (box[0] + box[2] * 0.25, box[1] + 60)])
+    early = rect_of(browser, "phase_early")
+    ok("from=0" in fragment(browser) and early and early["value"] == 300000 and not rect_of(browser, "phase_late"), "brush: only what the span allocated", fragment(browser), early)
+    browser.click("[data-metric=leaked]")
+    ok(browser.js("return valtrace.total()") == 0 and "live at the end of the selection" in browser.text("#span-chip"), "brush: leaked means live at its end, and says so", browser.js("return valtrace.total()"))
+    browser.click("[data-metric=peak]")
+    ok("Peak means here" in browser.text("#span-chip"), "brush: what is not exact is said", browser.text("#span-chip"))
+    browser.click("#span-chip button")
+    ok(browser.js("return valtrace.total()") == report(trace)["totals"]["peak_bytes"], "brush: cleared")
+    browser.js("document.querySelector('[data-which=to]').focus()")
+    browser.press("left")
+    ok("to=" in fragment(browser) and browser.js("return document.activeElement.dataset.which") == "to", "brush: by keyboard", fragment(browser))
+    browser.press("home")
+    ok("to=1" in fragment(browser), "brush: Home makes it shortest", fragment(browser))
+
+
+def check_keyboard(browser, path):
+    browser.open(path, "#metric=allocated")
+    browser.js("document.getElementById('flame').focus()")
+
+    def after(*keys):
+        browser.press(*keys)
+        return browser.js("return valtrace.focus()")
+
+    first = after("down")
+    ok(first == "_start" or first, "keyboard: down is the callee", first)
+    for _ in range(12):
+        if after("down") == "main":
+            break
+    child = after("down")
+    sibling = after("right")
+    ok(child != sibling and after("left") == child and after("up") == "main", "keyboard: left and right are siblings, up is the caller", child, sibling)
+    ok(browser.text("#announce").startswith("main, "), "keyboard: the frame is announced", browser.text("#announce"))
+    after("enter")
+    ok("zoom=" in fragment(browser), "keyboard: Enter zooms")
+    after("escape")
+    ok("zoom=" not in fragment(browser), "keyboard: Escape resets")
+    browser.press("/")
+    ok(browser.js("return document.activeElement.id") == "search", "keyboard: / searches")
+    browser.open(path)
+    browser.press("tab")
+    outline = browser.js("const s = getComputedStyle(document.activeElement); return [document.activeElement.id, s.outlineStyle, s.outlineWidth]")
+    ok(outline == ["skip", "solid", "2px"], "keyboard: the focus is visible", outline)
+
+
+def check_table(browser, path, trace):
+    browser.open(path, "#view=table&metric=allocated")
+    name = "return document.querySelector('#table-body tbody tr .name').textContent"
+    ok(browser.js(name) == "phase_peak", "table: largest first", browser.js(name))
+    browser.click("[data-sort=name]")
+    ok(browser.js("return document.querySelector('[aria-sort]').textContent") == "Function▲", "table: sorted by a click on a head")
+    browser.click("[data-sort=name]")
+    ok(browser.js(name) == "xmalloc", "table: reversed by another", browser.js(name))
+    browser.type("#search", "phase_")
+    ok(browser.js("return document.querySelectorAll('#table-body tbody tr').length") == 3, "table: filtered by the search")
+    browser.js("URL.createObjectURL = (blob) => { blob.text().then((t) => { window.csv = t; }); return '#'; }; HTMLAnchorElement.prototype.click = () => {}")
+    browser.click("#csv")
+    time.sleep(0.2)
+    lines = browser.js("return window.csv").splitlines()
+    ok(len(lines) == 4 and "400000" in browser.js("return window.csv"), "table: CSV has what is shown, exact", lines)
+    browser.open(path, "#view=table&metric=leaked&rows=stacks")
+    browser.click(".stackcell summary")
+    want = report(trace, "leaks")["sites"][0]["stack"]
+    shown = browser.js("return [...document.querySelector('.stackcell .stack').querySelectorAll('.name')].map((n) => n.textContent)")
+    ok(shown == [f["function"] for f in want], "table: the largest leak's stack is the report's", shown)
+
+
+def check_details(browser, path):
+    browser.open(path, "#metric=leaked")
+    click_frame(browser, "xmalloc")
+    browser.js("navigator.clipboard.writeText = (t) => { window.copied = t; return Promise.resolve(); }")
+    browser.click("#copy-stack")
+    copied = browser.js("return window.copied").splitlines()
+    ok(copied[0].startswith("xmalloc  ") and "sample.c:" in copied[0] and any(line.startswith("main  ") for line in copied), "copy stack: innermost first, with source lines", copied[:3])
+    browser.open(path, "#view=callers&metric=allocated")
+    tables = browser.js("return [...document.querySelectorAll('.pair-of-tables table')].map((t) => [...t.querySelectorAll('.name')].map((n) => n.textContent))")
+    ok(tables[0] == ["main"], "callers and callees of the function with most", tables)
+
+
+def check_hostile(browser, path):
+    for view in ("flame", "table", "callers"):
+        browser.open(path, f"#metric=leaked&view={view}")
+        ok(browser.js("return [window.pwned, document.images.length, document.scripts.length]") == [None, 0, 2], f"hostile names are inert: {view}")
+    browser.open(path, "#metric=leaked")
+    names = {r["name"] for r in rects(browser)}
+    ok(sample.HOSTILE[0] in names and not any(c in name for name in names for c in "\n\u202e\u2066"), "hostile names are shown, control characters replaced")
+    click_frame(browser, sample.HOSTILE[0])
+    ok(browser.text("#details h3") == sample.HOSTILE[0] and browser.js("return window.pwned") is None, "a hostile frame can be looked at")
+    browser.open(path, "#metric=leaked&q=%3Cimg%20src%3Dx%20onerror%3Dwindow.pwned%3D1%3E&fn=1e9&zoom=zz.%22%3E&from=-5&to=x")
+    ok("1 frame" in browser.text("#matched") and browser.js("return window.pwned") is None, "a hostile address is inert", browser.text("#matched"))
+    ok(browser.log() == [], "hostile names: no error on the console")
+
+
+def check_diff(browser, path):
+    browser.open(path, "#metric=count")
+    gone = rect_of(browser, "branch")
+    ok(gone and gone["value"] == 8, "comparison: vanished frames are shown", gone)
+    browser.open(path, "#metric=count&view=table&q=branch")
+    row = browser.js("return [...document.querySelectorAll('#table-body tbody td')].map((c) => c.textContent)")
+    ok(row[:3] == ["8", "0", "−8 gone"], "comparison: before, after, change with its sign", row)
+    ok("−" in browser.text("[data-total=allocations]") + browser.text("#summary"), "comparison: summary has signs")
+
+
+def check_themes(browser, path):
+    pairs = [("--text", f"--{m}{b}") for m in ("m0", "m1", "m2", "m3", "m4", "m5", "m6", "m7") for b in ("", "b")]
+    pairs += [("--text", f"--{c}{i}") for c in ("grow", "shrink") for i in range(3)]
+    pairs += [("--text", "--neutral"), ("--faint", "--dim"), ("--match-text", "--match"), ("--faint", "--card"), ("--peak", "--card")]
+    backgrounds = []
+    for theme in ("light", "dark"):
+        browser.theme(theme)
+        browser.open(path)
+        backgrounds.append(browser.js("return getComputedStyle(document.body).backgroundColor"))
+        low = browser.js(CONTRAST, pairs)
+        ok(not low, f"{theme}: text in the charts has a contrast of 4.5 or more", low)
+    ok(backgrounds[0] != backgrounds[1], "the page follows the system's theme")
+    browser.click("#theme-button")
+    ok(browser.js("return getComputedStyle(document.body).backgroundColor") == backgrounds[0], "and has a switch")
+    browser.theme("light", reduced_motion=True)
+    ok(browser.js("return getComputedStyle(document.querySelector('button')).transitionDuration") == "0s", "reduced motion: no transitions")
+    browser.theme("light")
+
+
+def check_narrow(browser, path):
+    browser.resize(700, 900)
+    for view in VIEWS:
+        browser.open(path, f"#view={view}&metric=allocated")
+        widths = browser.js("return [document.documentElement.scrollWidth, innerWidth]")
+        ok(widths[0] <= widths[1], f"700 px: nothing sticks out: {view}", widths)
+    browser.resize(1400, 1000)
+
+
+def check_axe(browser, paths):
+    found = subprocess.run([os.path.join(HERE, "axe"), f"{BUILD}/axe"], capture_output=True, text=True, check=False)
+    if found.returncode:
+        return skip("axe-core (the npm registry cannot be reached)")
+    with open(found.stdout.strip(), encoding="utf-8") as file:
+        axe = file.read()
+    for theme in ("light", "dark"):
+        browser.theme(theme)
+        for name, path in paths.items():
+            for view in VIEWS:
+                browser.open(path, f"#view={view}&metric=allocated&q=phase")
+                browser.js("for (const d of document.querySelectorAll('details')) d.open = true")
+                browser.js(axe + "\nwindow.axe = axe; axe.run().then((r) => { window.axed = r.violations; }, (e) => { window.axed = [{ id: String(e), nodes: [] }]; })")
+                for _ in range(200):
+                    if browser.js("return Boolean(window.axed)"):
+                        break
+                    time.sleep(0.1)
+                bad = browser.js("return window.axed.map((v) => v.id + ': ' + v.nodes.map((n) => n.html.slice(0, 150)).slice(0, 3).join(' | '))")
+                ok(bad == [], f"axe-core: {name}, {view}, {theme}", *(bad or ["did not finish"]))
+    browser.theme("light")
+    return None
+
+
+def check_speed(browser, path):
+    """Not an assertion: the numbers are printed (docs/guide.md and the report quote them)."""
+    browser.open(path)
+    load = browser.js("return performance.now(), Math.round(performance.getEntriesByType('navigation')[0].domComplete)")
+    clicks = browser.js("const out = []; for (const m of ['leaked', 'allocated', 'count', 'temporary', 'peak']) {"
+                        "const t = performance.now(); document.querySelector(`[data-metric=${m}]`).click(); out.push(Math.round(performance.now() - t)); } return out")
+    print(f"# capped page: loaded in {load} ms, metric switches took {clicks} ms")
+
+
+def run_all(browser, folder):
+    sample.build(folder)
+    trace, hostile = record(folder, "sample"), record(folder, "hostile")
+    path, hostile_path = page(folder, "sample", trace), page(folder, "hostile", hostile)
+    diff = page(folder, "diff", record(folder, "sample", "3"), trace)
+    big = page(folder, "big", record(folder, "sample", "15"))
+    check_totals(browser, path, trace)
+    check_zoom(browser, path)
+    check_search(browser, path, trace)
+    check_switches(browser, path)
+    check_metric_switch(browser, path, trace)
+    check_brush(browser, path, trace)
+    check_keyboard(browser, path)
+    check_table(browser, path, trace)
+    check_details(browser, path)
+    check_hostile(browser, hostile_path)
+    check_diff(browser, diff)
+    check_themes(browser, path)
+    check_narrow(browser, path)
+    check_speed(browser, big)
+    ok("folded into [smaller frames]" in browser.text("#footer"), "the page says what was folded")
+    check_axe(browser, {"one trace": path, "comparison": diff})
+
+
+def main():
+    if not webdriver.installed():
+        print("1..0 # SKIP chromium and chromium-driver are not installed (tools/deps full)")
+        return
+    with tempfile.TemporaryDirectory() as folder, webdriver.Browser() as browser:
+        run_all(browser, folder)
+    print(f"1..{COUNT[0]}")
+    sys.exit(1 if COUNT[1] else 0)
+
+
+main()

@@ -1,0 +1,192 @@
+// Putting the screens together: toolbar, tabs, themes, and redrawing what a step changed.
+const VIEWS = {
+  flame: { label: "Flame graph", make: flamePanel, update: updateFlame },
+  table: { label: "Functions", make: tablePanel, update: updateTable },
+  callers: { label: "Callers & callees", update: updateCallers },
+  sizes: { label: "Sizes & lifetimes", update: updateDistributions },
+  threads: { label: "Threads & heaps", update: updateThreads },
+};
+
+// A select with a label; entries: [value, text].
+function choice(label, entries, value, onchange) {
+  const select = el("select", { onchange: (event) => onchange(event.target.value) },
+    entries.map(([id, text]) => el("option", { value: id, selected: id === value }, text)));
+  return el("label", { class: "choice" }, el("span", {}, label), select);
+}
+
+function toggle(label, key, title) {
+  return button(label, () => go({ [key]: state[key] ? "" : "1", zoom: "" }),
+    { "aria-pressed": String(Boolean(state[key])), title, id: `toggle-${key}`, class: "toggle" });
+}
+
+// ---- toolbar ----
+
+function metricButtons() {
+  const group = el("div", { role: "radiogroup", "aria-label": "Metric", class: "segments" });
+  METRICS.forEach((metric, i) => group.append(el("button", { type: "button", role: "radio",
+    "data-metric": metric.id, title: `${metric.name}: ${metric.what}`,
+    onclick: () => go({ metric: metric.id }),
+    onkeydown: (event) => moveMetric(event, i) }, metric.name)));
+  return group;
+}
+function moveMetric(event, i) {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const next = METRICS[(i + step + METRICS.length) % METRICS.length];
+  go({ metric: next.id });
+  document.querySelector(`[data-metric="${next.id}"]`).focus();
+}
+
+function buildToolbar() {
+  const search = el("input", { type: "search", id: "search", placeholder: "Search names, /regex/",
+    "aria-label": "Search functions, files and modules", "aria-describedby": "matched", spellcheck: "false", autocomplete: "off",
+    oninput: (event) => go({ q: event.target.value }, true) });
+  byId("toolbar").append(metricButtons(), el("div", { class: "search" }, search,
+    el("output", { id: "matched", for: "search" })), el("div", { class: "options", id: "options" }));
+}
+
+function updateToolbar() {
+  for (const radio of document.querySelectorAll("[data-metric]")) {
+    const on = radio.dataset.metric === state.metric;
+    radio.setAttribute("aria-checked", String(on));
+    radio.tabIndex = on ? 0 : -1;
+  }
+  const search = byId("search");
+  if (search.value !== state.q) search.value = state.q;
+  updateMatched();
+  const focused = document.activeElement && document.activeElement.id;
+  byId("options").replaceChildren(...optionControls());
+  if (focused && focused.startsWith("toggle-")) byId(focused)?.focus();
+}
+
+function optionControls() {
+  if (state.view === "sizes" || state.view === "threads") return [];
+  const frames = choice("Frames", [["hide", "hide allocators"], ["runtime", "hide run-time too"],
+    ["all", "show all"]], state.frames, (value) => go({ frames: value, zoom: "" }));
+  frames.querySelector("select").id = "toggle-frames";
+  const controls = [frames, toggle("Merge recursion", "merge", "A function that calls itself becomes one frame")];
+  if (state.view !== "flame") return controls;
+  controls.push(toggle("Invert", "invert", "Innermost frames on top"));
+  if (data.isDiff) return controls;
+  const by = choice("Group by", [["function", "function"], ["line", "line"]], state.by,
+    (value) => go({ by: value, zoom: "" }));
+  by.querySelector("select").id = "toggle-by";
+  return [...controls, by];
+}
+
+function updateMatched() {
+  const out = byId("matched"), test = searchTest(state.q);
+  if (!test) return void (out.textContent = "");
+  const found = matched(chartNow(), test);
+  out.textContent = found.frames ? `${percent(found.share, 1)} matched, ${count(found.frames)} frame${found.frames === 1 ? "" : "s"}` : "no match";
+}
+
+// ---- tabs ----
+
+function buildTabs() {
+  const tabs = Object.keys(VIEWS).map((id) => el("button", { type: "button", role: "tab", id: `tab-${id}`,
+    "aria-controls": "panel", onclick: () => go({ view: id }),
+    onkeydown: (event) => moveTab(event, id) }, VIEWS[id].label));
+  byId("tabs").append(...tabs);
+}
+function moveTab(event, id) {
+  const ids = Object.keys(VIEWS), step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const next = ids[(ids.indexOf(id) + step + ids.length) % ids.length];
+  go({ view: next });
+  byId(`tab-${next}`).focus();
+}
+
+function updateTabs() {
+  for (const tab of document.querySelectorAll("[role=tab]")) {
+    const on = tab.id === `tab-${state.view}`;
+    tab.setAttribute("aria-selected", String(on));
+    tab.tabIndex = on ? 0 : -1;
+  }
+  byId("panel").setAttribute("aria-labelledby", `tab-${state.view}`);
+}
+
+// ---- themes ----
+
+function applyTheme(name) {
+  if (name) document.documentElement.dataset.theme = name;
+  else delete document.documentElement.dataset.theme;
+  const dark = name ? name === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  byId("theme-button").textContent = dark ? "Light" : "Dark";
+  byId("theme-button").setAttribute("aria-label", dark ? "Use light colours" : "Use dark colours");
+  palette.theme = null;
+  if (state.view === "flame" && byId("flame")) drawFlame();
+  return dark;
+}
+
+function buildTheme() {
+  let dark = applyTheme("");
+  byId("theme-button").onclick = () => (dark = applyTheme(dark ? "light" : "dark"));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (dark = applyTheme("")));
+}
+
+// ---- all of it ----
+
+function render() {
+  if (!(state.view in VIEWS)) state.view = DEFAULTS.view;
+  const view = VIEWS[state.view], panel = byId("panel");
+  if (panel.dataset.view !== state.view) {
+    panel.replaceChildren(...(view.make ? [view.make()] : []));
+    panel.dataset.view = state.view;
+  }
+  hideTooltip();
+  updateTabs();
+  updateToolbar();
+  view.update(panel);
+  updateTimeline();
+}
+
+function footerText() {
+  const parts = [];
+  if (data.folded)
+    parts.push(`This page holds ${count(data.n - 1)} nodes of the call tree (at most ${count(data.nodesMax)}): ` +
+      `of ${count(data.folded)} smaller ones, each under ${shareText(data.foldedShare)} of every metric, ` +
+      "those in the middle of stacks are folded into [smaller frames]; sums are exact.");
+  if (data.frames.some((f) => f.name.length > data.nameLimit))
+    parts.push(`Names longer than ${count(data.nameLimit)} characters are cut.`);
+  parts.push("Made by valtrace; one file, no network.");
+  return parts.join(" ");
+}
+
+function globalKey(event) {
+  const typing = event.target.closest("input, select, textarea, dialog");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/") {
+    event.preventDefault();
+    byId("search").focus();
+  }
+  if (event.key === "?") byId("help").showModal();
+}
+
+// What a script that drives the page may look at.
+const inspection = { rects: () => flame.rects.map((r) => ({ ...r, row: ROW,
+  name: r.node ? frameOf(flame.chart, r.node).name : "", value: flame.chart.width[r.node] })),
+  focus: () => (flame.focus ? frameOf(flame.chart, flame.focus).name : ""),
+  total: () => after(flame.chart).total[0] };
+window.valtrace = Object.freeze(inspection);
+
+byId("skip").onclick = (event) => {
+  event.preventDefault(); // the address is the page's state
+  byId("main").focus();
+};
+buildToolbar();
+buildTabs();
+buildHelp();
+drawSummary();
+buildTheme();
+byId("footer").textContent = footerText();
+listeners.push(render);
+addEventListener("keydown", globalKey);
+addEventListener("resize", render);
+render();
+document.documentElement.dataset.ready = "1";
+// The upside-down tree takes longest to make: have it ready before it is asked for.
+const idly = window.requestIdleCallback || ((work) => setTimeout(work, 200));
+idly(() => viewFor({ ...viewOptions(), invert: true }));

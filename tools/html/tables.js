@@ -1,0 +1,178 @@
+// The tables of functions, source lines, stacks and modules: sortable, filtered by the search.
+const ROW_KINDS = { functions: "Functions", lines: "Source lines", stacks: "Stacks", modules: "Modules" };
+
+function newRow(frame, node) {
+  return { frame, node, name: frame.name, self: [0, 0], total: [0, 0], other: 0 };
+}
+
+// Rows by key: what frames of it have themselves, and with their callees (a recursion once).
+function rowsByKey(chart) {
+  const rows = new Map(), { view, sides } = chart, other = lastSums(chart, chart.metric, true);
+  for (let i = 1; i < view.n; i++) {
+    if (!chart.width[i]) continue;
+    const key = view.key[i];
+    if (!rows.has(key)) rows.set(key, newRow(data.frames[view.rep[i]], i));
+    const row = rows.get(key), outermost = !sameBefore(view, view.parent[i], key);
+    sides.forEach((sums, side) => {
+      row.self[side] += sums.self[i];
+      if (outermost) row.total[side] += sums.total[i];
+    });
+    row.other += other.self[i];
+  }
+  return [...rows.values()];
+}
+
+// The first frame outside allocators and run-time libraries, up from a node.
+function chargedNode(view, node) {
+  let at = node;
+  while (at && data.frames[view.rep[at]].flags & RUNTIME) at = view.parent[at];
+  return at || node;
+}
+
+function stackRows(chart) {
+  const rows = [], { view, sides } = chart, other = lastSums(chart, chart.metric, true);
+  for (let i = 1; i < view.n; i++) {
+    if (!sides.some((sums) => sums.self[i])) continue;
+    const row = newRow(data.frames[view.rep[chargedNode(view, i)]], i);
+    row.self = row.total = sides.map((sums) => sums.self[i]);
+    row.other = other.self[i];
+    rows.push(row);
+  }
+  return rows;
+}
+
+function moduleRows(chart) {
+  const rows = new Map();
+  for (const from of stackRows(chart)) {
+    const name = from.frame.module || "[unknown]";
+    if (!rows.has(name)) rows.set(name, { ...newRow(from.frame, 0), name });
+    const row = rows.get(name);
+    from.self.forEach((value, side) => (row.self[side] += value));
+    row.total = row.self;
+    row.other += from.other;
+  }
+  return [...rows.values()];
+}
+
+function tableChart() {
+  const line = state.rows === "lines" || state.rows === "stacks";
+  return chartNow({ invert: false, by: line && !data.isDiff ? "line" : "function" });
+}
+
+function tableRows(chart) {
+  if (state.rows === "stacks") return stackRows(chart);
+  if (state.rows === "modules") return moduleRows(chart);
+  return rowsByKey(chart);
+}
+
+// ---- columns ----
+
+function numberColumn(id, label, chart, value, title) {
+  const text = metricText(chart.metric), whole = after(chart).total[0];
+  return { id, label, number: true, value, title, cell: (row) => {
+    const cell = barCell(text(value(row)), value(row) / whole);
+    cell.title = exactText(chart.metric, value(row));
+    return cell;
+  } };
+}
+
+function shareColumn(id, chart, value) {
+  const whole = after(chart).total[0];
+  return { id, label: "%", number: true, value: (row) => (whole ? (100 * value(row)) / whole : 0),
+    cell: (row) => percent(value(row), whole) };
+}
+
+function changeColumn(id, label, chart, values) {
+  const text = metricText(chart.metric);
+  const by = (row) => values(row)[1] - values(row)[0];
+  return { id, label, number: true, value: by, sortValue: (row) => Math.abs(by(row)), cell: (row) =>
+    el("span", { class: by(row) > 0 ? "grew" : by(row) < 0 ? "shrank" : "",
+      title: signed((n) => exactText(chart.metric, n), by(row)) }, signed(text, by(row)),
+    values(row)[1] || !values(row)[0] ? null : el("span", { class: "faint" }, " gone"),
+    values(row)[0] || !values(row)[1] ? null : el("span", { class: "faint" }, " new")) };
+}
+
+function valueColumns(chart) {
+  const flat = state.rows === "stacks" || state.rows === "modules", metric = chart.metric;
+  if (data.isDiff) {
+    const text = metricText(metric);
+    const side = (i) => ({ id: `side${i}`, label: SIDE_NAMES[i], number: true,
+      value: (row) => row.self[i], cell: (row) => text(row.self[i]) });
+    const columns = [side(0), side(1), changeColumn("self", "Change", chart, (r) => r.self)];
+    if (!flat) columns.push(changeColumn("total", "Change with callees", chart, (r) => r.total));
+    return columns;
+  }
+  const columns = [numberColumn("self", flat ? metric.name : "Self", chart, (r) => r.self[0]),
+    shareColumn("selfshare", chart, (r) => r.self[0])];
+  if (!flat)
+    columns.push(numberColumn("total", "With callees", chart, (r) => r.total[0]),
+      shareColumn("totalshare", chart, (r) => r.total[0]));
+  columns.push({ id: "other", number: true, value: (r) => r.other,
+    label: metric.unit === "bytes" ? "Blocks" : "Bytes",
+    cell: (r) => (metric.unit === "bytes" ? count(r.other) : bytes(r.other)) });
+  return columns;
+}
+
+function nameCell(chart, row) {
+  if (state.rows === "modules") return nameNode(row.name);
+  if (state.rows === "stacks") return stackCell(chart, row);
+  return button(nameNode(row.name), () => go({ view: "callers", fn: String(row.frame.fn) }),
+    { class: "link" });
+}
+
+function stackCell(chart, row) {
+  const details = el("details", { class: "stackcell" }, el("summary", {}, nameNode(row.name)));
+  details.addEventListener("toggle", () => {
+    if (!details.open || details.children.length > 1) return;
+    details.append(detailStack(chart, row.node), button("Copy stack", () =>
+      copyText(stackText(chart, row.node), () => announce("Stack copied"))));
+  });
+  return details;
+}
+
+function tableColumns(chart) {
+  const columns = valueColumns(chart);
+  columns.push({ id: "name", label: ROW_KINDS[state.rows].replace(/s$/, ""), value: (r) => r.name,
+    cell: (r) => nameCell(chart, r) });
+  if (state.rows !== "modules")
+    columns.push({ id: "place", label: "Where", value: (r) => placeOf(r.frame), cell: (r) =>
+      el("span", { class: "faint place", title: placeOf(r.frame) }, shortPlaceOf(r.frame)) });
+  return columns;
+}
+
+// ---- the panel ----
+
+function tablePanel() {
+  return el("div", { class: "card" }, el("div", { class: "title-row", id: "table-head" }),
+    el("div", { id: "table-body" }));
+}
+
+function filteredRows(chart) {
+  const test = searchTest(state.q);
+  return tableRows(chart).filter((row) => row.self.concat(row.total).some((v) => v) &&
+    (!test || test(row.frame) || (state.rows === "stacks" && stackMatches(chart, row.node, test))));
+}
+function stackMatches(chart, node, test) {
+  for (let at = node; at > 0; at = chart.view.parent[at])
+    if (test(data.frames[chart.view.rep[at]])) return true;
+  return false;
+}
+
+function updateTable() {
+  const chart = tableChart(), columns = tableColumns(chart), rows = filteredRows(chart);
+  const sort = { id: columns.some((c) => c.id === state.sort) ? state.sort : "self",
+    asc: state.asc === "1" };
+  const shown = sortRows(columns, rows, sort);
+  const name = `valtrace-${state.rows}-${state.metric}.csv`;
+  byId("table-head").replaceChildren(
+    choice("Rows", Object.entries(ROW_KINDS), state.rows, (rows_) => go({ rows: rows_ })),
+    el("span", { class: "faint" }, `${count(rows.length)} ${ROW_KINDS[state.rows].toLowerCase()}`),
+    button("CSV", () => download(name, csvOf(columns, shown)), { id: "csv", title: "Save the table" }));
+  byId("table-body").replaceChildren(makeTable({ columns, rows, sort,
+    caption: `${ROW_KINDS[state.rows]}: ${chart.metric.name.toLowerCase()} (` +
+      `${chart.span ? "in the selected span of time" : chart.metric.what})`,
+    onsort: (id, asc) => {
+      go({ sort: id, asc: asc ? "1" : "" });
+      byId("table-body").querySelector(`[data-sort="${id}"]`)?.focus();
+    } }));
+}
