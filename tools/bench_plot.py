@@ -20,10 +20,10 @@ def rows(lines):
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         try:
             workload, allocator, threads, ns, ratio = cells[:5]
-            row = allocator, float(ns), float(ratio)
+            key, row = (workload, int(threads)), (allocator, float(ns), float(ratio))
         except ValueError:
             continue
-        panels.setdefault((workload, int(threads)), []).append(row)
+        panels.setdefault(key, []).append(row)
     return panels
 
 

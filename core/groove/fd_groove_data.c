@@ -111,7 +111,7 @@ fd_groove_data_delete( void * shmem ) {
 int
 fd_groove_data_volume_add( fd_groove_data_t * d, void * volume, ulong footprint, void const * info,
                            ulong info_sz ) {
-  if( FD_LIKELY( d ) ) vt_heap_place( d->shdata, volume ); /* before a block of it can be reported */
+  if( FD_LIKELY( d ) ) vt_heap_place( d->shdata, volume ); /* before its blocks can be reported */
   return fd_groove_volume_pool_add( d ? d->pool : NULL, volume, footprint, info, info_sz );
 }
 

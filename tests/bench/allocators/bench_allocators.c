@@ -5,14 +5,19 @@
    absolute and as a ratio to jemalloc's, the peak resident size, and the part of it that was not
    requested bytes.
 
-   Usage: bench_allocators [ROUNDS [WORKLOAD [THREADS]]]   defaults: 15, all, 1 2 8 */
+   Usage: bench_allocators [ROUNDS [WORKLOAD [THREADS]]]   defaults: 15, all, 1 2 8
+
+   BENCH_RECORDED names a file of record_workload.py for the workload "recorded", which is left out
+   without it. */
 
 #include "fd/util/valloc/fd_valloc_adapt.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,22 +28,30 @@
 #define WKSP_PAGES 262144UL
 
 typedef struct {
+  void * block;
+  ulong  sz;
+} recorded_block_t;
+
+typedef struct {
   ulong  idx;
   ulong  seed;
   ulong  live_sz; /* requested bytes of the blocks in live */
   void * live[LIVE_MAX];
   ulong  live_szs[LIVE_MAX];
   ulong  op_cnt;
+  recorded_block_t * recorded;    /* the workload's blocks, by slot */
+  ulong              recorded_sz; /* requested bytes of them */
   fd_valloc_t valloc;
   pthread_t   thread;
 } worker_t;
 
-/* Workloads: one operation each.  The work itself is a word written to the block. */
+/* Workloads: one operation each, or a whole recording.  The work itself is a word written to the
+   block. */
 
 typedef struct {
   char const * name;
   void ( *op )( worker_t * w );
-  ulong round_cnt; /* operations per thread and round */
+  ulong round_cnt; /* calls of op per thread and round */
   ulong thread_min;
 } workload_t;
 
@@ -116,12 +129,62 @@ op_wide( worker_t * w ) {
   replace( w, rnd( w ) % LIVE_MAX, 8UL + rnd( w ) % ( ( 10485760UL >> shift ) + 1UL ) );
 }
 
+/* What a real program did; the next event of the recording. */
+static uint const * recording; /* slots, events; see record_workload.py */
+static ulong        recording_cnt;
+
+static void
+recorded_event( worker_t * w, uint event, ulong * slot_next ) {
+  if( event & 1U ) {
+    recorded_block_t * b = w->recorded + ( event >> 1 );
+    fd_valloc_free( w->valloc, b->block );
+    w->recorded_sz -= b->sz;
+    b->block        = NULL;
+    *slot_next      = fd_ulong_min( *slot_next, event >> 1 );
+    return;
+  }
+  while( w->recorded[*slot_next].block ) ( *slot_next )++;
+  uchar * p = (uchar *)block_new( w, event >> 1 );
+  for( ulong off = 4096UL; off < event >> 1; off += 4096UL ) p[off] = 1; /* programs use their blocks */
+  w->recorded[*slot_next] = ( recorded_block_t ){ p, event >> 1 };
+  w->recorded_sz += event >> 1;
+  w->live_sz      = fd_ulong_max( w->live_sz, w->recorded_sz ); /* its highest */
+}
+
+static void
+op_recorded( worker_t * w ) {
+  ulong slot_next = 0UL;
+  for( ulong i = 0UL; i < recording_cnt; i++ ) recorded_event( w, recording[1UL + i], &slot_next );
+}
+
+static void
+recording_load( void ) {
+  char const * path = getenv( "BENCH_RECORDED" );
+  struct stat  st;
+  int          fd = path ? open( path, O_RDONLY | O_CLOEXEC ) : -1;
+  if( fd < 0 || fstat( fd, &st ) || st.st_size < 8L ) return;
+  void * map = mmap( NULL, (ulong)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0 );
+  close( fd );
+  if( map == MAP_FAILED ) return;
+  recording     = (uint const *)map;
+  recording_cnt = (ulong)st.st_size / sizeof( uint ) - 1UL;
+}
+
+static recorded_block_t *
+recorded_slots( void ) {
+  void * mem = mmap( NULL, recording[0] * sizeof( recorded_block_t ), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0 );
+  FD_TEST( mem != MAP_FAILED );
+  return (recorded_block_t *)mem;
+}
+
 static workload_t const workloads[] = {
   { "blocks", op_blocks, 100000UL, 1UL },
   { "cross",  op_cross,  100000UL, 1UL },
   { "pipe",   op_pipe,   50000UL,  2UL },
   { "tiny",   op_tiny,   100000UL, 1UL },
   { "wide",   op_wide,   20000UL,  1UL },
+  { "recorded", op_recorded, 1UL,  1UL },
 };
 
 /* Allocators, in the child */
@@ -147,7 +210,7 @@ use_plain( void ) {
 
 static fd_wksp_t *
 wksp_make( void ) {
-  fd_wksp_t * wksp = fd_wksp_new_anonymous( FD_SHMEM_NORMAL_PAGE_SZ, WKSP_PAGES, 0UL, "bench", 65536UL );
+  fd_wksp_t * wksp = fd_wksp_new_anonymous( FD_SHMEM_NORMAL_PAGE_SZ, WKSP_PAGES, 0UL, "bench", 262144UL );
   if( FD_UNLIKELY( !wksp ) ) FD_LOG_ERR(( "no wksp" ));
   return wksp;
 }
@@ -237,7 +300,10 @@ child_main( ulong allocator, ulong which, ulong threads ) {
   char request;
   thread_cnt = threads;
   workload   = workloads + which;
-  ulong base = status_kib( "VmRSS:" );
+  int  is_recorded = workload->op == op_recorded;
+  for( ulong i = 0UL; is_recorded && i < threads; i++ ) workers[i].recorded = recorded_slots();
+  ulong op_cnt = is_recorded ? recording_cnt / 2UL : workload->round_cnt;
+  ulong base   = status_kib( "VmRSS:" );
   allocators[allocator].use();
   pthread_barrier_init( &barrier, NULL, (uint)threads + 1U );
   for( ulong i = 0UL; i < threads; i++ ) {
@@ -249,7 +315,7 @@ child_main( ulong allocator, ulong which, ulong threads ) {
     double then = cpu_ns();
     pthread_barrier_wait( &barrier );
     pthread_barrier_wait( &barrier );
-    double ns   = ( cpu_ns() - then ) / (double)( threads * workload->round_cnt );
+    double ns   = ( cpu_ns() - then ) / (double)( threads * op_cnt );
     ulong  live = 0UL;
     if( workload->op == op_pipe ) ns *= 2.; /* each thread does half of an operation */
     for( ulong i = 0UL; i < threads; i++ ) live += workers[i].live_sz;
@@ -357,6 +423,7 @@ main( int argc, char ** argv ) {
   int     pargc = 3;
   static ulong const threads[] = { 1UL, 2UL, 8UL };
   fd_boot( &pargc, &pargv );
+  recording_load();
   if( argc == 5 && !strcmp( argv[1], "--child" ) )
     return child_main( fd_cstr_to_ulong( argv[2] ), fd_cstr_to_ulong( argv[3] ),
                        fd_cstr_to_ulong( argv[4] ) );
@@ -368,7 +435,8 @@ main( int argc, char ** argv ) {
   for( ulong w = 0UL; w < WORKLOAD_CNT; w++ )
     for( ulong t = 0UL; t < 3UL; t++ )
       if( ( !strcmp( only, "all" ) || !strcmp( only, workloads[w].name ) ) &&
-          ( !at || at == threads[t] ) && threads[t] >= workloads[w].thread_min )
+          ( !at || at == threads[t] ) && threads[t] >= workloads[w].thread_min &&
+          ( workloads[w].op != op_recorded || recording ) )
         compare( w, threads[t], rounds );
   fd_halt();
   return 0;
