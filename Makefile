@@ -4,6 +4,7 @@
 #   make tests      build/bin/test_*
 #   make test       set-up (tools/deps core), lint-free fast tests, under 3 minutes
 #   make check-long everything, also what needs browsers, heaptrack or clang (tools/deps full)
+#   make install    into DESTDIR/PREFIX (/usr/local); make uninstall
 #   make demo       record a real gcc compile with its children and print cc1's report
 #   make SAN=address|thread|undefined test   the same in its own build folder
 

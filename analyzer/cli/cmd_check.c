@@ -142,6 +142,6 @@ int vt_cmd_check(int argc, char **argv) {
     vt_json_end_array(&j);
     vt_json_finish(&j);
   }
-  int failed = vt_cli_finish(stdout, "standard output");
-  return failed ? failed : status;
+  int unwritten = vt_cli_finish(stdout, "standard output");
+  return unwritten ? unwritten : status;
 }

@@ -4,24 +4,26 @@
 #include "analyzer/report/diff.h"
 
 static void help(void) {
-  printf("usage: valtrace diff [--metric leaked|peak|allocated|count|temporary] [options] BEFORE "
-         "AFTER\n"
-         "       valtrace diff [options] TRACE --at T1 T2\n\n"
-         "Compares two traces site by site, or the live sets of one trace at two moments; the "
-         "largest\n"
-         "change first. The default metric is leaked.\n\n%s",
+  printf("usage: valtrace diff [--metric M] [options] BEFORE AFTER\n"
+         "       valtrace diff [--metric M] [options] TRACE --at T1 T2\n\n"
+         "Compares two traces site by site, or the live sets of one trace at two moments; the\n"
+         "largest change first.\n\n"
+         "  --metric M   leaked (default), peak, allocated, count, temporary\n\n%s",
          vt_cli_shared_help);
 }
 
 static int open_side(vt_analysis_t *analysis, vt_cli_options_t const *options, char *path,
                      char const *at) {
-  vt_analysis_options_t chosen = options->analysis;
+  vt_cli_options_t chosen = *options;
+  vt_suppressions_t suppressions = {0};
   vt_error_t error;
-  int usage;
-  chosen.filter.at = at;
-  if (!vt_analysis_open(analysis, &path, 1, &chosen, &error, &usage)) return VT_EXIT_OK;
-  vt_error_print(&error);
-  return usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
+  chosen.analysis.filter.at = at;
+  chosen.operands = &path;
+  chosen.operand_cnt = 1;
+  int status = vt_cli_open(&chosen, analysis, &suppressions, &error);
+  if (status) vt_error_print(&error);
+  vt_suppressions_free(&suppressions);
+  return status;
 }
 
 static int print(vt_cli_options_t const *options, vt_diff_t const *diff) {
@@ -53,7 +55,7 @@ int vt_cmd_diff(int argc, char **argv) {
   if (!status) {
     status =
         open_side(&after, &options, options.operands[at ? 0 : 1], at ? options.operands[1] : NULL);
-    vt_diff_t diff = {&before, &after, (vt_metric_t)metric, options.report.limit};
+    vt_diff_t diff = {&before, &after, (vt_metric_t)metric, &options.report};
     if (!status) status = print(&options, &diff);
     vt_analysis_close(&after);
   }

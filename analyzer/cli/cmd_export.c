@@ -17,6 +17,7 @@ static format_t const formats[] = {{"folded", vt_export_folded},
                                    {"callgrind", vt_export_callgrind},
                                    {"massif", vt_export_massif},
                                    {"heaptrack", vt_export_heaptrack},
+                                   {"firefox", vt_export_firefox},
                                    {"csv", vt_export_csv},
                                    {"sqlite", NULL}};
 
@@ -26,7 +27,7 @@ static format_t const *find_format(char const *name) {
   return NULL;
 }
 
-static int write_to_file(vt_export_t *export, format_t const *format, char const *path) {
+static int write_to_file(vt_export_t *export, format_t const *format, char const *path, int json) {
   vt_error_t error;
   if (!format->write) {
     if (!vt_export_sqlite(export, path, &error)) return VT_EXIT_OK;
@@ -38,24 +39,27 @@ static int write_to_file(vt_export_t *export, format_t const *format, char const
     vt_error_say(path, strerror(errno), "write elsewhere");
     return VT_EXIT_OUTPUT;
   }
-  format->write(export);
+  if (json)
+    vt_export_folded_json(export);
+  else
+    format->write(export);
   return vt_cli_finish(export->out, path ? path : "standard output");
 }
 
 static int export_traces(vt_cli_options_t *options, format_t const *format, vt_metric_t metric) {
   vt_analysis_t analysis;
+  vt_suppressions_t suppressions = {0};
   vt_error_t error;
-  int usage, status;
   options->analysis.lifetimes = !strcmp(format->name, "dhat");
-  options->analysis.timeline = !strcmp(format->name, "massif");
-  if (vt_analysis_open(&analysis, options->operands, (size_t)options->operand_cnt,
-                       &options->analysis, &error, &usage)) {
+  options->analysis.timeline = !strcmp(format->name, "massif") || !strcmp(format->name, "firefox");
+  int status = vt_cli_open(options, &analysis, &suppressions, &error);
+  if (status)
     vt_error_print(&error);
-    status = usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
-  } else {
-    vt_export_t export = {&analysis, &options->report, metric, NULL};
-    status = write_to_file(&export, format, options->output);
+  else {
+    vt_export_t export = {&analysis, &options->analysis, &options->report, metric, NULL};
+    status = write_to_file(&export, format, options->output, options->json);
   }
+  vt_suppressions_free(&suppressions);
   vt_analysis_close(&analysis);
   return status;
 }
@@ -74,17 +78,21 @@ int vt_cmd_export(int argc, char **argv) {
   if (vt_cli_parse(&options, argc, argv, VT_CLI_OUTPUT | VT_CLI_FORMAT | VT_CLI_METRIC))
     return VT_EXIT_USAGE;
   if (options.help) {
-    printf("usage: valtrace export --format FORMAT [-o FILE] [options] TRACE…\n\n"
-           "FORMAT: pprof, folded, speedscope, heaptrack, dhat, massif, callgrind, csv, sqlite.\n"
-           "  --metric M   leaked (default), peak, allocated, count, temporary: what folded lists, "
-           "and\n"
-           "               whether pprof's blocks in use are the leaked ones or those of the "
-           "peak\n\n%s",
-           vt_cli_shared_help);
+    printf(
+        "usage: valtrace export --format FORMAT [-o FILE] [options] TRACE…\n\n"
+        "Writes what a report is made of for other tools.\n\n"
+        "  --format F   one of pprof, folded, speedscope, heaptrack, dhat, massif,\n"
+        "               callgrind, firefox, csv, sqlite\n"
+        "  -o, --output FILE  write FILE, not standard output\n"
+        "  --metric M   leaked (default), peak, allocated, count, temporary: what folded and csv\n"
+        "               list (csv: default allocated), and whether pprof's blocks in use are\n"
+        "               the leaked ones or those of the peak\n\n%s",
+        vt_cli_shared_help);
     return VT_EXIT_OK;
   }
   format_t const *format = find_format(options.format);
-  int metric = parse_metric(&options, VT_METRIC_LEAKED);
+  int all = format && format->write == vt_export_csv; /* every site was allocated */
+  int metric = parse_metric(&options, all ? VT_METRIC_ALLOCATED : VT_METRIC_LEAKED);
   if (!format)
     return usage_error(options.format ? options.format : "export", "no such format",
                        "`valtrace export --help` lists them");
@@ -93,6 +101,8 @@ int vt_cmd_export(int argc, char **argv) {
                        "leaked, peak, allocated, count or temporary");
   if (!format->write && !options.output)
     return usage_error("export", "a database needs a file", "give -o FILE");
+  if (options.json && format->write != vt_export_folded)
+    return usage_error("--json", "this format has no such form", "folded has");
   if (!options.operand_cnt) return usage_error("export", "no trace given", "name a .vtr file");
   return export_traces(&options, format, (vt_metric_t)metric);
 }
@@ -101,11 +111,11 @@ int vt_cmd_flame(int argc, char **argv) {
   vt_cli_options_t options;
   if (vt_cli_parse(&options, argc, argv, VT_CLI_OUTPUT | VT_CLI_METRIC)) return VT_EXIT_USAGE;
   if (options.help) {
-    printf(
-        "usage: valtrace flame [--metric peak|leaked|allocated|count|temporary] [options] TRACE\n\n"
-        "Prints folded stacks (`root;…;leaf N`) of the metric (default: peak) for flame graph "
-        "tools.\n\n%s",
-        vt_cli_shared_help);
+    printf("usage: valtrace flame [--metric M] [-o FILE] [options] TRACE…\n\n"
+           "Prints folded stacks (`root;…;leaf N`) for flame graph tools.\n\n"
+           "  --metric M   peak (default), leaked, allocated, count, temporary\n"
+           "  -o, --output FILE  write FILE, not standard output\n\n%s",
+           vt_cli_shared_help);
     return VT_EXIT_OK;
   }
   int metric = parse_metric(&options, VT_METRIC_PEAK);

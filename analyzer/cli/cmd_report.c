@@ -60,7 +60,7 @@ int vt_cmd_report(int argc, char **argv) {
   }
   int view = options.operand_cnt ? vt_view_by_name(options.operands[0]) : -1;
   if (view >= 0) {
-    options.report.view = (vt_view_t)view;
+    if (options.report.view == VT_VIEW_SUMMARY) options.report.view = (vt_view_t)view;
     options.operands++;
     options.operand_cnt--;
   }

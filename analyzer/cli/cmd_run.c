@@ -296,6 +296,12 @@ static int failed(char const *what, int error) {
   return VT_EXIT_RUN_FAILED;
 }
 
+/* LD_PRELOAD is a list; its separators cannot be escaped. */
+static int cannot_preload(char const *shim) {
+  vt_error_say(shim, "the loader cannot preload a path with a space or colon", "move it elsewhere");
+  return VT_EXIT_RUN_FAILED;
+}
+
 static int cannot_start(char const *program, int error) {
   vt_error_say(program, strerror(error), error == ENOENT ? "is it in PATH?" : "is it executable?");
   return error == ENOENT ? VT_EXIT_NOT_FOUND : VT_EXIT_CANNOT_EXECUTE;
@@ -323,6 +329,7 @@ int vt_cmd_run(int argc, char **argv) {
   if (status >= 0) return status;
   argv += optind;
   if (shim_path(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
+  if (strpbrk(shim, " :")) return cannot_preload(shim);
   if (absolute_pattern(pattern, sizeof pattern, o.output)) return failed(o.output, ENAMETOOLONG);
   if (!output_possible(pattern)) return VT_EXIT_RUN_FAILED;
   int error = vt_ring_make(&ring);

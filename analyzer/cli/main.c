@@ -1,6 +1,6 @@
 /* The valtrace command: finds the subcommand and hands over to analyzer/cli/cmd_NAME.c. */
 #include "analyzer/cli/cmd.h"
-#include "analyzer/cli/error.h"
+#include "analyzer/cli/options.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,7 +38,7 @@ static void usage(FILE *out) {
           "\n`valtrace COMMAND --help` explains a command; `valtrace --version` the version.\n");
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
   if (argc < 2) {
     usage(stderr);
     return VT_EXIT_USAGE;
@@ -55,4 +55,9 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1);
   vt_error_say(argv[1], "no such command", "`valtrace --help` lists them");
   return VT_EXIT_USAGE;
+}
+
+int main(int argc, char **argv) {
+  int status = run(argc, argv);
+  return status == VT_EXIT_OK ? vt_cli_finish(stdout, "standard output") : status;
 }

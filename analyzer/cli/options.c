@@ -11,16 +11,18 @@ char const vt_cli_shared_help[] =
     "  --at T                 the live set at a moment; T: seconds since start or a marker's name\n"
     "  --thread T             allocated by this thread: number or name pattern\n"
     "  --heap NAME            in this heap (libc: the process's own)\n"
-    "  --function GLOB, --module GLOB   some frame of the stack matches\n"
+    "  --function GLOB, --module GLOB   one frame of the stack matches\n"
     "  --min-size B, --max-size B       of this size (suffixes k, M, G)\n"
     "  --min-lifetime T, --max-lifetime T   freed after so long (seconds, or with ns, us, ms)\n"
     "Showing them:\n"
-    "  --by site|function|line|module   what is shown together\n"
+    "  --by function|line|module|site|thread|size   what is shown together\n"
     "  --limit N              at most N entries\n"
     "  --suppressions FILE    known leaks, in LeakSanitizer's syntax\n"
     "  --no-inlines           leave inlined functions out\n"
     "  --show-allocator-frames  do not hide malloc, operator new and the like\n"
-    "  --json                 machine-readable\n";
+    "  --hide-allocator-frames  hide them (default)\n"
+    "  --json                 machine-readable\n"
+    "  -h, --help             this text\n";
 
 enum {
   OPT_FROM = 256,
@@ -113,7 +115,8 @@ static int parse_duration(char const *text, uint64_t *ns) {
   return -1;
 }
 
-static int parse_by(vt_report_options_t *report, char const *text) {
+/* By thread and by size are views of the report; other commands (extras) have no such thing. */
+static int parse_by(vt_report_options_t *report, char const *text, int extras) {
   static char const *const names[] = {"function", "line", "module", "site"};
   for (int i = 0; i < 4; i++) {
     if (strcmp(text, names[i])) continue;
@@ -121,6 +124,7 @@ static int parse_by(vt_report_options_t *report, char const *text) {
     report->by_given = 1;
     return 0;
   }
+  if (extras) return -1;
   if (!strcmp(text, "thread"))
     report->view = VT_VIEW_THREADS;
   else if (!strcmp(text, "size"))
@@ -177,7 +181,7 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
   case OPT_MAX_SIZE: return vt_cli_bytes(value, &filter->max_size);
   case OPT_MIN_LIFETIME: return parse_duration(value, &filter->min_lifetime);
   case OPT_MAX_LIFETIME: return parse_duration(value, &filter->max_lifetime);
-  case OPT_BY: return parse_by(&options->report, value);
+  case OPT_BY: return parse_by(&options->report, value, extras);
   case OPT_LIMIT: return parse_limit(&options->report.limit, value);
   case OPT_SUPPRESSIONS: options->suppressions = value; return 0;
   case OPT_NO_INLINES: options->report.no_inlines = 1; return 0;
@@ -194,14 +198,16 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
   }
 }
 
-static int option_error(char **argv, char const *why) {
+static char const not_an_option[] = "no such option, or no value";
+
+static int refuse(char *const *argv, char const *why) {
   char advice[128];
   snprintf(advice, sizeof advice, "`valtrace %s --help` lists the options", argv[0]);
   vt_error_say(argv[optind - 1], why, advice);
   return VT_EXIT_USAGE;
 }
 
-int vt_cli_bad_option(char **argv) { return option_error(argv, "no such option, or no value"); }
+int vt_cli_bad_option(char *const *argv) { return refuse(argv, not_an_option); }
 
 int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
   *options = (vt_cli_options_t){.budget = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, -1}};
@@ -209,9 +215,7 @@ int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
   opterr = 0;
   for (int option; (option = getopt_long(argc, argv, "ho:", long_options, NULL)) != -1;) {
     int result = take_option(options, option, optarg, extras);
-    if (!result) continue;
-    return result == -1 ? option_error(argv, "not a value this option takes")
-                        : vt_cli_bad_option(argv);
+    if (result) return refuse(argv, result == -1 ? "not a value this option takes" : not_an_option);
   }
   options->operands = argv + optind;
   options->operand_cnt = argc - optind;

@@ -31,24 +31,23 @@ enum { VT_CLI_OUTPUT = 1, VT_CLI_FORMAT = 2, VT_CLI_METRIC = 4, VT_CLI_BUDGET = 
    is wrong. operands is argv's own memory, reordered. */
 int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras);
 
-/* vt_cli_bad_option says that getopt_long did not take an option (opterr is 0); returns
- * VT_EXIT_USAGE.
- */
-int vt_cli_bad_option(char **argv);
+/* Says that the option getopt has just refused is none of this command's (argv[0]) or lacks its
+   value. Returns VT_EXIT_USAGE. */
+int vt_cli_bad_option(char *const *argv);
 
 /* Parses "4096", "64k", "1.5M", "2GiB" into bytes. Returns 0 or -1. */
 int vt_cli_bytes(char const *text, uint64_t *bytes);
 
-/* Opens the analysis the options ask for and applies suppressions. Returns 0 or the exit status
- *with error filled; the analysis is to be closed in both cases. */
+/* Opens the analysis the options ask for and applies suppressions. Returns 0 or the exit status with
+   error filled; the analysis is to be closed in both cases. */
 int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressions_t *suppressions,
                 vt_error_t *error);
 
 /* The part of --help that describes the shared options. */
 extern char const vt_cli_shared_help[];
 
-/* Flushes standard output; returns VT_EXIT_OUTPUT after a line when something could not be written.
- */
+/* Flushes `out`, closes it unless it is standard output; returns VT_EXIT_OUTPUT after a line that
+   calls it `name` when something could not be written. */
 int vt_cli_finish(FILE *out, char const *name);
 
 #endif

@@ -9,14 +9,18 @@
 #include "analyzer/report/report.h"
 
 typedef struct {
-  vt_analysis_t const *analysis;
-  vt_report_options_t const *report; /* inlines, allocator frames */
+  vt_analysis_t *analysis;              /* replayed by formats that list events */
+  vt_analysis_options_t const *options; /* as it was opened with */
+  vt_report_options_t const *report;    /* inlines, allocator frames */
   vt_metric_t metric;
   FILE *out;
 } vt_export_t;
 
-/* `root;…;leaf N` for each stack with a value of the metric (flamegraph tools, speedscope). */
+/* `root;…;leaf N` for each stack with a value of the metric (flamegraph tools, speedscope), highest
+   first, no more than report->limit. */
 void vt_export_folded(vt_export_t const *export);
+/* The same as a JSON document, schema valtrace-flame. */
+void vt_export_folded_json(vt_export_t const *export);
 
 /* gzipped profile.proto: allocations, allocated bytes, and blocks and bytes in use: those leaked,
    or with the metric peak those at the peak. */
@@ -34,12 +38,18 @@ void vt_export_callgrind(vt_export_t const *export);
 /* Snapshots of live bytes and a detailed tree at the peak, for ms_print. Needs a timeline. */
 void vt_export_massif(vt_export_t const *export);
 
-/* One line for each site, header line first. */
+/* One line for each site that has some of the metric, highest first, no more than report->limit; a
+   header line before. */
 void vt_export_csv(vt_export_t const *export);
 
-/* heaptrack's interpreted text format, version 3: the events of the process's own heap in order.
-   Runs over the first trace once more. */
+/* heaptrack's interpreted text format, version 3: every event in order. Runs over the traces once
+   more. */
 void vt_export_heaptrack(vt_export_t const *export);
+
+/* Firefox's processed profile: native allocations and deallocations of each process with their
+   addresses, and a memory counter. Runs over the traces once more and keeps 32 bytes of memory for
+   each event. Needs a timeline. */
+void vt_export_firefox(vt_export_t const *export);
 
 /* A new SQLite database at `path` with tables named after Perfetto's. Returns 0, or -1 with *error
    filled. */
@@ -49,6 +59,9 @@ int vt_export_sqlite(vt_export_t const *export, char const *path, vt_error_t *er
    array is owned by this function and valid until the next call. */
 #define VT_EXPORT_FRAMES_MAX 8192
 vt_stack_frame_t const *vt_export_stack(vt_export_t const *export, uint32_t node, size_t *cnt);
+
+/* The stack of a changed block, during vt_analysis_replay; 0: none. */
+uint32_t vt_export_change_node(vt_export_t const *export, vt_model_change_t const *change);
 
 /* All stacks as numbers of frames in `table`, innermost first: those of site i are
    numbers[starts[i]] … numbers[starts[i + 1] - 1]. */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/export/export.h"
-#include "analyzer/model/blocks.h"
 #include "analyzer/util/mem.h"
 #include "analyzer/util/strings.h"
 
@@ -16,12 +15,7 @@ typedef struct {
   uint32_t *traces;      /* by node: number of its "t" line */
   uint32_t trace_cnt;
   vt_strings_t *allocations; /* interned (size, trace); index - 1 is the number of its "a" line */
-  vt_blocks_t live;          /* size: that number */
   uint64_t last_ms;
-  struct {
-    vt_block_t block;
-    uint32_t stack;
-  } limbo[256]; /* by thread, modulo: reallocs in progress */
 } heaptrack_t;
 
 static uint32_t put_string(heaptrack_t *h, char const *text) {
@@ -71,60 +65,16 @@ static void put_time(heaptrack_t *h, uint64_t ns) {
   fprintf(h->out, "c %" PRIx64 "\n", ms);
 }
 
-static void begin(heaptrack_t *h, uint64_t address, uint64_t size, uint32_t stack, uint64_t time) {
-  uint32_t node = h->export->analysis->nodes[0][stack];
-  uint64_t key[2] = {size, node ? h->traces[node] : 0};
+/* Blocks of equal size and stack are one "a" line, which their "+" and "-" lines refer to. */
+static void on_change(void *context, vt_model_change_t const *change) {
+  heaptrack_t *h = context;
+  uint32_t node = vt_export_change_node(h->export, change);
+  uint64_t key[2] = {change->size, node ? h->traces[node] : 0};
   uint32_t before = vt_strings_cnt(h->allocations);
   uint32_t index = vt_strings_intern(h->allocations, (char const *)key, sizeof key);
-  vt_block_t *slot = vt_blocks_find(&h->live, address);
-  put_time(h, time);
-  if (index >= before) fprintf(h->out, "a %" PRIx64 " %" PRIx64 "\n", size, key[1]);
-  fprintf(h->out, "+ %x\n", index - 1);
-  if (slot->cell)
-    slot->size = index - 1;
-  else
-    vt_blocks_insert(&h->live, slot, (vt_block_t){address, index - 1, time, 1, 0}, 0);
-}
-
-static void end(heaptrack_t *h, uint64_t number, uint64_t time) {
-  put_time(h, time);
-  fprintf(h->out, "- %" PRIx64 "\n", number);
-}
-
-static void on_realloc(heaptrack_t *h, vt_event_t const *event) {
-  vt_block_t *limbo = &h->limbo[event->thread % 256].block;
-  uint32_t *stack = &h->limbo[event->thread % 256].stack;
-  if (event->kind == VT_EVENT_REALLOC_INTENT) {
-    vt_block_t *slot = vt_blocks_find(&h->live, event->address);
-    *limbo = *slot;
-    *stack = event->stack;
-    if (slot->cell) vt_blocks_remove(&h->live, slot);
-    return;
-  }
-  int failed = !event->address && event->size;
-  if (limbo->cell && failed)
-    vt_blocks_insert(&h->live, vt_blocks_find(&h->live, limbo->address), *limbo, 0);
-  else if (limbo->cell)
-    end(h, limbo->size, event->time);
-  if (event->address) begin(h, event->address, event->size, *stack, event->time);
-  limbo->cell = 0;
-}
-
-static int on_events(void *context, vt_event_t const *events, size_t cnt) {
-  heaptrack_t *h = context;
-  for (size_t i = 0; i < cnt; i++) {
-    if (events[i].heap) continue;
-    if (events[i].kind == VT_EVENT_ALLOC)
-      begin(h, events[i].address, events[i].size, events[i].stack, events[i].time);
-    else if (events[i].kind == VT_EVENT_FREE) {
-      vt_block_t *slot = vt_blocks_find(&h->live, events[i].address);
-      if (!slot->cell) continue;
-      end(h, slot->size, events[i].time);
-      vt_blocks_remove(&h->live, slot);
-    } else
-      on_realloc(h, &events[i]);
-  }
-  return ferror(h->out);
+  put_time(h, change->time);
+  if (index >= before) fprintf(h->out, "a %" PRIx64 " %" PRIx64 "\n", key[0], key[1]);
+  fprintf(h->out, "%c %x\n", change->begins ? '+' : '-', index - 1);
 }
 
 void vt_export_heaptrack(vt_export_t const *export) {
@@ -136,7 +86,6 @@ void vt_export_heaptrack(vt_export_t const *export) {
                    .places = vt_strings_new(),
                    .allocations = vt_strings_new()};
   size_t cnt;
-  vt_blocks_init(&h.live);
   fputs("v 10400 3\nX", h.out);
   for (uint32_t i = 0; i < info->argc; i++) {
     putc(' ', h.out);
@@ -144,13 +93,12 @@ void vt_export_heaptrack(vt_export_t const *export) {
   }
   fprintf(h.out, "\nI %x %x\n", info->page_sz, 0);
   put_traces(&h);
-  vt_reader_run(reader, &(vt_reader_sink_t){.events = on_events, .context = &h});
+  vt_analysis_replay(export->analysis, export->options, &(vt_model_watch_t){on_change, &h});
   put_time(&h, vt_reader_end_time(reader));
   vt_trace_memory_t const *samples = vt_reader_memory(reader, &cnt);
   if (cnt)
     fprintf(h.out, "R %" PRIx64 "\n",
             samples[cnt - 1].resident_bytes / (info->page_sz ? info->page_sz : 4096));
-  vt_blocks_fini(&h.live);
   vt_strings_delete(h.strings);
   vt_strings_delete(h.places);
   vt_strings_delete(h.allocations);

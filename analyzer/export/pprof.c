@@ -120,6 +120,17 @@ static uint64_t location_id(profile_t *profile, uint32_t node, int innermost) {
   return id;
 }
 
+/* The label Go's heap profiles have: the size of a block, here the mean of the site's. */
+static void put_size_label(profile_t *profile, message_t *sample, vt_site_t const *site) {
+  message_t label = {0};
+  if (!site->allocations) return;
+  put_uint(&label, 1, string(profile, "bytes"));
+  put_uint(&label, 3, site->allocated_bytes / site->allocations);
+  put_uint(&label, 4, string(profile, "bytes"));
+  put_bytes(sample, 3, label.p, label.p_cnt);
+  free(label.p);
+}
+
 static void emit_site(profile_t *profile, vt_site_t const *site) {
   vt_export_t const *export = profile->export;
   message_t m = {0}, ids = {0}, values = {0};
@@ -132,6 +143,7 @@ static void emit_site(profile_t *profile, vt_site_t const *site) {
   put_varint(&values, peak ? site->peak_bytes : site->leaked_bytes);
   put_bytes(&m, 1, ids.p, ids.p_cnt);
   put_bytes(&m, 2, values.p, values.p_cnt);
+  put_size_label(profile, &m, site);
   emit(profile, 2, &m);
   free(m.p);
   free(ids.p);
@@ -165,6 +177,19 @@ static void emit_functions(profile_t *profile) {
   free(m.p);
 }
 
+/* Text as protocol buffers want it: what is no UTF-8 becomes U+FFFD. */
+static void put_string(message_t *m, unsigned field, char const *text, size_t sz) {
+  char *valid = vt_mem_new(3 * sz + 1, 1);
+  size_t used = 0;
+  for (size_t i = 0, n; i < sz; i += n ? n : 1) {
+    n = vt_json_utf8_sz(text + i, sz - i);
+    memcpy(valid + used, n ? text + i : "\ufffd", n ? n : 3);
+    used += n ? n : 3;
+  }
+  put_bytes(m, field, valid, used);
+  free(valid);
+}
+
 /* The numbers of the whole profile and, last of all, the strings. */
 static void emit_rest(profile_t *profile) {
   vt_reader_t const *reader = profile->export->analysis->readers[0];
@@ -177,7 +202,7 @@ static void emit_rest(profile_t *profile) {
   for (uint32_t i = 0; i < vt_strings_cnt(profile->strings); i++) {
     size_t sz;
     char const *text = vt_strings_get(profile->strings, i, &sz);
-    put_bytes(&m, 6, text, sz);
+    put_string(&m, 6, text, sz);
   }
   deflate_to(profile, m.p, m.p_cnt, Z_FINISH);
   free(m.p);
@@ -194,6 +219,7 @@ void vt_export_pprof(vt_export_t const *export) {
   emit_value_type(&profile, 1, "inuse_objects", "count");
   emit_value_type(&profile, 1, "inuse_space", "bytes");
   emit_value_type(&profile, 11, "space", "bytes");
+  mapping_id(&profile, vt_reader_info(analysis->readers[0])->executable); /* the first names it */
   for (size_t i = 0; i < analysis->sites_cnt; i++)
     if (!analysis->sites[i].nested) emit_site(&profile, &analysis->sites[i]);
   emit_mappings(&profile);

@@ -1,9 +1,10 @@
 /* An SQLite database with the tables Perfetto uses for native heap profiles, and the totals. */
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "analyzer/export/export.h"
+#include "analyzer/trace/writer.h"
 
 static char const schema[] =
     "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;"
@@ -139,7 +140,10 @@ static int fill(database_t *db, vt_export_t const *export) {
 
 int vt_export_sqlite(vt_export_t const *export, char const *path, vt_error_t *error) {
   database_t db = {0};
-  unlink(path);
+  if (vt_writer_remove_old(path)) {
+    vt_error_set(error, path, strerror(errno), "name a file that can be created with -o");
+    return -1;
+  }
   int failed = sqlite3_open(path, &db.db) || fill(&db, export);
   if (failed) vt_error_set(error, path, sqlite3_errmsg(db.db), "write elsewhere");
   sqlite3_stmt *all[] = {db.mapping, db.mapping_id, db.frame, db.callsite, db.allocation, db.total};

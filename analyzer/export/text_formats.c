@@ -12,6 +12,15 @@ vt_stack_frame_t const *vt_export_stack(vt_export_t const *export, uint32_t node
   return frames;
 }
 
+uint32_t vt_export_change_node(vt_export_t const *export, vt_model_change_t const *change) {
+  vt_analysis_t const *analysis = export->analysis;
+  size_t cnt;
+  vt_cell_t const *cell = &vt_model_cells(analysis->model, &cnt)[change->cell];
+  uint32_t ids = vt_reader_stacks(analysis->readers[cell->trace]).cnt;
+  uint32_t node = cell->stack < ids ? analysis->nodes[cell->trace][cell->stack] : 0;
+  return export->report->keep_allocators ? node : vt_stacks_skip_allocators(analysis->stacks, node);
+}
+
 vt_stack_numbers_t vt_export_number_stacks(vt_export_t const *export, vt_frame_table_t *table) {
   size_t site_cnt = export->analysis->sites_cnt;
   vt_stack_numbers_t out = {.starts = vt_mem_new(site_cnt + 1, sizeof(size_t))};
@@ -33,37 +42,84 @@ void vt_export_free_numbers(vt_stack_numbers_t *stacks) {
   free(stacks->starts);
 }
 
-/* A frame's name without what separates frames and lines. */
-static void put_folded(FILE *out, vt_stack_frame_t const *frame) {
-  char buffer[300];
-  for (char const *p = vt_frame_name(frame, buffer, sizeof buffer); *p; p++)
-    putc(*p == ';' ? ':' : (unsigned char)*p < ' ' ? ' ' : *p, out);
+/* Text on one line, as valid UTF-8; in a stack without what separates frames, in CSV with its
+   quotation marks doubled. */
+typedef enum { IN_STACK = 1, IN_QUOTES = 2 } place_t;
+
+static void put_text(FILE *out, char const *text, int place) {
+  for (size_t left = strlen(text), sz; left; text += sz, left -= sz) {
+    sz = vt_json_utf8_sz(text, left);
+    if (sz != 1) {
+      fwrite(sz ? text : "\ufffd", 1, sz ? sz : 3, out);
+      sz += !sz;
+    } else if (*text == ';' && place & IN_STACK)
+      putc(':', out);
+    else {
+      if (*text == '"' && place & IN_QUOTES) putc('"', out);
+      putc((unsigned char)*text < ' ' ? ' ' : *text, out);
+    }
+  }
 }
 
-void vt_export_folded(vt_export_t const *export) {
-  size_t ranked_cnt, cnt;
+/* Calls `put` for each stack with a value of the metric, highest first. */
+static void each_stack(vt_export_t const *export, void *context,
+                       void (*put)(void *context, vt_stack_frame_t const *frames, size_t cnt,
+                                   uint64_t value)) {
+  size_t ranked_cnt, cnt, shown = 0, limit = export->report->limit;
   uint32_t *ranked = vt_metric_rank(export->analysis, export->metric, &ranked_cnt);
-  for (size_t i = 0; i < ranked_cnt; i++) {
+  for (size_t i = 0; i < ranked_cnt && (!limit || shown < limit); i++) {
     vt_site_t const *site = &export->analysis->sites[ranked[i]];
     uint64_t value = vt_metric_value(export->metric, site);
     if (site->nested || !value) continue;
     vt_stack_frame_t const *frames = vt_export_stack(export, site->node, &cnt);
-    if (!cnt) fputs("[no stack]", export->out);
-    for (size_t k = cnt; k--;) {
-      put_folded(export->out, &frames[k]);
-      if (k) putc(';', export->out);
-    }
-    fprintf(export->out, " %" PRIu64 "\n", value);
+    put(context, frames, cnt, value);
+    shown++;
   }
   free(ranked);
 }
 
+static void put_folded(void *context, vt_stack_frame_t const *frames, size_t cnt, uint64_t value) {
+  FILE *out = context;
+  char buffer[300];
+  if (!cnt) fputs("[no stack]", out);
+  for (size_t k = cnt; k--;) {
+    put_text(out, vt_frame_name(&frames[k], buffer, sizeof buffer), IN_STACK);
+    if (k) putc(';', out);
+  }
+  fprintf(out, " %" PRIu64 "\n", value);
+}
+
+void vt_export_folded(vt_export_t const *export) { each_stack(export, export->out, put_folded); }
+
+static void put_stack_json(void *context, vt_stack_frame_t const *frames, size_t cnt,
+                           uint64_t value) {
+  vt_json_t *json = context;
+  char buffer[300];
+  vt_json_object_line(json, NULL);
+  vt_json_uint(json, "value", value);
+  vt_json_array(json, "stack");
+  for (size_t k = cnt; k--;)
+    vt_json_string(json, NULL, vt_frame_name(&frames[k], buffer, sizeof buffer));
+  vt_json_end_array(json);
+  vt_json_end_object(json);
+}
+
+void vt_export_folded_json(vt_export_t const *export) {
+  vt_json_t json = vt_json_start(export->out);
+  vt_json_object(&json, NULL);
+  vt_json_string(&json, "schema", "valtrace-flame");
+  vt_json_uint(&json, "version", 1);
+  vt_json_string(&json, "metric", vt_metric_name(export->metric));
+  vt_json_array(&json, "stacks");
+  each_stack(export, &json, put_stack_json);
+  vt_json_end_array(&json);
+  vt_json_end_object(&json);
+  vt_json_finish(&json);
+}
+
 static void put_quoted(FILE *out, char const *text) {
   putc('"', out);
-  for (; *text; text++) {
-    if (*text == '"') putc('"', out);
-    putc((unsigned char)*text < ' ' ? ' ' : *text, out);
-  }
+  put_text(out, text, IN_QUOTES);
   putc('"', out);
 }
 
@@ -74,7 +130,8 @@ void vt_export_csv(vt_export_t const *export) {
   fputs("function,file,line,module,heap,allocations,allocated_bytes,frees,temporary,peak_bytes,"
         "peak_blocks,leaked_bytes,leaked_blocks,reallocs,stack\n",
         export->out);
-  for (size_t i = 0; i < ranked_cnt; i++) {
+  size_t limit = export->report->limit;
+  for (size_t i = 0; i < ranked_cnt && (!limit || i < limit); i++) {
     vt_site_t const *site = &export->analysis->sites[ranked[i]];
     vt_stack_frame_t top = vt_group_frame(export->analysis, site->node);
     put_quoted(export->out, vt_frame_name(&top, buffer, sizeof buffer));
@@ -92,11 +149,8 @@ void vt_export_csv(vt_export_t const *export) {
     fputs(",\"", export->out);
     vt_stack_frame_t const *frames = vt_export_stack(export, site->node, &cnt);
     for (size_t k = 0; k < cnt; k++) {
-      for (char const *p = vt_frame_name(&frames[k], buffer, sizeof buffer); *p; p++)
-        if (*p == '"')
-          fputs("\"\"", export->out);
-        else
-          putc(*p == ';' ? ':' : (unsigned char)*p < ' ' ? ' ' : *p, export->out);
+      char const *name = vt_frame_name(&frames[k], buffer, sizeof buffer);
+      put_text(export->out, name, IN_STACK | IN_QUOTES);
       if (k + 1 < cnt) putc(';', export->out);
     }
     fputs("\"\n", export->out);

@@ -5,7 +5,7 @@
 #include "analyzer/model/blocks.h"
 #include "analyzer/model/model.h"
 
-#define NO_THREAD UINT32_MAX
+#define NO_THREAD VT_MODEL_NO_THREAD
 #define NO_INDEX  UINT32_MAX
 
 /* A heap of one trace, as its events number it. */
@@ -84,7 +84,7 @@ struct vt_model {
   uint64_t inserted;
   int scanning;  /* the first pass of a lifetime filter */
   int filtering; /* some block may be left out */
-  int extras;    /* sizes, timeline or threads are collected */
+  int extras;    /* sizes, timeline or threads are collected, or watched */
 };
 
 /* ---- model.c ---- */

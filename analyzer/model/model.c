@@ -44,7 +44,7 @@ vt_model_t *vt_model_new(vt_model_options_t const *options) {
   model->options = *options;
   model->filtering =
       options->min_size || options->max_size || options->from_ns || options->want_thread;
-  model->extras = options->sizes || options->timeline || options->threads;
+  model->extras = options->sizes || options->timeline || options->threads || options->watch.changed;
   if (!model->options.max_size) model->options.max_size = UINT64_MAX;
   if (!model->options.to_ns) model->options.to_ns = UINT64_MAX;
   if (options->sizes) model->sizes = vt_mem_new(VT_SIZE_CLASSES, sizeof *model->sizes);
@@ -223,7 +223,21 @@ static inline unsigned size_class(uint64_t size) {
   return class < VT_SIZE_CLASSES ? class : VT_SIZE_CLASSES - 1;
 }
 
+static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thread, uint64_t time,
+                 int begins) {
+  vt_model_watch_t const *watch = &model->options.watch;
+  if (!watch->changed) return;
+  vt_model_change_t change = {.address = block->address,
+                              .size = block->size,
+                              .time = time,
+                              .cell = block->cell,
+                              .thread = thread,
+                              .begins = begins};
+  watch->changed(watch->context, &change);
+}
+
 static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
+  tell(model, block, block->thread, block->time, 1);
   if (model->options.threads) {
     vt_model_thread_t *thread = &model->threads[block->thread];
     thread->allocations++;
@@ -259,6 +273,7 @@ static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t t
 
 static void count_free_extras(vt_model_t *model, vt_block_t const *block, uint32_t thread,
                               uint64_t time, int temporary) {
+  tell(model, block, thread, time, 0);
   if (model->options.threads) count_free_by(model, block, thread, temporary);
   if (model->sizes) {
     vt_size_class_t *class = &model->sizes[size_class(block->size)];
@@ -297,8 +312,9 @@ static void scan_release(vt_model_t *model, vt_block_t const *block, uint64_t ti
   model->lifetime_bits[ordinal / 8] |= (uint8_t)(1 << ordinal % 8);
 }
 
-static int lifetime_fits(vt_model_t *model) {
-  uint64_t ordinal = model->inserted++;
+/* Does the lifetime of the block that begins next fit? */
+static int lifetime_fits(vt_model_t const *model) {
+  uint64_t ordinal = model->inserted;
   return ordinal < model->lifetime_bits_cnt && model->lifetime_bits[ordinal / 8] >> ordinal % 8 & 1;
 }
 
@@ -333,6 +349,7 @@ static inline void begin(vt_model_t *model, vt_block_t *block) {
     return;
   }
   if (model->lifetime_bits && !lifetime_fits(model)) block->cell = VT_CELL_IGNORED;
+  model->inserted++;
   count_alloc(model, block);
 }
 
@@ -480,7 +497,7 @@ static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
   vt_block_t block = {
       .address = event->address, .size = event->size, .time = time, .thread = thread};
   uint32_t allocating = limbo.stack ? limbo.stack : event->stack;
-  if (known && !model->scanning)
+  if (known && !model->scanning && (!model->lifetime_bits || lifetime_fits(model)))
     count_realloc(model, cell_of(model, trace, 0, allocating, &block), &limbo.block,
                   event->address);
   on_alloc(model, trace, heap, 0, event, block, allocating);

@@ -92,6 +92,23 @@ typedef struct {
 } vt_moment_t;
 #define VT_MOMENTS_MAX 2048 /* even */
 
+/* A counted block begins or ends. */
+typedef struct {
+  uint64_t address, size;
+  uint64_t time;   /* of this change */
+  uint32_t cell;   /* its counters; see vt_model_cells */
+  uint32_t thread; /* whose change it is, in vt_model_threads; VT_MODEL_NO_THREAD: a heap's */
+  int begins;
+} vt_model_change_t;
+#define VT_MODEL_NO_THREAD UINT32_MAX
+
+/* Who is told of every change, in order; NULL: nobody. Blocks that filters leave out and those of
+   nested heaps are not told of. */
+typedef struct {
+  void (*changed)(void *context, vt_model_change_t const *change);
+  void *context;
+} vt_model_watch_t;
+
 /* What one cell did in one stretch of time: allocations made, and frees of blocks it had made. */
 typedef struct {
   uint32_t cell, bucket; /* bucket: from bucket * bucket_ns on */
@@ -110,6 +127,7 @@ typedef struct {
   int (*want_cell)(void *context, uint32_t trace, uint32_t heap, uint32_t stack);
   int (*want_thread)(void *context, uint32_t trace, uint32_t thread);
   void *context; /* may be NULL with both functions */
+  vt_model_watch_t watch;
 } vt_model_options_t;
 
 typedef struct {

@@ -13,7 +13,6 @@
 typedef struct {
   vt_analysis_t *analysis;
   vt_filter_t const *filter;
-  uint8_t **matches; /* by trace, by stack id: function and module fit; NULL: not filtered */
 } choice_t;
 
 static int want_heap(choice_t const *choice, uint32_t heap) {
@@ -24,7 +23,8 @@ static int want_heap(choice_t const *choice, uint32_t heap) {
 
 static int want_cell(void *context, uint32_t trace, uint32_t heap, uint32_t stack) {
   choice_t const *choice = context;
-  if (choice->matches && !choice->matches[trace][stack]) return 0;
+  uint8_t **matches = choice->analysis->matches;
+  if (matches && !matches[trace][stack]) return 0;
   return want_heap(choice, heap);
 }
 
@@ -159,41 +159,48 @@ static uint8_t *match_nodes(vt_analysis_t const *analysis, vt_filter_t const *fi
 }
 
 /* The pass before a filter by function or module: learns which stacks match. */
-static void find_matches(vt_analysis_t *analysis, vt_filter_t const *filter, choice_t *choice) {
+static void find_matches(vt_analysis_t *analysis, vt_filter_t const *filter) {
   vt_model_t *model = vt_model_new(&(vt_model_options_t){0});
   run_pass(analysis, model);
   add_stacks(analysis);
   uint8_t *by_node = match_nodes(analysis, filter);
-  choice->matches = vt_mem_new(analysis->trace_cnt, sizeof *choice->matches);
+  uint8_t **matches = vt_mem_new(analysis->trace_cnt, sizeof *matches);
   for (size_t t = 0; t < analysis->trace_cnt; t++) {
     uint32_t ids = vt_reader_stacks(analysis->readers[t]).cnt;
-    choice->matches[t] = vt_mem_new((size_t)ids + 1, 1);
-    for (uint32_t id = 1; id < ids; id++) choice->matches[t][id] = by_node[analysis->nodes[t][id]];
+    matches[t] = vt_mem_new((size_t)ids + 1, 1);
+    for (uint32_t id = 1; id < ids; id++) matches[t][id] = by_node[analysis->nodes[t][id]];
     free(analysis->nodes[t]);
     analysis->nodes[t] = NULL;
   }
   free(by_node);
   vt_model_delete(model);
   analysis->model = NULL;
+  analysis->matches = matches;
 }
 
-static int run_passes(vt_analysis_t *analysis, vt_analysis_options_t const *options,
-                      choice_t *choice, vt_error_t *error, int *usage) {
-  vt_filter_t const *filter = &options->filter;
-  vt_model_options_t chosen;
-  if (model_options(analysis, options, choice, &chosen, error)) {
-    *usage = 1;
-    return -1;
-  }
-  if (filter->function || filter->module) find_matches(analysis, filter, choice);
-  vt_model_t *scan = NULL, *model = vt_model_new(&chosen);
-  if (filter->min_lifetime || filter->max_lifetime) {
-    scan = vt_model_new_scan(&chosen);
+/* Makes analysis->model, with the pass before it that a filter by lifetime needs. */
+static void run_model(vt_analysis_t *analysis, vt_model_options_t const *chosen) {
+  vt_model_t *model = vt_model_new(chosen);
+  if (chosen->min_lifetime || chosen->max_lifetime) {
+    vt_model_t *scan = vt_model_new_scan(chosen);
     run_pass(analysis, scan);
     vt_model_take_lifetimes(model, scan);
     vt_model_delete(scan);
   }
   run_pass(analysis, model);
+}
+
+static int run_passes(vt_analysis_t *analysis, vt_analysis_options_t const *options,
+                      vt_error_t *error, int *usage) {
+  vt_filter_t const *filter = &options->filter;
+  choice_t choice = {.analysis = analysis, .filter = filter};
+  vt_model_options_t chosen;
+  if (model_options(analysis, options, &choice, &chosen, error)) {
+    *usage = 1;
+    return -1;
+  }
+  if (filter->function || filter->module) find_matches(analysis, filter);
+  run_model(analysis, &chosen);
   return 0;
 }
 
@@ -301,11 +308,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
     analysis->readers[analysis->trace_cnt] = reader;
     read_ahead(reader);
   }
-  choice_t choice = {.analysis = analysis, .filter = &options->filter};
-  int result = run_passes(analysis, options, &choice, error, usage);
-  for (size_t t = 0; choice.matches && t < cnt; t++) free(choice.matches[t]);
-  free(choice.matches);
-  if (result) return -1;
+  if (run_passes(analysis, options, error, usage)) return -1;
   add_stacks(analysis);
   make_sites(analysis, options->keep_allocators);
   return 0;
@@ -316,12 +319,29 @@ void vt_analysis_close(vt_analysis_t *analysis) {
   for (size_t i = 0; i < analysis->trace_cnt; i++) {
     vt_reader_close(analysis->readers[i]);
     free(analysis->nodes[i]);
+    if (analysis->matches) free(analysis->matches[i]);
   }
+  free(analysis->matches);
   free(analysis->sites);
   free(analysis->readers);
   free(analysis->nodes);
   vt_stacks_delete(analysis->stacks);
   vt_model_delete(analysis->model);
+}
+
+int vt_analysis_replay(vt_analysis_t *analysis, vt_analysis_options_t const *options,
+                       vt_model_watch_t const *watch) {
+  vt_analysis_options_t plain = {.filter = options->filter};
+  choice_t choice = {.analysis = analysis, .filter = &options->filter};
+  vt_model_t *first = analysis->model;
+  vt_model_options_t chosen;
+  vt_error_t error;
+  if (model_options(analysis, &plain, &choice, &chosen, &error)) return -1;
+  chosen.watch = *watch;
+  run_model(analysis, &chosen);
+  vt_model_delete(analysis->model);
+  analysis->model = first;
+  return 0;
 }
 
 char const *vt_analysis_heap_name(vt_analysis_t const *analysis, uint32_t heap, char buffer[32]) {

@@ -43,7 +43,8 @@ typedef struct {
   size_t trace_cnt;
   vt_model_t *model;
   vt_stacks_t *stacks;
-  uint32_t **nodes; /* by trace: its stack ids to nodes */
+  uint32_t **nodes;  /* by trace: its stack ids to nodes */
+  uint8_t **matches; /* by trace, by stack id: function and module fit; NULL: not filtered */
   vt_site_t *sites;
   size_t sites_cnt, sites_cap;
   size_t unreadable_modules;
@@ -55,6 +56,12 @@ typedef struct {
 int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
                      vt_analysis_options_t const *options, vt_error_t *error, int *usage);
 void vt_analysis_close(vt_analysis_t *analysis);
+
+/* Runs over the events once more, with the same options, and has `watch` told of each block's
+   beginning and end. Meanwhile analysis->model is the one that runs: it has the cells and threads
+   that changes refer to. Returns 0 or -1. */
+int vt_analysis_replay(vt_analysis_t *analysis, vt_analysis_options_t const *options,
+                       vt_model_watch_t const *watch);
 
 /* Adds the counters of a site to a sum (whose lifetimes are initialised); the lifetime histogram is
    left out, its minimum, maximum and sum are not. */

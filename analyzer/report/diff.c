@@ -1,7 +1,6 @@
 /* Differences between two analyses; see diff.h. */
 #include "analyzer/report/diff.h"
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/util/mem.h"
@@ -24,22 +23,55 @@ typedef struct {
   size_t changes_cnt, changes_cap;
 } changes_t;
 
-static XXH128_hash_t key_of(vt_analysis_t const *analysis, vt_site_t const *site) {
+static void hash_text(XXH3_state_t *state, char const *text) {
+  XXH3_128bits_update(state, text, strlen(text) + 1);
+}
+
+static void hash_module(XXH3_state_t *state, vt_stack_frame_t const *frame) {
+  char const *slash = strrchr(frame->module, '/');
+  hash_text(state, slash ? slash + 1 : frame->module);
+}
+
+static void hash_stack(XXH3_state_t *state, vt_analysis_t const *analysis, uint32_t node,
+                       vt_report_options_t const *options) {
   vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
   char buffer[300];
-  XXH3_state_t *state = XXH3_createState();
-  XXH3_128bits_reset(state);
-  for (uint32_t at = site->node; at; at = vt_stacks_parent(analysis->stacks, at)) {
-    size_t cnt = vt_stacks_frames(analysis->stacks, at, at == site->node, frames);
+  for (uint32_t at = node; at; at = vt_stacks_parent(analysis->stacks, at)) {
+    int hide = at == node && !options->keep_allocators;
+    size_t cnt = vt_stacks_frames(analysis->stacks, at, hide, frames);
     for (size_t i = 0; i < cnt; i++) {
-      char const *slash = strrchr(frames[i].module, '/');
-      char const *module = slash ? slash + 1 : frames[i].module;
-      char const *name = vt_frame_name(&frames[i], buffer, sizeof buffer);
-      XXH3_128bits_update(state, name, strlen(name) + 1);
-      XXH3_128bits_update(state, module, strlen(module) + 1);
+      if (options->no_inlines && frames[i].inlined) continue;
+      hash_text(state, vt_frame_name(&frames[i], buffer, sizeof buffer));
+      hash_module(state, &frames[i]);
     }
   }
-  XXH3_128bits_update(state, &site->nested, sizeof site->nested);
+}
+
+static void hash_group(XXH3_state_t *state, vt_stack_frame_t const *frame, vt_by_t by) {
+  char buffer[300];
+  hash_module(state, frame);
+  if (by == VT_BY_MODULE) return;
+  hash_text(state, vt_frame_name(frame, buffer, sizeof buffer));
+  if (by == VT_BY_FUNCTION) return;
+  hash_text(state, frame->file);
+  XXH3_128bits_update(state, &frame->line, sizeof frame->line);
+}
+
+/* Are whole stacks compared? */
+static int by_stack(vt_report_options_t const *options) {
+  return !options->by_given || options->by == VT_BY_SITE;
+}
+
+static XXH128_hash_t key_of(vt_analysis_t const *analysis, vt_site_t const *site,
+                            vt_report_options_t const *options) {
+  XXH3_state_t *state = XXH3_createState();
+  XXH3_128bits_reset(state);
+  if (by_stack(options))
+    hash_stack(state, analysis, site->node, options);
+  else {
+    vt_stack_frame_t frame = vt_group_frame(analysis, site->node);
+    hash_group(state, &frame, options->by);
+  }
   XXH128_hash_t key = XXH3_128bits_digest(state);
   XXH3_freeState(state);
   return key;
@@ -62,10 +94,11 @@ static int compare_deltas(void const *a, void const *b, void *context) {
   return x > y ? -1 : x < y ? 1 : compare_keys(a, b);
 }
 
-static void add_sites(changes_t *out, vt_analysis_t const *analysis, int of) {
+static void add_sites(changes_t *out, vt_analysis_t const *analysis, int of,
+                      vt_report_options_t const *options) {
   for (size_t i = 0; i < analysis->sites_cnt; i++) {
     if (analysis->sites[i].nested) continue;
-    change_t change = {.key = key_of(analysis, &analysis->sites[i]), .of = of};
+    change_t change = {.key = key_of(analysis, &analysis->sites[i], options), .of = of};
     change.node = analysis->sites[i].node;
     change.sums[of] = analysis->sites[i];
     VT_PUSH(out->changes, change);
@@ -74,8 +107,8 @@ static void add_sites(changes_t *out, vt_analysis_t const *analysis, int of) {
 
 static changes_t find_changes(vt_diff_t const *diff) {
   changes_t all = {0};
-  add_sites(&all, diff->before, 0);
-  add_sites(&all, diff->after, 1);
+  add_sites(&all, diff->before, 0, diff->options);
+  add_sites(&all, diff->after, 1, diff->options);
   if (all.changes_cnt) qsort(all.changes, all.changes_cnt, sizeof *all.changes, compare_keys);
   size_t kept = 0;
   for (size_t i = 0; i < all.changes_cnt; i++) {
@@ -102,11 +135,15 @@ static void text_total(vt_term_t const *term, char const *label, uint64_t before
                        int bytes) {
   uint64_t change = after > before ? after - before : before - after;
   vt_term_styled(term, VT_STYLE_FAINT, "  %-13s", label);
-  fprintf(term->out, "%14s  ->%14s   %s%s (%s)\n",
+  fprintf(term->out, "%14s  ->%14s   ",
           bytes ? vt_bytes_text(before).text : vt_count_text(before).text,
-          bytes ? vt_bytes_text(after).text : vt_count_text(after).text, after < before ? "-" : "+",
-          bytes ? vt_bytes_text(change).text : vt_count_text(change).text,
-          vt_percent_text(change, before).text);
+          bytes ? vt_bytes_text(after).text : vt_count_text(after).text);
+  if (!change)
+    fputs("the same\n", term->out);
+  else
+    fprintf(term->out, "%s%s (%s)\n", after < before ? "-" : "+",
+            bytes ? vt_bytes_text(change).text : vt_count_text(change).text,
+            before ? vt_percent_text(change, before).text : "new");
 }
 
 static void text_totals(vt_diff_t const *diff, vt_term_t const *term) {
@@ -120,42 +157,50 @@ static void text_totals(vt_diff_t const *diff, vt_term_t const *term) {
   text_total(term, "blocks at end", a->live_blocks, b->live_blocks, 0);
 }
 
+/* The frames of a change, the innermost ones. */
+static void text_stack(vt_diff_t const *diff, vt_term_t const *term, vt_analysis_t const *analysis,
+                       uint32_t node) {
+  vt_stack_frame_t frames[FRAMES_SHOWN];
+  vt_report_options_t const *options = diff->options;
+  size_t cnt = vt_stacks_expand(analysis->stacks, node, !options->keep_allocators,
+                                options->no_inlines, frames, FRAMES_SHOWN);
+  for (size_t i = 0; i < cnt; i++) vt_text_frame(term, &frames[i]);
+}
+
 static void text_change(vt_diff_t const *diff, vt_term_t const *term, change_t const *change) {
   vt_analysis_t const *analysis = change->of ? diff->after : diff->before;
   vt_metric_t metric = diff->metric;
-  vt_stack_frame_t frames[FRAMES_SHOWN], top = vt_group_frame(analysis, change->node);
-  char buffer[300];
+  vt_stack_frame_t top = vt_group_frame(analysis, change->node);
+  vt_by_t by_what = by_stack(diff->options) ? VT_BY_FUNCTION : diff->options->by;
   int64_t by = delta(metric, change);
   int blocks = metric == VT_METRIC_COUNT || metric == VT_METRIC_TEMPORARY;
   uint64_t size = (uint64_t)llabs(by);
-  fputs("\n  ", term->out);
+  fputs(by_stack(diff->options) ? "\n  " : "  ", term->out);
   vt_term_styled(term, by > 0 ? VT_STYLE_WARNING : VT_STYLE_PLACE, "%c%10s", by > 0 ? '+' : '-',
                  blocks ? vt_count_text(size).text : vt_bytes_text(size).text);
   fprintf(term->out, "  %s -> %s blocks  ",
           vt_count_text(vt_metric_blocks(metric, &change->sums[0])).text,
           vt_count_text(vt_metric_blocks(metric, &change->sums[1])).text);
-  vt_term_text(term, vt_frame_name(&top, buffer, sizeof buffer),
-               term->width == INT_MAX ? 200 : term->width - 40);
+  vt_text_group_name(term, &top, by_what, vt_term_room(term, 40));
+  if (by_what == VT_BY_LINE && top.file[0]) fprintf(term->out, "  %s:%u", top.file, top.line);
   putc('\n', term->out);
-  size_t cnt = vt_stacks_expand(analysis->stacks, change->node, 1, 0, frames, FRAMES_SHOWN);
-  for (size_t i = 0; i < cnt; i++) {
-    fputs("        ", term->out);
-    vt_term_text(term, vt_frame_name(&frames[i], buffer, sizeof buffer), 80);
-    if (frames[i].file[0])
-      vt_term_styled(term, VT_STYLE_FAINT, "  %s:%u", frames[i].file, frames[i].line);
-    putc('\n', term->out);
-  }
+  if (by_stack(diff->options)) text_stack(diff, term, analysis, change->node);
 }
 
 void vt_diff_text(vt_diff_t const *diff, vt_term_t const *term) {
   changes_t all = find_changes(diff);
-  size_t limit = diff->limit ? diff->limit : LIMIT, shown = 0;
+  size_t limit = diff->options->limit ? diff->options->limit : LIMIT, shown = 0;
   text_totals(diff, term);
+  if (!by_stack(diff->options)) putc('\n', term->out);
   for (; shown < all.changes_cnt && shown < limit; shown++) {
     if (!delta(diff->metric, &all.changes[shown])) break;
     text_change(diff, term, &all.changes[shown]);
   }
   if (!shown) fputs("\n  no site changed\n", term->out);
+  size_t more = 0;
+  while (shown + more < all.changes_cnt && delta(diff->metric, &all.changes[shown + more])) more++;
+  if (more)
+    vt_term_styled(term, VT_STYLE_FAINT, "\n  and %zu more changed (--limit N shows more)\n", more);
   free(all.changes);
 }
 
@@ -172,7 +217,6 @@ static void json_pair(vt_json_t *json, char const *name, uint64_t before, uint64
 static void json_change(vt_json_t *json, vt_diff_t const *diff, change_t const *change,
                         size_t rank) {
   vt_analysis_t const *analysis = change->of ? diff->after : diff->before;
-  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
   vt_site_t const *a = &change->sums[0], *b = &change->sums[1];
   vt_json_object(json, NULL);
   vt_json_uint(json, "rank", rank);
@@ -183,12 +227,12 @@ static void json_change(vt_json_t *json, vt_diff_t const *diff, change_t const *
   json_pair(json, "peak_bytes", a->peak_bytes, b->peak_bytes);
   json_pair(json, "leaked_bytes", a->leaked_bytes, b->leaked_bytes);
   json_pair(json, "leaked_blocks", a->leaked_blocks, b->leaked_blocks);
-  vt_json_array(json, "stack");
-  for (uint32_t at = change->node; at; at = vt_stacks_parent(analysis->stacks, at)) {
-    size_t cnt = vt_stacks_frames(analysis->stacks, at, at == change->node, frames);
-    for (size_t i = 0; i < cnt; i++) vt_json_frame(json, &frames[i]);
+  if (by_stack(diff->options))
+    vt_json_stack(json, analysis, diff->options, change->node);
+  else {
+    vt_stack_frame_t frame = vt_group_frame(analysis, change->node);
+    vt_json_group(json, &frame, diff->options->by);
   }
-  vt_json_end_array(json);
   vt_json_end_object(json);
 }
 
@@ -209,7 +253,8 @@ void vt_diff_json(vt_diff_t const *diff, FILE *out) {
   json_pair(&json, "leaked_blocks", a->live_blocks, b->live_blocks);
   vt_json_end_object(&json);
   vt_json_array(&json, "sites");
-  for (size_t i = 0; i < all.changes_cnt && (!diff->limit || i < diff->limit); i++)
+  for (size_t i = 0; i < all.changes_cnt && (!diff->options->limit || i < diff->options->limit);
+       i++)
     json_change(&json, diff, &all.changes[i], i + 1);
   vt_json_end_array(&json);
   vt_json_end_object(&json);

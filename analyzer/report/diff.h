@@ -8,7 +8,8 @@
 typedef struct {
   vt_analysis_t const *before, *after;
   vt_metric_t metric;
-  size_t limit; /* 0: 20 in text, all in JSON */
+  /* what is shown together (default: stacks), how many (0: 20 in text, all in JSON), frames */
+  vt_report_options_t const *options;
 } vt_diff_t;
 
 void vt_diff_text(vt_diff_t const *diff, vt_term_t const *term);

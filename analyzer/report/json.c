@@ -7,8 +7,8 @@ vt_json_t vt_json_start(FILE *out) { return (vt_json_t){.out = out, .first = 1};
 
 void vt_json_finish(vt_json_t *json) { putc('\n', json->out); }
 
-/* Length of the valid UTF-8 sequence at p (1 … 4), or 0. */
-static size_t utf8_sz(unsigned char const *p, size_t sz) {
+size_t vt_json_utf8_sz(char const *bytes, size_t sz) {
+  unsigned char const *p = (unsigned char const *)bytes;
   static struct {
     unsigned char mask, lead;
     uint32_t min;
@@ -46,7 +46,7 @@ static void escape_ascii(FILE *out, unsigned char c) {
 void vt_json_escape(FILE *out, char const *p, size_t sz) {
   putc('"', out);
   for (size_t i = 0; i < sz;) {
-    size_t n = utf8_sz((unsigned char const *)p + i, sz - i);
+    size_t n = vt_json_utf8_sz(p + i, sz - i);
     if (n == 0)
       fputs("\\ufffd", out);
     else if (n == 1)
@@ -120,6 +120,16 @@ void vt_json_int(vt_json_t *json, char const *key, int64_t value) {
 void vt_json_bool(vt_json_t *json, char const *key, int value) {
   begin(json, key);
   fputs(value ? "true" : "false", json->out);
+}
+
+void vt_json_null(vt_json_t *json, char const *key) {
+  begin(json, key);
+  fputs("null", json->out);
+}
+
+void vt_json_ms(vt_json_t *json, char const *key, uint64_t ns) {
+  begin(json, key);
+  fprintf(json->out, "%" PRIu64 ".%06" PRIu64, ns / 1000000, ns % 1000000);
 }
 
 void vt_json_string_sz(vt_json_t *json, char const *key, char const *value, size_t sz) {

@@ -31,10 +31,16 @@ void vt_json_end_array(vt_json_t *json);
 void vt_json_uint(vt_json_t *json, char const *key, uint64_t value);
 void vt_json_int(vt_json_t *json, char const *key, int64_t value);
 void vt_json_bool(vt_json_t *json, char const *key, int value);
+void vt_json_null(vt_json_t *json, char const *key);
+/* Nanoseconds as a number of milliseconds, exact. */
+void vt_json_ms(vt_json_t *json, char const *key, uint64_t ns);
 void vt_json_string(vt_json_t *json, char const *key, char const *value);
 void vt_json_string_sz(vt_json_t *json, char const *key, char const *value, size_t sz);
 
 /* Writes bytes as a JSON string with its quotes. */
 void vt_json_escape(FILE *out, char const *p, size_t sz);
+
+/* Length of the valid UTF-8 sequence that the bytes begin with (1 … 4), or 0. */
+size_t vt_json_utf8_sz(char const *p, size_t sz);
 
 #endif

@@ -4,9 +4,12 @@
 #include <string.h>
 #include "analyzer/util/mem.h"
 
+static char const *const names[] = {"leaked", "peak",      "allocated",
+                                    "count",  "temporary", "reallocs"};
+
+char const *vt_metric_name(vt_metric_t metric) { return names[metric]; }
+
 int vt_metric_by_name(char const *name) {
-  static char const *const names[] = {"leaked", "peak",      "allocated",
-                                      "count",  "temporary", "reallocs"};
   for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
     if (!strcmp(name, names[i])) return i;
   return -1;

@@ -15,6 +15,7 @@ typedef enum {
 
 /* The metric of a name (leaked, peak, allocated, count, temporary), or -1. */
 int vt_metric_by_name(char const *name);
+char const *vt_metric_name(vt_metric_t metric);
 
 uint64_t vt_metric_bytes(vt_metric_t metric, vt_site_t const *site);
 uint64_t vt_metric_blocks(vt_metric_t metric, vt_site_t const *site);

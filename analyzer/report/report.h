@@ -48,13 +48,22 @@ void vt_report_json(vt_analysis_t const *analysis, vt_report_options_t const *op
 /* Groups by a metric, best first, with their stacks; at most `limit`. */
 void vt_text_groups(vt_analysis_t const *analysis, vt_report_options_t const *options,
                     vt_term_t const *term, vt_metric_t metric, size_t limit, int stacks_each);
+/* A frame on a line of its own, indented; a group's name, cut to `columns`. */
+void vt_text_frame(vt_term_t const *term, vt_stack_frame_t const *frame);
+void vt_text_group_name(vt_term_t const *term, vt_stack_frame_t const *frame, vt_by_t by,
+                        int columns);
 void vt_text_tables(vt_analysis_t const *analysis, vt_report_options_t const *options,
                     vt_term_t const *term);
 
 /* One site object of the JSON contract. */
 void vt_json_site(vt_json_t *json, vt_analysis_t const *analysis,
                   vt_report_options_t const *options, vt_site_t const *site, size_t rank);
-/* One element of a "stack" array. */
+/* What stands for a group: function, file and line, module, as far as it is grouped by them. */
+void vt_json_group(vt_json_t *json, vt_stack_frame_t const *frame, vt_by_t by);
+/* The "stack" array of a site. */
+void vt_json_stack(vt_json_t *json, vt_analysis_t const *analysis,
+                   vt_report_options_t const *options, uint32_t node);
+/* One element of it. */
 void vt_json_frame(vt_json_t *json, vt_stack_frame_t const *frame);
 /* The parts of the document before the sites. */
 void vt_json_head(vt_json_t *json, vt_analysis_t const *analysis, char const *view);

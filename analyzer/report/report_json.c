@@ -112,8 +112,8 @@ void vt_json_frame(vt_json_t *json, vt_stack_frame_t const *frame) {
   vt_json_end_object(json);
 }
 
-static void stack_array(vt_json_t *json, vt_analysis_t const *analysis,
-                        vt_report_options_t const *options, uint32_t node) {
+void vt_json_stack(vt_json_t *json, vt_analysis_t const *analysis,
+                   vt_report_options_t const *options, uint32_t node) {
   vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
   vt_json_array(json, "stack");
   for (uint32_t at = node; at; at = vt_stacks_parent(analysis->stacks, at)) {
@@ -153,8 +153,15 @@ void vt_json_site(vt_json_t *json, vt_analysis_t const *analysis,
   vt_json_end_object(json);
   vt_json_string(json, "heap", vt_analysis_heap_name(analysis, site->heap, buffer));
   if (site->nested) vt_json_bool(json, "nested", 1);
-  stack_array(json, analysis, options, site->node);
+  vt_json_stack(json, analysis, options, site->node);
   vt_json_end_object(json);
+}
+
+void vt_json_group(vt_json_t *json, vt_stack_frame_t const *frame, vt_by_t by) {
+  if (by != VT_BY_MODULE) vt_json_string(json, "function", frame->function);
+  if (by == VT_BY_LINE) vt_json_string(json, "file", frame->file);
+  if (by == VT_BY_LINE) vt_json_uint(json, "line", frame->line);
+  vt_json_string(json, "module", frame->module);
 }
 
 static void group_objects(vt_json_t *json, vt_analysis_t const *analysis,
@@ -165,10 +172,7 @@ static void group_objects(vt_json_t *json, vt_analysis_t const *analysis,
     vt_group_t const *group = &groups.groups[i];
     vt_json_object(json, NULL);
     vt_json_uint(json, "rank", i + 1);
-    if (options->by != VT_BY_MODULE) vt_json_string(json, "function", group->frame.function);
-    if (options->by == VT_BY_LINE) vt_json_string(json, "file", group->frame.file);
-    if (options->by == VT_BY_LINE) vt_json_uint(json, "line", group->frame.line);
-    vt_json_string(json, "module", group->frame.module);
+    vt_json_group(json, &group->frame, options->by);
     vt_json_uint(json, "sites", group->site_cnt);
     vt_json_counters(json, &group->sum);
     vt_json_end_object(json);

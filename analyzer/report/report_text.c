@@ -38,7 +38,7 @@ vt_metric_t vt_view_metric(vt_view_t view) {
 /* ---- the head ---- */
 
 static void print_command(vt_term_t const *term, vt_trace_info_t const *info) {
-  int left = term->width == INT_MAX ? 200 : term->width - 12;
+  int left = term->width == INT_MAX ? 200 : term->width - 13;
   vt_term_styled(term, VT_STYLE_FAINT, "  command   ");
   for (uint32_t i = 0; i < info->argc && left > 8; i++) {
     left -= 1 + vt_term_text(term, info->argv[i], left);
@@ -57,10 +57,15 @@ static void print_trace(vt_analysis_t const *analysis, vt_term_t const *term, si
   char when[40];
   time_t start = (time_t)(info->start_unix_ns / 1000000000u);
   strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime(&start));
-  vt_term_styled(term, VT_STYLE_TITLE, "%s", slash ? slash + 1 : info->executable);
-  fprintf(term->out, "  pid %u on %s, started %s, ran %s, %zu thread%s, %zu modules\n", info->pid,
-          info->host, when, vt_time_text(vt_reader_end_time(reader)).text, threads,
-          threads == 1 ? "" : "s", modules);
+  char const *name = slash ? slash + 1 : info->executable;
+  char rest[512];
+  vt_term_styled(term, VT_STYLE_TITLE, "%s", name);
+  snprintf(rest, sizeof rest, "pid %u on %s, started %s, ran %s, %zu thread%s, %zu module%s",
+           info->pid, info->host, when, vt_time_text(vt_reader_end_time(reader)).text, threads,
+           threads == 1 ? "" : "s", modules, modules == 1 ? "" : "s");
+  fputs("  ", term->out);
+  vt_term_wrap(term, rest, (int)strlen(name) + 2);
+  putc('\n', term->out);
   print_command(term, info);
 }
 
@@ -68,7 +73,9 @@ static void total_line(vt_term_t const *term, char const *label, char const *val
                        char const *rest) {
   vt_term_styled(term, VT_STYLE_FAINT, "  %-12s", label);
   vt_term_styled(term, VT_STYLE_TITLE, "%14s", value);
-  fprintf(term->out, "  %s\n", rest);
+  fputs("  ", term->out);
+  vt_term_wrap(term, rest, 30);
+  putc('\n', term->out);
 }
 
 static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
@@ -95,8 +102,11 @@ static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
 
 static void warn(vt_term_t const *term, uint64_t count, char const *what) {
   if (!count) return;
+  char text[160];
   vt_term_styled(term, VT_STYLE_WARNING, "  ! ");
-  fprintf(term->out, "%s %s\n", vt_count_text(count).text, what);
+  snprintf(text, sizeof text, "%s %s", vt_count_text(count).text, what);
+  vt_term_wrap(term, text, 4);
+  putc('\n', term->out);
 }
 
 static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *term) {
@@ -139,23 +149,26 @@ static void print_source(vt_term_t const *term, char const *path, uint32_t numbe
   fclose(file);
 }
 
-static void print_place(vt_term_t const *term, vt_stack_frame_t const *frame) {
+static void print_place(vt_term_t const *term, vt_stack_frame_t const *frame, int columns) {
   char const *slash = strrchr(frame->module, '/');
+  char line[16];
+  int sz = snprintf(line, sizeof line, ":%u", frame->line);
   if (frame->file[0]) {
-    vt_term_text(term, frame->file, INT_MAX);
-    fprintf(term->out, ":%u", frame->line);
+    vt_term_text(term, frame->file, columns == INT_MAX ? INT_MAX : columns - sz);
+    fputs(line, term->out);
   } else
-    vt_term_text(term, slash ? slash + 1 : frame->module, INT_MAX);
+    vt_term_text(term, slash ? slash + 1 : frame->module, columns);
 }
 
-static void print_frame(vt_term_t const *term, vt_stack_frame_t const *frame) {
+void vt_text_frame(vt_term_t const *term, vt_stack_frame_t const *frame) {
   char buffer[300];
   int room = term->width == INT_MAX ? 160 : term->width / 2;
   fputs("          ", term->out);
-  vt_term_text(term, vt_frame_name(frame, buffer, sizeof buffer), room);
+  int used = 12 + vt_term_text(term, vt_frame_name(frame, buffer, sizeof buffer), room);
+  if (frame->inlined) used += 10;
   vt_term_styled(term, VT_STYLE_FAINT, "%s  ", frame->inlined ? " (inlined)" : "");
   if (term->colour) fputs("\033[2m", term->out);
-  print_place(term, frame);
+  print_place(term, frame, vt_term_room(term, used));
   if (term->colour) fputs("\033[0m", term->out);
   putc('\n', term->out);
 }
@@ -185,10 +198,10 @@ static void print_stack(vt_analysis_t const *analysis, vt_report_options_t const
                                 options->no_inlines, frames, FRAMES_MAX);
   while (cnt > 1 && is_start_up(&frames[cnt - 1])) cnt--;
   size_t head = cnt <= FRAMES_SHOWN + 2 ? cnt : FRAMES_SHOWN;
-  for (size_t i = 0; i < head; i++) print_frame(term, &frames[i]);
+  for (size_t i = 0; i < head; i++) vt_text_frame(term, &frames[i]);
   if (head < cnt) {
     vt_term_styled(term, VT_STYLE_FAINT, "          … %zu more, up to\n", cnt - head - 1);
-    print_frame(term, &frames[cnt - 1]);
+    vt_text_frame(term, &frames[cnt - 1]);
   }
   free(frames);
 }
@@ -208,35 +221,46 @@ static void print_values(vt_term_t const *term, vt_metric_t metric, vt_site_t co
   fprintf(term->out, " %8s  ", vt_percent_text(vt_metric_value(metric, sum), whole).text);
 }
 
-static void print_group(vt_analysis_t const *analysis, vt_report_options_t const *options,
-                        vt_term_t const *term, vt_metric_t metric, vt_group_t const *group,
-                        size_t rank, uint64_t whole, int stacks_each) {
-  char buffer[300], heap[32];
-  vt_stack_frame_t const *frame = &group->frame;
-  int room = term->width == INT_MAX ? INT_MAX : term->width - 46;
-  fprintf(term->out, "\n%3zu. ", rank);
-  print_values(term, metric, &group->sum, whole);
+void vt_text_group_name(vt_term_t const *term, vt_stack_frame_t const *frame, vt_by_t by,
+                        int columns) {
+  char buffer[300];
   if (term->colour) fputs("\033[1;36m", term->out);
-  if (options->by == VT_BY_MODULE)
-    vt_term_text(term, frame->module, room);
+  if (by == VT_BY_MODULE)
+    vt_term_text(term, frame->module[0] ? frame->module : "[no module]", columns);
   else
-    vt_term_text(term, vt_frame_name(frame, buffer, sizeof buffer), room);
+    vt_term_text(term, vt_frame_name(frame, buffer, sizeof buffer), columns);
   if (term->colour) fputs("\033[0m", term->out);
-  if (group->sum.nested)
-    fprintf(term->out, "  [nested heap %s]",
-            vt_analysis_heap_name(analysis, group->sum.heap, heap));
-  fputs("\n        ", term->out);
+}
+
+static void print_group_place(vt_term_t const *term, vt_stack_frame_t const *frame) {
+  fputs("        ", term->out);
   if (term->colour) fputs("\033[32m", term->out);
-  print_place(term, frame);
+  print_place(term, frame, vt_term_room(term, 8));
   if (term->colour) fputs("\033[0m", term->out);
   putc('\n', term->out);
   print_source(term, frame->file, frame->line);
+}
+
+static void print_group(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                        vt_term_t const *term, vt_metric_t metric, vt_group_t const *group,
+                        size_t rank, uint64_t whole, int stacks_each) {
+  char heap[32];
+  vt_stack_frame_t const *frame = &group->frame;
+  fprintf(term->out, "\n%3zu. ", rank);
+  print_values(term, metric, &group->sum, whole);
+  vt_text_group_name(term, frame, options->by, vt_term_room(term, 46));
+  if (group->sum.nested)
+    fprintf(term->out, "  [nested heap %s]",
+            vt_analysis_heap_name(analysis, group->sum.heap, heap));
+  putc('\n', term->out);
+  if (options->by != VT_BY_MODULE) print_group_place(term, frame);
   for (size_t i = 0; i < group->site_cnt && (int)i < stacks_each; i++) {
     vt_site_t const *site = &analysis->sites[group->sites[i]];
     if (group->site_cnt > 1)
-      vt_term_styled(term, VT_STYLE_FAINT, "        stack %zu of %zu: %s in %s blocks\n", i + 1,
+      vt_term_styled(term, VT_STYLE_FAINT, "        stack %zu of %zu: %s in %s block%s\n", i + 1,
                      group->site_cnt, vt_bytes_text(vt_metric_bytes(metric, site)).text,
-                     vt_count_text(vt_metric_blocks(metric, site)).text);
+                     vt_count_text(vt_metric_blocks(metric, site)).text,
+                     vt_metric_blocks(metric, site) == 1 ? "" : "s");
     print_stack(analysis, options, term, site->node);
   }
 }

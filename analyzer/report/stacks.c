@@ -162,6 +162,20 @@ static int in_list(char const *const *patterns, char const *name) {
   return 0;
 }
 
+/* The name proper in a demangled one: those of templates begin with the type they return, as in
+   "void std::vector<long>::_M_realloc_insert<long>(…)". */
+static char const *without_type(char const *name) {
+  char const *proper = name;
+  for (int depth = 0; *name; name++) {
+    if (!depth && !strncmp(name, "operator", 8)) break;
+    if (!depth && *name == '(' && strncmp(name, "(anonymous", 10)) break;
+    depth += *name == '<' || *name == '(';
+    depth -= *name == '>' || *name == ')';
+    if (!depth && *name == ' ') proper = name + 1;
+  }
+  return proper;
+}
+
 static int is_allocator(char const *function) {
   static char const *const names[] = {"malloc",
                                       "calloc",
@@ -280,7 +294,8 @@ static unsigned function_class(vt_stacks_t const *stacks, uint32_t string) {
   if (string >= stacks->classes_cnt) return 0;
   uint8_t *class = &stacks->classes[string];
   if (*class & KNOWN) return *class;
-  char const *name = vt_strings_get(vt_symbols_strings(stacks->symbols), string, NULL);
+  char const *name =
+      without_type(vt_strings_get(vt_symbols_strings(stacks->symbols), string, NULL));
   *class |= KNOWN;
   if (is_allocator(name)) *class |= ALLOCATOR;
   if (is_wrapper(name)) *class |= WRAPPER;

@@ -7,14 +7,17 @@
 
 #define BAR           24
 #define TIMELINE_ROWS 40
-#define LIFETIME_ROWS 64 /* powers of two of nanoseconds */
+#define LIFETIME_ROWS 64  /* powers of two of nanoseconds */
+#define WIDE          100 /* columns of a terminal that has room for less important ones */
 
-/* A bar of value/max in eighths of a column. */
-static void print_bar(FILE *out, uint64_t value, uint64_t max) {
+/* A bar of value/max in eighths of a column, at the end of a line of which `used` are taken. */
+static void print_bar(vt_term_t const *term, int used, uint64_t value, uint64_t max) {
   static char const *const parts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-  unsigned eighths = max ? (unsigned)((double)value / (double)max * BAR * 8 + 0.5) : 0;
-  for (unsigned i = 0; i < eighths / 8; i++) fputs("█", out);
-  fputs(parts[eighths % 8], out);
+  int room = vt_term_room(term, used + 1);
+  int columns = room < BAR ? room : BAR;
+  unsigned eighths = max ? (unsigned)((double)value / (double)max * columns * 8 + 0.5) : 0;
+  for (unsigned i = 0; i < eighths / 8; i++) fputs("█", term->out);
+  fputs(parts[eighths % 8], term->out);
 }
 
 /* ---- sizes ---- */
@@ -28,18 +31,19 @@ static void text_sizes(vt_analysis_t const *analysis, vt_term_t const *term) {
   uint64_t most = 0;
   for (unsigned i = 0; i < VT_SIZE_CLASSES; i++)
     if (classes[i].allocations > most) most = classes[i].allocations;
-  fprintf(term->out, "\n%23s %13s %11s %12s %11s\n", "size", "allocations", "bytes", "temporary",
+  fprintf(term->out, "\n%21s %12s %10s %12s %10s\n", "size", "allocations", "bytes", "temporary",
           "leaked");
   for (unsigned i = 0; i < VT_SIZE_CLASSES; i++) {
     vt_size_class_t const *class = &classes[i];
     if (!class->allocations) continue;
     char range[72];
-    snprintf(range, sizeof range, "%s - %s", vt_count_text(min_size(classes, i)).text,
+    int one = min_size(classes, i) == class->max_size;
+    snprintf(range, sizeof range, one ? "%s" : "%s - %s", vt_count_text(min_size(classes, i)).text,
              vt_count_text(class->max_size).text);
-    fprintf(term->out, "%23s %13s %11s %12s %11s  ", range, vt_count_text(class->allocations).text,
+    fprintf(term->out, "%21s %12s %10s %12s %10s  ", range, vt_count_text(class->allocations).text,
             vt_bytes_text(class->allocated_bytes).text, vt_count_text(class->temporary).text,
             vt_bytes_text(class->allocated_bytes - class->freed_bytes).text);
-    print_bar(term->out, class->allocations, most);
+    print_bar(term, 71, class->allocations, most);
     putc('\n', term->out);
   }
 }
@@ -92,7 +96,7 @@ static void text_lifetimes(vt_analysis_t const *analysis, vt_term_t const *term)
     if (!rows[i]) continue;
     fprintf(term->out, "  from %10s %13s %8s  ", vt_time_text(i ? (uint64_t)1 << i : 0).text,
             vt_count_text(rows[i]).text, vt_percent_text(rows[i], sum).text);
-    print_bar(term->out, rows[i], most);
+    print_bar(term, 42, rows[i], most);
     putc('\n', term->out);
   }
   fprintf(term->out, "  never freed     %13s\n",
@@ -133,17 +137,20 @@ static void text_threads(vt_analysis_t const *analysis, vt_report_options_t cons
                          vt_term_t const *term) {
   size_t cnt, limit = options->limit ? options->limit : 50;
   vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt);
-  fprintf(term->out, "\n%8s %13s %11s %13s %12s %12s %12s %11s  name\n", "thread", "allocations",
-          "bytes", "frees", "temporary", "of others", "by others", "leaked");
+  int wide = term->width >= WIDE;
+  fprintf(term->out, "\n%7s %11s %10s ", "thread", "allocations", "bytes");
+  if (wide) fprintf(term->out, "%11s ", "frees");
+  fprintf(term->out, "%10s %9s %9s %10s  name\n", "temporary", "of others", "by others", "leaked");
   for (size_t i = 0; i < cnt && i < limit; i++) {
     vt_model_thread_t const *thread = &threads[i];
     vt_trace_thread_t info = thread_info(analysis, thread);
-    fprintf(term->out, "%8u %13s %11s %13s %12s %12s %12s %11s  ", info.tid,
-            vt_count_text(thread->allocations).text, vt_bytes_text(thread->allocated_bytes).text,
-            vt_count_text(thread->frees).text, vt_count_text(thread->temporary).text,
+    fprintf(term->out, "%7u %11s %10s ", info.tid, vt_count_text(thread->allocations).text,
+            vt_bytes_text(thread->allocated_bytes).text);
+    if (wide) fprintf(term->out, "%11s ", vt_count_text(thread->frees).text);
+    fprintf(term->out, "%10s %9s %9s %10s  ", vt_count_text(thread->temporary).text,
             vt_count_text(thread->frees_of_others).text,
             vt_count_text(thread->freed_by_others).text, vt_bytes_text(thread->live_bytes).text);
-    vt_term_text(term, info.name, 40);
+    vt_term_text(term, info.name, vt_term_room(term, wide ? 87 : 75));
     putc('\n', term->out);
   }
   if (cnt > limit)
@@ -193,7 +200,7 @@ static void text_timeline(vt_analysis_t const *analysis, vt_term_t const *term) 
   uint64_t step, peak = vt_model_totals(analysis->model)->peak_bytes;
   vt_moment_t const *moments = vt_model_timeline(analysis->model, &cnt, &step);
   size_t each = (cnt + TIMELINE_ROWS - 1) / TIMELINE_ROWS;
-  fprintf(term->out, "\n%10s %11s %12s %13s %13s %11s\n", "until", "live, most", "blocks, end",
+  fprintf(term->out, "\n%10s %10s %12s %12s %11s %10s\n", "until", "live, most", "blocks, end",
           "allocations", "frees", "RSS");
   for (size_t i = 0; i < cnt; i += each) {
     vt_moment_t sum = {0};
@@ -205,11 +212,11 @@ static void text_timeline(vt_analysis_t const *analysis, vt_term_t const *term) 
       sum.frees += moments[k].frees;
     }
     uint64_t rss = rss_until(analysis, i * step, end * step);
-    fprintf(term->out, "%10s %11s %12s %13s %13s %11s  ", vt_time_text(end * step).text,
+    fprintf(term->out, "%10s %10s %12s %12s %11s %10s  ", vt_time_text(end * step).text,
             vt_bytes_text(sum.max_bytes).text, vt_count_text(sum.end_blocks).text,
             vt_count_text(sum.allocations).text, vt_count_text(sum.frees).text,
             rss ? vt_bytes_text(rss).text : "");
-    print_bar(term->out, sum.max_bytes, peak);
+    print_bar(term, 72, sum.max_bytes, peak);
     putc('\n', term->out);
   }
 }
@@ -251,18 +258,19 @@ static void text_modules(vt_analysis_t const *analysis, vt_report_options_t cons
                          vt_term_t const *term) {
   vt_groups_t groups = vt_groups_make(analysis, VT_METRIC_ALLOCATED, VT_BY_MODULE);
   size_t limit = options->limit ? options->limit : 50;
-  fprintf(term->out, "\n%11s %13s %12s %11s %11s  module\n", "allocated", "allocations",
+  fprintf(term->out, "\n%10s %12s %12s %10s %10s  module\n", "allocated", "allocations",
           "temporary", "peak", "leaked");
   for (size_t i = 0; i < groups.cnt && i < limit; i++) {
     vt_site_t const *sum = &groups.groups[i].sum;
-    fprintf(term->out, "%11s %13s %12s %11s %11s  ", vt_bytes_text(sum->allocated_bytes).text,
+    fprintf(term->out, "%10s %12s %12s %10s %10s  ", vt_bytes_text(sum->allocated_bytes).text,
             vt_count_text(sum->allocations).text, vt_count_text(sum->temporary).text,
             vt_bytes_text(sum->peak_bytes).text, vt_bytes_text(sum->leaked_bytes).text);
     char const *path = groups.groups[i].frame.module;
-    vt_term_text(term, path[0] ? path : "[unknown]",
-                 term->width == INT_MAX ? INT_MAX : term->width - 64);
+    vt_term_text(term, path[0] ? path : "[unknown]", vt_term_room(term, 60));
     putc('\n', term->out);
   }
+  if (groups.cnt > limit)
+    fprintf(term->out, "     and %zu more modules (--limit N shows more)\n", groups.cnt - limit);
   vt_groups_free(&groups);
 }
 
@@ -298,7 +306,7 @@ static void print_tag(FILE *out, vt_model_heap_t const *heap) {
     snprintf(text, sizeof text, "several");
   else if (heap->tag)
     snprintf(text, sizeof text, "%" PRIu64, heap->tag);
-  fprintf(out, " %20s  ", text);
+  fprintf(out, " %10s  ", text);
 }
 
 static void text_heap(vt_analysis_t const *analysis, vt_term_t const *term, uint32_t index) {
@@ -306,11 +314,11 @@ static void text_heap(vt_analysis_t const *analysis, vt_term_t const *term, uint
   size_t cnt;
   char buffer[32];
   vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt), *heap = &heaps[index];
-  fprintf(term->out, "%8s %13s %13s %11s %12s", kinds[heap->kind < 5 ? heap->kind : 4],
+  fprintf(term->out, "%6s %12s %12s %10s %10s", kinds[heap->kind < 5 ? heap->kind : 4],
           vt_count_text(heap->allocations).text, vt_count_text(heap->frees).text,
           vt_bytes_text(heap->live_bytes).text, vt_count_text(heap->live_blocks).text);
   print_tag(term->out, heap);
-  vt_term_text(term, vt_analysis_heap_name(analysis, index, buffer), 60);
+  vt_term_text(term, vt_analysis_heap_name(analysis, index, buffer), vt_term_room(term, 67));
   if (heap->nested && heap->parent < cnt) {
     fputs(" (in ", term->out);
     vt_term_text(term, vt_analysis_heap_name(analysis, heap->parent, buffer), 60);
@@ -326,7 +334,7 @@ static void text_heap(vt_analysis_t const *analysis, vt_term_t const *term, uint
 static void text_heaps(vt_analysis_t const *analysis, vt_term_t const *term) {
   size_t cnt;
   vt_model_heaps(analysis->model, &cnt);
-  fprintf(term->out, "\n%8s %13s %13s %11s %12s %20s  heap\n", "kind", "allocations", "frees",
+  fprintf(term->out, "\n%6s %12s %12s %10s %10s %10s  heap\n", "kind", "allocations", "frees",
           "leaked", "blocks", "tag");
   for (uint32_t i = 0; i < cnt; i++) text_heap(analysis, term, i);
 }

@@ -99,6 +99,34 @@ static int columns_of(char const *text) {
   return columns;
 }
 
+int vt_term_room(vt_term_t const *term, int used) {
+  if (term->width == INT_MAX) return INT_MAX;
+  return term->width - used < 8 ? 8 : term->width - used;
+}
+
+/* Columns of the word that text begins with; *sz: its bytes. */
+static int word_columns(char const *text, size_t *sz) {
+  int columns = 0;
+  for (*sz = 0; text[*sz] && text[*sz] != ' '; ++*sz) columns += starts_character(text[*sz]);
+  return columns;
+}
+
+void vt_term_wrap(vt_term_t const *term, char const *text, int indent) {
+  int room = vt_term_room(term, indent), used = 0;
+  while (*text) {
+    size_t sz;
+    int columns = word_columns(text, &sz);
+    if (used && columns >= room - used) {
+      fprintf(term->out, "\n%*s", indent, "");
+      used = 0;
+    }
+    fprintf(term->out, "%s%.*s", used ? " " : "", (int)sz, text);
+    used += columns + (used != 0);
+    text += sz;
+    text += *text == ' ';
+  }
+}
+
 static void put_clean(FILE *out, char c) {
   putc((unsigned char)c < 0x20 || c == 0x7f ? '?' : c, out);
 }

@@ -45,4 +45,11 @@ vt_number_t vt_percent_text(uint64_t part, uint64_t whole);
    middle with "…". Returns the columns used. */
 int vt_term_text(vt_term_t const *term, char const *text, int columns);
 
+/* Columns left on a line of which `used` are taken, at least 8; INT_MAX when there is no limit. */
+int vt_term_room(vt_term_t const *term, int used);
+
+/* Prints our own text from column `indent` on, broken between words where the line ends and
+   indented there. No line break at the end. */
+void vt_term_wrap(vt_term_t const *term, char const *text, int indent);
+
 #endif

@@ -36,8 +36,16 @@ static void make_parents(char const *path) {
   free(folder);
 }
 
+int vt_writer_remove_old(char const *path) {
+  struct stat st;
+  if (lstat(path, &st)) return 0;
+  if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)) return unlink(path);
+  errno = EEXIST;
+  return -1;
+}
+
 vt_writer_t *vt_writer_open(char const *path, vt_error_t *error) {
-  unlink(path);
+  (void)vt_writer_remove_old(path); /* what remains stops open */
   make_parents(path);
   int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) {

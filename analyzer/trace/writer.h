@@ -18,6 +18,10 @@ typedef struct vt_writer vt_writer_t;
    Returns NULL and *error on failure. The descriptor is close-on-exec. */
 vt_writer_t *vt_writer_open(char const *path, vt_error_t *error);
 
+/* vt_writer_remove_old unlinks what is at `path` if it is a regular file or a symbolic link. Returns 0
+   when nothing is in the way now, else -1 and errno: a device is never removed, whoever asks. */
+int vt_writer_remove_old(char const *path);
+
 /* vt_writer_prepare makes the folder of `path` and tells whether files can be created in it. Returns 0,
    or -1 and *error. */
 int vt_writer_prepare(char const *path, vt_error_t *error);

@@ -44,9 +44,19 @@ static void make_parents(char const *path) {
   }
 }
 
+/* remove_old unlinks a file that is in the way, but never /dev/null or the like. */
+static void remove_old(char const *path) {
+  struct stat st;
+  int fd = vt_sys_open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (fd < 0) return;
+  int known = !vt_sys_fstat(fd, &st);
+  vt_sys_close(fd);
+  if (known && (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode))) vt_sys_unlink(path);
+}
+
 /* open_new creates the file and returns a descriptor out of the host's way, or -errno. */
 static int open_new(vt_sink_t *sink) {
-  vt_sys_unlink(sink->path);
+  remove_old(sink->path);
   int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
   int fd = vt_sys_open(sink->path, flags, 0600);
   if (fd == -ENOENT) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Every export is opened by the tool it is made for, and that tool's totals are compared with the
-report's. Tools that are not installed are skipped."""
+report's; on a small program also through each kind of filter. Tools that are not installed are
+skipped."""
 import csv
 import glob
 import json
@@ -16,6 +17,52 @@ from tap import COUNT, ok, skip
 
 BUILD = os.environ.get("BUILD", "build")
 VALTRACE = os.path.abspath(f"{BUILD}/bin/valtrace")
+FILTERS = []  # options that choose blocks, for every command
+
+PROGRAM = r"""
+#include <pthread.h>
+#include <stdlib.h>
+#include "valtrace/annotate.h"
+void *volatile sink;
+__attribute__((noinline)) void leak(int n) { while (n--) sink = malloc(100 + n); }
+__attribute__((noinline)) void churn(void) { for (int i = 0; i < 2000; i++) { sink = malloc(24); free(sink); } }
+__attribute__((noinline)) void grow(void) { void *p = 0; for (int i = 1; i < 20; i++) p = realloc(p, i * 1000); sink = p; }
+__attribute__((noinline)) void peak(void) { void *volatile a = malloc(300000); churn(); free(a); }
+__attribute__((noinline)) int recurse(int n) { sink = malloc(8); return n ? recurse(n - 1) + 1 : 0; }
+static void *worker(void *block) {
+  vt_thread_name("the worker");
+  free(block);
+  churn();
+  leak(3);
+  return malloc(333);
+}
+int main(void) {
+  leak(10);
+  grow();
+  recurse(30);
+  pthread_t thread;
+  void *block;
+  pthread_create(&thread, 0, worker, malloc(77));
+  pthread_join(thread, &block);
+  free(block);
+  peak();
+}
+"""
+
+# Names with everything that means something in some format.
+HOSTILE = r"""
+#include "valtrace/annotate.h"
+#include <stdlib.h>
+void *volatile sink;
+static char pool[4096];
+void evil(int n) __asm__("\"evil;na me (x) <b>&'%s, fn=(1) \303\244\"");
+__attribute__((noinline)) void evil(int n) { sink = malloc(n); }
+int main(void) {
+  vt_heap_create(pool, sizeof pool, VT_HEAP_CUSTOM, "a \"heap\",\\ \x01\x1f\x7f\n\t\xff;<i>", 0, 0);
+  vt_block_alloc(pool, pool + 64, 100, 0, 0);
+  for (int i = 0; i < 5; i++) evil(100);
+}
+"""
 
 
 def output(*args):
@@ -24,7 +71,7 @@ def output(*args):
 
 def export(trace, form, *args):
     path = f"{trace}.{form}"
-    done = subprocess.run([VALTRACE, "export", "--format", form, "-o", path, *args, trace], capture_output=True)
+    done = subprocess.run([VALTRACE, "export", "--format", form, "-o", path, *args, *FILTERS, trace], capture_output=True)
     ok(done.returncode == 0 and not done.stderr, f"{form}: written", done.stderr)
     return path
 
@@ -32,7 +79,7 @@ def export(trace, form, *args):
 def check_folded(trace, totals):
     for metric, key in (("leaked", "leaked_bytes"), ("peak", "peak_bytes"), ("allocated", "allocated_bytes"),
                         ("count", "allocations"), ("temporary", "temporary")):
-        lines = output(VALTRACE, "flame", "--metric", metric, trace).splitlines()
+        lines = output(VALTRACE, "flame", "--metric", metric, *FILTERS, trace).splitlines()
         ok(sum(int(line.rsplit(" ", 1)[1]) for line in lines) == totals[key], f"flame: {metric} adds up to {key}")
 
 
@@ -65,8 +112,10 @@ def check_pprof(trace, totals):
             skip("pprof")
             continue
         raw = output(tools[0], "-raw", path)
+        ok("alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes[dflt]" in raw,
+           "pprof: what is in use is shown first", raw[:400])
         samples = raw[raw.index("Samples:"):raw.index("Locations")].splitlines()[2:]
-        sums = [sum(int(line.split(":")[0].split()[i]) for line in samples if ":" in line) for i in range(4)]
+        sums = [sum(int(line.split(":")[0].split()[i]) for line in samples if re.match(r"[\d\s]+:", line)) for i in range(4)]
         ok(sums == [totals["allocations"], totals["allocated_bytes"], totals[keys[0]], totals[keys[1]]],
            f"pprof: totals with {metric}", sums)
 
@@ -76,12 +125,42 @@ def check_heaptrack(trace, totals):
     if not shutil.which("heaptrack_print"):
         skip("heaptrack_print")
         return
-    text = output("heaptrack_print", path)
+    text = output("heaptrack_print", "--disable-builtin-suppressions", path)
     calls = int(re.search(r"calls to allocation functions: (\d+)", text)[1])
     ok(calls == totals["allocations"], "heaptrack_print: calls to allocation functions", calls)
-    number = re.search(r"peak heap memory consumption: ([\d.]+)(\w)", text)
-    peak = float(number[1]) * {"B": 1, "K": 1e3, "M": 1e6, "G": 1e9}[number[2]]
-    ok(abs(peak - totals["peak_bytes"]) <= 0.006 * totals["peak_bytes"] + 1, "heaptrack_print: peak", peak)
+    for what, key in (("peak heap memory consumption", "peak_bytes"), ("total memory leaked", "leaked_bytes")):
+        number = re.search(what + r": ([\d.]+)(\w)", text)
+        value = float(number[1]) * {"B": 1, "K": 1e3, "M": 1e6, "G": 1e9}[number[2]]
+        ok(abs(value - totals[key]) <= 0.006 * totals[key] + 1, f"heaptrack_print: {what}", text[-400:])
+
+
+def check_firefox(trace, totals):
+    """What the front end computes, from the table of allocations; tests/export has the front end itself."""
+    with open(export(trace, "firefox"), encoding="utf-8") as file:
+        document = json.load(file)
+    live, live_bytes, peak, shared = {}, 0, 0, document["shared"]
+    table = document["threads"][0]["nativeAllocations"]
+    for weight, address in zip(table["weight"], table["memoryAddress"]):
+        if weight >= 0:
+            live[address] = weight
+        else:
+            weight = -live.pop(address)
+        live_bytes += weight
+        peak = max(peak, live_bytes)
+    ok([sum(w for w in table["weight"] if w > 0), len(live), live_bytes, peak] ==
+       [totals[k] for k in ("allocated_bytes", "leaked_blocks", "leaked_bytes", "peak_bytes")], "firefox: totals")
+    ok(table["time"] == sorted(table["time"]), "firefox: events are in order")
+    lengths = {name: {len(column) for column in t.values() if isinstance(column, list)} | {t["length"]}
+               for name, t in {**shared, "nativeAllocations": table}.items() if isinstance(t, dict)}
+    ok(all(len(sizes) == 1 for sizes in lengths.values()), "firefox: columns of a table are of one length", lengths)
+    stacks, frames = shared["stackTable"], shared["frameTable"]
+    ok(all(s is None or 0 <= s < stacks["length"] for s in table["stack"]) and
+       all(p is None or p < i for i, p in enumerate(stacks["prefix"])) and
+       all(0 <= f < frames["length"] for f in stacks["frame"]) and
+       all(0 <= f < shared["funcTable"]["length"] for f in frames["func"]) and
+       all(0 <= n < len(shared["stringArray"]) for n in shared["funcTable"]["name"]), "firefox: tables refer to rows that exist")
+    counter = document["counters"][0]["samples"]["count"]
+    ok(sum(counter) == totals["leaked_bytes"], "firefox: the memory counter ends where the record does", sum(counter))
 
 
 def check_massif(trace, totals):
@@ -104,13 +183,13 @@ def check_callgrind(trace, totals):
         skip("callgrind_annotate")
         return
     line = next((l for l in output("callgrind_annotate", path).splitlines() if "PROGRAM TOTALS" in l), "")
-    numbers = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) \(", line)]
+    numbers = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) ", re.sub(r"\([^)]*\)", "", line))]
     ok(numbers == [totals["leaked_bytes"], totals["leaked_blocks"], totals["allocated_bytes"], totals["allocations"]],
        "callgrind_annotate: totals", line)
 
 
 def check_tables(trace, totals):
-    with open(export(trace, "csv", "--metric", "count"), encoding="utf-8", newline="") as file:
+    with open(export(trace, "csv"), encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     ok(all(sum(int(r[key]) for r in rows) == totals[key] for key in ("allocations", "allocated_bytes", "leaked_bytes")),
        "csv: totals")
@@ -124,7 +203,7 @@ def check_tables(trace, totals):
     depth = output("sqlite3", path, "with recursive up(id,n) as (select callsite_id,1 from heap_profile_allocation "
                    "union all select parent_id,n+1 from up join stack_profile_callsite c on c.id=up.id "
                    "where parent_id is not null) select max(n)>1 from up").strip()
-    ok(depth == "1", "sqlite3: callsites chain to their roots")
+    ok(depth == ("1" if totals["allocations"] else ""), "sqlite3: callsites chain to their roots", depth)
 
 
 def check_diff_and_budget(trace, totals):
@@ -148,21 +227,65 @@ def check_fail_on_leak(folder):
         ok(done.returncode == status, f"run --fail-on-leak {program[0]}: status {status}", done)
 
 
+def record_program(folder, text=PROGRAM, name="p"):
+    source, program, trace = f"{folder}/{name}.c", f"{folder}/{name}", f"{folder}/{name}.vtr"
+    with open(source, "w", encoding="utf-8") as file:
+        file.write(text)
+    subprocess.run(["gcc", "-O1", "-g", "-Iinclude", "-o", program, source, "-lpthread"], check=True)
+    subprocess.run([VALTRACE, "run", "-q", "-o", trace, "--", program], check=True)
+    return trace
+
+
+def check_all(trace):
+    """Every format against the report with the same filters, whose totals are returned."""
+    totals = json.loads(output(VALTRACE, "report", "--json", *FILTERS, trace))["totals"]
+    ok(totals["allocations"] > 0, "there is something to export", totals)
+    for check in (check_folded, check_json_formats, check_pprof, check_heaptrack, check_firefox, check_massif,
+                  check_callgrind, check_tables):
+        check(trace, totals)
+    return totals
+
+
+def check_hostile(trace):
+    print("# with hostile names")
+    totals = check_all(trace)
+    heaps = json.loads(output(VALTRACE, "report", "heaps", "--json", trace))["traces"][0]["heaps"]
+    ok(any(h["name"] == 'a "heap",\\ \x01\x1f\x7f\n\t\ufffd;<i>' for h in heaps), "hostile: JSON keeps a heap's name", heaps)
+    lines = [l for l in output(VALTRACE, "flame", "--metric", "leaked", trace).splitlines() if "evil" in l]
+    stacks = {line.rsplit(" ", 1)[0].rsplit(";", 1)[1].strip('"') for line in lines}
+    ok(stacks == {"evil:na me (x) <b>&'%s, fn=(1) \u00e4"} and sum(int(line.rsplit(" ", 1)[1]) for line in lines) == 500,
+       "hostile: folded", lines)
+    with open(f"{trace}.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    ok(sum(int(r["leaked_bytes"]) for r in rows if r["function"].strip('"').startswith("evil;na me")) == 500 and
+       any(r["heap"].startswith('a "heap",') for r in rows), "hostile: csv", rows)
+    if shutil.which("callgrind_annotate"):
+        text = output("callgrind_annotate", "--threshold=100", f"{trace}.callgrind")
+        ok(re.search(r"^500 .*evil;na me", text, re.M), "hostile: callgrind_annotate", text[-600:])
+    if shutil.which("heaptrack_print"):
+        ok("evil;na me (x)" in output("heaptrack_print", f"{trace}.heaptrack"), "hostile: heaptrack_print")
+    with open(f"{trace}.dhat", encoding="utf-8") as file:
+        ok(any("evil;na me" in f for f in json.load(file)["ftbl"]) and totals["leaked_blocks"] == 6, "hostile: dhat")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         trace = f"{folder}/t.vtr"
         subprocess.run([VALTRACE, "run", "-q", "-o", trace, "--", "/usr/bin/python3", "-c",
                         "import json\nfor i in range(50): json.loads(json.dumps(list(range(200))))"],
                        env={**os.environ, "PYTHONMALLOC": "malloc"}, check=False)
-        totals = json.loads(output(VALTRACE, "report", "--json", trace))["totals"]
-        check_folded(trace, totals)
-        check_json_formats(trace, totals)
-        check_pprof(trace, totals)
-        check_heaptrack(trace, totals)
-        check_massif(trace, totals)
-        check_callgrind(trace, totals)
-        check_tables(trace, totals)
-        check_diff_and_budget(trace, totals)
+        check_diff_and_budget(trace, check_all(trace))
+        small = record_program(folder)
+        events = [json.loads(line) for line in output(VALTRACE, "dump", "--json", small).splitlines()]
+        times = [e["t_ns"] / 1e9 for e in events if "t_ns" in e]
+        early, late = (f"{times[len(times) * i // 3]:.9f}" for i in (1, 2))
+        for options in (["--min-size", "64"], ["--thread", "the w*"], ["--function", "leak"], ["--max-lifetime", "10us"],
+                        ["--at", late], ["--from", early, "--to", late, "--max-size", "200"]):
+            print("# with", *options)
+            FILTERS[:] = options
+            check_all(small)
+        FILTERS[:] = []
+        check_hostile(record_program(folder, HOSTILE, "h"))
         check_fail_on_leak(folder)
     print(f"1..{COUNT[0]}")
     return 1 if COUNT[1] else 0

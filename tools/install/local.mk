@@ -1,0 +1,39 @@
+# make install, make uninstall: below DESTDIR/PREFIX. An installed tree may be moved: the command
+# finds the library and its scripts from its own path.
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION := $(shell sed -n 's/^\#define VERSION "\(.*\)"/\1/p' analyzer/cli/main.c)
+
+# Every installed file is one word MODE:FILE:PLACE, PLACE being relative to PREFIX.
+INSTALLS = 755:$(BUILD)/bin/valtrace:bin/valtrace \
+  $(foreach b,fd_wksp_ctl fd_shmem_ctl,755:$(BUILD)/bin/$(b):bin/$(b)) \
+  755:tools/leak_detector.py:bin/valtrace-leak-detector \
+  644:$(BUILD)/lib/libvaltrace.so:lib/libvaltrace.so \
+  644:$(BUILD)/lib/libfd.a:lib/libfd.a \
+  $(foreach p,valtrace fd,644:$(BUILD)/pkgconfig/$(p).pc:lib/pkgconfig/$(p).pc) \
+  $(foreach h,$(shell find include -name '*.h'),644:$(h):$(h)) \
+  $(foreach m,$(MAN_PAGES),644:$(m):share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
+  644:tools/completion/valtrace.bash:share/bash-completion/completions/valtrace \
+  $(foreach f,$(shell find tools/html -type f -not -name '*.pyc' 2>/dev/null),644:$(f):share/valtrace/$(f:tools/%=%))
+
+# Folders that are ours alone; uninstall removes them when they are empty.
+OWN_FOLDERS := include/fd include/valtrace share/valtrace
+
+.PHONY: install uninstall pkgconfig
+pkgconfig:
+	@mkdir -p $(BUILD)/pkgconfig
+	@for name in valtrace fd; do \
+	  sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@FD_DEFS@|$(strip $(FD_DEFS))|' \
+	    -e 's|@FD_LDLIBS@|$(FD_LDLIBS)|' tools/install/$$name.pc.in >$(BUILD)/pkgconfig/$$name.pc || exit 1; \
+	done
+install: all pkgconfig
+	@for item in $(INSTALLS); do \
+	  mode=$${item%%:*} rest=$${item#*:}; \
+	  install -D -m $$mode "$${rest%%:*}" "$(DESTDIR)$(PREFIX)/$${rest#*:}" || exit 1; \
+	done
+	@echo "installed in $(DESTDIR)$(PREFIX)"
+uninstall:
+	@for item in $(INSTALLS); do rm -f "$(DESTDIR)$(PREFIX)/$${item##*:}"; done
+	@for folder in $(OWN_FOLDERS); do \
+	  [ ! -d "$(DESTDIR)$(PREFIX)/$$folder" ] || find "$(DESTDIR)$(PREFIX)/$$folder" -type d -empty -delete; \
+	done
