@@ -227,7 +227,7 @@ def check_hostile(browser, path):
 def check_diff(browser, path):
     browser.open(path, "#metric=count")
     gone = rect_of(browser, "branch")
-    ok(gone and gone["value"] == 8, "comparison: vanished frames are shown", gone)
+    ok(gone and gone["value"] == 8 and gone["label"] == "−8 gone  branch", "comparison: vanished frames are shown, with their sign", gone)
     browser.open(path, "#metric=count&view=table&q=branch")
     row = browser.js("return [...document.querySelectorAll('#table-body tbody td')].map((c) => c.textContent)")
     ok(row[:3] == ["8", "0", "−8 gone"], "comparison: before, after, change with its sign", row)

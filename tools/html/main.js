@@ -167,7 +167,8 @@ function globalKey(event) {
 
 // What a script that drives the page may look at.
 const inspection = { rects: () => flame.rects.map((r) => ({ ...r, row: ROW,
-  name: r.node ? frameOf(flame.chart, r.node).name : "", value: flame.chart.width[r.node] })),
+  name: r.node ? frameOf(flame.chart, r.node).name : "", label: labelOf(r.node),
+  value: flame.chart.width[r.node] })),
   focus: () => (flame.focus ? frameOf(flame.chart, flame.focus).name : ""),
   total: () => after(flame.chart).total[0] };
 window.valtrace = Object.freeze(inspection);
