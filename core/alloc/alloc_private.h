@@ -3,8 +3,8 @@
 
 /* Shared state of an alloc and the superblock.
 
-   Who holds a superblock.  A superblock with free blocks is either in a slot (one per size class
-   and concurrency group), or on the class's stack, or held by the one thread that took it from
+   Who holds a superblock.  A superblock with free blocks is either in a slot or on a stack (there is
+   one of each per size class and concurrency group), or held by the one thread that took it from
    there; only the holder takes blocks out of it or gives it up.  The holder has the blocks of local
    for itself; frees go to remote, from where the holder collects them when local is used up.  A
    superblock without any free block is detached: remote is marked, it is nowhere, and the free that
@@ -28,8 +28,9 @@
 #define ALLOC_CLASS_LARGE (127UL)
 
 typedef struct {
-  ulong link;  /* gaddr>>3 of the next superblock on the stack in the high 44 bits; in the low 6 the
-                  block of the parent superblock that this one is */
+  ulong link;  /* gaddr>>3 of the next superblock on the stack in the high 44 bits; in bits 6-9 the
+                  concurrency group that held it last; in the low 6 the block of the parent superblock
+                  that this one is */
   ulong local; /* bit per free block, the holder's */
   ulong remote; /* bit per freed block, and REMOTE_DETACHED */
 } superblock_t;
@@ -42,10 +43,12 @@ typedef struct __attribute__((aligned(128))) {
   ulong wksp_off;
   ulong tag;
   ulong heap_id; /* what tells it from other allocs in a recording of its blocks */
-  ulong stack[FD_ALLOC_SIZECLASS_CNT]; /* version<<44 | gaddr>>3 of the top superblock */
-  /* of one concurrency group side by side, as one thread uses them */
+  /* Those of one concurrency group side by side, as one thread uses them.  A superblock goes to the
+     stack of the group that held it last, whoever frees into it, so that threads seldom share one;
+     a stack's word is version<<44 | gaddr>>3 of its top superblock. */
   ulong __attribute__((aligned(128)))
   slot[ALLOC_CGROUP_CNT][(FD_ALLOC_SIZECLASS_CNT + 15UL) & ~15UL];
+  ulong stack[ALLOC_CGROUP_CNT][(FD_ALLOC_SIZECLASS_CNT + 15UL) & ~15UL];
   uchar class_of[FD_ALLOC_FOOTPRINT_SMALL_THRESH / 8UL + 1UL]; /* by footprint rounded up to 8 */
 } alloc_t;
 

@@ -1,5 +1,5 @@
 /* Small objects out of superblocks, without a lock; alloc_private.h says who holds a superblock
-   when. The stack of a class is a Treiber stack whose top carries a version: 20 bits, so that a
+   when. A stack of superblocks is a Treiber stack whose top carries a version: 20 bits, so that a
    thread would have to sleep through an exact multiple of 2^20 changes to be fooled. */
 
 #include <stdio.h>
@@ -31,8 +31,12 @@ FD_FN_NO_ASAN static inline ulong link_next(superblock_t const *sb) {
   return __atomic_load_n(&sb->link, __ATOMIC_RELAXED) >> 20;
 }
 static inline void link_set(superblock_t *sb, ulong next) {
-  ulong block = __atomic_load_n(&sb->link, __ATOMIC_RELAXED) & 63UL;
-  __atomic_store_n(&sb->link, next << 20 | block, __ATOMIC_RELAXED);
+  ulong rest = fd_ulong_extract_lsb(__atomic_load_n(&sb->link, __ATOMIC_RELAXED), 20);
+  __atomic_store_n(&sb->link, next << 20 | rest, __ATOMIC_RELAXED);
+}
+/* A hint for those who do not hold the superblock. */
+FD_FN_NO_ASAN static inline ulong group_of(superblock_t const *sb) {
+  return (__atomic_load_n(&sb->link, __ATOMIC_RELAXED) >> 6) & (ALLOC_CGROUP_CNT - 1UL);
 }
 
 static inline uint hdr_pack(ulong class, ulong block, ulong off) {
@@ -42,11 +46,16 @@ static inline ulong hdr_class(uint hdr) { return hdr & 127U; }
 static inline ulong hdr_block(uint hdr) { return (hdr >> 7) & 63U; }
 static inline ulong hdr_off(uint hdr) { return hdr >> 13; }
 
-/* Stack of superblocks with free blocks **********************************************************/
+/* Stacks of superblocks with free blocks *********************************************************/
 
+static inline ulong *stack_of(alloc_t *alloc, ulong class, ulong cgroup) {
+  return &alloc->stack[cgroup & fd_alloc_sizeclass_cfg[class].cgroup_mask][class];
+}
+
+/* On the stack of the group that held it last. */
 static void stack_push(alloc_t *alloc, ulong class, ulong gaddr) {
-  ulong *top = &alloc->stack[class];
   superblock_t *sb = superblock_at(alloc, gaddr);
+  ulong *top = stack_of(alloc, class, group_of(sb));
   ulong old = __atomic_load_n(top, __ATOMIC_RELAXED);
   ulong new;
   do {
@@ -56,13 +65,12 @@ static void stack_push(alloc_t *alloc, ulong class, ulong gaddr) {
   } while (!__atomic_compare_exchange_n(top, &old, new, 1, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
-static inline ulong stack_top(alloc_t const *alloc, ulong class) {
-  return fd_ulong_extract_lsb(__atomic_load_n(&alloc->stack[class], __ATOMIC_ACQUIRE), 44) << 3;
+static inline ulong stack_top(ulong const *stack) {
+  return fd_ulong_extract_lsb(__atomic_load_n(stack, __ATOMIC_ACQUIRE), 44) << 3;
 }
 
 /* The caller holds the superblock returned; 0 if there is none. */
-static ulong stack_pop(alloc_t *alloc, ulong class) {
-  ulong *top = &alloc->stack[class];
+static ulong stack_pop(alloc_t *alloc, ulong *top) {
   ulong old = __atomic_load_n(top, __ATOMIC_ACQUIRE);
   ulong new;
   ulong gaddr;
@@ -174,14 +182,50 @@ static inline ulong *slot_of(alloc_t *alloc, ulong class, ulong cgroup) {
   return &alloc->slot[cgroup & fd_alloc_sizeclass_cfg[class].cgroup_mask][class];
 }
 
+/* The free blocks of a superblock the caller does not hold, a hint; its memory may be given back
+   meanwhile. */
+FD_FN_NO_ASAN static ulong blocks_peek(superblock_t const *sb) {
+  return __atomic_load_n(&sb->remote, __ATOMIC_RELAXED) |
+         __atomic_load_n(&sb->local, __ATOMIC_RELAXED);
+}
+
+/* From the stack of another group, if at least min blocks of what is on top of it are free. */
+static ulong stack_steal(alloc_t *alloc, ulong class, ulong cgroup, int min) {
+  for (ulong i = 1UL; i <= fd_alloc_sizeclass_cfg[class].cgroup_mask; i++) {
+    ulong *stack = stack_of(alloc, class, cgroup + i);
+    ulong top = stack_top(stack);
+    if (!top || fd_ulong_popcnt(blocks_peek(superblock_at(alloc, top))) < min) continue;
+    ulong gaddr = stack_pop(alloc, stack);
+    if (gaddr) return gaddr;
+  }
+  return 0UL;
+}
+
+/* A superblock with free blocks that the caller holds from now on; 0 if there is no memory.  Before
+   the wksp is asked for more, one that another group hardly uses is taken over; any of theirs, where
+   two threads then share its words, only when the wksp has no more. */
+static ulong superblock_get(alloc_t *alloc, ulong class, ulong cgroup) {
+  fd_alloc_sizeclass_cfg_t const *cfg = &fd_alloc_sizeclass_cfg[class];
+  ulong gaddr = stack_pop(alloc, stack_of(alloc, class, cgroup));
+  if (FD_LIKELY(gaddr)) return gaddr;
+  if (cfg->parent_sizeclass >= FD_ALLOC_SIZECLASS_CNT)
+    gaddr = stack_steal(alloc, class, cgroup, cfg->block_cnt / 2 + 1);
+  if (!gaddr) gaddr = superblock_new(alloc, class, cgroup);
+  if (!gaddr) gaddr = stack_steal(alloc, class, cgroup, 1);
+  if (!gaddr) return 0UL;
+  superblock_t *sb = superblock_at(alloc, gaddr);
+  ulong link = __atomic_load_n(&sb->link, __ATOMIC_RELAXED) & ~((ALLOC_CGROUP_CNT - 1UL) << 6);
+  __atomic_store_n(&sb->link, link | cgroup << 6, __ATOMIC_RELAXED);
+  return gaddr;
+}
+
 /* Takes a block, having borrowed what was in the slot. */
 static block_t block_alloc_borrowed(alloc_t *alloc, ulong class, ulong cgroup, ulong *slot,
                                     ulong borrowed) {
   ulong gaddr = borrowed;
   block_t block = {NULL, 0UL};
   int left = 0;
-  if (gaddr <= SLOT_BUSY) gaddr = stack_pop(alloc, class);
-  if (!gaddr) gaddr = superblock_new(alloc, class, cgroup);
+  if (gaddr <= SLOT_BUSY) gaddr = superblock_get(alloc, class, cgroup);
   if (FD_LIKELY(gaddr)) {
     block.sb = superblock_at(alloc, gaddr);
     block.block = block_take(block.sb, &left);
@@ -200,21 +244,16 @@ static block_t block_alloc(alloc_t *alloc, ulong class, ulong cgroup) {
   return block_alloc_borrowed(alloc, class, cgroup, slot, borrowed);
 }
 
-/* The free blocks of a superblock the caller does not hold, a hint; its memory may be given back
-   meanwhile. */
-FD_FN_NO_ASAN static ulong blocks_peek(superblock_t const *sb) {
-  return __atomic_load_n(&sb->remote, __ATOMIC_RELAXED) |
-         __atomic_load_n(&sb->local, __ATOMIC_RELAXED);
-}
-
-/* After a superblock seems to have run empty: deletes the top of the stack if it is unused, so that
-   a class that shrinks returns its memory; what is in the slots stays for the next burst. */
-static __attribute__((noinline)) void stack_trim(alloc_t *alloc, ulong class) {
-  ulong top = stack_top(alloc, class);
+/* After a superblock of a group seems to have run empty: deletes the top of the group's stack if it
+   is unused, so that a class that shrinks returns its memory; what is in the slots stays for the
+   next burst. */
+static __attribute__((noinline)) void stack_trim(alloc_t *alloc, ulong class, ulong cgroup) {
+  ulong *stack = stack_of(alloc, class, cgroup);
+  ulong top = stack_top(stack);
   if (!top) return;
   ulong all = blocks_all(class);
   if (blocks_peek(superblock_at(alloc, top)) != all) return;
-  ulong gaddr = stack_pop(alloc, class);
+  ulong gaddr = stack_pop(alloc, stack);
   if (!gaddr) return;
   if (collect(superblock_at(alloc, gaddr)) == all)
     superblock_delete(alloc, class, gaddr);
@@ -239,7 +278,7 @@ static inline __attribute__((always_inline)) void block_free_fast(alloc_t *alloc
   if (FD_UNLIKELY(old & REMOTE_DETACHED))
     attach(alloc, class, sb);
   else if (FD_UNLIKELY((old | bit | local) == blocks_all(class)))
-    stack_trim(alloc, class);
+    stack_trim(alloc, class, group_of(sb));
 }
 
 static void block_free(alloc_t *alloc, ulong class, superblock_t *sb, ulong block) {
@@ -326,20 +365,19 @@ static int compact_superblock(alloc_t *alloc, ulong class, ulong gaddr, int forc
   return 1;
 }
 
-static void compact_slots(alloc_t *alloc, ulong class, int force) {
-  for (ulong cgroup = 0UL; cgroup <= fd_alloc_sizeclass_cfg[class].cgroup_mask; cgroup++) {
-    ulong *slot = &alloc->slot[cgroup][class];
-    ulong gaddr = __atomic_exchange_n(slot, SLOT_BUSY, __ATOMIC_ACQUIRE);
-    if (gaddr == SLOT_BUSY) continue;
-    if (gaddr && compact_superblock(alloc, class, gaddr, force)) gaddr = SLOT_EMPTY;
-    __atomic_store_n(slot, gaddr,
-                     __ATOMIC_RELEASE); /* pairs with the exchange of the next borrower */
-  }
+static void compact_slot(alloc_t *alloc, ulong class, ulong cgroup, int force) {
+  ulong *slot = slot_of(alloc, class, cgroup);
+  ulong gaddr = __atomic_exchange_n(slot, SLOT_BUSY, __ATOMIC_ACQUIRE);
+  if (gaddr == SLOT_BUSY) return;
+  if (gaddr && compact_superblock(alloc, class, gaddr, force)) gaddr = SLOT_EMPTY;
+  /* pairs with the exchange of the next borrower */
+  __atomic_store_n(slot, gaddr, __ATOMIC_RELEASE);
 }
 
-static void compact_stack(alloc_t *alloc, ulong class, int force) {
+static void compact_stack(alloc_t *alloc, ulong class, ulong cgroup, int force) {
+  ulong *stack = stack_of(alloc, class, cgroup);
   ulong keep = 0UL; /* popped ones to put back, linked like a stack */
-  for (ulong gaddr = stack_pop(alloc, class); gaddr; gaddr = stack_pop(alloc, class)) {
+  for (ulong gaddr = stack_pop(alloc, stack); gaddr; gaddr = stack_pop(alloc, stack)) {
     if (compact_superblock(alloc, class, gaddr, force)) continue;
     link_set(superblock_at(alloc, gaddr), keep >> 3);
     keep = gaddr;
@@ -355,8 +393,10 @@ static void compact_stack(alloc_t *alloc, ulong class, int force) {
  */
 static void compact(alloc_t *alloc, int force) {
   for (ulong class = 0UL; class < FD_ALLOC_SIZECLASS_CNT; class ++) {
-    compact_slots(alloc, class, force);
-    compact_stack(alloc, class, force);
+    for (ulong cgroup = 0UL; cgroup <= fd_alloc_sizeclass_cfg[class].cgroup_mask; cgroup++) {
+      compact_slot(alloc, class, cgroup, force);
+      compact_stack(alloc, class, cgroup, force);
+    }
   }
 }
 
@@ -496,16 +536,17 @@ void fd_alloc_free(fd_alloc_t *join, void *laddr) {
 
 int fd_alloc_fprintf(fd_alloc_t *join, FILE *stream);
 
-/* Counts the superblocks on a stack; they may move meanwhile, so the walk is bounded and the number
-   a hint unless nobody else is in an operation. */
+/* Counts the superblocks on a class's stacks; they may move meanwhile, so the walk is bounded and the
+   number a hint unless nobody else is in an operation. */
 static ulong stack_cnt(alloc_t const *alloc, ulong class) {
   ulong cnt = 0UL;
-  ulong gaddr = fd_ulong_extract_lsb(__atomic_load_n(&alloc->stack[class], __ATOMIC_ACQUIRE), 44)
-                << 3;
   fd_wksp_t const *wksp = wksp_of(alloc);
-  while (gaddr >= fd_wksp_gaddr_lo(wksp) && gaddr < fd_wksp_gaddr_hi(wksp) && cnt < 1000000UL) {
-    gaddr = link_next(superblock_at(alloc, gaddr)) << 3;
-    cnt++;
+  for (ulong i = 0UL; i < ALLOC_CGROUP_CNT; i++) {
+    ulong gaddr = stack_top(&alloc->stack[i][class]);
+    while (gaddr >= fd_wksp_gaddr_lo(wksp) && gaddr < fd_wksp_gaddr_hi(wksp) && cnt < 1000000UL) {
+      gaddr = link_next(superblock_at(alloc, gaddr)) << 3;
+      cnt++;
+    }
   }
   return cnt;
 }
