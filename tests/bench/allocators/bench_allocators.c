@@ -430,6 +430,10 @@ main( int argc, char ** argv ) {
   ulong        rounds = argc > 1 ? fd_cstr_to_ulong( argv[1] ) : 15UL;
   char const * only   = argc > 2 ? argv[2] : "all";
   ulong        at     = argc > 3 ? fd_cstr_to_ulong( argv[3] ) : 0UL;
+  if( !rounds ) {
+    fputs( "usage: bench_allocators [ROUNDS [WORKLOAD|all [THREADS]]]\n", stderr );
+    return 2;
+  }
   printf( "| workload | allocator | threads | CPU ns per operation | / jemalloc | peak MiB | "
           "%% not requested |\n|---|---|--:|--:|--:|--:|--:|\n" );
   for( ulong w = 0UL; w < WORKLOAD_CNT; w++ )
