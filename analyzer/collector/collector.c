@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #define FLUSH_NS    ((uint64_t)1000000000)
 #define SAMPLE_NS   ((uint64_t)100000000)
 #define USERS_NS    ((uint64_t)200000000)
+#define SIGN_OF_LIFE_NS 100000000
 
 typedef struct {
   vt_drain_t drain;
@@ -172,6 +174,26 @@ static void answer_early(collector_t *c) {
     c->drain.images[i]->symbolized |= c->drain.images[i]->ended;
 }
 
+/* show_life lets waiting threads tell a collector that waits for its disk from a stopped one. */
+static void *show_life(void *context) {
+  vt_ring_t *ring = context;
+  for (;;) {
+    atomic_fetch_add_explicit(&ring->alive, 1, memory_order_relaxed);
+    nanosleep(&(struct timespec){.tv_nsec = SIGN_OF_LIFE_NS}, NULL);
+  }
+  return NULL;
+}
+
+/* Without the thread a slow disk counts as a dead collector after a second. */
+static void start_showing_life(vt_ring_t *ring) {
+  pthread_t thread;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  if (!pthread_create(&thread, NULL, show_life, ring)) pthread_detach(thread);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t const *options) {
   static collector_t c;
   c = (collector_t){.end = end, .options = options, .control = control, .wait_status = -1};
@@ -181,6 +203,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   c.drain.codec = vt_codec_new();
   c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;
   vt_progress_disable(); /* `run` waits for us and tells, as long as it does */
+  start_showing_life(end->ring);
   int idle_ms = POLL_MIN_MS;
   while (serving(&c)) {
     idle_ms = vt_drain_full(&c.drain) ? POLL_MIN_MS : idle_ms + 1;

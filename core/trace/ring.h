@@ -47,9 +47,12 @@ typedef struct {
   /* 0: recording; else traced processes stop recording at their next segment (vt_stopped_t). */
   _Atomic uint32_t stop;
   /* Grows by one each time the collector gives back a segment or raises the limit; waiting threads
-     sleep on it (futex) and take an unchanged value for a second as a dead collector. */
+     sleep on it (futex). */
   _Atomic uint32_t progress;
-  _Atomic uint32_t waiting;               /* threads that sleep on progress */
+  _Atomic uint32_t waiting; /* threads that sleep on progress */
+  /* Grows several times a second while the collector lives and is not stopped, also while it waits
+     for its disk. */
+  _Atomic uint32_t alive;
   vt_ring_image_t images[VT_RING_IMAGES]; /* slot 0 is never used */
   _Atomic uint64_t state[VT_RING_SEGMENTS];
 } vt_ring_t;

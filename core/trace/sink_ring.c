@@ -1,7 +1,8 @@
 /* The ring side of the sink: finding the collector, claiming segments, and bounded waiting.
 
-   Back-pressure is bounded: a thread that finds no segment sleeps in short steps, and after a
-   second without any progress of the collector recording stops for this process. */
+   Back-pressure is bounded: a thread that finds no segment sleeps in short steps, and recording stops
+   for this process after a second without a sign of life of the collector, or half a minute in
+   which it lived but got nothing onto its disk. */
 #include "core/trace/sink_private.h"
 #include "core/trace/sys.h"
 
@@ -10,7 +11,8 @@
 #include <sys/un.h>
 
 #define WAIT_STEP_NS  ((uint64_t)10 * 1000 * 1000)
-#define WAIT_LIMIT_NS ((uint64_t)1000 * 1000 * 1000)
+#define DEAD_NS       ((uint64_t)1000 * 1000 * 1000)
+#define STUCK_NS      (30 * DEAD_NS)
 
 typedef struct {
   int fd;
@@ -135,9 +137,32 @@ static uint8_t *try_claim(vt_sink_t *sink, uint32_t *index) {
   return NULL;
 }
 
+/* What a thread that waits for a segment has seen of the collector. */
+typedef struct {
+  uint64_t since; /* when it began to wait without progress; 0: not waiting */
+  uint64_t sign;  /* when the collector last showed that it lives */
+  uint32_t alive;
+} patience_t;
+
+/* wait_a_step sleeps until `progress` changes, for a short time. Returns 0 when it is time to give
+   up. */
+static int wait_a_step(vt_ring_t *ring, patience_t *p, uint32_t progress) {
+  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
+  uint32_t alive = atomic_load_explicit(&ring->alive, memory_order_relaxed);
+  if (!p->since) p->since = p->sign = now;
+  if (alive != p->alive) p->sign = now;
+  p->alive = alive;
+  if (now - p->sign > DEAD_NS || now - p->since > STUCK_NS) return 0;
+  atomic_fetch_add_explicit(&ring->waiting, 1, memory_order_seq_cst);
+  vt_sys_futex_wait(&ring->progress, progress, WAIT_STEP_NS);
+  atomic_fetch_sub_explicit(&ring->waiting, 1, memory_order_relaxed);
+  if (atomic_load_explicit(&ring->progress, memory_order_relaxed) != progress) p->since = 0;
+  return 1;
+}
+
 uint8_t *vt_sink_claim_ring(vt_sink_t *sink, uint32_t *index) {
   vt_ring_t *ring = sink->ring;
-  uint64_t since = 0;
+  patience_t patience = {0};
   for (;;) {
     uint32_t stop = atomic_load_explicit(&ring->stop, memory_order_relaxed);
     if (stop) {
@@ -151,14 +176,7 @@ uint8_t *vt_sink_claim_ring(vt_sink_t *sink, uint32_t *index) {
       vt_sink_stop(sink, VT_STOPPED_OTHER);
       return NULL;
     }
-    uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
-    if (!since) since = now;
-    atomic_fetch_add_explicit(&ring->waiting, 1, memory_order_seq_cst);
-    vt_sys_futex_wait(&ring->progress, progress, WAIT_STEP_NS);
-    atomic_fetch_sub_explicit(&ring->waiting, 1, memory_order_relaxed);
-    if (atomic_load_explicit(&ring->progress, memory_order_relaxed) != progress) {
-      since = 0;
-    } else if (vt_clock_ns(CLOCK_MONOTONIC) - since > WAIT_LIMIT_NS) {
+    if (!wait_a_step(ring, &patience, progress)) {
       vt_sink_stop(sink, VT_STOPPED_COLLECTOR);
       return NULL;
     }

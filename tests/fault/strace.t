@@ -120,6 +120,18 @@ def check_collector(tap, folder):
         tap.ok(not bad, f"the collector's {name} fails: the program is unharmed, the trace readable", bad[:20])
 
 
+def check_slow_disk(tap, folder):
+    """The disk takes nothing for a while: threads wait for the collector, which lives, and lose nothing."""
+    path = folder + "/slow.vtr"
+    args = ["run", "-o", path, "--no-symbols", *program("threads", "storm", 60000)]
+    done = injected(args, "pwrite64,write", "2", "delay_enter=2500000", ["-f"])
+    trace = vtr.Trace(path)
+    lost = trace.lost + trace.counters.get("lost", 0)
+    tap.ok(done.returncode == 0 and not lost and vtr.Model(trace).event_count > 600000,
+           "a disk that takes nothing for 2.5 s: every event is recorded",
+           [done.returncode, lost, vtr.Model(trace).event_count, done.stderr[-300:]])
+
+
 def main():
     tap = Tap()
     if not need(tap, "strace"):
@@ -135,6 +147,7 @@ def main():
     check_reader(tap, "pack", ["pack", bare, "-o", folder + "/out.vtr"], "bare.vtr", folder)
     check_run(tap, folder)
     check_collector(tap, folder)
+    check_slow_disk(tap, folder)
     shutil.rmtree(folder, ignore_errors=True)
     tap.done()
 
