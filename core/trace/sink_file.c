@@ -118,15 +118,20 @@ static void chunk_header(uint8_t *p, vt_chunk_type_t type, uint16_t flags, uint6
   vt_store32(p + VT_CHUNK_OFF_WRITER, writer);
 }
 
-/* seal clears the open flag and writes the checksum over the header and `sz` payload bytes. */
+/* seal writes the checksum over the header and `sz` payload bytes, and only then clears the open flag,
+   with which the checksum does not count: a kill in between loses nothing. */
 static void seal(uint8_t *chunk, uint64_t sz) {
   XXH64_state_t hash;
-  uint16_t flags = vt_load16(chunk + VT_CHUNK_OFF_FLAGS);
+  uint8_t head[VT_CHUNK_OFF_CHECKSUM];
+  uint16_t flags = (uint16_t)(vt_load16(chunk + VT_CHUNK_OFF_FLAGS) & ~VT_CHUNK_FLAG_OPEN);
+  memcpy(head, chunk, sizeof head);
+  vt_store16(head + VT_CHUNK_OFF_FLAGS, flags);
   XXH64_reset(&hash, 0);
-  vt_store16(chunk + VT_CHUNK_OFF_FLAGS, (uint16_t)(flags & ~VT_CHUNK_FLAG_OPEN));
-  XXH64_update(&hash, chunk, VT_CHUNK_OFF_CHECKSUM);
+  XXH64_update(&hash, head, sizeof head);
   XXH64_update(&hash, chunk + VT_CHUNK_HEADER_SZ, sz);
   vt_store64(chunk + VT_CHUNK_OFF_CHECKSUM, XXH64_digest(&hash));
+  atomic_signal_fence(memory_order_seq_cst); /* a killed process's stores are all seen in order */
+  vt_store16(chunk + VT_CHUNK_OFF_FLAGS, flags);
 }
 
 /* write_counters lays out the COUNTERS chunk, whose values are then updated in place. */
