@@ -5,16 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FILTER_HELP                                                                                \
+  "  --from T, --to T       allocated between two moments, seen no further than --to\n"            \
+  "  --at T                 the live set at a moment; T: seconds since start or a marker's name\n" \
+  "  --thread T             allocated by this thread: number or name pattern\n"                    \
+  "  --heap NAME            in this heap (libc: the process's own)\n"                              \
+  "  --function GLOB, --module GLOB   one frame of the stack matches\n"                            \
+  "  --min-size B, --max-size B       of this size (suffixes k, M, G)\n"                           \
+  "  --min-lifetime T, --max-lifetime T   freed after so long (seconds, or with ns, us, ms)\n"
+
+char const vt_cli_filter_help[] = FILTER_HELP;
 char const vt_cli_shared_help[] =
-    "Choosing blocks:\n"
-    "  --from T, --to T       allocated between two moments, seen no further than --to\n"
-    "  --at T                 the live set at a moment; T: seconds since start or a marker's name\n"
-    "  --thread T             allocated by this thread: number or name pattern\n"
-    "  --heap NAME            in this heap (libc: the process's own)\n"
-    "  --function GLOB, --module GLOB   one frame of the stack matches\n"
-    "  --min-size B, --max-size B       of this size (suffixes k, M, G)\n"
-    "  --min-lifetime T, --max-lifetime T   freed after so long (seconds, or with ns, us, ms)\n"
-    "Showing them:\n"
+    "Choosing blocks:\n" FILTER_HELP "Showing them:\n"
     "  --by function|line|module|site|thread|size   what is shown together\n"
     "  --limit N              at most N entries\n"
     "  --suppressions FILE    known leaks, in LeakSanitizer's syntax\n"

@@ -232,8 +232,16 @@ static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thre
                               .time = time,
                               .cell = block->cell,
                               .thread = thread,
-                              .begins = begins};
+                              .begins = begins,
+                              .event = model->event,
+                              .intent = model->intent};
   watch->changed(watch->context, &change);
+}
+
+static void tell_nested(vt_model_t const *model, vt_block_t const *block, uint32_t thread,
+                        uint64_t time, int begins) {
+  if (model->options.watch.nested && block->cell != VT_CELL_IGNORED)
+    tell(model, block, thread, time, begins);
 }
 
 static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
@@ -334,7 +342,10 @@ static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
     cell->max_bytes = cell->allocated_bytes - cell->freed_bytes;
     cell->max_blocks = cell->allocations - cell->frees;
   }
-  if (cell->nested) return;
+  if (cell->nested) {
+    tell_nested(model, block, block->thread, block->time, 1);
+    return;
+  }
   if (model->extras) count_alloc_extras(model, block);
   model->live_blocks++;
   model->live_bytes += block->size;
@@ -375,7 +386,10 @@ static inline void end(vt_model_t *model, uint32_t heap, vt_block_t const *block
   if (model->options.lifetimes)
     vt_lifetimes_add(&cell->lifetimes, time > block->time ? time - block->time : 0);
   if (__builtin_expect(thread != block->thread, 0)) cell->cross_thread_frees += thread != NO_THREAD;
-  if (cell->nested) return;
+  if (cell->nested) {
+    tell_nested(model, block, thread, time, 0);
+    return;
+  }
   if (model->extras) count_free_extras(model, block, thread, time, temporary);
   model->live_blocks--;
   model->live_bytes -= block->size;
@@ -407,7 +421,11 @@ static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t 
   vt_blocks_t *blocks = &model->blocks[heap];
   vt_block_t *slot = vt_blocks_find(blocks, block.address);
   if (__builtin_expect(slot->cell != 0, 0)) {
-    waiting_t held = {.block = block, .tag = event->tag, .heap = heap};
+    waiting_t held = {.block = block,
+                      .tag = event->tag,
+                      .event = model->event,
+                      .intent = model->intent,
+                      .heap = heap};
     vt_order_hold(model, slot, &held);
     return;
   }
@@ -418,6 +436,7 @@ static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t 
 static void wait_early(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t const *event,
                        uint32_t thread, uint64_t time, int realloc) {
   waiting_t early = {.block = {.address = event->address, .time = time, .thread = thread},
+                     .event = model->event,
                      .heap = heap,
                      .trace = trace,
                      .stack = event->stack,
@@ -455,7 +474,7 @@ static limbo_t *push_limbo(vt_model_t *model, uint32_t thread) {
 static void on_realloc_intent(vt_model_t *model, uint32_t trace, uint32_t heap,
                               vt_event_t const *event, uint32_t thread, uint64_t time) {
   limbo_t *limbo = push_limbo(model, thread);
-  *limbo = (limbo_t){.heap = heap, .stack = event->stack};
+  *limbo = (limbo_t){.heap = heap, .stack = event->stack, .event = model->event};
   if (!event->address) return;
   vt_block_t *slot = vt_blocks_find(&model->blocks[heap], event->address);
   if (!slot->cell) {
@@ -485,8 +504,9 @@ static void count_realloc(vt_model_t *model, uint32_t cell_number, vt_block_t co
 static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
                             vt_event_t const *event, uint32_t thread, uint64_t time) {
   limbo_stack_t *stack = model->limbos[thread];
-  limbo_t limbo = {.heap = heap, .stack = event->stack};
+  limbo_t limbo = {.heap = heap, .stack = event->stack, .event = model->event};
   if (stack && stack->cnt) limbo = stack->limbo[--stack->cnt];
+  model->intent = limbo.event;
   if (!event->address && event->size) {
     put_back(model, &limbo);
     return;
@@ -559,6 +579,7 @@ void vt_model_events(vt_model_t *model, uint32_t trace_number, vt_event_t const 
       return;
     }
     if (__builtin_expect(model->held.cnt + model->early.cnt != 0, 0)) vt_order_expire(model, time);
+    model->event = model->intent = model->totals.events;
     uint32_t heap = heap_of(model, trace_number, events[i].heap);
     if (heap != NO_INDEX) on_event(model, trace_number, &events[i], heap, time);
     model->totals.events++;
@@ -594,8 +615,8 @@ static int lies_in(vt_model_t const *model, uint32_t heap, uint32_t outer) {
   return 0;
 }
 
-/* A heap that has had no block yet in this trace is nested in the process's own heap if a live block
-   of that contains its memory. */
+/* A heap that has had no block yet in this trace is nested in the process's own heap if a live
+   block of that contains its memory. */
 static void place_heap(vt_model_t *model, uint32_t trace_number, uint32_t number, uint32_t heap,
                        uint64_t address) {
   trace_t *trace = &model->traces[trace_number];

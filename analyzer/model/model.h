@@ -99,14 +99,17 @@ typedef struct {
   uint32_t cell;   /* its counters; see vt_model_cells */
   uint32_t thread; /* whose change it is, in vt_model_threads; VT_MODEL_NO_THREAD: a heap's */
   int begins;
+  uint64_t event;  /* which made it, counted from 0; of a REALLOC_DONE both changes */
+  uint64_t intent; /* the event before a REALLOC_DONE; else as `event` */
 } vt_model_change_t;
 #define VT_MODEL_NO_THREAD UINT32_MAX
 
-/* Who is told of every change, in order; NULL: nobody. Blocks that filters leave out and those of
-   nested heaps are not told of. */
+/* Who is told of every change, in order; NULL: nobody. Blocks that filters leave out are not told
+   of, those of nested heaps only if asked for. */
 typedef struct {
   void (*changed)(void *context, vt_model_change_t const *change);
   void *context;
+  int nested;
 } vt_model_watch_t;
 
 /* What one cell did in one stretch of time: allocations made, and frees of blocks it had made. */

@@ -74,6 +74,7 @@ static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t co
                               .max_size = filter->max_size,
                               .min_lifetime = filter->min_lifetime,
                               .max_lifetime = filter->max_lifetime,
+                              .watch = options->watch,
                               .context = choice};
   if (filter->heap || filter->function || filter->module) out->want_cell = want_cell;
   out->count_nested = filter->heap && !strpbrk(filter->heap, "*?["); /* one heap: nothing twice */
@@ -331,13 +332,12 @@ void vt_analysis_close(vt_analysis_t *analysis) {
 
 int vt_analysis_replay(vt_analysis_t *analysis, vt_analysis_options_t const *options,
                        vt_model_watch_t const *watch) {
-  vt_analysis_options_t plain = {.filter = options->filter};
+  vt_analysis_options_t plain = {.filter = options->filter, .watch = *watch};
   choice_t choice = {.analysis = analysis, .filter = &options->filter};
   vt_model_t *first = analysis->model;
   vt_model_options_t chosen;
   vt_error_t error;
   if (model_options(analysis, &plain, &choice, &chosen, &error)) return -1;
-  chosen.watch = *watch;
   run_model(analysis, &chosen);
   vt_model_delete(analysis->model);
   analysis->model = first;

@@ -22,8 +22,9 @@ typedef struct {
 typedef struct {
   vt_filter_t filter;
   int lifetimes, sizes, timeline, threads;
-  int history; /* needs timeline */
-  int keep_allocators; /* do not hide allocator frames */
+  int history;            /* needs timeline */
+  int keep_allocators;    /* do not hide allocator frames */
+  vt_model_watch_t watch; /* told of the chosen blocks during the (last) pass */
 } vt_analysis_options_t;
 
 /* A site: one distinct stack (after allocator frames are hidden) in one heap. */
@@ -57,7 +58,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
                      vt_analysis_options_t const *options, vt_error_t *error, int *usage);
 void vt_analysis_close(vt_analysis_t *analysis);
 
-/* Runs over the events once more, with the same options, and has `watch` told of each block's
+/* Runs over the events once more, with the same filter, and has `watch` told of each block's
    beginning and end. Meanwhile analysis->model is the one that runs: it has the cells and threads
    that changes refer to. Returns 0 or -1. */
 int vt_analysis_replay(vt_analysis_t *analysis, vt_analysis_options_t const *options,
