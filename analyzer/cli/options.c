@@ -227,14 +227,12 @@ int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
 int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressions_t *suppressions,
                 vt_error_t *error) {
   int usage;
-  uint64_t bytes, blocks;
   if (vt_analysis_open(analysis, options->operands, (size_t)options->operand_cnt,
                        &options->analysis, error, &usage))
     return usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
   if (!options->suppressions) return VT_EXIT_OK;
   if (vt_suppressions_load(suppressions, options->suppressions, error)) return VT_EXIT_INPUT;
-  vt_suppressions_apply(suppressions, analysis, &bytes, &blocks);
-  vt_model_suppress(analysis->model, bytes, blocks);
+  vt_suppressions_apply(suppressions, analysis);
   options->report.suppressions = suppressions;
   return VT_EXIT_OK;
 }

@@ -250,8 +250,8 @@ static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
     vt_model_thread_t *thread = &model->threads[block->thread];
     thread->allocations++;
     thread->allocated_bytes += block->size;
-    thread->live_blocks++;
-    thread->live_bytes += block->size;
+    thread->leaked_blocks++;
+    thread->leaked_bytes += block->size;
   }
   if (model->sizes) {
     vt_size_class_t *class = &model->sizes[size_class(block->size)];
@@ -269,8 +269,8 @@ static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
 static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t thread,
                           int temporary) {
   vt_model_thread_t *owner = &model->threads[block->thread];
-  owner->live_blocks--;
-  owner->live_bytes -= block->size;
+  owner->leaked_blocks--;
+  owner->leaked_bytes -= block->size;
   owner->temporary += (uint64_t)temporary;
   if (thread == NO_THREAD) return;
   model->threads[thread].frees++;
@@ -655,6 +655,8 @@ static void add_to_sums(vt_model_t *model, vt_cell_t const *cell) {
   heap->frees += cell->frees;
   heap->live_bytes += cell->allocated_bytes - cell->freed_bytes;
   heap->live_blocks += cell->allocations - cell->frees;
+  heap->leaked_bytes = heap->live_bytes;
+  heap->leaked_blocks = heap->live_blocks;
   if (cell->nested) return;
   vt_model_totals_t *totals = &model->totals;
   totals->allocations += cell->allocations;
@@ -665,21 +667,28 @@ static void add_to_sums(vt_model_t *model, vt_cell_t const *cell) {
   totals->cross_thread_frees += cell->cross_thread_frees;
 }
 
-static void finish_scan(vt_model_t *model) {
+/* Hands out every block that is live at the end, those in the middle of a realloc too. */
+static void for_live(vt_model_t *model,
+                     void (*visit)(vt_model_t *, vt_block_t const *, void const *),
+                     void const *context) {
   for (size_t heap = 0; heap < model->heaps_cnt; heap++)
     for (size_t i = 0; i <= model->blocks[heap].mask; i++)
-      if (model->blocks[heap].slots[i].cell)
-        scan_release(model, &model->blocks[heap].slots[i], model->totals.end_time_ns, 1);
+      if (model->blocks[heap].slots[i].cell) visit(model, &model->blocks[heap].slots[i], context);
   for (size_t i = 0; i < model->limbos_cnt; i++)
     for (unsigned k = 0; model->limbos[i] && k < model->limbos[i]->cnt; k++)
       if (model->limbos[i]->limbo[k].block.cell)
-        scan_release(model, &model->limbos[i]->limbo[k].block, model->totals.end_time_ns, 1);
+        visit(model, &model->limbos[i]->limbo[k].block, context);
+}
+
+static void scan_live(vt_model_t *model, vt_block_t const *block, void const *context) {
+  (void)context;
+  scan_release(model, block, model->totals.end_time_ns, 1);
 }
 
 void vt_model_finish(vt_model_t *model) {
   vt_order_expire(model, UINT64_MAX);
   if (model->scanning) {
-    finish_scan(model);
+    for_live(model, scan_live, NULL);
     return;
   }
   if (model->moments) vt_timeline_advance(model, model->totals.end_time_ns);
@@ -689,6 +698,11 @@ void vt_model_finish(vt_model_t *model) {
   }
   model->totals.live_bytes = model->live_bytes;
   model->totals.live_blocks = model->live_blocks;
+  for (unsigned i = 0; model->sizes && i < VT_SIZE_CLASSES; i++) {
+    vt_size_class_t *class = &model->sizes[i];
+    class->leaked_bytes = class->allocated_bytes - class->freed_bytes;
+    class->leaked_blocks = class->allocations - class->frees;
+  }
 }
 
 void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan) {
@@ -698,9 +712,27 @@ void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan) {
   scan->lifetime_bits_cnt = 0;
 }
 
-void vt_model_suppress(vt_model_t *model, uint64_t bytes, uint64_t blocks) {
-  model->totals.live_bytes -= bytes;
-  model->totals.live_blocks -= blocks;
+static void take_out(uint64_t *bytes, uint64_t *blocks, vt_block_t const *block) {
+  *bytes -= block->size;
+  *blocks -= 1;
+}
+
+static void suppress(vt_model_t *model, vt_block_t const *block, void const *marks) {
+  if (!((uint8_t const *)marks)[block->cell]) return;
+  vt_cell_t const *cell = &model->cells[block->cell];
+  vt_model_heap_t *heap = &model->heaps[cell->heap];
+  take_out(&heap->leaked_bytes, &heap->leaked_blocks, block);
+  if (cell->nested) return;
+  take_out(&model->totals.live_bytes, &model->totals.live_blocks, block);
+  vt_model_thread_t *thread = &model->threads[block->thread];
+  if (model->options.threads) take_out(&thread->leaked_bytes, &thread->leaked_blocks, block);
+  if (!model->sizes) return;
+  vt_size_class_t *class = &model->sizes[size_class(block->size)];
+  take_out(&class->leaked_bytes, &class->leaked_blocks, block);
+}
+
+void vt_model_suppress(vt_model_t *model, uint8_t const *marks) {
+  for_live(model, suppress, marks);
 }
 
 vt_model_totals_t const *vt_model_totals(vt_model_t const *model) { return &model->totals; }

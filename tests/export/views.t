@@ -354,6 +354,28 @@ def check_dump(world, chosen, blocks):
     ok(some == want[:5], f"{name}: dump --limit", len(some))
 
 
+def check_suppressed(world, folder, pattern):
+    """What leaked, in every view that says it, is what is live without a function of that name on its stack."""
+    path = f"{folder}/suppressions"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"leak:^{pattern}$\n")
+    rest = [b for b in world.dump.blocks if b.end is None and not any(pattern in world.functions(n) for n in b.stack)]
+    outer = [b for b in rest if b.heap not in world.nested]
+    ok(0 < len(rest) < sum(b.end is None for b in world.dump.blocks), f"{pattern}: suppresses some leaks, not all", len(rest))
+    views = {view: report(world.trace, view, "--suppressions", path) for view in ("leaks", "sizes", "threads", "heaps")}
+    sizes = views["sizes"]["sizes"]
+    ok({k: v["totals"]["leaked_bytes"] for k, v in views.items()} == dict.fromkeys(views, sum(b.size for b in outer)) and
+       all(v["totals"]["leaked_blocks"] == len(outer) for v in views.values()), f"{pattern}: totals")
+    ok(sum(s["leaked_bytes"] for s in views["leaks"]["sites"]) == sum(b.size for b in rest), f"{pattern}: sites")
+    ok(all((c["leaked_blocks"], c["leaked_bytes"]) == (len(fit), sum(b.size for b in fit)) for c in sizes
+           for fit in [[b for b in outer if c["min_size"] <= b.size <= c["max_size"]]]), f"{pattern}: sizes", sizes)
+    ok(all((t["leaked_blocks"], t["leaked_bytes"]) == (len(own), sum(b.size for b in own)) for t in views["threads"]["threads"]
+           for own in [[b for b in outer if b.thread == t["tid"]]]), f"{pattern}: threads", views["threads"]["threads"])
+    ok(all((h["leaked_blocks"], h["leaked_bytes"]) == (len(own), sum(b.size for b in own))
+           for i, h in enumerate(views["heaps"]["traces"][0]["heaps"])
+           for own in [[b for b in rest if b.heap == i]]), f"{pattern}: heaps", views["heaps"]["traces"][0]["heaps"])
+
+
 def main():
     print(f"# SEED={SEED}")
     rng = random.Random(SEED)
@@ -371,6 +393,8 @@ def main():
             check_views(world, chosen, blocks, totals, exact)
             if exact:
                 check_dump(world, chosen, everywhere)
+        for pattern in ("take", "step", "pooled"):
+            check_suppressed(world, folder, pattern)
         ok(full >= ROUNDS // 3, f"{full} of {ROUNDS} combinations choose something")
     print(f"1..{COUNT[0]}")
     return 1 if COUNT[1] else 0
