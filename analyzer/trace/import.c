@@ -58,6 +58,7 @@ typedef struct {
 static ssize_t next_line(import_t *m) {
   ssize_t n = getline(&m->text, &m->text_cap, m->in);
   if (n > 0 && m->text[n - 1] == '\n') m->text[--n] = '\0';
+  if (n < 0 && m->text) m->text[0] = '\0';
   return n;
 }
 
@@ -141,7 +142,6 @@ static int64_t known_line(import_t *m, char const *text, size_t sz) {
    lies above as many frames as a log holds is unknown. */
 static int64_t read_stack(import_t *m, uint64_t cnt) {
   uint32_t node = 0;
-  if (cnt > FRAMES_MAX) return -1;
   for (uint64_t i = 0; i < cnt; i++) {
     ssize_t sz = next_line(m);
     int64_t line = sz < 0 ? -1 : known_line(m, m->text, (size_t)sz);
@@ -173,16 +173,19 @@ static int parse_head(char const *text, vt_event_t *e, uint64_t *cnt) {
              : -1;
 }
 
-static void read_record(import_t *m) {
+/* read_record reads the record whose head was read. Returns 1 if it is torn and the line read last
+   begins another. */
+static int read_record(import_t *m) {
   vt_event_t e;
   uint64_t cnt;
   int64_t stack = -1;
-  if (!parse_head(m->text, &e, &cnt)) stack = read_stack(m, cnt);
+  int is_head = !parse_head(m->text, &e, &cnt) && cnt <= FRAMES_MAX;
+  if (is_head) stack = read_stack(m, cnt);
   if (stack < 0) {
     m->counts->incomplete++;
-    return;
+    return is_head && !strncmp(m->text, "+++", 3);
   }
-  if (!e.address) return; /* a failed allocation, or free(NULL) */
+  if (!e.address) return 0; /* a failed allocation, or free(NULL) */
   e.stack = (uint32_t)stack;
   e.time = ++m->events * EVENT_TICKS;
   *vt_packer_room(&m->out, 1) = e;
@@ -191,6 +194,7 @@ static void read_record(import_t *m) {
     m->counts->allocations++;
   else
     m->counts->frees++;
+  return 0;
 }
 
 /* put_modules writes the objects as modules. */
@@ -308,7 +312,7 @@ static void fini(import_t *m) {
 /* copy_log turns the records into events; VT_EXIT_INPUT when the log has none. */
 static int copy_log(import_t *m, char const *from, vt_error_t *error) {
   while (next_line(m) >= 0)
-    if (!strncmp(m->text, "+++", 3)) read_record(m);
+    while (!strncmp(m->text, "+++", 3) && read_record(m)) continue;
   if (ferror(m->in)) {
     vt_error_set(error, from, "cannot be read", "give a text file");
     return VT_EXIT_INPUT;

@@ -183,6 +183,12 @@ def check_damaged(tap, folder):
     same_totals(tap, "damaged records", result, whole)
     tap.equal((result["completeness"]["complete"], result["completeness"]["dropped_events"]), (False, 2),
               "damaged records: are counted")
+    torn = [b"+++ ALLOC:99999:0x0000000000000020:8:8\n", b"+++ ALLOC:128:0x0000000000000020:8:8\n",
+            b"+++ FREE:2:0x0000000000000020\na(+0x1)[0x1]\n"]
+    for head in torn:
+        result = report("hot", imported(folder, head + log))
+        same_totals(tap, f"torn before the next record: {head[:12]}", result, whole)
+        tap.equal(result["completeness"]["dropped_events"], 1, "and counted")
     tap.equal(whole["completeness"]["complete"], True, "a whole log is complete")
 
 
