@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fd/groove/fd_groove.h"
@@ -232,17 +234,50 @@ static void often(void) {
   }
 }
 
+static fd_wksp_t *wksp_in_shared_memory(char const *name) {
+  ulong sz = fd_ulong_align_up(fd_wksp_footprint(64UL, 100000UL), 4096UL);
+  void *mem = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  FD_TEST(mem != MAP_FAILED);
+  fd_wksp_t *wksp = fd_wksp_join(fd_wksp_new(mem, name, 1U, 64UL, 100000UL));
+  FD_TEST(wksp);
+  return wksp;
+}
+
+/* A workspace that parent, child and grandchild share and one that is copied by each fork, with the
+   same done to both: each generation frees one block of those before and loses some of its own. An
+   alloc in the latter is joined anew by each. */
+static void forked(void) {
+  fd_wksp_t *both[2] = {wksp_in_shared_memory("common"), wksp_new("own")};
+  fd_wksp_t *home = wksp_new("home");
+  ulong gaddr[2][4];
+  for (ulong w = 0UL; w < 2UL; w++)
+    for (ulong i = 0UL; i < 4UL; i++) gaddr[w][i] = take(both[w], 100UL, 1UL);
+  void *mem = fd_wksp_alloc_laddr(home, fd_alloc_align(), fd_alloc_footprint(), 5UL);
+  FD_TEST(fd_alloc_new(mem, 6UL));
+  int generation = 0;
+  while (generation < 2 && !fork()) generation++;
+  fd_alloc_t *alloc = fd_alloc_join(mem, 0UL);
+  FD_TEST(alloc);
+  nested_lose(alloc);
+  fd_alloc_leave(alloc);
+  for (ulong w = 0UL; w < 2UL; w++) {
+    fd_wksp_free(both[w], gaddr[w][generation]);
+    for (int i = 0; i <= generation; i++) take_and_lose(both[w], 1000UL, 1UL);
+  }
+  while (wait(NULL) > 0) continue;
+}
+
 int main(int argc, char **argv) {
   fd_boot(&argc, &argv);
   char const *name = argc > 1 ? argv[1] : "";
   struct {
     char const *name;
     void (*run)(void);
-  } const scenario[] = {{"plain", plain},    {"interior", interior}, {"wrong", wrong},
-                        {"reset", reset},    {"tag_free", tag_free}, {"restore", restore},
-                        {"delete", delete},  {"nested", nested},     {"give", give},
-                        {"take", take_over}, {"custom", custom},     {"often", often},
-                        {"in_malloc", in_malloc}};
+  } const scenario[] = {{"plain", plain},         {"interior", interior}, {"wrong", wrong},
+                        {"reset", reset},         {"tag_free", tag_free}, {"restore", restore},
+                        {"delete", delete},       {"nested", nested},     {"give", give},
+                        {"take", take_over},      {"custom", custom},     {"often", often},
+                        {"in_malloc", in_malloc}, {"forked", forked}};
   for (ulong i = 0UL; i < sizeof(scenario) / sizeof(*scenario); i++)
     if (!strcmp(name, scenario[i].name)) scenario[i].run();
   if (!strncmp(name, "groove", 6UL)) groove(!strcmp(name, "groove_nested"));
