@@ -146,6 +146,7 @@ def check_forked(tap, folder, mode):
     tap.equal(got["common"], [(1 + 6, 100 + 6000, 4 + 6, 3)], f"{mode} forked: shared memory is one heap")
     tap.equal(sorted(got["own"]), [(2, 2000, 2, 0), (3, 3000, 3, 0), (4, 1300, 5, 1)],
               f"{mode} forked: a copy of private memory is another heap")
+    tap.equal(got["parted"], [(1, 10, 1, 0)] * 3, f"{mode} forked: also if the heap is attached after the fork")
     tap.equal(got["home:"], [(1, 33, 1, 0)] * 3, f"{mode} forked: and so is what is nested in it")
     uuids = [h["uuid"] for t in result["traces"] for h in t["heaps"] if h["name"].split(":")[0] in ("own", "home")]
     tap.equal((len(uuids), len(set(uuids))), (9, 9), f"{mode} forked: each with an identity")

@@ -254,12 +254,17 @@ static void forked(void) {
     for (ulong i = 0UL; i < 4UL; i++) gaddr[w][i] = take(both[w], 100UL, 1UL);
   void *mem = fd_wksp_alloc_laddr(home, fd_alloc_align(), fd_alloc_footprint(), 5UL);
   FD_TEST(fd_alloc_new(mem, 6UL));
+  static char parted[64]; /* left before the forks, come back to after them */
+  vt_heap_create(parted, sizeof(parted), VT_HEAP_CUSTOM, "parted", "0123456789abcdef", NULL);
+  vt_heap_detach(parted);
   int generation = 0;
   while (generation < 2 && !fork()) generation++;
   fd_alloc_t *alloc = fd_alloc_join(mem, 0UL);
   FD_TEST(alloc);
   nested_lose(alloc);
   fd_alloc_leave(alloc);
+  vt_heap_attach(parted, sizeof(parted), VT_HEAP_CUSTOM, "parted", "0123456789abcdef", NULL);
+  vt_block_alloc(parted, parted, 10UL, 0UL, 0UL);
   for (ulong w = 0UL; w < 2UL; w++) {
     fd_wksp_free(both[w], gaddr[w][generation]);
     for (int i = 0; i <= generation; i++) take_and_lose(both[w], 1000UL, 1UL);
