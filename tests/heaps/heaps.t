@@ -63,7 +63,9 @@ EXPECTED = {
     "tag_free": ([("tag_free", 100, 6400, 200, 100, False)], 0),
     "restore": ([("restore", 1, 100, 5, 4, False)], 0),
     "delete": ([("delete", 0, 0, 5, 5, False), ("delete", 1, 100, 1, 0, False)], 0),
+    "left": ([("left", 0, 0, 3, 3, False)], 0),
     "groove": ([("groove", 4, 4000, 24, 20, False)], 0),
+    "renewed": ([("renewed", 3, 30, 5, 2, False)], 0),
     "often": ([("often", 1, 8, 2000, 1999, False)], 0),
     "in_malloc": ([("groove", 4, 4000, 4, 0, True), ("in_malloc", 3, 3000, 3, 0, True)], 0),
     "custom": ([("my pool", 2, 200, 8, 6, False), ("part", 1, 10, 1, 0, True)], 1),
@@ -133,6 +135,31 @@ def check_shared(tap, folder, mode):
         tap.equal(lost_by(result, "take_and_lose"), 1, f"{mode} both: the lost one by site")
 
 
+def announcements(path):
+    """What was said of each heap: name up to its colon -> the operations; parents by name"""
+    said, parents, names = collections.defaultdict(list), collections.defaultdict(set), {}
+    for heap in sorted(vtr.Trace(path).heaps):
+        name = names[heap.number] = heap.name.split(":")[0] + ":" * (":" in heap.name)
+        said[name].append(heap.op)
+        parents[name].add(names.get(heap.parent))
+    return dict(said), dict(parents)
+
+
+def check_life(tap, folder, mode):
+    """A heap from its creation to its end, also through another mapping."""
+    path = record(folder, mode, "life")
+    result = report("leaks", path)
+    got = {heap[0].split(":")[0] + ":" * (":" in heap[0]): heap[1:5] for heap in heaps(result)}
+    tap.equal((got["life:"], got["groove"]), ((0, 0, 1, 1),) * 2, f"{mode} life: deleted with its block")
+    tap.equal(got["life"][:2], (0, 0), f"{mode} life: and so is the wksp")
+    said, parents = announcements(path)
+    tap.equal(said, {"life": ["create", "detach"] + ["attach", "detach"] * 2 + ["attach", "delete"],
+                     "life:": ["create", "attach", "detach", "attach", "delete"],
+                     "groove": ["create", "attach", "detach", "attach", "delete"]},
+              f"{mode} life: what is announced")
+    tap.equal(parents, {"life": {None}, "life:": {"life"}, "groove": {None}}, f"{mode} life: what lies in what")
+
+
 def check_forked(tap, folder, mode):
     """What lies in private memory is, after a fork, a heap of the child's own."""
     first = record(folder, mode, "forked")
@@ -175,6 +202,7 @@ def main():
             check_nested(tap, folder, mode)
             check_shared(tap, folder, mode)
             check_forked(tap, folder, mode)
+            check_life(tap, folder, mode)
             check_text(tap, folder, mode)
     tap.done()
 

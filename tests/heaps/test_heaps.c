@@ -196,6 +196,62 @@ static void take_over(void) {
   fd_wksp_detach(wksp);
 }
 
+/* A workspace that its maker leaves; whoever uses it then, here unseen, may leave blocks to free.
+   It is deleted by one who has left it. */
+static void left(void) {
+  FD_TEST(!fd_wksp_new_named("left", FD_SHMEM_NORMAL_PAGE_SZ, 1UL, one_page_cnt, any_cpu, 0600UL,
+                             3U, 4096UL));
+  vt_pause();
+  fd_wksp_t *wksp = fd_wksp_attach("left");
+  ulong first = take(wksp, 100UL, 1UL), second = take(wksp, 100UL, 1UL);
+  fd_wksp_detach(wksp);
+  vt_resume();
+  wksp = fd_wksp_attach("left");
+  fd_wksp_free(wksp, first);
+  for (ulong i = 0UL; i < 3UL; i++) take_and_lose(wksp, 1000UL, 1UL);
+  fd_wksp_detach(wksp);
+  wksp = fd_wksp_attach("left");
+  fd_wksp_free(wksp, second);
+  fd_wksp_detach(wksp);
+  FD_TEST(!fd_wksp_delete_named("left"));
+}
+
+/* An alloc and a groove in a workspace that is left and comes back elsewhere, where they are
+   joined, left and deleted, with a block in each. */
+static void life(void) {
+  FD_TEST(!fd_wksp_new_named("life", FD_SHMEM_NORMAL_PAGE_SZ, 1UL, one_page_cnt, any_cpu, 0600UL,
+                             3U, 4096UL));
+  fd_wksp_t *wksp = fd_wksp_attach("life");
+  void *volume = fd_shmem_acquire(FD_SHMEM_NORMAL_PAGE_SZ, (1UL << 30) / 4096UL, 0UL);
+  ulong mem[2] = {fd_wksp_alloc(wksp, fd_alloc_align(), fd_alloc_footprint(), 5UL),
+                  fd_wksp_alloc(wksp, fd_groove_data_align(), fd_groove_data_footprint(), 6UL)};
+  fd_groove_data_t data[1];
+  FD_TEST(mem[0] && mem[1] && volume);
+  FD_TEST(fd_alloc_new(fd_wksp_laddr_fast(wksp, mem[0]), 7UL));
+  FD_TEST(fd_groove_data_new(fd_wksp_laddr_fast(wksp, mem[1])));
+  for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
+    fd_alloc_t *alloc = fd_alloc_join(fd_wksp_laddr_fast(wksp, mem[0]), 0UL);
+    if (!elsewhere) nested_lose(alloc);
+    fd_alloc_leave(alloc);
+    FD_TEST(fd_groove_data_join(data, fd_wksp_laddr_fast(wksp, mem[1]), volume, 1UL, 0UL));
+    if (!elsewhere) {
+      FD_TEST(!fd_groove_data_volume_add(data, volume, 1UL << 30, NULL, 0UL));
+      groove_lose(data, 77UL);
+    }
+    fd_groove_data_leave(data);
+    if (elsewhere) break;
+    void *old = wksp;
+    fd_wksp_detach(wksp);
+    FD_TEST(mmap(old, 4096UL, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+                 0) == old);
+    wksp = fd_wksp_attach("life");
+  }
+  fd_alloc_delete(fd_wksp_laddr_fast(wksp, mem[0]));
+  fd_groove_data_delete(fd_wksp_laddr_fast(wksp, mem[1]));
+  fd_wksp_detach(wksp);
+  FD_TEST(!fd_wksp_delete_named("life"));
+}
+
 /* A pool of the program's own, without UUID. */
 static void custom(void) {
   static char pool[4096], other[64];
@@ -205,6 +261,16 @@ static void custom(void) {
   vt_block_alloc(other, other, 10UL, 0UL, 4UL);
   for (ulong i = 0UL; i < 6UL; i++) vt_block_free_interior(pool, pool + 100UL * i + 99UL);
   vt_block_free(pool, pool + 1000);
+}
+
+/* A pool that is made anew where it is. */
+static void renewed(void) {
+  static char pool[4096];
+  for (ulong round = 0UL; round < 2UL; round++) {
+    vt_heap_create(pool, sizeof(pool), VT_HEAP_CUSTOM, "renewed", "fedcba9876543210", NULL);
+    for (ulong i = 0UL; i < 2UL + round; i++)
+      vt_block_alloc(pool, pool + 100UL * i, 10UL, 0UL, 0UL);
+  }
 }
 
 /* Heaps whose memory is malloc's: a workspace and a groove's volume, with a block lost in each. */
@@ -282,7 +348,8 @@ int main(int argc, char **argv) {
                         {"reset", reset},         {"tag_free", tag_free}, {"restore", restore},
                         {"delete", delete},       {"nested", nested},     {"give", give},
                         {"take", take_over},      {"custom", custom},     {"often", often},
-                        {"in_malloc", in_malloc}, {"forked", forked}};
+                        {"in_malloc", in_malloc}, {"forked", forked},     {"left", left},
+                        {"life", life},           {"renewed", renewed}};
   for (ulong i = 0UL; i < sizeof(scenario) / sizeof(*scenario); i++)
     if (!strcmp(name, scenario[i].name)) scenario[i].run();
   if (!strncmp(name, "groove", 6UL)) groove(!strcmp(name, "groove_nested"));
