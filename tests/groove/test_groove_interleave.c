@@ -199,20 +199,27 @@ op_free( fd_groove_data_t * d ) {
 
 /* Nobody is given a volume that somebody has. */
 static void
-op_volume_remove( fd_groove_data_t * d ) {
-  uchar * v = (uchar *)fd_groove_data_volume_remove( d );
-  if( !v ) return;
-  ulong bit = 1UL << ( (ulong)( v - volume0 ) >> 30 );
+volume_taken( void * v ) {
+  ulong bit = 1UL << ( (ulong)( (uchar *)v - volume0 ) >> 30 );
   MUST( !( volume_own & bit ) );
   volume_own |= bit;
 }
 
 static void
+op_volume_remove( fd_groove_data_t * d ) {
+  void * v = fd_groove_data_volume_remove( d );
+  if( v ) volume_taken( v );
+}
+
+/* Adds one volume, or all that lie side by side. */
+static void
 op_volume_add( fd_groove_data_t * d ) {
   if( !volume_own ) return;
-  ulong idx = (ulong)fd_ulong_find_lsb( volume_own );
-  volume_own &= volume_own - 1UL;
-  MUST( !fd_groove_data_volume_add( d, volume0 + ( idx << 30 ), 1UL << 30, "info", 4UL ) );
+  ulong idx  = (ulong)fd_ulong_find_lsb( volume_own );
+  ulong most = (ulong)fd_ulong_find_lsb( ~( volume_own >> idx ) );
+  ulong cnt  = 1UL + rnd( most );
+  volume_own &= ~( ( ( 1UL << cnt ) - 1UL ) << idx );
+  MUST( !fd_groove_data_volume_add( d, volume0 + ( idx << 30 ), cnt << 30, "info", 4UL ) );
 }
 
 static void
@@ -240,11 +247,31 @@ op_budget( fd_groove_data_t * d ) {
   }
 }
 
+/* While the pool is locked nothing changes but by who locked it, who may take volumes.  A killed
+   thread would keep the lock for ever, so this is not for rounds that kill. */
+static void
+op_volume_lock( fd_groove_data_t * d ) {
+  if( co[0].kill_step ) return;
+  MUST( !fd_groove_volume_pool_lock( d->pool, 1 ) );
+  for( ulong cnt = rnd( 3UL ); cnt; cnt-- ) {
+    fd_groove_volume_t * v = fd_groove_volume_pool_acquire_nolock( d->pool );
+    if( !v ) break;
+    v->magic = 0UL;
+    volume_taken( v );
+  }
+  ulong ver_top = shdata->pool.ver_top;
+  hook();
+  MUST( fd_groove_volume_pool_lock( d->pool, 0 ) == FD_POOL_ERR_AGAIN );
+  MUST( !fd_groove_volume_pool_verify( d->pool ) && shdata->pool.ver_top == ver_top );
+  fd_groove_volume_pool_unlock( d->pool );
+}
+
 /* Volumes come and go, by hand and as the first and last object in them do. */
 static void
 op_volumes( fd_groove_data_t * d ) {
   ulong what = rnd( 16UL );
-  if( what < 8UL )        op_volume_remove( d );
+  if( what < 7UL )        op_volume_remove( d );
+  else if( what == 7UL )  op_volume_lock( d );
   else if( what < 14UL )  op_volume_add( d );
   else if( what == 14UL ) op_alloc( d, 10485760UL );
   else                    op_free( d );
