@@ -105,11 +105,11 @@ pool_churn( void * arg ) {
     if( v ) fd_groove_volume_pool_release( locked_pool, v );
     if( i % 8UL ) continue;
     if( fd_groove_volume_pool_lock( locked_pool, 1 ) ) bad++;
-    ulong before = locked_pool->shpool->ver_top;
+    ulong before = __atomic_load_n( &locked_pool->shpool->ver_top, __ATOMIC_RELAXED );
     pool_turns++;
     fd_groove_volume_t * held = fd_groove_volume_pool_acquire_nolock( locked_pool );
     bad += !fd_groove_volume_pool_lock( locked_pool, 0 );
-    bad += !held && before != locked_pool->shpool->ver_top;
+    bad += !held && before != __atomic_load_n( &locked_pool->shpool->ver_top, __ATOMIC_RELAXED );
     fd_groove_volume_pool_unlock( locked_pool );
     if( held ) fd_groove_volume_pool_release_chain( locked_pool, held, held );
   }
