@@ -4,28 +4,35 @@
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/error.h"
 #include "analyzer/cli/options.h"
+#include "analyzer/report/chosen.h"
 #include "analyzer/report/json.h"
 #include "analyzer/trace/reader.h"
 #include "analyzer/util/mem.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static char const usage[] =
-    "usage: valtrace dump [--json] TRACE\n\n"
+    "usage: valtrace dump [options] TRACE\n\n"
     "Prints the events of TRACE in order of time, one line each, with the ids of their stack's "
     "frames,\n"
     "innermost first; a frame is described in a line of its own before its id is first used.\n\n"
-    "  --json   each line is a JSON object\n"
-    "  --help   this text\n";
+    "Choosing blocks (their allocations and frees are shown, a realloc whole):\n"
+    "%s"
+    "Showing them:\n"
+    "  --limit N    at most N events\n"
+    "  --json       each line is a JSON object\n"
+    "  -h, --help   this text\n";
 
 typedef struct {
   vt_reader_t *r;
   int json;
-  uint8_t *shown; /* per trie node */
+  vt_chosen_t *chosen; /* NULL: every event */
+  uint64_t event;      /* the number of the next one */
+  uint64_t left;       /* so many more may be shown */
+  uint8_t *shown;      /* per trie node */
   size_t shown_sz;
   vt_trace_frame_t *frames;
   size_t frames_cap;
@@ -134,14 +141,16 @@ static int on_events(void *context, vt_event_t const *events, size_t cnt) {
   dump_t *d = context;
   size_t thread_cnt;
   vt_trace_thread_t const *threads = vt_reader_threads(d->r, &thread_cnt);
-  for (size_t i = 0; i < cnt; i++) {
+  for (size_t i = 0; i < cnt && d->left; i++) {
     vt_event_t const *e = &events[i];
-    uint32_t tid = e->thread < thread_cnt ? threads[e->thread].tid : 0;
     uint64_t old = old_block(d, e);
+    if (d->chosen && !vt_chosen_has(d->chosen, d->event++)) continue;
+    d->left--;
+    uint32_t tid = e->thread < thread_cnt ? threads[e->thread].tid : 0;
     size_t frames = show_frames(d, e->stack);
     (d->json ? show_json : show_text)(d, e, tid, old, frames);
   }
-  return ferror(stdout);
+  return !d->left || ferror(stdout);
 }
 
 static void on_heap_op(void *context, vt_trace_heap_op_t const *op) {
@@ -149,6 +158,8 @@ static void on_heap_op(void *context, vt_trace_heap_op_t const *op) {
   if (op->op == VT_HEAP_OP_GONE || op->op == VT_HEAP_OP_BASE) return;
   char const *name = names[op->op <= VT_HEAP_OP_PLACE ? op->op : 0];
   dump_t *d = context;
+  if (!d->left || (d->chosen && !vt_chosen_has_op(d->chosen, op->time))) return;
+  d->left--;
   if (d->json)
     printf("{\"t_ns\":%" PRIu64 ",\"kind\":\"heap_%s\",\"heap\":%u,\"tag\":%" PRIu64 "}\n",
            op->time, name, op->heap, op->tag);
@@ -169,38 +180,59 @@ static void warn_damage(vt_reader_t const *r) {
   vt_error_print(&e);
 }
 
-static int dump(char const *path, int json) {
+static int is_filtered(vt_filter_t const *f) {
+  return f->from || f->to || f->at || f->thread || f->heap || f->function || f->module ||
+         f->min_size || f->max_size || f->min_lifetime || f->max_lifetime;
+}
+
+static int dump(char *path, vt_cli_options_t const *options) {
   vt_error_t error;
-  dump_t d = {.r = vt_reader_open(path, &error), .json = json};
+  int usage_error = 0;
+  dump_t d = {.json = options->json, .left = options->report.limit};
+  if (!d.left) d.left = UINT64_MAX;
+  int filtered = is_filtered(&options->analysis.filter);
+  if (filtered) d.chosen = vt_chosen_find(path, &options->analysis, &error, &usage_error);
+  if (!filtered || d.chosen) d.r = vt_reader_open(path, &error);
   if (!d.r) {
     vt_error_print(&error);
-    return VT_EXIT_INPUT;
+    vt_chosen_free(d.chosen);
+    return usage_error ? VT_EXIT_USAGE : VT_EXIT_INPUT;
   }
   vt_reader_run(d.r, &(vt_reader_sink_t){on_events, on_heap_op, &d});
   warn_damage(d.r);
   vt_reader_close(d.r);
+  vt_chosen_free(d.chosen);
   free(d.shown);
   free(d.frames);
   free(d.old);
   return vt_cli_finish(stdout, "standard output");
 }
 
+/* Returns the name of an option that makes no sense for single events, or NULL. */
+static char const *out_of_place(vt_cli_options_t const *options) {
+  vt_report_options_t const *report = &options->report;
+  if (report->by_given || report->view != VT_VIEW_SUMMARY) return "--by";
+  if (options->suppressions) return "--suppressions";
+  if (report->no_inlines) return "--no-inlines";
+  return report->keep_allocators ? "--show-allocator-frames" : NULL;
+}
+
 int vt_cmd_dump(int argc, char **argv) {
-  static struct option const options[] = {
-      {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
-  int json = 0;
-  opterr = 0;
-  for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-    if (o == 'h') {
-      fputs(usage, stdout);
-      return VT_EXIT_OK;
-    }
-    if (o != 'j') return vt_cli_bad_option(argv);
-    json = 1;
+  vt_cli_options_t options;
+  if (vt_cli_parse(&options, argc, argv, 0)) return VT_EXIT_USAGE;
+  if (options.help) {
+    printf(usage, vt_cli_filter_help);
+    return VT_EXIT_OK;
   }
-  if (optind + 1 != argc) {
+  char const *option = out_of_place(&options);
+  if (option) {
+    vt_error_say(option, "dump shows single events as they were recorded",
+                 "leave it out, or use `valtrace report`");
+    return VT_EXIT_USAGE;
+  }
+  if (options.operand_cnt != 1) {
     vt_error_say("dump", "exactly one trace is wanted", "valtrace dump TRACE");
     return VT_EXIT_USAGE;
   }
-  return dump(argv[optind], json);
+  return dump(options.operands[0], &options);
 }

@@ -5,16 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FILTER_HELP                                                                                \
+  "  --from T, --to T       allocated between two moments, seen no further than --to\n"            \
+  "  --at T                 the live set at a moment; T: seconds since start or a marker's name\n" \
+  "  --thread T             allocated by this thread: number or name pattern\n"                    \
+  "  --heap NAME            in this heap (libc: the process's own)\n"                              \
+  "  --function GLOB, --module GLOB   one frame of the stack matches\n"                            \
+  "  --min-size B, --max-size B       of this size (suffixes k, M, G)\n"                           \
+  "  --min-lifetime T, --max-lifetime T   freed after so long (seconds, or with ns, us, ms)\n"
+
+char const vt_cli_filter_help[] = FILTER_HELP;
 char const vt_cli_shared_help[] =
-    "Choosing blocks:\n"
-    "  --from T, --to T       allocated between two moments, seen no further than --to\n"
-    "  --at T                 the live set at a moment; T: seconds since start or a marker's name\n"
-    "  --thread T             allocated by this thread: number or name pattern\n"
-    "  --heap NAME            in this heap (libc: the process's own)\n"
-    "  --function GLOB, --module GLOB   one frame of the stack matches\n"
-    "  --min-size B, --max-size B       of this size (suffixes k, M, G)\n"
-    "  --min-lifetime T, --max-lifetime T   freed after so long (seconds, or with ns, us, ms)\n"
-    "Showing them:\n"
+    "Choosing blocks:\n" FILTER_HELP "Showing them:\n"
     "  --by function|line|module|site|thread|size   what is shown together\n"
     "  --limit N              at most N entries\n"
     "  --suppressions FILE    known leaks, in LeakSanitizer's syntax\n"
@@ -225,14 +227,12 @@ int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
 int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressions_t *suppressions,
                 vt_error_t *error) {
   int usage;
-  uint64_t bytes, blocks;
   if (vt_analysis_open(analysis, options->operands, (size_t)options->operand_cnt,
                        &options->analysis, error, &usage))
     return usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
   if (!options->suppressions) return VT_EXIT_OK;
   if (vt_suppressions_load(suppressions, options->suppressions, error)) return VT_EXIT_INPUT;
-  vt_suppressions_apply(suppressions, analysis, &bytes, &blocks);
-  vt_model_suppress(analysis->model, bytes, blocks);
+  vt_suppressions_apply(suppressions, analysis);
   options->report.suppressions = suppressions;
   return VT_EXIT_OK;
 }

@@ -38,13 +38,13 @@ int vt_cli_bad_option(char *const *argv);
 /* Parses "4096", "64k", "1.5M", "2GiB" into bytes. Returns 0 or -1. */
 int vt_cli_bytes(char const *text, uint64_t *bytes);
 
-/* Opens the analysis the options ask for and applies suppressions. Returns 0 or the exit status with
-   error filled; the analysis is to be closed in both cases. */
+/* Opens the analysis the options ask for and applies suppressions. Returns 0 or the exit status
+   with error filled; the analysis is to be closed in both cases. */
 int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressions_t *suppressions,
                 vt_error_t *error);
 
-/* The part of --help that describes the shared options. */
-extern char const vt_cli_shared_help[];
+/* The part of --help that describes the shared options; of that, the lines on filters. */
+extern char const vt_cli_shared_help[], vt_cli_filter_help[];
 
 /* Flushes `out`, closes it unless it is standard output; returns VT_EXIT_OUTPUT after a line that
    calls it `name` when something could not be written. */

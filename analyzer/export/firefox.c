@@ -423,7 +423,8 @@ void vt_export_firefox(vt_export_t const *export) {
   vt_frame_table_t *tables[] = {&f.frames, &f.functions, &f.files, &f.modules};
   for (size_t i = 0; i < 4; i++) vt_frame_table_init(tables[i], i == 0);
   number_all(&f);
-  vt_analysis_replay(analysis, export->options, &(vt_model_watch_t){on_change, &f});
+  vt_analysis_replay(analysis, export->options,
+                     &(vt_model_watch_t){.changed = on_change, .context = &f});
   vt_json_t json = vt_json_start(export->out);
   vt_json_object(&json, NULL);
   put_meta(&json, export);

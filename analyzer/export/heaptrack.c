@@ -93,7 +93,8 @@ void vt_export_heaptrack(vt_export_t const *export) {
   }
   fprintf(h.out, "\nI %x %x\n", info->page_sz, 0);
   put_traces(&h);
-  vt_analysis_replay(export->analysis, export->options, &(vt_model_watch_t){on_change, &h});
+  vt_analysis_replay(export->analysis, export->options,
+                     &(vt_model_watch_t){.changed = on_change, .context = &h});
   put_time(&h, vt_reader_end_time(reader));
   vt_trace_memory_t const *samples = vt_reader_memory(reader, &cnt);
   if (cnt)

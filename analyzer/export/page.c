@@ -105,8 +105,8 @@ static void write_thread(vt_json_t *json, vt_analysis_t const *analysis,
   vt_json_uint(json, "temporary", thread->temporary);
   vt_json_uint(json, "frees_of_others", thread->frees_of_others);
   vt_json_uint(json, "freed_by_others", thread->freed_by_others);
-  vt_json_uint(json, "leaked_bytes", thread->live_bytes);
-  vt_json_uint(json, "leaked_blocks", thread->live_blocks);
+  vt_json_uint(json, "leaked_bytes", thread->leaked_bytes);
+  vt_json_uint(json, "leaked_blocks", thread->leaked_blocks);
   vt_json_end_object(json);
 }
 

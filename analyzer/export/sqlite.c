@@ -96,11 +96,10 @@ static int64_t callsite_of(database_t *db, vt_export_t const *export, uint32_t n
 static void add_site(database_t *db, vt_export_t const *export, vt_site_t const *site) {
   char heap[32];
   sqlite3_stmt *s = db->allocation;
-  uint64_t const values[] = {site->allocations,  site->allocated_bytes,
-                             site->frees,        site->allocated_bytes - site->leaked_bytes,
-                             site->temporary,    site->peak_blocks,
-                             site->peak_bytes,   site->leaked_blocks,
-                             site->leaked_bytes, (uint64_t)site->nested};
+  uint64_t const values[] = {site->allocations,     site->allocated_bytes, site->frees,
+                             site->freed_bytes,     site->temporary,       site->peak_blocks,
+                             site->peak_bytes,      site->leaked_blocks,   site->leaked_bytes,
+                             (uint64_t)site->nested};
   sqlite3_bind_int64(s, 1, (int64_t)vt_reader_end_time(export->analysis->readers[site->trace]));
   sqlite3_bind_int64(s, 2, vt_reader_info(export->analysis->readers[site->trace])->pid);
   sqlite3_bind_text(s, 3, vt_analysis_heap_name(export->analysis, site->heap, heap), -1,

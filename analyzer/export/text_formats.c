@@ -16,9 +16,7 @@ uint32_t vt_export_change_node(vt_export_t const *export, vt_model_change_t cons
   vt_analysis_t const *analysis = export->analysis;
   size_t cnt;
   vt_cell_t const *cell = &vt_model_cells(analysis->model, &cnt)[change->cell];
-  uint32_t ids = vt_reader_stacks(analysis->readers[cell->trace]).cnt;
-  uint32_t node = cell->stack < ids ? analysis->nodes[cell->trace][cell->stack] : 0;
-  return export->report->keep_allocators ? node : vt_stacks_skip_allocators(analysis->stacks, node);
+  return vt_analysis_cell_node(analysis, cell, export->report->keep_allocators);
 }
 
 vt_stack_numbers_t vt_export_number_stacks(vt_export_t const *export, vt_frame_table_t *table) {

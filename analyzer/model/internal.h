@@ -29,6 +29,7 @@ typedef struct {
 typedef struct {
   vt_block_t block; /* cell 0: nothing is known of the old block */
   uint32_t heap, stack;
+  uint64_t event;
 } limbo_t;
 #define LIMBO_MAX 16
 
@@ -41,6 +42,7 @@ typedef struct {
 typedef struct {
   vt_block_t block;
   uint64_t tag;
+  uint64_t event, intent;
   uint32_t heap;
   uint32_t trace, stack; /* of a free */
   int realloc;           /* the free was a REALLOC_INTENT, … */
@@ -82,9 +84,10 @@ struct vt_model {
   uint8_t *lifetime_bits; /* by ordinal of the allocation */
   uint64_t lifetime_bits_cnt;
   uint64_t inserted;
-  int scanning;  /* the first pass of a lifetime filter */
-  int filtering; /* some block may be left out */
-  int extras;    /* sizes, timeline or threads are collected, or watched */
+  uint64_t event, intent; /* whose block begins or ends; see vt_model_change_t */
+  int scanning;           /* the first pass of a lifetime filter */
+  int filtering;          /* some block may be left out */
+  int extras;             /* sizes, timeline or threads are collected, or watched */
 };
 
 /* ---- model.c ---- */

@@ -31,9 +31,12 @@ static uint32_t new_cell(vt_model_t *model, uint32_t trace, uint32_t heap, uint3
       heap < model->heaps_cnt && model->heaps[heap].nested && !model->options.count_nested;
   vt_lifetimes_init(&cell.lifetimes);
   if (model->cells_cnt == model->cells_cap) {
-    model->cells_cap = model->cells_cap ? 2 * model->cells_cap : 64;
-    model->cells =
-        vt_mem_resize_lines(model->cells, model->cells_cnt, model->cells_cap, sizeof cell);
+    size_t cap = model->cells_cap ? 2 * model->cells_cap : 64;
+    vt_cell_t *cells = vt_mem_table(cap, sizeof cell);
+    if (model->cells) memcpy(cells, model->cells, model->cells_cnt * sizeof cell);
+    vt_mem_table_free(model->cells, model->cells_cap, sizeof cell);
+    model->cells = cells;
+    model->cells_cap = cap;
   }
   model->cells[model->cells_cnt++] = cell;
   return (uint32_t)model->cells_cnt - 1;
@@ -84,7 +87,7 @@ void vt_model_delete(vt_model_t *model) {
   for (size_t i = 0; i < model->limbos_cnt; i++) free(model->limbos[i]);
   free(model->heaps);
   free(model->blocks);
-  free(model->cells);
+  vt_mem_table_free(model->cells, model->cells_cap, sizeof *model->cells);
   free(model->threads);
   free(model->limbos);
   free(model->sizes);
@@ -232,8 +235,16 @@ static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thre
                               .time = time,
                               .cell = block->cell,
                               .thread = thread,
-                              .begins = begins};
+                              .begins = begins,
+                              .event = model->event,
+                              .intent = model->intent};
   watch->changed(watch->context, &change);
+}
+
+static void tell_nested(vt_model_t const *model, vt_block_t const *block, uint32_t thread,
+                        uint64_t time, int begins) {
+  if (model->options.watch.nested && block->cell != VT_CELL_IGNORED)
+    tell(model, block, thread, time, begins);
 }
 
 static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
@@ -242,8 +253,8 @@ static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
     vt_model_thread_t *thread = &model->threads[block->thread];
     thread->allocations++;
     thread->allocated_bytes += block->size;
-    thread->live_blocks++;
-    thread->live_bytes += block->size;
+    thread->leaked_blocks++;
+    thread->leaked_bytes += block->size;
   }
   if (model->sizes) {
     vt_size_class_t *class = &model->sizes[size_class(block->size)];
@@ -261,8 +272,8 @@ static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
 static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t thread,
                           int temporary) {
   vt_model_thread_t *owner = &model->threads[block->thread];
-  owner->live_blocks--;
-  owner->live_bytes -= block->size;
+  owner->leaked_blocks--;
+  owner->leaked_bytes -= block->size;
   owner->temporary += (uint64_t)temporary;
   if (thread == NO_THREAD) return;
   model->threads[thread].frees++;
@@ -334,7 +345,10 @@ static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
     cell->max_bytes = cell->allocated_bytes - cell->freed_bytes;
     cell->max_blocks = cell->allocations - cell->frees;
   }
-  if (cell->nested) return;
+  if (cell->nested) {
+    tell_nested(model, block, block->thread, block->time, 1);
+    return;
+  }
   if (model->extras) count_alloc_extras(model, block);
   model->live_blocks++;
   model->live_bytes += block->size;
@@ -375,7 +389,10 @@ static inline void end(vt_model_t *model, uint32_t heap, vt_block_t const *block
   if (model->options.lifetimes)
     vt_lifetimes_add(&cell->lifetimes, time > block->time ? time - block->time : 0);
   if (__builtin_expect(thread != block->thread, 0)) cell->cross_thread_frees += thread != NO_THREAD;
-  if (cell->nested) return;
+  if (cell->nested) {
+    tell_nested(model, block, thread, time, 0);
+    return;
+  }
   if (model->extras) count_free_extras(model, block, thread, time, temporary);
   model->live_blocks--;
   model->live_bytes -= block->size;
@@ -407,7 +424,11 @@ static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t 
   vt_blocks_t *blocks = &model->blocks[heap];
   vt_block_t *slot = vt_blocks_find(blocks, block.address);
   if (__builtin_expect(slot->cell != 0, 0)) {
-    waiting_t held = {.block = block, .tag = event->tag, .heap = heap};
+    waiting_t held = {.block = block,
+                      .tag = event->tag,
+                      .event = model->event,
+                      .intent = model->intent,
+                      .heap = heap};
     vt_order_hold(model, slot, &held);
     return;
   }
@@ -418,6 +439,7 @@ static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t 
 static void wait_early(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t const *event,
                        uint32_t thread, uint64_t time, int realloc) {
   waiting_t early = {.block = {.address = event->address, .time = time, .thread = thread},
+                     .event = model->event,
                      .heap = heap,
                      .trace = trace,
                      .stack = event->stack,
@@ -455,7 +477,7 @@ static limbo_t *push_limbo(vt_model_t *model, uint32_t thread) {
 static void on_realloc_intent(vt_model_t *model, uint32_t trace, uint32_t heap,
                               vt_event_t const *event, uint32_t thread, uint64_t time) {
   limbo_t *limbo = push_limbo(model, thread);
-  *limbo = (limbo_t){.heap = heap, .stack = event->stack};
+  *limbo = (limbo_t){.heap = heap, .stack = event->stack, .event = model->event};
   if (!event->address) return;
   vt_block_t *slot = vt_blocks_find(&model->blocks[heap], event->address);
   if (!slot->cell) {
@@ -485,8 +507,9 @@ static void count_realloc(vt_model_t *model, uint32_t cell_number, vt_block_t co
 static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
                             vt_event_t const *event, uint32_t thread, uint64_t time) {
   limbo_stack_t *stack = model->limbos[thread];
-  limbo_t limbo = {.heap = heap, .stack = event->stack};
+  limbo_t limbo = {.heap = heap, .stack = event->stack, .event = model->event};
   if (stack && stack->cnt) limbo = stack->limbo[--stack->cnt];
+  model->intent = limbo.event;
   if (!event->address && event->size) {
     put_back(model, &limbo);
     return;
@@ -559,6 +582,7 @@ void vt_model_events(vt_model_t *model, uint32_t trace_number, vt_event_t const 
       return;
     }
     if (__builtin_expect(model->held.cnt + model->early.cnt != 0, 0)) vt_order_expire(model, time);
+    model->event = model->intent = model->totals.events;
     uint32_t heap = heap_of(model, trace_number, events[i].heap);
     if (heap != NO_INDEX) on_event(model, trace_number, &events[i], heap, time);
     model->totals.events++;
@@ -594,8 +618,8 @@ static int lies_in(vt_model_t const *model, uint32_t heap, uint32_t outer) {
   return 0;
 }
 
-/* A heap that has had no block yet in this trace is nested in the process's own heap if a live block
-   of that contains its memory. */
+/* A heap that has had no block yet in this trace is nested in the process's own heap if a live
+   block of that contains its memory. */
 static void place_heap(vt_model_t *model, uint32_t trace_number, uint32_t number, uint32_t heap,
                        uint64_t address) {
   trace_t *trace = &model->traces[trace_number];
@@ -634,6 +658,8 @@ static void add_to_sums(vt_model_t *model, vt_cell_t const *cell) {
   heap->frees += cell->frees;
   heap->live_bytes += cell->allocated_bytes - cell->freed_bytes;
   heap->live_blocks += cell->allocations - cell->frees;
+  heap->leaked_bytes = heap->live_bytes;
+  heap->leaked_blocks = heap->live_blocks;
   if (cell->nested) return;
   vt_model_totals_t *totals = &model->totals;
   totals->allocations += cell->allocations;
@@ -644,21 +670,28 @@ static void add_to_sums(vt_model_t *model, vt_cell_t const *cell) {
   totals->cross_thread_frees += cell->cross_thread_frees;
 }
 
-static void finish_scan(vt_model_t *model) {
+/* Hands out every block that is live at the end, those in the middle of a realloc too. */
+static void for_live(vt_model_t *model,
+                     void (*visit)(vt_model_t *, vt_block_t const *, void const *),
+                     void const *context) {
   for (size_t heap = 0; heap < model->heaps_cnt; heap++)
     for (size_t i = 0; i <= model->blocks[heap].mask; i++)
-      if (model->blocks[heap].slots[i].cell)
-        scan_release(model, &model->blocks[heap].slots[i], model->totals.end_time_ns, 1);
+      if (model->blocks[heap].slots[i].cell) visit(model, &model->blocks[heap].slots[i], context);
   for (size_t i = 0; i < model->limbos_cnt; i++)
     for (unsigned k = 0; model->limbos[i] && k < model->limbos[i]->cnt; k++)
       if (model->limbos[i]->limbo[k].block.cell)
-        scan_release(model, &model->limbos[i]->limbo[k].block, model->totals.end_time_ns, 1);
+        visit(model, &model->limbos[i]->limbo[k].block, context);
+}
+
+static void scan_live(vt_model_t *model, vt_block_t const *block, void const *context) {
+  (void)context;
+  scan_release(model, block, model->totals.end_time_ns, 1);
 }
 
 void vt_model_finish(vt_model_t *model) {
   vt_order_expire(model, UINT64_MAX);
   if (model->scanning) {
-    finish_scan(model);
+    for_live(model, scan_live, NULL);
     return;
   }
   if (model->moments) vt_timeline_advance(model, model->totals.end_time_ns);
@@ -668,6 +701,11 @@ void vt_model_finish(vt_model_t *model) {
   }
   model->totals.live_bytes = model->live_bytes;
   model->totals.live_blocks = model->live_blocks;
+  for (unsigned i = 0; model->sizes && i < VT_SIZE_CLASSES; i++) {
+    vt_size_class_t *class = &model->sizes[i];
+    class->leaked_bytes = class->allocated_bytes - class->freed_bytes;
+    class->leaked_blocks = class->allocations - class->frees;
+  }
 }
 
 void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan) {
@@ -677,9 +715,27 @@ void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan) {
   scan->lifetime_bits_cnt = 0;
 }
 
-void vt_model_suppress(vt_model_t *model, uint64_t bytes, uint64_t blocks) {
-  model->totals.live_bytes -= bytes;
-  model->totals.live_blocks -= blocks;
+static void take_out(uint64_t *bytes, uint64_t *blocks, vt_block_t const *block) {
+  *bytes -= block->size;
+  *blocks -= 1;
+}
+
+static void suppress(vt_model_t *model, vt_block_t const *block, void const *marks) {
+  if (!((uint8_t const *)marks)[block->cell]) return;
+  vt_cell_t const *cell = &model->cells[block->cell];
+  vt_model_heap_t *heap = &model->heaps[cell->heap];
+  take_out(&heap->leaked_bytes, &heap->leaked_blocks, block);
+  if (cell->nested) return;
+  take_out(&model->totals.live_bytes, &model->totals.live_blocks, block);
+  vt_model_thread_t *thread = &model->threads[block->thread];
+  if (model->options.threads) take_out(&thread->leaked_bytes, &thread->leaked_blocks, block);
+  if (!model->sizes) return;
+  vt_size_class_t *class = &model->sizes[size_class(block->size)];
+  take_out(&class->leaked_bytes, &class->leaked_blocks, block);
+}
+
+void vt_model_suppress(vt_model_t *model, uint8_t const *marks) {
+  for_live(model, suppress, marks);
 }
 
 vt_model_totals_t const *vt_model_totals(vt_model_t const *model) { return &model->totals; }

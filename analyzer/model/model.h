@@ -54,9 +54,9 @@ typedef struct {
 typedef struct {
   uint32_t trace, index; /* index: in the trace's table of threads */
   uint64_t allocations, allocated_bytes, frees, temporary;
-  uint64_t frees_of_others;         /* blocks another thread allocated */
-  uint64_t freed_by_others;         /* own blocks that another thread freed */
-  uint64_t live_bytes, live_blocks; /* of its allocations, at the end */
+  uint64_t frees_of_others;             /* blocks another thread allocated */
+  uint64_t freed_by_others;             /* own blocks that another thread freed */
+  uint64_t leaked_bytes, leaked_blocks; /* of its allocations: live at the end */
   /* internal: the last allocation, by which "temporary" is decided */
   uint64_t last_address;
   uint32_t last_heap;
@@ -76,6 +76,7 @@ typedef struct {
   uint32_t tags_differ;
   uint64_t unseen_frees; /* of blocks that were allocated unseen */
   uint64_t live_bytes, live_blocks, allocations, frees;
+  uint64_t leaked_bytes, leaked_blocks; /* what is live and not suppressed */
 } vt_model_heap_t;
 #define VT_MODEL_NO_HEAP UINT32_MAX
 
@@ -83,6 +84,7 @@ typedef struct {
 typedef struct {
   uint64_t max_size; /* of the class */
   uint64_t allocations, allocated_bytes, frees, freed_bytes, temporary;
+  uint64_t leaked_bytes, leaked_blocks; /* live at the end */
 } vt_size_class_t;
 #define VT_SIZE_CLASSES 132
 
@@ -99,14 +101,17 @@ typedef struct {
   uint32_t cell;   /* its counters; see vt_model_cells */
   uint32_t thread; /* whose change it is, in vt_model_threads; VT_MODEL_NO_THREAD: a heap's */
   int begins;
+  uint64_t event;  /* which made it, counted from 0; of a REALLOC_DONE both changes */
+  uint64_t intent; /* the event before a REALLOC_DONE; else as `event` */
 } vt_model_change_t;
 #define VT_MODEL_NO_THREAD UINT32_MAX
 
-/* Who is told of every change, in order; NULL: nobody. Blocks that filters leave out and those of
-   nested heaps are not told of. */
+/* Who is told of every change, in order; NULL: nobody. Blocks that filters leave out are not told
+   of, those of nested heaps only if asked for. */
 typedef struct {
   void (*changed)(void *context, vt_model_change_t const *change);
   void *context;
+  int nested;
 } vt_model_watch_t;
 
 /* What one cell did in one stretch of time: allocations made, and frees of blocks it had made. */
@@ -184,8 +189,9 @@ void vt_model_finish(vt_model_t *model);
 void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan);
 vt_model_t *vt_model_new_scan(vt_model_options_t const *options);
 
-/* Takes suppressed leaks out of the totals. */
-void vt_model_suppress(vt_model_t *model, uint64_t bytes, uint64_t blocks);
+/* Takes the live blocks of cells with a mark out of what leaked: in totals, threads, heaps and size
+   classes. By cell, after vt_model_finish, at most once. */
+void vt_model_suppress(vt_model_t *model, uint8_t const *marks);
 
 vt_model_totals_t const *vt_model_totals(vt_model_t const *model);
 vt_cell_t const *vt_model_cells(vt_model_t const *model, size_t *cnt); /* from VT_CELL_FIRST on */

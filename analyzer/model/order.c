@@ -13,7 +13,12 @@ static waiting_t take(waiting_list_t *list, size_t i) {
 
 static void insert(vt_model_t *model, waiting_t *alloc) {
   vt_blocks_t *blocks = &model->blocks[alloc->heap];
+  uint64_t event = model->event, intent = model->intent;
+  model->event = alloc->event;
+  model->intent = alloc->intent;
   vt_model_begin(model, &alloc->block);
+  model->event = event;
+  model->intent = intent;
   vt_blocks_insert(blocks, vt_blocks_find(blocks, alloc->block.address), alloc->block, alloc->tag);
 }
 
@@ -87,6 +92,7 @@ int vt_order_freed_early(vt_model_t *model, uint32_t heap, vt_block_t const *all
     waiting_t early = take(&model->early, i);
     vt_block_t block = *alloc;
     vt_model_begin(model, &block);
+    model->event = model->intent = early.event;
     vt_model_end(model, heap, &block, early.block.thread, early.block.time, early.realloc);
     model->totals.reordered++;
     return 1;

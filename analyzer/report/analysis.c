@@ -74,6 +74,7 @@ static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t co
                               .max_size = filter->max_size,
                               .min_lifetime = filter->min_lifetime,
                               .max_lifetime = filter->max_lifetime,
+                              .watch = options->watch,
                               .context = choice};
   if (filter->heap || filter->function || filter->module) out->want_cell = want_cell;
   out->count_nested = filter->heap && !strpbrk(filter->heap, "*?["); /* one heap: nothing twice */
@@ -210,6 +211,7 @@ void vt_site_add(vt_site_t *sum, vt_site_t const *site) {
   sum->allocations += site->allocations;
   sum->allocated_bytes += site->allocated_bytes;
   sum->frees += site->frees;
+  sum->freed_bytes += site->freed_bytes;
   sum->temporary += site->temporary;
   sum->temporary_bytes += site->temporary_bytes;
   sum->peak_bytes += site->peak_bytes;
@@ -231,6 +233,7 @@ static void add_cell(vt_site_t *site, vt_cell_t const *cell) {
   vt_site_t one = {.allocations = cell->allocations,
                    .allocated_bytes = cell->allocated_bytes,
                    .frees = cell->frees,
+                   .freed_bytes = cell->freed_bytes,
                    .temporary = cell->temporary,
                    .temporary_bytes = cell->temporary_bytes,
                    .peak_bytes = cell->peak_bytes,
@@ -256,16 +259,21 @@ static size_t find_site(vt_analysis_t const *analysis, size_t const *head, size_
   return at;
 }
 
-static void make_sites(vt_analysis_t *analysis, int keep_allocators) {
+uint32_t vt_analysis_cell_node(vt_analysis_t const *analysis, vt_cell_t const *cell,
+                               int keep_allocators) {
+  uint32_t ids = vt_reader_stacks(analysis->readers[cell->trace]).cnt;
+  uint32_t node = cell->stack < ids ? analysis->nodes[cell->trace][cell->stack] : 0;
+  return keep_allocators ? node : vt_stacks_skip_allocators(analysis->stacks, node);
+}
+
+static void make_sites(vt_analysis_t *analysis) {
   size_t cnt;
   vt_cell_t const *cells = vt_model_cells(analysis->model, &cnt);
   size_t *head = vt_mem_new(vt_stacks_cnt(analysis->stacks), sizeof *head);
   size_t *next = vt_mem_new(cnt, sizeof *next);
   for (size_t i = VT_CELL_FIRST; i < cnt; i++) {
     if (!cells[i].allocations) continue;
-    uint32_t ids = vt_reader_stacks(analysis->readers[cells[i].trace]).cnt;
-    uint32_t node = cells[i].stack < ids ? analysis->nodes[cells[i].trace][cells[i].stack] : 0;
-    if (!keep_allocators) node = vt_stacks_skip_allocators(analysis->stacks, node);
+    uint32_t node = vt_analysis_cell_node(analysis, &cells[i], analysis->keep_allocators);
     size_t at = find_site(analysis, head, next, node, cells[i].heap);
     if (!at) {
       vt_site_t site = {.node = node, .heap = cells[i].heap, .trace = cells[i].trace};
@@ -310,7 +318,8 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
   }
   if (run_passes(analysis, options, error, usage)) return -1;
   add_stacks(analysis);
-  make_sites(analysis, options->keep_allocators);
+  analysis->keep_allocators = options->keep_allocators;
+  make_sites(analysis);
   return 0;
 }
 
@@ -331,13 +340,12 @@ void vt_analysis_close(vt_analysis_t *analysis) {
 
 int vt_analysis_replay(vt_analysis_t *analysis, vt_analysis_options_t const *options,
                        vt_model_watch_t const *watch) {
-  vt_analysis_options_t plain = {.filter = options->filter};
+  vt_analysis_options_t plain = {.filter = options->filter, .watch = *watch};
   choice_t choice = {.analysis = analysis, .filter = &options->filter};
   vt_model_t *first = analysis->model;
   vt_model_options_t chosen;
   vt_error_t error;
   if (model_options(analysis, &plain, &choice, &chosen, &error)) return -1;
-  chosen.watch = *watch;
   run_model(analysis, &chosen);
   vt_model_delete(analysis->model);
   analysis->model = first;

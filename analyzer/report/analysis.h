@@ -22,8 +22,9 @@ typedef struct {
 typedef struct {
   vt_filter_t filter;
   int lifetimes, sizes, timeline, threads;
-  int history; /* needs timeline */
-  int keep_allocators; /* do not hide allocator frames */
+  int history;            /* needs timeline */
+  int keep_allocators;    /* do not hide allocator frames */
+  vt_model_watch_t watch; /* told of the chosen blocks during the (last) pass */
 } vt_analysis_options_t;
 
 /* A site: one distinct stack (after allocator frames are hidden) in one heap. */
@@ -31,7 +32,7 @@ typedef struct {
   uint32_t node;        /* in the analysis's stacks; 0: no stack */
   uint32_t heap, trace; /* trace: the first it occurs in */
   int nested;
-  uint64_t allocations, allocated_bytes, frees, temporary, temporary_bytes;
+  uint64_t allocations, allocated_bytes, frees, freed_bytes, temporary, temporary_bytes;
   uint64_t peak_bytes, peak_blocks, leaked_bytes, leaked_blocks;
   uint64_t reallocs, realloc_moved, realloc_old_bytes, cross_thread_frees;
   uint64_t max_bytes, max_blocks; /* live when it had most; a site of several cells: their sum */
@@ -48,6 +49,7 @@ typedef struct {
   vt_site_t *sites;
   size_t sites_cnt, sites_cap;
   size_t unreadable_modules;
+  int keep_allocators; /* in sites */
 } vt_analysis_t;
 
 /* Runs the whole analysis. Returns 0; or -1 with *error filled when a trace cannot be opened or a
@@ -57,7 +59,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
                      vt_analysis_options_t const *options, vt_error_t *error, int *usage);
 void vt_analysis_close(vt_analysis_t *analysis);
 
-/* Runs over the events once more, with the same options, and has `watch` told of each block's
+/* Runs over the events once more, with the same filter, and has `watch` told of each block's
    beginning and end. Meanwhile analysis->model is the one that runs: it has the cells and threads
    that changes refer to. Returns 0 or -1. */
 int vt_analysis_replay(vt_analysis_t *analysis, vt_analysis_options_t const *options,
@@ -66,6 +68,11 @@ int vt_analysis_replay(vt_analysis_t *analysis, vt_analysis_options_t const *opt
 /* Adds the counters of a site to a sum (whose lifetimes are initialised); the lifetime histogram is
    left out, its minimum, maximum and sum are not. */
 void vt_site_add(vt_site_t *sum, vt_site_t const *site);
+
+/* The node that stands for a cell: its stack, at the inner end without allocators unless they are
+   to be kept. */
+uint32_t vt_analysis_cell_node(vt_analysis_t const *analysis, vt_cell_t const *cell,
+                               int keep_allocators);
 
 /* The name of a heap: the recorded one, or "libc", or "heap N". */
 char const *vt_analysis_heap_name(vt_analysis_t const *analysis, uint32_t heap, char buffer[32]);

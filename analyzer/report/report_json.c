@@ -23,6 +23,8 @@ static void heap_objects(vt_json_t *json, vt_analysis_t const *analysis, uint32_
     vt_json_uint(json, "unseen_frees", heaps[i].unseen_frees);
     vt_json_uint(json, "live_bytes", heaps[i].live_bytes);
     vt_json_uint(json, "live_blocks", heaps[i].live_blocks);
+    vt_json_uint(json, "leaked_bytes", heaps[i].leaked_bytes);
+    vt_json_uint(json, "leaked_blocks", heaps[i].leaked_blocks);
     vt_json_end_object(json);
   }
   vt_json_end_array(json);

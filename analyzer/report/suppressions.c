@@ -88,9 +88,9 @@ static vt_suppression_t *find(vt_suppressions_t *suppressions, vt_analysis_t con
   return NULL;
 }
 
-void vt_suppressions_apply(vt_suppressions_t *suppressions, vt_analysis_t *analysis,
-                           uint64_t *bytes, uint64_t *blocks) {
-  *bytes = *blocks = 0;
+/* Sets the leaked counters of matching sites to 0. Returns, by node, whether it was suppressed. */
+static uint8_t *suppress_sites(vt_suppressions_t *suppressions, vt_analysis_t *analysis) {
+  uint8_t *suppressed = vt_mem_new(vt_stacks_cnt(analysis->stacks), 1);
   for (size_t i = 0; i < analysis->sites_cnt; i++) {
     vt_site_t *site = &analysis->sites[i];
     vt_suppression_t *found = site->leaked_blocks ? find(suppressions, analysis, site->node) : NULL;
@@ -98,8 +98,19 @@ void vt_suppressions_apply(vt_suppressions_t *suppressions, vt_analysis_t *analy
     found->sites++;
     found->blocks += site->leaked_blocks;
     found->bytes += site->leaked_bytes;
-    *bytes += site->nested ? 0 : site->leaked_bytes;
-    *blocks += site->nested ? 0 : site->leaked_blocks;
     site->leaked_bytes = site->leaked_blocks = 0;
+    suppressed[site->node] = 1;
   }
+  return suppressed;
+}
+
+void vt_suppressions_apply(vt_suppressions_t *suppressions, vt_analysis_t *analysis) {
+  size_t cnt;
+  vt_cell_t const *cells = vt_model_cells(analysis->model, &cnt);
+  uint8_t *suppressed = suppress_sites(suppressions, analysis), *marks = vt_mem_new(cnt, 1);
+  for (size_t i = VT_CELL_FIRST; i < cnt; i++)
+    marks[i] = suppressed[vt_analysis_cell_node(analysis, &cells[i], analysis->keep_allocators)];
+  vt_model_suppress(analysis->model, marks);
+  free(suppressed);
+  free(marks);
 }

@@ -21,10 +21,9 @@ typedef struct {
 int vt_suppressions_load(vt_suppressions_t *suppressions, char const *path, vt_error_t *error);
 void vt_suppressions_free(vt_suppressions_t *suppressions);
 
-/* Sets the leaked counters of matching sites to 0 and counts them in the suppressions. Returns the
-   bytes and blocks of non-nested heaps taken away. */
-void vt_suppressions_apply(vt_suppressions_t *suppressions, vt_analysis_t *analysis,
-                           uint64_t *bytes, uint64_t *blocks);
+/* Takes matching sites out of what leaked, in sites and in the model's numbers, and counts them in
+   the suppressions. At most once per analysis. */
+void vt_suppressions_apply(vt_suppressions_t *suppressions, vt_analysis_t *analysis);
 
 /* Does a pattern match the text by LeakSanitizer's rules? */
 int vt_suppression_matches(char const *pattern, char const *text);

@@ -42,7 +42,7 @@ static void text_sizes(vt_analysis_t const *analysis, vt_term_t const *term) {
              vt_count_text(class->max_size).text);
     fprintf(term->out, "%21s %12s %10s %12s %10s  ", range, vt_count_text(class->allocations).text,
             vt_bytes_text(class->allocated_bytes).text, vt_count_text(class->temporary).text,
-            vt_bytes_text(class->allocated_bytes - class->freed_bytes).text);
+            vt_bytes_text(class->leaked_bytes).text);
     print_bar(term, 71, class->allocations, most);
     putc('\n', term->out);
   }
@@ -60,8 +60,8 @@ static void json_sizes(vt_json_t *json, vt_analysis_t const *analysis) {
     vt_json_uint(json, "allocations", class->allocations);
     vt_json_uint(json, "allocated_bytes", class->allocated_bytes);
     vt_json_uint(json, "temporary", class->temporary);
-    vt_json_uint(json, "leaked_blocks", class->allocations - class->frees);
-    vt_json_uint(json, "leaked_bytes", class->allocated_bytes - class->freed_bytes);
+    vt_json_uint(json, "leaked_blocks", class->leaked_blocks);
+    vt_json_uint(json, "leaked_bytes", class->leaked_bytes);
     vt_json_end_object(json);
   }
   vt_json_end_array(json);
@@ -149,7 +149,7 @@ static void text_threads(vt_analysis_t const *analysis, vt_report_options_t cons
     if (wide) fprintf(term->out, "%11s ", vt_count_text(thread->frees).text);
     fprintf(term->out, "%10s %9s %9s %10s  ", vt_count_text(thread->temporary).text,
             vt_count_text(thread->frees_of_others).text,
-            vt_count_text(thread->freed_by_others).text, vt_bytes_text(thread->live_bytes).text);
+            vt_count_text(thread->freed_by_others).text, vt_bytes_text(thread->leaked_bytes).text);
     vt_term_text(term, info.name, vt_term_room(term, wide ? 87 : 75));
     putc('\n', term->out);
   }
@@ -176,8 +176,8 @@ static void json_threads(vt_json_t *json, vt_analysis_t const *analysis) {
     vt_json_uint(json, "temporary", threads[i].temporary);
     vt_json_uint(json, "frees_of_others", threads[i].frees_of_others);
     vt_json_uint(json, "freed_by_others", threads[i].freed_by_others);
-    vt_json_uint(json, "leaked_bytes", threads[i].live_bytes);
-    vt_json_uint(json, "leaked_blocks", threads[i].live_blocks);
+    vt_json_uint(json, "leaked_bytes", threads[i].leaked_bytes);
+    vt_json_uint(json, "leaked_blocks", threads[i].leaked_blocks);
     vt_json_end_object(json);
   }
   vt_json_end_array(json);
@@ -316,7 +316,7 @@ static void text_heap(vt_analysis_t const *analysis, vt_term_t const *term, uint
   vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt), *heap = &heaps[index];
   fprintf(term->out, "%6s %12s %12s %10s %10s", kinds[heap->kind < 5 ? heap->kind : 4],
           vt_count_text(heap->allocations).text, vt_count_text(heap->frees).text,
-          vt_bytes_text(heap->live_bytes).text, vt_count_text(heap->live_blocks).text);
+          vt_bytes_text(heap->leaked_bytes).text, vt_count_text(heap->leaked_blocks).text);
   print_tag(term->out, heap);
   vt_term_text(term, vt_analysis_heap_name(analysis, index, buffer), vt_term_room(term, 67));
   if (heap->nested && heap->parent < cnt) {

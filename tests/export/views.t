@@ -67,7 +67,7 @@ int main(void) {
 }
 """
 
-Block = collections.namedtuple("Block", "heap size stack thread start end freer temporary regrown")
+Block = collections.namedtuple("Block", "heap size stack thread start end freer temporary regrown began ended")
 
 
 def report(trace, *args):
@@ -77,30 +77,37 @@ def report(trace, *args):
     return json.loads(done.stdout)
 
 
+def dumped(trace, *args):
+    return subprocess.run([VALTRACE, "dump", "--json", *args, trace], capture_output=True, check=True).stdout.splitlines()
+
+
 class Dump:
     """All blocks of a trace, in order of allocation, with how they ended."""
 
     def __init__(self, trace):
         self.blocks, self.live, self.last, self.frames = [], {}, {}, {}
         self.intents, self.times, self.unmatched = collections.defaultdict(list), [], 0
-        dump = subprocess.run([VALTRACE, "dump", "--json", trace], capture_output=True, check=True)
-        for line in dump.stdout.splitlines():
+        self.lines, self.part = [], None
+        for line in dumped(trace):
             event = json.loads(line)
             if event["kind"] == "stack":
                 self.frames[event["id"]] = (event["module"], event.get("offset"))
             else:
+                self.part = (len(self.lines),)
+                self.lines.append(line)
                 self.times.append(event["t_ns"])
                 getattr(self, "on_" + event["kind"])(event)
 
     def begin(self, e, stack, regrown=False):
         self.last[e["thread"]] = (e["heap"], e["address"])
         self.live[e["heap"], e["address"]] = len(self.blocks)
-        self.blocks.append(Block(e["heap"], e["size"], tuple(stack), e["thread"], e["t_ns"], None, None, False, regrown))
+        self.blocks.append(Block(e["heap"], e["size"], tuple(stack), e["thread"], e["t_ns"], None, None, False, regrown,
+                                 self.part, ()))
 
     def finish(self, index, key, e, realloc):
         block = self.blocks[index]
         temporary = not realloc and block.thread == e["thread"] and self.last.get(e["thread"]) == key
-        self.blocks[index] = block._replace(end=e["t_ns"], freer=e["thread"], temporary=temporary)
+        self.blocks[index] = block._replace(end=e["t_ns"], freer=e["thread"], temporary=temporary, ended=self.part)
 
     def on_alloc(self, e):
         self.begin(e, e["stack"])
@@ -118,10 +125,11 @@ class Dump:
 
     def on_realloc_intent(self, e):
         key = (e["heap"], e["address"])
-        self.intents[e["thread"]].append((key, self.live.pop(key, None), e["stack"]))
+        self.intents[e["thread"]].append((key, self.live.pop(key, None), e["stack"], self.part))
 
     def on_realloc(self, e):
-        key, index, stack = self.intents[e["thread"]].pop()
+        key, index, stack, intent = self.intents[e["thread"]].pop()
+        self.part += intent
         if not e["address"] and e["size"]:
             if index is not None:
                 self.live[key] = index
@@ -135,11 +143,13 @@ class Dump:
 class Filter:
     """One random combination: its options, and the same as a predicate."""
 
-    def __init__(self, rng, world):
+    def __init__(self, rng, world, moment=None):
         self.options, self.tests, self.to, self.from_, self.nested = [], [], None, 0, False
         self.min_life, self.max_life, self.names, self.paths = 0, None, None, None
         makers = [self.sizes, self.thread, self.heap, self.function, self.module, self.moments, self.lifetimes]
-        for maker in rng.sample(makers, rng.choice((1, 1, 2, 2, 3))):
+        if moment:
+            self.moments(rng, world, moment)
+        for maker in rng.sample(makers, 0 if moment else rng.choice((1, 1, 2, 2, 3))):
             maker(rng, world)
         if self.names or self.paths:
             self.tests.append(lambda b: any(self.frame_fits(world, node) for node in b.stack))
@@ -181,9 +191,9 @@ class Filter:
         self.paths = rng.choice(("p", "libc.so*", "ld-linux*", "*/p", "none"))
         self.options += ["--module", self.paths]
 
-    def moments(self, rng, world):
+    def moments(self, rng, world, kind=None):
         times = sorted(rng.choice(world.dump.times) for _ in range(2))
-        kind = rng.choice(("--at", "--to", "--from", "both", "marker"))
+        kind = kind or rng.choice(("--at", "--to", "--from", "both", "marker"))
         if kind == "marker":
             self.options += ["--to", "half way"]
             self.to = world.marker
@@ -210,7 +220,7 @@ class Filter:
             if block.start < self.from_ or (self.to is not None and block.start > self.to):
                 continue
             if block.end is not None and self.to is not None and block.end > self.to:
-                block = block._replace(end=None, temporary=False)
+                block = block._replace(end=None, temporary=False, ended=())
             life = (end if block.end is None else block.end) - block.start
             if life < self.min_life or (self.max_life is not None and (block.end is None or life > self.max_life)):
                 continue
@@ -332,6 +342,40 @@ def check_views(world, chosen, blocks, totals, exact):
     ok(sum(h["live_bytes"] for h in heaps if not h["nested"] or chosen.nested) == totals["leaked_bytes"], f"{name}: heaps")
 
 
+def check_dump(world, chosen, blocks):
+    """The lines of the events that begin or end a chosen block; of live ones only those that begin them."""
+    live = "--at" in chosen.options
+    numbers = {n for b in blocks if not live or b.end is None for n in b.began + b.ended}
+    want = [world.dump.lines[n] for n in sorted(numbers)]
+    got = [line for line in dumped(world.trace, *chosen.options) if b'"kind":"stack"' not in line]
+    name = " ".join(chosen.options)
+    ok(got == want, f"{name}: dump", len(got), len(want), (set(got) ^ set(want)).pop() if set(got) != set(want) else "")
+    some = [line for line in dumped(world.trace, "--limit", "5", *chosen.options) if b'"kind":"stack"' not in line]
+    ok(some == want[:5], f"{name}: dump --limit", len(some))
+
+
+def check_suppressed(world, folder, pattern):
+    """What leaked, in every view that says it, is what is live without a function of that name on its stack."""
+    path = f"{folder}/suppressions"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"leak:^{pattern}$\n")
+    rest = [b for b in world.dump.blocks if b.end is None and not any(pattern in world.functions(n) for n in b.stack)]
+    outer = [b for b in rest if b.heap not in world.nested]
+    ok(0 < len(rest) < sum(b.end is None for b in world.dump.blocks), f"{pattern}: suppresses some leaks, not all", len(rest))
+    views = {view: report(world.trace, view, "--suppressions", path) for view in ("leaks", "sizes", "threads", "heaps")}
+    sizes = views["sizes"]["sizes"]
+    ok({k: v["totals"]["leaked_bytes"] for k, v in views.items()} == dict.fromkeys(views, sum(b.size for b in outer)) and
+       all(v["totals"]["leaked_blocks"] == len(outer) for v in views.values()), f"{pattern}: totals")
+    ok(sum(s["leaked_bytes"] for s in views["leaks"]["sites"]) == sum(b.size for b in rest), f"{pattern}: sites")
+    ok(all((c["leaked_blocks"], c["leaked_bytes"]) == (len(fit), sum(b.size for b in fit)) for c in sizes
+           for fit in [[b for b in outer if c["min_size"] <= b.size <= c["max_size"]]]), f"{pattern}: sizes", sizes)
+    ok(all((t["leaked_blocks"], t["leaked_bytes"]) == (len(own), sum(b.size for b in own)) for t in views["threads"]["threads"]
+           for own in [[b for b in outer if b.thread == t["tid"]]]), f"{pattern}: threads", views["threads"]["threads"])
+    ok(all((h["leaked_blocks"], h["leaked_bytes"]) == (len(own), sum(b.size for b in own))
+           for i, h in enumerate(views["heaps"]["traces"][0]["heaps"])
+           for own in [[b for b in rest if b.heap == i]]), f"{pattern}: heaps", views["heaps"]["traces"][0]["heaps"])
+
+
 def main():
     print(f"# SEED={SEED}")
     rng = random.Random(SEED)
@@ -340,12 +384,17 @@ def main():
         ok(world.dump.unmatched == 0 and len(world.dump.blocks) > 3000 and len(world.nested) == 1, "the program is as planned",
            len(world.dump.blocks), world.heaps)
         full = 0
-        for _ in range(ROUNDS):
-            chosen = Filter(rng, world)
-            blocks = [b for b in chosen.choose(world) if b.heap not in world.nested or chosen.nested]
+        for number in range(ROUNDS):
+            chosen = Filter(rng, world, None if number else "--at")
+            everywhere = list(chosen.choose(world))
+            blocks = [b for b in everywhere if b.heap not in world.nested or chosen.nested]
             full += bool(blocks)
             totals, exact = check_totals(world, chosen, blocks)
             check_views(world, chosen, blocks, totals, exact)
+            if exact:
+                check_dump(world, chosen, everywhere)
+        for pattern in ("take", "step", "pooled"):
+            check_suppressed(world, folder, pattern)
         ok(full >= ROUNDS // 3, f"{full} of {ROUNDS} combinations choose something")
     print(f"1..{COUNT[0]}")
     return 1 if COUNT[1] else 0
