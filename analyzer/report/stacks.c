@@ -265,6 +265,8 @@ static int is_allocator(char const *function) {
                                       "fd_alloc_malloc",
                                       "fd_alloc_malloc_at_least",
                                       "fd_groove_data_alloc",
+                                      "fd_valloc_malloc",
+                                      "fd_*_malloc_virtual",
                                       NULL};
   if (!strchr("mcrpav_osf", function[0]) || !function[0]) return 0;
   return in_list(names, function);
