@@ -5,6 +5,7 @@
    once; what changes later is atomic, and entries in use at the same time differ in base. */
 #include "valtrace/annotate.h"
 #include "preload/heaps.h"
+#include "preload/mappings.h"
 #include "preload/record.h"
 #include "core/trace/sys.h"
 
@@ -23,7 +24,9 @@ typedef struct {
   uint32_t parent;
   uint32_t is_private; /* the UUID was made here */
   uint32_t name_sz;
-  uint8_t uuid[16];
+  _Atomic uint64_t
+      copied_by;    /* image of the forked child whose copy of the heap this is; 0: none */
+  uint8_t uuid[16]; /* as announced */
   char name[128];
 } heap_t;
 
@@ -88,7 +91,9 @@ static void write_heap(vt_stream_t *s, heap_t const *h, uint32_t number, uint32_
   vt_message_u32(&m, number);
   vt_message_u32(&m, h->kind);
   vt_message_u32(&m, h->parent);
-  vt_message_bytes(&m, h->uuid, sizeof h->uuid);
+  vt_message_u64(&m,
+                 vt_load64(h->uuid) ^ atomic_load_explicit(&h->copied_by, memory_order_relaxed));
+  vt_message_u64(&m, vt_load64(h->uuid + 8));
   vt_message_u64(&m, (uint64_t)base);
   vt_message_u64(&m, h->sz);
   vt_message_string(&m, h->name, h->name_sz);
@@ -102,12 +107,24 @@ static void make_uuid(uint8_t *out, uint32_t number) {
   vt_store64(out + 8, number);
 }
 
+/* tell_copy finds out whether what a forked process calls the heap of a UUID is a copy in its own
+   memory: then it is another heap than its parent's from now on, and the trace must say so. Where
+   the kernel cannot be asked the UUID stands. `known` is the mapping found last. */
+static void tell_copy(heap_t *h, uint64_t base, vt_mapping_t *known) {
+  if (!vt_process.forked || h->is_private || vt_process.filtered) return;
+  if (base - known->start >= known->end - known->start && vt_mapping_find(base, known)) return;
+  atomic_store_explicit(&h->copied_by, known->is_private ? vt_process.sink.image : 0,
+                        memory_order_relaxed);
+}
+
 void vt_heaps_write(vt_stream_t *s) {
   heap_t *table = atomic_load_explicit(&heaps, memory_order_acquire);
+  vt_mapping_t mapping = {0};
   for (uint32_t i = 1; table && i < heaps_end(); i++) {
     void const *base = (void const *)base_of(&table[i]);
     if (!base) continue;
     if (table[i].is_private) make_uuid(table[i].uuid, i); /* the child's copy is another heap */
+    tell_copy(&table[i], (uint64_t)base, &mapping);
     write_heap(s, &table[i], i, VT_HEAP_ATTACH, base);
   }
 }
@@ -192,9 +209,13 @@ static void heap_begin(int op, void const *base, unsigned long sz, int kind, cha
   vt_thread_t *t = table && base ? vt_enter(FRAME) : NULL;
   if (!t) return;
   int again = 0;
+  vt_mapping_t mapping = {0};
   uint32_t number = uuid ? known_heap(table, base, uuid, what.parent, &again) : 0;
   if (!number) number = new_heap(table, base, &what, name, uuid);
-  if (number && !again) retire_others(table, number, (uint64_t)base);
+  if (number && !again) {
+    retire_others(table, number, (uint64_t)base);
+    tell_copy(&table[number], (uint64_t)base, &mapping);
+  }
   if (number && (!again || op == VT_HEAP_CREATE))
     write_heap(&t->stream, &table[number], number, (uint32_t)op, base);
   vt_leave(t);

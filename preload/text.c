@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -41,23 +42,27 @@ static void put_number(text_t *t, uint64_t v, unsigned base, unsigned width) {
   put(t, digits + sizeof digits - n, n);
 }
 
-/* put_frame writes "object(symbol+0xoff) [0xaddr]" as glibc's backtrace_symbols_fd does. */
+/* put_place writes "(symbol+0xoff)", relative to the load bias where there is no symbol. */
+static void put_place(text_t *t, uint64_t pc, char const *symbol, uint64_t base) {
+  put_text(t, "(");
+  if (symbol) put(t, symbol, strnlen(symbol, 512));
+  put_text(t, pc >= base ? "+0x" : "-0x");
+  put_number(t, pc >= base ? pc - base : base - pc, 16, 1);
+  put_text(t, ")");
+}
+
+/* put_frame writes "object(symbol+0xoff)[0xaddr]" as glibc's backtrace_symbols_fd does. */
 static void put_frame(text_t *t, uint64_t pc) {
   Dl_info info;
+  struct link_map *map = NULL;
   uint64_t busy = vt_internal_begin();
-  int found = dladdr((void *)pc, &info);
+  int found = dladdr1((void *)pc, &info, (void **)&map, RTLD_DL_LINKMAP);
   vt_internal_end(busy);
   if (found && info.dli_fname && info.dli_fname[0]) {
-    uint64_t base = info.dli_saddr ? (uint64_t)info.dli_saddr : (uint64_t)info.dli_fbase;
+    uint64_t bias = map ? map->l_addr : 0;
     put_text(t, info.dli_fname);
-    put_text(t, "(");
-    if (info.dli_sname) {
-      size_t len = strlen(info.dli_sname);
-      put(t, info.dli_sname, len < 512 ? len : 512);
-    }
-    put_text(t, pc >= base ? "+0x" : "-0x");
-    put_number(t, pc >= base ? pc - base : base - pc, 16, 1);
-    put_text(t, ") ");
+    if (info.dli_sname || bias)
+      put_place(t, pc, info.dli_sname, info.dli_sname ? (uint64_t)info.dli_saddr : bias);
   }
   put_text(t, "[0x");
   put_number(t, pc, 16, 1);

@@ -4,12 +4,16 @@
 Usage: leak_detector.py [--top N] [LOG]      (LOG defaults to standard input)
 
 The log is read once, line by line; memory is bounded by the live blocks plus the distinct stacks.
-Whatever is not a record (the program's own output, a record cut short at the end) is skipped; what
-looked like a record and was not is counted.  Exit status: 0 no leak, 1 leaks, 2 usage or no such file.
+Whatever is not a record (the program's own output) is skipped; what looked like a record and was not,
+or was cut short, is counted.
 """
 import argparse
 import signal
 import sys
+
+
+EXIT_STATUS = """exit status, as valtrace's: 0 no leak, 1 leaks, 2 wrong usage, 3 the log cannot be read or
+has no record in it (one line on standard error says why)"""
 
 
 class Site:
@@ -62,6 +66,28 @@ class Log:
                 self.unknown_frees += 1
 
 
+LINE_MAX = 65536  # no line of a record is longer; the program's own may be
+
+
+class Lines:
+    """The lines of a file, of over-long ones the beginning; some can be put back."""
+
+    def __init__(self, file):
+        self.file = file
+        self.again = []
+
+    def next(self):
+        if self.again:
+            return self.again.pop()
+        line = piece = self.file.readline(LINE_MAX)
+        while len(piece) == LINE_MAX and piece[-1] != "\n":
+            piece = self.file.readline(LINE_MAX)
+        return line
+
+    def back(self, lines):
+        self.again += reversed(lines)
+
+
 def head_fields(line):
     """Kind, line count, address and for ALLOC align and size; None if line begins no record."""
     fields = line[3:].strip().split(":")
@@ -76,20 +102,33 @@ def head_fields(line):
     return fields if int(fields[1]) <= 128 else None
 
 
+def next_head(body, end):
+    """Where in its body a torn record ends and the next one begins; None if it is whole."""
+    if end.startswith("---"):
+        return None
+    return next((i for i, line in enumerate(body) if line.startswith("+++") and head_fields(line)), None)
+
+
 def read(lines):
     log = Log()
-    for line in lines:
+    while line := lines.next():
         if not line.startswith("+++"):
             continue
         fields = head_fields(line)
         if fields is None:
             log.malformed += 1
             continue
-        body = [next(lines, "") for _ in range(int(fields[1]))]
-        if body and not body[-1].endswith("\n"):  # cut short
+        body = [lines.next() for _ in range(int(fields[1]))]
+        end = lines.next()
+        torn = next_head(body, end)
+        if torn is not None:
             log.malformed += 1
-            break
-        log.record(fields, "".join(body))
+            lines.back([*body[torn:], end])
+        elif body and not body[-1].endswith("\n"):  # cut short at the end
+            log.malformed += 1
+        else:
+            log.record(fields, "".join(body))
+            lines.back([end])
     return log
 
 
@@ -122,16 +161,19 @@ def report(log, top):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0], epilog=EXIT_STATUS)
     parser.add_argument("--top", type=int, default=20, metavar="N", help="sites to print (20)")
     parser.add_argument("log", nargs="?", default="-", help="the text log, default standard input")
     args = parser.parse_args()
     try:
         with open(0 if args.log == "-" else args.log, encoding="utf-8", errors="replace") as file:
-            log = read(iter(file))
+            log = read(Lines(file))
     except OSError as error:
         print(f"leak_detector: {args.log}: {error.strerror}", file=sys.stderr)
-        return 2
+        return 3
+    if not log.allocs + log.frees:
+        print(f"leak_detector: {args.log}: no record of a backtracing allocator in it", file=sys.stderr)
+        return 3
     return report(log, args.top)
 
 

@@ -1,28 +1,14 @@
 /* The table of live blocks; see blocks.h. */
 #include "analyzer/model/blocks.h"
 #include <stdlib.h>
-#include <sys/mman.h>
 #include "analyzer/util/mem.h"
 
 #define FIRST_BITS 10
-#define HUGE_SZ    ((size_t)2 << 20)
 
-/* Big tables lie on huge pages: each event touches a random line, so each would miss the TLB. */
-static vt_block_t *new_slots(size_t cnt) {
-  size_t sz = cnt * sizeof(vt_block_t);
-  if (sz < HUGE_SZ) return vt_mem_new(cnt, sizeof(vt_block_t));
-  vt_block_t *slots =
-      mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (slots == MAP_FAILED) return vt_mem_new(cnt, sizeof(vt_block_t));
-  madvise(slots, sz, MADV_HUGEPAGE);
-  return slots;
-}
-
+/* Each event touches a random line. */
+static vt_block_t *new_slots(size_t cnt) { return vt_mem_table(cnt, sizeof(vt_block_t)); }
 static void free_slots(vt_block_t *slots, size_t cnt) {
-  if (cnt * sizeof *slots < HUGE_SZ)
-    free(slots);
-  else
-    munmap(slots, cnt * sizeof *slots);
+  vt_mem_table_free(slots, cnt, sizeof *slots);
 }
 
 void vt_blocks_init(vt_blocks_t *blocks) {

@@ -31,9 +31,12 @@ static uint32_t new_cell(vt_model_t *model, uint32_t trace, uint32_t heap, uint3
       heap < model->heaps_cnt && model->heaps[heap].nested && !model->options.count_nested;
   vt_lifetimes_init(&cell.lifetimes);
   if (model->cells_cnt == model->cells_cap) {
-    model->cells_cap = model->cells_cap ? 2 * model->cells_cap : 64;
-    model->cells =
-        vt_mem_resize_lines(model->cells, model->cells_cnt, model->cells_cap, sizeof cell);
+    size_t cap = model->cells_cap ? 2 * model->cells_cap : 64;
+    vt_cell_t *cells = vt_mem_table(cap, sizeof cell);
+    if (model->cells) memcpy(cells, model->cells, model->cells_cnt * sizeof cell);
+    vt_mem_table_free(model->cells, model->cells_cap, sizeof cell);
+    model->cells = cells;
+    model->cells_cap = cap;
   }
   model->cells[model->cells_cnt++] = cell;
   return (uint32_t)model->cells_cnt - 1;
@@ -84,7 +87,7 @@ void vt_model_delete(vt_model_t *model) {
   for (size_t i = 0; i < model->limbos_cnt; i++) free(model->limbos[i]);
   free(model->heaps);
   free(model->blocks);
-  free(model->cells);
+  vt_mem_table_free(model->cells, model->cells_cap, sizeof *model->cells);
   free(model->threads);
   free(model->limbos);
   free(model->sizes);

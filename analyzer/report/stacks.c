@@ -1,6 +1,6 @@
-/* One merged trie of stacks for all traces; see stacks.h. What a node stands for is a place in code:
-   (module of the symbol store, offset), so that equal code is one place in every trace. There are
-   far fewer places than nodes; whatever takes a look at names is done once for each place. */
+/* One merged trie of stacks for all traces; see stacks.h. What a node stands for is a place in
+   code: (module of the symbol store, offset), so that equal code is one place in every trace. There
+   are far fewer places than nodes; whatever takes a look at names is done once for each place. */
 #include "analyzer/report/stacks.h"
 #include <fnmatch.h>
 #include <inttypes.h>
@@ -43,7 +43,11 @@ struct vt_stacks {
 };
 
 static index_t new_index(size_t cnt) {
-  return (index_t){.slots = vt_mem_new(cnt, sizeof(uint32_t)), .mask = cnt - 1};
+  return (index_t){.slots = vt_mem_table(cnt, sizeof(uint32_t)), .mask = cnt - 1};
+}
+
+static void free_index(index_t *index) {
+  vt_mem_table_free(index->slots, index->mask + 1, sizeof *index->slots);
 }
 
 vt_stacks_t *vt_stacks_new(void) {
@@ -61,8 +65,8 @@ void vt_stacks_delete(vt_stacks_t *stacks) {
   vt_symbols_delete(stacks->symbols);
   free(stacks->nodes);
   free(stacks->places);
-  free(stacks->node_index.slots);
-  free(stacks->place_index.slots);
+  free_index(&stacks->node_index);
+  free_index(&stacks->place_index);
   free(stacks->classes);
   free(stacks->module_paths);
   free(stacks);
@@ -106,7 +110,7 @@ static uint32_t intern_place(vt_stacks_t *stacks, uint32_t module, uint64_t offs
   uint32_t number = *slot = (uint32_t)stacks->places_cnt;
   VT_PUSH(stacks->places, place);
   if (2 * stacks->places_cnt <= stacks->place_index.mask) return number;
-  free(stacks->place_index.slots);
+  free_index(&stacks->place_index);
   stacks->place_index = new_index(2 * stacks->place_index.mask + 2);
   for (uint32_t i = 1; i < stacks->places_cnt; i++) *find_place(stacks, &stacks->places[i]) = i;
   return number;
@@ -117,11 +121,17 @@ static uint32_t intern_node(vt_stacks_t *stacks, node_t node) {
   if (*slot) return *slot;
   uint32_t number = *slot = (uint32_t)stacks->nodes_cnt;
   VT_PUSH(stacks->nodes, node);
-  if (2 * stacks->nodes_cnt <= stacks->node_index.mask) return number;
-  free(stacks->node_index.slots);
-  stacks->node_index = new_index(2 * stacks->node_index.mask + 2);
-  for (uint32_t i = 1; i < stacks->nodes_cnt; i++) *find_node(stacks, &stacks->nodes[i]) = i;
   return number;
+}
+
+/* Makes room in the index for so many more nodes. */
+static void reserve_nodes(vt_stacks_t *stacks, size_t more) {
+  size_t cnt = stacks->node_index.mask + 1;
+  while (cnt < 2 * (stacks->nodes_cnt + more)) cnt *= 2;
+  if (cnt == stacks->node_index.mask + 1) return;
+  free_index(&stacks->node_index);
+  stacks->node_index = new_index(cnt);
+  for (uint32_t i = 1; i < stacks->nodes_cnt; i++) *find_node(stacks, &stacks->nodes[i]) = i;
 }
 
 /* ---- one trace ---- */
@@ -178,10 +188,13 @@ uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t 
   uint32_t *modules = add_modules(stacks, reader);
   uint32_t *map = vt_mem_new(trie.cnt + 1, sizeof *map), *epoch = vt_mem_new(trie.cnt + 1, 4);
   uint8_t *needed = vt_mem_new(trie.cnt + 1, 1);
+  size_t needed_cnt = 0;
   for (uint32_t id = trie.cnt; id-- > 1;) {
     needed[id] |= used[id];
+    needed_cnt += needed[id];
     if (needed[id] && trie.parent[id] < id) needed[trie.parent[id]] = 1;
   }
+  reserve_nodes(stacks, needed_cnt);
   for (uint32_t id = 1; id < trie.cnt; id++) {
     uint32_t parent = trie.parent[id];
     epoch[id] = parent && parent < id ? epoch[parent] : (uint32_t)trie.pc[id];
@@ -252,6 +265,8 @@ static int is_allocator(char const *function) {
                                       "fd_alloc_malloc",
                                       "fd_alloc_malloc_at_least",
                                       "fd_groove_data_alloc",
+                                      "fd_valloc_malloc",
+                                      "fd_*_malloc_virtual",
                                       NULL};
   if (!strchr("mcrpav_osf", function[0]) || !function[0]) return 0;
   return in_list(names, function);
@@ -380,8 +395,8 @@ size_t vt_stacks_symbolize(vt_stacks_t *stacks) {
   for (uint32_t i = 1; i < stacks->places_cnt; i++) {
     place_t *place = &stacks->places[i];
     if (place->module == NO_MODULE) continue;
-    place->frames_cnt = (uint32_t)vt_symbols_frames(stacks->symbols, place->module, place->offset,
-                                                    &place->frames);
+    place->frames_cnt =
+        (uint32_t)vt_symbols_frames(stacks->symbols, place->module, place->offset, &place->frames);
     if (place->frames_cnt > VT_STACKS_FRAMES_MAX) place->frames_cnt = VT_STACKS_FRAMES_MAX;
     place->hidden = (uint8_t)all_allocators(stacks, place);
   }

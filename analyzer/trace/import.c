@@ -1,5 +1,5 @@
 /* See import.h. Lines beginning "+++" start a record of a stated number of body lines
-   "object(symbol+0xoffset) [0xaddress]", innermost first; everything else is ignored.
+   "object(symbol+0xoffset)[0xaddress]", innermost first; everything else is ignored.
 
    Objects become modules that span the addresses seen in them. A line without symbol states the
    address relative to the load bias, so it tells the bias; names of an object whose file is not
@@ -16,11 +16,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define TICK_HZ       1000000000u
-#define EVENT_TICKS   1000
-#define FRAMES_MAX    65536
-#define THREAD_ID     1
-#define PROGRAM_LINES 10000
+#define TICK_HZ        1000000000u
+#define EVENT_TICKS    1000
+#define FRAMES_MAX     65536
+#define LOG_FRAMES_MAX 128 /* of a writer of the log */
+#define THREAD_ID      1
+#define PROGRAM_LINES  10000
 
 typedef struct {
   uint32_t path; /* string */
@@ -50,12 +51,14 @@ typedef struct {
   vt_packer_t out;
   vt_import_counts_t *counts;
   uint64_t events;
+  uint64_t truncated; /* stacks */
 } import_t;
 
 /* next_line reads a line without its end; -1 at the end of the log. */
 static ssize_t next_line(import_t *m) {
   ssize_t n = getline(&m->text, &m->text_cap, m->in);
   if (n > 0 && m->text[n - 1] == '\n') m->text[--n] = '\0';
+  if (n < 0 && m->text) m->text[0] = '\0';
   return n;
 }
 
@@ -67,10 +70,11 @@ static uint32_t object_of(import_t *m, char const *path, size_t sz) {
   return (uint32_t)m->objects_cnt - 1;
 }
 
-/* note_place uses what stands between the parentheses: symbol+0xoffset, +0xoffset, or nothing. */
+/* note_place uses what stands between the parentheses: symbol+0xoffset or +0xoffset. There are none
+   around a code address of an object that is not relocated and has no symbol for it. */
 static void note_place(import_t *m, line_t *line, char const *p, size_t sz) {
   object_t *o = &m->objects[line->object];
-  char const *plus = memrchr(p, '+', sz);
+  char const *plus = sz ? memrchr(p, '+', sz) : NULL;
   size_t name_sz = plus ? (size_t)(plus - p) : sz;
   if (name_sz) {
     line->symbol = vt_strings_intern(m->strings, p, name_sz);
@@ -82,18 +86,37 @@ static void note_place(import_t *m, line_t *line, char const *p, size_t sz) {
   if (line->address > o->highest) o->highest = line->address;
 }
 
-/* parse_line takes a body line apart. Returns -1 when it has no address. */
-static int parse_line(import_t *m, char const *text, line_t *line) {
+/* A body line taken apart. */
+typedef struct {
+  char const *place; /* what stands between the parentheses; NULL: there are none */
+  size_t object_sz;  /* the object's path is the line's beginning; 0: unknown */
+  size_t place_sz;
+  uint64_t address;
+} parts_t;
+
+/* split_line takes a body line apart: glibc writes no space before the bracket, but other writers
+   of this format do. Returns -1 when it has no address. */
+static int split_line(char const *text, parts_t *parts) {
   char const *bracket = strrchr(text, '[');
   if (!bracket || strncmp(bracket, "[0x", 3)) return -1;
-  *line = (line_t){.address = strtoull(bracket + 1, NULL, 16), .object = UINT32_MAX};
-  char const *close = bracket;
-  while (close > text && *close != ')') close--;
-  char const *open = close;
-  while (open > text && *open != '(') open--;
-  if (*open != '(' || open == text) return 0;
-  line->object = object_of(m, text, (size_t)(open - text));
-  note_place(m, line, open + 1, (size_t)(close - open - 1));
+  char const *end = bracket > text && bracket[-1] == ' ' ? bracket - 1 : bracket;
+  char const *open = end > text && end[-1] == ')' ? memrchr(text, '(', (size_t)(end - text)) : NULL;
+  *parts = (parts_t){.object_sz = (size_t)(end - text), .address = strtoull(bracket + 1, NULL, 16)};
+  if (!open) return 0;
+  parts->object_sz = (size_t)(open - text);
+  parts->place = open + 1;
+  parts->place_sz = (size_t)(end - open) - 2;
+  return 0;
+}
+
+/* parse_line makes a line_t of a body line; -1: malformed. */
+static int parse_line(import_t *m, char const *text, line_t *line) {
+  parts_t parts;
+  if (split_line(text, &parts)) return -1;
+  *line = (line_t){.address = parts.address, .object = UINT32_MAX};
+  if (!parts.object_sz) return 0;
+  line->object = object_of(m, text, parts.object_sz);
+  note_place(m, line, parts.place, parts.place_sz);
   return 0;
 }
 
@@ -115,10 +138,10 @@ static int64_t known_line(import_t *m, char const *text, size_t sz) {
   return (int64_t)m->line_of[string] - 1;
 }
 
-/* read_stack reads `cnt` body lines into the trie. Returns the stack, or -1 when they are cut. */
+/* read_stack reads `cnt` body lines into the trie. Returns the stack, or -1 when they are cut. What
+   lies above as many frames as a log holds is unknown. */
 static int64_t read_stack(import_t *m, uint64_t cnt) {
   uint32_t node = 0;
-  if (cnt > FRAMES_MAX) return -1;
   for (uint64_t i = 0; i < cnt; i++) {
     ssize_t sz = next_line(m);
     int64_t line = sz < 0 ? -1 : known_line(m, m->text, (size_t)sz);
@@ -126,6 +149,10 @@ static int64_t read_stack(import_t *m, uint64_t cnt) {
     m->frames[i] = m->lines[line].address;
   }
   if (cnt) node = vt_trie_child(&m->out.trie, 0, 0);
+  if (cnt >= LOG_FRAMES_MAX) {
+    node = vt_trie_child(&m->out.trie, node, VT_ADDRESS_TRUNCATED);
+    m->truncated++;
+  }
   while (cnt--) node = vt_trie_child(&m->out.trie, node, m->frames[cnt]);
   return node;
 }
@@ -146,16 +173,19 @@ static int parse_head(char const *text, vt_event_t *e, uint64_t *cnt) {
              : -1;
 }
 
-static void read_record(import_t *m) {
+/* read_record reads the record whose head was read. Returns 1 if it is torn and the line read last
+   begins another. */
+static int read_record(import_t *m) {
   vt_event_t e;
   uint64_t cnt;
   int64_t stack = -1;
-  if (!parse_head(m->text, &e, &cnt)) stack = read_stack(m, cnt);
+  int is_head = !parse_head(m->text, &e, &cnt) && cnt <= FRAMES_MAX;
+  if (is_head) stack = read_stack(m, cnt);
   if (stack < 0) {
     m->counts->incomplete++;
-    return;
+    return is_head && !strncmp(m->text, "+++", 3);
   }
-  if (!e.address) return; /* a failed allocation, or free(NULL) */
+  if (!e.address) return 0; /* a failed allocation, or free(NULL) */
   e.stack = (uint32_t)stack;
   e.time = ++m->events * EVENT_TICKS;
   *vt_packer_room(&m->out, 1) = e;
@@ -164,6 +194,7 @@ static void read_record(import_t *m) {
     m->counts->allocations++;
   else
     m->counts->frees++;
+  return 0;
 }
 
 /* put_modules writes the objects as modules. */
@@ -189,6 +220,21 @@ static void put_modules(import_t *m) {
   vt_bytes_free(&b);
 }
 
+static void put_counters(import_t *m) {
+  uint64_t const counters[][2] = {{VT_COUNTER_LOST, m->counts->incomplete},
+                                  {VT_COUNTER_TRUNCATED, m->truncated},
+                                  {VT_COUNTER_EVENTS, m->events}};
+  size_t cnt = sizeof counters / sizeof *counters;
+  vt_bytes_t b = {0};
+  vt_bytes_u64(&b, cnt);
+  for (size_t i = 0; i < cnt; i++) {
+    vt_bytes_u64(&b, counters[i][0]);
+    vt_bytes_u64(&b, counters[i][1]);
+  }
+  vt_packer_message(&m->out, VT_CHUNK_COUNTERS, b.data, b.sz);
+  vt_bytes_free(&b);
+}
+
 /* name_missing enters the log's names for objects whose files say nothing. */
 static void name_missing(import_t *m, vt_symbols_t *store) {
   for (size_t i = 0; i < m->lines_cnt; i++) {
@@ -207,11 +253,12 @@ static void name_missing(import_t *m, vt_symbols_t *store) {
 /* find_program guesses the executable: the object of the outermost frame of an early record that is
    not a library. Nothing is known of a log that cannot be read twice. */
 static void find_program(import_t *m, char *out, size_t cap) {
+  parts_t parts;
   for (unsigned n = 0; n < PROGRAM_LINES && next_line(m) >= 0; n++) {
-    size_t sz = strcspn(m->text, "(");
-    if (m->text[sz] && strstr(m->text, " [0x") && sz < cap) {
-      memcpy(out, m->text, sz);
-      out[sz] = '\0';
+    int is_frame = m->text[0] != '+' && !split_line(m->text, &parts);
+    if (is_frame && parts.object_sz && parts.object_sz < cap) {
+      memcpy(out, m->text, parts.object_sz);
+      out[parts.object_sz] = '\0';
     } else if (out[0] && strstr(out, ".so")) {
       out[0] = '\0';
     } else if (out[0]) {
@@ -239,6 +286,7 @@ static void open_output(import_t *m, vt_writer_t *writer, vt_codec_t *codec) {
 /* finish completes the trace and embeds names. */
 static int finish(import_t *m, char const *to, vt_error_t *error) {
   put_modules(m);
+  put_counters(m);
   int failed = vt_packer_finish(&m->out, 1);
   if (failed) {
     vt_error_set(error, to, strerror(failed), "free some space or name another file with -o");
@@ -264,7 +312,7 @@ static void fini(import_t *m) {
 /* copy_log turns the records into events; VT_EXIT_INPUT when the log has none. */
 static int copy_log(import_t *m, char const *from, vt_error_t *error) {
   while (next_line(m) >= 0)
-    if (!strncmp(m->text, "+++", 3)) read_record(m);
+    while (!strncmp(m->text, "+++", 3) && read_record(m)) continue;
   if (ferror(m->in)) {
     vt_error_set(error, from, "cannot be read", "give a text file");
     return VT_EXIT_INPUT;

@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define LINE_SZ ((size_t)64)
+#define HUGE_SZ ((size_t)2 << 20)
 
 static void *check(void *p, size_t cnt, size_t sz) {
   if (p || !cnt || !sz) return p;
@@ -19,11 +23,29 @@ void *vt_mem_resize(void *p, size_t cnt, size_t sz) {
   return check(reallocarray(p, cnt ? cnt : 1, sz), cnt ? cnt : 1, sz);
 }
 
-void *vt_mem_resize_lines(void *p, size_t used, size_t cnt, size_t sz) {
-  void *lines = check(aligned_alloc(VT_MEM_LINE, cnt * sz), cnt, sz);
-  if (used) memcpy(lines, p, used * sz);
-  free(p);
-  return lines;
+static void *small_table(size_t bytes) {
+  void *table = aligned_alloc(LINE_SZ, (bytes + LINE_SZ - 1) & -LINE_SZ);
+  return table ? memset(table, 0, bytes) : NULL;
+}
+
+static void *big_table(size_t bytes) {
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (table == MAP_FAILED) return NULL;
+  madvise(table, bytes, MADV_HUGEPAGE);
+  return table;
+}
+
+void *vt_mem_table(size_t cnt, size_t sz) {
+  size_t bytes = cnt * sz;
+  return check(bytes < HUGE_SZ ? small_table(bytes) : big_table(bytes), cnt, sz);
+}
+
+void vt_mem_table_free(void *table, size_t cnt, size_t sz) {
+  if (cnt * sz < HUGE_SZ)
+    free(table);
+  else
+    munmap(table, cnt * sz);
 }
 
 char *vt_mem_copy(void const *p, size_t sz) {

@@ -13,10 +13,10 @@ void *vt_mem_new(size_t cnt, size_t sz);
 /* realloc() to cnt elements of sz bytes; new bytes are not initialised. */
 void *vt_mem_resize(void *p, size_t cnt, size_t sz);
 
-/* Like vt_mem_resize, with the elements on cache lines: sz is a multiple of VT_MEM_LINE. The first
-   `used` are kept. */
-#define VT_MEM_LINE 64
-void *vt_mem_resize_lines(void *p, size_t used, size_t cnt, size_t sz);
+/* Zeroed memory for a table that is touched at random: it begins a cache line, and a big one lies
+   on huge pages where the system has them. The caller frees it with vt_mem_table_free. */
+void *vt_mem_table(size_t cnt, size_t sz);
+void vt_mem_table_free(void *table, size_t cnt, size_t sz);
 
 /* A copy of sz bytes followed by a zero byte. */
 char *vt_mem_copy(void const *p, size_t sz);

@@ -70,6 +70,7 @@ static void grow_slots(vt_strings_t *strings) {
 }
 
 uint32_t vt_strings_intern(vt_strings_t *strings, char const *p, size_t sz) {
+  if (!sz) p = ""; /* may be NULL: no build-id, say */
   uint64_t hash = XXH3_64bits(p, sz);
   size_t slot = hash & strings->slot_mask;
   for (; strings->slots[slot]; slot = (slot + 1) & strings->slot_mask) {

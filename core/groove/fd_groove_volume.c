@@ -6,10 +6,23 @@
 
 #define IDX_LG  34
 #define IDX_MAX ( ( 1UL << IDX_LG ) - 1UL ) /* also the null index */
+#define LOCKED  ( 1UL << 63 )
 
+/* The word after ver_top when idx comes to the top: a new version, locked as it was. */
 static ulong
 ver_top_next( ulong ver_top, ulong idx ) {
-  return ( ( ( ver_top >> IDX_LG ) + 1UL ) << IDX_LG ) | idx;
+  ulong ver = ( ver_top + ( 1UL << IDX_LG ) ) & ~( LOCKED | IDX_MAX );
+  return ( ver_top & LOCKED ) | ver | idx;
+}
+
+/* ver_top is what was seen; returns what is there when nobody holds the lock. */
+static ulong
+ver_top_unlocked( fd_groove_volume_pool_t const * p, ulong ver_top ) {
+  while( FD_UNLIKELY( ver_top & LOCKED ) ) {
+    FD_GROOVE_WAIT();
+    ver_top = gv_load( &p->shpool->ver_top );
+  }
+  return ver_top;
 }
 
 void *
@@ -88,6 +101,7 @@ fd_groove_volume_t *
 fd_groove_volume_pool_acquire( fd_groove_volume_pool_t * p ) {
   ulong ver_top = gv_load( &p->shpool->ver_top );
   for(;;) {
+    ver_top = ver_top_unlocked( p, ver_top );
     fd_groove_volume_t * ele = fd_groove_volume_pool_ele( p, ver_top & IDX_MAX );
     if( !ele ) return NULL;
     ulong next = ver_top_next( ver_top, gv_load( &ele->next ) & IDX_MAX );
@@ -95,12 +109,54 @@ fd_groove_volume_pool_acquire( fd_groove_volume_pool_t * p ) {
   }
 }
 
+/* While the lock is held only its holder writes ver_top. */
+fd_groove_volume_t *
+fd_groove_volume_pool_acquire_nolock( fd_groove_volume_pool_t * p ) {
+  ulong                ver_top = gv_load( &p->shpool->ver_top );
+  fd_groove_volume_t * ele     = fd_groove_volume_pool_ele( p, ver_top & IDX_MAX );
+  if( ele )
+    gv_store( &p->shpool->ver_top, ver_top_next( ver_top, ele->next & IDX_MAX ) );
+  return ele;
+}
+
+/* Linearizes at the successful compare-and-swap, which releases what the popper's acquires. */
+void
+fd_groove_volume_pool_release_chain( fd_groove_volume_pool_t * p, fd_groove_volume_t * head,
+                                     fd_groove_volume_t * tail ) {
+  ulong idx     = fd_groove_volume_pool_idx( p, head );
+  ulong ver_top = gv_load( &p->shpool->ver_top );
+  do {
+    ver_top = ver_top_unlocked( p, ver_top );
+    gv_poke( &tail->next, ver_top & IDX_MAX );
+  } while( !gv_cas( &p->shpool->ver_top, &ver_top, ver_top_next( ver_top, idx ) ) );
+}
+
 void
 fd_groove_volume_pool_release( fd_groove_volume_pool_t * p, fd_groove_volume_t * ele ) {
-  ulong idx     = fd_groove_volume_pool_idx( p, ele );
+  fd_groove_volume_pool_release_chain( p, ele, ele );
+}
+
+/* The compare-and-swap acquires what unlock releases, and what pushers released before. */
+int
+fd_groove_volume_pool_lock( fd_groove_volume_pool_t * p, int blocking ) {
   ulong ver_top = gv_load( &p->shpool->ver_top );
-  do gv_poke( &ele->next, ver_top & IDX_MAX );
-  while( !gv_cas( &p->shpool->ver_top, &ver_top, ver_top_next( ver_top, idx ) ) );
+  for(;;) {
+    if( FD_UNLIKELY( !blocking && ( ver_top & LOCKED ) ) ) return FD_POOL_ERR_AGAIN;
+    ver_top = ver_top_unlocked( p, ver_top );
+    if( FD_LIKELY( gv_cas( &p->shpool->ver_top, &ver_top, ver_top | LOCKED ) ) ) break;
+  }
+  return FD_POOL_SUCCESS;
+}
+
+void
+fd_groove_volume_pool_unlock( fd_groove_volume_pool_t * p ) {
+  gv_store( &p->shpool->ver_top, gv_peek( &p->shpool->ver_top ) & ~LOCKED ); /* acquired by all */
+}
+
+void
+fd_groove_volume_pool_reset( fd_groove_volume_pool_t * p ) {
+  ulong ver_top = gv_peek( &p->shpool->ver_top );
+  gv_store( &p->shpool->ver_top, ver_top_next( ver_top, fd_groove_volume_pool_idx_null() ) );
 }
 
 /* The index after idx on the way down the pool; null at its end. */
@@ -156,11 +212,12 @@ region_is_valid( fd_groove_volume_pool_t const * p, ulong addr, ulong footprint 
          footprint / FD_GROOVE_VOLUME_FOOTPRINT <= p->ele_max - idx;
 }
 
+/* A popper that is late may still read next. */
 static void
 volume_init( fd_groove_volume_t * volume, ulong idx, void const * info, ulong info_sz ) {
   gv_store( &volume->magic, 0UL );
+  gv_poke( &volume->next, idx + 1UL );
   volume->idx     = idx;
-  volume->next    = fd_groove_volume_pool_idx_null();
   volume->info_sz = info_sz;
   if( info_sz ) memcpy( volume->info, info, info_sz );
   memset( volume->info + info_sz, 0, FD_GROOVE_VOLUME_INFO_MAX - info_sz );
@@ -176,12 +233,11 @@ fd_groove_volume_pool_add( fd_groove_volume_pool_t * pool, void * shmem, ulong f
     return FD_GROOVE_ERR_INVAL;
   }
   info_sz = info ? fd_ulong_min( info_sz, FD_GROOVE_VOLUME_INFO_MAX ) : 0UL;
-  for( ulong off = footprint; off; ) {
-    off -= FD_GROOVE_VOLUME_FOOTPRINT;
-    fd_groove_volume_t * volume = (fd_groove_volume_t *)( (ulong)shmem + off );
-    volume_init( volume, fd_groove_volume_pool_idx( pool, volume ), info, info_sz );
-    fd_groove_volume_pool_release( pool, volume );
-  }
+  fd_groove_volume_t * head = (fd_groove_volume_t *)shmem;
+  ulong                cnt  = footprint / FD_GROOVE_VOLUME_FOOTPRINT;
+  for( ulong i = 0UL; i < cnt; i++ )
+    volume_init( head + i, fd_groove_volume_pool_idx( pool, head + i ), info, info_sz );
+  fd_groove_volume_pool_release_chain( pool, head, head + cnt - 1UL );
   return FD_GROOVE_SUCCESS;
 }
 

@@ -129,10 +129,11 @@ record( char const * kind, char const * rest, void * const * trace, int cnt ) {
   if( FD_UNLIKELY( err ) ) FD_LOG_ERR(( "writing a backtrace to stdout failed (%d)", err ));
 }
 
-/* The vtable's functions call backtrace themselves: they are frame 0. */
+/* The vtable's functions call backtrace themselves: they are frame 0.  Reports hide functions named
+   fd_*_malloc_virtual as they hide malloc. */
 
 static void *
-backtracing_malloc( void * self, ulong align, ulong sz ) {
+fd_backtracing_malloc_virtual( void * self, ulong align, ulong sz ) {
   void * trace[FRAME_MAX];
   char   rest[80];
   void * ptr       = fd_valloc_malloc( *(fd_valloc_t *)self, align, sz );
@@ -145,7 +146,7 @@ backtracing_malloc( void * self, ulong align, ulong sz ) {
 }
 
 static void
-backtracing_free( void * self, void * ptr ) {
+fd_backtracing_free_virtual( void * self, void * ptr ) {
   void * trace[FRAME_MAX];
   char   rest[32];
   int    errno_now = errno;
@@ -156,7 +157,7 @@ backtracing_free( void * self, void * ptr ) {
   fd_valloc_free( *(fd_valloc_t *)self, ptr );
 }
 
-const fd_valloc_vtable_t fd_backtracing_vtable = { .malloc = backtracing_malloc,
-                                                   .free   = backtracing_free };
+const fd_valloc_vtable_t fd_backtracing_vtable = { .malloc = fd_backtracing_malloc_virtual,
+                                                   .free   = fd_backtracing_free_virtual };
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 static void *
-libc_malloc( void * self FD_PARAM_UNUSED, ulong align, ulong sz ) {
+fd_libc_malloc_virtual( void * self FD_PARAM_UNUSED, ulong align, ulong sz ) {
   if( FD_UNLIKELY( !align ) ) align = alignof( max_align_t );
   if( FD_UNLIKELY( !fd_ulong_is_pow2( align ) || align > LONG_MAX ) ) return NULL;
   if( FD_UNLIKELY( sz > (ulong)LONG_MAX - align ) ) return NULL;
@@ -15,6 +15,7 @@ libc_malloc( void * self FD_PARAM_UNUSED, ulong align, ulong sz ) {
 }
 
 static void
-libc_free( void * self FD_PARAM_UNUSED, void * ptr ) { free( ptr ); }
+fd_libc_free_virtual( void * self FD_PARAM_UNUSED, void * ptr ) { free( ptr ); }
 
-const fd_valloc_vtable_t fd_libc_vtable = { .malloc = libc_malloc, .free = libc_free };
+const fd_valloc_vtable_t fd_libc_vtable = { .malloc = fd_libc_malloc_virtual,
+                                            .free   = fd_libc_free_virtual };

@@ -71,6 +71,7 @@ static inline __attribute__((unused)) vt_annotate_hooks_t const *vt_annotate_hoo
 
 /* vt_heap_create announces a heap this process has made: sz bytes at base, managed by an allocator
    of `kind`. uuid: 16 bytes that name the heap in every process (NULL: it is this process's alone).
+   In a forked child a heap in private memory is a copy, and recorded as one whatever its UUID.
    parent: base of the announced heap in whose blocks this one lies (NULL: none); its blocks are
    then not counted a second time in totals; nor are those of a heap in memory of malloc, which need
    not be said. name is copied. Another heap at the base of an older

@@ -47,17 +47,20 @@ static void churn_blocks(long n, unsigned state) {
 }
 static void churn_threads(int count, long n) {
   std::vector<std::thread> threads;
-  for (int i = 1; i < count; i++) threads.emplace_back(churn_blocks, n, 77u + static_cast<unsigned>(i));
+  for (int i = 1; i < count; i++)
+    threads.emplace_back(churn_blocks, n, 77u + static_cast<unsigned>(i));
   churn_blocks(n, 77);
   for (auto &thread : threads) thread.join();
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  std::printf("%.6f\n", static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                            static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+  auto sec = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec);
+  auto usec = static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+  std::printf("%.6f\n", sec + usec / 1e6);
 }
 
 int main(int argc, char **argv) {
   if (argc > 2 && !std::strcmp(argv[1], "map")) churn_map(std::atol(argv[2]));
-  if (argc > 3 && !std::strcmp(argv[1], "threads")) churn_threads(std::atoi(argv[2]), std::atol(argv[3]));
+  if (argc > 3 && !std::strcmp(argv[1], "threads"))
+    churn_threads(std::atoi(argv[2]), std::atol(argv[3]));
   return 0;
 }

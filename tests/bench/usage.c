@@ -1,5 +1,5 @@
-/* Writes the CPU seconds of each process to $VALTEST_USAGE/EXE.PID at its exit: what a program spends
-   itself under a tracer, apart from the tracer's own processes. */
+/* Writes the CPU seconds of each process to $VALTEST_USAGE/EXE.PID at its exit: what a program
+   spends itself under a tracer, apart from the tracer's own processes. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -41,7 +41,7 @@ static int  sim_query( ulong pid );
 #include "tests/groove/coroutine.h"
 #include "tests/unit/tap.h"
 
-#define VOLUME_MAX 2UL
+#define VOLUME_MAX 4UL
 #define THREAD_MAX 3UL
 #define OBJ_MAX    2048UL
 #define STACK_SZ   65536UL
@@ -67,6 +67,7 @@ typedef struct {
 
 static fd_groove_data_shmem_t shdata[1];
 static uchar *                volume0;
+static ulong                  volume_cnt; /* of this round */
 static co_t                   co[THREAD_MAX];
 static ulong                  co_cnt;
 static co_t *                 running; /* NULL outside of a simulation */
@@ -196,20 +197,40 @@ op_free( fd_groove_data_t * d ) {
   if( obj_cnt ) MUST( !fd_groove_data_free( d, obj_pop( rnd( obj_cnt ) ) ) );
 }
 
+/* Nobody is given a volume that somebody has. */
+static void
+volume_taken( void * v ) {
+  ulong bit = 1UL << ( (ulong)( (uchar *)v - volume0 ) >> 30 );
+  MUST( !( volume_own & bit ) );
+  volume_own |= bit;
+}
+
+static void
+op_volume_remove( fd_groove_data_t * d ) {
+  void * v = fd_groove_data_volume_remove( d );
+  if( v ) volume_taken( v );
+}
+
+/* Adds one volume, or all that lie side by side. */
+static void
+op_volume_add( fd_groove_data_t * d ) {
+  if( !volume_own ) return;
+  ulong idx  = (ulong)fd_ulong_find_lsb( volume_own );
+  ulong most = (ulong)fd_ulong_find_lsb( ~( volume_own >> idx ) );
+  ulong cnt  = 1UL + rnd( most );
+  volume_own &= ~( ( ( 1UL << cnt ) - 1UL ) << idx );
+  MUST( !fd_groove_data_volume_add( d, volume0 + ( idx << 30 ), cnt << 30, "info", 4UL ) );
+}
+
 static void
 op_volume( fd_groove_data_t * d ) {
-  if( volume_own ) {
-    ulong idx = (ulong)fd_ulong_find_lsb( volume_own );
-    volume_own &= volume_own - 1UL;
-    MUST( !fd_groove_data_volume_add( d, volume0 + ( idx << 30 ), 1UL << 30, "info", 4UL ) );
-  } else {
-    uchar * v = (uchar *)fd_groove_data_volume_remove( d );
-    if( v ) volume_own |= 1UL << ( (ulong)( v - volume0 ) >> 30 );
-  }
+  ( volume_own ? op_volume_add : op_volume_remove )( d );
 }
 
 /* What the threads of this round do. */
-static enum { MIX, BUDGET, DOUBLE_FREE, KINDS } kind;
+enum { MIX, BUDGET, DOUBLE_FREE, VOLUMES, KINDS };
+static ulong  kind;
+static ulong  kind_cnt[KINDS];
 static void * double_ptr;
 static ulong  double_ok;
 
@@ -226,15 +247,45 @@ op_budget( fd_groove_data_t * d ) {
   }
 }
 
+/* While the pool is locked nothing changes but by who locked it, who may take volumes.  A killed
+   thread would keep the lock for ever, so this is not for rounds that kill. */
+static void
+op_volume_lock( fd_groove_data_t * d ) {
+  if( co[0].kill_step ) return;
+  MUST( !fd_groove_volume_pool_lock( d->pool, 1 ) );
+  for( ulong cnt = rnd( 3UL ); cnt; cnt-- ) {
+    fd_groove_volume_t * v = fd_groove_volume_pool_acquire_nolock( d->pool );
+    if( !v ) break;
+    v->magic = 0UL;
+    volume_taken( v );
+  }
+  ulong ver_top = shdata->pool.ver_top;
+  hook();
+  MUST( fd_groove_volume_pool_lock( d->pool, 0 ) == FD_POOL_ERR_AGAIN );
+  MUST( !fd_groove_volume_pool_verify( d->pool ) && shdata->pool.ver_top == ver_top );
+  fd_groove_volume_pool_unlock( d->pool );
+}
+
+/* Volumes come and go, by hand and as the first and last object in them do. */
+static void
+op_volumes( fd_groove_data_t * d ) {
+  ulong what = rnd( 16UL );
+  if( what < 7UL )        op_volume_remove( d );
+  else if( what == 7UL )  op_volume_lock( d );
+  else if( what < 14UL )  op_volume_add( d );
+  else if( what == 14UL ) op_alloc( d, 10485760UL );
+  else                    op_free( d );
+}
+
 static void
 thread_ops( fd_groove_data_t * d ) {
   if( kind == DOUBLE_FREE ) {
     double_ok += !fd_groove_data_free( d, double_ptr );
     return;
   }
-  for( ulong op = 1UL + rnd( OP_MAX ); op; op-- ) {
-    if( kind == BUDGET ) {
-      op_budget( d );
+  for( ulong op = 1UL + rnd( kind == VOLUMES ? 3UL * OP_MAX : OP_MAX ); op; op-- ) {
+    if( kind == BUDGET || kind == VOLUMES ) {
+      ( kind == BUDGET ? op_budget : op_volumes )( d );
       continue;
     }
     ulong what = rnd( 16UL );
@@ -250,7 +301,7 @@ thread_main( void ) {
   thread_ops( self->join );
   if( !rnd( 2UL ) ) {
     fd_groove_data_leave( self->join );
-    MUST( fd_groove_data_join( self->join, shdata, volume0, VOLUME_MAX, rnd( 8UL ) ) );
+    MUST( fd_groove_data_join( self->join, shdata, volume0, volume_cnt, rnd( 8UL ) ) );
   }
   self->runnable = 0;
   switch_to( pick() );
@@ -303,6 +354,7 @@ start_state( fd_groove_data_t * d ) {
     alloc_budget = fill_but_few( d );
     return;
   }
+  if( kind == VOLUMES ) return;
   if( state == 0UL ) fill( d, rnd( 4UL ) );
   for( ulong i = rnd( 3UL * state + 1UL ); i; i-- ) op_alloc( d, sizes[rnd( 5UL )] );
   if( kind == DOUBLE_FREE ) {
@@ -357,7 +409,7 @@ static ulong
 check_state( fd_groove_data_t const * d ) {
   MUST( !fd_groove_data_verify( d ) );
   walk_listed = walk_alloc = 0UL;
-  for( ulong i = 0UL; i < VOLUME_MAX; i++ ) {
+  for( ulong i = 0UL; i < volume_cnt; i++ ) {
     fd_groove_volume_t const * v = (fd_groove_volume_t const *)( volume0 + ( i << 30 ) );
     if( ( volume_own >> i ) & 1UL ) continue;
     MUST( !fd_groove_data_volume_verify( d, v ) );
@@ -389,7 +441,7 @@ free_orphans( fd_groove_data_t * d, uchar * sb, ulong szc ) {
 static void
 check_drains( fd_groove_data_t * d, int orphans ) {
   while( obj_cnt ) MUST( !fd_groove_data_free( d, obj_pop( obj_cnt - 1UL ) ) );
-  for( ulong i = 0UL; orphans && i < VOLUME_MAX; i++ ) {
+  for( ulong i = 0UL; orphans && i < volume_cnt; i++ ) {
     fd_groove_volume_t * v = (fd_groove_volume_t *)( volume0 + ( i << 30 ) );
     if( v->magic == FD_GROOVE_VOLUME_MAGIC ) free_orphans( d, v->data, 31UL );
   }
@@ -400,7 +452,7 @@ check_drains( fd_groove_data_t * d, int orphans ) {
   main_pid = 1000UL;
   for( uchar * v; ( v = (uchar *)fd_groove_data_volume_remove( d ) ); )
     volume_own |= 1UL << ( (ulong)( v - volume0 ) >> 30 );
-  MUST( volume_own == ( 1UL << VOLUME_MAX ) - 1UL );
+  MUST( volume_own == ( 1UL << volume_cnt ) - 1UL );
   MUST( !count_listed() );
 }
 
@@ -409,21 +461,25 @@ check_drains( fd_groove_data_t * d, int orphans ) {
 static void
 round_init( fd_groove_data_t * d ) {
   killed_pid = 0UL;
-  kind       = rnd( 8UL ) < 5UL ? MIX : rnd( 3UL ) ? BUDGET : DOUBLE_FREE;
-  volume_own = ( 1UL << VOLUME_MAX ) - 1UL;
+  ulong which = rnd( 16UL );
+  kind        = which < 8UL ? MIX : which < 12UL ? VOLUMES : which < 15UL ? BUDGET : DOUBLE_FREE;
+  volume_cnt  = kind == VOLUMES ? 1UL + rnd( VOLUME_MAX ) : 2UL;
+  volume_own  = ( 1UL << volume_cnt ) - 1UL;
+  kind_cnt[kind]++;
   MUST( fd_groove_data_new( shdata ) );
-  MUST( fd_groove_data_join( d, shdata, volume0, VOLUME_MAX, 7UL ) );
-  for( ulong n = kind == MIX ? rnd( VOLUME_MAX + 1UL ) : 1UL; n; n-- ) op_volume( d );
+  MUST( fd_groove_data_join( d, shdata, volume0, volume_cnt, 7UL ) );
+  for( ulong n = kind == MIX || kind == VOLUMES ? rnd( volume_cnt + 1UL ) : 1UL; n; n-- )
+    op_volume_add( d );
   start_state( d );
   if( rnd( 2UL ) ) {
     fd_groove_data_leave( d );
-    fd_groove_data_join( d, shdata, volume0, VOLUME_MAX, 7UL );
+    fd_groove_data_join( d, shdata, volume0, volume_cnt, 7UL );
   }
 }
 
 static void
 threads_init( void ) {
-  int kill    = kind == MIX && !rnd( 4UL );
+  int kill    = ( kind == MIX || kind == VOLUMES ) && !rnd( 4UL );
   co_cnt      = 2UL + rnd( THREAD_MAX - 1UL );
   switch_mask = 1UL << ( 1UL + rnd( 5UL ) );
   for( ulong i = 0UL; i < co_cnt; i++ ) {
@@ -434,7 +490,7 @@ threads_init( void ) {
     co[i].kill_step = kill && !i ? 1UL + rnd( 100UL ) : 0UL;
     fd_asan_unpoison( co[i].stack, STACK_SZ ); /* a killed thread left its frames */
     co[i].sp        = coroutine_new( co[i].stack + STACK_SZ, thread_main );
-    MUST( fd_groove_data_join( co[i].join, shdata, volume0, VOLUME_MAX, rnd( 4UL ) ) );
+    MUST( fd_groove_data_join( co[i].join, shdata, volume0, volume_cnt, rnd( 4UL ) ) );
   }
 }
 
@@ -447,11 +503,11 @@ round_run( ulong seed ) {
   switch_to( pick() );
   if( kind == DOUBLE_FREE ) MUST( double_ok == 1UL );
   if( killed_pid ) {
-    for( ulong i = 0UL; i < VOLUME_MAX; i++ ) /* volumes the dead took are still the test's to give */
+    for( ulong i = 0UL; i < volume_cnt; i++ ) /* volumes the dead took are still the test's to give */
       if( ( volume_own >> i ) & 1UL ) *(ulong *)( volume0 + ( i << 30 ) ) = 0UL;
-    MUST( !fd_groove_data_repair( d, VOLUME_MAX ) );
+    MUST( !fd_groove_data_repair( d, volume_cnt ) );
     volume_own = 0UL;
-    for( ulong i = 0UL; i < VOLUME_MAX; i++ )
+    for( ulong i = 0UL; i < volume_cnt; i++ )
       if( !*(ulong *)( volume0 + ( i << 30 ) ) ) volume_own |= 1UL << i;
     MUST( check_state( d ) <= 1UL );
   } else MUST( !check_state( d ) );
@@ -474,6 +530,8 @@ main( int argc, char ** argv ) {
   for( ulong i = 0UL; i < rounds; i++ ) round_run( seed + i );
   ok( 1, "%lu interleavings", rounds );
   ok( full_cnt && kill_cnt, "%lu allocations found it full, %lu threads were killed", full_cnt, kill_cnt );
+  printf( "# rounds: %lu mixed, %lu close to full, %lu double frees, %lu of volumes\n", kind_cnt[MIX],
+          kind_cnt[BUDGET], kind_cnt[DOUBLE_FREE], kind_cnt[VOLUMES] );
   printf( "# %lu scheduling points\n", hook_cnt );
   return done_testing();
 }

@@ -2,6 +2,7 @@
    every kind, two mappings of one groove, fork, and repair after a real SIGKILL. */
 
 #include "tests/groove/groove_tests.h"
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -89,6 +90,71 @@ test_pool( void ) {
   ok( fd_groove_volume_pool_leave( pool ) == pool && !fd_groove_volume_pool_leave( NULL ) &&
       fd_groove_volume_pool_delete( shmem ) == shmem && !fd_groove_volume_pool_delete( shmem ),
       "leave and delete" );
+}
+
+static fd_groove_volume_pool_t locked_pool[1];
+static ulong                   pool_turns; /* changed by the holder of the lock only */
+
+/* Two of these at a time: volumes change hands while the lock is free, none while it is held. */
+static void *
+pool_churn( void * arg ) {
+  ulong bad = 0UL;
+  (void)arg;
+  for( ulong i = 0UL; i < 20000UL; i++ ) {
+    fd_groove_volume_t * v = fd_groove_volume_pool_acquire( locked_pool );
+    if( v ) fd_groove_volume_pool_release( locked_pool, v );
+    if( i % 8UL ) continue;
+    if( fd_groove_volume_pool_lock( locked_pool, 1 ) ) bad++;
+    ulong before = __atomic_load_n( &locked_pool->shpool->ver_top, __ATOMIC_RELAXED );
+    pool_turns++;
+    fd_groove_volume_t * held = fd_groove_volume_pool_acquire_nolock( locked_pool );
+    bad += !fd_groove_volume_pool_lock( locked_pool, 0 );
+    bad += !held && before != __atomic_load_n( &locked_pool->shpool->ver_top, __ATOMIC_RELAXED );
+    fd_groove_volume_pool_unlock( locked_pool );
+    if( held ) fd_groove_volume_pool_release_chain( locked_pool, held, held );
+  }
+  return (void *)bad;
+}
+
+static void
+test_pool_lock( void ) {
+  static fd_groove_volume_pool_shmem_t shmem[1];
+  fd_groove_volume_pool_t *            pool = locked_pool;
+  fd_groove_volume_pool_new( shmem );
+  fd_groove_volume_pool_join( pool, shmem, volume0, 2UL );
+  fd_groove_volume_pool_add( pool, volume0, 2UL << 30, NULL, 0UL );
+  ok( !fd_groove_volume_pool_lock( pool, 0 ) && !fd_groove_volume_pool_verify( pool ) &&
+      fd_groove_volume_pool_lock( pool, 0 ) == FD_POOL_ERR_AGAIN, "the pool is locked once" );
+  ok( fd_groove_volume_pool_peek( pool ) == volume0 &&
+      fd_groove_volume_pool_acquire_nolock( pool ) == volume0 &&
+      fd_groove_volume_pool_acquire_nolock( pool ) == volume0 + 1 &&
+      !fd_groove_volume_pool_acquire_nolock( pool ), "its holder takes volumes" );
+  fd_groove_volume_pool_unlock( pool );
+  volume0->next = 1UL;
+  fd_groove_volume_pool_release_chain( pool, volume0, volume0 + 1 );
+  ok( !fd_groove_volume_pool_verify( pool ) && fd_groove_volume_pool_acquire( pool ) == volume0 &&
+      fd_groove_volume_pool_acquire( pool ) == volume0 + 1 && fd_groove_volume_pool_is_empty( pool ),
+      "a chain comes back in its order" );
+  fd_groove_volume_pool_release( pool, volume0 );
+  volume0[1].next = 77UL; /* set by release_chain */
+  fd_groove_volume_pool_release_chain( pool, volume0 + 1, volume0 + 1 );
+  ok( fd_groove_volume_pool_peek( pool ) == volume0 + 1 && volume0[1].next == 0UL, "above what was" );
+  pthread_t thread[2];
+  void *    bad[2];
+  for( int i = 0; i < 2; i++ ) pthread_create( thread + i, NULL, pool_churn, NULL );
+  for( int i = 0; i < 2; i++ ) pthread_join( thread[i], bad + i );
+  ok( !bad[0] && !bad[1] && pool_turns == 2UL * 2500UL && !fd_groove_volume_pool_verify( pool ),
+      "two threads exclude each other" );
+  ok( fd_groove_volume_pool_remove( pool ) && fd_groove_volume_pool_remove( pool ) &&
+      !fd_groove_volume_pool_remove( pool ), "and lose no volume" );
+  fd_groove_volume_pool_add( pool, volume0, 2UL << 30, NULL, 0UL );
+  fd_groove_volume_pool_lock( pool, 1 );
+  fd_groove_volume_pool_reset( pool );
+  ok( fd_groove_volume_pool_is_empty( pool ) && fd_groove_volume_pool_lock( pool, 0 ) &&
+      volume0->magic == ~FD_GROOVE_VOLUME_MAGIC, "reset forgets the volumes, untouched" );
+  fd_groove_volume_pool_unlock( pool );
+  ok( !fd_groove_volume_pool_add( pool, volume0, 2UL << 30, NULL, 0UL ) &&
+      !fd_groove_volume_pool_verify( pool ), "they can be added again" );
 }
 
 static void
@@ -252,6 +318,7 @@ main( int argc, char ** argv ) {
                                             MAP_SHARED | MAP_ANONYMOUS, -1, 0 );
   test_keys();
   test_pool();
+  test_pool_lock();
   test_free_errors();
   test_verify();
   test_relocation();

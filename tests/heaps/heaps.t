@@ -2,6 +2,7 @@
 """Blocks of annotated heaps: what each scenario of test_heaps leaves live, heap by heap and in the
 totals, recorded with and without a collector, in one process and over several."""
 import collections
+import glob
 import json
 import os
 import subprocess
@@ -62,7 +63,9 @@ EXPECTED = {
     "tag_free": ([("tag_free", 100, 6400, 200, 100, False)], 0),
     "restore": ([("restore", 1, 100, 5, 4, False)], 0),
     "delete": ([("delete", 0, 0, 5, 5, False), ("delete", 1, 100, 1, 0, False)], 0),
+    "left": ([("left", 0, 0, 3, 3, False)], 0),
     "groove": ([("groove", 4, 4000, 24, 20, False)], 0),
+    "renewed": ([("renewed", 3, 30, 5, 2, False)], 0),
     "often": ([("often", 1, 8, 2000, 1999, False)], 0),
     "in_malloc": ([("groove", 4, 4000, 4, 0, True), ("in_malloc", 3, 3000, 3, 0, True)], 0),
     "custom": ([("my pool", 2, 200, 8, 6, False), ("part", 1, 10, 1, 0, True)], 1),
@@ -132,6 +135,53 @@ def check_shared(tap, folder, mode):
         tap.equal(lost_by(result, "take_and_lose"), 1, f"{mode} both: the lost one by site")
 
 
+def announcements(path):
+    """What was said of each heap: name up to its colon -> the operations; parents by name"""
+    said, parents, names = collections.defaultdict(list), collections.defaultdict(set), {}
+    for heap in sorted(vtr.Trace(path).heaps):
+        name = names[heap.number] = heap.name.split(":")[0] + ":" * (":" in heap.name)
+        said[name].append(heap.op)
+        parents[name].add(names.get(heap.parent))
+    return dict(said), dict(parents)
+
+
+def check_life(tap, folder, mode):
+    """A heap from its creation to its end, also through another mapping."""
+    path = record(folder, mode, "life")
+    result = report("leaks", path)
+    got = {heap[0].split(":")[0] + ":" * (":" in heap[0]): heap[1:5] for heap in heaps(result)}
+    tap.equal((got["life:"], got["groove"]), ((0, 0, 1, 1),) * 2, f"{mode} life: deleted with its block")
+    tap.equal(got["life"][:2], (0, 0), f"{mode} life: and so is the wksp")
+    said, parents = announcements(path)
+    tap.equal(said, {"life": ["create", "detach"] + ["attach", "detach"] * 2 + ["attach", "delete"],
+                     "life:": ["create", "attach", "detach", "attach", "delete"],
+                     "groove": ["create", "attach", "detach", "attach", "delete"]},
+              f"{mode} life: what is announced")
+    tap.equal(parents, {"life": {None}, "life:": {"life"}, "groove": {None}}, f"{mode} life: what lies in what")
+
+
+def check_forked(tap, folder, mode):
+    """What lies in private memory is, after a fork, a heap of the child's own."""
+    first = record(folder, mode, "forked")
+    paths = sorted(glob.glob(first.replace(".vtr", "*.vtr")))
+    tap.equal(len(paths), 3, f"{mode} forked: three processes")
+    result = report("leaks", *paths)
+    got = collections.defaultdict(list)
+    for heap in heaps(result):
+        got[heap[0].split(":")[0] + ":" * (":" in heap[0])].append(heap[1:5])
+    # generation g frees 1 of the 4 blocks and loses 1 + g of its own
+    tap.equal(got["common"], [(1 + 6, 100 + 6000, 4 + 6, 3)], f"{mode} forked: shared memory is one heap")
+    tap.equal(sorted(got["own"]), [(2, 2000, 2, 0), (3, 3000, 3, 0), (4, 1300, 5, 1)],
+              f"{mode} forked: a copy of private memory is another heap")
+    tap.equal(got["parted"], [(1, 10, 1, 0)] * 3, f"{mode} forked: also if the heap is attached after the fork")
+    tap.equal(got["home:"], [(1, 33, 1, 0)] * 3, f"{mode} forked: and so is what is nested in it")
+    uuids = [h["uuid"] for t in result["traces"] for h in t["heaps"] if h["name"].split(":")[0] in ("own", "home")]
+    tap.equal((len(uuids), len(set(uuids))), (9, 9), f"{mode} forked: each with an identity")
+    tap.equal(result["completeness"]["unmatched_frees"], 0, f"{mode} forked: frees of copied blocks are no error")
+    alone = {h["name"]: h["unseen_frees"] for h in report("leaks", *(p for p in paths if p != first))["traces"][0]["heaps"]}
+    tap.equal((alone["own"], alone["common"]), (1, 2), f"{mode} forked: but counted")
+
+
 def check_text(tap, folder, mode):
     out = subprocess.run([VALTRACE, "report", "heaps", os.path.join(folder, f"{mode}.nested.vtr")],
                          capture_output=True, text=True).stdout
@@ -151,6 +201,8 @@ def main():
                 check_alone(tap, folder, mode, scenario)
             check_nested(tap, folder, mode)
             check_shared(tap, folder, mode)
+            check_forked(tap, folder, mode)
+            check_life(tap, folder, mode)
             check_text(tap, folder, mode)
     tap.done()
 

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fd/groove/fd_groove.h"
@@ -194,6 +196,62 @@ static void take_over(void) {
   fd_wksp_detach(wksp);
 }
 
+/* A workspace that its maker leaves; whoever uses it then, here unseen, may leave blocks to free.
+   It is deleted by one who has left it. */
+static void left(void) {
+  FD_TEST(!fd_wksp_new_named("left", FD_SHMEM_NORMAL_PAGE_SZ, 1UL, one_page_cnt, any_cpu, 0600UL,
+                             3U, 4096UL));
+  vt_pause();
+  fd_wksp_t *wksp = fd_wksp_attach("left");
+  ulong first = take(wksp, 100UL, 1UL), second = take(wksp, 100UL, 1UL);
+  fd_wksp_detach(wksp);
+  vt_resume();
+  wksp = fd_wksp_attach("left");
+  fd_wksp_free(wksp, first);
+  for (ulong i = 0UL; i < 3UL; i++) take_and_lose(wksp, 1000UL, 1UL);
+  fd_wksp_detach(wksp);
+  wksp = fd_wksp_attach("left");
+  fd_wksp_free(wksp, second);
+  fd_wksp_detach(wksp);
+  FD_TEST(!fd_wksp_delete_named("left"));
+}
+
+/* An alloc and a groove in a workspace that is left and comes back elsewhere, where they are
+   joined, left and deleted, with a block in each. */
+static void life(void) {
+  FD_TEST(!fd_wksp_new_named("life", FD_SHMEM_NORMAL_PAGE_SZ, 1UL, one_page_cnt, any_cpu, 0600UL,
+                             3U, 4096UL));
+  fd_wksp_t *wksp = fd_wksp_attach("life");
+  void *volume = fd_shmem_acquire(FD_SHMEM_NORMAL_PAGE_SZ, (1UL << 30) / 4096UL, 0UL);
+  ulong mem[2] = {fd_wksp_alloc(wksp, fd_alloc_align(), fd_alloc_footprint(), 5UL),
+                  fd_wksp_alloc(wksp, fd_groove_data_align(), fd_groove_data_footprint(), 6UL)};
+  fd_groove_data_t data[1];
+  FD_TEST(mem[0] && mem[1] && volume);
+  FD_TEST(fd_alloc_new(fd_wksp_laddr_fast(wksp, mem[0]), 7UL));
+  FD_TEST(fd_groove_data_new(fd_wksp_laddr_fast(wksp, mem[1])));
+  for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
+    fd_alloc_t *alloc = fd_alloc_join(fd_wksp_laddr_fast(wksp, mem[0]), 0UL);
+    if (!elsewhere) nested_lose(alloc);
+    fd_alloc_leave(alloc);
+    FD_TEST(fd_groove_data_join(data, fd_wksp_laddr_fast(wksp, mem[1]), volume, 1UL, 0UL));
+    if (!elsewhere) {
+      FD_TEST(!fd_groove_data_volume_add(data, volume, 1UL << 30, NULL, 0UL));
+      groove_lose(data, 77UL);
+    }
+    fd_groove_data_leave(data);
+    if (elsewhere) break;
+    void *old = wksp;
+    fd_wksp_detach(wksp);
+    FD_TEST(mmap(old, 4096UL, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+                 0) == old);
+    wksp = fd_wksp_attach("life");
+  }
+  fd_alloc_delete(fd_wksp_laddr_fast(wksp, mem[0]));
+  fd_groove_data_delete(fd_wksp_laddr_fast(wksp, mem[1]));
+  fd_wksp_detach(wksp);
+  FD_TEST(!fd_wksp_delete_named("life"));
+}
+
 /* A pool of the program's own, without UUID. */
 static void custom(void) {
   static char pool[4096], other[64];
@@ -203,6 +261,16 @@ static void custom(void) {
   vt_block_alloc(other, other, 10UL, 0UL, 4UL);
   for (ulong i = 0UL; i < 6UL; i++) vt_block_free_interior(pool, pool + 100UL * i + 99UL);
   vt_block_free(pool, pool + 1000);
+}
+
+/* A pool that is made anew where it is. */
+static void renewed(void) {
+  static char pool[4096];
+  for (ulong round = 0UL; round < 2UL; round++) {
+    vt_heap_create(pool, sizeof(pool), VT_HEAP_CUSTOM, "renewed", "fedcba9876543210", NULL);
+    for (ulong i = 0UL; i < 2UL + round; i++)
+      vt_block_alloc(pool, pool + 100UL * i, 10UL, 0UL, 0UL);
+  }
 }
 
 /* Heaps whose memory is malloc's: a workspace and a groove's volume, with a block lost in each. */
@@ -232,17 +300,56 @@ static void often(void) {
   }
 }
 
+static fd_wksp_t *wksp_in_shared_memory(char const *name) {
+  ulong sz = fd_ulong_align_up(fd_wksp_footprint(64UL, 100000UL), 4096UL);
+  void *mem = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  FD_TEST(mem != MAP_FAILED);
+  fd_wksp_t *wksp = fd_wksp_join(fd_wksp_new(mem, name, 1U, 64UL, 100000UL));
+  FD_TEST(wksp);
+  return wksp;
+}
+
+/* A workspace that parent, child and grandchild share and one that is copied by each fork, with the
+   same done to both: each generation frees one block of those before and loses some of its own. An
+   alloc in the latter is joined anew by each. */
+static void forked(void) {
+  fd_wksp_t *both[2] = {wksp_in_shared_memory("common"), wksp_new("own")};
+  fd_wksp_t *home = wksp_new("home");
+  ulong gaddr[2][4];
+  for (ulong w = 0UL; w < 2UL; w++)
+    for (ulong i = 0UL; i < 4UL; i++) gaddr[w][i] = take(both[w], 100UL, 1UL);
+  void *mem = fd_wksp_alloc_laddr(home, fd_alloc_align(), fd_alloc_footprint(), 5UL);
+  FD_TEST(fd_alloc_new(mem, 6UL));
+  static char parted[64]; /* left before the forks, come back to after them */
+  vt_heap_create(parted, sizeof(parted), VT_HEAP_CUSTOM, "parted", "0123456789abcdef", NULL);
+  vt_heap_detach(parted);
+  int generation = 0;
+  while (generation < 2 && !fork()) generation++;
+  fd_alloc_t *alloc = fd_alloc_join(mem, 0UL);
+  FD_TEST(alloc);
+  nested_lose(alloc);
+  fd_alloc_leave(alloc);
+  vt_heap_attach(parted, sizeof(parted), VT_HEAP_CUSTOM, "parted", "0123456789abcdef", NULL);
+  vt_block_alloc(parted, parted, 10UL, 0UL, 0UL);
+  for (ulong w = 0UL; w < 2UL; w++) {
+    fd_wksp_free(both[w], gaddr[w][generation]);
+    for (int i = 0; i <= generation; i++) take_and_lose(both[w], 1000UL, 1UL);
+  }
+  while (wait(NULL) > 0) continue;
+}
+
 int main(int argc, char **argv) {
   fd_boot(&argc, &argv);
   char const *name = argc > 1 ? argv[1] : "";
   struct {
     char const *name;
     void (*run)(void);
-  } const scenario[] = {{"plain", plain},    {"interior", interior}, {"wrong", wrong},
-                        {"reset", reset},    {"tag_free", tag_free}, {"restore", restore},
-                        {"delete", delete},  {"nested", nested},     {"give", give},
-                        {"take", take_over}, {"custom", custom},     {"often", often},
-                        {"in_malloc", in_malloc}};
+  } const scenario[] = {{"plain", plain},         {"interior", interior}, {"wrong", wrong},
+                        {"reset", reset},         {"tag_free", tag_free}, {"restore", restore},
+                        {"delete", delete},       {"nested", nested},     {"give", give},
+                        {"take", take_over},      {"custom", custom},     {"often", often},
+                        {"in_malloc", in_malloc}, {"forked", forked},     {"left", left},
+                        {"life", life},           {"renewed", renewed}};
   for (ulong i = 0UL; i < sizeof(scenario) / sizeof(*scenario); i++)
     if (!strcmp(name, scenario[i].name)) scenario[i].run();
   if (!strncmp(name, "groove", 6UL)) groove(!strcmp(name, "groove_nested"));

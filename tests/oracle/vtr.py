@@ -31,6 +31,8 @@ MASK = (1 << 64) - 1
 P1, P2, P3, P4, P5 = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9,
                       0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5)
 
+Heap = collections.namedtuple("Heap", "time op number kind parent uuid base name")
+HEAP_OPS = {1: "create", 2: "attach", 3: "detach", 4: "delete"}
 Event = collections.namedtuple("Event", "tick tid kind api address size align stack heap tag")
 
 
@@ -300,6 +302,7 @@ class Trace:
         self.errors, self.torn, self.ended = [], None, False
         self.modules, self.unloads, self.process, self.clocks = {}, {}, [], []
         self.threads, self.markers, self.symbols, self.memory = {}, [], {}, []
+        self.heaps = []
         self.counters, self.nodes, self.lost = {}, {0: None}, 0
         self.streams = collections.defaultdict(list)  # thread or writer -> events in its order
         self.states, self.interned = {}, {}
@@ -411,6 +414,11 @@ class Trace:
         _time, tid, _zero = c.u64(), c.u32(), c.u32()
         self.threads[tid] = c.text()
 
+    def on_heap(self, c, _):
+        time, op, number, kind, parent = c.u64(), c.u32(), c.u32(), c.u32(), c.u32()
+        uuid, base, _size = (c.u64(), c.u64()), c.u64(), c.u64()
+        self.heaps.append(Heap(time, HEAP_OPS.get(op, op), number, kind, parent, uuid, base, c.text()))
+
     def on_counters(self, c, _):
         self.counters = {}
         for _i in range(min(c.u64(), 255)):
@@ -430,7 +438,7 @@ class Trace:
             self.symbols[module, offset] = [(strings[f], strings[s], line) for f, s, line in frames]
 
     MESSAGES = {MODULE: on_module, MODULE_UNLOAD: on_unload, PROCESS: on_process, CLOCK: on_clock,
-                MEMORY: on_memory, MARKER: on_marker, THREAD: on_thread, COUNTERS: on_counters}
+                MEMORY: on_memory, MARKER: on_marker, THREAD: on_thread, HEAP: on_heap, COUNTERS: on_counters}
 
     # --- packed events
 

@@ -6,7 +6,9 @@
    so a volume in the pool costs one page of memory.
 
    Unless said otherwise functions are lock free and may run concurrently in any threads of any
-   processes that mapped the volumes.  A popper reads the header of the volume on top, so a caller
+   processes that mapped the volumes; while somebody locks the pool, which nothing in groove does,
+   acquire, release and what is built on them (add, remove, the first and last object of a volume)
+   wait.  A popper reads the header of the volume on top, so a caller
    that removed a volume and wants to unmap it must first know that no acquire is still running. */
 
 #include <stddef.h>
@@ -39,10 +41,10 @@ FD_STATIC_ASSERT( offsetof( fd_groove_volume_t, data ) == 512UL, groove_volume )
 
 #define FD_GROOVE_VOLUME_POOL_MAGIC (0xfd67007e90010001UL)
 
-/* ver_top packs a 30-bit version above the 34-bit index of the volume on top.  The version changes
-   with each push and pop: to be fooled a popper must sleep through a multiple of 2^30 of them, and
-   each is the filling or emptying of a gigabyte, so even at one a microsecond it must sleep for
-   exactly 18 minutes. */
+/* ver_top packs, from the top, the lock bit, a 29-bit version and the 34-bit index of the volume on
+   top.  The version changes with each push and pop: to be fooled a popper must sleep through a
+   multiple of 2^29 of them, and each is the filling or emptying of a gigabyte, so even at one a
+   microsecond it must sleep for exactly 9 minutes. */
 struct __attribute__((aligned(128))) fd_groove_volume_pool_shmem {
   ulong magic;
   uchar pad0[56];
@@ -145,8 +147,28 @@ fd_groove_volume_pool_is_empty( fd_groove_volume_pool_t const * p ) {
 /* Pops the volume on top; the caller owns it.  NULL if the pool is empty or its top is damaged. */
 fd_groove_volume_t * fd_groove_volume_pool_acquire( fd_groove_volume_pool_t * p );
 
+/* As acquire, for the holder of the lock (or the only user of the pool): one plain exchange. */
+fd_groove_volume_t * fd_groove_volume_pool_acquire_nolock( fd_groove_volume_pool_t * p );
+
 /* Pushes ele, which the caller owned and which must be a volume of this pool. */
 void fd_groove_volume_pool_release( fd_groove_volume_pool_t * p, fd_groove_volume_t * ele );
+
+/* Pushes volumes that the caller owned and linked, head->next being the index of the second and so
+   on to tail, whose next is set here.  All at once: head ends on top, tail above what was. */
+void fd_groove_volume_pool_release_chain( fd_groove_volume_pool_t * p, fd_groove_volume_t * head,
+                                          fd_groove_volume_t * tail );
+
+/* Locks the pool, so that its volumes stay as they are but for what the caller does.  AGAIN if
+   somebody else has locked it and blocking is 0; else waits for that (yields) and is SUCCESS.  Who
+   holds the lock may peek, verify, acquire_nolock and reset, and must not acquire or release.  Not
+   recursive, not fair.  The lock of a killed process is undone by unlock or by
+   fd_groove_data_repair. */
+int  fd_groove_volume_pool_lock( fd_groove_volume_pool_t * p, int blocking );
+void fd_groove_volume_pool_unlock( fd_groove_volume_pool_t * p );
+
+/* Forgets all volumes of the pool, untouched: they revert to the caller.  For the holder of the lock
+   (or the only user of the pool). */
+void fd_groove_volume_pool_reset( fd_groove_volume_pool_t * p );
 
 /* SUCCESS if the join is sane and the links from the top end without leaving the pool or running
    in a circle; else CORRUPT (logs).  The pool must be idle.  Cost: one header per volume. */
@@ -156,8 +178,8 @@ int fd_groove_volume_pool_verify( fd_groove_volume_pool_t const * p );
 FD_FN_CONST char const * fd_groove_volume_pool_strerror( int err );
 
 /* Gives [shmem,shmem+footprint) to the pool: whole volumes at whole gigabytes from volume0, each
-   with a copy of info (up to 480 bytes; NULL is no info).  Lowest index ends on top.  footprint 0
-   is SUCCESS at once.  INVAL (logs, nothing added) for a NULL pool or a region that does not fit.
+   with a copy of info (up to 480 bytes; NULL is no info).  All at once; lowest index ends on top.
+   footprint 0 is SUCCESS at once.  INVAL (logs, nothing added) for a NULL pool or a region that does not fit.
    Writes the volume headers only. */
 int fd_groove_volume_pool_add( fd_groove_volume_pool_t * pool, void * shmem, ulong footprint,
                                void const * info, ulong info_sz );

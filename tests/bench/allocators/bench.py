@@ -27,7 +27,8 @@ JEMALLOC = "libjemalloc.so.2"
 
 def load_overhead():
     """The workloads and the measuring of the overhead benchmark, which has no .py in its name."""
-    loader = importlib.machinery.SourceFileLoader("overhead", os.path.join(ROOT, "tests/bench/overhead"))
+    path = os.path.join(ROOT, "tests/bench/overhead")
+    loader = importlib.machinery.SourceFileLoader("overhead", path)
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("overhead", loader))
     sys.dont_write_bytecode = True
     loader.exec_module(module)
@@ -50,8 +51,8 @@ def allocator_table(rounds, folder):
     recorded = os.path.join(folder, "recorded")
     subprocess.run([os.path.join(HERE, "record_workload.py"), recorded], check=True)
     command = [os.path.join(OVERHEAD.BUILD, "bin/bench_allocators"), str(rounds)]
-    return subprocess.run(command, env={**os.environ, "BENCH_RECORDED": recorded}, check=True, text=True,
-                          stdout=subprocess.PIPE).stdout.strip()
+    return subprocess.run(command, env={**os.environ, "BENCH_RECORDED": recorded}, check=True,
+                          text=True, stdout=subprocess.PIPE).stdout.strip()
 
 
 def recorders(folder):
@@ -63,7 +64,8 @@ def recorders(folder):
         "valtrace": (OVERHEAD.TOOLS["valtrace"], {}),
         "heaptrack -r": (OVERHEAD.TOOLS["heaptrack"], {}),
         "jemalloc, no profile": ([], jemalloc),
-        "jemalloc, prof:true,lg_prof_sample:0": ([], {**jemalloc, "MALLOC_CONF": profile + ",lg_prof_sample:0"}),
+        "jemalloc, prof:true,lg_prof_sample:0": (
+            [], {**jemalloc, "MALLOC_CONF": profile + ",lg_prof_sample:0"}),
         "jemalloc, prof:true (a sample per 512 KiB)": ([], {**jemalloc, "MALLOC_CONF": profile}),
     }
 
@@ -83,12 +85,14 @@ def time_recorders(argv, env, runs, folder):
 
 def recorder_table(runs, folder):
     programs = OVERHEAD.workloads(folder)
-    lines = ["| program | recorder | wall s | / plain | CPU s | / plain |", "|---|---|--:|--:|--:|--:|"]
+    lines = ["| program | recorder | wall s | / plain | CPU s | / plain |",
+             "|---|---|--:|--:|--:|--:|"]
     for program in ("json", "sqlite", "cc1plus"):
         times = time_recorders(*programs[program], runs, folder)
         plain = times["plain"]
         for name, (wall, cpu) in times.items():
-            lines.append(f"| {program} | {name} | {wall:.2f} | {wall / plain[0]:.2f} | {cpu:.2f} | {cpu / plain[1]:.2f} |")
+            lines.append(f"| {program} | {name} | {wall:.2f} | {wall / plain[0]:.2f} "
+                         f"| {cpu:.2f} | {cpu / plain[1]:.2f} |")
     return "\n".join(lines)
 
 
@@ -104,8 +108,8 @@ def write_part(name, text):
 
 
 def plot(table):
-    return subprocess.run([os.path.join(ROOT, "tools/bench_plot.py")], input=table, text=True, check=True,
-                          stdout=subprocess.PIPE).stdout
+    return subprocess.run([os.path.join(ROOT, "tools/bench_plot.py")], input=table, text=True,
+                          check=True, stdout=subprocess.PIPE).stdout
 
 
 def main():
@@ -119,7 +123,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         made = {}
         if "allocators" not in args.skip:
-            made["allocators"] = f"Measured on {machine()}.\n\n{allocator_table(args.rounds, folder)}"
+            table = allocator_table(args.rounds, folder)
+            made["allocators"] = f"Measured on {machine()}.\n\n{table}"
         if "recorders" not in args.skip:
             made["recorders"] = f"Measured on {machine()}.\n\n{recorder_table(args.runs, folder)}"
     for name, text in made.items():

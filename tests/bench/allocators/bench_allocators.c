@@ -1,9 +1,9 @@
-/* Compares allocators on the same workloads: libc, jemalloc, tcmalloc and mimalloc (preloaded into a
-   child process each, where installed) with wksp, fd_alloc and groove.  The children of one table row
-   set live side by side and run short rounds in turn, so that whatever else the machine does hits all
-   alike; what is printed is the best round's CPU time per operation (one allocation and one free),
-   absolute and as a ratio to jemalloc's, the peak resident size, and the part of it that was not
-   requested bytes.
+/* Compares allocators on the same workloads: libc, jemalloc, tcmalloc and mimalloc (preloaded into
+   a child process each, where installed) with wksp, fd_alloc and groove.  The children of one table
+   row set live side by side and run short rounds in turn, so that whatever else the machine does
+   hits all alike; what is printed is the best round's CPU time per operation (one allocation and
+   one free), absolute and as a ratio to jemalloc's, the peak resident size, and the part of it that
+   was not requested bytes.
 
    Usage: bench_allocators [ROUNDS [WORKLOAD [THREADS]]]   defaults: 15, all, 1 2 8
 
@@ -145,7 +145,8 @@ recorded_event( worker_t * w, uint event, ulong * slot_next ) {
   }
   while( w->recorded[*slot_next].block ) ( *slot_next )++;
   uchar * p = (uchar *)block_new( w, event >> 1 );
-  for( ulong off = 4096UL; off < event >> 1; off += 4096UL ) p[off] = 1; /* programs use their blocks */
+  /* programs use their blocks */
+  for( ulong off = 4096UL; off < event >> 1; off += 4096UL ) p[off] = 1;
   w->recorded[*slot_next] = ( recorded_block_t ){ p, event >> 1 };
   w->recorded_sz += event >> 1;
   w->live_sz      = fd_ulong_max( w->live_sz, w->recorded_sz ); /* its highest */
@@ -205,12 +206,14 @@ static fd_valloc_vtable_t const plain_vtable = { .malloc = plain_malloc, .free =
 
 static void
 use_plain( void ) {
-  for( ulong i = 0UL; i < thread_cnt; i++ ) workers[i].valloc = ( fd_valloc_t ){ NULL, &plain_vtable };
+  for( ulong i = 0UL; i < thread_cnt; i++ )
+    workers[i].valloc = ( fd_valloc_t ){ NULL, &plain_vtable };
 }
 
 static fd_wksp_t *
 wksp_make( void ) {
-  fd_wksp_t * wksp = fd_wksp_new_anonymous( FD_SHMEM_NORMAL_PAGE_SZ, WKSP_PAGES, 0UL, "bench", 262144UL );
+  fd_wksp_t * wksp =
+    fd_wksp_new_anonymous( FD_SHMEM_NORMAL_PAGE_SZ, WKSP_PAGES, 0UL, "bench", 262144UL );
   if( FD_UNLIKELY( !wksp ) ) FD_LOG_ERR(( "no wksp" ));
   return wksp;
 }
@@ -251,8 +254,8 @@ static struct {
   char const * name;
   char const * preload; /* NULL: none */
   void ( *use )( void );
-} const allocators[] = {
-  { "jemalloc", "libjemalloc.so.2",           use_plain  }, /* first: the others are compared to it */
+} const allocators[] = { /* the others are compared to the first */
+  { "jemalloc", "libjemalloc.so.2",           use_plain  },
   { "libc",     NULL,                         use_plain  },
   { "tcmalloc", "libtcmalloc_minimal.so.4",   use_plain  },
   { "mimalloc", "libmimalloc.so.2",           use_plain  },
@@ -347,8 +350,8 @@ static int
 child_start( child_t * c, ulong allocator, ulong which, ulong threads ) {
   int  to[2], from[2];
   char args[3][24];
-  if( !is_installed( allocators[allocator].preload ) || pipe2( to, 02000000 ) || pipe2( from, 02000000 ) )
-    return 0;
+  if( !is_installed( allocators[allocator].preload ) ) return 0;
+  if( pipe2( to, 02000000 ) || pipe2( from, 02000000 ) ) return 0;
   snprintf( args[0], sizeof( args[0] ), "%lu", allocator );
   snprintf( args[1], sizeof( args[1] ), "%lu", which );
   snprintf( args[2], sizeof( args[2] ), "%lu", threads );

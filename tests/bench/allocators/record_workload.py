@@ -1,10 +1,13 @@
 #!/usr/bin/python3
-"""Turns what a program allocates into a workload for bench_allocators: record_workload.py OUT [COMMAND...]
+"""Turns what a program allocates into a workload for bench_allocators.
 
-Records COMMAND (default: sqlite3 filling, indexing and grouping a table) with valtrace and writes its
-dump as little-endian 32-bit words: the number of slots, then one word per event. An allocation is its
-size times two, into the lowest free slot; a free is the slot times two plus one. What the program never
-freed is freed at the end, so that the workload can be repeated. A realloc is an allocation and a free.
+Usage: record_workload.py OUT [COMMAND...]
+
+Records COMMAND (default: sqlite3 filling, indexing and grouping a table) with valtrace and writes
+its dump as little-endian 32-bit words: the number of slots, then one word per event. An allocation
+is its size times two, into the lowest free slot; a free is the slot times two plus one. What the
+program never freed is freed at the end, so that the workload can be repeated. A realloc is an
+allocation and a free.
 """
 import array
 import heapq
@@ -62,7 +65,8 @@ class Workload:
 
 
 def record(trace, command):
-    subprocess.run([VALTRACE, "run", "-q", "--no-symbols", "-o", trace, "--", *(command or ["sqlite3", ":memory:"])],
+    program = command or ["sqlite3", ":memory:"]
+    subprocess.run([VALTRACE, "run", "-q", "--no-symbols", "-o", trace, "--", *program],
                    input=None if command else SQL, text=True, stdout=subprocess.DEVNULL, check=True)
 
 
@@ -73,7 +77,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         trace = os.path.join(folder, "program.vtr")
         record(trace, sys.argv[2:])
-        dump = subprocess.Popen([VALTRACE, "dump", "--json", trace], stdout=subprocess.PIPE, text=True)
+        dump = subprocess.Popen([VALTRACE, "dump", "--json", trace], stdout=subprocess.PIPE,
+                                text=True)
         for line in dump.stdout:
             if '"kind":"stack"' not in line:
                 workload.add(json.loads(line))
