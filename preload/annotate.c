@@ -287,12 +287,8 @@ static void put_text(vt_chunk_type_t type, char const *text, void const *frame) 
   size_t sz = text ? strnlen(text, 4096) : 0;
   vt_thread_t *t = vt_enter(frame);
   if (!t) return;
-  vt_message_t m = vt_stream_blob_open(&t->stream, 20 + (uint32_t)sz);
-  vt_message_u64(&m, vt_clock_tick(t->stream.sink->clock));
-  vt_message_u32(&m, t->tid);
-  vt_message_u32(&m, 0);
-  vt_message_string(&m, text, sz);
-  vt_stream_blob_close(&t->stream, type, &m);
+  vt_image_text(&t->stream, type, vt_thread_tid(t), text, sz);
+  if (type == VT_CHUNK_THREAD) atomic_store_explicit(&t->named, 1, memory_order_relaxed);
   vt_leave(t);
 }
 

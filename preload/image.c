@@ -15,8 +15,7 @@
 #define COMMAND_MAX    16384
 #define FEW_STRINGS_SZ (COMMAND_MAX + PATH_MAX + 1024)
 
-/* read_file reads at most cap bytes of a small file; returns the number read. */
-static size_t read_file(char const *path, char *buf, size_t cap) {
+size_t vt_image_read(char const *path, char *buf, size_t cap) {
   int fd = vt_sys_open(path, O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0) return 0;
   size_t sz = 0;
@@ -57,7 +56,7 @@ static void put_strings(vt_message_t *m) {
   vt_sys(SYS_uname, (long)&host, 0, 0, 0, 0, 0);
   vt_message_string(m, host.nodename, strlen(host.nodename));
   vt_message_string(m, scratch, vt_module_executable(scratch, PATH_MAX));
-  size_t sz = read_file("/proc/self/cmdline", scratch, COMMAND_MAX);
+  size_t sz = vt_image_read("/proc/self/cmdline", scratch, COMMAND_MAX);
   vt_message_string(m, scratch, sz);
 }
 
@@ -168,10 +167,20 @@ void vt_image_process(vt_stream_t *s, vt_process_kind_t kind, uint32_t value, ch
   vt_stream_blob_close(s, VT_CHUNK_PROCESS, &m);
 }
 
+void vt_image_text(vt_stream_t *s, vt_chunk_type_t type, uint32_t tid, char const *text,
+                   size_t sz) {
+  vt_message_t m = vt_stream_blob_open(s, 20 + (uint32_t)sz);
+  vt_message_u64(&m, vt_clock_tick(s->sink->clock));
+  vt_message_u32(&m, tid);
+  vt_message_u32(&m, 0);
+  vt_message_string(&m, text, sz);
+  vt_stream_blob_close(s, type, &m);
+}
+
 void vt_image_memory(vt_stream_t *s) {
   static char const key[] = "VmHWM:";
   char status[2048];
-  size_t sz = read_file("/proc/self/status", status, sizeof status - 1);
+  size_t sz = vt_image_read("/proc/self/status", status, sizeof status - 1);
   status[sz] = '\0';
   char const *p = strstr(status, key);
   if (!p) return;

@@ -120,6 +120,7 @@ static int set_up(void) {
   if (vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK))
     return refuse("the kernel does not tell forked children apart", "Linux 4.14 or later does");
   vt_end_init();
+  vt_names_init();
   on_exit(on_process_exit, NULL);
   pthread_atfork(NULL, NULL, vt_process_forked);
   return 0;
@@ -165,7 +166,7 @@ void vt_process_forked(void) {
   vt_sink_forked(&vt_process.sink);
   vt_thread_reset_all(vt_tls.own);
   vt_module_restart();
-  if (vt_tls.own) vt_stream_thread(&vt_tls.own->stream, (uint32_t)vt_sys_gettid());
+  if (vt_tls.own) vt_thread_take_over(vt_tls.own);
   int failed = begin_image();
   vt_internal_end(busy);
   if (!failed) gate_set(VT_GATE_RECORDING);
@@ -227,6 +228,7 @@ static void say_end(vt_process_kind_t kind, uint32_t value, char const *text) {
   if (!t) return;
   vt_module_flush(&t->stream);
   if (!vt_process.filtered && !vt_process.sink.silent) vt_image_memory(&t->stream);
+  if (kind != VT_PROCESS_EXEC_FAILED) vt_names_process_ends(t);
   vt_image_process(&t->stream, kind, value, text);
   vt_stream_finish(&t->stream);
   t->stream.depth = VT_DEPTH_UNKNOWN;

@@ -22,11 +22,16 @@ typedef struct vt_thread {
   vt_stream_t stream;
   uint32_t id;   /* index in the table of states */
   uint32_t next; /* id of the next free state */
-  uint32_t tid;
+  _Atomic uint32_t tid;   /* of the thread that uses the state; 0: none */
+  _Atomic uint32_t named; /* it has told its name: the kernel's does not count */
   char *text; /* buffer of the text sink, NULL when recording a trace */
   uint8_t
       *intent_end; /* the stream's cursor after a REALLOC_INTENT whose DONE is to come, or NULL */
 } vt_thread_t;
+
+static inline uint32_t vt_thread_tid(vt_thread_t const *t) {
+  return atomic_load_explicit(&t->tid, memory_order_relaxed);
+}
 
 /* All thread-local storage of the shim. */
 typedef struct {
@@ -114,14 +119,33 @@ static inline void vt_leave(vt_thread_t *t) {
    (NULL: no memory); vt_thread_reset_all makes all but `keep` free, in a forked child. */
 vt_thread_t *vt_thread_acquire(void);
 void vt_thread_release(vt_thread_t *t);
+/* vt_thread_take_over makes a state the calling thread's that was its parent's before a fork. */
+void vt_thread_take_over(vt_thread_t *t);
 void vt_thread_adopt(vt_thread_t *t);
 void vt_thread_reset_all(vt_thread_t *keep);
 int vt_thread_init(void);
+
+/* vt_thread_nameless tells the thread that uses the state of that number and has not told its name
+   by an annotation; *tid 0: none. Numbers begin at 1; returns 0 beyond the last. A thread that ends
+   meanwhile may still be told. */
+int vt_thread_nameless(uint32_t id, uint32_t *tid);
+
+/* names.c: vt_names_init asks for the program's own name. vt_names_thread_ends writes the calling
+   thread's, vt_names_process_ends with its stream those of all threads that still live. */
+void vt_names_init(void);
+void vt_names_thread_ends(void);
+void vt_names_process_ends(vt_thread_t *t);
 
 /* image.c: the messages a trace begins with. */
 int vt_image_open(char const **why);
 int vt_image_begin(vt_stream_t *s);
 void vt_image_process(vt_stream_t *s, vt_process_kind_t kind, uint32_t value, char const *text);
+
+/* vt_image_text writes a message of the time, a thread and a text. */
+void vt_image_text(vt_stream_t *s, vt_chunk_type_t type, uint32_t tid, char const *text, size_t sz);
+
+/* vt_image_read reads at most cap bytes of a small file; returns the number read, 0 on errors. */
+size_t vt_image_read(char const *path, char *buf, size_t cap);
 
 /* vt_image_memory writes a memory sample with the most resident memory this image ever had: what is
    sampled while it runs misses the peaks of short programs. */

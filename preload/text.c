@@ -102,10 +102,10 @@ static int write_shielded(text_t const *t) {
 /* emit writes one finished record as a whole. A signal handler that interrupts the writer on its
    own thread must not wait for it: its record is dropped. */
 static void emit(vt_thread_t *t, text_t const *text) {
-  uint32_t none = 0;
-  while (!atomic_compare_exchange_weak_explicit(&lock, &none, t->tid, memory_order_acquire,
+  uint32_t none = 0, own = vt_thread_tid(t);
+  while (!atomic_compare_exchange_weak_explicit(&lock, &none, own, memory_order_acquire,
                                                 memory_order_relaxed)) {
-    if (none == t->tid) return;
+    if (none == own) return;
     none = 0;
     sched_yield();
   }

@@ -38,6 +38,7 @@ static vt_thread_t *pop_free(void) {
 }
 
 static void push_free(vt_thread_t *t) {
+  atomic_store_explicit(&t->tid, 0, memory_order_relaxed);
   uint64_t head = atomic_load_explicit(&free_head, memory_order_relaxed);
   uint64_t next;
   do {
@@ -93,20 +94,27 @@ static vt_thread_t *new_state(void) {
   if (vt_options.text_fd >= 0 && !(t->text = vt_sys_memory(VT_TEXT_BUFFER_SZ))) return NULL;
   set_stream(t);
   vt_sink_count(&vt_process.sink, VT_COUNTER_SHIM_BYTES, STATE_SZ);
-  states[id] = t;
+  /* Release: who walks the table (vt_thread_nameless) sees a state that is set up. */
+  __atomic_store_n(&states[id], t, __ATOMIC_RELEASE);
   return t;
+}
+
+static void set_thread(vt_thread_t *t, uint32_t tid) {
+  atomic_store_explicit(&t->tid, tid, memory_order_relaxed);
+  atomic_store_explicit(&t->named, 0, memory_order_relaxed);
+  vt_stream_thread(&t->stream, tid);
 }
 
 vt_thread_t *vt_thread_acquire(void) {
   vt_thread_t *t = pop_free();
   if (!t) t = new_state();
   if (!t) return NULL;
-  uint32_t tid = thread_number();
   vt_unwind_reset(t->stream.unwind);
-  t->tid = tid;
-  vt_stream_thread(&t->stream, tid);
+  set_thread(t, thread_number());
   return t;
 }
+
+void vt_thread_take_over(vt_thread_t *t) { set_thread(t, (uint32_t)vt_sys_gettid()); }
 
 void vt_thread_release(vt_thread_t *t) { push_free(t); }
 
@@ -125,8 +133,17 @@ static void on_thread_exit(void *arg) {
     return;
   }
   if (vt_tls.own != t) return; /* a fork in between gave the state away */
+  vt_names_thread_ends();
   vt_tls.own = NULL;
   vt_thread_release(t);
+}
+
+int vt_thread_nameless(uint32_t id, uint32_t *tid) {
+  uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
+  vt_thread_t const *t =
+      id < cnt && id < STATES_MAX ? __atomic_load_n(&states[id], __ATOMIC_ACQUIRE) : NULL;
+  *tid = t && !atomic_load_explicit(&t->named, memory_order_relaxed) ? vt_thread_tid(t) : 0;
+  return id < cnt && id < STATES_MAX;
 }
 
 int vt_thread_init(void) {

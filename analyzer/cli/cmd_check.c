@@ -6,7 +6,6 @@
 #include "analyzer/util/progress.h"
 #include "analyzer/trace/reader.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -116,26 +115,25 @@ static int check(char const *path, vt_json_t *j) {
 }
 
 int vt_cmd_check(int argc, char **argv) {
-  static struct option const options[] = {
-      {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
-  int json = 0, status = VT_EXIT_OK;
-  opterr = 0;
-  for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-    if (o == 'h') {
-      fputs(usage, stdout);
-      return VT_EXIT_OK;
-    }
-    if (o != 'j') return vt_cli_bad_option(argv);
-    json = 1;
+  vt_cli_options_t options;
+  int status = VT_EXIT_OK;
+  if (vt_cli_parse(&options, argc, argv, 0) ||
+      vt_cli_refuse(&options, ~VT_CLI_SET(VT_OPT_JSON), "check looks at the whole file",
+                    "leave it out; `valtrace report` chooses"))
+    return VT_EXIT_USAGE;
+  if (options.help) {
+    fputs(usage, stdout);
+    return VT_EXIT_OK;
   }
-  if (optind == argc) {
+  int json = options.json;
+  if (!options.operand_cnt) {
     vt_error_say("check", "no trace given", "valtrace check TRACE…");
     return VT_EXIT_USAGE;
   }
   vt_json_t j = vt_json_start(stdout);
   if (json) vt_json_array(&j, NULL);
-  for (int i = optind; i < argc; i++) {
-    int result = check(argv[i], json ? &j : NULL);
+  for (int i = 0; i < options.operand_cnt; i++) {
+    int result = check(options.operands[i], json ? &j : NULL);
     if (result) status = result;
   }
   if (json) {

@@ -11,9 +11,11 @@ static void help(void) {
          "  --max-leaked-blocks N   blocks live at the end\n"
          "  --max-peak B            highest sum of live bytes\n"
          "  --max-allocations N     allocations\n"
-         "  --max-temporary PCT     share of temporary allocations\n\n%s",
-         vt_cli_shared_help);
+         "  --max-temporary PCT     share of temporary allocations\n\n");
+  vt_cli_help_shared(0);
 }
+
+#define SITES 5 /* named for each limit, unless --limit says how many */
 
 typedef struct {
   vt_cli_options_t *options;
@@ -23,31 +25,37 @@ typedef struct {
   int exceeded;
 } check_t;
 
-static void say_exceeded(check_t *check, char const *name, uint64_t value, uint64_t limit,
-                         int bytes) {
-  check->exceeded++;
-  if (check->options->json) {
-    vt_json_object_line(&check->json, NULL);
-    vt_json_string(&check->json, "limit", name);
-    vt_json_uint(&check->json, "value", value);
-    vt_json_uint(&check->json, "allowed", limit);
-    vt_json_end_object(&check->json);
-    return;
-  }
+static void json_exceeded(check_t *check, char const *name, uint64_t value, uint64_t limit,
+                          vt_metric_t metric) {
+  vt_report_options_t few = check->options->report;
+  if (!few.limit) few.limit = SITES;
+  vt_json_object(&check->json, NULL);
+  vt_json_string(&check->json, "limit", name);
+  vt_json_uint(&check->json, "value", value);
+  vt_json_uint(&check->json, "allowed", limit);
+  vt_json_sites(&check->json, check->analysis, &few, metric);
+  vt_json_end_object(&check->json);
+}
+
+static void text_exceeded(check_t *check, char const *name, uint64_t value, uint64_t limit,
+                          int bytes, vt_metric_t metric) {
+  size_t shown = check->options->report.limit ? check->options->report.limit : SITES;
   vt_term_styled(&check->term, VT_STYLE_WARNING, "%sover budget: %s ",
                  check->exceeded > 1 ? "\n" : "", name);
   fprintf(check->term.out, "%s, allowed %s\n",
           bytes ? vt_bytes_text(value).text : vt_count_text(value).text,
           bytes ? vt_bytes_text(limit).text : vt_count_text(limit).text);
+  vt_text_groups(check->analysis, &check->options->report, &check->term, metric, shown, 1);
 }
 
 static void check_limit(check_t *check, char const *name, uint64_t value, uint64_t limit, int bytes,
                         vt_metric_t metric) {
   if (value <= limit) return;
-  say_exceeded(check, name, value, limit, bytes);
-  size_t shown = check->options->report.limit ? check->options->report.limit : 5;
-  if (!check->options->json)
-    vt_text_groups(check->analysis, &check->options->report, &check->term, metric, shown, 1);
+  check->exceeded++;
+  if (check->options->json)
+    json_exceeded(check, name, value, limit, metric);
+  else
+    text_exceeded(check, name, value, limit, bytes, metric);
 }
 
 static void check_all(check_t *check) {

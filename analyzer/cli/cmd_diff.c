@@ -8,8 +8,8 @@ static void help(void) {
          "       valtrace diff [--metric M] [options] TRACE --at T1 T2\n\n"
          "Compares two traces site by site, or the live sets of one trace at two moments; the\n"
          "largest change first.\n\n"
-         "  --metric M   leaked (default), peak, allocated, count, temporary\n\n%s",
-         vt_cli_shared_help);
+         "  --metric M   leaked (default), peak, allocated, count, temporary\n\n");
+  vt_cli_help_shared(0);
 }
 
 static int open_side(vt_analysis_t *analysis, vt_cli_options_t const *options, char *path,

@@ -180,17 +180,12 @@ static void warn_damage(vt_reader_t const *r) {
   vt_error_print(&e);
 }
 
-static int is_filtered(vt_filter_t const *f) {
-  return f->from || f->to || f->at || f->thread || f->heap || f->function || f->module ||
-         f->min_size || f->max_size || f->min_lifetime || f->max_lifetime;
-}
-
 static int dump(char *path, vt_cli_options_t const *options) {
   vt_error_t error;
   int usage_error = 0;
   dump_t d = {.json = options->json, .left = options->report.limit};
   if (!d.left) d.left = UINT64_MAX;
-  int filtered = is_filtered(&options->analysis.filter);
+  int filtered = (options->given & VT_CLI_FILTERS) != 0;
   if (filtered) d.chosen = vt_chosen_find(path, &options->analysis, &error, &usage_error);
   if (!filtered || d.chosen) d.r = vt_reader_open(path, &error);
   if (!d.r) {
@@ -208,14 +203,10 @@ static int dump(char *path, vt_cli_options_t const *options) {
   return vt_cli_finish(stdout, "standard output");
 }
 
-/* Returns the name of an option that makes no sense for single events, or NULL. */
-static char const *out_of_place(vt_cli_options_t const *options) {
-  vt_report_options_t const *report = &options->report;
-  if (report->by_given || report->view != VT_VIEW_SUMMARY) return "--by";
-  if (options->suppressions) return "--suppressions";
-  if (report->no_inlines) return "--no-inlines";
-  return report->keep_allocators ? "--show-allocator-frames" : NULL;
-}
+/* What makes no sense for single events. */
+#define OUT_OF_PLACE                                                                               \
+  (VT_CLI_SET(VT_OPT_BY) | VT_CLI_SET(VT_OPT_SUPPRESSIONS) | VT_CLI_SET(VT_OPT_NO_INLINES) |       \
+   VT_CLI_ALLOCATORS)
 
 int vt_cmd_dump(int argc, char **argv) {
   vt_cli_options_t options;
@@ -224,12 +215,9 @@ int vt_cmd_dump(int argc, char **argv) {
     printf(usage, vt_cli_filter_help);
     return VT_EXIT_OK;
   }
-  char const *option = out_of_place(&options);
-  if (option) {
-    vt_error_say(option, "dump shows single events as they were recorded",
-                 "leave it out, or use `valtrace report`");
+  if (vt_cli_refuse(&options, OUT_OF_PLACE, "dump shows single events as they were recorded",
+                    "leave it out, or use `valtrace report`"))
     return VT_EXIT_USAGE;
-  }
   if (options.operand_cnt != 1) {
     vt_error_say("dump", "exactly one trace is wanted", "valtrace dump TRACE");
     return VT_EXIT_USAGE;

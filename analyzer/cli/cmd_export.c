@@ -8,18 +8,21 @@
 typedef struct {
   char const *name;
   void (*write)(vt_export_t const *export);
+  uint64_t out_of_place; /* the options it cannot obey */
 } format_t;
 
-static format_t const formats[] = {{"folded", vt_export_folded},
-                                   {"pprof", vt_export_pprof},
-                                   {"speedscope", vt_export_speedscope},
-                                   {"dhat", vt_export_dhat},
-                                   {"callgrind", vt_export_callgrind},
-                                   {"massif", vt_export_massif},
-                                   {"heaptrack", vt_export_heaptrack},
-                                   {"firefox", vt_export_firefox},
-                                   {"csv", vt_export_csv},
-                                   {"sqlite", NULL}};
+#define BY    VT_CLI_SET(VT_OPT_BY)
+#define JSON  VT_CLI_SET(VT_OPT_JSON)
+#define WHOLE (BY | JSON | VT_CLI_SET(VT_OPT_LIMIT))
+#define ALL   (WHOLE | VT_CLI_SET(VT_OPT_METRIC))     /* every metric and everything of it */
+#define LIVE  (ALL | VT_CLI_SET(VT_OPT_SUPPRESSIONS)) /* what was live, leaked or not */
+
+static format_t const formats[] = {
+    {"folded", vt_export_folded, BY},          {"pprof", vt_export_pprof, WHOLE},
+    {"speedscope", vt_export_speedscope, ALL}, {"dhat", vt_export_dhat, ALL},
+    {"callgrind", vt_export_callgrind, ALL},   {"massif", vt_export_massif, LIVE},
+    {"heaptrack", vt_export_heaptrack, ALL},   {"firefox", vt_export_firefox, LIVE},
+    {"csv", vt_export_csv, BY | JSON},         {"sqlite", NULL, ALL}};
 
 static format_t const *find_format(char const *name) {
   for (size_t i = 0; name && i < sizeof formats / sizeof *formats; i++)
@@ -86,8 +89,8 @@ int vt_cmd_export(int argc, char **argv) {
         "  -o, --output FILE  write FILE, not standard output\n"
         "  --metric M   leaked (default), peak, allocated, count, temporary: what folded and csv\n"
         "               list (csv: default allocated), and whether pprof's blocks in use are\n"
-        "               the leaked ones or those of the peak\n\n%s",
-        vt_cli_shared_help);
+        "               the leaked ones or those of the peak\n\n");
+    vt_cli_help_shared(BY);
     return VT_EXIT_OK;
   }
   format_t const *format = find_format(options.format);
@@ -101,8 +104,12 @@ int vt_cmd_export(int argc, char **argv) {
                        "leaked, peak, allocated, count or temporary");
   if (!format->write && !options.output)
     return usage_error("export", "a database needs a file", "give -o FILE");
-  if (options.json && format->write != vt_export_folded)
-    return usage_error("--json", "this format has no such form", "folded has");
+  if (format->write == vt_export_pprof && metric != VT_METRIC_LEAKED && metric != VT_METRIC_PEAK)
+    return usage_error("--metric", "blocks in use are the leaked ones or those of the peak",
+                       "give leaked or peak");
+  if (vt_cli_refuse(&options, format->out_of_place, "this format has no place for it",
+                    "leave it out; `man valtrace-export` says which have"))
+    return VT_EXIT_USAGE;
   if (!options.operand_cnt) return usage_error("export", "no trace given", "name a .vtr file");
   return export_traces(&options, format, (vt_metric_t)metric);
 }
@@ -114,14 +121,15 @@ int vt_cmd_flame(int argc, char **argv) {
     printf("usage: valtrace flame [--metric M] [-o FILE] [options] TRACE…\n\n"
            "Prints folded stacks (`root;…;leaf N`) for flame graph tools.\n\n"
            "  --metric M   peak (default), leaked, allocated, count, temporary\n"
-           "  -o, --output FILE  write FILE, not standard output\n\n%s",
-           vt_cli_shared_help);
+           "  -o, --output FILE  write FILE, not standard output\n\n");
+    vt_cli_help_shared(BY);
     return VT_EXIT_OK;
   }
   int metric = parse_metric(&options, VT_METRIC_PEAK);
   if (metric < 0)
     return usage_error(options.metric, "no such metric",
                        "leaked, peak, allocated, count or temporary");
+  if (vt_cli_refuse(&options, BY, "stacks are shown whole", "leave it out")) return VT_EXIT_USAGE;
   if (!options.operand_cnt) return usage_error("flame", "no trace given", "name a .vtr file");
   return export_traces(&options, find_format("folded"), (vt_metric_t)metric);
 }

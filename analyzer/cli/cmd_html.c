@@ -11,13 +11,16 @@
 #include "analyzer/cli/options.h"
 #include "analyzer/export/page.h"
 
+/* What the page has a switch or a filter of its own for. */
+#define OUT_OF_PLACE (VT_CLI_SET(VT_OPT_BY) | VT_CLI_SET(VT_OPT_LIMIT) | VT_CLI_ALLOCATORS)
+
 static void help(void) {
   printf("usage: valtrace html [options] TRACE -o FILE.html\n"
          "       valtrace html [options] BEFORE AFTER -o FILE.html\n\n"
          "Writes the report as one HTML file that needs no network; of two traces, what grew and\n"
          "shrank between them. Needs python3: exit status 4 without it.\n\n"
-         "  -o, --output FILE  write FILE, not standard output\n\n%s",
-         vt_cli_shared_help);
+         "  -o, --output FILE  write FILE, not standard output; --json: the page's data\n\n");
+  vt_cli_help_shared(OUT_OF_PLACE);
 }
 
 /* Finds page.py of an installed copy, or of the tree this was built in. Returns 0 or -1. */
@@ -64,6 +67,17 @@ static FILE *start_script(char const *output, pid_t *pid) {
   return fdopen(ends[1], "w");
 }
 
+/* Writes the data alone. */
+static int write_data(vt_analysis_t const *const *analyses, int sides, char const *output) {
+  FILE *out = output ? fopen(output, "we") : stdout;
+  if (!out) {
+    vt_error_say(output, strerror(errno), "write elsewhere");
+    return VT_EXIT_OUTPUT;
+  }
+  vt_page_write(analyses, sides, out);
+  return vt_cli_finish(out, output ? output : "standard output");
+}
+
 /* Hands the data to the script, which says itself what went wrong there. */
 static int write_page(vt_analysis_t const *const *analyses, int sides, char const *output) {
   pid_t pid;
@@ -92,8 +106,8 @@ static int make_page(vt_cli_options_t *options) {
     if (status) vt_error_print(&error);
   }
   if (!status)
-    status =
-        write_page((vt_analysis_t const *[]){&analyses[0], &analyses[1]}, sides, options->output);
+    status = (options->json ? write_data : write_page)(
+        (vt_analysis_t const *[]){&analyses[0], &analyses[1]}, sides, options->output);
   options->operands = operands;
   for (int i = 0; i < opened; i++) {
     vt_suppressions_free(&suppressions[i]);
@@ -109,6 +123,9 @@ int vt_cmd_html(int argc, char **argv) {
     help();
     return VT_EXIT_OK;
   }
+  if (vt_cli_refuse(&options, OUT_OF_PLACE, "the page has a switch of its own for it",
+                    "leave it out"))
+    return VT_EXIT_USAGE;
   if (options.operand_cnt != 1 && options.operand_cnt != 2) {
     vt_error_say("html", "needs one trace, or two to compare", "`valtrace html --help`");
     return VT_EXIT_USAGE;
@@ -116,6 +133,5 @@ int vt_cmd_html(int argc, char **argv) {
   options.analysis.lifetimes = options.analysis.sizes = options.analysis.threads = 1;
   options.analysis.timeline = 1;
   options.analysis.history = options.operand_cnt == 1;
-  options.analysis.keep_allocators = 0; /* the page has a switch for them */
   return make_page(&options);
 }

@@ -13,8 +13,8 @@ static void help(void) {
          "  peak        what was live when the heap was largest\n"
          "  temporary   freed before the same thread allocated again\n"
          "  reallocs    most reallocs\n"
-         "  sizes, lifetimes, threads, timeline, modules, heaps   tables\n\n%s",
-         vt_cli_shared_help);
+         "  sizes, lifetimes, threads, timeline, modules, heaps   tables\n\n");
+  vt_cli_help_shared(0);
 }
 
 static int print(vt_cli_options_t const *options, vt_analysis_t const *analysis) {
@@ -34,6 +34,16 @@ static void set_collections(vt_cli_options_t *options) {
   options->analysis.sizes = view == VT_VIEW_SIZES;
   options->analysis.timeline = view == VT_VIEW_TIMELINE;
   options->analysis.threads = view == VT_VIEW_THREADS;
+}
+
+/* Is something else asked for than what a view that is a table shows? */
+static int by_contradicts(vt_report_options_t const *report, vt_view_t view) {
+  static unsigned const tables = 1u << VT_VIEW_SIZES | 1u << VT_VIEW_LIFETIMES |
+                                 1u << VT_VIEW_THREADS | 1u << VT_VIEW_TIMELINE |
+                                 1u << VT_VIEW_MODULES | 1u << VT_VIEW_HEAPS;
+  if (!(tables >> view & 1)) return 0;
+  if (view == VT_VIEW_MODULES && report->by_given) return report->by != VT_BY_MODULE;
+  return report->view != view;
 }
 
 static int report(vt_cli_options_t *options) {
@@ -59,6 +69,10 @@ int vt_cmd_report(int argc, char **argv) {
     return VT_EXIT_OK;
   }
   int view = options.operand_cnt ? vt_view_by_name(options.operands[0]) : -1;
+  if (view >= 0 && by_contradicts(&options.report, (vt_view_t)view) &&
+      vt_cli_refuse(&options, VT_CLI_SET(VT_OPT_BY), "this view is a table of its own",
+                    "leave it out, or take another view"))
+    return VT_EXIT_USAGE;
   if (view >= 0) {
     if (options.report.view == VT_VIEW_SUMMARY) options.report.view = (vt_view_t)view;
     options.operands++;

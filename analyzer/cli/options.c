@@ -15,73 +15,58 @@
   "  --min-lifetime T, --max-lifetime T   freed after so long (seconds, or with ns, us, ms)\n"
 
 char const vt_cli_filter_help[] = FILTER_HELP;
-char const vt_cli_shared_help[] =
-    "Choosing blocks:\n" FILTER_HELP "Showing them:\n"
-    "  --by function|line|module|site|thread|size   what is shown together\n"
-    "  --limit N              at most N entries\n"
-    "  --suppressions FILE    known leaks, in LeakSanitizer's syntax\n"
-    "  --no-inlines           leave inlined functions out\n"
-    "  --show-allocator-frames  do not hide malloc, operator new and the like\n"
-    "  --hide-allocator-frames  hide them (default)\n"
-    "  --json                 machine-readable\n"
-    "  -h, --help             this text\n";
 
-enum {
-  OPT_FROM = 256,
-  OPT_TO,
-  OPT_AT,
-  OPT_THREAD,
-  OPT_HEAP,
-  OPT_FUNCTION,
-  OPT_MODULE,
-  OPT_MIN_SIZE,
-  OPT_MAX_SIZE,
-  OPT_MIN_LIFETIME,
-  OPT_MAX_LIFETIME,
-  OPT_BY,
-  OPT_LIMIT,
-  OPT_SUPPRESSIONS,
-  OPT_NO_INLINES,
-  OPT_SHOW_ALLOCATORS,
-  OPT_HIDE_ALLOCATORS,
-  OPT_JSON,
-  OPT_FORMAT,
-  OPT_METRIC,
-  OPT_MAX_LEAKED,
-  OPT_MAX_LEAKED_BLOCKS,
-  OPT_MAX_PEAK,
-  OPT_MAX_ALLOCATIONS,
-  OPT_MAX_TEMPORARY
-};
+/* How the chosen is shown, with the lines of --help. */
+static struct {
+  int option;
+  char const *help;
+} const showing[] = {
+    {VT_OPT_BY,
+     "  --by function|line|module|site   what is shown together (report: thread, size too)\n"},
+    {VT_OPT_LIMIT, "  --limit N              at most N entries\n"},
+    {VT_OPT_SUPPRESSIONS, "  --suppressions FILE    known leaks, in LeakSanitizer's syntax\n"},
+    {VT_OPT_NO_INLINES, "  --no-inlines           leave inlined functions out\n"},
+    {VT_OPT_SHOW_ALLOCATORS,
+     "  --show-allocator-frames  do not hide malloc, operator new and the like\n"},
+    {VT_OPT_HIDE_ALLOCATORS, "  --hide-allocator-frames  hide them (default)\n"},
+    {VT_OPT_JSON, "  --json                 machine-readable\n"}};
 
-static struct option const long_options[] = {{"from", 1, 0, OPT_FROM},
-                                             {"to", 1, 0, OPT_TO},
-                                             {"at", 1, 0, OPT_AT},
-                                             {"thread", 1, 0, OPT_THREAD},
-                                             {"heap", 1, 0, OPT_HEAP},
-                                             {"function", 1, 0, OPT_FUNCTION},
-                                             {"module", 1, 0, OPT_MODULE},
-                                             {"min-size", 1, 0, OPT_MIN_SIZE},
-                                             {"max-size", 1, 0, OPT_MAX_SIZE},
-                                             {"min-lifetime", 1, 0, OPT_MIN_LIFETIME},
-                                             {"max-lifetime", 1, 0, OPT_MAX_LIFETIME},
-                                             {"by", 1, 0, OPT_BY},
-                                             {"limit", 1, 0, OPT_LIMIT},
-                                             {"suppressions", 1, 0, OPT_SUPPRESSIONS},
-                                             {"no-inlines", 0, 0, OPT_NO_INLINES},
-                                             {"show-allocator-frames", 0, 0, OPT_SHOW_ALLOCATORS},
-                                             {"hide-allocator-frames", 0, 0, OPT_HIDE_ALLOCATORS},
-                                             {"json", 0, 0, OPT_JSON},
-                                             {"format", 1, 0, OPT_FORMAT},
-                                             {"metric", 1, 0, OPT_METRIC},
-                                             {"output", 1, 0, 'o'},
-                                             {"max-leaked", 1, 0, OPT_MAX_LEAKED},
-                                             {"max-leaked-blocks", 1, 0, OPT_MAX_LEAKED_BLOCKS},
-                                             {"max-peak", 1, 0, OPT_MAX_PEAK},
-                                             {"max-allocations", 1, 0, OPT_MAX_ALLOCATIONS},
-                                             {"max-temporary", 1, 0, OPT_MAX_TEMPORARY},
-                                             {"help", 0, 0, 'h'},
-                                             {0, 0, 0, 0}};
+void vt_cli_help_shared(uint64_t without) {
+  fputs("Choosing blocks:\n" FILTER_HELP "Showing them:\n", stdout);
+  for (size_t i = 0; i < sizeof showing / sizeof *showing; i++)
+    if (!(without & VT_CLI_SET(showing[i].option))) fputs(showing[i].help, stdout);
+  fputs("  -h, --help             this text\n", stdout);
+}
+
+static struct option const long_options[] = {
+    {"from", 1, 0, VT_OPT_FROM},
+    {"to", 1, 0, VT_OPT_TO},
+    {"at", 1, 0, VT_OPT_AT},
+    {"thread", 1, 0, VT_OPT_THREAD},
+    {"heap", 1, 0, VT_OPT_HEAP},
+    {"function", 1, 0, VT_OPT_FUNCTION},
+    {"module", 1, 0, VT_OPT_MODULE},
+    {"min-size", 1, 0, VT_OPT_MIN_SIZE},
+    {"max-size", 1, 0, VT_OPT_MAX_SIZE},
+    {"min-lifetime", 1, 0, VT_OPT_MIN_LIFETIME},
+    {"max-lifetime", 1, 0, VT_OPT_MAX_LIFETIME},
+    {"by", 1, 0, VT_OPT_BY},
+    {"limit", 1, 0, VT_OPT_LIMIT},
+    {"suppressions", 1, 0, VT_OPT_SUPPRESSIONS},
+    {"no-inlines", 0, 0, VT_OPT_NO_INLINES},
+    {"show-allocator-frames", 0, 0, VT_OPT_SHOW_ALLOCATORS},
+    {"hide-allocator-frames", 0, 0, VT_OPT_HIDE_ALLOCATORS},
+    {"json", 0, 0, VT_OPT_JSON},
+    {"format", 1, 0, VT_OPT_FORMAT},
+    {"metric", 1, 0, VT_OPT_METRIC},
+    {"output", 1, 0, 'o'},
+    {"max-leaked", 1, 0, VT_OPT_MAX_LEAKED},
+    {"max-leaked-blocks", 1, 0, VT_OPT_MAX_LEAKED_BLOCKS},
+    {"max-peak", 1, 0, VT_OPT_MAX_PEAK},
+    {"max-allocations", 1, 0, VT_OPT_MAX_ALLOCATIONS},
+    {"max-temporary", 1, 0, VT_OPT_MAX_TEMPORARY},
+    {"help", 0, 0, 'h'},
+    {0, 0, 0, 0}};
 
 int vt_cli_bytes(char const *text, uint64_t *bytes) {
   static char const units[] = "kMGT";
@@ -117,6 +102,14 @@ static int parse_duration(char const *text, uint64_t *ns) {
   return -1;
 }
 
+/* A maximum as the first value beyond it. */
+static int parse_end(int (*parse)(char const *text, uint64_t *value), char const *text,
+                     uint64_t *end) {
+  if (parse(text, end)) return -1;
+  ++*end;
+  return 0;
+}
+
 /* By thread and by size are views of the report; other commands (extras) have no such thing. */
 static int parse_by(vt_report_options_t *report, char const *text, int extras) {
   static char const *const names[] = {"function", "line", "module", "site"};
@@ -124,9 +117,11 @@ static int parse_by(vt_report_options_t *report, char const *text, int extras) {
     if (strcmp(text, names[i])) continue;
     report->by = (vt_by_t)i;
     report->by_given = 1;
+    report->view = VT_VIEW_SUMMARY;
     return 0;
   }
   if (extras) return -1;
+  report->by_given = 0;
   if (!strcmp(text, "thread"))
     report->view = VT_VIEW_THREADS;
   else if (!strcmp(text, "size"))
@@ -159,11 +154,11 @@ static int parse_percent(double *percent, char const *text) {
 
 static int take_budget(vt_budget_t *budget, int option, char const *value) {
   switch (option) {
-  case OPT_MAX_LEAKED: return vt_cli_bytes(value, &budget->leaked_bytes);
-  case OPT_MAX_LEAKED_BLOCKS: return parse_count(&budget->leaked_blocks, value);
-  case OPT_MAX_PEAK: return vt_cli_bytes(value, &budget->peak_bytes);
-  case OPT_MAX_ALLOCATIONS: return parse_count(&budget->allocations, value);
-  case OPT_MAX_TEMPORARY: return parse_percent(&budget->temporary_percent, value);
+  case VT_OPT_MAX_LEAKED: return vt_cli_bytes(value, &budget->leaked_bytes);
+  case VT_OPT_MAX_LEAKED_BLOCKS: return parse_count(&budget->leaked_blocks, value);
+  case VT_OPT_MAX_PEAK: return vt_cli_bytes(value, &budget->peak_bytes);
+  case VT_OPT_MAX_ALLOCATIONS: return parse_count(&budget->allocations, value);
+  case VT_OPT_MAX_TEMPORARY: return parse_percent(&budget->temporary_percent, value);
   default: return -2;
   }
 }
@@ -172,28 +167,28 @@ static int take_budget(vt_budget_t *budget, int option, char const *value) {
 static int take_option(vt_cli_options_t *options, int option, char *value, int extras) {
   vt_filter_t *filter = &options->analysis.filter;
   switch (option) {
-  case OPT_FROM: filter->from = value; return 0;
-  case OPT_TO: filter->to = value; return 0;
-  case OPT_AT: filter->at = value; return 0;
-  case OPT_THREAD: filter->thread = value; return 0;
-  case OPT_HEAP: filter->heap = value; return 0;
-  case OPT_FUNCTION: filter->function = value; return 0;
-  case OPT_MODULE: filter->module = value; return 0;
-  case OPT_MIN_SIZE: return vt_cli_bytes(value, &filter->min_size);
-  case OPT_MAX_SIZE: return vt_cli_bytes(value, &filter->max_size);
-  case OPT_MIN_LIFETIME: return parse_duration(value, &filter->min_lifetime);
-  case OPT_MAX_LIFETIME: return parse_duration(value, &filter->max_lifetime);
-  case OPT_BY: return parse_by(&options->report, value, extras);
-  case OPT_LIMIT: return parse_limit(&options->report.limit, value);
-  case OPT_SUPPRESSIONS: options->suppressions = value; return 0;
-  case OPT_NO_INLINES: options->report.no_inlines = 1; return 0;
-  case OPT_SHOW_ALLOCATORS:
+  case VT_OPT_FROM: filter->from = value; return 0;
+  case VT_OPT_TO: filter->to = value; return 0;
+  case VT_OPT_AT: filter->at = value; return 0;
+  case VT_OPT_THREAD: filter->thread = value; return 0;
+  case VT_OPT_HEAP: filter->heap = value; return 0;
+  case VT_OPT_FUNCTION: filter->function = value; return 0;
+  case VT_OPT_MODULE: filter->module = value; return 0;
+  case VT_OPT_MIN_SIZE: return vt_cli_bytes(value, &filter->min_size);
+  case VT_OPT_MAX_SIZE: return parse_end(vt_cli_bytes, value, &filter->size_end);
+  case VT_OPT_MIN_LIFETIME: return parse_duration(value, &filter->min_lifetime);
+  case VT_OPT_MAX_LIFETIME: return parse_end(parse_duration, value, &filter->lifetime_end);
+  case VT_OPT_BY: return parse_by(&options->report, value, extras);
+  case VT_OPT_LIMIT: return parse_limit(&options->report.limit, value);
+  case VT_OPT_SUPPRESSIONS: options->suppressions = value; return 0;
+  case VT_OPT_NO_INLINES: options->report.no_inlines = options->analysis.no_inlines = 1; return 0;
+  case VT_OPT_SHOW_ALLOCATORS:
     options->report.keep_allocators = options->analysis.keep_allocators = 1;
     return 0;
-  case OPT_HIDE_ALLOCATORS: return 0;
-  case OPT_JSON: options->json = 1; return 0;
-  case OPT_FORMAT: options->format = value; return extras & VT_CLI_FORMAT ? 0 : -2;
-  case OPT_METRIC: options->metric = value; return extras & VT_CLI_METRIC ? 0 : -2;
+  case VT_OPT_HIDE_ALLOCATORS: return 0;
+  case VT_OPT_JSON: options->json = 1; return 0;
+  case VT_OPT_FORMAT: options->format = value; return extras & VT_CLI_FORMAT ? 0 : -2;
+  case VT_OPT_METRIC: options->metric = value; return extras & VT_CLI_METRIC ? 0 : -2;
   case 'o': options->output = value; return extras & VT_CLI_OUTPUT ? 0 : -2;
   case 'h': options->help = 1; return 0;
   default: return extras & VT_CLI_BUDGET ? take_budget(&options->budget, option, value) : -2;
@@ -202,26 +197,52 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
 
 static char const not_an_option[] = "no such option, or no value";
 
-static int refuse(char *const *argv, char const *why) {
+static int refuse(char const *command, char const *what, char const *why) {
   char advice[128];
-  snprintf(advice, sizeof advice, "`valtrace %s --help` lists the options", argv[0]);
-  vt_error_say(argv[optind - 1], why, advice);
+  snprintf(advice, sizeof advice, "`valtrace %s --help` lists the options", command);
+  vt_error_say(what, why, advice);
   return VT_EXIT_USAGE;
 }
 
-int vt_cli_bad_option(char *const *argv) { return refuse(argv, not_an_option); }
+int vt_cli_bad_option(char *const *argv) {
+  return refuse(argv[0], argv[optind - 1], not_an_option);
+}
+
+static char const *name_of(int option) {
+  size_t i = 0;
+  while (long_options[i].val != option) i++;
+  return long_options[i].name;
+}
+
+int vt_cli_refuse(vt_cli_options_t const *options, uint64_t set, char const *why,
+                  char const *advice) {
+  char name[40];
+  if (!(options->given & set)) return 0;
+  snprintf(name, sizeof name, "--%s", name_of(VT_OPT_FROM + __builtin_ctzll(options->given & set)));
+  vt_error_say(name, why, advice);
+  return VT_EXIT_USAGE;
+}
 
 int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
   *options = (vt_cli_options_t){.budget = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, -1}};
+  char name[40];
   optind = 0;
   opterr = 0;
   for (int option; (option = getopt_long(argc, argv, "ho:", long_options, NULL)) != -1;) {
     int result = take_option(options, option, optarg, extras);
-    if (result) return refuse(argv, result == -1 ? "not a value this option takes" : not_an_option);
+    if (result == -1) return refuse(argv[0], argv[optind - 1], "not a value this option takes");
+    if (result == -2 && option >= VT_OPT_FROM) {
+      snprintf(name, sizeof name, "--%s", name_of(option));
+      return refuse(argv[0], name, not_an_option);
+    }
+    if (result) return vt_cli_bad_option(argv);
+    if (option >= VT_OPT_FROM) options->given |= VT_CLI_SET(option);
   }
   options->operands = argv + optind;
   options->operand_cnt = argc - optind;
-  return 0;
+  if (!options->analysis.filter.at) return 0;
+  return vt_cli_refuse(options, VT_CLI_SET(VT_OPT_TO), "--at says until when already",
+                       "give one of them");
 }
 
 int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressions_t *suppressions,

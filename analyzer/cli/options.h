@@ -19,10 +19,43 @@ typedef struct {
   char const *format;       /* --format */
   char const *metric;       /* --metric */
   int json, help;
+  uint64_t given; /* which options there were, a set of vt_cli_option_t */
   vt_budget_t budget;
   char **operands;
   int operand_cnt;
 } vt_cli_options_t;
+
+/* The options that have a long name only; up to MAX_LIFETIME filters. */
+typedef enum {
+  VT_OPT_FROM = 256,
+  VT_OPT_TO,
+  VT_OPT_AT,
+  VT_OPT_THREAD,
+  VT_OPT_HEAP,
+  VT_OPT_FUNCTION,
+  VT_OPT_MODULE,
+  VT_OPT_MIN_SIZE,
+  VT_OPT_MAX_SIZE,
+  VT_OPT_MIN_LIFETIME,
+  VT_OPT_MAX_LIFETIME,
+  VT_OPT_BY,
+  VT_OPT_LIMIT,
+  VT_OPT_SUPPRESSIONS,
+  VT_OPT_NO_INLINES,
+  VT_OPT_SHOW_ALLOCATORS,
+  VT_OPT_HIDE_ALLOCATORS,
+  VT_OPT_JSON,
+  VT_OPT_FORMAT,
+  VT_OPT_METRIC,
+  VT_OPT_MAX_LEAKED,
+  VT_OPT_MAX_LEAKED_BLOCKS,
+  VT_OPT_MAX_PEAK,
+  VT_OPT_MAX_ALLOCATIONS,
+  VT_OPT_MAX_TEMPORARY
+} vt_cli_option_t;
+#define VT_CLI_SET(option) ((uint64_t)1 << ((option)-VT_OPT_FROM))
+#define VT_CLI_FILTERS     (VT_CLI_SET(VT_OPT_BY) - 1)
+#define VT_CLI_ALLOCATORS  (VT_CLI_SET(VT_OPT_SHOW_ALLOCATORS) | VT_CLI_SET(VT_OPT_HIDE_ALLOCATORS))
 
 /* Which options beyond the shared ones a command takes. */
 enum { VT_CLI_OUTPUT = 1, VT_CLI_FORMAT = 2, VT_CLI_METRIC = 4, VT_CLI_BUDGET = 8 };
@@ -30,6 +63,11 @@ enum { VT_CLI_OUTPUT = 1, VT_CLI_FORMAT = 2, VT_CLI_METRIC = 4, VT_CLI_BUDGET = 
 /* Parses argv[1…]; options and operands may be mixed. Returns 0, or VT_EXIT_USAGE after saying what
    is wrong. operands is argv's own memory, reordered. */
 int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras);
+
+/* For options that a command cannot obey: says of the first given one of a set why, and what to do.
+   Returns VT_EXIT_USAGE then; 0 when none was given. */
+int vt_cli_refuse(vt_cli_options_t const *options, uint64_t set, char const *why,
+                  char const *advice);
 
 /* Says that the option getopt has just refused is none of this command's (argv[0]) or lacks its
    value. Returns VT_EXIT_USAGE. */
@@ -43,8 +81,11 @@ int vt_cli_bytes(char const *text, uint64_t *bytes);
 int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressions_t *suppressions,
                 vt_error_t *error);
 
-/* The part of --help that describes the shared options; of that, the lines on filters. */
-extern char const vt_cli_shared_help[], vt_cli_filter_help[];
+/* Prints the part of --help that describes the shared options, but for some that show what was
+   chosen. */
+void vt_cli_help_shared(uint64_t without);
+/* Of that, the lines on filters. */
+extern char const vt_cli_filter_help[];
 
 /* Flushes `out`, closes it unless it is standard output; returns VT_EXIT_OUTPUT after a line that
    calls it `name` when something could not be written. */

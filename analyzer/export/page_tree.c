@@ -46,7 +46,8 @@ static uint32_t *add_stacks(vt_page_tree_t *tree, vt_analysis_t const *analysis)
   for (uint32_t i = 1; i < cnt; i++) {
     uint32_t at = nodes[vt_stacks_parent(analysis->stacks, i)];
     for (size_t k = vt_stacks_frames(analysis->stacks, i, 0, frames); k-- > 0;)
-      at = add_node(tree, at, add_frame(tree, &frames[k]));
+      if (!analysis->no_inlines || !frames[k].inlined)
+        at = add_node(tree, at, add_frame(tree, &frames[k]));
     nodes[i] = at;
   }
   return nodes;

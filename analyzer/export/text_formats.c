@@ -128,9 +128,11 @@ void vt_export_csv(vt_export_t const *export) {
   fputs("function,file,line,module,heap,allocations,allocated_bytes,frees,temporary,peak_bytes,"
         "peak_blocks,leaked_bytes,leaked_blocks,reallocs,stack\n",
         export->out);
-  size_t limit = export->report->limit;
-  for (size_t i = 0; i < ranked_cnt && (!limit || i < limit); i++) {
+  size_t limit = export->report->limit, shown = 0;
+  for (size_t i = 0; i < ranked_cnt && (!limit || shown < limit); i++) {
     vt_site_t const *site = &export->analysis->sites[ranked[i]];
+    if (site->nested) continue;
+    shown++;
     vt_stack_frame_t top = vt_group_frame(export->analysis, site->node);
     put_quoted(export->out, vt_frame_name(&top, buffer, sizeof buffer));
     putc(',', export->out);

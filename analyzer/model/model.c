@@ -46,9 +46,9 @@ vt_model_t *vt_model_new(vt_model_options_t const *options) {
   vt_model_t *model = vt_mem_new(1, sizeof *model);
   model->options = *options;
   model->filtering =
-      options->min_size || options->max_size || options->from_ns || options->want_thread;
+      options->min_size || options->size_end || options->from_ns || options->want_thread;
   model->extras = options->sizes || options->timeline || options->threads || options->watch.changed;
-  if (!model->options.max_size) model->options.max_size = UINT64_MAX;
+  if (!model->options.size_end) model->options.size_end = UINT64_MAX;
   if (!model->options.to_ns) model->options.to_ns = UINT64_MAX;
   if (options->sizes) model->sizes = vt_mem_new(VT_SIZE_CLASSES, sizeof *model->sizes);
   if (options->timeline) model->moments = vt_mem_new(VT_MOMENTS_MAX, sizeof *model->moments);
@@ -197,7 +197,7 @@ static uint32_t add_cell(vt_model_t *model, uint32_t trace, uint32_t number, uin
 
 static int left_out(vt_model_t const *model, vt_block_t const *block) {
   vt_model_options_t const *options = &model->options;
-  return block->size < options->min_size || block->size > options->max_size ||
+  return block->size < options->min_size || block->size >= options->size_end ||
          block->time < options->from_ns || !model->threads[block->thread].wanted;
 }
 
@@ -316,8 +316,8 @@ static void scan_insert(vt_model_t *model, vt_block_t *block) {
 
 static void scan_release(vt_model_t *model, vt_block_t const *block, uint64_t time, int leaked) {
   uint64_t lifetime = time > block->time ? time - block->time : 0;
-  uint64_t max = model->options.max_lifetime;
-  if (lifetime < model->options.min_lifetime || (max && (leaked || lifetime > max))) return;
+  uint64_t end = model->options.lifetime_end;
+  if (lifetime < model->options.min_lifetime || (end && (leaked || lifetime >= end))) return;
   uint64_t ordinal = block->cell - 1;
   if (ordinal == ORDINAL_MAX) return;
   model->lifetime_bits[ordinal / 8] |= (uint8_t)(1 << ordinal % 8);

@@ -126,8 +126,8 @@ typedef struct {
   int history;                             /* this too; needs timeline */
   /* Filters choose blocks; everything the model reports is about the chosen ones. */
   uint64_t from_ns, to_ns; /* allocated at from_ns <= t; nothing at t >= to_ns is seen (0: end) */
-  uint64_t min_size, max_size;         /* max 0: no limit */
-  uint64_t min_lifetime, max_lifetime; /* ns; max 0: no limit; need vt_model_scan_lifetimes first */
+  uint64_t min_size, size_end;         /* min <= size < end (0: no end) */
+  uint64_t min_lifetime, lifetime_end; /* ns; the same; need vt_model_take_lifetimes first */
   int count_nested; /* sums contain nested heaps too: for a filter that chooses one of them */
   int (*want_cell)(void *context, uint32_t trace, uint32_t heap, uint32_t stack);
   int (*want_thread)(void *context, uint32_t trace, uint32_t thread);
@@ -182,7 +182,7 @@ void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t
 /* Ends the stream: settles what waits, computes sums. Call once, before the functions below. */
 void vt_model_finish(vt_model_t *model);
 
-/* Two passes when options say min_lifetime or max_lifetime: the first model sees all events, then
+/* Two passes when options say min_lifetime or lifetime_end: the first model sees all events, then
    hands over which allocations match. Takes memory of 1 bit for each of the first 2^32 allocations
    (later ones match no lifetime). `scan`, which is fed and finished like any model but reports
    nothing, may be deleted afterwards. */

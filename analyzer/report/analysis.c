@@ -40,7 +40,31 @@ static int want_thread(void *context, uint32_t trace, uint32_t index) {
          !fnmatch(choice->filter->thread, threads[index].name, 0);
 }
 
-/* Nanoseconds of "1.5" or of the marker of that name in the first trace. */
+/* How long after the earliest trace this one started: times of all traces count from there. */
+static uint64_t shift_of(vt_analysis_t const *analysis, size_t trace) {
+  uint64_t first = UINT64_MAX;
+  for (size_t i = 0; i < analysis->trace_cnt; i++) {
+    uint64_t start = vt_reader_info(analysis->readers[i])->start_unix_ns;
+    if (start < first) first = start;
+  }
+  return vt_reader_info(analysis->readers[trace])->start_unix_ns - first;
+}
+
+/* When the first marker of that name was set, in the first trace that has one. Returns 0 or -1. */
+static int find_marker(vt_analysis_t const *analysis, char const *text, uint64_t *ns) {
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    size_t cnt;
+    vt_trace_marker_t const *markers = vt_reader_markers(analysis->readers[t], &cnt);
+    for (size_t i = 0; i < cnt; i++) {
+      if (strcmp(markers[i].text, text)) continue;
+      *ns = shift_of(analysis, t) + markers[i].time;
+      return 0;
+    }
+  }
+  return -1;
+}
+
+/* Nanoseconds of "1.5" or of the marker of that name. */
 static int parse_moment(vt_analysis_t const *analysis, char const *text, uint64_t *ns,
                         vt_error_t *error) {
   char *end;
@@ -50,13 +74,7 @@ static int parse_moment(vt_analysis_t const *analysis, char const *text, uint64_
     *ns = (uint64_t)(seconds * 1e9);
     return 0;
   }
-  size_t cnt;
-  vt_trace_marker_t const *markers = vt_reader_markers(analysis->readers[0], &cnt);
-  for (size_t i = 0; i < cnt; i++) {
-    if (strcmp(markers[i].text, text)) continue;
-    *ns = markers[i].time;
-    return 0;
-  }
+  if (!find_marker(analysis, text, ns)) return 0;
   vt_error_set(error, text, "neither seconds since the start nor a marker of this trace",
                "give seconds, such as 1.5");
   return -1;
@@ -71,9 +89,9 @@ static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t co
                               .threads = options->threads,
                               .history = options->history,
                               .min_size = filter->min_size,
-                              .max_size = filter->max_size,
+                              .size_end = filter->size_end,
                               .min_lifetime = filter->min_lifetime,
-                              .max_lifetime = filter->max_lifetime,
+                              .lifetime_end = filter->lifetime_end,
                               .watch = options->watch,
                               .context = choice};
   if (filter->heap || filter->function || filter->module) out->want_cell = want_cell;
@@ -105,16 +123,11 @@ static void declare_heaps(vt_model_t *model, uint32_t trace, vt_reader_t const *
   for (size_t i = 0; i < cnt; i++) announce(model, trace, &heaps[i]);
 }
 
-/* Times of all traces count from the start of the earliest one. */
 static void run_pass(vt_analysis_t *analysis, vt_model_t *model) {
-  uint64_t *shifts = vt_mem_new(analysis->trace_cnt, sizeof *shifts), first = UINT64_MAX;
-  for (size_t i = 0; i < analysis->trace_cnt; i++) {
-    shifts[i] = vt_reader_info(analysis->readers[i])->start_unix_ns;
-    if (shifts[i] < first) first = shifts[i];
-  }
+  uint64_t *shifts = vt_mem_new(analysis->trace_cnt, sizeof *shifts);
   analysis->model = model;
   for (size_t i = 0; i < analysis->trace_cnt; i++) {
-    shifts[i] -= first;
+    shifts[i] = shift_of(analysis, i);
     vt_model_add_trace(model, shifts[i]);
     declare_heaps(model, (uint32_t)i, analysis->readers[i]);
   }
@@ -182,7 +195,7 @@ static void find_matches(vt_analysis_t *analysis, vt_filter_t const *filter) {
 /* Makes analysis->model, with the pass before it that a filter by lifetime needs. */
 static void run_model(vt_analysis_t *analysis, vt_model_options_t const *chosen) {
   vt_model_t *model = vt_model_new(chosen);
-  if (chosen->min_lifetime || chosen->max_lifetime) {
+  if (chosen->min_lifetime || chosen->lifetime_end) {
     vt_model_t *scan = vt_model_new_scan(chosen);
     run_pass(analysis, scan);
     vt_model_take_lifetimes(model, scan);
@@ -319,6 +332,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
   if (run_passes(analysis, options, error, usage)) return -1;
   add_stacks(analysis);
   analysis->keep_allocators = options->keep_allocators;
+  analysis->no_inlines = options->no_inlines;
   make_sites(analysis);
   return 0;
 }

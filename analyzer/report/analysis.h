@@ -14,8 +14,8 @@ typedef struct {
   char const *thread;            /* number or name pattern */
   char const *heap;              /* name pattern; "libc" is the process's own */
   char const *function, *module; /* patterns; some frame of the stack must match */
-  uint64_t min_size, max_size;
-  uint64_t min_lifetime, max_lifetime; /* ns */
+  uint64_t min_size, size_end;         /* min <= size < end; end 0: none */
+  uint64_t min_lifetime, lifetime_end; /* ns; the same */
 } vt_filter_t;
 
 /* What to collect beyond the counters of sites. */
@@ -24,6 +24,7 @@ typedef struct {
   int lifetimes, sizes, timeline, threads;
   int history;            /* needs timeline */
   int keep_allocators;    /* do not hide allocator frames */
+  int no_inlines;         /* leave inlined functions out of groups and of the page */
   vt_model_watch_t watch; /* told of the chosen blocks during the (last) pass */
 } vt_analysis_options_t;
 
@@ -49,7 +50,7 @@ typedef struct {
   vt_site_t *sites;
   size_t sites_cnt, sites_cap;
   size_t unreadable_modules;
-  int keep_allocators; /* in sites */
+  int keep_allocators, no_inlines; /* in sites; in what stands for them */
 } vt_analysis_t;
 
 /* Runs the whole analysis. Returns 0; or -1 with *error filled when a trace cannot be opened or a

@@ -80,11 +80,15 @@ uint32_t *vt_metric_rank(vt_analysis_t const *analysis, vt_metric_t metric, size
 vt_stack_frame_t vt_group_frame(vt_analysis_t const *analysis, uint32_t node) {
   vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX],
       first = {.function = "[no stack]", .file = "", .module = ""};
+  int first_known = 0;
   for (uint32_t at = node; at; at = vt_stacks_parent(analysis->stacks, at)) {
     size_t cnt = vt_stacks_frames(analysis->stacks, at, at == node, frames);
-    if (at == node && cnt) first = frames[0];
-    for (size_t i = 0; i < cnt; i++)
+    for (size_t i = 0; i < cnt; i++) {
+      if (analysis->no_inlines && frames[i].inlined) continue;
       if (!frames[i].runtime) return frames[i];
+      if (!first_known) first = frames[i];
+      first_known = 1;
+    }
   }
   return first;
 }

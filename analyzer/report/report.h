@@ -55,6 +55,10 @@ void vt_text_group_name(vt_term_t const *term, vt_stack_frame_t const *frame, vt
 void vt_text_tables(vt_analysis_t const *analysis, vt_report_options_t const *options,
                     vt_term_t const *term);
 
+/* The array "sites" by a metric, best first, no more than options->limit; before it "groups", when
+   they are asked for. */
+void vt_json_sites(vt_json_t *json, vt_analysis_t const *analysis,
+                   vt_report_options_t const *options, vt_metric_t metric);
 /* One site object of the JSON contract. */
 void vt_json_site(vt_json_t *json, vt_analysis_t const *analysis,
                   vt_report_options_t const *options, vt_site_t const *site, size_t rank);

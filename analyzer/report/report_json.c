@@ -167,20 +167,35 @@ void vt_json_group(vt_json_t *json, vt_stack_frame_t const *frame, vt_by_t by) {
 }
 
 static void group_objects(vt_json_t *json, vt_analysis_t const *analysis,
-                          vt_report_options_t const *options) {
-  vt_groups_t groups = vt_groups_make(analysis, vt_view_metric(options->view), options->by);
+                          vt_report_options_t const *options, vt_metric_t metric, vt_by_t by) {
+  vt_groups_t groups = vt_groups_make(analysis, metric, by);
   vt_json_array(json, "groups");
   for (size_t i = 0; i < groups.cnt && (!options->limit || i < options->limit); i++) {
     vt_group_t const *group = &groups.groups[i];
     vt_json_object(json, NULL);
     vt_json_uint(json, "rank", i + 1);
-    vt_json_group(json, &group->frame, options->by);
+    vt_json_group(json, &group->frame, by);
     vt_json_uint(json, "sites", group->site_cnt);
     vt_json_counters(json, &group->sum);
     vt_json_end_object(json);
   }
   vt_json_end_array(json);
   vt_groups_free(&groups);
+}
+
+void vt_json_sites(vt_json_t *json, vt_analysis_t const *analysis,
+                   vt_report_options_t const *options, vt_metric_t metric) {
+  if (options->view == VT_VIEW_MODULES)
+    group_objects(json, analysis, options, metric, VT_BY_MODULE);
+  else if (options->by_given && options->by != VT_BY_SITE)
+    group_objects(json, analysis, options, metric, options->by);
+  size_t cnt;
+  uint32_t *ranked = vt_metric_rank(analysis, metric, &cnt);
+  vt_json_array(json, "sites");
+  for (size_t i = 0; i < cnt && (!options->limit || i < options->limit); i++)
+    vt_json_site(json, analysis, options, &analysis->sites[ranked[i]], i + 1);
+  vt_json_end_array(json);
+  free(ranked);
 }
 
 static void suppression_objects(vt_json_t *json, vt_suppressions_t const *suppressions) {
@@ -203,14 +218,7 @@ void vt_report_json(vt_analysis_t const *analysis, vt_report_options_t const *op
   vt_json_head(&json, analysis, vt_view_name(options->view));
   vt_json_tables(&json, analysis, options);
   if (options->suppressions) suppression_objects(&json, options->suppressions);
-  if (options->by_given && options->by != VT_BY_SITE) group_objects(&json, analysis, options);
-  size_t cnt;
-  uint32_t *ranked = vt_metric_rank(analysis, vt_view_metric(options->view), &cnt);
-  vt_json_array(&json, "sites");
-  for (size_t i = 0; i < cnt && (!options->limit || i < options->limit); i++)
-    vt_json_site(&json, analysis, options, &analysis->sites[ranked[i]], i + 1);
-  vt_json_end_array(&json);
+  vt_json_sites(&json, analysis, options, vt_view_metric(options->view));
   vt_json_end_object(&json);
   vt_json_finish(&json);
-  free(ranked);
 }

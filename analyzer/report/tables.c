@@ -26,8 +26,20 @@ static uint64_t min_size(vt_size_class_t const *classes, unsigned i) {
   return i ? classes[i - 1].max_size + 1 : 0;
 }
 
-static void text_sizes(vt_analysis_t const *analysis, vt_term_t const *term) {
+/* How many entries of a table are shown: --limit, or else `otherwise`. */
+static size_t limit_of(vt_report_options_t const *options, size_t otherwise) {
+  return options->limit ? options->limit : otherwise;
+}
+
+static void say_more(vt_term_t const *term, size_t cnt, size_t limit, char const *what) {
+  if (cnt > limit)
+    fprintf(term->out, "     and %zu more %s (--limit N shows more)\n", cnt - limit, what);
+}
+
+static void text_sizes(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                       vt_term_t const *term) {
   vt_size_class_t const *classes = vt_model_sizes(analysis->model);
+  size_t cnt = 0, limit = limit_of(options, VT_SIZE_CLASSES);
   uint64_t most = 0;
   for (unsigned i = 0; i < VT_SIZE_CLASSES; i++)
     if (classes[i].allocations > most) most = classes[i].allocations;
@@ -35,7 +47,7 @@ static void text_sizes(vt_analysis_t const *analysis, vt_term_t const *term) {
           "leaked");
   for (unsigned i = 0; i < VT_SIZE_CLASSES; i++) {
     vt_size_class_t const *class = &classes[i];
-    if (!class->allocations) continue;
+    if (!class->allocations || cnt++ >= limit) continue;
     char range[72];
     int one = min_size(classes, i) == class->max_size;
     snprintf(range, sizeof range, one ? "%s" : "%s - %s", vt_count_text(min_size(classes, i)).text,
@@ -46,14 +58,16 @@ static void text_sizes(vt_analysis_t const *analysis, vt_term_t const *term) {
     print_bar(term, 71, class->allocations, most);
     putc('\n', term->out);
   }
+  say_more(term, cnt, limit, "sizes");
 }
 
-static void json_sizes(vt_json_t *json, vt_analysis_t const *analysis) {
+static void json_sizes(vt_json_t *json, vt_analysis_t const *analysis, size_t limit) {
   vt_size_class_t const *classes = vt_model_sizes(analysis->model);
+  size_t cnt = 0;
   vt_json_array(json, "sizes");
   for (unsigned i = 0; i < VT_SIZE_CLASSES; i++) {
     vt_size_class_t const *class = &classes[i];
-    if (!class->allocations) continue;
+    if (!class->allocations || cnt++ >= limit) continue;
     vt_json_object_line(json, NULL);
     vt_json_uint(json, "min_size", min_size(classes, i));
     vt_json_uint(json, "max_size", class->max_size);
@@ -83,8 +97,10 @@ static vt_lifetimes_t all_lifetimes(vt_analysis_t const *analysis, uint64_t rows
   return all;
 }
 
-static void text_lifetimes(vt_analysis_t const *analysis, vt_term_t const *term) {
+static void text_lifetimes(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                           vt_term_t const *term) {
   uint64_t rows[LIFETIME_ROWS], most = 0, sum = 0;
+  size_t cnt = 0, limit = limit_of(options, LIFETIME_ROWS);
   vt_lifetimes_t all = all_lifetimes(analysis, rows);
   for (int i = 0; i < LIFETIME_ROWS; i++) {
     sum += rows[i];
@@ -93,19 +109,21 @@ static void text_lifetimes(vt_analysis_t const *analysis, vt_term_t const *term)
   fprintf(term->out, "\nFreed blocks by lifetime; median %s (within 7 %%), longest %s\n\n",
           vt_time_text(vt_lifetimes_median(&all)).text, vt_time_text(all.max).text);
   for (int i = 0; i < LIFETIME_ROWS; i++) {
-    if (!rows[i]) continue;
+    if (!rows[i] || cnt++ >= limit) continue;
     fprintf(term->out, "  from %10s %13s %8s  ", vt_time_text(i ? (uint64_t)1 << i : 0).text,
             vt_count_text(rows[i]).text, vt_percent_text(rows[i], sum).text);
     print_bar(term, 42, rows[i], most);
     putc('\n', term->out);
   }
+  say_more(term, cnt, limit, "lifetimes");
   fprintf(term->out, "  never freed     %13s\n",
           vt_count_text(vt_model_totals(analysis->model)->live_blocks).text);
   vt_lifetimes_fini(&all);
 }
 
-static void json_lifetimes(vt_json_t *json, vt_analysis_t const *analysis) {
+static void json_lifetimes(vt_json_t *json, vt_analysis_t const *analysis, size_t limit) {
   uint64_t rows[LIFETIME_ROWS];
+  size_t cnt = 0;
   vt_lifetimes_t all = all_lifetimes(analysis, rows);
   vt_json_object(json, "lifetimes");
   vt_json_uint(json, "min_ns", all.min <= all.max ? all.min : 0);
@@ -113,7 +131,7 @@ static void json_lifetimes(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_uint(json, "max_ns", all.max);
   vt_json_array(json, "histogram");
   for (int i = 0; i < LIFETIME_ROWS; i++) {
-    if (!rows[i]) continue;
+    if (!rows[i] || cnt++ >= limit) continue;
     vt_json_object_line(json, NULL);
     vt_json_uint(json, "from_ns", i ? (uint64_t)1 << i : 0);
     vt_json_uint(json, "blocks", rows[i]);
@@ -135,7 +153,7 @@ static vt_trace_thread_t thread_info(vt_analysis_t const *analysis,
 
 static void text_threads(vt_analysis_t const *analysis, vt_report_options_t const *options,
                          vt_term_t const *term) {
-  size_t cnt, limit = options->limit ? options->limit : 50;
+  size_t cnt, limit = limit_of(options, 50);
   vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt);
   int wide = term->width >= WIDE;
   fprintf(term->out, "\n%7s %11s %10s ", "thread", "allocations", "bytes");
@@ -153,18 +171,17 @@ static void text_threads(vt_analysis_t const *analysis, vt_report_options_t cons
     vt_term_text(term, info.name, vt_term_room(term, wide ? 87 : 75));
     putc('\n', term->out);
   }
-  if (cnt > limit)
-    fprintf(term->out, "     and %zu more threads (--limit N shows more)\n", cnt - limit);
+  say_more(term, cnt, limit, "threads");
   fputs("\n  of others: frees by this thread of blocks another one allocated;\n"
         "  by others: blocks of this thread that another one freed\n",
         term->out);
 }
 
-static void json_threads(vt_json_t *json, vt_analysis_t const *analysis) {
+static void json_threads(vt_json_t *json, vt_analysis_t const *analysis, size_t limit) {
   size_t cnt;
   vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt);
   vt_json_array(json, "threads");
-  for (size_t i = 0; i < cnt; i++) {
+  for (size_t i = 0; i < cnt && i < limit; i++) {
     vt_trace_thread_t info = thread_info(analysis, &threads[i]);
     vt_json_object_line(json, NULL);
     vt_json_uint(json, "trace", threads[i].trace);
@@ -195,22 +212,36 @@ static uint64_t rss_until(vt_analysis_t const *analysis, uint64_t from, uint64_t
   return rss;
 }
 
-static void text_timeline(vt_analysis_t const *analysis, vt_term_t const *term) {
+/* Several intervals as one. */
+static vt_moment_t sum_moments(vt_moment_t const *moments, size_t cnt) {
+  vt_moment_t sum = {0};
+  for (size_t k = 0; k < cnt; k++) {
+    if (moments[k].max_bytes > sum.max_bytes) sum.max_bytes = moments[k].max_bytes;
+    sum.end_bytes = moments[k].end_bytes;
+    sum.end_blocks = moments[k].end_blocks;
+    sum.allocations += moments[k].allocations;
+    sum.allocated_bytes += moments[k].allocated_bytes;
+    sum.frees += moments[k].frees;
+  }
+  return sum;
+}
+
+/* How many of them make one, so that there are no more than `rows`. */
+static size_t intervals_in_row(size_t cnt, size_t rows) {
+  return cnt / rows + (cnt % rows != 0);
+}
+
+static void text_timeline(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                          vt_term_t const *term) {
   size_t cnt;
   uint64_t step, peak = vt_model_totals(analysis->model)->peak_bytes;
   vt_moment_t const *moments = vt_model_timeline(analysis->model, &cnt, &step);
-  size_t each = (cnt + TIMELINE_ROWS - 1) / TIMELINE_ROWS;
+  size_t each = intervals_in_row(cnt, limit_of(options, TIMELINE_ROWS));
   fprintf(term->out, "\n%10s %10s %12s %12s %11s %10s\n", "until", "live, most", "blocks, end",
           "allocations", "frees", "RSS");
   for (size_t i = 0; i < cnt; i += each) {
-    vt_moment_t sum = {0};
     size_t end = i + each < cnt ? i + each : cnt;
-    for (size_t k = i; k < end; k++) {
-      if (moments[k].max_bytes > sum.max_bytes) sum.max_bytes = moments[k].max_bytes;
-      sum.end_blocks = moments[k].end_blocks;
-      sum.allocations += moments[k].allocations;
-      sum.frees += moments[k].frees;
-    }
+    vt_moment_t sum = sum_moments(moments + i, end - i);
     uint64_t rss = rss_until(analysis, i * step, end * step);
     fprintf(term->out, "%10s %10s %12s %12s %11s %10s  ", vt_time_text(end * step).text,
             vt_bytes_text(sum.max_bytes).text, vt_count_text(sum.end_blocks).text,
@@ -221,22 +252,24 @@ static void text_timeline(vt_analysis_t const *analysis, vt_term_t const *term) 
   }
 }
 
-static void json_timeline(vt_json_t *json, vt_analysis_t const *analysis) {
+static void json_timeline(vt_json_t *json, vt_analysis_t const *analysis, size_t limit) {
   size_t cnt;
   uint64_t step;
   vt_moment_t const *moments = vt_model_timeline(analysis->model, &cnt, &step);
+  size_t each = intervals_in_row(cnt, limit);
   vt_json_object(json, "timeline");
-  vt_json_uint(json, "step_ns", step);
+  vt_json_uint(json, "step_ns", step * (each ? each : 1));
   vt_json_array(json, "intervals");
-  for (size_t i = 0; i < cnt; i++) {
+  for (size_t i = 0; i < cnt; i += each) {
+    vt_moment_t sum = sum_moments(moments + i, i + each < cnt ? each : cnt - i);
     vt_json_object_line(json, NULL);
     vt_json_uint(json, "start_ns", i * step);
-    vt_json_uint(json, "max_bytes", moments[i].max_bytes);
-    vt_json_uint(json, "end_bytes", moments[i].end_bytes);
-    vt_json_uint(json, "end_blocks", moments[i].end_blocks);
-    vt_json_uint(json, "allocations", moments[i].allocations);
-    vt_json_uint(json, "allocated_bytes", moments[i].allocated_bytes);
-    vt_json_uint(json, "frees", moments[i].frees);
+    vt_json_uint(json, "max_bytes", sum.max_bytes);
+    vt_json_uint(json, "end_bytes", sum.end_bytes);
+    vt_json_uint(json, "end_blocks", sum.end_blocks);
+    vt_json_uint(json, "allocations", sum.allocations);
+    vt_json_uint(json, "allocated_bytes", sum.allocated_bytes);
+    vt_json_uint(json, "frees", sum.frees);
     vt_json_end_object(json);
   }
   vt_json_end_array(json);
@@ -257,7 +290,7 @@ static void json_timeline(vt_json_t *json, vt_analysis_t const *analysis) {
 static void text_modules(vt_analysis_t const *analysis, vt_report_options_t const *options,
                          vt_term_t const *term) {
   vt_groups_t groups = vt_groups_make(analysis, VT_METRIC_ALLOCATED, VT_BY_MODULE);
-  size_t limit = options->limit ? options->limit : 50;
+  size_t limit = limit_of(options, 50);
   fprintf(term->out, "\n%10s %12s %12s %10s %10s  module\n", "allocated", "allocations",
           "temporary", "peak", "leaked");
   for (size_t i = 0; i < groups.cnt && i < limit; i++) {
@@ -269,8 +302,7 @@ static void text_modules(vt_analysis_t const *analysis, vt_report_options_t cons
     vt_term_text(term, path[0] ? path : "[unknown]", vt_term_room(term, 60));
     putc('\n', term->out);
   }
-  if (groups.cnt > limit)
-    fprintf(term->out, "     and %zu more modules (--limit N shows more)\n", groups.cnt - limit);
+  say_more(term, groups.cnt, limit, "modules");
   vt_groups_free(&groups);
 }
 
@@ -331,34 +363,37 @@ static void text_heap(vt_analysis_t const *analysis, vt_term_t const *term, uint
   putc('\n', term->out);
 }
 
-static void text_heaps(vt_analysis_t const *analysis, vt_term_t const *term) {
-  size_t cnt;
+static void text_heaps(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                       vt_term_t const *term) {
+  size_t cnt, limit = limit_of(options, SIZE_MAX);
   vt_model_heaps(analysis->model, &cnt);
   fprintf(term->out, "\n%6s %12s %12s %10s %10s %10s  heap\n", "kind", "allocations", "frees",
           "leaked", "blocks", "tag");
-  for (uint32_t i = 0; i < cnt; i++) text_heap(analysis, term, i);
+  for (uint32_t i = 0; i < cnt && i < limit; i++) text_heap(analysis, term, i);
+  say_more(term, cnt, limit, "heaps");
 }
 
 void vt_text_tables(vt_analysis_t const *analysis, vt_report_options_t const *options,
                     vt_term_t const *term) {
   switch (options->view) {
-  case VT_VIEW_SIZES: text_sizes(analysis, term); return;
-  case VT_VIEW_LIFETIMES: text_lifetimes(analysis, term); return;
+  case VT_VIEW_SIZES: text_sizes(analysis, options, term); return;
+  case VT_VIEW_LIFETIMES: text_lifetimes(analysis, options, term); return;
   case VT_VIEW_THREADS: text_threads(analysis, options, term); return;
-  case VT_VIEW_TIMELINE: text_timeline(analysis, term); return;
+  case VT_VIEW_TIMELINE: text_timeline(analysis, options, term); return;
   case VT_VIEW_MODULES: text_modules(analysis, options, term); return;
-  case VT_VIEW_HEAPS: text_heaps(analysis, term); return;
+  case VT_VIEW_HEAPS: text_heaps(analysis, options, term); return;
   default: return;
   }
 }
 
 void vt_json_tables(vt_json_t *json, vt_analysis_t const *analysis,
                     vt_report_options_t const *options) {
+  size_t limit = limit_of(options, SIZE_MAX);
   switch (options->view) {
-  case VT_VIEW_SIZES: json_sizes(json, analysis); return;
-  case VT_VIEW_LIFETIMES: json_lifetimes(json, analysis); return;
-  case VT_VIEW_THREADS: json_threads(json, analysis); return;
-  case VT_VIEW_TIMELINE: json_timeline(json, analysis); return;
+  case VT_VIEW_SIZES: json_sizes(json, analysis, limit); return;
+  case VT_VIEW_LIFETIMES: json_lifetimes(json, analysis, limit); return;
+  case VT_VIEW_THREADS: json_threads(json, analysis, limit); return;
+  case VT_VIEW_TIMELINE: json_timeline(json, analysis, limit); return;
   case VT_VIEW_MODULES: json_modules(json, analysis); return;
   default: return;
   }

@@ -13,6 +13,8 @@
 #define WAIT_STEP_NS  ((uint64_t)10 * 1000 * 1000)
 #define DEAD_NS       ((uint64_t)1000 * 1000 * 1000)
 #define STUCK_NS      (30 * DEAD_NS)
+/* After a pause of the whole machine the collector gets some steps to show itself again. */
+#define DEAD_STEPS_MIN 20
 
 typedef struct {
   int fd;
@@ -141,6 +143,7 @@ static uint8_t *try_claim(vt_sink_t *sink, uint32_t *index) {
 typedef struct {
   uint64_t since; /* when it began to wait without progress; 0: not waiting */
   uint64_t sign;  /* when the collector last showed that it lives */
+  uint32_t steps; /* since then */
   uint32_t alive;
 } patience_t;
 
@@ -150,9 +153,10 @@ static int wait_a_step(vt_ring_t *ring, patience_t *p, uint32_t progress) {
   uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
   uint32_t alive = atomic_load_explicit(&ring->alive, memory_order_relaxed);
   if (!p->since) p->since = p->sign = now;
-  if (alive != p->alive) p->sign = now;
+  if (alive != p->alive) p->sign = now, p->steps = 0;
   p->alive = alive;
-  if (now - p->sign > DEAD_NS || now - p->since > STUCK_NS) return 0;
+  int is_dead = now - p->sign > DEAD_NS && p->steps++ > DEAD_STEPS_MIN;
+  if (is_dead || now - p->since > STUCK_NS) return 0;
   atomic_fetch_add_explicit(&ring->waiting, 1, memory_order_seq_cst);
   vt_sys_futex_wait(&ring->progress, progress, WAIT_STEP_NS);
   atomic_fetch_sub_explicit(&ring->waiting, 1, memory_order_relaxed);

@@ -136,7 +136,8 @@ static VT_ANNOTATE_CALL void vt_block_free_interior(void const *base, void const
 /* vt_marker names this moment; reports take the name for a time (`--from NAME`). Text is copied. */
 static VT_ANNOTATE_CALL void vt_marker(char const *text) { VT_ANNOTATE(marker(text)); }
 
-/* vt_thread_name names the calling thread in reports. */
+/* vt_thread_name names the calling thread in reports; without it, the name is the kernel's
+   (pthread_setname_np), of at most 15 bytes. */
 static VT_ANNOTATE_CALL void vt_thread_name(char const *name) { VT_ANNOTATE(thread_name(name)); }
 
 /* vt_pause and vt_resume: the calling thread's events in between are not recorded. Pairs nest. A

@@ -395,7 +395,7 @@ static void check_filters(void) {
   for (size_t i = 0; i < event_cnt; i++) naive_event(&events[i]);
   for (size_t i = 0; i < event_cnt; i++)
     by_hand += events[i].kind == VT_EVENT_ALLOC && events[i].size >= 100 && events[i].size <= 500;
-  vt_model_options_t options = {.min_size = 100, .max_size = 500};
+  vt_model_options_t options = {.min_size = 100, .size_end = 501};
   vt_model_t *model = run_model(&options);
   size_t cnt;
   vt_cell_t const *cells = vt_model_cells(model, &cnt);

@@ -1,0 +1,419 @@
+#!/usr/bin/env python3
+"""Every filter on every command and export: the numbers in what is written, read by small readers of
+each format here, against a brute-force model over the independent reader. And no option is ignored:
+each one a command takes changes what it writes, each one it cannot obey is a usage error."""
+import csv
+import gzip
+import io
+import json
+import os
+import random
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, "tests/lib")
+from blocks import Filter, VALTRACE, World, peaks, totals_of  # noqa: E402
+from tap import COUNT, ok  # noqa: E402
+
+SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))
+
+
+def run(*args):
+    return subprocess.run([VALTRACE, *args], capture_output=True, check=False)
+
+
+def output(*args):
+    done = run(*args)
+    if done.returncode or done.stderr:
+        print(f"# {args}: {done.returncode} {done.stderr}")
+    return done.stdout
+
+
+# --- readers: what a command's output says of the chosen blocks, by the contract's names
+
+def from_report(trace, options):
+    totals = json.loads(output("report", "--json", *options, trace))["totals"]
+    return {key: value for key, value in totals.items() if key not in ("peak_time_ns", "peak_blocks", "peak_rss_bytes", "distinct_stacks")}
+
+
+def from_diff(trace, options):
+    if "--at" in options:  # has a meaning of its own there: see check_diff_at
+        options = ["--to" if option == "--at" else option for option in options]
+    document = json.loads(output("diff", "--json", *options, trace, trace))
+    sums = {key: sum(s[f"{key}_{side}"] for s in document["sites"]) for side in ("before", "after")
+            for key in ("allocations", "allocated_bytes", "temporary", "leaked_bytes", "leaked_blocks")}
+    if any(s["change"] for s in document["sites"]):
+        print("# a trace differs from itself")
+    return {**{key.removesuffix("_after"): value for key, value in document["totals"].items() if key.endswith("_after")}, **sums}
+
+
+def from_flame(trace, options):
+    keys = {"peak": "peak_bytes", "leaked": "leaked_bytes", "allocated": "allocated_bytes", "count": "allocations",
+            "temporary": "temporary"}
+    return {key: sum(int(line.rsplit(" ", 1)[1]) for line in output("flame", "--metric", metric, *options, trace).decode().splitlines())
+            for metric, key in keys.items()}
+
+
+def from_budget(trace, options):
+    limits = ("--max-leaked", "--max-leaked-blocks", "--max-peak", "--max-allocations", "--max-temporary")
+    keys = {"leaked bytes": "leaked_bytes", "leaked blocks": "leaked_blocks", "peak bytes": "peak_bytes",
+            "allocations": "allocations", "temporary allocations": "temporary"}
+    document = json.loads(run("check-budget", *(part for limit in limits for part in (limit, "0")), "--json", *options, trace).stdout)
+    values = {keys[e["limit"]]: e["value"] for e in document["exceeded"]}
+    return {key: values.get(key, 0) for key in keys.values()}
+
+
+def from_html(trace, options):
+    document = json.loads(output("html", "--json", *options, trace))
+    totals = document["sides"][0]["totals"]
+    sums = {key: sum(values) for key, values in document["nodes"]["self"][0].items()
+            if key in ("allocations", "allocated_bytes", "temporary", "leaked_bytes", "leaked_blocks", "peak_bytes")}
+    return sums if all(totals[key] == value for key, value in sums.items()) else {"the page": (sums, totals)}
+
+
+def export(trace, form, options):
+    return output("export", "--format", form, *options, trace)
+
+
+def from_folded(trace, options):
+    return {"leaked_bytes": sum(int(line.rsplit(" ", 1)[1]) for line in export(trace, "folded", options).decode().splitlines())}
+
+
+def fields(data):
+    """The fields of a protocol buffer message: (number, value)."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+    while at < len(data):
+        key = varint()
+        value = varint()
+        if key & 7 == 2:
+            at += value
+            value = data[at - value:at]
+        yield key >> 3, value
+
+
+def packed(data):
+    """The varints of a packed field."""
+    value = shift = 0
+    for byte in data:
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            yield value
+            value = shift = 0
+
+
+def from_pprof(trace, options):
+    def sums(*more):
+        samples = [list(packed(dict(fields(value))[2])) for number, value in
+                   fields(gzip.decompress(export(trace, "pprof", [*options, *more]))) if number == 2]
+        return [sum(column) for column in zip([0] * 4, *samples)]
+    leaked, peak = sums(), sums("--metric", "peak")
+    return {"allocations": leaked[0], "allocated_bytes": leaked[1], "leaked_blocks": leaked[2], "leaked_bytes": leaked[3],
+            "peak_bytes": peak[3]}
+
+
+def from_speedscope(trace, options):
+    keys = {"leaked": "leaked_bytes", "peak": "peak_bytes", "allocated bytes": "allocated_bytes", "allocations": "allocations",
+            "temporary": "temporary"}
+    return {keys[p["name"]]: sum(p["weights"]) for p in json.loads(export(trace, "speedscope", options))["profiles"]}
+
+
+def from_dhat(trace, options):
+    points = json.loads(export(trace, "dhat", options))["pps"]
+    return {key: sum(p[short] for p in points) for key, short in
+            (("allocations", "tbk"), ("allocated_bytes", "tb"), ("leaked_blocks", "ebk"), ("leaked_bytes", "eb"),
+             ("peak_bytes", "gb"), ("lifetimes", "tl"))}
+
+
+def from_callgrind(trace, options):
+    own, in_call, totals = [0] * 4, False, None
+    for line in export(trace, "callgrind", options).decode().splitlines():
+        if line.startswith("totals:"):
+            totals = [int(n) for n in line.split()[1:]]
+        elif re.match(r"\d", line) and not in_call:
+            own = [a + int(b) for a, b in zip(own, line.split()[1:])]
+        in_call = line.startswith("calls=")
+    return dict(zip(("leaked_bytes", "leaked_blocks", "allocated_bytes", "allocations"), own)) if own == totals else {"own": (own, totals)}
+
+
+def from_massif(trace, options):
+    text = export(trace, "massif", options).decode()
+    heaps = [int(n) for n in re.findall(r"^mem_heap_B=(\d+)$", text, re.M)]
+    root = [int(n) for n in re.findall(r"^n\d+: (\d+) \(heap", text, re.M)] or [0]
+    return {"peak_bytes": max(heaps + root), "leaked_bytes": heaps[-1]}
+
+
+def from_heaptrack(trace, options):
+    sizes, begun, ended = [], [], []
+    for line in export(trace, "heaptrack", options).decode().splitlines():
+        if line.startswith("a "):
+            sizes.append(int(line.split()[1], 16))
+        elif line[:2] in ("+ ", "- "):
+            (begun if line[0] == "+" else ended).append(sizes[int(line[2:], 16)])
+    return {"allocations": len(begun), "frees": len(ended), "allocated_bytes": sum(begun), "leaked_bytes": sum(begun) - sum(ended),
+            "leaked_blocks": len(begun) - len(ended)}
+
+
+def from_firefox(trace, options):
+    document = json.loads(export(trace, "firefox", options))
+    table = document["threads"][0]["nativeAllocations"]
+    counter = sum(document["counters"][0]["samples"]["count"])
+    if counter != sum(table["weight"]):
+        return {"the counter": (counter, sum(table["weight"]))}
+    return {"allocated_bytes": sum(w for w in table["weight"] if w > 0), "leaked_bytes": counter}
+
+
+def from_csv(trace, options):
+    rows = list(csv.DictReader(io.StringIO(export(trace, "csv", options).decode())))
+    return {key: sum(int(row[key]) for row in rows) for key in
+            ("allocations", "allocated_bytes", "frees", "temporary", "peak_bytes", "leaked_bytes", "leaked_blocks", "reallocs")}
+
+
+def from_sqlite(trace, options):
+    path = f"{trace}.db"
+    output("export", "--format", "sqlite", "-o", path, *options, trace)
+    db = sqlite3.connect(path)
+    keys = ("allocations", "allocated_bytes", "frees", "temporary", "peak_bytes", "leaked_blocks", "leaked_bytes")
+    sums = db.execute("SELECT total(count), total(size), total(frees), total(temporary), total(peak_size), total(leaked_count),"
+                      " total(leaked_size) FROM heap_profile_allocation WHERE nested = 0").fetchone()
+    table = dict(db.execute("SELECT name, value FROM totals"))
+    sums = dict(zip(keys, map(int, sums)))
+    return sums if sums == table else {"totals": (sums, table)}
+
+
+READERS = {"report": from_report, "diff": from_diff, "flame": from_flame, "check-budget": from_budget, "html": from_html,
+           "folded": from_folded, "pprof": from_pprof, "speedscope": from_speedscope, "dhat": from_dhat,
+           "callgrind": from_callgrind, "massif": from_massif, "heaptrack": from_heaptrack, "firefox": from_firefox,
+           "csv": from_csv, "sqlite": from_sqlite}
+
+
+# --- every filter on each of them
+
+class One(Filter):
+    """A filter that is the only one."""
+
+    def __init__(self, rng, world, name, value=None):
+        super().__init__(rng, world, "--to")
+        self.options, self.to, self.tests = [], None, []
+        self.add(world, name, value)
+        if self.names or self.paths:
+            self.tests.append(lambda b: any(self.frame_fits(world, place) for place in b.stack))
+
+    def add(self, world, name, value):
+        moment = world.dump.times[len(world.dump.times) * 2 // 5]
+        numbers = {"--min-size": 40, "--max-size": 40, "--min-lifetime": 20000, "--max-lifetime": 20000}
+        self.options = [name, str(numbers.get(name, value))]
+        if name in ("--from", "--to", "--at"):
+            self.options[1] = value or f"{moment / 1e9:.10f}5"
+            moment = world.marker if value else moment
+            self.from_, self.to = (moment, None) if name == "--from" else (0, moment)
+        elif name.endswith("lifetime"):
+            self.options[1] += "ns"
+            self.min_life, self.max_life = (20000, None) if name == "--min-lifetime" else (0, 20000)
+        elif name == "--min-size":
+            self.tests.append(lambda b: b.size >= 40)
+        elif name == "--max-size":
+            self.tests.append(lambda b: b.size <= 40)
+        elif name == "--thread":
+            self.tests.append(lambda b: b.thread in world.named(value) or str(b.thread) == value)
+        elif name == "--heap":
+            self.nested = True
+            self.tests.append(lambda b: world.heaps[b.heap] == value)
+        elif name == "--function":
+            self.names = value
+        else:
+            self.paths = value
+
+
+def all_filters(rng, world):
+    values = {"--from": (None, "half way"), "--to": (None, "half way"), "--at": (None, "half way"), "--min-size": (None,), "--max-size": (None,),
+              "--min-lifetime": (None,), "--max-lifetime": (None,), "--thread": ("first", str(min(world.names))),
+              "--heap": ("libc", "the pool", "nested"), "--function": ("take", "pooled"), "--module": ("p", "ld-linux*")}
+    return [One(rng, world, name, value) for name, each in values.items() for value in each] + [Filter(rng, world) for _ in range(6)]
+
+
+def beside_marker(world, chosen, blocks):
+    """Which side of the marker other threads' events are on that are as near as that is not known here."""
+    return "half way" in chosen.options and any(abs(t - world.marker) < 20000 for b in blocks for t in (b.start, b.end or 0))
+
+
+def check_commands(world, chosen):
+    everywhere = list(chosen.choose(world))
+    blocks = [b for b in everywhere if b.heap not in world.nested or chosen.nested]
+    want, changes = totals_of(blocks)
+    want["lifetimes"] = sum(b.end - b.start for b in blocks if b.end is not None)
+    low, high = peaks(changes)
+    unsure = beside_marker(world, chosen, everywhere)
+    if unsure:
+        want = from_report(world.trace, chosen.options)
+        low = high = want["peak_bytes"]
+    for name, reader in READERS.items():
+        got = reader(world.trace, chosen.options)
+        peak = got.pop("peak_bytes", low)
+        if unsure:
+            got.pop("lifetimes", 0)
+        ok(got == {key: want.get(key) for key in got} and low <= peak <= high, f"{' '.join(chosen.options)}: {name}", got, want,
+           (low, peak, high))
+    return want
+
+
+def check_diff_at(world):
+    times = [world.dump.times[len(world.dump.times) * k // 5] for k in (2, 4)]
+    got = json.loads(output("diff", "--json", "--min-size", "40", world.trace, "--at", *(f"{t / 1e9:.10f}5" for t in times)))["totals"]
+    live = [[b for b in world.dump.blocks if b.size >= 40 and b.heap not in world.nested and b.start <= t and (b.end is None or b.end > t)]
+            for t in times]
+    ok([got["leaked_blocks_before"], got["leaked_blocks_after"]] == [len(blocks) for blocks in live] and
+       [got["leaked_bytes_before"], got["leaked_bytes_after"]] == [sum(b.size for b in blocks) for blocks in live], "diff --at T1 T2", got)
+
+
+def check_suppressed(world, folder):
+    """What leaked, in each command that says it, without what is suppressed; nothing else is changed."""
+    path = f"{folder}/suppressions"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("leak:^take$\n")
+    outer = [b for b in world.dump.blocks if b.heap not in world.nested]
+    want, changes = totals_of(outer)
+    rest = [b for b in outer if b.end is None and not any("take" in world.functions(n) for n in b.stack)]
+    want.update(leaked_bytes=sum(b.size for b in rest), leaked_blocks=len(rest), lifetimes=sum(b.end - b.start for b in outer if b.end))
+    low, high = peaks(changes)
+    for name, reader in READERS.items():
+        if name in ("massif", "firefox"):
+            continue  # show what was live: they refuse suppressions, see check_options
+        if name == "heaptrack":
+            lines = export(world.trace, name, ["--suppressions", path]).split(b"\n")
+            ok(b"S leak:^take$" in lines, "suppressions: heaptrack is told of them")
+            continue
+        got = reader(world.trace, ["--suppressions", path])
+        peak = got.pop("peak_bytes", low)
+        ok(got == {key: want.get(key) for key in got} and low <= peak <= high, f"suppressions: {name}", got, want)
+
+
+# --- no option is ignored
+
+CXX = r"""
+#include "valtrace/annotate.h"
+#include <cstdlib>
+#include <thread>
+#include <vector>
+static char pool[1024];
+void *volatile sink;
+static inline __attribute__((always_inline)) void inlined(void) {
+  sink = malloc(2000);
+  free(sink);
+  sink = malloc(3000);
+  sink = realloc(malloc(7), 6000);
+}
+__attribute__((noinline)) void leak(int n) { while (n--) sink = malloc(100); }
+__attribute__((noinline)) void churn(int n) { while (n--) { sink = malloc(24); free(sink); } }
+int main() {
+  std::vector<int> *v = new std::vector<int>(7000);
+  void *volatile large = malloc(100000);
+  vt_heap_create(pool, sizeof pool, VT_HEAP_CUSTOM, "pool", 0, 0);
+  vt_block_alloc(pool, pool, 100, 0, 0);
+  std::thread([] { sink = malloc(9); }).join();
+  free(large);
+  leak(3);
+  inlined();
+  churn(5);
+  for (int i = 0; i < 9; i++) {
+    int *volatile number = new int;
+    delete number;
+  }
+  sink = realloc(malloc(5), 5000);
+  sink = v;
+}
+"""
+SHOWING = {"--by": ("module",), "--limit": ("1",), "--suppressions": None, "--no-inlines": (), "--show-allocator-frames": (), "--json": (),
+           "--metric": ("peak",)}
+VIEWS = ("summary", "leaks", "hot", "peak", "temporary", "reallocs")
+TABLES = ("sizes", "lifetimes", "threads", "timeline", "modules", "heaps")
+STACKS = {"--by", "--limit", "--suppressions", "--no-inlines", "--show-allocator-frames", "--json"}
+# What each command obeys; all else it has to refuse.
+OBEYS = {**{("report", v): STACKS for v in VIEWS}, **{("report", v): {"--limit", "--suppressions", "--json"} for v in TABLES},
+         **{("report", v, "--json"): STACKS - {"--by"} for v in TABLES}, **{("report", v, "--json"): STACKS for v in VIEWS},
+         ("diff",): STACKS | {"--metric"}, ("diff", "--json"): STACKS | {"--metric"},
+         ("flame", "--metric", "leaked"): STACKS - {"--by"} | {"--metric"},
+         ("check-budget", "--max-leaked", "0"): STACKS, ("check-budget", "--max-leaked", "0", "--json"): STACKS,
+         ("html",): {"--suppressions", "--no-inlines", "--json"}, ("dump",): {"--limit", "--json"}, ("check",): {"--json"},
+         **{("export", "--format", form): more | {"--no-inlines", "--show-allocator-frames"} for form, more in (
+             ("folded", {"--limit", "--suppressions", "--json", "--metric"}), ("pprof", {"--suppressions", "--metric"}),
+             ("speedscope", {"--suppressions"}), ("dhat", {"--suppressions"}), ("massif", set()), ("callgrind", {"--suppressions"}),
+             ("heaptrack", {"--suppressions"}), ("firefox", set()), ("csv", {"--limit", "--suppressions", "--metric"}))}}
+# Stacks are in no table of text; a view that ranks by another metric shows suppressions, but as a list.
+NO_STACKS = {("report", view) for view in TABLES}
+NO_EFFECT = {("report", "reallocs", *json, "--show-allocator-frames") for json in ((), ("--json",))}  # none calls realloc
+
+
+def check_options(folder):
+    source, program, before, after, known = (f"{folder}/{name}" for name in ("o.cc", "o", "o1.vtr", "o2.vtr", "known"))
+    with open(source, "w", encoding="utf-8") as file:
+        file.write(CXX)
+    with open(known, "w", encoding="utf-8") as file:
+        file.write("leak:^leak\n")
+    subprocess.run(["g++", "-O1", "-g", "-Iinclude", "-o", program, source, "-lpthread"], check=True)
+    subprocess.run([VALTRACE, "run", "-q", "-o", after, "--", program], check=True)
+    subprocess.run([VALTRACE, "run", "-q", "-o", before, "--", "true"], check=True)
+    for command, obeyed in OBEYS.items():
+        traces = [before, after] if command[0] == "diff" else [after]
+        plain = run(*command, *traces)
+        for option, values in SHOWING.items():
+            if option in command or (*command, option) in NO_EFFECT or command in NO_STACKS and option in ("--no-inlines", "--show-allocator-frames"):
+                continue
+            if option == "--by" and "modules" in command:
+                values = ("line",)
+            done = run(*command, option, *((known,) if values is None else values), *traces)
+            name = f"{' '.join(command)} {option}"
+            if option in obeyed:
+                ok(done.returncode in (0, 1) and done.stdout != plain.stdout and not done.stderr, f"{name}: changes what is written",
+                   done.returncode, done.stderr)
+            else:
+                ok(done.returncode == 2 and not done.stdout and done.stderr.count(b"\n") == 1 and option.encode() in done.stderr,
+                   f"{name}: is refused", done.returncode, done.stderr)
+        for option in ("--from", "--to", "--at", "--thread", "--heap", "--function", "--module", "--min-size", "--max-size",
+                       "--min-lifetime", "--max-lifetime"):
+            if command == ("check",):
+                done = run("check", option, "0", after)
+                ok(done.returncode == 2 and b"check looks at the whole file" in done.stderr, f"check {option}: is refused", done.stderr)
+            elif command[0] != "diff":
+                done = run(*command, option, "no such thing", *traces)
+                value = option in ("--thread", "--heap", "--function", "--module")
+                ok((done.returncode == 2) != value and (not value or done.stdout != plain.stdout or command[0] == "check-budget"),
+                   f"{' '.join(command)} {option}: is looked at", done.returncode, done.stderr)
+    for command in ("report", "dump", "flame", "html"):
+        done = run(command, "--at", "1", "--to", "1", after)
+        ok(done.returncode == 2 and done.stderr.startswith(b"valtrace: --to: "), f"{command}: --at and --to exclude each other", done.stderr)
+
+
+def main():
+    print(f"# SEED={SEED}")
+    rng = random.Random(SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(folder)
+        whole = totals_of([b for b in world.dump.blocks if b.heap not in world.nested])[0]
+        filters = all_filters(rng, world)
+        some = sum(0 < check_commands(world, chosen)["allocations"] < whole["allocations"] for chosen in filters[:-6])
+        ok(some >= len(filters) - 7, "nearly every filter chooses some blocks and leaves some", some, len(filters))
+        for chosen in filters[-6:]:
+            check_commands(world, chosen)
+        check_diff_at(world)
+        check_suppressed(world, folder)
+        check_options(folder)
+    print(f"1..{COUNT[0]}")
+    return 1 if COUNT[1] else 0
+
+
+sys.exit(main())
