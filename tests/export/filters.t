@@ -318,6 +318,14 @@ static inline __attribute__((always_inline)) void inlined(void) {
   sink = realloc(malloc(7), 6000);
 }
 __attribute__((noinline)) void leak(int n) { while (n--) sink = malloc(100); }
+__attribute__((noinline)) void odd(int n);
+__attribute__((noinline)) void even(int n) {
+  if (!n) leak(2);
+  else if (n % 4) odd(n - 1);
+  else even(n - 2);
+  sink = malloc(11);
+}
+__attribute__((noinline)) void odd(int n) { even(n - 1); sink = malloc(13); }
 __attribute__((noinline)) void churn(int n) { while (n--) { sink = malloc(24); free(sink); } }
 int main() {
   std::vector<int> *v = new std::vector<int>(7000);
@@ -327,6 +335,7 @@ int main() {
   std::thread([] { sink = malloc(9); }).join();
   free(large);
   leak(3);
+  even(10);
   inlined();
   churn(5);
   for (int i = 0; i < 9; i++) {
@@ -358,6 +367,60 @@ NO_STACKS = {("report", view) for view in TABLES}
 NO_EFFECT = {("report", "reallocs", *json, "--show-allocator-frames") for json in ((), ("--json",))}  # none calls realloc
 
 
+def function_of(frame):
+    name = frame["function"] or f"{os.path.basename(frame['module'])}+0x{frame['offset']:x}"
+    return frame["module"], frame["file"] or "???", name
+
+
+def call_graph(trace):
+    """By caller, callee (None: itself) and line: blocks and bytes, leaked and allocated; a pair counts once for each
+    stack, where it is innermost."""
+    graph = {}
+    for site in json.loads(output("report", "--json", trace))["sites"]:
+        if site.get("nested"):
+            continue
+        stack, seen = site["stack"], set()
+        for k, frame in enumerate(stack):
+            pair = (function_of(frame), function_of(stack[k - 1]) if k else None)
+            if pair in seen:
+                continue
+            seen.add(pair)
+            costs = graph.setdefault((*pair, frame["line"]), [0] * 4)
+            for i, key in enumerate(("leaked_bytes", "leaked_blocks", "allocated_bytes", "allocations")):
+                costs[i] += site[key]
+    return graph
+
+
+def read_callgrind(text):
+    """The same from the file; and the lines of calls whose number is not that of the allocations."""
+    graph, at, callee, calls, odd = {}, {}, {}, None, []
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key in ("ob", "fl", "fn"):
+            at[key] = value
+        elif key in ("cob", "cfi", "cfn"):
+            callee[key] = value
+        elif key == "calls":
+            calls = int(value.split()[0])
+        elif re.match(r"\d", line):
+            number, *costs = map(int, line.split())
+            to = None if calls is None else (callee["cob"], callee["cfi"], callee["cfn"])
+            graph[(at["ob"], at["fl"], at["fn"]), to, number] = costs
+            odd += [line] if calls not in (None, costs[3]) else []
+            calls, callee = None, {}
+    return graph, odd
+
+
+def check_callgrind(trace):
+    got, odd = read_callgrind(export(trace, "callgrind", []).decode())
+    want = call_graph(trace)
+    recursive = [key for key in want if key[1] and key[0][2].startswith("even") and key[1][2].startswith("even")]
+    ok(len(want) > 25 and recursive, "callgrind: a graph with recursion", len(want))
+    ok(got == want, "callgrind: self and inclusive cost of every function, call and line",
+       *[(key, got.get(key), want.get(key)) for key in {*got, *want} if got.get(key) != want.get(key)][:4])
+    ok(not odd, "callgrind: numbers of calls", *odd[:3])
+
+
 def check_options(folder):
     source, program, before, after, known = (f"{folder}/{name}" for name in ("o.cc", "o", "o1.vtr", "o2.vtr", "known"))
     with open(source, "w", encoding="utf-8") as file:
@@ -367,6 +430,7 @@ def check_options(folder):
     subprocess.run(["g++", "-O1", "-g", "-Iinclude", "-o", program, source, "-lpthread"], check=True)
     subprocess.run([VALTRACE, "run", "-q", "-o", after, "--", program], check=True)
     subprocess.run([VALTRACE, "run", "-q", "-o", before, "--", "true"], check=True)
+    check_callgrind(after)
     for command, obeyed in OBEYS.items():
         traces = [before, after] if command[0] == "diff" else [after]
         plain = run(*command, *traces)
