@@ -19,6 +19,8 @@ GO_SOURCE = 'package main\nimport ("fmt"; "os")\nfunc main() { fmt.Println("go")
 
 
 def compiled(folder, name, *command):
+    if not shutil.which(command[0]):
+        return None
     path = os.path.join(folder, name)
     done = subprocess.run([*command[:1], "-o", path, *command[1:]], capture_output=True, text=True)
     if done.returncode:
