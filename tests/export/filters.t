@@ -271,6 +271,38 @@ def check_commands(world, chosen):
     return want
 
 
+def check_peak_time(world):
+    """When the heap was largest: a time at which blocks begin and bring it there; in every format that says it."""
+    totals = json.loads(output("report", "--json", world.trace))["totals"]
+    changes = totals_of([b for b in world.dump.blocks if b.heap not in world.nested])[1]
+    live, possible = 0, []
+    for time in sorted({time for time, *_ in changes}):
+        begun = sum(size for t, begins, size in changes if t == time and begins)
+        if live + begun >= totals["peak_bytes"] and begun:
+            possible.append(time)
+        live += sum(size for t, _begins, size in changes if t == time)
+    when = totals["peak_time_ns"]
+    ok(0 < len(possible) < 20 and when in possible, "the time of the peak", when, possible)
+    massif = export(world.trace, "massif", []).decode()
+    shown = re.search(r"time=(\d+)\nmem_heap_B=(\d+)\nmem_heap_extra_B=0\nmem_stacks_B=0\nheap_tree=peak", massif)
+    ok(shown and (int(shown[1]), int(shown[2])) == (when // 1000000, totals["peak_bytes"]), "massif: the peak's snapshot", when, shown)
+    starts = [int(n) for n in re.findall(r"^time=(\d+)$", massif, re.M)]
+    ok(starts == sorted(starts) and starts[-1] >= world.dump.times[-1] // 1000000, "massif: snapshots in order, to the end", starts)
+    ok(json.loads(export(world.trace, "dhat", []))["tg"] == when, "dhat: the time of the peak")
+
+
+def check_marker(world, folder):
+    """The marker of any of several traces, whose times count from the start of the earliest."""
+    earlier = f"{folder}/earlier.vtr"
+    subprocess.run([VALTRACE, "run", "-q", "-o", earlier, "--", "sleep", "0.01"], check=True)
+    again = f"{folder}/again.vtr"
+    subprocess.run([VALTRACE, "run", "-q", "-o", again, "--", f"{folder}/p"], check=True)
+    for kind in ("--to", "--from", "--at"):
+        chosen = [json.loads(output("report", "--json", kind, "half way", "--function", "step", *traces))["totals"]["allocations"]
+                  for traces in ([again], [earlier, again], [again, earlier])]
+        ok(chosen[0] > 0 and chosen == chosen[:1] * 3, f"{kind} a marker of one trace of two", chosen)
+
+
 def check_diff_at(world):
     times = [world.dump.times[len(world.dump.times) * k // 5] for k in (2, 4)]
     got = json.loads(output("diff", "--json", "--min-size", "40", world.trace, "--at", *(f"{t / 1e9:.10f}5" for t in times)))["totals"]
@@ -473,6 +505,8 @@ def main():
         ok(some >= len(filters) - 7, "nearly every filter chooses some blocks and leaves some", some, len(filters))
         for chosen in filters[-6:]:
             check_commands(world, chosen)
+        check_peak_time(world)
+        check_marker(world, folder)
         check_diff_at(world)
         check_suppressed(world, folder)
         check_options(folder)

@@ -160,6 +160,29 @@ def check_paths(folder):
         ok(found[:2] == ["main", f"{want}:1"], f"a file given as {given.replace(folder, 'FOLDER')} in /{where}", found)
 
 
+def check_symbol_table(folder):
+    """Symbols without DWARF: one inside another, one without a size, several at one address."""
+    functions = (("outer", "function", ".globl outer"), ("inner", "function", ""), ("plain", "notype", ".globl plain"), ("sized", "function", ""))
+    source, elf = f"{folder}/s.s", f"{folder}/s"
+    with open(source, "w", encoding="utf-8") as file:
+        file.write("\n".join(f"{scope}\n.type {name}, @{kind}" for name, kind, scope in functions) + """
+.text
+outer: .skip 4, 0x90
+inner: .skip 4, 0x90
+.size inner, . - inner
+.skip 4, 0x90
+.size outer, . - outer
+alone: .skip 4, 0x90
+plain:
+sized: .skip 4, 0x90
+.size sized, . - sized
+""")
+    run("gcc", "-nostdlib", "-shared", "-o", elf, source)
+    start = address_of(elf, "^outer$")
+    lines = symbolize(elf, [start + at for at in (0, 3, 4, 7, 8, 11, 12, 15, 16, 19)])[1][::2]
+    ok(lines == ["outer"] * 2 + ["inner"] * 2 + ["outer"] * 2 + ["alone"] * 2 + ["sized"] * 2, "symbols that overlap, or have no size", lines)
+
+
 def check_batches():
     """More addresses than one worker takes at once: every name is that of its address."""
     offsets = text_offsets(SYMBOLIZE, 9000)
@@ -227,6 +250,7 @@ def main():
         check_dropped(folder)
         check_boundaries(SYMBOLIZE)
         check_paths(folder)
+        check_symbol_table(folder)
         check_batches()
         check_rust(folder)
         check_stripped(folder, elf)
