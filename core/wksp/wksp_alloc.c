@@ -91,7 +91,7 @@ static int fit_find(fit_t *fit, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo)
 /* Links new partition [lo,hi) into the list before or behind i and indexes it as free. */
 static int split_off(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i, int behind, ulong lo,
                      ulong hi) {
-  ulong n = wksp_idle_pop(wksp, pinfo);
+  ulong n = fd_wksp_private_idle_stack_pop(wksp, pinfo);
   if (FD_UNLIKELY(n >= wksp->part_max)) return FD_WKSP_ERR_CORRUPT;
   fd_wksp_private_pinfo_t *rec = pinfo + n;
   rec->gaddr_lo = lo;
@@ -191,7 +191,7 @@ static void part_drop(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i) 
     pinfo[next].prev_cidx = pinfo[i].prev_cidx;
   else
     wksp->part_tail_cidx = pinfo[i].prev_cidx;
-  wksp_idle_push(wksp, pinfo, i);
+  fd_wksp_private_idle_stack_push(i, wksp, pinfo);
 }
 
 /* 1 iff there is a free partition at i. */

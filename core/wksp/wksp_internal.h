@@ -55,19 +55,4 @@ static inline ulong wksp_part_next(fd_wksp_t const *wksp, fd_wksp_private_pinfo_
   return pinfo[next].gaddr_lo > pinfo[i].gaddr_lo ? next : FD_WKSP_PRIVATE_PINFO_IDX_NULL;
 }
 
-/* Takes a record off the idle stack, IDX_NULL if there is none; gives one back. */
-static inline ulong wksp_idle_pop(fd_wksp_t *wksp, fd_wksp_private_pinfo_t const *pinfo) {
-  ulong i = fd_wksp_private_pinfo_idx(wksp->idle_top_cidx);
-  if (FD_UNLIKELY(i >= wksp->part_max)) return FD_WKSP_PRIVATE_PINFO_IDX_NULL;
-  wksp->idle_top_cidx = pinfo[i].stack_cidx;
-  return i;
-}
-static inline void wksp_idle_push(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong i) {
-  pinfo[i].gaddr_lo = 0UL;
-  pinfo[i].gaddr_hi = 0UL;
-  pinfo[i].tag = 0UL;
-  pinfo[i].stack_cidx = wksp->idle_top_cidx;
-  wksp->idle_top_cidx = fd_wksp_private_pinfo_cidx(i);
-}
-
 #endif

@@ -39,7 +39,7 @@ static int rebuild_records(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
     rec->stack_cidx = WKSP_CIDX_NULL;
     rec->cycle_tag = 0UL;
     if (!rec->tag)
-      wksp_idle_push(wksp, pinfo, i);
+      fd_wksp_private_idle_stack_push(i, wksp, pinfo);
     else if (FD_UNLIKELY(fd_wksp_private_used_treap_insert(i, wksp, pinfo)))
       return rebuild_failed("allocations overlap or are outside the data region");
   }
@@ -61,7 +61,7 @@ static void rebuild_append(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulon
 /* Covers [lo,hi) with a free partition. */
 static int rebuild_gap(fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo, ulong lo, ulong hi) {
   if (lo == hi) return FD_WKSP_SUCCESS;
-  ulong i = wksp_idle_pop(wksp, pinfo);
+  ulong i = fd_wksp_private_idle_stack_pop(wksp, pinfo);
   if (FD_UNLIKELY(fd_wksp_private_pinfo_idx_is_null(i)))
     return rebuild_failed("too few partitions");
   pinfo[i].gaddr_lo = lo;

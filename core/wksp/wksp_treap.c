@@ -231,3 +231,20 @@ int fd_wksp_private_free_treap_remove(ulong d, fd_wksp_t *wksp, fd_wksp_private_
     return FD_WKSP_ERR_CORRUPT;
   return wksp_treap_unlink(d, WKSP_BY_SIZE, wksp, pinfo);
 }
+
+/* Same lists ************************************************************************************/
+
+int fd_wksp_private_free_treap_same_is_empty(ulong d, fd_wksp_t *wksp,
+                                             fd_wksp_private_pinfo_t *pinfo) {
+  (void)wksp;
+  return fd_wksp_private_pinfo_idx_is_null(fd_wksp_private_pinfo_idx(pinfo[d].same_cidx));
+}
+
+ulong fd_wksp_private_free_treap_same_remove(ulong d, fd_wksp_t *wksp,
+                                             fd_wksp_private_pinfo_t *pinfo) {
+  ulong next = fd_wksp_private_pinfo_idx(pinfo[d].same_cidx);
+  if (next >= wksp->part_max || !pinfo[next].in_same) return FD_WKSP_PRIVATE_PINFO_IDX_NULL;
+  if (fd_wksp_private_pinfo_idx(pinfo[next].parent_cidx) != d)
+    return FD_WKSP_PRIVATE_PINFO_IDX_NULL;
+  return same_unlink(next, wksp->part_max, pinfo) ? FD_WKSP_PRIVATE_PINFO_IDX_NULL : next;
+}

@@ -607,6 +607,19 @@ SIG(int, fd_wksp_private_used_treap_remove, ulong, INDEX_TAIL);
 SIG(ulong, fd_wksp_private_free_treap_query, ulong, INDEX_TAIL);
 SIG(int, fd_wksp_private_free_treap_insert, ulong, INDEX_TAIL);
 SIG(int, fd_wksp_private_free_treap_remove, ulong, INDEX_TAIL);
+SIG(int, fd_wksp_private_free_treap_same_is_empty, ulong, INDEX_TAIL);
+SIG(ulong, fd_wksp_private_free_treap_same_remove, ulong, INDEX_TAIL);
+SIG(int, fd_wksp_private_idle_stack_is_empty, fd_wksp_t const *);
+SIG(ulong, fd_wksp_private_idle_stack_pop, INDEX_TAIL);
+SIG(void, fd_wksp_private_idle_stack_push, ulong, INDEX_TAIL);
+VAL(FD_WKSP_MAGIC != 0UL, 1);
+#define IO_RANGE fd_tpool_t *, ulong, ulong, fd_wksp_t *, cs
+SIG(int, fd_wksp_private_checkpt_v1, IO_RANGE, ulong, cs);
+SIG(int, fd_wksp_private_checkpt_v2, IO_RANGE, ulong, cs, int);
+SIG(int, fd_wksp_private_restore_v1, IO_RANGE, uint);
+SIG(int, fd_wksp_private_restore_v2, IO_RANGE, uint);
+SIG(int, fd_wksp_private_printf_v1, int, cs, int);
+SIG(int, fd_wksp_private_printf_v2, int, cs, int);
 
 /* wksp 9 */
 VAL(FD_CHECKPT_SUCCESS, 0);

@@ -293,6 +293,34 @@ static void test_corrupt(void) {
   fd_wksp_reset(w, 0U);
 }
 
+/* The lists under the indices: records of one size (only those of 2 bytes are left) and idle ones. */
+static void test_lists(fd_wksp_private_pinfo_t * p) {
+  ulong null = FD_WKSP_PRIVATE_PINFO_IDX_NULL;
+  ulong head = fd_wksp_private_free_treap_query(2UL, w, p);
+  int good = 1;
+  for (ulong i = 0UL; i < 9UL; i++) {
+    good &= !fd_wksp_private_free_treap_same_is_empty(head, w, p);
+    ulong next = fd_wksp_private_free_treap_same_remove(head, w, p);
+    good &= next != head && next < 40UL && next % 4UL == 1UL &&
+            fd_wksp_private_free_treap_remove(next, w, p) == FD_WKSP_ERR_CORRUPT;
+  }
+  SILENT(good && fd_wksp_private_free_treap_same_is_empty(head, w, p) == 1 &&
+         fd_wksp_private_free_treap_same_remove(head, w, p) == null &&
+         fd_wksp_private_free_treap_query(2UL, w, p) == head);
+  ulong cnt = 0UL, first = null;
+  while (!fd_wksp_private_idle_stack_is_empty(w)) {
+    ulong i = fd_wksp_private_idle_stack_pop(w, p);
+    if (!cnt++) first = i;
+  }
+  SILENT(cnt == PART_MAX - 1UL && fd_wksp_private_idle_stack_pop(w, p) == null);
+  p[first].tag = 5UL;
+  fd_wksp_private_idle_stack_push(first, w, p);
+  SILENT(!p[first].tag && !p[first].gaddr_lo && !p[first].gaddr_hi &&
+         !fd_wksp_private_idle_stack_is_empty(w) && fd_wksp_private_idle_stack_pop(w, p) == first);
+  w->idle_top_cidx = (uint)PART_MAX; /* damaged */
+  SILENT(fd_wksp_private_idle_stack_is_empty(w) && fd_wksp_private_idle_stack_pop(w, p) == null);
+}
+
 static void test_index(void) {
   fd_wksp_private_pinfo_t * p = fd_wksp_private_pinfo(w);
   ulong null = FD_WKSP_PRIVATE_PINFO_IDX_NULL, lo = fd_wksp_gaddr_lo(w);
@@ -350,6 +378,7 @@ static void test_index(void) {
          fd_wksp_private_free_treap_remove(0UL, w, p) == -3 &&
          fd_wksp_private_free_treap_remove(PART_MAX, w, p) == -3 &&
          fd_wksp_private_free_treap_insert(PART_MAX, w, p) == -3);
+  test_lists(p);
   SILENT(!fd_wksp_private_lock(w) && fd_wksp_owner(w) == fd_log_group_id());
   fd_wksp_private_unlock(w);
   w->part_max = w->data_max = 0UL; /* delete does without consistent metadata */
@@ -589,6 +618,37 @@ static void test_checkpt_style(int style) {
   (void)kept;
 }
 
+/* Those that name the version: what they write is of it, another version is refused. */
+static void test_checkpt_versions(void) {
+  w = fd_wksp_join(fd_wksp_new(mem, "w", 3U, PART_MAX, 20000UL));
+  ulong a = fd_wksp_alloc(w, 1UL, 100UL, 6UL);
+  fd_wksp_preview_t preview;
+  int null = open("/dev/null", O_WRONLY);
+  SILENT(!fd_wksp_private_checkpt_v1(NULL, 0UL, 1UL, w, path, 0600UL, NULL));
+  SILENT(!fd_wksp_preview(path, &preview) && preview.style == 1 &&
+         fd_wksp_private_printf_v1(null, path, 1) == fd_wksp_printf(null, path, 1));
+  fd_wksp_free(w, a);
+  LOGS(fd_wksp_private_printf_v2(null, path, 1) == -1);
+  LOGS(fd_wksp_private_restore_v2(NULL, 0UL, 1UL, w, path, 1U) == FD_WKSP_ERR_FAIL);
+  SILENT(!fd_wksp_tag(w, a) && !fd_wksp_private_restore_v1(NULL, 0UL, 1UL, w, path, 1U) &&
+         fd_wksp_tag(w, a) == 6UL);
+  for (int style = 1; style < 2 + FD_HAS_LZ4; style++) {
+    unlink(path);
+    SILENT(!fd_wksp_private_checkpt_v2(NULL, 0UL, 1UL, w, path, 0600UL, NULL, style));
+    fd_wksp_reset(w, 1U);
+    LOGS(fd_wksp_private_restore_v1(NULL, 0UL, 1UL, w, path, 1U) == FD_WKSP_ERR_FAIL);
+    LOGS(fd_wksp_private_printf_v1(null, path, 0) == -1);
+    SILENT(!fd_wksp_private_restore_v2(NULL, 0UL, 1UL, w, path, 1U) && fd_wksp_tag(w, a) == 6UL &&
+           fd_wksp_private_printf_v2(null, path, 0) > 0);
+  }
+  LOGS(fd_wksp_private_checkpt_v2(NULL, 0UL, 1UL, w, path, 0600UL, NULL, 1) == FD_WKSP_ERR_FAIL);
+  unlink(path);
+  LOGS(fd_wksp_private_checkpt_v2(NULL, 0UL, 1UL, w, path, 0600UL, NULL, 3) == FD_WKSP_ERR_INVAL);
+  LOGS(fd_wksp_private_restore_v1(NULL, 0UL, 1UL, w, path, 1U) == FD_WKSP_ERR_FAIL);
+  LOGS(fd_wksp_private_restore_v2(NULL, 0UL, 1UL, w, NULL, 1U) == FD_WKSP_ERR_INVAL);
+  close(null);
+}
+
 /* User info is kept up to 16383 characters. */
 static void test_uinfo(void) {
   static char uinfo[20001];
@@ -653,6 +713,7 @@ int main(int argc, char ** argv) {
   test_pod();
   for (int style = 0; style < 3 + FD_HAS_LZ4; style++) test_checkpt_style(style);
   if (!FD_HAS_LZ4) LOGS(fd_wksp_checkpt(w, path, 0600UL, 3, NULL) == FD_WKSP_ERR_INVAL);
+  test_checkpt_versions();
   test_uinfo();
   test_checkpt_errors();
   fd_halt();

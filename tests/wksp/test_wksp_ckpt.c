@@ -71,10 +71,15 @@ static ulong file_cnt(void) {
   return cnt;
 }
 
+/* Who restores damaged files: threads [0,threads) of the pool. */
+static fd_tpool_t *tpool;
+static ulong threads = 1UL;
+
 /* Restoring a damaged file: CORRUPT, and the workspace is empty or as before. */
 static int damaged(fd_wksp_t *w, char const *path) {
   int untouched = fd_wksp_preview(path, NULL) == FD_WKSP_ERR_CORRUPT;
-  if (fd_wksp_restore(w, path, 1U) != FD_WKSP_ERR_CORRUPT || fd_wksp_verify(w)) return 0;
+  int err = fd_wksp_restore_tpool(tpool, 0UL, threads, w, path, 1U);
+  if (err != FD_WKSP_ERR_CORRUPT || fd_wksp_verify(w)) return 0;
   if (untouched) return model_agrees(model, w);
   fd_wksp_usage_t u;
   return fd_wksp_usage(w, NULL, 0UL, &u)->free_cnt == u.total_cnt;
@@ -129,11 +134,11 @@ static ulong file_read(char const *path) {
   return sz;
 }
 
-/* Writes the file with one random bit of byte off flipped: 1 iff that is found, and where. */
-static int flip(fd_wksp_t *w, char const *bad, ulong sz, ulong off) {
+/* Writes the file with one bit of byte off flipped: 1 iff that is found, and where. */
+static int flip_bit(fd_wksp_t *w, char const *bad, ulong sz, ulong off, uint shift) {
   ulong want = part_off(file_buf, sz, off);
   int out = open(bad, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  uchar bit = (uchar)(1U << fd_rng_uint_roll(rng, 8U));
+  uchar bit = (uchar)(1U << shift);
   file_buf[off] ^= bit;
   int n = write(out, file_buf, sz) == (long)sz;
   file_buf[off] ^= bit;
@@ -141,6 +146,38 @@ static int flip(fd_wksp_t *w, char const *bad, ulong sz, ulong off) {
   int found = n && damaged(w, bad) && logged_off() == want;
   if (!found) printf("# byte %lu: told %lu, is in the part at %lu\n", off, logged_off(), want);
   return found;
+}
+
+/* Likewise a random bit. */
+static int flip(fd_wksp_t *w, char const *bad, ulong sz, ulong off) {
+  return flip_bit(w, bad, sz, off, fd_rng_uint_roll(rng, 8U));
+}
+
+/* Every bit of the checkpoint of a small workspace (every step-th byte), restored by one and by two
+   threads. */
+static void test_flips_all(int style, ulong step) {
+  fd_wksp_t *w = test_wksp(16UL, 8000UL);
+  char const *good = test_path("good");
+  char const *bad = test_path("bad");
+  fill(w, 6UL, 60UL);
+  int err = fd_wksp_checkpt(w, good, 0600UL, style, "u");
+  ulong sz = err ? 0UL : file_read(good);
+  ulong found = 0UL, tried = 0UL;
+  for (ulong off = 0UL; off < sz; off += step) {
+    for (uint bit = 0U; bit < 8U; bit++) {
+      for (threads = 1UL; threads < 3UL; threads++) {
+        tried++;
+        found += (ulong)flip_bit(w, bad, sz, off, bit);
+        refill(w, good);
+      }
+    }
+  }
+  threads = 1UL;
+  printf("# %lu bits of %lu bytes\n", tried / 2UL, sz);
+  ok(tried && found == tried, "flipped bits, by one and by two threads, style %i", style);
+  unlink(good);
+  unlink(bad);
+  test_wksp_free(w);
 }
 
 /* Every byte of header and tables, and every step-th of the rest (1: all). */
@@ -185,12 +222,14 @@ static void test_flips_frames(int style) {
   while (!err && off < index) {
     ulong at = part_off(file_buf, sz, off);
     frame_cnt++;
+    threads = 3UL - threads;
     found += (ulong)(at == off && flip(w, bad, sz, off));
     while (off < index && part_off(file_buf, sz, off) == at) off++;
     ulong inside = at + fd_rng_ulong_roll(rng, off - at);
     found += (ulong)(flip(w, bad, sz, off - 1UL) && flip(w, bad, sz, inside));
     tried += 2UL;
   }
+  threads = 1UL;
   ok(frame_cnt == 3UL && found == tried, "flips in each of 3 frames are found, style %i", style);
   unlink(good);
   unlink(bad);
@@ -313,10 +352,6 @@ static void test_geometry(void) {
 
 /* One allocation of many frames and many small ones, over all thread ranges. */
 static void test_threads(void) {
-  static uchar mem[FD_TPOOL_FOOTPRINT(3UL)] __attribute__((aligned(FD_TPOOL_ALIGN)));
-  fd_tpool_t *tpool = fd_tpool_init(mem, 3UL, 0UL);
-  if (!ok(tpool && fd_tpool_worker_push(tpool, 1UL) && fd_tpool_worker_push(tpool, 2UL), "tpool"))
-    return;
   fd_wksp_t *w = test_wksp(3000UL, 48UL << 20);
   fill(w, 2000UL, 300UL);
   ulong lo, hi;
@@ -339,23 +374,32 @@ static void test_threads(void) {
   }
   LOGS(fd_wksp_checkpt_tpool(NULL, 0UL, 2UL, w, "/tmp/x", 0600UL, 1, NULL) == FD_WKSP_ERR_INVAL);
   LOGS(fd_wksp_restore_tpool(NULL, 0UL, 2UL, w, "/tmp/x", 1U) == FD_WKSP_ERR_INVAL);
-  fd_tpool_fini(tpool);
+}
+
+static int start_tpool(void) {
+  static uchar mem[FD_TPOOL_FOOTPRINT(3UL)] __attribute__((aligned(FD_TPOOL_ALIGN)));
+  tpool = fd_tpool_init(mem, 3UL, 0UL);
+  return tpool && fd_tpool_worker_push(tpool, 1UL) && fd_tpool_worker_push(tpool, 2UL);
 }
 
 int main(void) {
   test_boot("test_wksp_ckpt");
   fd_rng_join(fd_rng_new(rng, test_seed(), 0UL));
   fd_wksp_t *w = test_wksp(64UL, 60000UL);
+  ulong step = test_cnt("WKSP_FLIP_STEP", 200UL);
+  if (!ok(start_tpool(), "thread pool")) return test_halt();
   fill(w, 10UL, 700UL);
   test_args(w);
   for (int style = 1; style < 4; style += 2) {
     fd_wksp_reset(w, 1U);
-    test_flips(w, style, test_cnt("WKSP_FLIP_STEP", 200UL));
+    test_flips(w, style, step);
+    test_flips_all(style, fd_ulong_min(step, 40UL));
     test_flips_frames(style);
     fd_wksp_reset(w, 1U);
     test_os(w, style);
   }
   test_geometry();
   test_threads();
+  fd_tpool_fini(tpool);
   return test_halt();
 }

@@ -15,7 +15,8 @@ run() { # NAME COMMAND...
   rm -f /tmp/wksp_long.$$
 }
 run "10,000 kills" WKSP_KILLS=10000 "$bin/test_wksp_kill"
-run "every byte of a checkpoint flipped" WKSP_FLIP_STEP=1 "$bin/test_wksp_ckpt"
+run "every byte of a checkpoint, every bit of a small one flipped" WKSP_FLIP_STEP=1 "$bin/test_wksp_ckpt"
+run "every bit of an LZ4 frame flipped" CHECKPT_FLIP_STEP=1 "$bin/test_fd_checkpt"
 run "model, 100,000 operations" WKSP_MODEL_OPS=100000 "$bin/test_wksp_model"
 run "fd_alloc, 5,000,000 operations per thread" ALLOC_STRESS=5000000 "$bin/test_fd_alloc"
 run "acceptance program" "$bin/test_wksp_tpool" --log-path '' --tile-cpus f2 --iter-max 10

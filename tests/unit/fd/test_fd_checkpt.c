@@ -128,26 +128,49 @@ static void test_tight(fd_rng_t * rng) {
   ok(fits, "repetitive data fits in its raw size");
 }
 
+/* Buffers of the flip tests: small ones that share a window and large ones. */
+static ulong const flip_part[5] = {10UL, 300UL, 5000UL, 20000UL, 70000UL};
+
+/* 1 iff a frame that starts at the reader's position is refused. */
+static int flip_refused(fd_restore_t * restore) {
+  int err = fd_restore_open(restore, FD_CHECKPT_FRAME_STYLE_LZ4);
+  for (ulong i = 0UL; !err && i < 5UL; i++) err = fd_restore_data(restore, back, flip_part[i]);
+  return !!err;
+}
+
+/* Flips a bit of the file and of its image in memory. */
+static void flip_bit(int fd, ulong bit) {
+  uchar * at = mmio + bit / 8UL;
+  *at = (uchar)(*at ^ (1U << bit % 8UL));
+  if (pwrite(fd, at, 1UL, (off_t)(bit / 8UL)) != 1L) ok(0, "write to the file");
+}
+
+/* The same flips for both readers; a stream reads from a file and from where it stands. */
 static void test_flips(fd_rng_t * rng) {
-  ulong sz, missed = 0UL, tried = 0UL;
-  static ulong const part[5] = {10UL, 300UL, 5000UL, 20000UL, 70000UL};
+  ulong sz, missed = 0UL, missed_stream = 0UL, tried = 0UL, idx;
+  int fd = temp_file();
   make_plain(rng, 40UL);
   fd_checkpt_t * ckpt = fd_checkpt_init_mmio(ckpt_mem, mmio, AREA_SZ);
   fd_checkpt_open(ckpt, FD_CHECKPT_FRAME_STYLE_LZ4);
-  for (ulong i = 0UL; i < 5UL; i++) fd_checkpt_data(ckpt, plain, part[i]);
+  for (ulong i = 0UL; i < 5UL; i++) fd_checkpt_data(ckpt, plain, flip_part[i]);
   fd_checkpt_close_advanced(ckpt, &sz);
-  for (ulong bit = 0UL; bit < sz * 8UL; bit += 1UL + fd_rng_ulong_roll(rng, 64UL)) {
-    int err = 0;
-    mmio[bit / 8UL] = (uchar)(mmio[bit / 8UL] ^ (1U << bit % 8UL));
-    fd_restore_t * restore = fd_restore_init_mmio(restore_mem, mmio, sz);
-    fd_restore_open(restore, FD_CHECKPT_FRAME_STYLE_LZ4);
-    for (ulong i = 0UL; !err && i < 5UL; i++) err = fd_restore_data(restore, back, part[i]);
-    missed += !err;
+  ok(pwrite(fd, mmio, sz, 0L) == (ssize_t)sz, "the frame as a file");
+  ulong step = fd_env_strip_cmdline_ulong(NULL, NULL, NULL, "CHECKPT_FLIP_STEP", 64UL);
+  for (ulong bit = 0UL; bit < sz * 8UL; bit += 1UL + fd_rng_ulong_roll(rng, step)) {
+    flip_bit(fd, bit);
+    missed += !flip_refused(fd_restore_init_mmio(restore_mem, mmio, sz));
+    fd_io_seek(fd, 0L, FD_IO_SEEK_TYPE_SET, &idx);
+    missed_stream += !flip_refused(fd_restore_init_stream(restore_mem, fd, buf, sizeof(buf)));
     tried++;
-    mmio[bit / 8UL] = (uchar)(mmio[bit / 8UL] ^ (1U << bit % 8UL));
+    flip_bit(fd, bit);
   }
   printf("# %lu bits flipped in %lu bytes\n", tried, sz);
-  is_ulong(missed, 0UL, "every flipped bit of an LZ4 frame is found");
+  is_ulong(missed, 0UL, "every flipped bit of an LZ4 frame is found in memory");
+  is_ulong(missed_stream, 0UL, "every flipped bit of an LZ4 frame is found in a file");
+  fd_io_seek(fd, 0L, FD_IO_SEEK_TYPE_SET, &idx);
+  ok(!flip_refused(fd_restore_init_stream(restore_mem, fd, buf, sizeof(buf))),
+     "the file without a flip is not refused");
+  close(fd);
 }
 
 static void test_bad_init(void) {

@@ -100,6 +100,29 @@ static inline ulong fd_wksp_private_pinfo_sz(fd_wksp_private_pinfo_t const *pinf
   return pinfo->gaddr_hi - pinfo->gaddr_lo;
 }
 
+/* Stack of idle records; caller holds the lock or is alone, silent.  is_empty: 1 iff pop would find
+   none.  pop: the index of a record taken off, IDX_NULL if there is none or the top is damaged; its
+   fields are the caller's to set.  push: gives record i < part_max back, as free and without a
+   range.  O(1). */
+static inline int fd_wksp_private_idle_stack_is_empty(fd_wksp_t const *wksp) {
+  return fd_wksp_private_pinfo_idx(wksp->idle_top_cidx) >= wksp->part_max;
+}
+static inline ulong fd_wksp_private_idle_stack_pop(fd_wksp_t *wksp,
+                                                   fd_wksp_private_pinfo_t *pinfo) {
+  if (FD_UNLIKELY(fd_wksp_private_idle_stack_is_empty(wksp))) return FD_WKSP_PRIVATE_PINFO_IDX_NULL;
+  ulong i = fd_wksp_private_pinfo_idx(wksp->idle_top_cidx);
+  wksp->idle_top_cidx = pinfo[i].stack_cidx;
+  return i;
+}
+static inline void fd_wksp_private_idle_stack_push(ulong i, fd_wksp_t *wksp,
+                                                   fd_wksp_private_pinfo_t *pinfo) {
+  pinfo[i].gaddr_lo = 0UL;
+  pinfo[i].gaddr_hi = 0UL;
+  pinfo[i].tag = 0UL;
+  pinfo[i].stack_cidx = wksp->idle_top_cidx;
+  wksp->idle_top_cidx = fd_wksp_private_pinfo_cidx(i);
+}
+
 /* Takes the lock, from a dead owner if need be.  SUCCESS, or CORRUPT (logs) if the wksp of a dead
    owner could not be repaired; the lock is then not held. */
 int fd_wksp_private_lock(fd_wksp_t *wksp);
@@ -130,6 +153,30 @@ int fd_wksp_private_used_treap_remove(ulong d, fd_wksp_t *wksp, fd_wksp_private_
 ulong fd_wksp_private_free_treap_query(ulong sz, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo);
 int fd_wksp_private_free_treap_insert(ulong n, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo);
 int fd_wksp_private_free_treap_remove(ulong d, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo);
+
+/* The same list behind record d, d < part_max being in the index by size.  is_empty: 1 iff no record
+   of d's size follows d.  remove: takes the one that follows off the index and returns its index;
+   IDX_NULL, with nothing changed, if there is none or the links are damaged.  O(1). */
+int fd_wksp_private_free_treap_same_is_empty(ulong d, fd_wksp_t *wksp,
+                                             fd_wksp_private_pinfo_t *pinfo);
+ulong fd_wksp_private_free_treap_same_remove(ulong d, fd_wksp_t *wksp,
+                                             fd_wksp_private_pinfo_t *pinfo);
+
+/* The I/O API of fd_wksp.h for files of one version, with its results and logs.  v1: style V1; v2:
+   V2 and V3, which differ in the style of their frames (FD_CHECKPT_FRAME_STYLE_RAW or _LZ4, the
+   latter INVAL without LZ4).  A file of the other version is FAIL (logs) to restore and -1 (logs)
+   to printf, the workspace untouched. */
+int fd_wksp_private_checkpt_v1(fd_tpool_t *tpool, ulong t0, ulong t1, fd_wksp_t *wksp,
+                               char const *path, ulong mode, char const *uinfo);
+int fd_wksp_private_checkpt_v2(fd_tpool_t *tpool, ulong t0, ulong t1, fd_wksp_t *wksp,
+                               char const *path, ulong mode, char const *uinfo,
+                               int frame_style_compressed);
+int fd_wksp_private_restore_v1(fd_tpool_t *tpool, ulong t0, ulong t1, fd_wksp_t *wksp,
+                               char const *path, uint seed);
+int fd_wksp_private_restore_v2(fd_tpool_t *tpool, ulong t0, ulong t1, fd_wksp_t *wksp,
+                               char const *path, uint seed);
+int fd_wksp_private_printf_v1(int fd, char const *path, int verbose);
+int fd_wksp_private_printf_v2(int fd, char const *path, int verbose);
 
 FD_PROTOTYPES_END
 
