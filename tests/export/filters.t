@@ -271,6 +271,16 @@ def check_commands(world, chosen):
     return want
 
 
+def check_massif(trace, end):
+    totals = json.loads(output("report", "--json", trace))["totals"]
+    text = export(trace, "massif", []).decode()
+    shown = re.search(r"time=(\d+)\nmem_heap_B=(\d+)\nmem_heap_extra_B=0\nmem_stacks_B=0\nheap_tree=peak", text)
+    ok(shown and (int(shown[1]), int(shown[2])) == (totals["peak_time_ns"] // 1000000, totals["peak_bytes"]), "massif: the peak's snapshot",
+       totals, shown)
+    starts = [int(n) for n in re.findall(r"^time=(\d+)$", text, re.M)]
+    ok(starts == sorted(starts) and starts[-1] >= end // 1000000, "massif: snapshots in order, to the end", starts)
+
+
 def check_peak_time(world):
     """When the heap was largest: a time at which blocks begin and bring it there; in every format that says it."""
     totals = json.loads(output("report", "--json", world.trace))["totals"]
@@ -283,11 +293,7 @@ def check_peak_time(world):
         live += sum(size for t, _begins, size in changes if t == time)
     when = totals["peak_time_ns"]
     ok(0 < len(possible) < 20 and when in possible, "the time of the peak", when, possible)
-    massif = export(world.trace, "massif", []).decode()
-    shown = re.search(r"time=(\d+)\nmem_heap_B=(\d+)\nmem_heap_extra_B=0\nmem_stacks_B=0\nheap_tree=peak", massif)
-    ok(shown and (int(shown[1]), int(shown[2])) == (when // 1000000, totals["peak_bytes"]), "massif: the peak's snapshot", when, shown)
-    starts = [int(n) for n in re.findall(r"^time=(\d+)$", massif, re.M)]
-    ok(starts == sorted(starts) and starts[-1] >= world.dump.times[-1] // 1000000, "massif: snapshots in order, to the end", starts)
+    check_massif(world.trace, world.dump.times[-1])
     ok(json.loads(export(world.trace, "dhat", []))["tg"] == when, "dhat: the time of the peak")
 
 
@@ -340,6 +346,7 @@ CXX = r"""
 #include "valtrace/annotate.h"
 #include <cstdlib>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 static char pool[1024];
 void *volatile sink;
@@ -366,6 +373,7 @@ int main() {
   vt_block_alloc(pool, pool, 100, 0, 0);
   std::thread([] { sink = malloc(9); }).join();
   free(large);
+  usleep(300000); // massif's snapshots are further apart than its milliseconds
   leak(3);
   even(10);
   inlined();
@@ -463,6 +471,7 @@ def check_options(folder):
     subprocess.run([VALTRACE, "run", "-q", "-o", after, "--", program], check=True)
     subprocess.run([VALTRACE, "run", "-q", "-o", before, "--", "true"], check=True)
     check_callgrind(after)
+    check_massif(after, 300000000)
     for command, obeyed in OBEYS.items():
         traces = [before, after] if command[0] == "diff" else [after]
         plain = run(*command, *traces)
