@@ -90,11 +90,9 @@ static void add_ranges(ranges_t *set, Dwarf_Die *die, uint32_t unit) {
 static void add_units(struct vt_dwarf *dwarf) {
   Dwarf_CU *cu = NULL;
   Dwarf_Die cu_die, sub_die;
-  uint8_t type;
   for (int i = 0; i < DIES_MAX; i++) {
     memset(&sub_die, 0, sizeof sub_die);
-    if (dwarf_get_units(dwarf->dwarf, cu, &cu, NULL, &type, &cu_die, &sub_die)) return;
-    if (type == DW_UT_type || type == DW_UT_partial) continue;
+    if (dwarf_get_units(dwarf->dwarf, cu, &cu, NULL, NULL, &cu_die, &sub_die)) return;
     int tag = dwarf_tag(&cu_die);
     if (tag != DW_TAG_compile_unit && tag != DW_TAG_skeleton_unit) continue;
     unit_t unit = {.line_die = cu_die, .scope_die = sub_die.addr ? sub_die : cu_die};

@@ -271,6 +271,38 @@ def check_commands(world, chosen):
     return want
 
 
+def check_peak_time(world):
+    """When the heap was largest: a time at which blocks begin and bring it there; in every format that says it."""
+    totals = json.loads(output("report", "--json", world.trace))["totals"]
+    changes = totals_of([b for b in world.dump.blocks if b.heap not in world.nested])[1]
+    live, possible = 0, []
+    for time in sorted({time for time, *_ in changes}):
+        begun = sum(size for t, begins, size in changes if t == time and begins)
+        if live + begun >= totals["peak_bytes"] and begun:
+            possible.append(time)
+        live += sum(size for t, _begins, size in changes if t == time)
+    when = totals["peak_time_ns"]
+    ok(0 < len(possible) < 20 and when in possible, "the time of the peak", when, possible)
+    massif = export(world.trace, "massif", []).decode()
+    shown = re.search(r"time=(\d+)\nmem_heap_B=(\d+)\nmem_heap_extra_B=0\nmem_stacks_B=0\nheap_tree=peak", massif)
+    ok(shown and (int(shown[1]), int(shown[2])) == (when // 1000000, totals["peak_bytes"]), "massif: the peak's snapshot", when, shown)
+    starts = [int(n) for n in re.findall(r"^time=(\d+)$", massif, re.M)]
+    ok(starts == sorted(starts) and starts[-1] >= world.dump.times[-1] // 1000000, "massif: snapshots in order, to the end", starts)
+    ok(json.loads(export(world.trace, "dhat", []))["tg"] == when, "dhat: the time of the peak")
+
+
+def check_marker(world, folder):
+    """The marker of any of several traces, whose times count from the start of the earliest."""
+    earlier = f"{folder}/earlier.vtr"
+    subprocess.run([VALTRACE, "run", "-q", "-o", earlier, "--", "sleep", "0.01"], check=True)
+    again = f"{folder}/again.vtr"
+    subprocess.run([VALTRACE, "run", "-q", "-o", again, "--", f"{folder}/p"], check=True)
+    for kind in ("--to", "--from", "--at"):
+        chosen = [json.loads(output("report", "--json", kind, "half way", "--function", "step", *traces))["totals"]["allocations"]
+                  for traces in ([again], [earlier, again], [again, earlier])]
+        ok(chosen[0] > 0 and chosen == chosen[:1] * 3, f"{kind} a marker of one trace of two", chosen)
+
+
 def check_diff_at(world):
     times = [world.dump.times[len(world.dump.times) * k // 5] for k in (2, 4)]
     got = json.loads(output("diff", "--json", "--min-size", "40", world.trace, "--at", *(f"{t / 1e9:.10f}5" for t in times)))["totals"]
@@ -318,6 +350,14 @@ static inline __attribute__((always_inline)) void inlined(void) {
   sink = realloc(malloc(7), 6000);
 }
 __attribute__((noinline)) void leak(int n) { while (n--) sink = malloc(100); }
+__attribute__((noinline)) void odd(int n);
+__attribute__((noinline)) void even(int n) {
+  if (!n) leak(2);
+  else if (n % 4) odd(n - 1);
+  else even(n - 2);
+  sink = malloc(11);
+}
+__attribute__((noinline)) void odd(int n) { even(n - 1); sink = malloc(13); }
 __attribute__((noinline)) void churn(int n) { while (n--) { sink = malloc(24); free(sink); } }
 int main() {
   std::vector<int> *v = new std::vector<int>(7000);
@@ -327,6 +367,7 @@ int main() {
   std::thread([] { sink = malloc(9); }).join();
   free(large);
   leak(3);
+  even(10);
   inlined();
   churn(5);
   for (int i = 0; i < 9; i++) {
@@ -358,6 +399,60 @@ NO_STACKS = {("report", view) for view in TABLES}
 NO_EFFECT = {("report", "reallocs", *json, "--show-allocator-frames") for json in ((), ("--json",))}  # none calls realloc
 
 
+def function_of(frame):
+    name = frame["function"] or f"{os.path.basename(frame['module'])}+0x{frame['offset']:x}"
+    return frame["module"], frame["file"] or "???", name
+
+
+def call_graph(trace):
+    """By caller, callee (None: itself) and line: blocks and bytes, leaked and allocated; a pair counts once for each
+    stack, where it is innermost."""
+    graph = {}
+    for site in json.loads(output("report", "--json", trace))["sites"]:
+        if site.get("nested"):
+            continue
+        stack, seen = site["stack"], set()
+        for k, frame in enumerate(stack):
+            pair = (function_of(frame), function_of(stack[k - 1]) if k else None)
+            if pair in seen:
+                continue
+            seen.add(pair)
+            costs = graph.setdefault((*pair, frame["line"]), [0] * 4)
+            for i, key in enumerate(("leaked_bytes", "leaked_blocks", "allocated_bytes", "allocations")):
+                costs[i] += site[key]
+    return graph
+
+
+def read_callgrind(text):
+    """The same from the file; and the lines of calls whose number is not that of the allocations."""
+    graph, at, callee, calls, odd = {}, {}, {}, None, []
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key in ("ob", "fl", "fn"):
+            at[key] = value
+        elif key in ("cob", "cfi", "cfn"):
+            callee[key] = value
+        elif key == "calls":
+            calls = int(value.split()[0])
+        elif re.match(r"\d", line):
+            number, *costs = map(int, line.split())
+            to = None if calls is None else (callee["cob"], callee["cfi"], callee["cfn"])
+            graph[(at["ob"], at["fl"], at["fn"]), to, number] = costs
+            odd += [line] if calls not in (None, costs[3]) else []
+            calls, callee = None, {}
+    return graph, odd
+
+
+def check_callgrind(trace):
+    got, odd = read_callgrind(export(trace, "callgrind", []).decode())
+    want = call_graph(trace)
+    recursive = [key for key in want if key[1] and key[0][2].startswith("even") and key[1][2].startswith("even")]
+    ok(len(want) > 25 and recursive, "callgrind: a graph with recursion", len(want))
+    ok(got == want, "callgrind: self and inclusive cost of every function, call and line",
+       *[(key, got.get(key), want.get(key)) for key in {*got, *want} if got.get(key) != want.get(key)][:4])
+    ok(not odd, "callgrind: numbers of calls", *odd[:3])
+
+
 def check_options(folder):
     source, program, before, after, known = (f"{folder}/{name}" for name in ("o.cc", "o", "o1.vtr", "o2.vtr", "known"))
     with open(source, "w", encoding="utf-8") as file:
@@ -367,6 +462,7 @@ def check_options(folder):
     subprocess.run(["g++", "-O1", "-g", "-Iinclude", "-o", program, source, "-lpthread"], check=True)
     subprocess.run([VALTRACE, "run", "-q", "-o", after, "--", program], check=True)
     subprocess.run([VALTRACE, "run", "-q", "-o", before, "--", "true"], check=True)
+    check_callgrind(after)
     for command, obeyed in OBEYS.items():
         traces = [before, after] if command[0] == "diff" else [after]
         plain = run(*command, *traces)
@@ -409,6 +505,8 @@ def main():
         ok(some >= len(filters) - 7, "nearly every filter chooses some blocks and leaves some", some, len(filters))
         for chosen in filters[-6:]:
             check_commands(world, chosen)
+        check_peak_time(world)
+        check_marker(world, folder)
         check_diff_at(world)
         check_suppressed(world, folder)
         check_options(folder)

@@ -234,6 +234,27 @@ def check_diff(browser, path):
     ok("−" in browser.text("[data-total=allocations]") + browser.text("#summary"), "comparison: summary has signs")
 
 
+def check_labels(browser, path):
+    """The two peaks of a comparison with itself lie at one place; their labels must not."""
+    browser.open(path)
+    boxes = browser.js("return [...document.querySelectorAll('.peak-label')].map((t) => { const b = t.getBoundingClientRect(); return [b.top, b.bottom]; })")
+    ok(len(boxes) == 2 and boxes[0][1] <= boxes[1][0], "comparison: the labels of two peaks do not overlap", boxes)
+
+
+def check_plain(path, comparison, trace):
+    """Without JavaScript: the main numbers of each side, and nothing that would need it."""
+    shown = "return [...document.querySelectorAll(arguments[0])].filter((e) => e.checkVisibility()).map((e) => e.innerText)"
+    with webdriver.Browser(width=700, javascript=False) as browser:
+        for name, where, heads in (("page", path, ["Total", "Amount"]), ("comparison", comparison, ["Total", "Before", "After"])):
+            browser.go(where)
+            ok(browser.js(shown, "noscript table:first-of-type th") == heads, f"no JavaScript: {name}: totals",
+               browser.js(shown, "noscript th"))
+            leaked = f"{report(trace)['totals']['leaked_blocks']:,}"
+            ok(f"Blocks leaked\t{leaked}" in browser.js(shown, "noscript table")[0], f"no JavaScript: {name}: its numbers", leaked)
+            ok(browser.js(shown, "button, select, input, footer, .card") == [] and "sample" in browser.js(shown, "h1")[0],
+               f"no JavaScript: {name}: nothing is shown that needs it", browser.js(shown, "button"))
+
+
 def check_themes(browser, path):
     pairs = [("--text", f"--{m}{b}") for m in ("m0", "m1", "m2", "m3", "m4", "m5", "m6", "m7") for b in ("", "b")]
     pairs += [("--text", f"--{c}{i}") for c in ("grow", "shrink") for i in range(3)]
@@ -311,6 +332,8 @@ def run_all(browser, folder):
     check_details(browser, path)
     check_hostile(browser, hostile_path)
     check_diff(browser, diff)
+    check_labels(browser, page(folder, "same", trace, trace))
+    check_plain(path, diff, trace)
     check_themes(browser, path)
     check_narrow(browser, path)
     check_speed(browser, big)

@@ -75,6 +75,10 @@ class Browser:
     def resize(self, width, height):
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
+    def go(self, path):
+        """Loads a file that has no scripts to wait for."""
+        self._send("POST", "/url", {"url": f"file://{path}"})
+
     def open(self, path, fragment=""):
         """Loads a file; with JavaScript, waits until the page has drawn itself."""
         self._send("POST", "/url", {"url": "about:blank"})

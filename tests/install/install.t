@@ -98,7 +98,7 @@ def check_recording(folder, prefix):
     ok(done.returncode == 0 and not done.stderr and os.path.exists(f"{folder}/t2.vtr"), "also through a symbolic link", done.stderr)
     log = f"{folder}/log"
     with open(log, "w", encoding="utf-8") as file:
-        file.write("nothing\n")
+        file.write("+++ ALLOC:0:0x10:1:1\n---\n+++ FREE:0:0x10\n---\n")
     ok(run(f"{prefix}/bin/valtrace-leak-detector", log).returncode == 0, "the leak detector runs")
 
 

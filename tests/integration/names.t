@@ -95,10 +95,13 @@ prctl = ctypes.CDLL(None).prctl
 def work(i):
     prctl(15, f"worker {i}".encode(), 0, 0, 0)
     [str(n) * 50 for n in range(1000)]
-    event.wait() if i == 2 else None
-event = threading.Event()
+    if i == 2:
+        named.set()
+        event.wait()
+event, named = threading.Event(), threading.Event()
 for i in range(3):
     threading.Thread(target=work, args=(i,), daemon=i == 2).start()
+named.wait()
 while threading.active_count() > 2:
     pass
 """

@@ -98,7 +98,98 @@ def check_cxx(folder):
     chains = [[line.split(" ")[0].split("(")[0] for line in lines[::2]] for lines in found]
     ok(any(len(c) == 3 and c[0].endswith("inner") and c[1].endswith("middle") and c[2].endswith("outer") for c in chains),
        "C++: inlined frames, innermost first", *chains)
+    check_chain("g++", elf, ["inner inlined", f"{source}:6", "middle inlined", f"{source}:7", "ns::outer(int volatile*)", f"{source}:8"])
     return elf
+
+
+def check_chain(name, elf, want, flags=()):
+    """Somewhere in the function "outer" these frames are found, innermost first."""
+    found = [symbolize(elf, [address_of(elf, "outer") + i])[1] for i in range(12)]
+    ok(want in found, f"{name}: inlined frames say so, with names and lines", want, *found[2:5], *flags)
+
+
+def check_other_layouts(folder):
+    """clang has functions inside their namespaces; split DWARF has them in a file of their own."""
+    source = f"{folder}/c.cc"
+    want = [f"{source}:6", f"{source}:7", "ns::outer(int volatile*)", f"{source}:8"]
+    for name, command, inner in (("clang++", ["clang++"], "ns::{}(int) inlined"), ("split DWARF", ["g++", "-gsplit-dwarf"], "{} inlined")):
+        elf = f"{folder}/{command[0]}{len(command)}"
+        if not shutil.which(command[0]) or run(*command, "-O2", "-g", "-o", elf, source, cwd=folder).returncode:
+            skip(name)
+            continue
+        check_chain(name, elf, [inner.format("inner"), want[0], inner.format("middle"), *want[1:]])
+
+
+def check_dropped(folder):
+    """A function that the linker left out has address 0, and does not claim what has no DWARF."""
+    source, elf = f"{folder}/d.c", f"{folder}/d"
+    with open(source, "w", encoding="utf-8") as file:
+        file.write("int unused(volatile int *x) {" + "*x += *x * 3;" * 2000 + "return *x; }\nint main(void) { return 0; }\n")
+    run("gcc", "-O1", "-g", "-ffunction-sections", "-Wl,--gc-sections", "-o", elf, source)
+    start = address_of(elf, "^_start$")
+    ok(address_of(elf, "unused") == 0 and symbolize(elf, [start, address_of(elf, "^main$")])[1] == ["_start", "??:0", "main", f"{source}:2"],
+       "functions the linker dropped", symbolize(elf, [start])[1])
+
+
+def check_boundaries(elf):
+    """The first and the last byte of a function are its own, the padding behind it is nobody's."""
+    sized = sorted((int(m[1], 16), int(m[2], 16), m[3]) for m in re.finditer(r"^(\w+) (\w+) [tT] (vt_\w+)$", run("nm", "-S", elf).stdout.decode(), re.M))
+    gaps = [(start, start + size, name) for (start, size, name), (after, *_) in zip(sized, sized[1:]) if after > start + size][:40]
+    lines = [part.splitlines()[-2] for part in ("\n" + symbolize(elf, [a for gap in gaps for a in (gap[0], gap[1] - 1)])[0].stdout.decode()).split("\n0x")[1:]]
+    names = dict(zip([a for gap in gaps for a in (gap[0], gap[1] - 1)], lines))
+    bad = [gap for gap in gaps if (names[gap[0]], names[gap[1] - 1]) != (gap[2], gap[2])]
+    claimed = [gap for gap in gaps if symbolize(elf, [gap[1]])[1][-2] == gap[2]]
+    ok(len(gaps) > 10 and not bad, f"the ends of {len(gaps)} functions are theirs", *bad[:3])
+    ok(not claimed, "what follows them is not", *claimed[:3])
+
+
+def check_paths(folder):
+    """A file has one name, however it was given to the compiler."""
+    os.makedirs(f"{folder}/sub/deep")
+    for name in ("sub/p.c", "up.c"):
+        with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+            file.write("int main(void) { return 0; }\n")
+    for where, given, flags, want in (("", "sub//p.c", (), f"{folder}/sub/p.c"), ("", "./sub/./p.c", (), f"{folder}/sub/p.c"),
+                                      ("", "sub/deep/../p.c", (), f"{folder}/sub/p.c"), ("sub", "p.c", (), f"{folder}/sub/p.c"),
+                                      ("sub/deep", "../../sub/p.c", (), f"{folder}/sub/p.c"), ("", f"{folder}/sub/p.c", (), f"{folder}/sub/p.c"),
+                                      ("sub", "../up.c", (f"-ffile-prefix-map={folder}/sub=.",), "./../up.c"),
+                                      ("sub", "../up.c", (f"-ffile-prefix-map={folder}=.",), "./up.c")):
+        elf = f"{folder}/path"
+        run("gcc", "-g", *flags, "-o", elf, given, cwd=f"{folder}/{where}")
+        found = symbolize(elf, [address_of(elf, "^main$")])[1]
+        ok(found[:2] == ["main", f"{want}:1"], f"a file given as {given.replace(folder, 'FOLDER')} in /{where}", found)
+
+
+def check_symbol_table(folder):
+    """Symbols without DWARF: one inside another, one without a size, several at one address."""
+    functions = (("outer", "function", ".globl outer"), ("inner", "function", ""), ("plain", "notype", ".globl plain"), ("sized", "function", ""))
+    source, elf = f"{folder}/s.s", f"{folder}/s"
+    with open(source, "w", encoding="utf-8") as file:
+        file.write("\n".join(f"{scope}\n.type {name}, @{kind}" for name, kind, scope in functions) + """
+.text
+outer: .skip 4, 0x90
+inner: .skip 4, 0x90
+.size inner, . - inner
+.skip 4, 0x90
+.size outer, . - outer
+alone: .skip 4, 0x90
+plain:
+sized: .skip 4, 0x90
+.size sized, . - sized
+""")
+    run("gcc", "-nostdlib", "-shared", "-o", elf, source)
+    start = address_of(elf, "^outer$")
+    lines = symbolize(elf, [start + at for at in (0, 3, 4, 7, 8, 11, 12, 15, 16, 19)])[1][::2]
+    ok(lines == ["outer"] * 2 + ["inner"] * 2 + ["outer"] * 2 + ["alone"] * 2 + ["sized"] * 2, "symbols that overlap, or have no size", lines)
+
+
+def check_batches():
+    """More addresses than one worker takes at once: every name is that of its address."""
+    offsets = text_offsets(SYMBOLIZE, 9000)
+    whole = by_address(symbolize(SYMBOLIZE, offsets)[0].stdout.decode())
+    some = random.sample(range(len(offsets)), 200)
+    alone = by_address(symbolize(SYMBOLIZE, [offsets[i] for i in some])[0].stdout.decode())
+    ok(len(whole) == 9000 and [whole[i] for i in some] == alone, "9,000 addresses at once, 200 of them again")
 
 
 def check_rust(folder):
@@ -155,6 +246,12 @@ def main():
     print(f"# SEED={seed}")
     with tempfile.TemporaryDirectory() as folder:
         elf = check_cxx(folder)
+        check_other_layouts(folder)
+        check_dropped(folder)
+        check_boundaries(SYMBOLIZE)
+        check_paths(folder)
+        check_symbol_table(folder)
+        check_batches()
         check_rust(folder)
         check_stripped(folder, elf)
         check_damaged(folder, elf)

@@ -423,6 +423,28 @@ static void check_filters(void) {
   vt_model_delete(model);
 }
 
+/* The heap is as large again, and once more without anything of size: the first time counts. */
+static void check_equal_peaks(void) {
+  event_cnt = 0;
+  for (uint64_t i = 0; i < 3; i++) {
+    events[event_cnt++] = (vt_event_t){.kind = VT_EVENT_ALLOC,
+                                       .address = 4096,
+                                       .size = 100,
+                                       .stack = 1,
+                                       .time = 100000 * (2 * i + 1)};
+    if (i == 2) break;
+    events[event_cnt++] = (vt_event_t){
+        .kind = VT_EVENT_FREE, .address = 4096, .stack = 1, .time = 100000 * (2 * i + 2)};
+  }
+  events[event_cnt++] =
+      (vt_event_t){.kind = VT_EVENT_ALLOC, .address = 8192, .size = 0, .stack = 1, .time = 900000};
+  vt_model_t *model = run_model(&(vt_model_options_t){0});
+  vt_model_totals_t const *totals = vt_model_totals(model);
+  ok(totals->peak_time_ns == 100000 && totals->peak_bytes == 100 && totals->peak_blocks == 1,
+     "of equal peaks the first");
+  vt_model_delete(model);
+}
+
 int main(void) {
   char const *seed = getenv("SEED");
   rng_state = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
@@ -437,5 +459,6 @@ int main(void) {
   }
   compare_with_exact();
   check_filters();
+  check_equal_peaks();
   return done_testing();
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include "fd/util/valloc/fd_valloc.h"
 
-#define APART __attribute__((noinline, noclone))
+#define APART __attribute__((noinline))
 
 static fd_valloc_t va;
 

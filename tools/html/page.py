@@ -80,33 +80,40 @@ def charged_function(data, node):
 
 
 def top_functions(data, metric):
+    """[name, amount of each side] of the functions with most."""
     sums = {}
-    for node, value in enumerate(data["nodes"]["self"][-1][metric]):
-        if value and node:
-            name = charged_function(data, node)
-            sums[name] = sums.get(name, 0) + value
-    return sorted(sums.items(), key=lambda item: -item[1])[:TOP]
+    for side, values in enumerate(data["nodes"]["self"]):
+        for node, value in enumerate(values[metric]):
+            if value and node:
+                name = charged_function(data, node)
+                sums.setdefault(name, [0] * len(data["sides"]))[side] += value
+    return sorted(sums.items(), key=lambda item: -max(item[1]))[:TOP]
 
 
-def plain_table(data, title, metric, text):
-    rows = "".join(f"<tr><td>{text(value)}</td><td><bdi>{escape(name)}</bdi></td></tr>"
-                   for name, value in top_functions(data, metric))
-    return f"<h3>{title}</h3><table><thead><tr><th>Amount</th><th>Function</th></tr></thead><tbody>{rows}</tbody></table>"
+def plain_table(title, heads, rows):
+    """Rows of [text, …, text]; all columns but `heads` of "Function" and "Total" are numbers."""
+    def cells(tag, texts):
+        return "".join(f"<{tag}{'' if head in ('Function', 'Total') else ' class=number'}>{text}</{tag}>"
+                       for head, text in zip(heads, texts))
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f"<h3>{title}</h3><table><thead><tr>{cells('th', heads)}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def plain_page(data):
-    """The numbers of the summary and the top functions, for <noscript>."""
-    parts = ["<p>The charts need JavaScript. These are the main numbers:</p>"]
-    for side in data["sides"]:
-        totals = side["totals"]
-        items = (("Peak heap", size_text(totals["peak_bytes"])),
-                 ("Leaked", f"{size_text(totals['leaked_bytes'])} in {totals['leaked_blocks']:,} blocks"),
-                 ("Allocated", f"{size_text(totals['allocated_bytes'])} in {totals['allocations']:,} allocations"),
-                 ("Temporary", f"{totals['temporary']:,} allocations"))
-        parts.append("<dl>" + "".join(f"<dt>{k}</dt><dd>{v}</dd>" for k, v in items) + "</dl>")
-    for title, metric, text in (("Leaked", "leaked_bytes", size_text), ("Live at the peak", "peak_bytes", size_text),
-                                ("Most allocations", "allocations", "{:,}".format)):
-        parts.append(plain_table(data, title, metric, text))
+    """The numbers of the summary and the top functions, for <noscript>; what needs scripts is hidden."""
+    amounts = ["Before", "After"] if len(data["sides"]) == 2 else ["Amount"]
+    parts = ["<style>.actions, section, .toolbar, main, footer { display: none; }</style>",
+             "<p>The charts need JavaScript. These are the main numbers:</p>"]
+    totals = [side["totals"] for side in data["sides"]]
+    lines = (("Peak heap", "peak_bytes", size_text), ("Leaked", "leaked_bytes", size_text),
+             ("Blocks leaked", "leaked_blocks", "{:,}".format), ("Allocated", "allocated_bytes", size_text),
+             ("Allocations", "allocations", "{:,}".format), ("Temporary", "temporary", "{:,}".format))
+    parts.append(plain_table("Totals", ["Total", *amounts],
+                             [[name, *(text(t[key]) for t in totals)] for name, key, text in lines]))
+    for heading, metric, text in (("Leaked", "leaked_bytes", size_text), ("Live at the peak", "peak_bytes", size_text),
+                                  ("Most allocations", "allocations", "{:,}".format)):
+        rows = [[*map(text, values), f"<bdi>{escape(name)}</bdi>"] for name, values in top_functions(data, metric)]
+        parts.append(plain_table(heading, [*amounts, "Function"], rows))
     return "\n".join(parts)
 
 
@@ -125,9 +132,9 @@ def inert(data):
     return text
 
 
-def title(data):
+def programs(data):
     names = [os.path.basename(visible(t["program"])) or "?" for s in data["sides"] for t in s["traces"]]
-    return " → ".join(names) + " · valtrace"
+    return " → ".join(names)
 
 
 def fill(template, parts):
@@ -142,7 +149,8 @@ def fill(template, parts):
 def make_page(data):
     trim(data)
     return fill(read("page.html"), {
-        "title": html.escape(title(data)),
+        "title": html.escape(programs(data)) + " · valtrace",
+        "program": html.escape(programs(data)),
         "style": "<style>\n" + read("style.css") + "</style>",
         "plain": plain_page(data),
         "data": '<script type="application/json" id="data">' + inert(data) + "</script>",

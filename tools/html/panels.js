@@ -203,7 +203,7 @@ const THREAD_COLUMNS = plainColumns([["name", "Thread"], ["tid", "Id", String],
   ["leaked_bytes", "Leaked", bytes]]);
 const HEAP_COLUMNS = plainColumns([["name", "Heap"], ["kind", "Kind"],
   ["allocations", "Allocations", count], ["frees", "Frees", count],
-  ["live_bytes", "Leaked", bytes], ["live_blocks", "Blocks", count]]);
+  ["leaked_bytes", "Leaked", bytes], ["leaked_blocks", "Blocks", count]]);
 
 // A table that keeps its own order.
 function localTable(caption, columns, rows, first) {
@@ -228,7 +228,7 @@ function updateThreads(panel) {
     el("div", { class: "card" }, el("h3", {}, "Threads"),
       el("p", { class: "faint" }, "Freed for others: frees by this thread of blocks that another one allocated. Freed by others: the reverse."),
       cutNote(side.threads.length, side.threads_total, "threads"),
-      localTable("Threads", THREAD_COLUMNS, side.threads, "allocated_bytes")),
+      localTable("Threads", THREAD_COLUMNS, side.threads.map((t) => ({ ...t, name: t.name || "–" })), "allocated_bytes")),
     el("div", { class: "card" }, el("h3", {}, "Heaps"),
       el("p", { class: "faint" }, "libc is the process's own heap; others were announced by the program. Nested heaps lie in blocks of another and are in no total."),
       cutNote(heaps.length, heapsTotal, "heaps"),

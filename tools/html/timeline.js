@@ -85,10 +85,11 @@ function peakMark(at, side) {
   const x = at.x(totals.peak_time_ns), y = at.y(totals.peak_bytes);
   const left = x > TIMELINE.left + at.plotWidth / 2;
   const label = `${data.isDiff ? SIDE_NAMES[side] + ": " : ""}peak ${bytes(totals.peak_bytes)}`;
-  const above = data.isDiff && side === 0 ? 14 : 3; // two labels at one place stay readable
+  const other = data.isDiff && side === 0 ? at.y(data.sides[1].totals.peak_bytes) : Infinity;
+  const labelY = Math.abs(y - other) < 16 ? Math.min(y, other) - 18 : y - 3; // above the other's label
   return [svg("line", { x1: x, x2: x, y1: y, y2: at.base, class: "peak-line" }),
     svg("path", { d: `M${x - 5},${y - 9}h10l-5,8z`, class: "peak-mark" }),
-    svg("text", { x: x + (left ? -9 : 9), y: y - above, class: `peak-label ${left ? "end" : ""}` }, label)];
+    svg("text", { x: x + (left ? -9 : 9), y: labelY, class: `peak-label ${left ? "end" : ""}` }, label)];
 }
 
 function markerLines(at) {
