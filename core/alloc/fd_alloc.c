@@ -219,6 +219,22 @@ static ulong superblock_get(alloc_t *alloc, ulong class, ulong cgroup) {
   return gaddr;
 }
 
+/* What the slot is to get back, gaddr being held and having free blocks.  One of which at most
+   a quarter is free would have the next mallocs collect a block or two each: it changes places with
+   the top of its group's stack if a third of that is free, and gathers frees there. */
+static ulong superblock_richer(alloc_t *alloc, ulong class, ulong cgroup, ulong gaddr) {
+  superblock_t const *sb = superblock_at(alloc, gaddr);
+  int cnt = (int)fd_alloc_sizeclass_cfg[class].block_cnt;
+  if (fd_ulong_popcnt(__atomic_load_n(&sb->local, __ATOMIC_RELAXED)) > cnt / 4) return gaddr;
+  ulong *stack = stack_of(alloc, class, cgroup);
+  ulong top = stack_top(stack);
+  if (!top || fd_ulong_popcnt(blocks_peek(superblock_at(alloc, top))) < cnt / 3) return gaddr;
+  ulong richer = stack_pop(alloc, stack);
+  if (FD_UNLIKELY(!richer)) return gaddr;
+  stack_push(alloc, class, gaddr);
+  return richer;
+}
+
 /* Takes a block, having borrowed what was in the slot. */
 static block_t block_alloc_borrowed(alloc_t *alloc, ulong class, ulong cgroup, ulong *slot,
                                     ulong borrowed) {
@@ -230,6 +246,7 @@ static block_t block_alloc_borrowed(alloc_t *alloc, ulong class, ulong cgroup, u
     block.sb = superblock_at(alloc, gaddr);
     block.block = block_take(block.sb, &left);
   }
+  if (FD_LIKELY(left)) gaddr = superblock_richer(alloc, class, cgroup, gaddr);
   if (borrowed != SLOT_BUSY) /* pairs with the acquiring exchange of the next borrower */
     __atomic_store_n(slot, left ? gaddr : SLOT_EMPTY, __ATOMIC_RELEASE);
   else if (left)

@@ -13,6 +13,75 @@
 
 typedef char const * cs;
 
+/* Macros whose behaviour is tested elsewhere: each of them is there. */
+#if !defined(FD_STRINGIFY) || !defined(FD_CONCAT2) || !defined(FD_CONCAT3) || \
+    !defined(FD_CONCAT4) || !defined(FD_EXPAND_THEN_STRINGIFY) || \
+    !defined(FD_EXPAND_THEN_CONCAT2) || !defined(FD_EXPAND_THEN_CONCAT3) || \
+    !defined(FD_EXPAND_THEN_CONCAT4) || !defined(FD_VA_ARGS_SELECT) || \
+    !defined(FD_SRC_LOCATION) || !defined(FD_STATIC_ASSERT) || \
+    !defined(FD_ADDRESS_OF_PACKED_MEMBER) || !defined(FD_PROTOTYPES_BEGIN) || \
+    !defined(FD_PROTOTYPES_END) || !defined(FD_RESTRICT) || !defined(FD_LIKELY) || \
+    !defined(FD_UNLIKELY) || !defined(FD_FN_PURE) || !defined(FD_FN_CONST) || \
+    !defined(FD_FN_UNUSED) || !defined(FD_PARAM_UNUSED) || !defined(FD_FN_UNSANITIZED) || \
+    !defined(FD_FN_SENSITIVE) || !defined(FD_FN_NO_ASAN) || !defined(FD_TYPE_PACKED) || \
+    !defined(FD_WARN_UNUSED) || !defined(FD_FALLTHRU) || !defined(FD_COMPILER_FORGET) || \
+    !defined(FD_COMPILER_UNPREDICTABLE) || !defined(FD_IMPORT_BINARY) || \
+    !defined(FD_IMPORT_CSTR)
+#error "util 3: a macro is missing"
+#endif
+#if !defined(FD_COMPILER_MFENCE) || !defined(FD_HW_MFENCE) || !defined(FD_HW_MFENCE_LD) || \
+    !defined(FD_HW_MFENCE_ST) || !defined(FD_SPIN_PAUSE) || !defined(FD_YIELD) || \
+    !defined(FD_VOLATILE_CONST) || !defined(FD_VOLATILE) || !defined(FD_TL) || \
+    !defined(FD_ONCE_BEGIN) || !defined(FD_ONCE_END) || !defined(FD_THREAD_ONCE_BEGIN) || \
+    !defined(FD_THREAD_ONCE_END) || !defined(FD_TURNSTILE_BEGIN) || \
+    !defined(FD_TURNSTILE_BLOCKED) || !defined(FD_TURNSTILE_END)
+#error "util 4: a macro is missing"
+#endif
+#if FD_HAS_ATOMIC && (!defined(FD_ATOMIC_FETCH_AND_ADD) || !defined(FD_ATOMIC_FETCH_AND_SUB) || \
+    !defined(FD_ATOMIC_FETCH_AND_OR) || !defined(FD_ATOMIC_FETCH_AND_AND) || \
+    !defined(FD_ATOMIC_FETCH_AND_XOR) || !defined(FD_ATOMIC_ADD_AND_FETCH) || \
+    !defined(FD_ATOMIC_SUB_AND_FETCH) || !defined(FD_ATOMIC_OR_AND_FETCH) || \
+    !defined(FD_ATOMIC_AND_AND_FETCH) || !defined(FD_ATOMIC_XOR_AND_FETCH) || \
+    !defined(FD_ATOMIC_CAS) || !defined(FD_ATOMIC_XCHG))
+#error "util 4: an atomic is missing"
+#endif
+#if !defined(fd_swap) || !defined(fd_swap_if) || !defined(fd_ptr_if) || !defined(fd_is_pow2) || \
+    !defined(fd_align_up) || !defined(fd_min) || !defined(fd_max) || \
+    !defined(FD_SCRATCH_ALLOC_INIT) || !defined(FD_SCRATCH_ALLOC_APPEND) || \
+    !defined(FD_SCRATCH_ALLOC_FINI) || !defined(FD_LOAD) || !defined(FD_STORE)
+#error "util 6: a macro is missing"
+#endif
+#if !defined(fd_isalnum) || !defined(fd_isalpha) || !defined(fd_iscntrl) || \
+    !defined(fd_isdigit) || !defined(fd_isgraph) || !defined(fd_islower) || \
+    !defined(fd_isprint) || !defined(fd_ispunct) || !defined(fd_isspace) || \
+    !defined(fd_isupper) || !defined(fd_isxdigit)
+#error "util 8: a macro is missing"
+#endif
+#if !defined(FD_LOG_DEBUG) || !defined(FD_LOG_INFO) || !defined(FD_LOG_NOTICE) || \
+    !defined(FD_LOG_WARNING) || !defined(FD_LOG_ERR) || !defined(FD_LOG_CRIT) || \
+    !defined(FD_LOG_ALERT) || !defined(FD_LOG_EMERG) || !defined(FD_LOG_STDOUT) || \
+    !defined(FD_LOG_HEXDUMP_DEBUG) || !defined(FD_LOG_HEXDUMP_INFO) || \
+    !defined(FD_LOG_HEXDUMP_NOTICE) || !defined(FD_LOG_HEXDUMP_WARNING) || \
+    !defined(FD_LOG_HEXDUMP_ERR) || !defined(FD_LOG_HEXDUMP_CRIT) || \
+    !defined(FD_LOG_HEXDUMP_ALERT) || !defined(FD_LOG_HEXDUMP_EMERG) || !defined(FD_TEST) || \
+    !defined(FD_TEST_ERR) || !defined(FD_TEST_CRIT) || !defined(FD_CHECK_ERR) || \
+    !defined(FD_CHECK_CRIT) || !defined(FD_DCHECK_CRIT) || !defined(FD_DCHECK_ALERT) || \
+    !defined(FD_LOG_HEX16_FMT) || !defined(FD_LOG_HEX16_ARGS) || \
+    !defined(FD_LOG_HEX16_FMT_ARGS) || !defined(FD_LOG_HEX20_FMT) || \
+    !defined(FD_LOG_HEX20_ARGS) || !defined(FD_LOG_HEX20_FMT_ARGS)
+#error "util 11: a macro is missing"
+#endif
+#if !defined(FD_TPOOL_PARTITION) || !defined(FD_FOR_ALL_PROTO) || !defined(FD_FOR_ALL_BEGIN) || \
+    !defined(FD_FOR_ALL_END) || !defined(FD_FOR_ALL) || !defined(FD_MAP_REDUCE_PROTO) || \
+    !defined(FD_MAP_REDUCE_BEGIN) || !defined(FD_MAP_END) || !defined(FD_REDUCE_END) || \
+    !defined(FD_MAP_REDUCE)
+#error "util 15: a macro is missing"
+#endif
+#if !defined(FD_ALLOC_SIZECLASS_ITER_MAX) || !defined(FD_ALLOC_ROOT_SUPERBLOCK_FOOTPRINT) || \
+    !defined(FD_ALLOC_FOOTPRINT_SMALL_THRESH)
+#error "wksp 10: a macro is missing"
+#endif
+
 /* fn exists with exactly this type. */
 #define SIG(ret, fn, ...)                                                                          \
   extern ret (*const api_sig_##fn)(__VA_ARGS__) __attribute__((unused));                           \

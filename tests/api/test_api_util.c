@@ -436,7 +436,8 @@ static void test_log_levels(void) {
   IS(api_logged() == 1UL && LOGGED("tag") && LOGGED("30 31 32") && LOGGED("XYZ"));
   uchar row[20] = {1, 2, 255};
   FD_LOG_WARNING(
-      (FD_LOG_HEX16_FMT "|" FD_LOG_HEX20_FMT, FD_LOG_HEX16_ARGS(row), FD_LOG_HEX20_ARGS(row)));
+      (FD_LOG_HEX16_FMT "|" FD_LOG_HEX20_FMT, FD_LOG_HEX16_FMT_ARGS(row),
+       FD_LOG_HEX20_FMT_ARGS(row)));
   IS(api_logged() == 1UL && LOGGED("01 02 ff 00"));
   FD_TEST(evaluate());
   FD_TEST_CRIT(evaluate());

@@ -105,6 +105,9 @@
       FD_LOG_PRIVATE_HEX4(b, 12)
 #define FD_LOG_HEX20_FMT     FD_LOG_HEX16_FMT " %02x %02x %02x %02x"
 #define FD_LOG_HEX20_ARGS(b) FD_LOG_HEX16_ARGS(b), FD_LOG_PRIVATE_HEX4(b, 16)
+/* Other names of the two. */
+#define FD_LOG_HEX16_FMT_ARGS(b) FD_LOG_HEX16_ARGS(b)
+#define FD_LOG_HEX20_FMT_ARGS(b) FD_LOG_HEX20_ARGS(b)
 #define FD_LOG_PRIVATE_HEX4(b, i)                                       \
   (uint)((uchar const *)(b))[(i)], (uint)((uchar const *)(b))[(i) + 1], \
       (uint)((uchar const *)(b))[(i) + 2], (uint)((uchar const *)(b))[(i) + 3]
