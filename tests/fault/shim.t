@@ -23,7 +23,7 @@ ERRORS = (errno.ENOMEM, errno.ENOSPC, errno.EMFILE, errno.EACCES, errno.EINTR)
 LIKELY = {"mmap": errno.ENOMEM, "madvise": errno.EFAULT, "openat": errno.EMFILE, "ftruncate": errno.ENOSPC,
           "fallocate": errno.ENOSPC}
 CALLS_SZ = 65536
-ALIKE = 3  # calls of one kind in a row that the short test tries
+ALIKE = 2  # calls of one kind in a row that the short test tries
 FD = re.compile(rb"valtrace: .*\n")
 
 

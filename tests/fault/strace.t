@@ -77,7 +77,7 @@ def told(done, plain):
 def check_reader(tap, command, args, marker, folder):
     plain = subprocess.run([VALTRACE, *args], capture_output=True, check=False)
     bad, tried = [], 0
-    for name, nth, error in chosen(calls(args, marker, folder), 3):
+    for name, nth, error in chosen(calls(args, marker, folder), 2):
         done = injected(args, name, nth, f"error={error}")
         tried += 1
         if not told(done, plain):
@@ -89,7 +89,7 @@ def check_reader(tap, command, args, marker, folder):
 def check_run(tap, folder):
     args = ["run", "-q", "-o", folder + "/r.vtr", *program("hello", 100)]
     bad, tried = [], 0
-    for name, nth, error in chosen(calls(args, "readlink(", folder), 4):
+    for name, nth, error in chosen(calls(args, "readlink(", folder), 2):
         done = injected(args, name, nth, f"error={error}")
         tried += 1
         said = len(lines_of(done))
