@@ -21,12 +21,13 @@ typedef struct {
 
 typedef struct {
   uint32_t place, parent;
+  uint32_t first; /* its first callee; most have no other */
 } node_t;
 
-/* Which index has a hash: an open-addressing table of indexes that are not 0. */
+/* Which index has a hash: an open-addressing table of indexes that are not 0, at most half full. */
 typedef struct {
   uint32_t *slots;
-  size_t mask;
+  size_t mask, used;
 } index_t;
 
 struct vt_stacks {
@@ -35,7 +36,8 @@ struct vt_stacks {
   size_t nodes_cnt, nodes_cap;
   place_t *places; /* [0] is nowhere */
   size_t places_cnt, places_cap;
-  index_t node_index, place_index;
+  index_t node_index; /* callees that are not the first of their caller */
+  index_t place_index;
   uint8_t *classes; /* by string: what a function or module of that name is, once asked for */
   size_t classes_cnt;
   uint32_t *module_paths; /* by module of the store: string */
@@ -103,35 +105,48 @@ static uint32_t *find_place(vt_stacks_t const *stacks, place_t const *place) {
   return &index->slots[at];
 }
 
+/* Is there no room for one more? Then the index is emptied, with twice the slots. */
+static int outgrown(index_t *index) {
+  if (2 * ++index->used <= index->mask) return 0;
+  size_t cnt = 2 * (index->mask + 1), used = index->used;
+  free_index(index);
+  *index = new_index(cnt);
+  index->used = used;
+  return 1;
+}
+
 static uint32_t intern_place(vt_stacks_t *stacks, uint32_t module, uint64_t offset) {
   place_t place = {.module = module, .offset = offset};
   uint32_t *slot = find_place(stacks, &place);
   if (*slot) return *slot;
   uint32_t number = *slot = (uint32_t)stacks->places_cnt;
   VT_PUSH(stacks->places, place);
-  if (2 * stacks->places_cnt <= stacks->place_index.mask) return number;
-  free_index(&stacks->place_index);
-  stacks->place_index = new_index(2 * stacks->place_index.mask + 2);
-  for (uint32_t i = 1; i < stacks->places_cnt; i++) *find_place(stacks, &stacks->places[i]) = i;
+  if (outgrown(&stacks->place_index))
+    for (uint32_t i = 1; i < stacks->places_cnt; i++) *find_place(stacks, &stacks->places[i]) = i;
   return number;
 }
 
-static uint32_t intern_node(vt_stacks_t *stacks, node_t node) {
+static int is_first(vt_stacks_t const *stacks, uint32_t number) {
+  return stacks->nodes[stacks->nodes[number].parent].first == number;
+}
+
+static uint32_t intern_node(vt_stacks_t *stacks, uint32_t place, uint32_t parent) {
+  node_t node = {.place = place, .parent = parent};
+  uint32_t number = (uint32_t)stacks->nodes_cnt, first = stacks->nodes[parent].first;
+  if (!first) {
+    stacks->nodes[parent].first = number;
+    VT_PUSH(stacks->nodes, node);
+    return number;
+  }
+  if (stacks->nodes[first].place == place) return first;
   uint32_t *slot = find_node(stacks, &node);
   if (*slot) return *slot;
-  uint32_t number = *slot = (uint32_t)stacks->nodes_cnt;
+  *slot = number;
   VT_PUSH(stacks->nodes, node);
+  if (outgrown(&stacks->node_index))
+    for (uint32_t i = 1; i <= number; i++)
+      if (!is_first(stacks, i)) *find_node(stacks, &stacks->nodes[i]) = i;
   return number;
-}
-
-/* Makes room in the index for so many more nodes. */
-static void reserve_nodes(vt_stacks_t *stacks, size_t more) {
-  size_t cnt = stacks->node_index.mask + 1;
-  while (cnt < 2 * (stacks->nodes_cnt + more)) cnt *= 2;
-  if (cnt == stacks->node_index.mask + 1) return;
-  free_index(&stacks->node_index);
-  stacks->node_index = new_index(cnt);
-  for (uint32_t i = 1; i < stacks->nodes_cnt; i++) *find_node(stacks, &stacks->nodes[i]) = i;
 }
 
 /* ---- one trace ---- */
@@ -180,7 +195,7 @@ static uint32_t map_node(vt_stacks_t *stacks, vt_reader_t const *reader, uint32_
     place = intern_place(stacks, NO_MODULE, pc <= VT_ADDRESS_CUT ? pc : pc - 1);
   else
     place = intern_place(stacks, modules[at], pc - 1 - vt_reader_modules(reader, &cnt)[at].bias);
-  return intern_node(stacks, (node_t){place, parent});
+  return intern_node(stacks, place, parent);
 }
 
 uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t const *used) {
@@ -188,13 +203,10 @@ uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t 
   uint32_t *modules = add_modules(stacks, reader);
   uint32_t *map = vt_mem_new(trie.cnt + 1, sizeof *map), *epoch = vt_mem_new(trie.cnt + 1, 4);
   uint8_t *needed = vt_mem_new(trie.cnt + 1, 1);
-  size_t needed_cnt = 0;
   for (uint32_t id = trie.cnt; id-- > 1;) {
     needed[id] |= used[id];
-    needed_cnt += needed[id];
     if (needed[id] && trie.parent[id] < id) needed[trie.parent[id]] = 1;
   }
-  reserve_nodes(stacks, needed_cnt);
   for (uint32_t id = 1; id < trie.cnt; id++) {
     uint32_t parent = trie.parent[id];
     epoch[id] = parent && parent < id ? epoch[parent] : (uint32_t)trie.pc[id];
