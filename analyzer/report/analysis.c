@@ -265,9 +265,9 @@ static void add_cell(vt_site_t *site, vt_cell_t const *cell) {
 }
 
 /* Index + 1 of the site of (node, heap) in the chain that starts at head[node]; 0: none. */
-static size_t find_site(vt_analysis_t const *analysis, size_t const *head, size_t const *next,
-                        uint32_t node, uint32_t heap) {
-  size_t at = head[node];
+static uint32_t find_site(vt_analysis_t const *analysis, uint32_t const *head, uint32_t const *next,
+                          uint32_t node, uint32_t heap) {
+  uint32_t at = head[node];
   while (at && analysis->sites[at - 1].heap != heap) at = next[at - 1];
   return at;
 }
@@ -279,21 +279,31 @@ uint32_t vt_analysis_cell_node(vt_analysis_t const *analysis, vt_cell_t const *c
   return keep_allocators ? node : vt_stacks_skip_allocators(analysis->stacks, node);
 }
 
+static vt_site_t new_site(vt_analysis_t const *analysis, vt_cell_t const *cell, uint32_t node) {
+  uint32_t owner = vt_stacks_owner(analysis->stacks, node, analysis->no_inlines);
+  vt_site_t site = {.node = node,
+                    .owner = owner ? vt_stacks_place(analysis->stacks, owner) : 0,
+                    .heap = cell->heap,
+                    .trace = cell->trace,
+                    .nested = cell->nested};
+  vt_lifetimes_init(&site.lifetimes);
+  return site;
+}
+
 static void make_sites(vt_analysis_t *analysis) {
   size_t cnt;
   vt_cell_t const *cells = vt_model_cells(analysis->model, &cnt);
-  size_t *head = vt_mem_new(vt_stacks_cnt(analysis->stacks), sizeof *head);
-  size_t *next = vt_mem_new(cnt, sizeof *next);
+  uint32_t *head = vt_mem_new(vt_stacks_cnt(analysis->stacks), sizeof *head);
+  uint32_t *next = vt_mem_new(cnt, sizeof *next);
+  analysis->sites_cap = cnt;
+  analysis->sites = vt_mem_table(cnt, sizeof *analysis->sites);
   for (size_t i = VT_CELL_FIRST; i < cnt; i++) {
     if (!cells[i].allocations) continue;
     uint32_t node = vt_analysis_cell_node(analysis, &cells[i], analysis->keep_allocators);
-    size_t at = find_site(analysis, head, next, node, cells[i].heap);
+    uint32_t at = find_site(analysis, head, next, node, cells[i].heap);
     if (!at) {
-      vt_site_t site = {.node = node, .heap = cells[i].heap, .trace = cells[i].trace};
-      site.nested = cells[i].nested;
-      vt_lifetimes_init(&site.lifetimes);
-      VT_PUSH(analysis->sites, site);
-      at = analysis->sites_cnt;
+      analysis->sites[analysis->sites_cnt] = new_site(analysis, &cells[i], node);
+      at = (uint32_t)++analysis->sites_cnt;
       next[at - 1] = head[node];
       head[node] = at;
     }
@@ -345,7 +355,8 @@ void vt_analysis_close(vt_analysis_t *analysis) {
     if (analysis->matches) free(analysis->matches[i]);
   }
   free(analysis->matches);
-  free(analysis->sites);
+  if (analysis->sites)
+    vt_mem_table_free(analysis->sites, analysis->sites_cap, sizeof *analysis->sites);
   free(analysis->readers);
   free(analysis->nodes);
   vt_stacks_delete(analysis->stacks);

@@ -31,6 +31,7 @@ typedef struct {
 /* A site: one distinct stack (after allocator frames are hidden) in one heap. */
 typedef struct {
   uint32_t node;        /* in the analysis's stacks; 0: no stack */
+  uint32_t owner;       /* the place of its vt_stacks_owner; 0: none */
   uint32_t heap, trace; /* trace: the first it occurs in */
   int nested;
   uint64_t allocations, allocated_bytes, frees, freed_bytes, temporary, temporary_bytes;
@@ -47,7 +48,7 @@ typedef struct {
   vt_stacks_t *stacks;
   uint32_t **nodes;  /* by trace: its stack ids to nodes */
   uint8_t **matches; /* by trace, by stack id: function and module fit; NULL: not filtered */
-  vt_site_t *sites;
+  vt_site_t *sites; /* a vt_mem_table of sites_cap */
   size_t sites_cnt, sites_cap;
   size_t unreadable_modules;
   int keep_allocators, no_inlines; /* in sites; in what stands for them */

@@ -78,28 +78,23 @@ uint32_t *vt_metric_rank(vt_analysis_t const *analysis, vt_metric_t metric, size
 }
 
 vt_stack_frame_t vt_group_frame(vt_analysis_t const *analysis, uint32_t node) {
-  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX],
-      first = {.function = "[no stack]", .file = "", .module = ""};
-  int first_known = 0;
-  for (uint32_t at = node; at; at = vt_stacks_parent(analysis->stacks, at)) {
-    size_t cnt = vt_stacks_frames(analysis->stacks, at, at == node, frames);
-    for (size_t i = 0; i < cnt; i++) {
-      if (analysis->no_inlines && frames[i].inlined) continue;
-      if (!frames[i].runtime) return frames[i];
-      if (!first_known) first = frames[i];
-      first_known = 1;
-    }
+  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+  uint32_t owner = vt_stacks_owner(analysis->stacks, node, analysis->no_inlines);
+  size_t cnt = node ? vt_stacks_frames(analysis->stacks, owner ? owner : node, 1, frames) : 0;
+  for (size_t i = 0; i < cnt; i++) {
+    if (analysis->no_inlines && frames[i].inlined) continue;
+    if (!owner || !frames[i].runtime) return frames[i];
   }
-  return first;
+  return (vt_stack_frame_t){.function = "[no stack]", .file = "", .module = ""};
 }
 
 /* ---- groups ---- */
 
-/* Sites of equal keys are one group. Strings are interned: equal ones have one address; an empty one
-   is NULL. */
+/* Sites of equal keys are one group. Strings are interned: equal ones have one address; an empty
+   one is NULL. */
 typedef struct {
   char const *module, *function, *file;
-  uint64_t where; /* tells unknown functions and, by site, sites apart */
+  uint64_t where;             /* tells unknown functions and, by site, sites apart */
   uint32_t line, nested_heap; /* heap + 1; 0: not nested */
 } group_key_t;
 _Static_assert(sizeof(group_key_t) == 40, "keys are compared as bytes");
@@ -107,7 +102,7 @@ _Static_assert(sizeof(group_key_t) == 40, "keys are compared as bytes");
 static char const *known(char const *string) { return string[0] ? string : NULL; }
 
 static group_key_t key_of(vt_by_t by, vt_site_t const *site, uint32_t number,
-                    vt_stack_frame_t const *frame) {
+                          vt_stack_frame_t const *frame) {
   group_key_t key = {.nested_heap = site->nested ? site->heap + 1u : 0};
   if (by == VT_BY_SITE) {
     key.where = number;
@@ -125,9 +120,11 @@ static group_key_t key_of(vt_by_t by, vt_site_t const *site, uint32_t number,
 
 /* Groups found so far: an open-addressing table of their keys. */
 typedef struct {
-  group_key_t *keys;     /* by group */
+  group_key_t *keys; /* by group */
+  size_t keys_cnt, keys_cap;
   uint32_t *slots; /* group + 1; 0: free */
   size_t mask;
+  uint32_t *of_place; /* by place of vt_stacks_owner: group + 1 of sites that are not nested */
 } index_t;
 
 /* The slot of the group with this key, or the free one where it belongs. */
@@ -142,66 +139,106 @@ static uint32_t *find_group(index_t const *index, group_key_t const *key) {
   return &index->slots[at];
 }
 
-static int compare_groups(void const *a, void const *b, void *context) {
-  vt_group_t const *x = a, *y = b;
-  int order = compare_values(*(vt_metric_t *)context, &x->sum, &y->sum);
-  return order ? order : compare_u64(x->sites[0], y->sites[0]);
+/* The group of a site, a new one if need be. Sites with the same owner have the same one, so that
+   names are looked at once for each place and not for each stack. */
+static uint32_t group_of(vt_analysis_t const *analysis, vt_by_t by, index_t *index, uint32_t number,
+                         vt_groups_t *out) {
+  vt_site_t const *site = &analysis->sites[number];
+  uint32_t owner = by == VT_BY_SITE || site->nested ? 0 : site->owner;
+  if (owner && index->of_place[owner]) return index->of_place[owner] - 1;
+  vt_stack_frame_t frame = vt_group_frame(analysis, site->node);
+  group_key_t key = key_of(by, site, number, &frame);
+  uint32_t *slot = find_group(index, &key);
+  if (!*slot) {
+    VT_PUSH(index->keys, key);
+    VT_PUSH(out->groups, ((vt_group_t){.best = number, .sum.nested = site->nested}));
+    *slot = (uint32_t)out->groups_cnt;
+  }
+  if (owner) index->of_place[owner] = *slot;
+  return *slot - 1;
 }
 
-/* Fills out->groups, and group_of: by rank, the group of the site. */
-static void find_groups(vt_analysis_t const *analysis, vt_by_t by, size_t cnt, uint32_t *group_of,
+/* Fills out->groups, and of: by site that has the metric, its group. */
+static void find_groups(vt_analysis_t const *analysis, vt_metric_t metric, vt_by_t by, uint32_t *of,
                         vt_groups_t *out) {
-  index_t index = {.keys = vt_mem_new(cnt + 1, sizeof *index.keys), .mask = 1};
+  size_t cnt = analysis->sites_cnt;
+  index_t index = {.mask = 1};
   while (index.mask < 2 * cnt) index.mask = 2 * index.mask + 1;
   index.slots = vt_mem_new(index.mask + 1, sizeof *index.slots);
-  for (size_t i = 0; i < cnt; i++) {
-    vt_site_t const *site = &analysis->sites[out->ranked[i]];
-    vt_stack_frame_t frame = vt_group_frame(analysis, site->node);
-    group_key_t key = key_of(by, site, out->ranked[i], &frame);
-    uint32_t *slot = find_group(&index, &key);
-    if (!*slot) {
-      index.keys[out->cnt] = key;
-      out->groups[out->cnt] = (vt_group_t){.frame = frame};
-      out->groups[out->cnt].sum =
-          (vt_site_t){.heap = site->heap, .nested = site->nested, .node = site->node};
-      *slot = (uint32_t)++out->cnt;
-    }
-    group_of[i] = *slot - 1;
-    out->groups[group_of[i]].site_cnt++;
-    vt_site_add(&out->groups[group_of[i]].sum, site);
+  index.of_place = vt_mem_new(vt_stacks_places_cnt(analysis->stacks), sizeof *index.of_place);
+  for (uint32_t i = 0; i < cnt; i++) {
+    vt_site_t const *site = &analysis->sites[i];
+    if (!vt_metric_blocks(metric, site)) continue;
+    of[i] = group_of(analysis, by, &index, i, out);
+    vt_group_t *group = &out->groups[of[i]];
+    if (compare_values(metric, site, &analysis->sites[group->best]) < 0) group->best = i;
+    group->site_cnt++;
+    vt_site_add(&group->sum, site);
+    if (!site->nested) out->whole += vt_metric_value(metric, site);
   }
   free(index.keys);
   free(index.slots);
+  free(index.of_place);
 }
 
-/* Puts the sites of each group side by side, in order of rank. */
-static void gather_sites(vt_groups_t *out, size_t cnt, uint32_t const *group_of) {
-  uint32_t *gathered = vt_mem_new(cnt + 1, sizeof *gathered);
-  size_t *next = vt_mem_new(out->cnt + 1, sizeof *next);
-  for (size_t g = 0; g < out->cnt; g++) {
-    out->groups[g].sites = gathered + next[g];
-    next[g + 1] = next[g] + out->groups[g].site_cnt;
+/* Puts the sites of each group side by side. */
+static void gather_sites(vt_analysis_t const *analysis, vt_metric_t metric, uint32_t const *of,
+                         vt_groups_t *out) {
+  size_t sum = 0;
+  out->sites = vt_mem_new(analysis->sites_cnt + 1, sizeof *out->sites);
+  for (size_t g = 0; g < out->groups_cnt; g++) {
+    out->groups[g].sites = out->sites + sum;
+    sum += out->groups[g].site_cnt;
+    out->groups[g].site_cnt = 0;
   }
-  for (size_t i = 0; i < cnt; i++) gathered[next[group_of[i]]++] = out->ranked[i];
-  free(next);
-  free(out->ranked);
-  out->ranked = gathered;
+  for (uint32_t i = 0; i < analysis->sites_cnt; i++) {
+    if (!vt_metric_blocks(metric, &analysis->sites[i])) continue;
+    vt_group_t *group = &out->groups[of[i]];
+    group->sites[group->site_cnt++] = i;
+  }
+}
+
+static int compare_groups(void const *a, void const *b, void *context) {
+  vt_group_t const *x = a, *y = b;
+  int order = compare_values(*(vt_metric_t *)context, &x->sum, &y->sum);
+  return order ? order : compare_u64(x->best, y->best);
 }
 
 vt_groups_t vt_groups_make(vt_analysis_t const *analysis, vt_metric_t metric, vt_by_t by) {
   vt_groups_t out = {0};
-  size_t cnt;
-  out.ranked = vt_metric_rank(analysis, metric, &cnt);
-  out.groups = vt_mem_new(cnt + 1, sizeof *out.groups);
-  uint32_t *group_of = vt_mem_new(cnt + 1, sizeof *group_of);
-  find_groups(analysis, by, cnt, group_of, &out);
-  gather_sites(&out, cnt, group_of);
-  free(group_of);
-  qsort_r(out.groups, out.cnt, sizeof *out.groups, compare_groups, &metric);
+  uint32_t *of = vt_mem_new(analysis->sites_cnt + 1, sizeof *of);
+  find_groups(analysis, metric, by, of, &out);
+  gather_sites(analysis, metric, of, &out);
+  free(of);
+  for (size_t g = 0; g < out.groups_cnt; g++) {
+    vt_site_t const *best = &analysis->sites[out.groups[g].best];
+    out.groups[g].frame = vt_group_frame(analysis, best->node);
+    out.groups[g].sum.heap = best->heap;
+    out.groups[g].sum.node = best->node;
+  }
+  if (out.groups_cnt)
+    qsort_r(out.groups, out.groups_cnt, sizeof *out.groups, compare_groups, &metric);
   return out;
+}
+
+typedef struct {
+  vt_site_t const *sites;
+  vt_metric_t metric;
+} order_t;
+
+static int compare_sites(void const *a, void const *b, void *context) {
+  order_t const *by = context;
+  uint32_t x = *(uint32_t const *)a, y = *(uint32_t const *)b;
+  int order = compare_values(by->metric, &by->sites[x], &by->sites[y]);
+  return order ? order : compare_u64(x, y);
+}
+
+void vt_group_rank(vt_analysis_t const *analysis, vt_metric_t metric, vt_group_t const *group) {
+  order_t by = {analysis->sites, metric};
+  qsort_r(group->sites, group->site_cnt, sizeof *group->sites, compare_sites, &by);
 }
 
 void vt_groups_free(vt_groups_t *groups) {
   free(groups->groups);
-  free(groups->ranked);
+  free(groups->sites);
 }

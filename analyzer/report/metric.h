@@ -31,19 +31,23 @@ typedef struct {
   vt_stack_frame_t
       frame;     /* that function; for VT_BY_LINE with its line, for VT_BY_MODULE only its module */
   vt_site_t sum; /* nested heaps are grouped apart: sum.nested, sum.heap */
-  uint32_t const *sites; /* highest value first */
+  uint32_t *sites; /* in order of appearance until vt_group_rank */
   size_t site_cnt;
+  uint32_t best; /* the site of highest value */
 } vt_group_t;
 typedef enum { VT_BY_FUNCTION, VT_BY_LINE, VT_BY_MODULE, VT_BY_SITE } vt_by_t;
 
 typedef struct {
   vt_group_t *groups; /* highest value first */
-  size_t cnt;
-  uint32_t *ranked; /* what groups[i].sites point into */
+  size_t groups_cnt, groups_cap;
+  uint32_t *sites; /* what groups[i].sites point into */
+  uint64_t whole;  /* the value of all of them but nested heaps, what percentages are of */
 } vt_groups_t;
 
 vt_groups_t vt_groups_make(vt_analysis_t const *analysis, vt_metric_t metric, vt_by_t by);
 void vt_groups_free(vt_groups_t *groups);
+/* Puts the sites of a group in order, highest value first. */
+void vt_group_rank(vt_analysis_t const *analysis, vt_metric_t metric, vt_group_t const *group);
 
 /* The frame a stack is grouped under: the first that is not run-time, else the innermost. */
 vt_stack_frame_t vt_group_frame(vt_analysis_t const *analysis, uint32_t node);

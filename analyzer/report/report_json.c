@@ -170,7 +170,7 @@ static void group_objects(vt_json_t *json, vt_analysis_t const *analysis,
                           vt_report_options_t const *options, vt_metric_t metric, vt_by_t by) {
   vt_groups_t groups = vt_groups_make(analysis, metric, by);
   vt_json_array(json, "groups");
-  for (size_t i = 0; i < groups.cnt && (!options->limit || i < options->limit); i++) {
+  for (size_t i = 0; i < groups.groups_cnt && (!options->limit || i < options->limit); i++) {
     vt_group_t const *group = &groups.groups[i];
     vt_json_object(json, NULL);
     vt_json_uint(json, "rank", i + 1);

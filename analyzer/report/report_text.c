@@ -254,6 +254,7 @@ static void print_group(vt_analysis_t const *analysis, vt_report_options_t const
             vt_analysis_heap_name(analysis, group->sum.heap, heap));
   putc('\n', term->out);
   if (options->by != VT_BY_MODULE) print_group_place(term, frame);
+  vt_group_rank(analysis, metric, group);
   for (size_t i = 0; i < group->site_cnt && (int)i < stacks_each; i++) {
     vt_site_t const *site = &analysis->sites[group->sites[i]];
     if (group->site_cnt > 1)
@@ -265,29 +266,22 @@ static void print_group(vt_analysis_t const *analysis, vt_report_options_t const
   }
 }
 
-static uint64_t whole_of(vt_analysis_t const *analysis, vt_metric_t metric) {
-  uint64_t sum = 0;
-  for (size_t i = 0; i < analysis->sites_cnt; i++)
-    if (!analysis->sites[i].nested) sum += vt_metric_value(metric, &analysis->sites[i]);
-  return sum;
-}
-
 void vt_text_groups(vt_analysis_t const *analysis, vt_report_options_t const *options,
                     vt_term_t const *term, vt_metric_t metric, size_t limit, int stacks_each) {
   vt_groups_t groups = vt_groups_make(analysis, metric, options->by);
-  uint64_t whole = whole_of(analysis, metric);
-  for (size_t i = 0; i < groups.cnt && i < limit; i++)
-    print_group(analysis, options, term, metric, &groups.groups[i], i + 1, whole, stacks_each);
-  if (!groups.cnt) fputs("  none\n", term->out);
-  if (groups.cnt > limit) {
+  for (size_t i = 0; i < groups.groups_cnt && i < limit; i++)
+    print_group(analysis, options, term, metric, &groups.groups[i], i + 1, groups.whole,
+                stacks_each);
+  if (!groups.groups_cnt) fputs("  none\n", term->out);
+  if (groups.groups_cnt > limit) {
     vt_site_t rest = {0};
-    for (size_t i = limit; i < groups.cnt; i++) {
+    for (size_t i = limit; i < groups.groups_cnt; i++) {
       rest.leaked_blocks += vt_metric_blocks(metric, &groups.groups[i].sum);
       rest.leaked_bytes += vt_metric_bytes(metric, &groups.groups[i].sum);
     }
     vt_term_styled(term, VT_STYLE_FAINT,
                    "\n     and %zu more: %s in %s blocks (--limit N shows more)\n",
-                   groups.cnt - limit, vt_bytes_text(rest.leaked_bytes).text,
+                   groups.groups_cnt - limit, vt_bytes_text(rest.leaked_bytes).text,
                    vt_count_text(rest.leaked_blocks).text);
   }
   vt_groups_free(&groups);

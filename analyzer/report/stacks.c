@@ -16,7 +16,9 @@ typedef struct {
   uint32_t frames_cnt;
   uint64_t offset;
   vt_frame_t const *frames; /* after vt_stacks_symbolize; owned by the symbol store */
-  uint8_t hidden;           /* all its functions are allocators; after vt_stacks_symbolize */
+  /* After vt_stacks_symbolize: all its functions are allocators; all are run-time; the one that is
+     not inlined is. */
+  uint8_t hidden, runtime, outer_runtime;
 } place_t;
 
 typedef struct {
@@ -389,10 +391,24 @@ static void start_classes(vt_stacks_t *stacks) {
 
 /* ---- functions ---- */
 
-static int all_allocators(vt_stacks_t const *stacks, place_t const *place) {
-  for (uint32_t i = 0; i < place->frames_cnt; i++)
-    if (!(function_class(stacks, place->frames[i].function) & ALLOCATOR)) return 0;
-  return place->frames_cnt != 0;
+static int in_runtime_module(vt_stacks_t const *stacks, place_t const *place) {
+  if (place->module == NO_MODULE) return place->offset <= VT_ADDRESS_CUT;
+  return (module_class(stacks, stacks->module_paths[place->module]) & RUNTIME_MODULE) != 0;
+}
+
+static void classify(vt_stacks_t const *stacks, place_t *place) {
+  unsigned all = ALLOCATOR | WRAPPER, any = 0, last = 0;
+  int allocators = 1, runtime = 1;
+  for (uint32_t i = 0; i < place->frames_cnt; i++) {
+    last = function_class(stacks, place->frames[i].function);
+    allocators &= (last & ALLOCATOR) != 0;
+    runtime &= (last & all) != 0;
+    any = 1;
+  }
+  int runtime_module = in_runtime_module(stacks, place);
+  place->hidden = (uint8_t)(any && allocators);
+  place->runtime = (uint8_t)(runtime_module || (any && runtime));
+  place->outer_runtime = (uint8_t)(runtime_module || last & all);
 }
 
 size_t vt_stacks_symbolize(vt_stacks_t *stacks) {
@@ -406,11 +422,11 @@ size_t vt_stacks_symbolize(vt_stacks_t *stacks) {
   start_classes(stacks);
   for (uint32_t i = 1; i < stacks->places_cnt; i++) {
     place_t *place = &stacks->places[i];
-    if (place->module == NO_MODULE) continue;
-    place->frames_cnt =
-        (uint32_t)vt_symbols_frames(stacks->symbols, place->module, place->offset, &place->frames);
+    if (place->module != NO_MODULE)
+      place->frames_cnt = (uint32_t)vt_symbols_frames(stacks->symbols, place->module, place->offset,
+                                                      &place->frames);
     if (place->frames_cnt > VT_STACKS_FRAMES_MAX) place->frames_cnt = VT_STACKS_FRAMES_MAX;
-    place->hidden = (uint8_t)all_allocators(stacks, place);
+    classify(stacks, place);
   }
   return failed;
 }
@@ -421,6 +437,20 @@ uint32_t vt_stacks_skip_allocators(vt_stacks_t const *stacks, uint32_t node) {
   return at ? at : node;
 }
 
+uint32_t vt_stacks_owner(vt_stacks_t const *stacks, uint32_t node, int no_inlines) {
+  for (; node; node = stacks->nodes[node].parent) {
+    place_t const *place = &stacks->places[stacks->nodes[node].place];
+    if (!(no_inlines ? place->outer_runtime : place->runtime)) break;
+  }
+  return node;
+}
+
+uint32_t vt_stacks_place(vt_stacks_t const *stacks, uint32_t node) {
+  return stacks->nodes[node].place;
+}
+
+uint32_t vt_stacks_places_cnt(vt_stacks_t const *stacks) { return (uint32_t)stacks->places_cnt; }
+
 uint32_t vt_stacks_parent(vt_stacks_t const *stacks, uint32_t node) {
   return stacks->nodes[node].parent;
 }
@@ -430,7 +460,7 @@ uint32_t vt_stacks_cnt(vt_stacks_t const *stacks) { return (uint32_t)stacks->nod
 static vt_stack_frame_t bare_frame(vt_stacks_t const *stacks, place_t const *place) {
   vt_strings_t const *strings = vt_symbols_strings(stacks->symbols);
   vt_stack_frame_t frame = {.function = "", .file = "", .module = "", .offset = place->offset};
-  frame.runtime = place->module == NO_MODULE && place->offset <= VT_ADDRESS_CUT;
+  frame.runtime = in_runtime_module(stacks, place);
   if (place->module != NO_MODULE)
     frame.module = vt_strings_get(strings, stacks->module_paths[place->module], NULL);
   else if (place->offset == VT_ADDRESS_TRUNCATED)
@@ -447,9 +477,7 @@ size_t vt_stacks_frames(vt_stacks_t const *stacks, uint32_t index, int hide_allo
   vt_frame_t const *frames = place->frames;
   vt_stack_frame_t frame = bare_frame(stacks, place);
   size_t used = 0, cnt = place->frames_cnt;
-  int runtime_module = place->module != NO_MODULE &&
-                       module_class(stacks, stacks->module_paths[place->module]) & RUNTIME_MODULE;
-  frame.runtime |= runtime_module;
+  int runtime_module = frame.runtime;
   for (size_t i = 0; i < cnt; i++) {
     unsigned class = function_class(stacks, frames[i].function);
     frame.allocator = (class & ALLOCATOR) != 0;

@@ -41,6 +41,15 @@ size_t vt_stacks_symbolize(vt_stacks_t *stacks);
    malloc, operator new, the standard library's allocators, … */
 uint32_t vt_stacks_skip_allocators(vt_stacks_t const *stacks, uint32_t node);
 
+/* The nearest caller of a node (or itself) with a function that is not run-time, with no_inlines one
+   that is not inlined; 0: there is none. */
+uint32_t vt_stacks_owner(vt_stacks_t const *stacks, uint32_t node, int no_inlines);
+
+/* What a node stands for: a number below vt_stacks_places_cnt, the same for equal code whatever its
+   callers. */
+uint32_t vt_stacks_place(vt_stacks_t const *stacks, uint32_t node);
+uint32_t vt_stacks_places_cnt(vt_stacks_t const *stacks);
+
 uint32_t vt_stacks_parent(vt_stacks_t const *stacks, uint32_t node);
 uint32_t vt_stacks_cnt(vt_stacks_t const *stacks);
 

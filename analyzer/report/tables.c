@@ -293,7 +293,7 @@ static void text_modules(vt_analysis_t const *analysis, vt_report_options_t cons
   size_t limit = limit_of(options, 50);
   fprintf(term->out, "\n%10s %12s %12s %10s %10s  module\n", "allocated", "allocations",
           "temporary", "peak", "leaked");
-  for (size_t i = 0; i < groups.cnt && i < limit; i++) {
+  for (size_t i = 0; i < groups.groups_cnt && i < limit; i++) {
     vt_site_t const *sum = &groups.groups[i].sum;
     fprintf(term->out, "%10s %12s %12s %10s %10s  ", vt_bytes_text(sum->allocated_bytes).text,
             vt_count_text(sum->allocations).text, vt_count_text(sum->temporary).text,
@@ -302,7 +302,7 @@ static void text_modules(vt_analysis_t const *analysis, vt_report_options_t cons
     vt_term_text(term, path[0] ? path : "[unknown]", vt_term_room(term, 60));
     putc('\n', term->out);
   }
-  say_more(term, groups.cnt, limit, "modules");
+  say_more(term, groups.groups_cnt, limit, "modules");
   vt_groups_free(&groups);
 }
 
