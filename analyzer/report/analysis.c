@@ -147,7 +147,7 @@ static void add_stacks(vt_analysis_t *analysis) {
     analysis->nodes[t] = vt_stacks_add(analysis->stacks, analysis->readers[t], used);
     free(used);
   }
-  analysis->unreadable_modules = vt_stacks_symbolize(analysis->stacks);
+  analysis->unreadable_modules += vt_stacks_symbolize(analysis->stacks);
 }
 
 static int frame_matches(vt_filter_t const *filter, vt_stack_frame_t const *frame) {
@@ -339,6 +339,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
     analysis->readers[analysis->trace_cnt] = reader;
     read_ahead(reader);
   }
+  for (size_t t = 0; t < cnt; t++) vt_stacks_take_symbols(analysis->stacks, analysis->readers[t]);
   if (run_passes(analysis, options, error, usage)) return -1;
   add_stacks(analysis);
   analysis->keep_allocators = options->keep_allocators;

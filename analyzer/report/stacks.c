@@ -168,22 +168,46 @@ static uint32_t *add_modules(vt_stacks_t *stacks, vt_reader_t const *reader) {
 }
 
 typedef struct {
-  vt_stacks_t *stacks;
-  uint32_t const *modules;
+  vt_symbols_t *store;
+  uint32_t *modules; /* by the trace's module: number in the store */
+  uint8_t *read;     /* the same: its file was read where it was recorded, since it has names */
+  vt_symbols_query_t *unknown;
+  size_t unknown_cnt, unknown_cap;
 } embedded_t;
 
 static void take_embedded(void *context, uint32_t module, uint64_t offset,
                           vt_trace_symbol_t const *symbols, size_t cnt) {
   embedded_t *embedded = context;
-  vt_symbols_t *store = embedded->stacks->symbols;
+  vt_symbols_t *store = embedded->store;
   vt_frame_t frames[VT_STACKS_FRAMES_MAX];
-  if (!cnt) return; /* unknown where it was recorded: perhaps known here */
+  if (!cnt) {
+    VT_PUSH(embedded->unknown, ((vt_symbols_query_t){module, offset}));
+    return;
+  }
+  embedded->read[module] = 1;
   if (cnt > VT_STACKS_FRAMES_MAX) cnt = VT_STACKS_FRAMES_MAX;
   for (size_t i = 0; i < cnt; i++)
     frames[i] = (vt_frame_t){vt_strings_intern_cstr(vt_symbols_strings(store), symbols[i].function),
                              vt_strings_intern_cstr(vt_symbols_strings(store), symbols[i].file),
                              symbols[i].line, i + 1 < cnt};
   vt_symbols_put(store, embedded->modules[module], offset, frames, cnt);
+}
+
+void vt_stacks_take_symbols(vt_stacks_t *stacks, vt_reader_t const *reader) {
+  size_t cnt;
+  vt_reader_modules(reader, &cnt);
+  embedded_t embedded = {.store = stacks->symbols,
+                         .modules = add_modules(stacks, reader),
+                         .read = vt_mem_new(cnt + 1, 1)};
+  vt_reader_symbols(reader, take_embedded, &embedded);
+  for (size_t i = 0; i < embedded.unknown_cnt; i++) {
+    vt_symbols_query_t const *unknown = &embedded.unknown[i];
+    if (embedded.read[unknown->module])
+      vt_symbols_put(stacks->symbols, embedded.modules[unknown->module], unknown->offset, NULL, 0);
+  }
+  free(embedded.unknown);
+  free(embedded.read);
+  free(embedded.modules);
 }
 
 /* The node for a trace's node whose parent is mapped; epoch roots map to 0. */
@@ -215,8 +239,6 @@ uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t 
     if (needed[id] && parent && parent < id)
       map[id] = map_node(stacks, reader, modules, epoch[id], trie.pc[id], map[parent]);
   }
-  embedded_t embedded = {stacks, modules};
-  vt_reader_symbols(reader, take_embedded, &embedded);
   free(needed);
   free(epoch);
   free(modules);
