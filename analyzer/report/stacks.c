@@ -227,7 +227,8 @@ static uint32_t map_node(vt_stacks_t *stacks, vt_reader_t const *reader, uint32_
 uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t const *used) {
   vt_trace_stacks_t trie = vt_reader_stacks(reader);
   uint32_t *modules = add_modules(stacks, reader);
-  uint32_t *map = vt_mem_new(trie.cnt + 1, sizeof *map), *epoch = vt_mem_new(trie.cnt + 1, 4);
+  uint32_t *map = vt_mem_new(trie.cnt + 1, sizeof *map);
+  uint32_t *epoch = vt_mem_table(trie.cnt, sizeof *epoch);
   uint8_t *needed = vt_mem_new(trie.cnt + 1, 1);
   for (uint32_t id = trie.cnt; id-- > 1;) {
     needed[id] |= used[id];
@@ -240,7 +241,7 @@ uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t 
       map[id] = map_node(stacks, reader, modules, epoch[id], trie.pc[id], map[parent]);
   }
   free(needed);
-  free(epoch);
+  vt_mem_table_free(epoch, trie.cnt, sizeof *epoch);
   free(modules);
   return map;
 }
