@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #define PROGRESS_MS 200
+#define RETRY_NS    100000000
 
 typedef struct {
   char const *output;
@@ -204,8 +205,10 @@ static int follow(pid_t pid) {
     }
     if (got == pid) return status;
     if (got < 0 && errno == EINTR) continue;
+    /* After a failure its SIGCHLD may have been taken already: look again in a while. */
     siginfo_t info;
-    int signal = sigwaitinfo(&set, &info);
+    int signal =
+        sigtimedwait(&set, &info, got < 0 ? &(struct timespec){.tv_nsec = RETRY_NS} : NULL);
     /* What the terminal sends (SI_KERNEL) the program has got already: it is in our group. */
     if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL) kill(pid, signal);
   }

@@ -17,19 +17,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define POLL_MIN_MS 1
-#define POLL_MAX_MS 5
-#define FLUSH_NS    ((uint64_t)1000000000)
-#define SAMPLE_NS   ((uint64_t)100000000)
-#define USERS_NS    ((uint64_t)200000000)
+#define POLL_MIN_MS     1
+#define POLL_MAX_MS     5
+#define FLUSH_NS        ((uint64_t)1000000000)
+#define SAMPLE_NS       ((uint64_t)100000000)
+#define USERS_NS        ((uint64_t)200000000)
 #define SIGN_OF_LIFE_NS 100000000
 
 typedef struct {
   vt_drain_t drain;
   vt_ring_end_t *end;
   vt_collector_options_t const *options;
-  int control;    /* -1: answered, or run is gone */
-  int first_over; /* the first process has ended */
+  int control;     /* -1: answered, or run is gone */
+  int run_silent;  /* run tells no more of the first process: it has told its end, or is gone */
+  int status_told; /* wait_status is the first process's */
   int wait_status;
   struct pollfd *fds;
   size_t fds_cnt, fds_cap;
@@ -54,7 +55,7 @@ static unsigned expected(collector_t *c) {
 }
 
 /* serving: is there a process that is recorded, or may be? */
-static int serving(collector_t *c) { return !c->first_over || living(c) || expected(c); }
+static int serving(collector_t *c) { return !c->run_silent || living(c) || expected(c); }
 
 static void take_order(collector_t *c) {
   vt_collector_order_t order;
@@ -63,14 +64,25 @@ static void take_order(collector_t *c) {
   if (n != (ssize_t)sizeof order) { /* run was killed: serve the program to its end */
     close(c->control);
     c->control = -1;
-    c->first_over = 1;
+    c->run_silent = 1;
     if (!c->drain.naming.first_pid) c->drain.naming.first_pid = -1;
     return;
   }
   c->drain.naming.first_pid = order.first_pid;
   if (!order.ended) return;
-  c->first_over = 1;
+  c->run_silent = c->status_told = 1;
   c->wait_status = order.wait_status;
+}
+
+/* awaited: `run` will tell of this image's end, which it may see later than we do. */
+static int awaited(collector_t const *c, vt_image_t const *image) {
+  return image->first && !c->run_silent;
+}
+
+static int gone(vt_image_t const *image) {
+  struct pollfd p = {.fd = image->pidfd, .events = POLLIN};
+  if (image->pidfd >= 0) return poll(&p, 1, 0) > 0;
+  return !image->process || (kill(image->process, 0) && errno == ESRCH);
 }
 
 /* end_dead completes the traces of processes that are gone. */
@@ -78,14 +90,9 @@ static void end_dead(collector_t *c) {
   vt_drain_full(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
-    /* Of the first process `run` tells, with its wait status. */
-    if (image->ended || (image->first && !c->first_over)) continue;
-    struct pollfd p = {.fd = image->pidfd, .events = POLLIN};
-    int gone = image->pidfd >= 0 ? poll(&p, 1, 0) > 0
-               : image->process  ? kill(image->process, 0) && errno == ESRCH
-                                 : 1;
-    if (gone || (image->first && c->first_over))
-      vt_drain_image(&c->drain, image, image->first && c->first_over ? c->wait_status : -1);
+    if (image->ended || awaited(c, image)) continue;
+    int told = image->first && c->status_told;
+    if (told || gone(image)) vt_drain_image(&c->drain, image, told ? c->wait_status : -1);
   }
 }
 
@@ -93,12 +100,16 @@ static void add_fd(collector_t *c, int fd) {
   if (fd >= 0) VT_PUSH(c->fds, ((struct pollfd){.fd = fd, .events = POLLIN}));
 }
 
+/* The descriptor of a process that is gone stays ready: not looked at while that is `run`'s to
+   tell, which may be stopped. */
 static void wait_for_work(collector_t *c, int timeout_ms) {
   c->fds_cnt = 0;
   add_fd(c, c->control);
   add_fd(c, c->end->socket);
-  for (size_t i = 0; i < c->drain.images_cnt; i++)
-    if (!c->drain.images[i]->ended) add_fd(c, c->drain.images[i]->pidfd);
+  for (size_t i = 0; i < c->drain.images_cnt; i++) {
+    vt_image_t const *image = c->drain.images[i];
+    if (!image->ended && !awaited(c, image)) add_fd(c, image->pidfd);
+  }
   if (poll(c->fds, c->fds_cnt, timeout_ms) <= 0) return;
   if (c->control >= 0) take_order(c);
   vt_ring_answer(c->end);
@@ -210,7 +221,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
     if (idle_ms > POLL_MAX_MS) idle_ms = POLL_MAX_MS;
     look_after(&c);
     wait_for_work(&c, idle_ms);
-    if (!c.first_over) continue;
+    if (!c.run_silent) continue;
     vt_drain_full(&c.drain);
     end_dead(&c);
     if (c.control >= 0 && serving(&c)) answer_early(&c);
