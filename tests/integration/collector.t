@@ -11,7 +11,7 @@ import tempfile
 import time
 
 sys.path.insert(0, "tests/lib")
-from valtest import HANG_S, VALTRACE, Run, Tap, program, vtr  # noqa: E402
+from valtest import HANG_S, VALTRACE, Run, Tap, adopt_orphans, program, vtr  # noqa: E402
 
 
 def wait_for(condition):
@@ -38,26 +38,33 @@ def finished(run):
     return wait_for(done)
 
 
-def storm_while(signo, back=None):
-    """Runs the eight-thread storm after the collector got a signal."""
+def collector_of(run):
+    """The process that `run` has forked before the program."""
+    with open(f"/proc/{run}/task/{run}/children", encoding="ascii") as file:
+        return int(file.read().split()[0])
+
+
+def storm_while(signo, back=None, whom=collector_of):
+    """Runs the eight-thread storm after the collector, or whom(pid of run), got a signal."""
     reader, writer = os.pipe()
     seen = {}
 
     def live(run):
         seen["ready"] = started(run)
-        os.kill(run.process.pid, signo)
+        pid = whom(run.process.pid)
+        os.kill(pid, signo)
         os.write(writer, b"\n")
         os.close(writer)
         seen["finished"] = finished(run)
         if back:
-            os.kill(run.process.pid, back)
+            os.kill(pid, back)
     storm = " ".join(program("threads", "storm", 30000))
     run = Run(["sh", "-c", f"echo ready; read x; exec {storm}"], "run", stdin=reader, live=live)
     os.close(reader)
     return run, seen
 
 
-def check_neighbour(tap):
+def check_stopped(tap):
     run, seen = storm_while(signal.SIGSTOP, signal.SIGCONT)
     tap.ok(seen.get("finished") and run.status == 0, "stopped collector: the program ends", [seen, run.status])
     trace = vtr.Trace(run.trace_path)
@@ -67,8 +74,11 @@ def check_neighbour(tap):
     tap.ok(stopped or lost or whole > 600000, "stopped collector: recording stopped with a mark, or is whole",
            [trace.process, trace.counters, whole])
     run.remove()
+
+
+def check_killed(tap):
     run, seen = storm_while(signal.SIGKILL)
-    tap.ok(seen.get("finished"), "killed collector: the program ends", [seen, run.status])
+    tap.ok(seen.get("finished") and run.status == 0, "killed collector: the program ends", [seen, run.status])
     try:
         for path in run.trace_paths():
             vtr.Model(vtr.Trace(path))
@@ -76,6 +86,45 @@ def check_neighbour(tap):
     except vtr.BadTrace as error:
         tap.ok(False, "killed collector: what was written can be read", [error])
     run.remove()
+
+
+def check_run_killed(tap):
+    """The collector, now a child of ours, serves the program to its end."""
+    run, seen = storm_while(signal.SIGKILL, whom=lambda run: run)
+    trace = vtr.Trace(run.trace_path)
+    lost = trace.lost + trace.counters.get("lost", 0)
+    events = vtr.Model(trace).event_count
+    ends = [[p[1] for p in image.process] for image in run.traces()]
+    tap.ok(seen.get("finished") and not run.hung and trace.ended and not lost and events > 600000 and "killed" not in sum(ends, []),
+           "run is killed: the program ends, every event of it is recorded", [seen, run.hung, ends, lost, events])
+    run.remove()
+
+
+def check_run_stopped(tap):
+    """The program is over, `run` has not seen it: the collector waits, it does not spin."""
+    def live(run):
+        started(run)
+        pid = collector_of(run.process.pid)
+        os.kill(run.process.pid, signal.SIGSTOP)
+        os.write(writer, b"\n")
+        before = ticks(pid)
+        time.sleep(0.5)
+        seen.append(ticks(pid) - before)
+        os.kill(run.process.pid, signal.SIGCONT)
+    seen = []
+    reader, writer = os.pipe()
+    run = Run(["sh", "-c", "echo ready; read x"], "run", stdin=reader, live=live)
+    os.close(reader)
+    os.close(writer)
+    tap.ok(run.status == 0 and seen[0] < 15, "run is stopped: the collector sleeps", [run.status, f"{seen[0]} ticks in 0.5 s"])
+    run.remove()
+
+
+def ticks(pid):
+    """Processor time that a process has used, in hundredths of a second."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        user, system = file.read().rpartition(")")[2].split()[11:13]
+    return int(user) + int(system)
 
 
 def valtrace(*args, **options):
@@ -142,13 +191,15 @@ def check_signals(tap):
 
 
 def main():
+    adopt_orphans()
     tap = Tap()
     folder = tempfile.mkdtemp(prefix="valtest-collector-")
     check_refusals(tap, folder)
     check_names(tap, folder)
     check_said(tap, folder)
     check_signals(tap)
-    check_neighbour(tap)
+    for check in (check_stopped, check_killed, check_run_killed, check_run_stopped):
+        check(tap)
     subprocess.run(["rm", "-rf", folder], check=True)
     tap.done()
 
