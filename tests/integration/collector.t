@@ -53,6 +53,7 @@ def storm_while(signo, back=None, whom=collector_of):
         seen["ready"] = started(run)
         pid = whom(run.process.pid)
         os.kill(pid, signo)
+        time.sleep(0.1)  # for those around it to see that
         os.write(writer, b"\n")
         os.close(writer)
         seen["finished"] = finished(run)
