@@ -7,8 +7,12 @@ run() { # NAME COMMAND...
   n=$((n + 1))
   name=$1
   shift
-  if env "$@" >/tmp/wksp_long.$$ 2>&1; then echo "ok $n - $name"; else
+  env "$@" >/tmp/wksp_long.$$ 2>&1
+  status=$?
+  if [ $status = 0 ]; then echo "ok $n - $name"; else
     echo "not ok $n - $name"
+    echo "# exit status $status of $*; its last lines:"
+    tail -n 5 /tmp/wksp_long.$$ | sed 's/^/#   /'
     failed=1
   fi
   grep -E '^(#|not ok)' /tmp/wksp_long.$$ | sed 's/^not ok/# not ok/'
