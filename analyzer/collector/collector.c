@@ -32,6 +32,7 @@ typedef struct {
   int run_silent;  /* run tells no more of the first process: it has told its end, or is gone */
   int status_told; /* wait_status is the first process's */
   int wait_status;
+  int deaf; /* the socket could not be served: it stays ready, so wait without it */
   struct pollfd *fds;
   size_t fds_cnt, fds_cap;
   uint64_t next_flush, next_sample, next_users;
@@ -105,14 +106,14 @@ static void add_fd(collector_t *c, int fd) {
 static void wait_for_work(collector_t *c, int timeout_ms) {
   c->fds_cnt = 0;
   add_fd(c, c->control);
-  add_fd(c, c->end->socket);
+  if (!c->deaf) add_fd(c, c->end->socket);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t const *image = c->drain.images[i];
     if (!image->ended && !awaited(c, image)) add_fd(c, image->pidfd);
   }
-  if (poll(c->fds, c->fds_cnt, timeout_ms) <= 0) return;
+  if (poll(c->fds, c->fds_cnt, timeout_ms) <= 0 && !c->deaf) return;
   if (c->control >= 0) take_order(c);
-  vt_ring_answer(c->end);
+  c->deaf = vt_ring_answer(c->end);
   end_dead(c);
 }
 

@@ -104,8 +104,9 @@ static void send_fd(int connection, int fd) {
   (void)!sendmsg(connection, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void vt_ring_answer(vt_ring_end_t *end) {
-  for (int c; end->socket >= 0 && (c = accept4(end->socket, NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
+int vt_ring_answer(vt_ring_end_t *end) {
+  if (end->socket < 0) return 0;
+  for (int c; (c = accept4(end->socket, NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
     struct ucred peer;
     socklen_t sz = sizeof peer;
     if (getsockopt(c, SOL_SOCKET, SO_PEERCRED, &peer, &sz) == 0 &&
@@ -113,6 +114,7 @@ void vt_ring_answer(vt_ring_end_t *end) {
       send_fd(c, end->fd);
     close(c);
   }
+  return errno == EAGAIN ? 0 : -1;
 }
 
 unsigned vt_ring_users(vt_ring_end_t const *end) {

@@ -16,8 +16,9 @@ typedef struct {
 /* vt_ring_make creates the ring and the socket. Returns 0 or a negative errno value. */
 int vt_ring_make(vt_ring_end_t *end);
 
-/* vt_ring_answer serves processes that wait on the socket; does not block. */
-void vt_ring_answer(vt_ring_end_t *end);
+/* vt_ring_answer serves processes that wait on the socket; does not block. Returns -1 when one may
+   still wait, because its connection could not be taken (no descriptor left): try later. */
+int vt_ring_answer(vt_ring_end_t *end);
 
 /* vt_ring_users counts processes that hold the ring's descriptor, but for this one: also those that
    have just been forked and have not had the time to say anything. Costs a look at each process. */

@@ -1,18 +1,21 @@
 /* The ring side of the sink: finding the collector, claiming segments, and bounded waiting.
 
-   Back-pressure is bounded: a thread that finds no segment sleeps in short steps, and recording stops
-   for this process after a second without a sign of life of the collector, or half a minute in
-   which it lived but got nothing onto its disk. */
+   Back-pressure is bounded: a thread that finds no segment sleeps in short steps, and recording
+   stops for this process after a second without a sign of life of the collector, or half a minute
+   in which it lived but got nothing onto its disk. */
 #include "core/trace/sink_private.h"
 #include "core/trace/sys.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
-#define WAIT_STEP_NS  ((uint64_t)10 * 1000 * 1000)
-#define DEAD_NS       ((uint64_t)1000 * 1000 * 1000)
-#define STUCK_NS      (30 * DEAD_NS)
+#define WAIT_STEP_NS   ((uint64_t)10 * 1000 * 1000)
+#define DEAD_NS        ((uint64_t)1000 * 1000 * 1000)
+#define STUCK_NS       (30 * DEAD_NS)
+#define ANSWER_S       2 /* without an answer for so long, the process writes its own file */
+#define INTERRUPTS_MAX 1000
 /* After a pause of the whole machine the collector gets some steps to show itself again. */
 #define DEAD_STEPS_MIN 20
 
@@ -49,7 +52,8 @@ static vt_ring_t *ring_map(int fd, uint64_t nonce) {
   return p;
 }
 
-/* receive_fd asks the collector's socket for the ring's descriptor; negative on failure. */
+/* receive_fd asks the collector's socket for the ring's descriptor; negative on failure, or when no
+   answer comes: the collector may be stopped. */
 static int receive_fd(char const *name) {
   struct sockaddr_un addr = {.sun_family = AF_UNIX};
   size_t len = strlen(name);
@@ -57,6 +61,9 @@ static int receive_fd(char const *name) {
   int sock = vt_sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (sock < 0) return sock;
   int fd = -1;
+  struct timeval answer = {.tv_sec = ANSWER_S};
+  vt_sys_setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &answer, sizeof answer);
+  vt_sys_setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &answer, sizeof answer); /* bounds connect */
   socklen_t addr_sz = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
   if (vt_sys_connect(sock, (struct sockaddr *)&addr, addr_sz) == 0) {
     char byte;
@@ -69,7 +76,10 @@ static int receive_fd(char const *name) {
                          .msg_iovlen = 1,
                          .msg_control = control.space,
                          .msg_controllen = sizeof control.space};
-    if (vt_sys_recvmsg(sock, &msg, 0) == 1) {
+    long got = -EINTR;
+    for (int tries = 0; got == -EINTR && tries < INTERRUPTS_MAX; tries++)
+      got = vt_sys_recvmsg(sock, &msg, 0);
+    if (got == 1) {
       struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
       if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
         memcpy(&fd, CMSG_DATA(c), sizeof fd);

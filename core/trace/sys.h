@@ -114,6 +114,9 @@ static inline int vt_sys_socket(int domain, int type, int protocol) {
 static inline long vt_sys_connect(int fd, struct sockaddr const *addr, socklen_t sz) {
   return vt_sys(SYS_connect, fd, (long)addr, (long)sz, 0, 0, 0);
 }
+static inline long vt_sys_setsockopt(int fd, int level, int name, void const *value, socklen_t sz) {
+  return vt_sys(SYS_setsockopt, fd, level, name, (long)value, (long)sz, 0);
+}
 static inline long vt_sys_recvmsg(int fd, struct msghdr *msg, int flags) {
   return vt_sys(SYS_recvmsg, fd, (long)msg, flags, 0, 0, 0);
 }

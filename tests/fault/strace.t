@@ -24,7 +24,7 @@ LONG = os.environ.get("VALTEST_LONG")
 SEED = int(os.environ.get("VALTEST_SEED") or time.time_ns() % 1000000)
 OF_A_KIND = 40 if LONG else 2
 HANG_S = 30
-SPIN_S = 5  # of processor time: what is run here needs a tenth of a second
+SPIN_S = 2  # of processor time: what is run here needs a tenth of a second
 HANGS_MAX = 3  # of one point; it has failed by then
 ERRORS = ("ENOMEM", "ENOSPC", "EMFILE", "EACCES", "EINTR")
 LIKELY = collections.defaultdict(lambda: "EACCES", mmap="ENOMEM", brk="ENOMEM", pwrite64="ENOSPC", write="ENOSPC", read="EIO",
@@ -127,9 +127,10 @@ def check(tap, title, args, injections, problem, options=()):
     bad, hangs, slowest = [], 0, (0, "", 0)
     for fault in injections:
         done = injected(args, fault, options)
-        wrong = "spins" if done.cpu > SPIN_S else "" if done.returncode == "hang" else problem(done)
-        hangs += done.returncode == "hang"
-        if wrong or done.returncode == "hang":
+        hung = done.returncode == "hang"
+        wrong = "spins" if done.cpu > SPIN_S else "hangs" if hung else problem(done)
+        hangs += hung
+        if wrong:
             bad.append(f"{fault}: {wrong}: status {done.returncode} after {done.seconds:.1f} s with {done.cpu:.1f} s of processor, "
                        f"stdout {done.stdout[-100:]}, stderr {done.stderr[-300:]}")
         slowest = max(slowest, (done.seconds, fault, done.cpu))
@@ -216,6 +217,17 @@ def check_collector(tap, folder):
               [f"{name}:{kind}" for kind in kinds if not (shared and "KILL" in kind)], collector_problem(folder + "/c.vtr"), ["-f"])
 
 
+def check_deaf(tap, folder):
+    """A program has closed what it inherited and executes another, which asks the collector for the ring."""
+    argv = program("hello", 100)
+    code = f"import os; os.closerange(3, 70000); os.execv({argv[0]!r}, {argv!r})"
+    args = ["run", "-q", "-o", folder + "/d.vtr", sys.executable, "-c", code]
+    for path, when, how in ((folder + "/d.vtr", "1..20", "for a while: the program is recorded"),
+                            (None, "1+", "for good: the program goes on, the collector sleeps")):
+        check(tap, f"the collector's accept4 fails {how}", args, [f"accept4:error=EMFILE:when={when}"],
+              run_problem(path) if path else lambda done: "" if done.stdout == b"hello\n" else "not as the program", ["-f"])
+
+
 def events_of(path):
     """The events of a trace that is intact and complete, as `check` counts them; None: it is not."""
     said = subprocess.run([VALTRACE, "check", path], capture_output=True, check=False)
@@ -257,6 +269,8 @@ def main():
     check_reader(tap, "pack", ["pack", bare, "-o", folder + "/out.vtr"], "bare.vtr", folder)
     check_run(tap, folder)
     check_collector(tap, folder)
+    if LONG:
+        check_deaf(tap, folder)
     check_slow_disk(tap, folder)
     shutil.rmtree(folder, ignore_errors=True)
     tap.done()

@@ -77,6 +77,28 @@ def check_stopped(tap):
     run.remove()
 
 
+def check_stopped_exec(tap):
+    """The program has closed what it inherited, so the next one asks the collector for the ring: nobody answers."""
+    def live(run):
+        started(run)
+        pid = collector_of(run.process.pid)
+        os.kill(pid, signal.SIGSTOP)
+        os.write(writer, b"\n")
+        seen.append(wait_for(lambda: b"hello" in open(run.out, "rb").read()))
+        os.kill(pid, signal.SIGCONT)
+    seen = []
+    reader, writer = os.pipe()
+    code = "import os; print('ready', flush=True); os.read(0, 1); os.closerange(3, 70000); os.execv(%r, %r)"
+    hello = program("hello", 100)
+    run = Run([sys.executable, "-c", code % (hello[0], hello)], "run", stdin=reader, live=live)
+    os.close(reader)
+    os.close(writer)
+    counts = [vtr.Model(t).event_count for t in run.traces() if t.exe.endswith("/hello")]
+    tap.ok(seen == [True] and run.status == 0 and len(counts) == 1 and counts[0] >= 100,
+           "stopped collector: a program that asks for the ring goes on, into its own file", [seen, run.status, counts])
+    run.remove()
+
+
 def check_killed(tap):
     run, seen = storm_while(signal.SIGKILL)
     tap.ok(seen.get("finished") and run.status == 0, "killed collector: the program ends", [seen, run.status])
@@ -199,7 +221,7 @@ def main():
     check_names(tap, folder)
     check_said(tap, folder)
     check_signals(tap)
-    for check in (check_stopped, check_killed, check_run_killed, check_run_stopped):
+    for check in (check_stopped, check_stopped_exec, check_killed, check_run_killed, check_run_stopped):
         check(tap)
     subprocess.run(["rm", "-rf", folder], check=True)
     tap.done()
