@@ -27,6 +27,8 @@
 
 #define PROGRESS_MS 200
 #define RETRY_NS    100000000
+#define TELL_NS     10000000
+#define TELL_TRIES  20
 
 typedef struct {
   char const *output;
@@ -271,12 +273,22 @@ static void unblock_signals(sigset_t const *before) {
   sigprocmask(SIG_SETMASK, before, NULL);
 }
 
+/* tell gives an order to the collector, which records nothing before the first one: a want of memory
+   passes. Returns 0 or -1. */
+static int tell(int control, vt_collector_order_t const *order) {
+  for (int tries = 0; tries < TELL_TRIES; tries++) {
+    if (send(control, order, sizeof *order, MSG_NOSIGNAL) == (ssize_t)sizeof *order) return 0;
+    if (errno == EPIPE || errno == ECONNRESET) return -1;
+    nanosleep(&(struct timespec){.tv_nsec = TELL_NS}, NULL);
+  }
+  return -1;
+}
+
 /* finish tells the collector of the end and prints what it answers. */
 static void finish(options_t const *o, int control, vt_collector_order_t const *order,
                    char const *program, int explained, vt_collector_summary_t *s) {
   memset(s, 0, sizeof *s);
-  if (send(control, order, sizeof *order, MSG_NOSIGNAL) != (ssize_t)sizeof *order ||
-      wait_answer(control, s) != (ssize_t)sizeof *s) {
+  if (tell(control, order) || wait_answer(control, s) != (ssize_t)sizeof *s) {
     vt_error_say("run", "the collector was killed", "what it had written is in the traces");
     return;
   }
@@ -350,7 +362,7 @@ int vt_cmd_run(int argc, char **argv) {
   if (obstacle) vt_error_say(argv[0], obstacle, "its children may be");
   close(ring.fd); /* whoever holds it is served: see vt_ring_users */
   vt_collector_order_t order = {.first_pid = pid};
-  (void)!send(control, &order, sizeof order, MSG_NOSIGNAL);
+  (void)!tell(control, &order);
   order.wait_status = status = follow(pid);
   order.ended = 1;
   vt_collector_summary_t summary;

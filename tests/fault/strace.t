@@ -236,9 +236,9 @@ def events_of(path):
     return int(found[1]) if found and whole and b"lost" not in said.stdout else None
 
 
-def check_slow_disk(tap, folder):
-    """The disk takes nothing for a while: threads wait for the collector, which lives, and lose nothing."""
-    path = folder + "/slow.vtr"
+def check_whole(tap, folder, title, fault, options=()):
+    """Far more events than the ring holds: those that wait for the collector wait, and none is lost."""
+    path = folder + "/whole.vtr"
     args = ["run", "-q", "-o", path, "--no-symbols", *program("threads", "storm", 60000)]
     subprocess.run([VALTRACE, *args], stdout=subprocess.DEVNULL, check=True)
     usual = events_of(path)
@@ -247,8 +247,7 @@ def check_slow_disk(tap, folder):
         events = events_of(path)
         wrong = f"status {done.returncode}, {events} events, usually {usual}"
         return (recorded(path, usual) if LONG else "") if done.returncode == 0 and events and events == usual else wrong
-    check(tap, "a disk that takes nothing for 2.5 s: every event is recorded", args, ["pwrite64,write:delay_enter=2500000:when=2"],
-          problem, ["-f"])
+    check(tap, title + ": every event is recorded", args, [fault], problem, options)
 
 
 def main():
@@ -271,7 +270,8 @@ def main():
     check_collector(tap, folder)
     if LONG:
         check_deaf(tap, folder)
-    check_slow_disk(tap, folder)
+    check_whole(tap, folder, "the first word to the collector fails", "sendto:error=ENOMEM:when=1")
+    check_whole(tap, folder, "a disk that takes nothing for 2.5 s", "pwrite64,write:delay_enter=2500000:when=2", ["-f"])
     shutil.rmtree(folder, ignore_errors=True)
     tap.done()
 
