@@ -44,16 +44,21 @@ static inline vt_block_t *vt_blocks_find(vt_blocks_t const *blocks, uint64_t add
   return &blocks->slots[at];
 }
 
-/* What vt_blocks_insert leaves to the rare case: a tag to keep, or a table to enlarge. */
+/* What vt_blocks_filled leaves to the rare case: a tag to keep, or a table to enlarge. */
 void vt_blocks_set_tag(vt_blocks_t *blocks, vt_block_t const *slot, uint64_t tag);
 void vt_blocks_grow(vt_blocks_t *blocks);
 
-/* Puts a block (cell not 0) into the free slot vt_blocks_find returned; slots move afterwards. */
+/* Counts the block (cell not 0) that was written into the free slot vt_blocks_find returned; slots
+   move afterwards. */
+static inline void vt_blocks_filled(vt_blocks_t *blocks, vt_block_t const *slot, uint64_t tag) {
+  if (__builtin_expect(tag || blocks->tags, 0)) vt_blocks_set_tag(blocks, slot, tag);
+  if (__builtin_expect(8 * ++blocks->used > 5 * blocks->mask, 0)) vt_blocks_grow(blocks);
+}
+
 static inline void vt_blocks_insert(vt_blocks_t *blocks, vt_block_t *slot, vt_block_t block,
                                     uint64_t tag) {
   *slot = block;
-  if (__builtin_expect(tag || blocks->tags, 0)) vt_blocks_set_tag(blocks, slot, tag);
-  if (__builtin_expect(8 * ++blocks->used > 5 * blocks->mask, 0)) vt_blocks_grow(blocks);
+  vt_blocks_filled(blocks, slot, tag);
 }
 
 /* Empties an occupied slot; slots move. */

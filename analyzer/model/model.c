@@ -32,10 +32,7 @@ static uint32_t new_cell(vt_model_t *model, uint32_t trace, uint32_t heap, uint3
   vt_lifetimes_init(&cell.lifetimes);
   if (model->cells_cnt == model->cells_cap) {
     size_t cap = model->cells_cap ? 2 * model->cells_cap : 64;
-    vt_cell_t *cells = vt_mem_table(cap, sizeof cell);
-    if (model->cells) memcpy(cells, model->cells, model->cells_cnt * sizeof cell);
-    vt_mem_table_free(model->cells, model->cells_cap, sizeof cell);
-    model->cells = cells;
+    model->cells = vt_mem_table_grow(model->cells, model->cells_cap, cap, sizeof cell);
     model->cells_cap = cap;
   }
   model->cells[model->cells_cnt++] = cell;
@@ -195,16 +192,17 @@ static uint32_t add_cell(vt_model_t *model, uint32_t trace, uint32_t number, uin
              wanted ? new_cell(model, trace, local->heap, stack) : VT_CELL_IGNORED;
 }
 
-static int left_out(vt_model_t const *model, vt_block_t const *block) {
+static int left_out(vt_model_t const *model, uint64_t size, uint32_t thread, uint64_t time) {
   vt_model_options_t const *options = &model->options;
-  return block->size < options->min_size || block->size >= options->size_end ||
-         block->time < options->from_ns || !model->threads[block->thread].wanted;
+  return size < options->min_size || size >= options->size_end || time < options->from_ns ||
+         !model->threads[thread].wanted;
 }
 
 /* Who counts an allocation: its cell, or VT_CELL_IGNORED when a filter leaves it out. */
-static inline uint32_t cell_of(vt_model_t *model, uint32_t trace, uint32_t number, uint32_t stack,
-                               vt_block_t const *block) {
-  if (model->filtering && left_out(model, block)) return VT_CELL_IGNORED;
+static inline uint32_t cell_of(vt_model_t *model, uint32_t trace, uint32_t number,
+                               vt_event_t const *event, uint32_t stack, uint32_t thread,
+                               uint64_t time) {
+  if (model->filtering && left_out(model, event->size, thread, time)) return VT_CELL_IGNORED;
   local_heap_t const *local = &model->traces[trace].heaps[number];
   if (stack < local->cells_cap && local->cells[stack]) return local->cells[stack];
   return add_cell(model, trace, number, stack);
@@ -412,28 +410,41 @@ static void note_tag(vt_model_heap_t *heap, uint64_t tag) {
   heap->tag = heap->tag ? 0 : tag;
 }
 
+/* An allocation that cannot begin now: one whose address is live, or was freed early. Returns
+   whether it was dealt with; otherwise it begins in its free slot. */
+static int out_of_order(vt_model_t *model, uint32_t heap, vt_event_t const *event,
+                        vt_block_t const *block, vt_block_t *slot) {
+  if (model->early.cnt && vt_order_freed_early(model, heap, block)) return 1;
+  if (!slot->cell) return 0;
+  waiting_t held = {.block = *block,
+                    .tag = event->tag,
+                    .event = model->event,
+                    .intent = model->intent,
+                    .heap = heap};
+  vt_order_hold(model, slot, &held);
+  return 1;
+}
+
+/* The block is made in its slot: a copy of what was just written, field by field, would wait. */
 static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t number,
-                     vt_event_t const *event, vt_block_t block, uint32_t stack) {
-  vt_model_thread_t *thread = &model->threads[block.thread];
-  thread->last_address = block.address;
-  thread->last_heap = heap;
-  block.cell = cell_of(model, trace, number, stack, &block);
-  if (__builtin_expect(model->early.cnt != 0, 0) && vt_order_freed_early(model, heap, &block))
-    return;
-  if (__builtin_expect(number != 0, 0)) note_tag(&model->heaps[heap], event->tag);
+                     vt_event_t const *event, uint32_t stack, uint32_t thread, uint64_t time) {
+  model->threads[thread].last_address = event->address;
+  model->threads[thread].last_heap = heap;
   vt_blocks_t *blocks = &model->blocks[heap];
-  vt_block_t *slot = vt_blocks_find(blocks, block.address);
-  if (__builtin_expect(slot->cell != 0, 0)) {
-    waiting_t held = {.block = block,
-                      .tag = event->tag,
-                      .event = model->event,
-                      .intent = model->intent,
-                      .heap = heap};
-    vt_order_hold(model, slot, &held);
-    return;
+  vt_block_t *slot = vt_blocks_find(blocks, event->address);
+  uint32_t cell = cell_of(model, trace, number, event, stack, thread, time);
+  if (__builtin_expect(number != 0, 0)) note_tag(&model->heaps[heap], event->tag);
+  if (__builtin_expect(model->early.cnt != 0 || slot->cell != 0, 0)) {
+    vt_block_t block = {event->address, event->size, time, cell, thread};
+    if (out_of_order(model, heap, event, &block, slot)) return;
   }
-  begin(model, &block);
-  vt_blocks_insert(blocks, slot, block, event->tag);
+  slot->address = event->address;
+  slot->size = event->size;
+  slot->time = time;
+  slot->cell = cell;
+  slot->thread = thread;
+  begin(model, slot);
+  vt_blocks_filled(blocks, slot, event->tag);
 }
 
 static void wait_early(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t const *event,
@@ -506,9 +517,9 @@ static void count_realloc(vt_model_t *model, uint32_t cell_number, vt_block_t co
 
 static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
                             vt_event_t const *event, uint32_t thread, uint64_t time) {
-  limbo_stack_t *stack = model->limbos[thread];
+  limbo_stack_t *begun = model->limbos[thread];
   limbo_t limbo = {.heap = heap, .stack = event->stack, .event = model->event};
-  if (stack && stack->cnt) limbo = stack->limbo[--stack->cnt];
+  if (begun && begun->cnt) limbo = begun->limbo[--begun->cnt];
   model->intent = limbo.event;
   if (!event->address && event->size) {
     put_back(model, &limbo);
@@ -517,24 +528,20 @@ static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
   int known = limbo.block.cell != 0;
   if (known) vt_model_end(model, limbo.heap, &limbo.block, thread, time, event->address != 0);
   if (!event->address) return;
-  vt_block_t block = {
-      .address = event->address, .size = event->size, .time = time, .thread = thread};
-  uint32_t allocating = limbo.stack ? limbo.stack : event->stack;
+  uint32_t stack = limbo.stack ? limbo.stack : event->stack;
   if (known && !model->scanning && (!model->lifetime_bits || lifetime_fits(model)))
-    count_realloc(model, cell_of(model, trace, 0, allocating, &block), &limbo.block,
+    count_realloc(model, cell_of(model, trace, 0, event, stack, thread, time), &limbo.block,
                   event->address);
-  on_alloc(model, trace, heap, 0, event, block, allocating);
+  on_alloc(model, trace, heap, 0, event, stack, thread, time);
 }
 
 static void on_event(vt_model_t *model, uint32_t trace, vt_event_t const *event, uint32_t heap,
                      uint64_t time) {
   uint32_t thread = thread_of(model, trace, event->thread);
-  vt_block_t block = {
-      .address = event->address, .size = event->size, .time = time, .thread = thread};
   switch (event->kind) {
   case VT_EVENT_ALLOC:
   case VT_EVENT_HEAP_ALLOC:
-    on_alloc(model, trace, heap, event->heap, event, block, event->stack);
+    on_alloc(model, trace, heap, event->heap, event, event->stack, thread, time);
     return;
   case VT_EVENT_FREE:
   case VT_EVENT_HEAP_FREE:

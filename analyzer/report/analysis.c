@@ -147,7 +147,7 @@ static void add_stacks(vt_analysis_t *analysis) {
     analysis->nodes[t] = vt_stacks_add(analysis->stacks, analysis->readers[t], used);
     free(used);
   }
-  analysis->unreadable_modules = vt_stacks_symbolize(analysis->stacks);
+  analysis->unreadable_modules += vt_stacks_symbolize(analysis->stacks);
 }
 
 static int frame_matches(vt_filter_t const *filter, vt_stack_frame_t const *frame) {
@@ -293,7 +293,8 @@ static vt_site_t new_site(vt_analysis_t const *analysis, vt_cell_t const *cell, 
 static void make_sites(vt_analysis_t *analysis) {
   size_t cnt;
   vt_cell_t const *cells = vt_model_cells(analysis->model, &cnt);
-  uint32_t *head = vt_mem_new(vt_stacks_cnt(analysis->stacks), sizeof *head);
+  size_t node_cnt = vt_stacks_cnt(analysis->stacks);
+  uint32_t *head = vt_mem_table(node_cnt, sizeof *head);
   uint32_t *next = vt_mem_new(cnt, sizeof *next);
   analysis->sites_cap = cnt;
   analysis->sites = vt_mem_table(cnt, sizeof *analysis->sites);
@@ -309,7 +310,7 @@ static void make_sites(vt_analysis_t *analysis) {
     }
     add_cell(&analysis->sites[at - 1], &cells[i]);
   }
-  free(head);
+  vt_mem_table_free(head, node_cnt, sizeof *head);
   free(next);
 }
 
@@ -339,6 +340,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
     analysis->readers[analysis->trace_cnt] = reader;
     read_ahead(reader);
   }
+  for (size_t t = 0; t < cnt; t++) vt_stacks_take_symbols(analysis->stacks, analysis->readers[t]);
   if (run_passes(analysis, options, error, usage)) return -1;
   add_stacks(analysis);
   analysis->keep_allocators = options->keep_allocators;

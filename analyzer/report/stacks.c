@@ -34,7 +34,7 @@ typedef struct {
 
 struct vt_stacks {
   vt_symbols_t *symbols;
-  node_t *nodes; /* [0] is "no stack" */
+  node_t *nodes; /* [0] is "no stack"; a vt_mem_table */
   size_t nodes_cnt, nodes_cap;
   place_t *places; /* [0] is nowhere */
   size_t places_cnt, places_cap;
@@ -54,20 +54,30 @@ static void free_index(index_t *index) {
   vt_mem_table_free(index->slots, index->mask + 1, sizeof *index->slots);
 }
 
+static uint32_t add_node(vt_stacks_t *stacks, node_t node) {
+  if (stacks->nodes_cnt == stacks->nodes_cap) {
+    size_t cap = stacks->nodes_cap ? 2 * stacks->nodes_cap : 4096;
+    stacks->nodes = vt_mem_table_grow(stacks->nodes, stacks->nodes_cap, cap, sizeof node);
+    stacks->nodes_cap = cap;
+  }
+  stacks->nodes[stacks->nodes_cnt] = node;
+  return (uint32_t)stacks->nodes_cnt++;
+}
+
 vt_stacks_t *vt_stacks_new(void) {
   vt_stacks_t *stacks = vt_mem_new(1, sizeof *stacks);
   stacks->symbols = vt_symbols_new();
   stacks->node_index = new_index(4096);
   stacks->place_index = new_index(1024);
   VT_PUSH(stacks->places, ((place_t){.module = NO_MODULE}));
-  VT_PUSH(stacks->nodes, ((node_t){0}));
+  add_node(stacks, (node_t){0});
   return stacks;
 }
 
 void vt_stacks_delete(vt_stacks_t *stacks) {
   if (!stacks) return;
   vt_symbols_delete(stacks->symbols);
-  free(stacks->nodes);
+  vt_mem_table_free(stacks->nodes, stacks->nodes_cap, sizeof *stacks->nodes);
   free(stacks->places);
   free_index(&stacks->node_index);
   free_index(&stacks->place_index);
@@ -134,17 +144,16 @@ static int is_first(vt_stacks_t const *stacks, uint32_t number) {
 
 static uint32_t intern_node(vt_stacks_t *stacks, uint32_t place, uint32_t parent) {
   node_t node = {.place = place, .parent = parent};
-  uint32_t number = (uint32_t)stacks->nodes_cnt, first = stacks->nodes[parent].first;
+  uint32_t first = stacks->nodes[parent].first;
   if (!first) {
+    uint32_t number = add_node(stacks, node);
     stacks->nodes[parent].first = number;
-    VT_PUSH(stacks->nodes, node);
     return number;
   }
   if (stacks->nodes[first].place == place) return first;
   uint32_t *slot = find_node(stacks, &node);
   if (*slot) return *slot;
-  *slot = number;
-  VT_PUSH(stacks->nodes, node);
+  uint32_t number = *slot = add_node(stacks, node);
   if (outgrown(&stacks->node_index))
     for (uint32_t i = 1; i <= number; i++)
       if (!is_first(stacks, i)) *find_node(stacks, &stacks->nodes[i]) = i;
@@ -168,22 +177,46 @@ static uint32_t *add_modules(vt_stacks_t *stacks, vt_reader_t const *reader) {
 }
 
 typedef struct {
-  vt_stacks_t *stacks;
-  uint32_t const *modules;
+  vt_symbols_t *store;
+  uint32_t *modules; /* by the trace's module: number in the store */
+  uint8_t *read;     /* the same: its file was read where it was recorded, since it has names */
+  vt_symbols_query_t *unknown;
+  size_t unknown_cnt, unknown_cap;
 } embedded_t;
 
 static void take_embedded(void *context, uint32_t module, uint64_t offset,
                           vt_trace_symbol_t const *symbols, size_t cnt) {
   embedded_t *embedded = context;
-  vt_symbols_t *store = embedded->stacks->symbols;
+  vt_symbols_t *store = embedded->store;
   vt_frame_t frames[VT_STACKS_FRAMES_MAX];
-  if (!cnt) return; /* unknown where it was recorded: perhaps known here */
+  if (!cnt) {
+    VT_PUSH(embedded->unknown, ((vt_symbols_query_t){module, offset}));
+    return;
+  }
+  embedded->read[module] = 1;
   if (cnt > VT_STACKS_FRAMES_MAX) cnt = VT_STACKS_FRAMES_MAX;
   for (size_t i = 0; i < cnt; i++)
     frames[i] = (vt_frame_t){vt_strings_intern_cstr(vt_symbols_strings(store), symbols[i].function),
                              vt_strings_intern_cstr(vt_symbols_strings(store), symbols[i].file),
                              symbols[i].line, i + 1 < cnt};
   vt_symbols_put(store, embedded->modules[module], offset, frames, cnt);
+}
+
+void vt_stacks_take_symbols(vt_stacks_t *stacks, vt_reader_t const *reader) {
+  size_t cnt;
+  vt_reader_modules(reader, &cnt);
+  embedded_t embedded = {.store = stacks->symbols,
+                         .modules = add_modules(stacks, reader),
+                         .read = vt_mem_new(cnt + 1, 1)};
+  vt_reader_symbols(reader, take_embedded, &embedded);
+  for (size_t i = 0; i < embedded.unknown_cnt; i++) {
+    vt_symbols_query_t const *unknown = &embedded.unknown[i];
+    if (embedded.read[unknown->module])
+      vt_symbols_put(stacks->symbols, embedded.modules[unknown->module], unknown->offset, NULL, 0);
+  }
+  free(embedded.unknown);
+  free(embedded.read);
+  free(embedded.modules);
 }
 
 /* The node for a trace's node whose parent is mapped; epoch roots map to 0. */
@@ -203,7 +236,8 @@ static uint32_t map_node(vt_stacks_t *stacks, vt_reader_t const *reader, uint32_
 uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t const *used) {
   vt_trace_stacks_t trie = vt_reader_stacks(reader);
   uint32_t *modules = add_modules(stacks, reader);
-  uint32_t *map = vt_mem_new(trie.cnt + 1, sizeof *map), *epoch = vt_mem_new(trie.cnt + 1, 4);
+  uint32_t *map = vt_mem_new(trie.cnt + 1, sizeof *map);
+  uint32_t *epoch = vt_mem_table(trie.cnt, sizeof *epoch);
   uint8_t *needed = vt_mem_new(trie.cnt + 1, 1);
   for (uint32_t id = trie.cnt; id-- > 1;) {
     needed[id] |= used[id];
@@ -215,10 +249,8 @@ uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t 
     if (needed[id] && parent && parent < id)
       map[id] = map_node(stacks, reader, modules, epoch[id], trie.pc[id], map[parent]);
   }
-  embedded_t embedded = {stacks, modules};
-  vt_reader_symbols(reader, take_embedded, &embedded);
   free(needed);
-  free(epoch);
+  vt_mem_table_free(epoch, trie.cnt, sizeof *epoch);
   free(modules);
   return map;
 }

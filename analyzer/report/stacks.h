@@ -29,11 +29,15 @@ typedef struct {
 vt_stacks_t *vt_stacks_new(void);
 void vt_stacks_delete(vt_stacks_t *stacks);
 
+/* Takes the symbols that a trace has embedded. What is unknown in them stays unknown, but for modules
+   without a single name: their file was not there, and is perhaps here. */
+void vt_stacks_take_symbols(vt_stacks_t *stacks, vt_reader_t const *reader);
+
 /* Adds the stacks of a trace of which used[id] is set (and their callers). Returns an array from
    the trace's ids to nodes (0: none), owned by the caller. */
 uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t const *used);
 
-/* Looks up the functions of all nodes that no trace has embedded. Returns how many modules could
+/* Looks up the functions of all nodes that are not known yet. Returns how many modules could
    not be read. Call after the last vt_stacks_add. */
 size_t vt_stacks_symbolize(vt_stacks_t *stacks);
 

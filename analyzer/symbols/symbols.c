@@ -179,12 +179,18 @@ static vt_worker_item_t *make_items(batch_t *batch, vt_symbols_query_t const *qu
   return items;
 }
 
+static int any_broke(vt_worker_item_t const *items, size_t cnt) {
+  for (size_t i = 0; i < cnt; i++)
+    if (items[i].result == VT_WORKER_BROKE) return 1;
+  return 0;
+}
+
 /* Modules of undone items are counted and their addresses stored as unknown. */
 static size_t give_up(batch_t *batch, vt_worker_item_t const *items, size_t cnt) {
   size_t modules = 0;
   uint32_t last = UINT32_MAX;
   for (size_t i = 0; i < cnt; i++) {
-    if (items[i].done) continue;
+    if (items[i].result == VT_WORKER_DONE) continue;
     modules += batch->item_modules[i] != last;
     last = batch->item_modules[i];
     for (size_t k = 0; k < items[i].offsets_cnt; k++)
@@ -202,7 +208,8 @@ size_t vt_symbols_resolve(vt_symbols_t *symbols, vt_symbols_query_t const *queri
     vt_worker_item_t *items = make_items(&batch, unknown, unknown_cnt, offsets, &item_cnt);
     int processes = unknown_cnt <= FEW ? 1 : (int)sysconf(_SC_NPROCESSORS_ONLN);
     vt_workers_run(items, item_cnt, 1, processes, symbols->strings, keep_frames, &batch);
-    vt_workers_run(items, item_cnt, 0, 1, symbols->strings, keep_frames, &batch);
+    if (any_broke(items, item_cnt)) /* perhaps it is their DWARF */
+      vt_workers_run(items, item_cnt, 0, 1, symbols->strings, keep_frames, &batch);
     failed = give_up(&batch, items, item_cnt);
     free(items);
     free(offsets);

@@ -139,7 +139,7 @@ static _Noreturn void worker_main(job_t *job, int fd, atomic_size_t *current) {
     size_t index = atomic_fetch_add_explicit(job->next, 1, memory_order_relaxed);
     if (index >= job->cnt) break;
     vt_worker_item_t const *item = &job->items[index];
-    if (item->done) continue;
+    if (item->result != VT_WORKER_BROKE) continue;
     atomic_store_explicit(current, index + 1, memory_order_relaxed);
     alarm(ITEM_SECONDS);
     if (item->module.path != open_path) {
@@ -200,9 +200,13 @@ static int read_frames(job_t *job, size_t index, cursor_t *in, uint32_t const *m
 
 static void take_message(job_t *job, cursor_t in) {
   uint32_t index, opened, cnt;
-  if (get(&in, &index, 4) || get(&in, &opened, 4) || index >= job->cnt || !opened) return;
+  if (get(&in, &index, 4) || get(&in, &opened, 4) || index >= job->cnt) return;
+  if (!opened) {
+    job->items[index].result = VT_WORKER_ABSENT;
+    return;
+  }
   uint32_t *map = read_strings(job, &in, &cnt);
-  if (map && !read_frames(job, index, &in, map, cnt)) job->items[index].done = 1;
+  if (map && !read_frames(job, index, &in, map, cnt)) job->items[index].result = VT_WORKER_DONE;
   free(map);
 }
 

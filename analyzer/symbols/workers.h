@@ -13,21 +13,27 @@ typedef struct {
   size_t build_id_sz;
 } vt_worker_module_t;
 
+typedef enum {
+  VT_WORKER_BROKE,  /* not looked up: the file broke the worker */
+  VT_WORKER_ABSENT, /* there is no file of that build-id that can be read */
+  VT_WORKER_DONE,   /* every offset was looked up */
+} vt_worker_result_t;
+
 /* One piece of work: addresses of one module, ascending. */
 typedef struct {
   vt_worker_module_t module;
   uint64_t const *offsets;
   size_t offsets_cnt;
-  int done; /* out: 1 every offset was looked up; 0 the file cannot be read or broke the worker */
+  vt_worker_result_t result; /* out */
 } vt_worker_item_t;
 
 /* Receives the frames of one offset; string indexes are those of `strings`. */
 typedef void (*vt_worker_sink_t)(void *context, size_t item, uint64_t offset,
                                  vt_frame_t const *frames, size_t cnt);
 
-/* Looks up all items, with or without DWARF, in at most `processes` forked processes, and calls the
-   sink in the calling thread, in no particular order. Items that break their worker are left with
-   done == 0; the others are finished all the same. */
+/* Looks up all items whose result is still VT_WORKER_BROKE (0), with or without DWARF, in at most
+   `processes` forked processes, and calls the sink in the calling thread, in no particular order.
+   Items that break their worker keep that result; the others are finished all the same. */
 void vt_workers_run(vt_worker_item_t *items, size_t cnt, int want_dwarf, int processes,
                     vt_strings_t *strings, vt_worker_sink_t sink, void *context);
 

@@ -8,18 +8,24 @@ static void room(vt_trie_t *t, uint32_t cnt) {
   if (cnt <= t->cap) return;
   uint32_t cap = t->cap ? t->cap : 1024;
   while (cap < cnt) cap *= 2;
-  t->parent = vt_mem_resize(t->parent, cap, sizeof *t->parent);
-  t->pc = vt_mem_resize(t->pc, cap, sizeof *t->pc);
-  t->children = vt_mem_resize(t->children, cap, sizeof *t->children);
+  t->parent = vt_mem_table_grow(t->parent, t->cap, cap, sizeof *t->parent);
+  t->pc = vt_mem_table_grow(t->pc, t->cap, cap, sizeof *t->pc);
+  t->children = vt_mem_table_grow(t->children, t->cap, cap, sizeof *t->children);
   t->cap = cap;
 }
 
-static uint32_t append(vt_trie_t *t, uint32_t parent, uint64_t pc) {
+/* A node that is only read, never asked for a child. */
+static uint32_t append_leaf(vt_trie_t *t, uint32_t parent, uint64_t pc) {
   room(t, t->cnt + 1);
   t->parent[t->cnt] = parent;
   t->pc[t->cnt] = pc;
-  t->children[t->cnt] = (vt_trie_children_t){0};
   return t->cnt++;
+}
+
+static uint32_t append(vt_trie_t *t, uint32_t parent, uint64_t pc) {
+  uint32_t node = append_leaf(t, parent, pc);
+  t->children[node] = (vt_trie_children_t){0};
+  return node;
 }
 
 void vt_trie_init(vt_trie_t *t) {
@@ -28,9 +34,9 @@ void vt_trie_init(vt_trie_t *t) {
 }
 
 void vt_trie_fini(vt_trie_t *t) {
-  free(t->parent);
-  free(t->pc);
-  free(t->children);
+  vt_mem_table_free(t->parent, t->cap, sizeof *t->parent);
+  vt_mem_table_free(t->pc, t->cap, sizeof *t->pc);
+  vt_mem_table_free(t->children, t->cap, sizeof *t->children);
   free(t->table);
   *t = (vt_trie_t){0};
 }
@@ -98,12 +104,12 @@ int vt_trie_decode(vt_trie_t *t, uint8_t const *payload, size_t sz) {
   /* A gap is what lost chunks held; it may not cost more memory than a small multiple of the file.
    */
   if (first - t->cnt > ((uint32_t)1 << 24)) return -1;
-  while (t->cnt < first) append(t, 0, EPOCH_UNKNOWN);
+  while (t->cnt < first) append_leaf(t, 0, EPOCH_UNKNOWN);
   for (uint32_t i = 0; i < cnt; i++) {
     uint64_t back = vt_cursor_varint(&c);
     pc += (uint64_t)vt_unzigzag(vt_cursor_varint(&c));
     if (c.bad || back >= t->cnt) return -1;
-    append(t, back ? t->cnt - (uint32_t)back : 0, pc);
+    append_leaf(t, back ? t->cnt - (uint32_t)back : 0, pc);
   }
   return 0;
 }

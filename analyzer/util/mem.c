@@ -28,7 +28,11 @@ static void *small_table(size_t bytes) {
   return table ? memset(table, 0, bytes) : NULL;
 }
 
+/* The kernel aligns only mappings that are a multiple of huge pages, and others get few of them. */
+static size_t huge_multiple(size_t bytes) { return (bytes + HUGE_SZ - 1) & -HUGE_SZ; }
+
 static void *big_table(size_t bytes) {
+  bytes = huge_multiple(bytes);
   int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (table == MAP_FAILED) return NULL;
@@ -45,7 +49,20 @@ void vt_mem_table_free(void *table, size_t cnt, size_t sz) {
   if (cnt * sz < HUGE_SZ)
     free(table);
   else
-    munmap(table, cnt * sz);
+    munmap(table, huge_multiple(cnt * sz));
+}
+
+/* mremap moves huge pages as they are. */
+void *vt_mem_table_grow(void *table, size_t cnt, size_t new_cnt, size_t sz) {
+  size_t bytes = cnt * sz, new_bytes = huge_multiple(new_cnt * sz);
+  if (bytes >= HUGE_SZ) {
+    void *grown = mremap(table, huge_multiple(bytes), new_bytes, MREMAP_MAYMOVE);
+    return check(grown == MAP_FAILED ? NULL : grown, new_cnt, sz);
+  }
+  void *grown = vt_mem_table(new_cnt, sz);
+  if (bytes) memcpy(grown, table, bytes);
+  free(table);
+  return grown;
 }
 
 char *vt_mem_copy(void const *p, size_t sz) {

@@ -240,6 +240,26 @@ def check_damaged(folder, elf):
     ok(done.returncode == 1 and lines[0] == "??", "a file that is not there")
 
 
+def check_recorded(folder):
+    """A trace keeps what the files told when it was recorded, and pack asks them again."""
+    library = ("#include <stdlib.h>\n__attribute__((noinline)) static void *inner(void) { return malloc(100); }\n"
+               "void *api(void) { void *p = inner(); __asm__ volatile(\"\" ::: \"memory\"); return p; }\n")
+    for name, text in (("l.c", library), ("p.c", "void *api(void);\nint main(void) { return !api(); }\n")):
+        with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+    valtrace, full, used, program = os.path.abspath(f"{BUILD}/bin/valtrace"), f"{folder}/full", f"{folder}/libl.so", f"{folder}/p"
+    run("gcc", "-g", "-O1", "-shared", "-fPIC", "-Wl,--build-id,-soname,libl.so", "-o", full, f"{folder}/l.c")
+    run("strip", "-s", "-o", used, full)
+    run("gcc", "-o", program, f"{folder}/p.c", used, f"-Wl,-rpath,{folder}")
+    run(valtrace, "run", "-q", "-o", f"{folder}/named.vtr", program)
+    run(valtrace, "run", "-q", "--no-symbols", "-o", f"{folder}/unnamed.vtr", program)
+    shutil.copy(full, used)
+    run(valtrace, "pack", "-o", f"{folder}/again.vtr", f"{folder}/named.vtr")
+    for trace, want in (("named", False), ("again", True), ("unnamed", True)):
+        text = run(valtrace, "report", "leaks", f"{folder}/{trace}.vtr").stdout.decode()
+        ok("api " in text and ("inner " in text and "l.c:2" in text) == want, f"debug information that came later, {trace} trace", text.splitlines())
+
+
 def main():
     seed = int(os.environ.get("SEED", time.time()))
     random.seed(seed)
@@ -255,6 +275,7 @@ def main():
         check_rust(folder)
         check_stripped(folder, elf)
         check_damaged(folder, elf)
+        check_recorded(folder)
         check_against_elfutils("own program", SYMBOLIZE, 500)
         libc = re.search(r"=> (/\S*libc\.so\.6)", run("ldd", SYMBOLIZE).stdout.decode())
         check_against_elfutils("libc", libc[1], 500)
