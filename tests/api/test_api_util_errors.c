@@ -24,9 +24,25 @@ static uchar *page; /* two pages, the second of which nobody may touch */
  * ************************************************************************************/
 
 static void test_cstr(void) {
-  char const *malformed[] = {
-      ",", "1,,2",  "-1",  "1-", "1-2/", "1-2:", "1-2/x", "1-2:0",   "5-1/1",
-      " ", "1-2-3", "1/2", "x1", "1;2",  "+1",   "1-2//", "1,2-1,3", "0-18446744073709551615"};
+  char const *malformed[] = {",",
+                             "1,,2",
+                             "-1",
+                             "1-",
+                             "1-2/",
+                             "1-2:",
+                             "1-2/x",
+                             "1-2:0",
+                             "5-1/1",
+                             " ",
+                             "1-2-3",
+                             "1/2",
+                             "x1",
+                             "1;2",
+                             "+1",
+                             "1-2//",
+                             "1,2-1,3",
+                             "0-18446744073709551615",
+                             "5,6,0-18446744073709551614"};
   ulong seq[2] = {7UL, 7UL};
   for (ulong i = 0UL; i < sizeof(malformed) / sizeof(malformed[0]); i++)
     ok(api_held(!fd_cstr_to_ulong_seq(malformed[i], NULL, 0UL), 0UL), "no list: %s", malformed[i]);

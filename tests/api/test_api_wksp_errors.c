@@ -204,6 +204,19 @@ static int break_empty(fd_wksp_t *w) {
 static int break_below(fd_wksp_t *w) { return pinfo[used[0]].gaddr_lo = w->gaddr_lo - 1UL, 0; }
 static int break_above(fd_wksp_t *w) { return pinfo[used[5]].gaddr_hi = w->gaddr_hi + 1UL, 0; }
 static int break_free_range(fd_wksp_t *w) { return (void)w, pinfo[used[2]].gaddr_lo++, 1; }
+/* Splits the last free partition in two that all lists and indices know. */
+static int break_adjacent(fd_wksp_t *w) {
+  ulong last = fd_wksp_private_pinfo_idx(w->part_tail_cidx);
+  ulong n = fd_wksp_private_idle_stack_pop(w, pinfo);
+  int err = fd_wksp_private_free_treap_remove(last, w, pinfo);
+  pinfo[n].gaddr_hi = pinfo[last].gaddr_hi;
+  pinfo[n].gaddr_lo = pinfo[last].gaddr_hi = pinfo[last].gaddr_lo + 7UL;
+  pinfo[n].prev_cidx = w->part_tail_cidx;
+  pinfo[n].next_cidx = pinfo[last].next_cidx;
+  pinfo[last].next_cidx = w->part_tail_cidx = fd_wksp_private_pinfo_cidx(n);
+  err |= fd_wksp_private_free_treap_insert(last, w, pinfo);
+  return err || fd_wksp_private_free_treap_insert(n, w, pinfo) ? -1 : 1;
+}
 static int break_same(fd_wksp_t *w) { /* the two freed ones have one size */
   return (void)w, pinfo[used[2]].in_same ^= 1U, 1;
 }
@@ -223,7 +236,7 @@ static struct {
     BREAK(parent),     BREAK(tree_cycle), BREAK(priority),       BREAK(free_priority),
     BREAK(tag),        BREAK(free_tag),   BREAK(shrunk),         BREAK(overlap),
     BREAK(empty),      BREAK(below),      BREAK(above),          BREAK(free_range),
-    BREAK(same),
+    BREAK(same),       BREAK(adjacent),
 };
 
 /* What rebuild may never change: the allocation records and every byte of the data region. */
@@ -325,10 +338,12 @@ static ulong dead;
 static void test_unrepairable(void) {
   ulong tag = 1UL, lo = 7UL, hi = 7UL;
   fd_wksp_usage_t usage, zeros;
-  char path[80];
+  char path[80], good[80];
   memset(&zeros, 0, sizeof(zeros));
   fd_cstr_printf(path, sizeof(path), NULL, "%s/lost", base);
+  fd_cstr_printf(good, sizeof(good), NULL, "%s/good", base);
   broken = populated();
+  IS(!fd_wksp_checkpt(broken, good, 0600UL, 0, NULL));
   break_overlap(broken);
   dead = dead_process();
   broken->owner = dead;
@@ -344,7 +359,8 @@ static void test_unrepairable(void) {
   CORRUPT(fd_wksp_usage(broken, &tag, 1UL, &usage) == &usage && !memcmp(&usage, &zeros, 56UL));
   CORRUPT(fd_wksp_checkpt(broken, path, 0600UL, 0, NULL) == FD_WKSP_ERR_CORRUPT &&
           access(path, F_OK));
-  SILENT(real_hash() == hash);
+  CORRUPT(fd_wksp_restore(broken, good, 9U) == FD_WKSP_ERR_FAIL && fd_wksp_seed(broken) != 9U);
+  SILENT(real_hash() == hash && !unlink(good));
   pinfo[used[0]].gaddr_hi--;
   IS(fd_wksp_tag(broken, gaddr[0]) == 1UL && api_logged() && fd_wksp_owner(broken) == ULONG_MAX);
 }
@@ -446,6 +462,8 @@ static void test_not_a_wksp(void) {
   LOGS((fd_wksp_delete_anon((fd_wksp_t *)(void *)mem), 1));
   LOGS(fd_wksp_detach((fd_wksp_t *)(void *)mem));
   LOGS((fd_wksp_mprotect((fd_wksp_t *)(void *)(mem + 128), 1), 1));
+  fd_wksp_t *gone = (fd_wksp_t *)fd_wksp_delete(fresh());
+  LOGS((fd_wksp_mprotect(gone, 1), 1));
 }
 
 /* A workspace of this process and text that leads nowhere in it. */
