@@ -621,8 +621,8 @@ static void test_alloc(void) {
 int main(void) {
   char option[120], dir[80];
   if (!mkdtemp(base)) return 1;
-  fd_cstr_printf(option, sizeof(option), NULL, "--tile-cpus f3 --shmem-path %s", base);
-  api_boot(option);
+  fd_cstr_printf(option, sizeof(option), NULL, "--shmem-path %s", base);
+  api_boot(option); /* without tiles, whose threads the children would lack */
   fd_cstr_printf(name, sizeof(name), NULL, "apiu%d", (int)getpid());
   page = (uchar *)mmap(NULL, 8192UL, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   mprotect(page + 4096, 4096UL, PROT_NONE);
@@ -641,10 +641,12 @@ int main(void) {
   test_refused_by_system();
   test_anonymous();
   SILENT(!fd_shmem_unlink("there", NORMAL));
-  test_tiles();
   test_codec_stream();
   test_codec_states();
   test_alloc();
+  fd_halt();
+  api_boot("--tile-cpus f3");
+  test_tiles();
   fd_halt();
   IS(!rmdir(fd_cstr_printf(dir, sizeof(dir), NULL, "%s/.normal", base)) && !rmdir(base));
   return done_testing();
