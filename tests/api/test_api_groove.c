@@ -291,8 +291,20 @@ static void test_bad_frees(void) {
   IS(fd_groove_data_free(d, p) == FD_GROOVE_ERR_INVAL); /* already freed */
   api_logged();
   SILENT(!fd_groove_data_free(d, q) && !fd_groove_data_verify(d));
-  hdr = (fd_groove_data_hdr_t *)(vol + 512);
-  SILENT(!fd_groove_data_volume_verify(d, (fd_groove_volume_t *)vol));
+  /* its superblock says that the object is free while its header says that it is not */
+  p = (uchar *)fd_groove_data_alloc(d, 16UL, 2000UL, 1UL, &err);
+  kept = *fd_groove_data_object_hdr(p);
+  ulong idx = fd_groove_data_hdr_idx(kept);
+  hdr = fd_groove_data_superblock_hdr(p, fd_groove_data_hdr_szc(kept), idx);
+  ((ulong *)(hdr + 1))[0] |= 1UL << idx;
+  LOGS(fd_groove_data_free(d, p) == FD_GROOVE_ERR_CORRUPT);
+  LOGS(fd_groove_data_free(d, p) == FD_GROOVE_ERR_INVAL);
+  LOGS(fd_groove_data_verify(NULL) == FD_GROOVE_ERR_CORRUPT);
+  ((fd_groove_volume_t *)vol)->idx++;
+  LOGS(fd_groove_data_volume_verify(d, (fd_groove_volume_t *)vol) == FD_GROOVE_ERR_CORRUPT);
+  ((fd_groove_volume_t *)vol)->idx--;
+  SILENT(!fd_groove_data_verify(d) &&
+         !fd_groove_data_volume_verify(d, (fd_groove_volume_t *)vol));
   LOGS(fd_groove_data_volume_verify(d, NULL) == FD_GROOVE_ERR_CORRUPT);
   LOGS(fd_groove_data_volume_verify(d, (fd_groove_volume_t *)(vol + VOL_CNT * VOL_SZ)) ==
        FD_GROOVE_ERR_CORRUPT);
