@@ -68,7 +68,9 @@ int fd_wksp_delete_named(char const *name) {
   fd_shmem_join_info_t info;
   void *shmem = fd_shmem_join(name, FD_SHMEM_JOIN_MODE_READ_WRITE, 1, NULL, NULL, &info);
   if (FD_UNLIKELY(!shmem)) return FD_WKSP_ERR_FAIL;
-  int ok = !!fd_wksp_delete(info.shmem);
+  int ok = !fd_shmem_info(name, info.page_sz, NULL);
+  if (FD_UNLIKELY(!ok)) FD_LOG_WARNING(("wksp %s: is anonymous", name));
+  ok = ok && fd_wksp_delete(info.shmem);
   fd_shmem_leave(shmem, NULL, NULL);
   return ok && !fd_shmem_unlink(name, info.page_sz) ? FD_WKSP_SUCCESS : FD_WKSP_ERR_FAIL;
 }

@@ -432,6 +432,14 @@ static void test_new_join_fails(void) {
   SILENT(!fd_shmem_release(pages, NORMAL, FD_SHMEM_JOIN_MAX));
 }
 
+/* Deleting by name leaves an anonymous workspace of that name alone. */
+static void test_delete_anon_by_name(void) {
+  fd_wksp_t *wksp = fd_wksp_new_anon(name, NORMAL, 1UL, one, cpu0, 0U, 0UL);
+  LOGS(fd_wksp_delete_named(name) == FD_WKSP_ERR_FAIL);
+  SILENT(wksp && fd_wksp_verify(wksp) == FD_WKSP_SUCCESS);
+  SILENT((fd_wksp_delete_anon(wksp), 1));
+}
+
 /* Regions that are there but hold no workspace. */
 static void test_not_a_wksp(void) {
   char text[80];
@@ -623,6 +631,7 @@ int main(void) {
   test_unrepairable();
   test_new();
   test_new_join_fails();
+  test_delete_anon_by_name();
   test_not_a_wksp();
   test_text();
   test_files();
