@@ -79,7 +79,7 @@ def refused(name, status, text, *args):
     ok(got == status and out.count("\n") == (1 if status == 3 else 2) and "leak_detector" in out, name)
 
 
-refused("no such file", 3, "", "/nonexistent")
+refused("no such file", 3, "", "/dev/null/none")
 refused("a folder", 3, "", "/")
 refused("an empty log", 3, "")
 refused("a log without records", 3, "hello\n---\n")
