@@ -279,11 +279,18 @@ uint32_t vt_analysis_cell_node(vt_analysis_t const *analysis, vt_cell_t const *c
   return keep_allocators ? node : vt_stacks_skip_allocators(analysis->stacks, node);
 }
 
+/* The heap of a cell's site: the processes' own heaps are one for this. */
+static uint32_t site_heap(vt_analysis_t const *analysis, vt_cell_t const *cell) {
+  size_t cnt;
+  vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt);
+  return cell->heap < cnt && heaps[cell->heap].kind == 0 ? 0 : cell->heap;
+}
+
 static vt_site_t new_site(vt_analysis_t const *analysis, vt_cell_t const *cell, uint32_t node) {
   uint32_t owner = vt_stacks_owner(analysis->stacks, node, analysis->no_inlines);
   vt_site_t site = {.node = node,
                     .owner = owner ? vt_stacks_place(analysis->stacks, owner) : 0,
-                    .heap = cell->heap,
+                    .heap = site_heap(analysis, cell),
                     .trace = cell->trace,
                     .nested = cell->nested};
   vt_lifetimes_init(&site.lifetimes);
@@ -301,7 +308,7 @@ static void make_sites(vt_analysis_t *analysis) {
   for (size_t i = VT_CELL_FIRST; i < cnt; i++) {
     if (!cells[i].allocations) continue;
     uint32_t node = vt_analysis_cell_node(analysis, &cells[i], analysis->keep_allocators);
-    uint32_t at = find_site(analysis, head, next, node, cells[i].heap);
+    uint32_t at = find_site(analysis, head, next, node, site_heap(analysis, &cells[i]));
     if (!at) {
       analysis->sites[analysis->sites_cnt] = new_site(analysis, &cells[i], node);
       at = (uint32_t)++analysis->sites_cnt;

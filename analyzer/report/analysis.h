@@ -28,7 +28,8 @@ typedef struct {
   vt_model_watch_t watch; /* told of the chosen blocks during the (last) pass */
 } vt_analysis_options_t;
 
-/* A site: one distinct stack (after allocator frames are hidden) in one heap. */
+/* A site: one distinct stack (after allocator frames are hidden) in one heap; the own heaps of several
+   processes are one. */
 typedef struct {
   uint32_t node;        /* in the analysis's stacks; 0: no stack */
   uint32_t owner;       /* the place of its vt_stacks_owner; 0: none */
