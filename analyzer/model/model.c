@@ -32,10 +32,7 @@ static uint32_t new_cell(vt_model_t *model, uint32_t trace, uint32_t heap, uint3
   vt_lifetimes_init(&cell.lifetimes);
   if (model->cells_cnt == model->cells_cap) {
     size_t cap = model->cells_cap ? 2 * model->cells_cap : 64;
-    vt_cell_t *cells = vt_mem_table(cap, sizeof cell);
-    if (model->cells) memcpy(cells, model->cells, model->cells_cnt * sizeof cell);
-    vt_mem_table_free(model->cells, model->cells_cap, sizeof cell);
-    model->cells = cells;
+    model->cells = vt_mem_table_grow(model->cells, model->cells_cap, cap, sizeof cell);
     model->cells_cap = cap;
   }
   model->cells[model->cells_cnt++] = cell;

@@ -310,7 +310,8 @@ static vt_site_t new_site(vt_analysis_t const *analysis, vt_cell_t const *cell, 
 static void make_sites(vt_analysis_t *analysis) {
   size_t cnt;
   vt_cell_t const *cells = vt_model_cells(analysis->model, &cnt);
-  uint32_t *head = vt_mem_new(vt_stacks_cnt(analysis->stacks), sizeof *head);
+  size_t node_cnt = vt_stacks_cnt(analysis->stacks);
+  uint32_t *head = vt_mem_table(node_cnt, sizeof *head);
   uint32_t *next = vt_mem_new(cnt, sizeof *next);
   analysis->sites_cap = cnt;
   analysis->sites = vt_mem_table(cnt, sizeof *analysis->sites);
@@ -326,7 +327,7 @@ static void make_sites(vt_analysis_t *analysis) {
     }
     add_cell(&analysis->sites[at - 1], &cells[i]);
   }
-  free(head);
+  vt_mem_table_free(head, node_cnt, sizeof *head);
   free(next);
 }
 

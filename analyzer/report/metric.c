@@ -90,6 +90,8 @@ vt_stack_frame_t vt_group_frame(vt_analysis_t const *analysis, uint32_t node) {
 
 /* ---- groups ---- */
 
+#define NO_GROUP UINT32_MAX
+
 /* Sites of equal keys are one group. Strings are interned: equal ones have one address; an empty
    one is NULL. */
 typedef struct {
@@ -158,7 +160,7 @@ static uint32_t group_of(vt_analysis_t const *analysis, vt_by_t by, index_t *ind
   return *slot - 1;
 }
 
-/* Fills out->groups, and of: by site that has the metric, its group. */
+/* Fills out->groups, and of: by site its group, NO_GROUP if it has nothing of the metric. */
 static void find_groups(vt_analysis_t const *analysis, vt_metric_t metric, vt_by_t by, uint32_t *of,
                         vt_groups_t *out) {
   size_t cnt = analysis->sites_cnt;
@@ -168,6 +170,7 @@ static void find_groups(vt_analysis_t const *analysis, vt_metric_t metric, vt_by
   index.of_place = vt_mem_new(vt_stacks_places_cnt(analysis->stacks), sizeof *index.of_place);
   for (uint32_t i = 0; i < cnt; i++) {
     vt_site_t const *site = &analysis->sites[i];
+    of[i] = NO_GROUP;
     if (!vt_metric_blocks(metric, site)) continue;
     of[i] = group_of(analysis, by, &index, i, out);
     vt_group_t *group = &out->groups[of[i]];
@@ -182,8 +185,7 @@ static void find_groups(vt_analysis_t const *analysis, vt_metric_t metric, vt_by
 }
 
 /* Puts the sites of each group side by side. */
-static void gather_sites(vt_analysis_t const *analysis, vt_metric_t metric, uint32_t const *of,
-                         vt_groups_t *out) {
+static void gather_sites(vt_analysis_t const *analysis, uint32_t const *of, vt_groups_t *out) {
   size_t sum = 0;
   out->sites = vt_mem_new(analysis->sites_cnt + 1, sizeof *out->sites);
   for (size_t g = 0; g < out->groups_cnt; g++) {
@@ -192,7 +194,7 @@ static void gather_sites(vt_analysis_t const *analysis, vt_metric_t metric, uint
     out->groups[g].site_cnt = 0;
   }
   for (uint32_t i = 0; i < analysis->sites_cnt; i++) {
-    if (!vt_metric_blocks(metric, &analysis->sites[i])) continue;
+    if (of[i] == NO_GROUP) continue;
     vt_group_t *group = &out->groups[of[i]];
     group->sites[group->site_cnt++] = i;
   }
@@ -208,7 +210,7 @@ vt_groups_t vt_groups_make(vt_analysis_t const *analysis, vt_metric_t metric, vt
   vt_groups_t out = {0};
   uint32_t *of = vt_mem_new(analysis->sites_cnt + 1, sizeof *of);
   find_groups(analysis, metric, by, of, &out);
-  gather_sites(analysis, metric, of, &out);
+  gather_sites(analysis, of, &out);
   free(of);
   for (size_t g = 0; g < out.groups_cnt; g++) {
     vt_site_t const *best = &analysis->sites[out.groups[g].best];
@@ -221,21 +223,19 @@ vt_groups_t vt_groups_make(vt_analysis_t const *analysis, vt_metric_t metric, vt
   return out;
 }
 
-typedef struct {
-  vt_site_t const *sites;
-  vt_metric_t metric;
-} order_t;
-
-static int compare_sites(void const *a, void const *b, void *context) {
-  order_t const *by = context;
-  uint32_t x = *(uint32_t const *)a, y = *(uint32_t const *)b;
-  int order = compare_values(by->metric, &by->sites[x], &by->sites[y]);
-  return order ? order : compare_u64(x, y);
-}
-
-void vt_group_rank(vt_analysis_t const *analysis, vt_metric_t metric, vt_group_t const *group) {
-  order_t by = {analysis->sites, metric};
-  qsort_r(group->sites, group->site_cnt, sizeof *group->sites, compare_sites, &by);
+void vt_group_rank(vt_analysis_t const *analysis, vt_metric_t metric, vt_group_t const *group,
+                   size_t n) {
+  uint32_t *sites = group->sites;
+  for (size_t i = 0; i < n && i < group->site_cnt; i++) {
+    size_t best = i;
+    for (size_t k = i + 1; k < group->site_cnt; k++) {
+      int order = compare_values(metric, &analysis->sites[sites[k]], &analysis->sites[sites[best]]);
+      if (order < 0 || (!order && sites[k] < sites[best])) best = k;
+    }
+    uint32_t site = sites[i];
+    sites[i] = sites[best];
+    sites[best] = site;
+  }
 }
 
 void vt_groups_free(vt_groups_t *groups) {

@@ -31,7 +31,7 @@ typedef struct {
   vt_stack_frame_t
       frame;     /* that function; for VT_BY_LINE with its line, for VT_BY_MODULE only its module */
   vt_site_t sum; /* nested heaps are grouped apart: sum.nested, sum.heap */
-  uint32_t *sites; /* in order of appearance until vt_group_rank */
+  uint32_t *sites; /* in any order until vt_group_rank */
   size_t site_cnt;
   uint32_t best; /* the site of highest value */
 } vt_group_t;
@@ -46,8 +46,9 @@ typedef struct {
 
 vt_groups_t vt_groups_make(vt_analysis_t const *analysis, vt_metric_t metric, vt_by_t by);
 void vt_groups_free(vt_groups_t *groups);
-/* Puts the sites of a group in order, highest value first. */
-void vt_group_rank(vt_analysis_t const *analysis, vt_metric_t metric, vt_group_t const *group);
+/* Puts the n highest sites of a group first, in order. */
+void vt_group_rank(vt_analysis_t const *analysis, vt_metric_t metric, vt_group_t const *group,
+                   size_t n);
 
 /* The frame a stack is grouped under: the first that is not run-time, else the innermost. */
 vt_stack_frame_t vt_group_frame(vt_analysis_t const *analysis, uint32_t node);

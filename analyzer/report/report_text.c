@@ -345,7 +345,7 @@ static void print_group(vt_analysis_t const *analysis, vt_report_options_t const
   putc('\n', term->out);
   if (options->by != VT_BY_MODULE && (frame->function[0] || frame->file[0]))
     print_group_place(term, frame);
-  vt_group_rank(analysis, metric, group);
+  vt_group_rank(analysis, metric, group, (size_t)stacks_each);
   for (size_t i = 0; i < group->site_cnt && (int)i < stacks_each; i++) {
     vt_site_t const *site = &analysis->sites[group->sites[i]];
     if (group->site_cnt > 1)

@@ -34,7 +34,7 @@ typedef struct {
 
 struct vt_stacks {
   vt_symbols_t *symbols;
-  node_t *nodes; /* [0] is "no stack" */
+  node_t *nodes; /* [0] is "no stack"; a vt_mem_table */
   size_t nodes_cnt, nodes_cap;
   place_t *places; /* [0] is nowhere */
   size_t places_cnt, places_cap;
@@ -54,20 +54,30 @@ static void free_index(index_t *index) {
   vt_mem_table_free(index->slots, index->mask + 1, sizeof *index->slots);
 }
 
+static uint32_t add_node(vt_stacks_t *stacks, node_t node) {
+  if (stacks->nodes_cnt == stacks->nodes_cap) {
+    size_t cap = stacks->nodes_cap ? 2 * stacks->nodes_cap : 4096;
+    stacks->nodes = vt_mem_table_grow(stacks->nodes, stacks->nodes_cap, cap, sizeof node);
+    stacks->nodes_cap = cap;
+  }
+  stacks->nodes[stacks->nodes_cnt] = node;
+  return (uint32_t)stacks->nodes_cnt++;
+}
+
 vt_stacks_t *vt_stacks_new(void) {
   vt_stacks_t *stacks = vt_mem_new(1, sizeof *stacks);
   stacks->symbols = vt_symbols_new();
   stacks->node_index = new_index(4096);
   stacks->place_index = new_index(1024);
   VT_PUSH(stacks->places, ((place_t){.module = NO_MODULE}));
-  VT_PUSH(stacks->nodes, ((node_t){0}));
+  add_node(stacks, (node_t){0});
   return stacks;
 }
 
 void vt_stacks_delete(vt_stacks_t *stacks) {
   if (!stacks) return;
   vt_symbols_delete(stacks->symbols);
-  free(stacks->nodes);
+  vt_mem_table_free(stacks->nodes, stacks->nodes_cap, sizeof *stacks->nodes);
   free(stacks->places);
   free_index(&stacks->node_index);
   free_index(&stacks->place_index);
@@ -134,17 +144,16 @@ static int is_first(vt_stacks_t const *stacks, uint32_t number) {
 
 static uint32_t intern_node(vt_stacks_t *stacks, uint32_t place, uint32_t parent) {
   node_t node = {.place = place, .parent = parent};
-  uint32_t number = (uint32_t)stacks->nodes_cnt, first = stacks->nodes[parent].first;
+  uint32_t first = stacks->nodes[parent].first;
   if (!first) {
+    uint32_t number = add_node(stacks, node);
     stacks->nodes[parent].first = number;
-    VT_PUSH(stacks->nodes, node);
     return number;
   }
   if (stacks->nodes[first].place == place) return first;
   uint32_t *slot = find_node(stacks, &node);
   if (*slot) return *slot;
-  *slot = number;
-  VT_PUSH(stacks->nodes, node);
+  uint32_t number = *slot = add_node(stacks, node);
   if (outgrown(&stacks->node_index))
     for (uint32_t i = 1; i <= number; i++)
       if (!is_first(stacks, i)) *find_node(stacks, &stacks->nodes[i]) = i;

@@ -8,9 +8,9 @@ static void room(vt_trie_t *t, uint32_t cnt) {
   if (cnt <= t->cap) return;
   uint32_t cap = t->cap ? t->cap : 1024;
   while (cap < cnt) cap *= 2;
-  t->parent = vt_mem_resize(t->parent, cap, sizeof *t->parent);
-  t->pc = vt_mem_resize(t->pc, cap, sizeof *t->pc);
-  t->children = vt_mem_resize(t->children, cap, sizeof *t->children);
+  t->parent = vt_mem_table_grow(t->parent, t->cap, cap, sizeof *t->parent);
+  t->pc = vt_mem_table_grow(t->pc, t->cap, cap, sizeof *t->pc);
+  t->children = vt_mem_table_grow(t->children, t->cap, cap, sizeof *t->children);
   t->cap = cap;
 }
 
@@ -34,9 +34,9 @@ void vt_trie_init(vt_trie_t *t) {
 }
 
 void vt_trie_fini(vt_trie_t *t) {
-  free(t->parent);
-  free(t->pc);
-  free(t->children);
+  vt_mem_table_free(t->parent, t->cap, sizeof *t->parent);
+  vt_mem_table_free(t->pc, t->cap, sizeof *t->pc);
+  vt_mem_table_free(t->children, t->cap, sizeof *t->children);
   free(t->table);
   *t = (vt_trie_t){0};
 }

@@ -52,6 +52,19 @@ void vt_mem_table_free(void *table, size_t cnt, size_t sz) {
     munmap(table, huge_multiple(cnt * sz));
 }
 
+/* mremap moves huge pages as they are. */
+void *vt_mem_table_grow(void *table, size_t cnt, size_t new_cnt, size_t sz) {
+  size_t bytes = cnt * sz, new_bytes = huge_multiple(new_cnt * sz);
+  if (bytes >= HUGE_SZ) {
+    void *grown = mremap(table, huge_multiple(bytes), new_bytes, MREMAP_MAYMOVE);
+    return check(grown == MAP_FAILED ? NULL : grown, new_cnt, sz);
+  }
+  void *grown = vt_mem_table(new_cnt, sz);
+  if (bytes) memcpy(grown, table, bytes);
+  free(table);
+  return grown;
+}
+
 char *vt_mem_copy(void const *p, size_t sz) {
   char *copy = vt_mem_new(sz + 1, 1);
   if (sz) memcpy(copy, p, sz);

@@ -16,6 +16,8 @@ void *vt_mem_resize(void *p, size_t cnt, size_t sz);
 /* Zeroed memory for a table that is touched at random: it begins a cache line, and a big one lies
    on huge pages where the system has them. The caller frees it with vt_mem_table_free. */
 void *vt_mem_table(size_t cnt, size_t sz);
+/* The table with room for new_cnt > cnt elements, the new ones zeroed; table may be NULL with cnt 0. */
+void *vt_mem_table_grow(void *table, size_t cnt, size_t new_cnt, size_t sz);
 void vt_mem_table_free(void *table, size_t cnt, size_t sz);
 
 /* A copy of sz bytes followed by a zero byte. */

@@ -172,21 +172,27 @@ int fd_shmem_unlink(char const * name, ulong page_sz) {
   return err;
 }
 
-int fd_shmem_info(char const * name, ulong page_sz, fd_shmem_info_t * opt_info) {
+int fd_shmem_private_info(char const * name, ulong page_sz, fd_shmem_info_t * opt_info) {
   static ulong const probe[3] = {FD_SHMEM_GIGANTIC_PAGE_SZ, FD_SHMEM_HUGE_PAGE_SZ,
                                  FD_SHMEM_NORMAL_PAGE_SZ};
   int fd = -ENOENT;
   ulong sz = 0UL;
-  if (!fd_shmem_name_len(name) || (page_sz && !fd_shmem_is_page_sz(page_sz))) {
-    FD_LOG_WARNING(("bad name or page size"));
-    return EINVAL;
-  }
   for (ulong i = 0UL; fd == -ENOENT && i < 3UL; i++) {
     if (page_sz && page_sz != probe[i]) continue;
     fd = fd_shmem_private_open(name, probe[i], O_RDONLY, &sz);
     if (fd >= 0 && opt_info) *opt_info = (fd_shmem_info_t){probe[i], sz / probe[i]};
   }
   if (fd >= 0) return close(fd), 0;
-  if (fd != -ENOENT) FD_LOG_WARNING(("region \"%s\" not readable (%s)", name, fd_io_strerror(-fd)));
   return -fd;
+}
+
+int fd_shmem_info(char const * name, ulong page_sz, fd_shmem_info_t * opt_info) {
+  if (!fd_shmem_name_len(name) || (page_sz && !fd_shmem_is_page_sz(page_sz))) {
+    FD_LOG_WARNING(("bad name or page size"));
+    return EINVAL;
+  }
+  int err = fd_shmem_private_info(name, page_sz, opt_info);
+  if (err && err != ENOENT)
+    FD_LOG_WARNING(("region \"%s\" not readable (%s)", name, fd_io_strerror(err)));
+  return err;
 }

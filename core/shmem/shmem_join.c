@@ -66,7 +66,7 @@ static int map_region(fd_shmem_join_info_t * e, int dump) {
   fd_shmem_info_t info;
   ulong sz;
   int prot = e->mode == FD_SHMEM_JOIN_MODE_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
-  int err = fd_shmem_info(e->name, 0UL, &info);
+  int err = fd_shmem_private_info(e->name, 0UL, &info);
   if (err) return err;
   int fd = fd_shmem_private_open(e->name, info.page_sz, prot == PROT_READ ? O_RDONLY : O_RDWR, &sz);
   if (fd < 0) return -fd;
@@ -108,7 +108,7 @@ static fd_shmem_join_info_t * first_join(char const * name, int mode, int dump,
   void * join = func ? func(context, &e) : e.shmem;
   fd_shmem_join_info_t * entry = find_name(name);
   if (!join || find_join(join)) {
-    FD_LOG_WARNING(("region \"%s\" not joined (its join function failed)", name));
+    FD_LOG_WARNING(("region \"%s\" not joined (it does not hold what was to be joined)", name));
     munmap(e.shmem, region_sz(&e));
     remove_entry(entry);
     return NULL;

@@ -26,4 +26,7 @@ void fd_shmem_private_place(void * mem, ulong page_sz, ulong sub_cnt, ulong cons
 /* Opens the file of an existing region: a descriptor and *_sz, or minus errno. */
 int fd_shmem_private_open(char const * name, ulong page_sz, int flags, ulong * _sz);
 
+/* fd_shmem_info of valid arguments without its log. */
+int fd_shmem_private_info(char const * name, ulong page_sz, fd_shmem_info_t * opt_info);
+
 #endif

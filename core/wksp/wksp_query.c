@@ -45,6 +45,12 @@ static int tag_args_are_bad(char const *what, int bad) {
   return bad;
 }
 
+/* 1 (logs) if a walk over the partitions did not end at the end of the data region. */
+static int list_is_bad(char const *what, int bad) {
+  if (FD_UNLIKELY(bad)) FD_LOG_WARNING(("%s: corrupt metadata", what));
+  return bad;
+}
+
 ulong fd_wksp_tag_query(fd_wksp_t *wksp, ulong const *tag, ulong tag_cnt,
                         fd_wksp_tag_query_info_t *info, ulong info_max) {
   if (!tag_cnt) return 0UL;
@@ -52,15 +58,18 @@ ulong fd_wksp_tag_query(fd_wksp_t *wksp, ulong const *tag, ulong tag_cnt,
   if (FD_UNLIKELY(fd_wksp_private_lock(wksp))) return 0UL;
   fd_wksp_private_pinfo_t const *pinfo = fd_wksp_private_pinfo(wksp);
   ulong cnt = 0UL;
+  ulong end = 0UL;
   for (ulong i = wksp_part_first(wksp); i < wksp->part_max; i = wksp_part_next(wksp, pinfo, i)) {
     fd_wksp_private_pinfo_t const *rec = pinfo + i;
+    end = rec->gaddr_hi;
     if (!tag_is_in(rec->tag, tag, tag_cnt)) continue;
     if (cnt < info_max)
       info[cnt] = (fd_wksp_tag_query_info_t){rec->gaddr_lo, rec->gaddr_hi, rec->tag};
     cnt++;
   }
+  int bad = end != wksp->gaddr_hi;
   fd_wksp_private_unlock(wksp);
-  return cnt;
+  return list_is_bad("fd_wksp_tag_query", bad) ? 0UL : cnt;
 }
 
 void fd_wksp_tag_free(fd_wksp_t *wksp, ulong const *tag, ulong tag_cnt) {
@@ -70,12 +79,17 @@ void fd_wksp_tag_free(fd_wksp_t *wksp, ulong const *tag, ulong tag_cnt) {
   for (ulong k = 0UL; k < tag_cnt; k++)
     if (FD_LIKELY(tag[k])) vt_heap_free_tag(wksp, tag[k]);
   ulong i = wksp_part_first(wksp);
+  ulong end = 0UL;
   while (i < wksp->part_max) {
     /* the freed partition may swallow its successor, which is then free and needs no visit */
     if (pinfo[i].tag && tag_is_in(pinfo[i].tag, tag, tag_cnt)) i = wksp_part_free(wksp, pinfo, i);
-    if (i < wksp->part_max) i = wksp_part_next(wksp, pinfo, i);
+    if (FD_UNLIKELY(i >= wksp->part_max)) break;
+    end = pinfo[i].gaddr_hi;
+    i = wksp_part_next(wksp, pinfo, i);
   }
+  int bad = end != wksp->gaddr_hi;
   fd_wksp_private_unlock(wksp);
+  list_is_bad("fd_wksp_tag_free", bad);
 }
 
 void fd_wksp_memset(fd_wksp_t *wksp, ulong gaddr, int c) {
@@ -114,6 +128,7 @@ fd_wksp_usage_t *fd_wksp_usage(fd_wksp_t *wksp, ulong const *tag, ulong tag_cnt,
   fd_wksp_private_pinfo_t const *pinfo = fd_wksp_private_pinfo(wksp);
   usage->total_max = wksp->part_max;
   usage->total_sz = wksp->data_max;
+  ulong end = 0UL;
   for (ulong i = wksp_part_first(wksp); i < wksp->part_max; i = wksp_part_next(wksp, pinfo, i)) {
     ulong sz = fd_wksp_private_pinfo_sz(pinfo + i);
     ulong is_free = (ulong)!pinfo[i].tag;
@@ -123,7 +138,10 @@ fd_wksp_usage_t *fd_wksp_usage(fd_wksp_t *wksp, ulong const *tag, ulong tag_cnt,
     usage->free_sz += is_free * sz;
     usage->used_cnt += is_used;
     usage->used_sz += is_used * sz;
+    end = pinfo[i].gaddr_hi;
   }
+  int bad = end != wksp->gaddr_hi;
   fd_wksp_private_unlock(wksp);
+  if (list_is_bad("fd_wksp_usage", bad)) memset(usage, 0, sizeof(*usage));
   return usage;
 }

@@ -41,39 +41,38 @@ static int geometry_init(geometry_t *geo, char const *name, ulong page_sz, ulong
   return FD_WKSP_ERR_INVAL;
 }
 
-static int named_failed(char const *name, char const *what) {
-  FD_LOG_WARNING(("wksp %s: %s", name ? name : "(null)", what));
-  return FD_WKSP_ERR_FAIL;
-}
-
 int fd_wksp_new_named(char const *name, ulong page_sz, ulong sub_cnt, ulong const *sub_page_cnt,
                       ulong const *sub_cpu_idx, ulong mode, uint seed, ulong opt_part_max) {
   geometry_t geo;
   int err = geometry_init(&geo, name, page_sz, sub_cnt, sub_page_cnt, sub_cpu_idx, opt_part_max);
   if (FD_UNLIKELY(err)) return err;
   /* joined below by name, which must not find an anonymous region */
-  if (FD_UNLIKELY(!fd_shmem_join_query_by_name(name, NULL)))
-    return named_failed(name, "name is in use by a join of this process");
+  if (FD_UNLIKELY(!fd_shmem_join_query_by_name(name, NULL))) {
+    FD_LOG_WARNING(("wksp %s: name is in use by a join of this process", name));
+    return FD_WKSP_ERR_FAIL;
+  }
+  /* whatever fails from here on has logged */
   if (FD_UNLIKELY(fd_shmem_create_multi(name, page_sz, sub_cnt, sub_page_cnt, sub_cpu_idx, mode)))
-    return named_failed(name, "can not create shared memory");
+    return FD_WKSP_ERR_FAIL;
   void *shmem = fd_shmem_join(name, FD_SHMEM_JOIN_MODE_READ_WRITE, 1, NULL, NULL, NULL);
   int ok = shmem && fd_wksp_new(shmem, name, seed, geo.part_max, geo.data_max);
   vt_heap_detach(shmem);
   if (shmem) fd_shmem_leave(shmem, NULL, NULL);
   if (FD_LIKELY(ok)) return FD_WKSP_SUCCESS;
   fd_shmem_unlink(name, page_sz);
-  return named_failed(name, "can not join or format shared memory");
+  return FD_WKSP_ERR_FAIL;
 }
 
+/* Each of the steps logs its failure. */
 int fd_wksp_delete_named(char const *name) {
   fd_shmem_join_info_t info;
   void *shmem = fd_shmem_join(name, FD_SHMEM_JOIN_MODE_READ_WRITE, 1, NULL, NULL, &info);
-  if (FD_UNLIKELY(!shmem)) return named_failed(name, "can not join");
-  int ok = !!fd_wksp_delete(info.shmem);
+  if (FD_UNLIKELY(!shmem)) return FD_WKSP_ERR_FAIL;
+  int ok = !fd_shmem_info(name, info.page_sz, NULL);
+  if (FD_UNLIKELY(!ok)) FD_LOG_WARNING(("wksp %s: is anonymous", name));
+  ok = ok && fd_wksp_delete(info.shmem);
   fd_shmem_leave(shmem, NULL, NULL);
-  if (FD_UNLIKELY(!ok)) return named_failed(name, "can not delete");
-  if (FD_UNLIKELY(fd_shmem_unlink(name, info.page_sz))) return named_failed(name, "can not unlink");
-  return FD_WKSP_SUCCESS;
+  return ok && !fd_shmem_unlink(name, info.page_sz) ? FD_WKSP_SUCCESS : FD_WKSP_ERR_FAIL;
 }
 
 fd_wksp_t *fd_wksp_new_anon(char const *name, ulong page_sz, ulong sub_cnt,
@@ -96,17 +95,16 @@ fd_wksp_t *fd_wksp_new_anon(char const *name, ulong page_sz, ulong sub_cnt,
 
 void fd_wksp_delete_anon(fd_wksp_t *wksp) {
   fd_shmem_join_info_t info;
-  if (FD_UNLIKELY(fd_shmem_leave_anonymous(wksp, &info))) {
-    FD_LOG_WARNING(("fd_wksp_delete_anon: not a current anonymous join"));
-    return;
-  }
+  if (FD_UNLIKELY(fd_shmem_leave_anonymous(wksp, &info))) return; /* logged */
   fd_wksp_delete(info.shmem);
   fd_shmem_release(info.shmem, info.page_sz, info.page_cnt);
 }
 
+/* Of a region that holds no wksp the log tells once, by the join that fails. */
 static void *attach_join(void *context, fd_shmem_join_info_t const *info) {
   (void)context;
-  return fd_wksp_join(info->shmem);
+  return ((fd_wksp_t const *)info->shmem)->magic == FD_WKSP_MAGIC ? fd_wksp_join(info->shmem)
+                                                                  : NULL;
 }
 
 fd_wksp_t *fd_wksp_attach(char const *name) {
@@ -170,10 +168,10 @@ char *fd_wksp_cstr_alloc(char const *name, ulong align, ulong sz, ulong tag, cha
   if (FD_UNLIKELY((align && !fd_ulong_is_pow2(align)) || !tag))
     return cstr_failed("bad align or tag");
   fd_wksp_t *wksp = fd_wksp_attach(name);
-  if (FD_UNLIKELY(!wksp)) return cstr_failed("can not attach");
+  if (FD_UNLIKELY(!wksp)) return NULL; /* logged */
   ulong gaddr = fd_wksp_alloc(wksp, align, sz, tag);
   fd_wksp_detach(wksp);
-  if (FD_UNLIKELY(sz && !gaddr)) return cstr_failed("allocation failed");
+  if (FD_UNLIKELY(sz && !gaddr)) return NULL; /* logged */
   return cstr_write(name, gaddr, out);
 }
 
@@ -226,7 +224,7 @@ void *fd_wksp_map(char const *cstr) {
   if (FD_UNLIKELY(!wksp)) return NULL;
   void *laddr = fd_wksp_laddr(wksp, gaddr);
   if (FD_UNLIKELY(!laddr)) {
-    FD_LOG_WARNING(("fd_wksp_map: bad gaddr"));
+    if (!gaddr) FD_LOG_WARNING(("fd_wksp_map: gaddr 0 is nowhere")); /* else logged */
     fd_wksp_detach(wksp);
   }
   return laddr;
@@ -242,7 +240,8 @@ void fd_wksp_unmap(void const *laddr) {
 }
 
 void fd_wksp_mprotect(fd_wksp_t *wksp, int flag) {
-  ulong footprint = wksp ? fd_wksp_footprint(wksp->part_max, wksp->data_max) : 0UL;
+  int ok = wksp && wksp->magic == FD_WKSP_MAGIC;
+  ulong footprint = ok ? fd_wksp_footprint(wksp->part_max, wksp->data_max) : 0UL;
   int prot = flag ? PROT_READ : PROT_READ | PROT_WRITE;
   if (FD_UNLIKELY(!footprint || mprotect(wksp, footprint, prot)))
     FD_LOG_WARNING(("fd_wksp_mprotect: bad arguments"));

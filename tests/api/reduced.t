@@ -30,7 +30,7 @@ compile() {
   done
 }
 check "the library compiles" compile
-for test in wksp shmem checkpt alloc groove; do
+for test in wksp wksp_errors shmem checkpt alloc groove; do
   # shellcheck disable=SC2086
   check "test_api_$test compiles" gcc $flags tests/api/test_api_$test.c "$tmp"/*/*.o -pthread -lm -o "$tmp/$test.exe"
   check "test_api_$test passes" "$tmp/$test.exe"

@@ -52,21 +52,21 @@ static void test_admin(void) {
   static uchar outside[FD_ALLOC_FOOTPRINT] __attribute__((aligned(FD_ALLOC_ALIGN)));
   SILENT(fd_alloc_align() == 128UL && fd_alloc_footprint() == 32768UL);
   shmem = fd_wksp_alloc_laddr(w, FD_ALLOC_ALIGN, FD_ALLOC_FOOTPRINT, TAG); /* the alloc's own tag */
-  LOGS1(!fd_alloc_new(NULL, TAG));
-  LOGS1(!fd_alloc_new((uchar *)shmem + 1, TAG));
-  LOGS1(!fd_alloc_new(outside, TAG));
-  LOGS1(!fd_alloc_new(shmem, 0UL));
+  LOGS(!fd_alloc_new(NULL, TAG));
+  LOGS(!fd_alloc_new((uchar *)shmem + 1, TAG));
+  LOGS(!fd_alloc_new(outside, TAG));
+  LOGS(!fd_alloc_new(shmem, 0UL));
   SILENT(fd_alloc_new(shmem, TAG) == shmem);
-  LOGS1(!fd_alloc_join(NULL, 0UL));
-  LOGS1(!fd_alloc_join((uchar *)shmem + 1, 0UL));
-  LOGS1(!fd_alloc_join(outside, 0UL));
+  LOGS(!fd_alloc_join(NULL, 0UL));
+  LOGS(!fd_alloc_join((uchar *)shmem + 1, 0UL));
+  LOGS(!fd_alloc_join(outside, 0UL));
   join = fd_alloc_join(shmem, 0x123UL);
   SILENT((ulong)join == (ulong)shmem + 3UL && fd_alloc_join_cgroup_hint(join) == 3UL);
   join = fd_alloc_join_cgroup_hint_set(join, 31UL);
   SILENT((ulong)join == (ulong)shmem + 15UL && fd_alloc_join_cgroup_hint(join) == 15UL);
   SILENT(fd_alloc_wksp(join) == w && fd_alloc_tag(join) == TAG && !fd_alloc_wksp(NULL) &&
          !fd_alloc_tag(NULL));
-  LOGS1(!fd_alloc_leave(NULL));
+  LOGS(!fd_alloc_leave(NULL));
   SILENT(fd_alloc_is_empty(join) == 1 && fd_alloc_is_empty(NULL) == 0 &&
          (fd_alloc_compact(NULL), 1));
 }
@@ -139,10 +139,10 @@ static void test_end(void) {
   SILENT(fd_wksp_tag_query(w, &tag, 1UL, NULL, 0UL) == 2UL &&
          fd_wksp_tag(w, fd_wksp_gaddr(w, large)) == TAG);
   fd_wksp_free_laddr(large);
-  LOGS1(!fd_alloc_delete(shmem));
-  LOGS1(!fd_alloc_delete(NULL));
-  LOGS1(!fd_alloc_delete((uchar *)shmem + 1));
-  LOGS1(!fd_alloc_join(shmem, 0UL));
+  LOGS(!fd_alloc_delete(shmem));
+  LOGS(!fd_alloc_delete(NULL));
+  LOGS(!fd_alloc_delete((uchar *)shmem + 1));
+  LOGS(!fd_alloc_join(shmem, 0UL));
 }
 
 /* valloc. */

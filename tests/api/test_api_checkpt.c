@@ -36,22 +36,22 @@ static int has_failed_restore(fd_restore_t * r) {
 
 static void test_init(void) {
   void * odd = (uchar *)ckpt_mem + 1;
-  LOGS1(!fd_checkpt_init_stream(NULL, 0, buf, sizeof(buf)));
-  LOGS1(!fd_checkpt_init_stream(odd, 0, buf, sizeof(buf)));
-  LOGS1(!fd_checkpt_init_stream(ckpt_mem, -1, buf, sizeof(buf)));
-  LOGS1(!fd_checkpt_init_stream(ckpt_mem, 0, NULL, sizeof(buf)));
-  LOGS1(!fd_checkpt_init_stream(ckpt_mem, 0, buf, sizeof(buf) - 1UL));
-  LOGS1(!fd_checkpt_init_mmio(NULL, mmio, 1UL));
-  LOGS1(!fd_checkpt_init_mmio(odd, mmio, 1UL));
-  LOGS1(!fd_checkpt_init_mmio(ckpt_mem, NULL, 1UL));
-  LOGS1(!fd_restore_init_stream(NULL, 0, buf, sizeof(buf)));
-  LOGS1(!fd_restore_init_stream(odd, 0, buf, sizeof(buf)));
-  LOGS1(!fd_restore_init_stream(restore_mem, -1, buf, sizeof(buf)));
-  LOGS1(!fd_restore_init_stream(restore_mem, 0, NULL, sizeof(buf)));
-  LOGS1(!fd_restore_init_stream(restore_mem, 0, buf, sizeof(buf) - 1UL));
-  LOGS1(!fd_restore_init_mmio(NULL, mmio, 1UL));
-  LOGS1(!fd_restore_init_mmio(odd, mmio, 1UL));
-  LOGS1(!fd_restore_init_mmio(restore_mem, NULL, 1UL));
+  LOGS(!fd_checkpt_init_stream(NULL, 0, buf, sizeof(buf)));
+  LOGS(!fd_checkpt_init_stream(odd, 0, buf, sizeof(buf)));
+  LOGS(!fd_checkpt_init_stream(ckpt_mem, -1, buf, sizeof(buf)));
+  LOGS(!fd_checkpt_init_stream(ckpt_mem, 0, NULL, sizeof(buf)));
+  LOGS(!fd_checkpt_init_stream(ckpt_mem, 0, buf, sizeof(buf) - 1UL));
+  LOGS(!fd_checkpt_init_mmio(NULL, mmio, 1UL));
+  LOGS(!fd_checkpt_init_mmio(odd, mmio, 1UL));
+  LOGS(!fd_checkpt_init_mmio(ckpt_mem, NULL, 1UL));
+  LOGS(!fd_restore_init_stream(NULL, 0, buf, sizeof(buf)));
+  LOGS(!fd_restore_init_stream(odd, 0, buf, sizeof(buf)));
+  LOGS(!fd_restore_init_stream(restore_mem, -1, buf, sizeof(buf)));
+  LOGS(!fd_restore_init_stream(restore_mem, 0, NULL, sizeof(buf)));
+  LOGS(!fd_restore_init_stream(restore_mem, 0, buf, sizeof(buf) - 1UL));
+  LOGS(!fd_restore_init_mmio(NULL, mmio, 1UL));
+  LOGS(!fd_restore_init_mmio(odd, mmio, 1UL));
+  LOGS(!fd_restore_init_mmio(restore_mem, NULL, 1UL));
   SILENT(fd_checkpt_init_mmio(ckpt_mem, NULL, 0UL) == ckpt_mem &&
          fd_checkpt_fini(ckpt_mem) == ckpt_mem);
   SILENT(fd_restore_init_mmio(restore_mem, NULL, 0UL) == restore_mem &&

@@ -45,17 +45,17 @@ static void test_base(void) {
 }
 
 static void test_pool_errors(fd_groove_volume_pool_t * p, fd_groove_volume_pool_t * mem) {
-  LOGS1(!fd_groove_volume_pool_new(NULL));
-  LOGS1(!fd_groove_volume_pool_new(shpool + 64));
+  LOGS(!fd_groove_volume_pool_new(NULL));
+  LOGS(!fd_groove_volume_pool_new(shpool + 64));
   SILENT(fd_groove_volume_pool_new(shpool) == shpool);
-  LOGS1(!fd_groove_volume_pool_join(NULL, shpool, vol, VOL_CNT));
-  LOGS1(!fd_groove_volume_pool_join((uchar *)mem + 1, shpool, vol, VOL_CNT));
-  LOGS1(!fd_groove_volume_pool_join(mem, NULL, vol, VOL_CNT));
-  LOGS1(!fd_groove_volume_pool_join(mem, shpool + 64, vol, VOL_CNT));
-  LOGS1(!fd_groove_volume_pool_join(mem, other, vol, VOL_CNT));
-  LOGS1(!fd_groove_volume_pool_join(mem, shpool, NULL, VOL_CNT));
-  LOGS1(!fd_groove_volume_pool_join(mem, shpool, vol + 512, VOL_CNT));
-  LOGS1(!fd_groove_volume_pool_join(mem, shpool, vol, 1UL << 34));
+  LOGS(!fd_groove_volume_pool_join(NULL, shpool, vol, VOL_CNT));
+  LOGS(!fd_groove_volume_pool_join((uchar *)mem + 1, shpool, vol, VOL_CNT));
+  LOGS(!fd_groove_volume_pool_join(mem, NULL, vol, VOL_CNT));
+  LOGS(!fd_groove_volume_pool_join(mem, shpool + 64, vol, VOL_CNT));
+  LOGS(!fd_groove_volume_pool_join(mem, other, vol, VOL_CNT));
+  LOGS(!fd_groove_volume_pool_join(mem, shpool, NULL, VOL_CNT));
+  LOGS(!fd_groove_volume_pool_join(mem, shpool, vol + 512, VOL_CNT));
+  LOGS(!fd_groove_volume_pool_join(mem, shpool, vol, 1UL << 34));
   SILENT(fd_groove_volume_pool_join(mem, shpool, NULL, 0UL) == mem &&
          fd_groove_volume_pool_leave(mem) == mem);
   SILENT(fd_groove_volume_pool_join(mem, shpool, vol, VOL_CNT) == p);
@@ -65,7 +65,7 @@ static void test_pool_errors(fd_groove_volume_pool_t * p, fd_groove_volume_pool_
          fd_groove_volume_pool_ele_max(p) == VOL_CNT &&
          fd_groove_volume_pool_ele_max_max() == (1UL << 34) - 1UL);
 #define INVAL_ADD(pool, at, sz)                                                                    \
-  LOGS1(fd_groove_volume_pool_add(pool, at, sz, NULL, 0UL) == FD_GROOVE_ERR_INVAL &&               \
+  LOGS(fd_groove_volume_pool_add(pool, at, sz, NULL, 0UL) == FD_GROOVE_ERR_INVAL &&               \
         !fd_groove_volume_pool_acquire(p))
   SILENT(!fd_groove_volume_pool_add(NULL, NULL, 0UL, NULL, 0UL) &&
          !fd_groove_volume_pool_add(p, vol + 5, 0UL, NULL, 0UL));
@@ -77,12 +77,12 @@ static void test_pool_errors(fd_groove_volume_pool_t * p, fd_groove_volume_pool_
   INVAL_ADD(p, vol + 3UL * VOL_SZ, VOL_SZ);
   INVAL_ADD(p, vol - VOL_SZ, VOL_SZ);
   INVAL_ADD(p, vol + VOL_SZ, ULONG_MAX - VOL_SZ + 1UL);
-  LOGS1(!fd_groove_volume_pool_remove(NULL));
+  LOGS(!fd_groove_volume_pool_remove(NULL));
   SILENT(!fd_groove_volume_pool_remove(p) && !fd_groove_volume_pool_verify(p));
-  LOGS1(!fd_groove_volume_pool_leave(NULL));
-  LOGS1(!fd_groove_volume_pool_delete(NULL));
-  LOGS1(!fd_groove_volume_pool_delete(shpool + 64));
-  LOGS1(!fd_groove_volume_pool_delete(other));
+  LOGS(!fd_groove_volume_pool_leave(NULL));
+  LOGS(!fd_groove_volume_pool_delete(NULL));
+  LOGS(!fd_groove_volume_pool_delete(shpool + 64));
+  LOGS(!fd_groove_volume_pool_delete(other));
 }
 
 static void test_pool(void) {
@@ -118,9 +118,9 @@ static void test_pool(void) {
   SILENT(fd_groove_volume_pool_acquire(p) == v && !fd_groove_volume_pool_acquire(p) &&
          (fd_groove_volume_pool_release(p, v), fd_groove_volume_pool_peek(p) == v));
   v->magic = 5UL;
-  LOGS1(!fd_groove_volume_pool_remove(p));
+  LOGS(!fd_groove_volume_pool_remove(p));
   SILENT(fd_groove_volume_pool_leave(p) == mem && fd_groove_volume_pool_delete(shpool) == shpool);
-  LOGS1(!fd_groove_volume_pool_join(mem, shpool, vol, VOL_CNT));
+  LOGS(!fd_groove_volume_pool_join(mem, shpool, vol, VOL_CNT));
   SILENT(fd_groove_volume_pool_strerror(0) &&
          strcmp(fd_groove_volume_pool_strerror(-1), fd_groove_volume_pool_strerror(-2)) &&
          fd_groove_volume_pool_strerror(9));
@@ -179,17 +179,17 @@ static void test_life(void) {
   SILENT(fd_groove_data_align() == 128UL && fd_groove_data_footprint() % 128UL == 0UL &&
          fd_groove_data_footprint() == FD_GROOVE_DATA_FOOTPRINT() &&
          fd_groove_data_footprint() < sizeof(shdata));
-  LOGS1(!fd_groove_data_new(NULL));
-  LOGS1(!fd_groove_data_new(shdata + 64));
+  LOGS(!fd_groove_data_new(NULL));
+  LOGS(!fd_groove_data_new(shdata + 64));
   SILENT(fd_groove_data_new(shdata) == shdata);
-  LOGS1(!fd_groove_data_join(NULL, shdata, vol, VOL_CNT, 0UL));
-  LOGS1(!fd_groove_data_join((uchar *)data_mem + 1, shdata, vol, VOL_CNT, 0UL));
-  LOGS1(!fd_groove_data_join(data_mem, NULL, vol, VOL_CNT, 0UL));
-  LOGS1(!fd_groove_data_join(data_mem, shdata + 64, vol, VOL_CNT, 0UL));
-  LOGS1(!fd_groove_data_join(data_mem, other, vol, VOL_CNT, 0UL));
-  LOGS1(!fd_groove_data_join(data_mem, shdata, NULL, VOL_CNT, 0UL));
-  LOGS1(!fd_groove_data_join(data_mem, shdata, vol + 512, VOL_CNT, 0UL));
-  LOGS1(!fd_groove_data_join(data_mem, shdata, vol, 1UL << 34, 0UL));
+  LOGS(!fd_groove_data_join(NULL, shdata, vol, VOL_CNT, 0UL));
+  LOGS(!fd_groove_data_join((uchar *)data_mem + 1, shdata, vol, VOL_CNT, 0UL));
+  LOGS(!fd_groove_data_join(data_mem, NULL, vol, VOL_CNT, 0UL));
+  LOGS(!fd_groove_data_join(data_mem, shdata + 64, vol, VOL_CNT, 0UL));
+  LOGS(!fd_groove_data_join(data_mem, other, vol, VOL_CNT, 0UL));
+  LOGS(!fd_groove_data_join(data_mem, shdata, NULL, VOL_CNT, 0UL));
+  LOGS(!fd_groove_data_join(data_mem, shdata, vol + 512, VOL_CNT, 0UL));
+  LOGS(!fd_groove_data_join(data_mem, shdata, vol, 1UL << 34, 0UL));
   d = fd_groove_data_join(data_mem, shdata, vol, 0UL, ULONG_MAX);
   SILENT(d == data_mem && fd_groove_data_volume_max(d) == (1UL << 34) - 1UL &&
          fd_groove_data_leave(d) == data_mem);
@@ -205,9 +205,9 @@ static void test_life(void) {
   SILENT(!fd_groove_data_alloc(d, 0UL, 1UL, 1UL, &err) &&
          err == FD_GROOVE_ERR_FULL); /* no volume ever */
   SILENT(!fd_groove_data_volume_remove(d) && !fd_groove_data_alloc(d, 0UL, 1UL, 1UL, NULL));
-  LOGS1(!fd_groove_data_volume_remove(NULL));
-  LOGS1(fd_groove_data_volume_add(NULL, vol, VOL_SZ, NULL, 0UL) == FD_GROOVE_ERR_INVAL);
-  LOGS1(fd_groove_data_volume_add(d, vol + 512, VOL_SZ, NULL, 0UL) == FD_GROOVE_ERR_INVAL);
+  LOGS(!fd_groove_data_volume_remove(NULL));
+  LOGS(fd_groove_data_volume_add(NULL, vol, VOL_SZ, NULL, 0UL) == FD_GROOVE_ERR_INVAL);
+  LOGS(fd_groove_data_volume_add(d, vol + 512, VOL_SZ, NULL, 0UL) == FD_GROOVE_ERR_INVAL);
   SILENT(!fd_groove_data_volume_add(d, vol, 3UL * VOL_SZ, "i", 2UL) && !fd_groove_data_verify(d));
   int good = 1;
   for (ulong i = 0UL; i < VOL_CNT; i++)
@@ -221,7 +221,7 @@ static void test_life(void) {
 static void test_alloc(void) {
   int err;
 #define REFUSED(align, sz)                                                                         \
-  LOGS1((err = 9, !fd_groove_data_alloc(d, align, sz, 1UL, &err)) && err == FD_GROOVE_ERR_INVAL)
+  LOGS((err = 9, !fd_groove_data_alloc(d, align, sz, 1UL, &err)) && err == FD_GROOVE_ERR_INVAL)
   REFUSED(3UL, 1UL);
   REFUSED(1024UL, 1UL);
   REFUSED(1UL << 63, 1UL);
@@ -229,7 +229,7 @@ static void test_alloc(void) {
   REFUSED(512UL, 10485761UL);
   REFUSED(0UL, ULONG_MAX);
   REFUSED(512UL, ULONG_MAX - 511UL);
-  LOGS1((err = 9, !fd_groove_data_alloc(NULL, 0UL, 1UL, 1UL, &err)) && err == FD_GROOVE_ERR_INVAL);
+  LOGS((err = 9, !fd_groove_data_alloc(NULL, 0UL, 1UL, 1UL, &err)) && err == FD_GROOVE_ERR_INVAL);
   void *z0 = fd_groove_data_alloc(d, 0UL, 0UL, ULONG_MAX, &err),
        *z1 = fd_groove_data_alloc(d, 512UL, 0UL, 0UL, NULL);
   SILENT(z0 && z1 && z0 != z1 && !err && fd_groove_data_alloc_sz(z0) == 0UL &&
@@ -265,7 +265,7 @@ static void test_alloc(void) {
   SILENT(!fd_groove_data_free(second, z0) &&
          !fd_groove_data_private_free(d, z1, FD_GROOVE_DATA_HDR_TYPE_ALLOC) &&
          fd_groove_data_leave(second) == second_mem);
-  LOGS1(!fd_groove_data_leave(NULL));
+  LOGS(!fd_groove_data_leave(NULL));
 }
 
 static void test_bad_frees(void) {
@@ -273,7 +273,7 @@ static void test_bad_frees(void) {
   uchar * p = (uchar *)fd_groove_data_alloc(d, 16UL, 2000UL, 1UL, &err);
   uchar * q = (uchar *)fd_groove_data_alloc(d, 16UL, 2000UL, 2UL, &err);
   memset(p, 0, 2000UL);
-  LOGS1(fd_groove_data_free(NULL, p) == FD_GROOVE_ERR_INVAL);
+  LOGS(fd_groove_data_free(NULL, p) == FD_GROOVE_ERR_INVAL);
   SILENT(fd_groove_data_free(d, NULL) == FD_GROOVE_ERR_INVAL);
   IS(fd_groove_data_free(d, other + 16) == FD_GROOVE_ERR_INVAL &&
      fd_groove_data_free(d, vol - 16) == FD_GROOVE_ERR_INVAL &&
@@ -291,8 +291,20 @@ static void test_bad_frees(void) {
   IS(fd_groove_data_free(d, p) == FD_GROOVE_ERR_INVAL); /* already freed */
   api_logged();
   SILENT(!fd_groove_data_free(d, q) && !fd_groove_data_verify(d));
-  hdr = (fd_groove_data_hdr_t *)(vol + 512);
-  SILENT(!fd_groove_data_volume_verify(d, (fd_groove_volume_t *)vol));
+  /* its superblock says that the object is free while its header says that it is not */
+  p = (uchar *)fd_groove_data_alloc(d, 16UL, 2000UL, 1UL, &err);
+  kept = *fd_groove_data_object_hdr(p);
+  ulong idx = fd_groove_data_hdr_idx(kept);
+  hdr = fd_groove_data_superblock_hdr(p, fd_groove_data_hdr_szc(kept), idx);
+  ((ulong *)(hdr + 1))[0] |= 1UL << idx;
+  LOGS(fd_groove_data_free(d, p) == FD_GROOVE_ERR_CORRUPT);
+  LOGS(fd_groove_data_free(d, p) == FD_GROOVE_ERR_INVAL);
+  LOGS(fd_groove_data_verify(NULL) == FD_GROOVE_ERR_CORRUPT);
+  ((fd_groove_volume_t *)vol)->idx++;
+  LOGS(fd_groove_data_volume_verify(d, (fd_groove_volume_t *)vol) == FD_GROOVE_ERR_CORRUPT);
+  ((fd_groove_volume_t *)vol)->idx--;
+  SILENT(!fd_groove_data_verify(d) &&
+         !fd_groove_data_volume_verify(d, (fd_groove_volume_t *)vol));
   LOGS(fd_groove_data_volume_verify(d, NULL) == FD_GROOVE_ERR_CORRUPT);
   LOGS(fd_groove_data_volume_verify(d, (fd_groove_volume_t *)(vol + VOL_CNT * VOL_SZ)) ==
        FD_GROOVE_ERR_CORRUPT);
@@ -319,11 +331,11 @@ static void test_capacity(void) {
     good &= *(ulong *)(void *)v == 0UL;
   SILENT(good && removed == 2UL); /* whole volumes come back */
   SILENT(fd_groove_data_leave(d) == data_mem);
-  LOGS1(!fd_groove_data_delete(NULL));
-  LOGS1(!fd_groove_data_delete(shdata + 64));
+  LOGS(!fd_groove_data_delete(NULL));
+  LOGS(!fd_groove_data_delete(shdata + 64));
   SILENT(fd_groove_data_delete(shdata) == shdata);
-  LOGS1(!fd_groove_data_delete(shdata));
-  LOGS1(!fd_groove_data_join(data_mem, shdata, vol, VOL_CNT, 0UL));
+  LOGS(!fd_groove_data_delete(shdata));
+  LOGS(!fd_groove_data_join(data_mem, shdata, vol, VOL_CNT, 0UL));
 }
 
 int main(int argc, char ** argv) {

@@ -78,31 +78,31 @@ static void test_create(void) {
   ulong huge_cnt[2] = {ULONG_MAX, 2UL}, far_cpu[2] = {fd_shmem_cpu_cnt(), 0UL},
         hole[2] = {0UL, 1UL};
   fd_shmem_info_t info = {7UL, 8UL};
-  LOGS1(fd_shmem_create("bad/name", NORMAL, 1UL, 0UL, 0600UL) == EINVAL);
-  LOGS1(fd_shmem_create(NULL, NORMAL, 1UL, 0UL, 0600UL) == EINVAL);
-  LOGS1(fd_shmem_create(name, 8192UL, 1UL, 0UL, 0600UL) == EINVAL);
-  LOGS1(fd_shmem_create(name, NORMAL, 0UL, 0UL, 0600UL) == EINVAL);
-  LOGS1(fd_shmem_create(name, NORMAL, 1UL, fd_shmem_cpu_cnt(), 0600UL) == EINVAL);
-  LOGS1(fd_shmem_create(name, NORMAL, 1UL, 0UL, 1UL << 40) == EINVAL);
-  LOGS1(fd_shmem_create(name, NORMAL, ULONG_MAX / 2UL, 0UL, 0600UL) == EINVAL);
-  LOGS1(fd_shmem_create_multi(name, NORMAL, 0UL, two, cpus, 0600UL) == EINVAL);
-  LOGS1(fd_shmem_create_multi(name, NORMAL, 2UL, NULL, cpus, 0600UL) == EINVAL);
-  LOGS1(fd_shmem_create_multi(name, NORMAL, 2UL, two, NULL, 0600UL) == EINVAL);
-  LOGS1(fd_shmem_create_multi(name, NORMAL, 2UL, zero, cpus, 0600UL) == EINVAL);
-  LOGS1(fd_shmem_create_multi(name, NORMAL, 2UL, huge_cnt, cpus, 0600UL) == EINVAL);
-  LOGS1(fd_shmem_create_multi(name, NORMAL, 2UL, two, far_cpu, 0600UL) == EINVAL);
+  LOGS(fd_shmem_create("bad/name", NORMAL, 1UL, 0UL, 0600UL) == EINVAL);
+  LOGS(fd_shmem_create(NULL, NORMAL, 1UL, 0UL, 0600UL) == EINVAL);
+  LOGS(fd_shmem_create(name, 8192UL, 1UL, 0UL, 0600UL) == EINVAL);
+  LOGS(fd_shmem_create(name, NORMAL, 0UL, 0UL, 0600UL) == EINVAL);
+  LOGS(fd_shmem_create(name, NORMAL, 1UL, fd_shmem_cpu_cnt(), 0600UL) == EINVAL);
+  LOGS(fd_shmem_create(name, NORMAL, 1UL, 0UL, 1UL << 40) == EINVAL);
+  LOGS(fd_shmem_create(name, NORMAL, ULONG_MAX / 2UL, 0UL, 0600UL) == EINVAL);
+  LOGS(fd_shmem_create_multi(name, NORMAL, 0UL, two, cpus, 0600UL) == EINVAL);
+  LOGS(fd_shmem_create_multi(name, NORMAL, 2UL, NULL, cpus, 0600UL) == EINVAL);
+  LOGS(fd_shmem_create_multi(name, NORMAL, 2UL, two, NULL, 0600UL) == EINVAL);
+  LOGS(fd_shmem_create_multi(name, NORMAL, 2UL, zero, cpus, 0600UL) == EINVAL);
+  LOGS(fd_shmem_create_multi(name, NORMAL, 2UL, huge_cnt, cpus, 0600UL) == EINVAL);
+  LOGS(fd_shmem_create_multi(name, NORMAL, 2UL, two, far_cpu, 0600UL) == EINVAL);
   SILENT(fd_shmem_info(name, 0UL, &info) == ENOENT && info.page_sz == 7UL);
   SILENT(fd_shmem_create_multi(name, NORMAL, 2UL, hole, far_cpu, 0600UL) ==
          0); /* of an empty part */
   SILENT(fd_shmem_info(name, 0UL, &info) == 0 && info.page_sz == NORMAL && info.page_cnt == 1UL);
   SILENT(fd_shmem_info(name, NORMAL, NULL) == 0 &&
          fd_shmem_info(name, FD_SHMEM_HUGE_PAGE_SZ, NULL) == ENOENT);
-  LOGS1(fd_shmem_create(name, NORMAL, 1UL, 0UL, 0600UL) == EEXIST);
+  LOGS(fd_shmem_create(name, NORMAL, 1UL, 0UL, 0600UL) == EEXIST);
   SILENT(fd_shmem_update_multi(name, NORMAL, 2UL, two, cpus, 0600UL) == 0);
   SILENT(fd_shmem_info(name, 0UL, &info) == 0 && info.page_cnt == 3UL);
-  LOGS1(fd_shmem_unlink(name, 5UL) == EINVAL);
-  LOGS1(fd_shmem_unlink(name, FD_SHMEM_HUGE_PAGE_SZ) == ENOENT);
-  LOGS1(fd_shmem_unlink(NULL, NORMAL) == EINVAL);
+  LOGS(fd_shmem_unlink(name, 5UL) == EINVAL);
+  LOGS(fd_shmem_unlink(name, FD_SHMEM_HUGE_PAGE_SZ) == ENOENT);
+  LOGS(fd_shmem_unlink(NULL, NORMAL) == EINVAL);
 }
 
 static int calls;
@@ -128,12 +128,12 @@ static void test_join(void) {
   memset(&a, 0x5a, sizeof(a));
   b = c = d = a;
   void * cyclic = name;
-  LOGS1(!fd_shmem_join("no-such-region", 1, 1, NULL, NULL, &a));
-  LOGS1(!fd_shmem_join("bad name", 1, 1, NULL, NULL, &a));
-  LOGS1(!fd_shmem_join(NULL, 1, 1, NULL, NULL, &a));
-  LOGS1(!fd_shmem_join(name, 2, 1, NULL, NULL, &a));
+  LOGS(!fd_shmem_join("no-such-region", 1, 1, NULL, NULL, &a));
+  LOGS(!fd_shmem_join("bad name", 1, 1, NULL, NULL, &a));
+  LOGS(!fd_shmem_join(NULL, 1, 1, NULL, NULL, &a));
+  LOGS(!fd_shmem_join(name, 2, 1, NULL, NULL, &a));
   fail_join = 1;
-  LOGS1(!fd_shmem_join(name, 1, 1, on_join, NULL, &a));
+  LOGS(!fd_shmem_join(name, 1, 1, on_join, NULL, &a));
   fail_join = 0;
   SILENT(!memcmp(&a, &b, sizeof(a)) && fd_shmem_join_query_by_name(name, &a) == ENOENT);
   IS(fd_shmem_join(name, 1, 1, on_join_cyclic, &cyclic, NULL) && !cyclic && api_logged());
@@ -169,10 +169,10 @@ static void test_join(void) {
     joins += !strcmp(i->name, name);
   SILENT(joins == 1UL && fd_shmem_iter_done(NULL) == 1);
   SILENT(!fd_shmem_leave(join, on_join, NULL) && calls == 1);
-  LOGS1(fd_shmem_leave(a.shmem, NULL, NULL));
+  LOGS(fd_shmem_leave(a.shmem, NULL, NULL));
   SILENT(!fd_shmem_leave(join, on_join, NULL) && calls == 2 && seen_join == join);
-  LOGS1(fd_shmem_leave(join, NULL, NULL));
-  LOGS1(fd_shmem_leave(NULL, NULL, NULL));
+  LOGS(fd_shmem_leave(join, NULL, NULL));
+  LOGS(fd_shmem_leave(NULL, NULL, NULL));
 }
 
 /* Whether the mapping at addr is kept out of core dumps. */
@@ -240,15 +240,15 @@ static void test_acquire(void) {
   IS(mem && fd_ulong_is_aligned((ulong)mem, 1UL << 30) && !mem[(2UL << 30) - 1UL]);
   api_logged();
   SILENT(!fd_shmem_release(mem, FD_SHMEM_GIGANTIC_PAGE_SZ, 2UL));
-  LOGS1(!fd_shmem_acquire(NORMAL, 0UL, 0UL));
-  LOGS1(!fd_shmem_acquire(1UL, 1UL, 0UL));
-  LOGS1(!fd_shmem_acquire(NORMAL, 1UL, fd_shmem_cpu_cnt()));
-  LOGS1(!fd_shmem_acquire(NORMAL, ULONG_MAX, 0UL));
-  LOGS1(!fd_shmem_acquire_multi(NORMAL, 0UL, two, cpus));
-  LOGS1(!fd_shmem_acquire_multi(NORMAL, 2UL, NULL, cpus));
-  LOGS1(!fd_shmem_acquire_multi(NORMAL, 2UL, two, NULL));
-  LOGS1(fd_shmem_release(NULL, NORMAL, 1UL) == -1);
-  LOGS1(fd_shmem_release((void *)1, NORMAL, 1UL) == -1);
+  LOGS(!fd_shmem_acquire(NORMAL, 0UL, 0UL));
+  LOGS(!fd_shmem_acquire(1UL, 1UL, 0UL));
+  LOGS(!fd_shmem_acquire(NORMAL, 1UL, fd_shmem_cpu_cnt()));
+  LOGS(!fd_shmem_acquire(NORMAL, ULONG_MAX, 0UL));
+  LOGS(!fd_shmem_acquire_multi(NORMAL, 0UL, two, cpus));
+  LOGS(!fd_shmem_acquire_multi(NORMAL, 2UL, NULL, cpus));
+  LOGS(!fd_shmem_acquire_multi(NORMAL, 2UL, two, NULL));
+  LOGS(fd_shmem_release(NULL, NORMAL, 1UL) == -1);
+  LOGS(fd_shmem_release((void *)1, NORMAL, 1UL) == -1);
 }
 
 static void test_anonymous(void) {
@@ -256,29 +256,29 @@ static void test_anonymous(void) {
   void * odd = mem + 1; /* any non-NULL value */
   fd_shmem_join_info_t info, by_addr;
   SILENT(!fd_shmem_join_anonymous(name2, 1, odd, mem, NORMAL, 2UL));
-  LOGS1(fd_shmem_join_anonymous(name2, 1, mem, mem + 8192, NORMAL, 1UL) == EINVAL);
-  LOGS1(fd_shmem_join_anonymous("other", 1, odd, mem + 8192, NORMAL, 1UL) == EINVAL);
-  LOGS1(fd_shmem_join_anonymous("other", 1, mem, mem + 4096, NORMAL, 2UL) == EINVAL);
-  LOGS1(fd_shmem_join_anonymous("bad/", 1, mem, mem + 8192, NORMAL, 1UL) == EINVAL);
-  LOGS1(fd_shmem_join_anonymous(NULL, 1, mem, mem + 8192, NORMAL, 1UL) == EINVAL);
-  LOGS1(fd_shmem_join_anonymous("other", 2, mem, mem + 8192, NORMAL, 1UL) == EINVAL);
-  LOGS1(fd_shmem_join_anonymous("other", 1, NULL, mem + 8192, NORMAL, 1UL) == EINVAL);
-  LOGS1(fd_shmem_join_anonymous("other", 1, mem, NULL, NORMAL, 1UL) == EINVAL);
-  LOGS1(fd_shmem_join_anonymous("other", 1, mem, mem + 8193, NORMAL, 1UL) == EINVAL);
-  LOGS1(fd_shmem_join_anonymous("other", 1, mem, mem + 8192, 1UL, 1UL) == EINVAL);
-  LOGS1(fd_shmem_join_anonymous("other", 1, mem, mem + 8192, NORMAL, 0UL) == EINVAL);
-  LOGS1(fd_shmem_join_anonymous("other", 1, mem, mem + 8192, NORMAL, ULONG_MAX) == EINVAL);
+  LOGS(fd_shmem_join_anonymous(name2, 1, mem, mem + 8192, NORMAL, 1UL) == EINVAL);
+  LOGS(fd_shmem_join_anonymous("other", 1, odd, mem + 8192, NORMAL, 1UL) == EINVAL);
+  LOGS(fd_shmem_join_anonymous("other", 1, mem, mem + 4096, NORMAL, 2UL) == EINVAL);
+  LOGS(fd_shmem_join_anonymous("bad/", 1, mem, mem + 8192, NORMAL, 1UL) == EINVAL);
+  LOGS(fd_shmem_join_anonymous(NULL, 1, mem, mem + 8192, NORMAL, 1UL) == EINVAL);
+  LOGS(fd_shmem_join_anonymous("other", 2, mem, mem + 8192, NORMAL, 1UL) == EINVAL);
+  LOGS(fd_shmem_join_anonymous("other", 1, NULL, mem + 8192, NORMAL, 1UL) == EINVAL);
+  LOGS(fd_shmem_join_anonymous("other", 1, mem, NULL, NORMAL, 1UL) == EINVAL);
+  LOGS(fd_shmem_join_anonymous("other", 1, mem, mem + 8193, NORMAL, 1UL) == EINVAL);
+  LOGS(fd_shmem_join_anonymous("other", 1, mem, mem + 8192, 1UL, 1UL) == EINVAL);
+  LOGS(fd_shmem_join_anonymous("other", 1, mem, mem + 8192, NORMAL, 0UL) == EINVAL);
+  LOGS(fd_shmem_join_anonymous("other", 1, mem, mem + 8192, NORMAL, ULONG_MAX) == EINVAL);
   SILENT(!fd_shmem_join_query_by_join(odd, &info) && info.ref_cnt == 1L && info.shmem == mem &&
          info.join == odd && info.page_cnt == 2UL && info.page_sz == NORMAL && info.mode == 1);
   SILENT(!fd_shmem_join_query_by_addr(mem + 8191, 1UL, &by_addr) && !memcmp(&info, &by_addr, 88UL));
   SILENT(fd_shmem_join(name2, 0, 1, NULL, NULL, &info) == odd && info.ref_cnt == 2L);
-  LOGS1(fd_shmem_leave_anonymous(odd, &info) == EINVAL);
+  LOGS(fd_shmem_leave_anonymous(odd, &info) == EINVAL);
   SILENT(!fd_shmem_leave(odd, NULL, NULL));
-  LOGS1(fd_shmem_leave(odd, NULL, NULL)); /* the final leave is the other one */
+  LOGS(fd_shmem_leave(odd, NULL, NULL)); /* the final leave is the other one */
   SILENT(!fd_shmem_leave_anonymous(odd, &info) && info.ref_cnt == 0L && info.join == odd &&
          info.shmem == mem);
-  LOGS1(fd_shmem_leave_anonymous(odd, NULL) == EINVAL);
-  LOGS1(fd_shmem_leave_anonymous(NULL, NULL) == EINVAL);
+  LOGS(fd_shmem_leave_anonymous(odd, NULL) == EINVAL);
+  LOGS(fd_shmem_leave_anonymous(NULL, NULL) == EINVAL);
   SILENT(!fd_shmem_join_anonymous(name, 1, mem, mem, NORMAL, 1UL)); /* shadows the file */
   SILENT(fd_shmem_join(name, 1, 1, NULL, NULL, &info) == mem && info.page_cnt == 1UL);
   SILENT(!fd_shmem_leave(mem, NULL, NULL) && !fd_shmem_leave_anonymous(mem, NULL));
@@ -294,9 +294,9 @@ static void test_join_max(void) {
     if (fd_shmem_join_anonymous(text, 1, mem + joined, mem + 4096UL * joined, NORMAL, 1UL)) break;
   }
   SILENT(joined == 255UL);
-  LOGS1(fd_shmem_join_anonymous("onemore", 1, mem + 255, mem + 4096UL * 255UL, NORMAL, 1UL) ==
+  LOGS(fd_shmem_join_anonymous("onemore", 1, mem + 255, mem + 4096UL * 255UL, NORMAL, 1UL) ==
         EINVAL);
-  LOGS1(!fd_shmem_join(name, 1, 1, NULL, NULL, NULL));
+  LOGS(!fd_shmem_join(name, 1, 1, NULL, NULL, NULL));
   int left = 0;
   while (joined--) left |= fd_shmem_leave_anonymous(mem + joined, NULL);
   SILENT(!left);

@@ -164,34 +164,34 @@ static fd_tpool_t * pool;
 static void test_tpool_admin(void) {
   SILENT(fd_tpool_align() == 128UL && !fd_tpool_footprint(0UL) && !fd_tpool_footprint(1025UL) &&
          fd_tpool_footprint(1UL) == 512UL && fd_tpool_footprint(1024UL) == 8704UL);
-  LOGS1(!fd_tpool_init(NULL, 4UL, 0UL));
-  LOGS1(!fd_tpool_init(mem + 64, 4UL, 0UL));
-  LOGS1(!fd_tpool_init(mem, 0UL, 0UL));
-  LOGS1(!fd_tpool_init(mem, 1025UL, 0UL));
-  LOGS1(!fd_tpool_fini(NULL));
+  LOGS(!fd_tpool_init(NULL, 4UL, 0UL));
+  LOGS(!fd_tpool_init(mem + 64, 4UL, 0UL));
+  LOGS(!fd_tpool_init(mem, 0UL, 0UL));
+  LOGS(!fd_tpool_init(mem, 1025UL, 0UL));
+  LOGS(!fd_tpool_fini(NULL));
   pool = fd_tpool_init(mem, 3UL, 0x1234UL);
   SILENT(pool && fd_tpool_opt(pool) == 0x1234UL && fd_tpool_worker_cnt(pool) == 1UL &&
          fd_tpool_worker_max(pool) == 3UL && fd_tpool_worker_tile_idx(pool, 0UL) == 0UL &&
          fd_tpool_worker_idle(pool, 0UL) == 0);
-  LOGS1(!fd_tpool_worker_push(NULL, 1UL));
-  LOGS1(!fd_tpool_worker_push(pool, 0UL));
-  LOGS1(!fd_tpool_worker_push(pool, TILE_CNT));
-  LOGS1(!fd_tpool_worker_pop(pool));
-  LOGS1(!fd_tpool_worker_pop(NULL));
+  LOGS(!fd_tpool_worker_push(NULL, 1UL));
+  LOGS(!fd_tpool_worker_push(pool, 0UL));
+  LOGS(!fd_tpool_worker_push(pool, TILE_CNT));
+  LOGS(!fd_tpool_worker_pop(pool));
+  LOGS(!fd_tpool_worker_pop(NULL));
   __atomic_store_n(&go, 0, __ATOMIC_RELEASE);
   fd_tile_exec_t * exec = fd_tile_exec_new(1UL, wait_task, 0, NULL);
-  LOGS1(!fd_tpool_worker_push(pool, 1UL)); /* busy */
+  LOGS(!fd_tpool_worker_push(pool, 1UL)); /* busy */
   __atomic_store_n(&go, 1, __ATOMIC_RELEASE);
   fd_tile_exec_delete(exec, NULL);
   SILENT(fd_tpool_worker_push(pool, 2UL) == pool && fd_tpool_worker_idle(pool, 1UL) == 1 &&
          fd_tpool_worker_tile_idx(pool, 1UL) == 2UL);
-  LOGS1(!fd_tpool_worker_push(pool, 2UL));
+  LOGS(!fd_tpool_worker_push(pool, 2UL));
   SILENT(fd_tpool_worker_push(pool, 1UL) == pool && fd_tpool_worker_cnt(pool) == 3UL);
-  LOGS1(!fd_tpool_worker_push(pool, 3UL)); /* full */
+  LOGS(!fd_tpool_worker_push(pool, 3UL)); /* full */
   __atomic_store_n(&go, 0, __ATOMIC_RELEASE);
   fd_tpool_exec(pool, 2UL, hold, NULL, 0UL, 0UL, NULL, NULL, 0UL, 0UL, 0UL, 0UL, 0UL, 0UL, 0UL);
   SILENT(fd_tpool_worker_idle(pool, 2UL) == 0);
-  LOGS1(!fd_tpool_worker_pop(pool)); /* busy */
+  LOGS(!fd_tpool_worker_pop(pool)); /* busy */
   __atomic_store_n(&go, 1, __ATOMIC_RELEASE);
   fd_tpool_wait(pool, 2UL);
   SILENT(fd_tpool_worker_idle(pool, 2UL) == 1 && fd_tpool_worker_pop(pool) == pool);

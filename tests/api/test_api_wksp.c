@@ -60,18 +60,18 @@ static void test_sizing(void) {
 
 static void test_life(void) {
   ulong data_max = fd_wksp_data_max_est(sizeof(mem), PART_MAX);
-  LOGS1(!fd_wksp_new(NULL, "w", 0U, PART_MAX, data_max));
-  LOGS1(!fd_wksp_new(mem + 64, "w", 0U, PART_MAX, data_max));
-  LOGS1(!fd_wksp_new(mem, "w/", 0U, PART_MAX, data_max));
-  LOGS1(!fd_wksp_new(mem, NULL, 0U, PART_MAX, data_max));
-  LOGS1(!fd_wksp_new(mem, "w", 0U, 0UL, data_max));
-  LOGS1(!fd_wksp_new(mem, "w", 0U, PART_MAX, 0UL));
-  LOGS1(!fd_wksp_new(mem, "w", 0U, PART_MAX, ULONG_MAX));
+  LOGS(!fd_wksp_new(NULL, "w", 0U, PART_MAX, data_max));
+  LOGS(!fd_wksp_new(mem + 64, "w", 0U, PART_MAX, data_max));
+  LOGS(!fd_wksp_new(mem, "w/", 0U, PART_MAX, data_max));
+  LOGS(!fd_wksp_new(mem, NULL, 0U, PART_MAX, data_max));
+  LOGS(!fd_wksp_new(mem, "w", 0U, 0UL, data_max));
+  LOGS(!fd_wksp_new(mem, "w", 0U, PART_MAX, 0UL));
+  LOGS(!fd_wksp_new(mem, "w", 0U, PART_MAX, ULONG_MAX));
   memset(mem, 0x77, sizeof(mem));
   SILENT(fd_wksp_new(mem, "w", 9U, PART_MAX, data_max) == mem);
-  LOGS1(!fd_wksp_join(NULL));
-  LOGS1(!fd_wksp_join(mem + 64));
-  LOGS1(!fd_wksp_join(mem + 128));
+  LOGS(!fd_wksp_join(NULL));
+  LOGS(!fd_wksp_join(mem + 64));
+  LOGS(!fd_wksp_join(mem + 128));
   SILENT((w = fd_wksp_join(mem)) == (void *)mem);
   SILENT(!strcmp(fd_wksp_name(w), "w") && fd_wksp_seed(w) == 9U &&
          fd_wksp_part_max(w) == PART_MAX && fd_wksp_data_max(w) == data_max &&
@@ -82,10 +82,10 @@ static void test_life(void) {
   SILENT(!strcmp(fd_wksp_strerror(0), "success") && !strcmp(fd_wksp_strerror(-1), "inval") &&
          !strcmp(fd_wksp_strerror(-2), "fail") && !strcmp(fd_wksp_strerror(-3), "corrupt") &&
          !strcmp(fd_wksp_strerror(1), "unknown") && !strcmp(fd_wksp_strerror(-4), "unknown"));
-  LOGS1(!fd_wksp_leave(NULL));
-  LOGS1(!fd_wksp_delete(NULL));
-  LOGS1(!fd_wksp_delete(mem + 64));
-  LOGS1(!fd_wksp_delete(mem + 128));
+  LOGS(!fd_wksp_leave(NULL));
+  LOGS(!fd_wksp_delete(NULL));
+  LOGS(!fd_wksp_delete(mem + 64));
+  LOGS(!fd_wksp_delete(mem + 128));
 }
 
 static void test_addresses(void) {
@@ -95,12 +95,12 @@ static void test_addresses(void) {
   SILENT(fd_wksp_laddr(w, lo) == mem + lo && fd_wksp_laddr(w, hi) == mem + hi &&
          fd_wksp_gaddr(w, mem + hi) == hi && fd_wksp_gaddr(w, mem + lo) == lo &&
          fd_wksp_laddr_fast(w, 5UL) == mem + 5 && fd_wksp_gaddr_fast(w, mem + 5) == 5UL);
-  LOGS1(!fd_wksp_laddr(w, lo - 1UL));
-  LOGS1(!fd_wksp_laddr(w, hi + 1UL));
-  LOGS1(!fd_wksp_laddr(NULL, lo));
-  LOGS1(!fd_wksp_gaddr(w, mem + lo - 1));
-  LOGS1(!fd_wksp_gaddr(w, mem + hi + 1));
-  LOGS1(!fd_wksp_gaddr(NULL, mem + lo));
+  LOGS(!fd_wksp_laddr(w, lo - 1UL));
+  LOGS(!fd_wksp_laddr(w, hi + 1UL));
+  LOGS(!fd_wksp_laddr(NULL, lo));
+  LOGS(!fd_wksp_gaddr(w, mem + lo - 1));
+  LOGS(!fd_wksp_gaddr(w, mem + hi + 1));
+  LOGS(!fd_wksp_gaddr(NULL, mem + lo));
 }
 
 static void test_alloc_errors(void) {
@@ -110,16 +110,16 @@ static void test_alloc_errors(void) {
   memset(zero, 0, sizeof(zero));
   SILENT(!fd_wksp_alloc_at_least(NULL, 3UL, 0UL, 0UL, &lo, &hi) && !lo && !hi);
   lo = hi = 7UL;
-  LOGS1(!fd_wksp_alloc_at_least(NULL, 0UL, 1UL, 1UL, &lo, &hi) && !lo && !hi);
+  LOGS(!fd_wksp_alloc_at_least(NULL, 0UL, 1UL, 1UL, &lo, &hi) && !lo && !hi);
   lo = hi = 7UL;
-  LOGS1(!fd_wksp_alloc_at_least(w, 3UL, 1UL, 1UL, &lo, &hi) && !lo && !hi);
-  LOGS1(!fd_wksp_alloc(w, 1UL, 1UL, 0UL));
-  LOGS1(!fd_wksp_alloc(w, 4096UL, ULONG_MAX - 4000UL, 1UL));
-  LOGS1(!fd_wksp_alloc(w, 1UL, fd_wksp_data_max(w) + 1UL, 1UL));
-  LOGS1(!fd_wksp_alloc(w, 1UL << 63, 1UL, 1UL));
+  LOGS(!fd_wksp_alloc_at_least(w, 3UL, 1UL, 1UL, &lo, &hi) && !lo && !hi);
+  LOGS(!fd_wksp_alloc(w, 1UL, 1UL, 0UL));
+  LOGS(!fd_wksp_alloc(w, 4096UL, ULONG_MAX - 4000UL, 1UL));
+  LOGS(!fd_wksp_alloc(w, 1UL, fd_wksp_data_max(w) + 1UL, 1UL));
+  LOGS(!fd_wksp_alloc(w, 1UL << 63, 1UL, 1UL));
   char message[256];
   fd_cstr_ncpy(message, strstr(api_log_text, "): "), sizeof(message));
-  LOGS1(!fd_wksp_alloc(w, 64UL, fd_wksp_data_max(w) + 77UL, 2UL));
+  LOGS(!fd_wksp_alloc(w, 64UL, fd_wksp_data_max(w) + 77UL, 2UL));
   IS(message[0] && !strcmp(message, strstr(api_log_text, "): "))); /* no per-call values */
   fd_wksp_oom_silent = 1;
   SILENT(!fd_wksp_alloc(w, 1UL, fd_wksp_data_max(w) + 1UL, 1UL));
@@ -128,26 +128,26 @@ static void test_alloc_errors(void) {
   SILENT(fd_wksp_tag(w, hit) == 5UL && fd_wksp_tag(w, fd_wksp_gaddr_hi(w) - 1UL) == 5UL);
   SILENT(!fd_wksp_tag(NULL, hit) && !fd_wksp_tag(w, 0UL) && !fd_wksp_tag(w, hit - 1UL) &&
          !fd_wksp_tag(w, fd_wksp_gaddr_hi(w)) && !fd_wksp_tag(w, ULONG_MAX));
-  LOGS1((fd_wksp_free(NULL, hit), 1));
+  LOGS((fd_wksp_free(NULL, hit), 1));
   SILENT((fd_wksp_free(w, 0UL), fd_wksp_free(w, hit - 1UL), fd_wksp_free(w, ULONG_MAX),
           fd_wksp_tag(w, hit) == 5UL));
   SILENT((fd_wksp_free(w, fd_wksp_gaddr_hi(w) - 1UL), fd_wksp_free(w, hit), !fd_wksp_tag(w, hit)));
   SILENT(!fd_wksp_tag_query(w, &tag, 0UL, info, 1UL) &&
          !fd_wksp_tag_query(w, NULL, 0UL, NULL, 0UL));
-  LOGS1(!fd_wksp_tag_query(NULL, &tag, 1UL, info, 1UL));
-  LOGS1(!fd_wksp_tag_query(w, NULL, 1UL, info, 1UL));
-  LOGS1(!fd_wksp_tag_query(w, &tag, 1UL, NULL, 1UL));
+  LOGS(!fd_wksp_tag_query(NULL, &tag, 1UL, info, 1UL));
+  LOGS(!fd_wksp_tag_query(w, NULL, 1UL, info, 1UL));
+  LOGS(!fd_wksp_tag_query(w, &tag, 1UL, NULL, 1UL));
   SILENT((fd_wksp_tag_free(w, NULL, 0UL), 1));
-  LOGS1((fd_wksp_tag_free(NULL, &tag, 1UL), 1));
-  LOGS1((fd_wksp_tag_free(w, NULL, 1UL), 1));
-  LOGS1((fd_wksp_memset(NULL, hit, 0), 1));
-  LOGS1((fd_wksp_memset(w, hit, 0), 1));
-  LOGS1((fd_wksp_reset(NULL, 0U), 1));
-  LOGS1(!fd_wksp_usage(w, &tag, 1UL, NULL));
+  LOGS((fd_wksp_tag_free(NULL, &tag, 1UL), 1));
+  LOGS((fd_wksp_tag_free(w, NULL, 1UL), 1));
+  LOGS((fd_wksp_memset(NULL, hit, 0), 1));
+  LOGS((fd_wksp_memset(w, hit, 0), 1));
+  LOGS((fd_wksp_reset(NULL, 0U), 1));
+  LOGS(!fd_wksp_usage(w, &tag, 1UL, NULL));
   memset(usage, 1, sizeof(usage));
-  LOGS1(fd_wksp_usage(NULL, &tag, 1UL, usage) == usage && !memcmp(usage, zero, sizeof(zero)));
+  LOGS(fd_wksp_usage(NULL, &tag, 1UL, usage) == usage && !memcmp(usage, zero, sizeof(zero)));
   memset(usage, 1, sizeof(usage));
-  LOGS1(fd_wksp_usage(w, NULL, 1UL, usage) == usage && !memcmp(usage, zero, sizeof(zero)));
+  LOGS(fd_wksp_usage(w, NULL, 1UL, usage) == usage && !memcmp(usage, zero, sizeof(zero)));
   SILENT(fd_wksp_usage(w, NULL, 0UL, usage) == usage && usage->total_max == PART_MAX &&
          usage->total_cnt == 1UL && usage->total_sz == fd_wksp_data_max(w) &&
          usage->free_cnt == 1UL && usage->free_sz == usage->total_sz && !usage->used_cnt &&
@@ -383,8 +383,8 @@ static void test_index(void) {
   fd_wksp_private_unlock(w);
   w->part_max = w->data_max = 0UL; /* delete does without consistent metadata */
   SILENT(fd_wksp_owner(w) == ULONG_MAX && fd_wksp_delete(w) == mem);
-  LOGS1(!fd_wksp_delete(mem));
-  LOGS1(!fd_wksp_join(mem));
+  LOGS(!fd_wksp_delete(mem));
+  LOGS(!fd_wksp_join(mem));
 }
 
 static void test_named_errors(void) {
@@ -431,11 +431,11 @@ static void test_anon(void) {
          !fd_wksp_containing((void *)ULONG_MAX) && fd_wksp_tag(w, fd_wksp_gaddr(w, p)) == 3UL);
   SILENT((fd_wksp_free_laddr(NULL), fd_wksp_free_laddr(p + 5), fd_wksp_free_laddr(p),
           !fd_wksp_tag(w, fd_wksp_gaddr(w, p))));
-  LOGS1((fd_wksp_free_laddr(mem), 1));
+  LOGS((fd_wksp_free_laddr(mem), 1));
   SILENT(!fd_wksp_alloc_laddr(w, 8UL, 0UL, 3UL));
-  LOGS1(!fd_wksp_alloc_laddr(w, 8UL, 1UL, 0UL));
+  LOGS(!fd_wksp_alloc_laddr(w, 8UL, 1UL, 0UL));
   SILENT((fd_wksp_mprotect(w, 1), fd_wksp_mprotect(w, 0), fd_wksp_alloc(w, 1UL, 1UL, 1UL)));
-  LOGS1((fd_wksp_mprotect(NULL, 0), 1));
+  LOGS((fd_wksp_mprotect(NULL, 0), 1));
   SILENT((fd_wksp_delete_anonymous(w), !fd_wksp_containing(w)));
   LOGS((fd_wksp_delete_anon(w), 1));
   LOGS((fd_wksp_delete_anon(NULL), 1));
@@ -466,27 +466,29 @@ static void test_cstr(void) {
   SILENT(fd_wksp_cstr(w, gaddr, text) == text && !strcmp(text, out));
   SILENT(fd_wksp_cstr_laddr(p, text) == text && !strcmp(text, out));
   SILENT(fd_wksp_cstr(w, 0UL, text) == text && fd_wksp_cstr(w, fd_wksp_gaddr_hi(w), text) == text);
-  LOGS1(!fd_wksp_cstr(w, fd_wksp_gaddr_hi(w) + 1UL, text));
-  LOGS1(!fd_wksp_cstr(w, 1UL, text));
-  LOGS1(!fd_wksp_cstr(NULL, 0UL, text));
-  LOGS1(!fd_wksp_cstr(w, 0UL, NULL));
-  LOGS1(!fd_wksp_cstr_laddr(mem, text));
-  LOGS1(!fd_wksp_cstr_laddr(p, NULL));
-  LOGS1(!fd_wksp_cstr_laddr(NULL, text));
+  LOGS(!fd_wksp_cstr(w, fd_wksp_gaddr_hi(w) + 1UL, text));
+  LOGS(!fd_wksp_cstr(w, 1UL, text));
+  LOGS(!fd_wksp_cstr(NULL, 0UL, text));
+  LOGS(!fd_wksp_cstr(w, 0UL, NULL));
+  LOGS(!fd_wksp_cstr_laddr(mem, text));
+  LOGS(!fd_wksp_cstr_laddr(p, NULL));
+  LOGS(!fd_wksp_cstr_laddr(NULL, text));
   fd_cstr_printf(text, 80UL, NULL, "%s:0x%lx", name, gaddr);
   SILENT(fd_wksp_cstr_tag(text) == 9UL && fd_wksp_map(text) == p &&
          (fd_wksp_unmap(p), 1)); /* base 0 */
   char const * bad[] = {NULL, "", "x", ":5", "nosuch:5", "a b:5"};
   for (ulong i = 0UL; i < 6UL; i++) {
     LOGS(!fd_wksp_cstr_tag(bad[i]));
-    LOGS((fd_wksp_cstr_free(bad[i]), fd_wksp_cstr_memset(bad[i], 0), !fd_wksp_map(bad[i])));
+    LOGS((fd_wksp_cstr_free(bad[i]), 1));
+    LOGS((fd_wksp_cstr_memset(bad[i], 0), 1));
+    LOGS(!fd_wksp_map(bad[i]));
   }
   fd_cstr_printf(text, 80UL, NULL, "%s:1", name);
   LOGS(!fd_wksp_map(text));
   fd_shmem_join_info_t info;
   SILENT(!fd_shmem_join_query_by_name(name, &info) && info.ref_cnt == 1L); /* failures kept none */
   SILENT((fd_wksp_unmap(NULL), 1));
-  LOGS1((fd_wksp_unmap(mem), 1));
+  LOGS((fd_wksp_unmap(mem), 1));
   SILENT((fd_wksp_unmap(p + 3), fd_shmem_join_query_by_name(name, &info) == ENOENT));
   SILENT((fd_wksp_cstr_free(out), !fd_wksp_cstr_tag(out)));
   SILENT(!fd_wksp_delete_named(name));

@@ -193,13 +193,14 @@ ulong fd_wksp_tag(fd_wksp_t *wksp, ulong gaddr);
 
 /* Counts the partitions whose tag is among tag[0,tag_cnt) (each once; a 0 there matches free ones)
    and describes the first min( count, info_max ) in ascending order.  tag_cnt 0 gives 0 silently;
-   NULL wksp, NULL tag or NULL info with info_max>0 give 0 (logs).  Locks, O(partitions * tag_cnt).
- */
+   NULL wksp, NULL tag, NULL info with info_max>0 or a damaged list give 0 (logs).  Locks,
+   O(partitions * tag_cnt). */
 ulong fd_wksp_tag_query(fd_wksp_t *wksp, ulong const *tag, ulong tag_cnt,
                         fd_wksp_tag_query_info_t *info, ulong info_max);
 
 /* Frees every allocation whose tag is among tag[0,tag_cnt), in one hold of the lock; 0 there
-   matches nothing.  tag_cnt 0 silent; NULL wksp or NULL tag logs. */
+   matches nothing.  tag_cnt 0 silent; NULL wksp or NULL tag logs, as does a damaged list, behind
+   which nothing is freed. */
 void fd_wksp_tag_free(fd_wksp_t *wksp, ulong const *tag, ulong tag_cnt);
 
 /* Fills the whole range [*lo,*hi) of the allocation that contains gaddr with byte c, atomically
@@ -213,7 +214,8 @@ void fd_wksp_reset(fd_wksp_t *wksp, uint seed);
 
 /* Fills *usage with one atomic snapshot and returns usage (NULL gives NULL, logs).  used_* covers
    the partitions whose tag is in the set; a 0 in it counts the free ones there as well.  NULL wksp
-   or NULL tag with tag_cnt>0 give all zeros (logs).  Locks, O(partitions * tag_cnt). */
+   or NULL tag with tag_cnt>0 and a damaged list give all zeros (logs).  Locks,
+   O(partitions * tag_cnt). */
 fd_wksp_usage_t *fd_wksp_usage(fd_wksp_t *wksp, ulong const *tag, ulong tag_cnt,
                                fd_wksp_usage_t *usage);
 
