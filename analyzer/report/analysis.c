@@ -64,7 +64,24 @@ static int find_marker(vt_analysis_t const *analysis, char const *text, uint64_t
   return -1;
 }
 
-/* Nanoseconds of "1.5" or of the marker of that name. */
+int vt_filter_duration(char const *text, uint64_t *ns) {
+  static struct {
+    char const *name;
+    double scale;
+  } const units[] = {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"", 1e9}};
+  char *end;
+  double value = strtod(text, &end);
+  if (end == text || !(value >= 0)) return -1;
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    if (strcmp(end, units[i].name)) continue;
+    if (value * units[i].scale > 1e18) return -1;
+    *ns = (uint64_t)(value * units[i].scale);
+    return 0;
+  }
+  return -1;
+}
+
+/* Nanoseconds of "1.5", of the marker of that name, or of "20ms". */
 static int parse_moment(vt_analysis_t const *analysis, char const *text, uint64_t *ns,
                         vt_error_t *error) {
   char *end;
@@ -74,8 +91,8 @@ static int parse_moment(vt_analysis_t const *analysis, char const *text, uint64_
     *ns = (uint64_t)(seconds * 1e9);
     return 0;
   }
-  if (!find_marker(analysis, text, ns)) return 0;
-  vt_error_set(error, text, "neither seconds since the start nor a marker of this trace",
+  if (!find_marker(analysis, text, ns) || !vt_filter_duration(text, ns)) return 0;
+  vt_error_set(error, text, "neither a time since the start nor a marker of this trace",
                "give seconds, such as 1.5");
   return -1;
 }
