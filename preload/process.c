@@ -168,6 +168,7 @@ void vt_process_forked(void) {
   vt_module_restart();
   if (vt_tls.own) vt_thread_take_over(vt_tls.own);
   int failed = begin_image();
+  if (!failed) vt_names_thread_begins(vt_tls.own);
   vt_internal_end(busy);
   if (!failed) gate_set(VT_GATE_RECORDING);
 }
@@ -210,6 +211,8 @@ vt_thread_t *vt_enter_slow(uint64_t frame) {
     if (!t) vt_sink_count(&vt_process.sink, VT_COUNTER_LOST, 1);
     if (!t || vt_tls.exiting >= PTHREAD_DESTRUCTOR_ITERATIONS) return t;
     vt_thread_adopt(t);
+    vt_tls.busy = frame;
+    vt_names_thread_begins(t);
   }
   vt_tls.busy = frame;
   return vt_tls.own;

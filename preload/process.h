@@ -7,6 +7,7 @@
 #ifndef VT_PRELOAD_PROCESS_H
 #define VT_PRELOAD_PROCESS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include "core/trace/module.h"
@@ -17,6 +18,8 @@
 #define VT_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define VT_EXPORT      __attribute__((visibility("default")))
 
+#define VT_COMM_SZ 16 /* of a thread's name in the kernel, with the terminating zero */
+
 /* What one thread needs to record: reused by later threads, never unmapped. */
 typedef struct vt_thread {
   vt_stream_t stream;
@@ -24,6 +27,7 @@ typedef struct vt_thread {
   uint32_t next; /* id of the next free state */
   _Atomic uint32_t tid;   /* of the thread that uses the state; 0: none */
   _Atomic uint32_t named; /* it has told its name: the kernel's does not count */
+  _Atomic uint64_t comm[VT_COMM_SZ / 8]; /* the kernel's, as written to the trace */
   char *text; /* buffer of the text sink, NULL when recording a trace */
   uint8_t
       *intent_end; /* the stream's cursor after a REALLOC_INTENT whose DONE is to come, or NULL */
@@ -125,14 +129,21 @@ void vt_thread_adopt(vt_thread_t *t);
 void vt_thread_reset_all(vt_thread_t *keep);
 int vt_thread_init(void);
 
-/* vt_thread_nameless tells the thread that uses the state of that number and has not told its name
-   by an annotation; *tid 0: none. Numbers begin at 1; returns 0 beyond the last. A thread that ends
-   meanwhile may still be told. */
-int vt_thread_nameless(uint32_t id, uint32_t *tid);
+/* vt_thread_number is the number by which the kernel knows a living thread, 0 when it cannot be
+   told. Of a vfork child that asks for pthread_self(): its own, not its parent's. */
+uint32_t vt_thread_number(pthread_t thread);
 
-/* names.c: vt_names_init asks for the program's own name. vt_names_thread_ends writes the calling
-   thread's, vt_names_process_ends with its stream those of all threads that still live. */
+/* vt_thread_nameless is the state of that number, if a thread uses it that has not told its name by
+   an annotation; else *state is NULL. Numbers begin at 1; returns 0 beyond the last. The thread may
+   end meanwhile. */
+int vt_thread_nameless(uint32_t id, vt_thread_t **state);
+
+/* names.c: vt_names_init asks for the program's own name. vt_names_thread_begins and
+   vt_names_thread_ends write the calling thread's, vt_names_process_ends with its stream those of
+   all threads that still live, vt_names_given a name that a thread was just given. */
 void vt_names_init(void);
+void vt_names_thread_begins(vt_thread_t *t);
+void vt_names_given(uint32_t tid, char const *name);
 void vt_names_thread_ends(void);
 void vt_names_process_ends(vt_thread_t *t);
 

@@ -61,9 +61,9 @@ static void find_tid(void) {
     if (descriptor[i] == tid) tid_at = i;
 }
 
-static uint32_t thread_number(void) {
-  if (!vt_process.filtered) return (uint32_t)vt_sys_gettid();
-  return tid_at ? ((uint32_t const *)pthread_self())[tid_at] : 0;
+uint32_t vt_thread_number(pthread_t thread) {
+  if (!vt_process.filtered && thread == pthread_self()) return (uint32_t)vt_sys_gettid();
+  return tid_at ? ((uint32_t const *)thread)[tid_at] : 0;
 }
 
 /* state_memory is vt_sys_memory, less the advice that a filter may not expect. */
@@ -102,6 +102,8 @@ static vt_thread_t *new_state(void) {
 static void set_thread(vt_thread_t *t, uint32_t tid) {
   atomic_store_explicit(&t->tid, tid, memory_order_relaxed);
   atomic_store_explicit(&t->named, 0, memory_order_relaxed);
+  for (int i = 0; i < VT_COMM_SZ / 8; i++)
+    atomic_store_explicit(&t->comm[i], 0, memory_order_relaxed);
   vt_stream_thread(&t->stream, tid);
 }
 
@@ -110,7 +112,7 @@ vt_thread_t *vt_thread_acquire(void) {
   if (!t) t = new_state();
   if (!t) return NULL;
   vt_unwind_reset(t->stream.unwind);
-  set_thread(t, thread_number());
+  set_thread(t, vt_thread_number(pthread_self()));
   return t;
 }
 
@@ -138,11 +140,11 @@ static void on_thread_exit(void *arg) {
   vt_thread_release(t);
 }
 
-int vt_thread_nameless(uint32_t id, uint32_t *tid) {
+int vt_thread_nameless(uint32_t id, vt_thread_t **state) {
   uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
-  vt_thread_t const *t =
+  vt_thread_t *t =
       id < cnt && id < STATES_MAX ? __atomic_load_n(&states[id], __ATOMIC_ACQUIRE) : NULL;
-  *tid = t && !atomic_load_explicit(&t->named, memory_order_relaxed) ? vt_thread_tid(t) : 0;
+  *state = t && !atomic_load_explicit(&t->named, memory_order_relaxed) ? t : NULL;
   return id < cnt && id < STATES_MAX;
 }
 

@@ -97,7 +97,8 @@ int vt_cmd_export(int argc, char **argv) {
   int all = format && format->write == vt_export_csv; /* every site was allocated */
   int metric = parse_metric(&options, all ? VT_METRIC_ALLOCATED : VT_METRIC_LEAKED);
   if (!format)
-    return usage_error(options.format ? options.format : "export", "no such format",
+    return usage_error(options.format ? options.format : "export",
+                       options.format ? "no such format" : "no format given",
                        "`valtrace export --help` lists them");
   if (metric < 0)
     return usage_error(options.metric, "no such metric",

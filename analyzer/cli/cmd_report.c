@@ -1,6 +1,7 @@
 /* valtrace report: where memory leaks, churns and peaks. */
 #include "analyzer/cli/cmd_report.h"
 #include <string.h>
+#include <unistd.h>
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
 
@@ -46,6 +47,20 @@ static int by_contradicts(vt_report_options_t const *report, vt_view_t view) {
   return report->view != view;
 }
 
+/* misplaced_view: a view behind the trace, or one that does not exist, is no missing file. */
+static int misplaced_view(vt_cli_options_t const *options) {
+  for (int i = 0; i < options->operand_cnt; i++) {
+    char const *name = options->operands[i];
+    if (strpbrk(name, "./") || !access(name, F_OK)) continue;
+    if (vt_view_by_name(name) >= 0)
+      vt_error_say(name, "a view comes first", "valtrace report VIEW TRACE");
+    else
+      vt_error_say(name, "neither a view nor a trace", "`valtrace report --help` lists the views");
+    return 1;
+  }
+  return 0;
+}
+
 static int report(vt_cli_options_t *options) {
   vt_analysis_t analysis;
   vt_suppressions_t suppressions = {0};
@@ -82,7 +97,7 @@ int vt_cmd_report(int argc, char **argv) {
     vt_error_say("report", "no trace given", "name a .vtr file; `valtrace report --help`");
     return VT_EXIT_USAGE;
   }
-  return report(&options);
+  return misplaced_view(&options) ? VT_EXIT_INPUT : report(&options);
 }
 
 int vt_report_print(char const *path) {

@@ -7,12 +7,12 @@
 
 #define FILTER_HELP                                                                                \
   "  --from T, --to T       allocated between two moments, seen no further than --to\n"            \
-  "  --at T                 the live set at a moment; T: seconds since start or a marker's name\n" \
+  "  --at T                 the live set at a moment; T: time since start or a marker's name\n"    \
   "  --thread T             allocated by this thread: number or name pattern\n"                    \
   "  --heap NAME            in this heap (libc: the process's own)\n"                              \
   "  --function GLOB, --module GLOB   one frame of the stack matches\n"                            \
   "  --min-size B, --max-size B       of this size (suffixes k, M, G)\n"                           \
-  "  --min-lifetime T, --max-lifetime T   freed after so long (seconds, or with ns, us, ms)\n"
+  "  --min-lifetime T, --max-lifetime T   freed after so long (times: seconds, or with ns, us, ms)\n"
 
 char const vt_cli_filter_help[] = FILTER_HELP;
 
@@ -83,23 +83,6 @@ int vt_cli_bytes(char const *text, uint64_t *bytes) {
   if (*end || value * scale > 1e18) return -1;
   *bytes = (uint64_t)(value * scale);
   return 0;
-}
-
-static int parse_duration(char const *text, uint64_t *ns) {
-  static struct {
-    char const *name;
-    double scale;
-  } const units[] = {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"", 1e9}};
-  char *end;
-  double value = strtod(text, &end);
-  if (end == text || !(value >= 0)) return -1;
-  for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-    if (strcmp(end, units[i].name)) continue;
-    if (value * units[i].scale > 1e18) return -1;
-    *ns = (uint64_t)(value * units[i].scale);
-    return 0;
-  }
-  return -1;
 }
 
 /* A maximum as the first value beyond it. */
@@ -176,8 +159,8 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
   case VT_OPT_MODULE: filter->module = value; return 0;
   case VT_OPT_MIN_SIZE: return vt_cli_bytes(value, &filter->min_size);
   case VT_OPT_MAX_SIZE: return parse_end(vt_cli_bytes, value, &filter->size_end);
-  case VT_OPT_MIN_LIFETIME: return parse_duration(value, &filter->min_lifetime);
-  case VT_OPT_MAX_LIFETIME: return parse_end(parse_duration, value, &filter->lifetime_end);
+  case VT_OPT_MIN_LIFETIME: return vt_filter_duration(value, &filter->min_lifetime);
+  case VT_OPT_MAX_LIFETIME: return parse_end(vt_filter_duration, value, &filter->lifetime_end);
   case VT_OPT_BY: return parse_by(&options->report, value, extras);
   case VT_OPT_LIMIT: return parse_limit(&options->report.limit, value);
   case VT_OPT_SUPPRESSIONS: options->suppressions = value; return 0;
@@ -193,6 +176,13 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
   case 'h': options->help = 1; return 0;
   default: return extras & VT_CLI_BUDGET ? take_budget(&options->budget, option, value) : -2;
   }
+}
+
+/* note_filter adds an option to what the report says of itself. */
+static void note_filter(vt_cli_options_t *options, char const *name, char const *value) {
+  size_t used = strlen(options->filters), cap = sizeof options->filters;
+  snprintf(options->filters + used, cap - used, "%s--%s %s", used ? " " : "", name, value);
+  options->report.filters = options->filters;
 }
 
 static char const not_an_option[] = "no such option, or no value";
@@ -237,6 +227,8 @@ int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
     }
     if (result) return vt_cli_bad_option(argv);
     if (option >= VT_OPT_FROM) options->given |= VT_CLI_SET(option);
+    if (option >= VT_OPT_FROM && option <= VT_OPT_MAX_LIFETIME)
+      note_filter(options, name_of(option), optarg);
   }
   options->operands = argv + optind;
   options->operand_cnt = argc - optind;

@@ -23,6 +23,7 @@ typedef struct {
   vt_budget_t budget;
   char **operands;
   int operand_cnt;
+  char filters[1024]; /* the filters given, as text; report.filters points here */
 } vt_cli_options_t;
 
 /* The options that have a long name only; up to MAX_LIFETIME filters. */

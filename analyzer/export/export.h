@@ -46,7 +46,7 @@ void vt_export_csv(vt_export_t const *export);
    more. */
 void vt_export_heaptrack(vt_export_t const *export);
 
-/* Firefox's processed profile: native allocations and deallocations of each process with their
+/* Firefox's processed profile: native allocations and deallocations of each thread with their
    addresses, and a memory counter. Runs over the traces once more and keeps 32 bytes of memory for
    each event. Needs a timeline. */
 void vt_export_firefox(vt_export_t const *export);

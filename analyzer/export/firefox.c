@@ -2,8 +2,8 @@
    shared by all threads. Version 61 of the format is written: it is the last whose counters need no
    description of their looks, and readers upgrade it like any saved profile.
 
-   The front end matches a deallocation with its allocation inside one thread's table, so all events
-   of a process are in the table of its first thread. */
+   The front end matches a deallocation with its allocation inside one thread's table, so the table of
+   a thread has the life of each block it allocated, whoever freed it. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,14 @@ typedef struct {
 typedef struct {
   row_t *rows;
   size_t rows_cnt, rows_cap;
-} events_t; /* of one trace */
+} events_t; /* of one thread */
+
+/* The threads of a trace: first the process's main one, which also has what no thread did, whether
+   or not it recorded anything; number i of the trace's table is number i + 1 here. */
+typedef struct {
+  events_t *threads;
+  size_t cnt;
+} process_t;
 
 typedef struct {
   uint32_t prefix; /* row + 1; 0: a root */
@@ -40,7 +47,7 @@ typedef struct {
   size_t stacks_cnt, stacks_cap;
   uint32_t *whole;   /* by node: row + 1 of its stack, … */
   uint32_t *visible; /* … and without the allocators at its inner end */
-  events_t *events;  /* by trace */
+  process_t *processes; /* by trace */
 } firefox_t;
 
 /* ---- tables ---- */
@@ -90,6 +97,29 @@ static uint32_t module_of(firefox_t *f, vt_stack_frame_t const *frame) {
   return vt_frame_table_add(&f->modules, &module);
 }
 
+/* thread_of is a thread of the model in its trace's table; NULL: none. */
+static vt_trace_thread_t const *thread_of(firefox_t const *f, uint32_t number, uint32_t *trace,
+                                          uint32_t *index) {
+  size_t cnt;
+  if (number == VT_MODEL_NO_THREAD) return NULL;
+  vt_model_thread_t const *thread = &vt_model_threads(f->export->analysis->model, &cnt)[number];
+  vt_trace_thread_t const *threads =
+      vt_reader_threads(f->export->analysis->readers[thread->trace], &cnt);
+  *trace = thread->trace;
+  *index = thread->index;
+  return thread->index < cnt ? &threads[thread->index] : NULL;
+}
+
+/* events_of is the table of the thread that allocated a block counted by a cell of that trace. */
+static events_t *events_of(firefox_t const *f, uint32_t owner, uint32_t trace) {
+  uint32_t index;
+  vt_trace_thread_t const *thread = thread_of(f, owner, &trace, &index);
+  vt_trace_info_t const *info = vt_reader_info(f->export->analysis->readers[trace]);
+  process_t *process = &f->processes[trace];
+  int other = thread && thread->tid != info->pid && index + 1 < process->cnt;
+  return &process->threads[other ? index + 1 : 0];
+}
+
 static void on_change(void *context, vt_model_change_t const *change) {
   firefox_t *f = context;
   vt_analysis_t const *analysis = f->export->analysis;
@@ -101,12 +131,10 @@ static void on_change(void *context, vt_model_change_t const *change) {
   row.address ^= (uint64_t)(heap % 32) << 48;
   row.begins = change->begins & 1;
   if (change->begins && node) row.stack = f->visible[node];
-  if (change->thread != VT_MODEL_NO_THREAD) {
-    vt_model_thread_t const *thread = &vt_model_threads(analysis->model, &cnt)[change->thread];
-    vt_trace_thread_t const *threads = vt_reader_threads(analysis->readers[thread->trace], &cnt);
-    if (thread->index < cnt) row.thread = threads[thread->index].tid & 0x7fffffff;
-  }
-  events_t *events = &f->events[cell->trace];
+  uint32_t trace, index;
+  vt_trace_thread_t const *thread = thread_of(f, change->thread, &trace, &index);
+  if (thread) row.thread = thread->tid & 0x7fffffff;
+  events_t *events = events_of(f, change->owner, cell->trace);
   VT_PUSH(events->rows, row);
 }
 
@@ -348,18 +376,33 @@ static void empty_table(vt_json_t *json, char const *key, char const *const *col
   vt_json_end_object(json);
 }
 
-static void put_thread(vt_json_t *json, firefox_t const *f, size_t trace) {
+/* put_pid tells apart the images of a process that executed another program: processes have equal
+   names there only by mistake. */
+static void put_pid(vt_json_t *json, vt_analysis_t const *analysis, size_t trace) {
+  uint32_t pid = vt_reader_info(analysis->readers[trace])->pid;
+  unsigned earlier = 0;
+  char text[32];
+  for (size_t i = 0; i < trace; i++) earlier += vt_reader_info(analysis->readers[i])->pid == pid;
+  snprintf(text, sizeof text, earlier ? "%u.%u" : "%u", pid, earlier);
+  vt_json_string(json, "pid", text);
+}
+
+static void put_thread(vt_json_t *json, firefox_t const *f, size_t trace, int is_main,
+                       vt_trace_thread_t const *thread, events_t const *events) {
   static char const *const samples[] = {"stack", "time"};
   static char const *const markers[] = {"data",    "name",  "startTime",
                                         "endTime", "phase", "category"};
   vt_reader_t const *reader = f->export->analysis->readers[trace];
   vt_trace_info_t const *info = vt_reader_info(reader);
-  char pid[16];
-  snprintf(pid, sizeof pid, "%u", info->pid);
+  char name[32];
+  snprintf(name, sizeof name, "thread %u", thread->tid);
   vt_json_object(json, NULL);
-  vt_json_string(json, "name", base_name(info->executable));
+  vt_json_string(json, "name",
+                 thread->name[0] ? thread->name
+                 : is_main       ? base_name(info->executable)
+                                 : name);
   vt_json_string(json, "processName", base_name(info->executable));
-  vt_json_bool(json, "isMainThread", 1);
+  vt_json_bool(json, "isMainThread", is_main);
   vt_json_string(json, "processType", "default");
   vt_json_uint(json, "processStartupTime", 0);
   vt_json_null(json, "processShutdownTime");
@@ -367,12 +410,27 @@ static void put_thread(vt_json_t *json, firefox_t const *f, size_t trace) {
   vt_json_null(json, "unregisterTime");
   vt_json_array(json, "pausedRanges");
   vt_json_end_array(json);
-  vt_json_string(json, "pid", pid);
-  vt_json_uint(json, "tid", info->pid);
+  put_pid(json, f->export->analysis, trace);
+  vt_json_uint(json, "tid", thread->tid);
   empty_table(json, "samples", samples, sizeof samples / sizeof *samples);
   empty_table(json, "markers", markers, sizeof markers / sizeof *markers);
-  put_allocations(json, &f->events[trace]);
+  put_allocations(json, events);
   vt_json_end_object(json);
+}
+
+/* put_threads leaves threads out that allocated nothing of what is shown. */
+static void put_threads(vt_json_t *json, firefox_t const *f, size_t trace) {
+  size_t cnt;
+  vt_reader_t const *reader = f->export->analysis->readers[trace];
+  vt_trace_thread_t const *threads = vt_reader_threads(reader, &cnt);
+  process_t const *process = &f->processes[trace];
+  vt_trace_thread_t first = {.tid = vt_reader_info(reader)->pid, .name = ""};
+  for (size_t i = 0; i < cnt; i++)
+    if (threads[i].tid == first.tid) first = threads[i];
+  put_thread(json, f, trace, 1, &first, &process->threads[0]);
+  for (size_t i = 1; i < process->cnt && i <= cnt; i++)
+    if (process->threads[i].rows_cnt)
+      put_thread(json, f, trace, 0, &threads[i - 1], &process->threads[i]);
 }
 
 /* Live bytes over time, of all traces together, as differences. */
@@ -380,14 +438,12 @@ static void put_counter(vt_json_t *json, vt_analysis_t const *analysis) {
   size_t cnt;
   uint64_t step;
   vt_moment_t const *moments = vt_model_timeline(analysis->model, &cnt, &step);
-  char pid[16];
-  snprintf(pid, sizeof pid, "%u", vt_reader_info(analysis->readers[0])->pid);
   vt_json_array(json, "counters");
   vt_json_object(json, NULL);
   vt_json_string(json, "name", "malloc");
   vt_json_string(json, "category", "Memory");
   vt_json_string(json, "description", "bytes live in the heap");
-  vt_json_string(json, "pid", pid);
+  put_pid(json, analysis, 0);
   vt_json_uint(json, "mainThreadIndex", 0);
   vt_json_object_line(json, "samples");
   vt_json_array(json, "time");
@@ -417,12 +473,32 @@ static void number_all(firefox_t *f) {
   }
 }
 
+static void add_processes(firefox_t *f) {
+  vt_analysis_t const *analysis = f->export->analysis;
+  f->processes = vt_mem_new(analysis->trace_cnt, sizeof *f->processes);
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    process_t *process = &f->processes[t];
+    vt_reader_threads(analysis->readers[t], &process->cnt);
+    process->cnt++;
+    process->threads = vt_mem_new(process->cnt, sizeof *process->threads);
+  }
+}
+
+static void delete_processes(firefox_t *f) {
+  for (size_t t = 0; t < f->export->analysis->trace_cnt; t++) {
+    for (size_t i = 0; i < f->processes[t].cnt; i++) free(f->processes[t].threads[i].rows);
+    free(f->processes[t].threads);
+  }
+  free(f->processes);
+}
+
 void vt_export_firefox(vt_export_t const *export) {
   vt_analysis_t *analysis = export->analysis;
-  firefox_t f = {.export = export, .events = vt_mem_new(analysis->trace_cnt, sizeof(events_t))};
+  firefox_t f = {.export = export};
   vt_frame_table_t *tables[] = {&f.frames, &f.functions, &f.files, &f.modules};
   for (size_t i = 0; i < 4; i++) vt_frame_table_init(tables[i], i == 0);
   number_all(&f);
+  add_processes(&f);
   vt_analysis_replay(analysis, export->options,
                      &(vt_model_watch_t){.changed = on_change, .context = &f});
   vt_json_t json = vt_json_start(export->out);
@@ -433,14 +509,13 @@ void vt_export_firefox(vt_export_t const *export) {
   vt_json_end_array(&json);
   put_shared(&json, &f);
   vt_json_array(&json, "threads");
-  for (size_t t = 0; t < analysis->trace_cnt; t++) put_thread(&json, &f, t);
+  for (size_t t = 0; t < analysis->trace_cnt; t++) put_threads(&json, &f, t);
   vt_json_end_array(&json);
   put_counter(&json, analysis);
   vt_json_end_object(&json);
   vt_json_finish(&json);
-  for (size_t t = 0; t < analysis->trace_cnt; t++) free(f.events[t].rows);
   for (size_t i = 0; i < 4; i++) vt_frame_table_fini(tables[i]);
-  free(f.events);
+  delete_processes(&f);
   free(f.stacks);
   free(f.whole);
   free(f.visible);

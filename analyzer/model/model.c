@@ -233,6 +233,7 @@ static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thre
                               .time = time,
                               .cell = block->cell,
                               .thread = thread,
+                              .owner = block->thread,
                               .begins = begins,
                               .event = model->event,
                               .intent = model->intent};

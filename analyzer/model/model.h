@@ -100,6 +100,7 @@ typedef struct {
   uint64_t time;   /* of this change */
   uint32_t cell;   /* its counters; see vt_model_cells */
   uint32_t thread; /* whose change it is, in vt_model_threads; VT_MODEL_NO_THREAD: a heap's */
+  uint32_t owner;  /* the thread that allocated the block, the same way */
   int begins;
   uint64_t event;  /* which made it, counted from 0; of a REALLOC_DONE both changes */
   uint64_t intent; /* the event before a REALLOC_DONE; else as `event` */

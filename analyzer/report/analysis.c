@@ -64,7 +64,24 @@ static int find_marker(vt_analysis_t const *analysis, char const *text, uint64_t
   return -1;
 }
 
-/* Nanoseconds of "1.5" or of the marker of that name. */
+int vt_filter_duration(char const *text, uint64_t *ns) {
+  static struct {
+    char const *name;
+    double scale;
+  } const units[] = {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"", 1e9}};
+  char *end;
+  double value = strtod(text, &end);
+  if (end == text || !(value >= 0)) return -1;
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    if (strcmp(end, units[i].name)) continue;
+    if (value * units[i].scale > 1e18) return -1;
+    *ns = (uint64_t)(value * units[i].scale);
+    return 0;
+  }
+  return -1;
+}
+
+/* Nanoseconds of "1.5", of the marker of that name, or of "20ms". */
 static int parse_moment(vt_analysis_t const *analysis, char const *text, uint64_t *ns,
                         vt_error_t *error) {
   char *end;
@@ -74,8 +91,8 @@ static int parse_moment(vt_analysis_t const *analysis, char const *text, uint64_
     *ns = (uint64_t)(seconds * 1e9);
     return 0;
   }
-  if (!find_marker(analysis, text, ns)) return 0;
-  vt_error_set(error, text, "neither seconds since the start nor a marker of this trace",
+  if (!find_marker(analysis, text, ns) || !vt_filter_duration(text, ns)) return 0;
+  vt_error_set(error, text, "neither a time since the start nor a marker of this trace",
                "give seconds, such as 1.5");
   return -1;
 }
@@ -279,11 +296,18 @@ uint32_t vt_analysis_cell_node(vt_analysis_t const *analysis, vt_cell_t const *c
   return keep_allocators ? node : vt_stacks_skip_allocators(analysis->stacks, node);
 }
 
+/* The heap of a cell's site: the processes' own heaps are one for this. */
+static uint32_t site_heap(vt_analysis_t const *analysis, vt_cell_t const *cell) {
+  size_t cnt;
+  vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt);
+  return cell->heap < cnt && heaps[cell->heap].kind == 0 ? 0 : cell->heap;
+}
+
 static vt_site_t new_site(vt_analysis_t const *analysis, vt_cell_t const *cell, uint32_t node) {
   uint32_t owner = vt_stacks_owner(analysis->stacks, node, analysis->no_inlines);
   vt_site_t site = {.node = node,
                     .owner = owner ? vt_stacks_place(analysis->stacks, owner) : 0,
-                    .heap = cell->heap,
+                    .heap = site_heap(analysis, cell),
                     .trace = cell->trace,
                     .nested = cell->nested};
   vt_lifetimes_init(&site.lifetimes);
@@ -301,7 +325,7 @@ static void make_sites(vt_analysis_t *analysis) {
   for (size_t i = VT_CELL_FIRST; i < cnt; i++) {
     if (!cells[i].allocations) continue;
     uint32_t node = vt_analysis_cell_node(analysis, &cells[i], analysis->keep_allocators);
-    uint32_t at = find_site(analysis, head, next, node, cells[i].heap);
+    uint32_t at = find_site(analysis, head, next, node, site_heap(analysis, &cells[i]));
     if (!at) {
       analysis->sites[analysis->sites_cnt] = new_site(analysis, &cells[i], node);
       at = (uint32_t)++analysis->sites_cnt;

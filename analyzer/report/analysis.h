@@ -10,13 +10,16 @@
 
 /* Which blocks a report is about (cli.md, "Filters"). Strings may be NULL: not filtered. */
 typedef struct {
-  char const *from, *to, *at;    /* seconds since start, or a marker's name */
+  char const *from, *to, *at;    /* time since start, or a marker's name */
   char const *thread;            /* number or name pattern */
   char const *heap;              /* name pattern; "libc" is the process's own */
   char const *function, *module; /* patterns; some frame of the stack must match */
   uint64_t min_size, size_end;         /* min <= size < end; end 0: none */
   uint64_t min_lifetime, lifetime_end; /* ns; the same */
 } vt_filter_t;
+
+/* Nanoseconds of a time such as "1.5" (seconds), "20ms"; returns 0, or -1 if it is none. */
+int vt_filter_duration(char const *text, uint64_t *ns);
 
 /* What to collect beyond the counters of sites. */
 typedef struct {
@@ -28,7 +31,8 @@ typedef struct {
   vt_model_watch_t watch; /* told of the chosen blocks during the (last) pass */
 } vt_analysis_options_t;
 
-/* A site: one distinct stack (after allocator frames are hidden) in one heap. */
+/* A site: one distinct stack (after allocator frames are hidden) in one heap; the own heaps of several
+   processes are one. */
 typedef struct {
   uint32_t node;        /* in the analysis's stacks; 0: no stack */
   uint32_t owner;       /* the place of its vt_stacks_owner; 0: none */

@@ -146,15 +146,29 @@ static void text_total(vt_term_t const *term, char const *label, uint64_t before
             before ? vt_percent_text(change, before).text : "new");
 }
 
+/* What the list of sites is about, in the words of the totals. */
+static char const *title_of(vt_metric_t metric) {
+  switch (metric) {
+  case VT_METRIC_LEAKED: return "LEAKED: bytes live at the end, the largest change first";
+  case VT_METRIC_PEAK:
+    return "PEAK: bytes live when the heap was largest, the largest change first";
+  case VT_METRIC_COUNT: return "ALLOCATIONS: the largest change first";
+  case VT_METRIC_TEMPORARY: return "TEMPORARY: allocations, the largest change first";
+  default: return "ALLOCATED: bytes, the largest change first";
+  }
+}
+
 static void text_totals(vt_diff_t const *diff, vt_term_t const *term) {
   vt_model_totals_t const *a = vt_model_totals(diff->before->model);
   vt_model_totals_t const *b = vt_model_totals(diff->after->model);
+  vt_term_styled(term, VT_STYLE_FAINT, "  %-13s%14s    %14s   %s\n", "", "before", "after",
+                 "change (of before)");
   text_total(term, "allocations", a->allocations, b->allocations, 0);
   text_total(term, "allocated", a->allocated_bytes, b->allocated_bytes, 1);
   text_total(term, "temporary", a->temporary, b->temporary, 0);
   text_total(term, "peak", a->peak_bytes, b->peak_bytes, 1);
-  text_total(term, "live at end", a->live_bytes, b->live_bytes, 1);
-  text_total(term, "blocks at end", a->live_blocks, b->live_blocks, 0);
+  text_total(term, "leaked", a->live_bytes, b->live_bytes, 1);
+  text_total(term, "leaked blocks", a->live_blocks, b->live_blocks, 0);
 }
 
 /* The frames of a change, the innermost ones. */
@@ -191,6 +205,8 @@ void vt_diff_text(vt_diff_t const *diff, vt_term_t const *term) {
   changes_t all = find_changes(diff);
   size_t limit = diff->options->limit ? diff->options->limit : LIMIT, shown = 0;
   text_totals(diff, term);
+  putc('\n', term->out);
+  vt_term_styled(term, VT_STYLE_TITLE, "%s\n", title_of(diff->metric));
   if (!by_stack(diff->options)) putc('\n', term->out);
   for (; shown < all.changes_cnt && shown < limit; shown++) {
     if (!delta(diff->metric, &all.changes[shown])) break;

@@ -31,6 +31,7 @@ typedef struct {
   size_t limit; /* 0: the view's own */
   int no_inlines, keep_allocators;
   vt_suppressions_t *suppressions; /* NULL: none */
+  char const *filters; /* the options that chose what is shown, for people; NULL: everything is */
 } vt_report_options_t;
 
 /* The view of a name, or -1. */

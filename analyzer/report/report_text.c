@@ -37,12 +37,35 @@ vt_metric_t vt_view_metric(vt_view_t view) {
 
 /* ---- the head ---- */
 
+/* quoted puts an argument as a shell would take it into out; cut where that is full. */
+static void quoted(char const *text, char *out, size_t cap) {
+  static char const plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                              "_@%+=:,./-";
+  size_t used = 0;
+  int control = 0, bare = text[0] && !text[strspn(text, plain)];
+  for (char const *p = text; *p; p++) control |= (unsigned char)*p < 0x20 || *p == 0x7f;
+  if (!bare) used = (size_t)snprintf(out, cap, "%s", control ? "$'" : "'");
+  for (; *text && used + 8 < cap; text++) {
+    unsigned char c = (unsigned char)*text;
+    char const *form = control && c == '\n'                  ? "\\n"
+                       : control && c == '\t'                ? "\\t"
+                       : control && (c < 0x20 || c == 0x7f)  ? "\\x%02x"
+                       : control && (c == '\'' || c == '\\') ? "\\%c"
+                       : c == '\''                           ? "'\\''"
+                                                             : "%c";
+    used += (size_t)snprintf(out + used, cap - used, form, c);
+  }
+  snprintf(out + used, cap - used, "%s%s", *text ? "…" : "", bare ? "" : "'");
+}
+
 static void print_command(vt_term_t const *term, vt_trace_info_t const *info) {
   int left = term->width == INT_MAX ? 200 : term->width - 13;
-  vt_term_styled(term, VT_STYLE_FAINT, "  command   ");
+  char argument[4096];
+  vt_term_styled(term, VT_STYLE_FAINT, "  command  ");
   for (uint32_t i = 0; i < info->argc && left > 8; i++) {
-    left -= 1 + vt_term_text(term, info->argv[i], left);
+    quoted(info->argv[i], argument, sizeof argument);
     putc(' ', term->out);
+    left -= 1 + vt_term_text(term, argument, left);
   }
   putc('\n', term->out);
 }
@@ -69,6 +92,8 @@ static void print_trace(vt_analysis_t const *analysis, vt_term_t const *term, si
   print_command(term, info);
 }
 
+static char const *plural(uint64_t count) { return count == 1 ? "" : "s"; }
+
 static void total_line(vt_term_t const *term, char const *label, char const *value,
                        char const *rest) {
   vt_term_styled(term, VT_STYLE_FAINT, "  %-12s", label);
@@ -84,19 +109,21 @@ static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
   snprintf(rest, sizeof rest, "%s freed, %s by realloc", vt_count_text(totals->frees).text,
            vt_count_text(totals->reallocs).text);
   total_line(term, "allocations", vt_count_text(totals->allocations).text, rest);
-  snprintf(rest, sizeof rest, "from %s distinct stacks", vt_count_text(analysis->sites_cnt).text);
+  snprintf(rest, sizeof rest, "from %s distinct stack%s", vt_count_text(analysis->sites_cnt).text,
+           plural(analysis->sites_cnt));
   total_line(term, "allocated", vt_bytes_text(totals->allocated_bytes).text, rest);
   snprintf(rest, sizeof rest, "%s of all allocations: freed before the same thread allocated again",
            vt_percent_text(totals->temporary, totals->allocations).text);
   total_line(term, "temporary", vt_count_text(totals->temporary).text, rest);
-  snprintf(rest, sizeof rest, "in %s blocks, %s after the start",
-           vt_count_text(totals->peak_blocks).text, vt_time_text(totals->peak_time_ns).text);
+  snprintf(rest, sizeof rest, "in %s block%s, %s after the start",
+           vt_count_text(totals->peak_blocks).text, plural(totals->peak_blocks),
+           vt_time_text(totals->peak_time_ns).text);
   total_line(term, "peak heap", vt_bytes_text(totals->peak_bytes).text, rest);
   if (vt_analysis_peak_rss(analysis))
     total_line(term, "peak RSS", vt_bytes_text(vt_analysis_peak_rss(analysis)).text,
                "resident memory of the process, code and stacks included");
-  snprintf(rest, sizeof rest, "in %s blocks still live at the end",
-           vt_count_text(totals->live_blocks).text);
+  snprintf(rest, sizeof rest, "in %s block%s still live at the end",
+           vt_count_text(totals->live_blocks).text, plural(totals->live_blocks));
   total_line(term, "leaked", vt_bytes_text(totals->live_bytes).text, rest);
 }
 
@@ -109,12 +136,73 @@ static void warn(vt_term_t const *term, uint64_t count, char const *what) {
   putc('\n', term->out);
 }
 
+static void print_end(vt_term_t const *term, char const *ended) {
+  int number = strncmp(ended, "signal:", 7) ? 0 : atoi(ended + 7);
+  char const *name = number ? sigdescr_np(number) : NULL;
+  if (number)
+    fprintf(term->out, "signal %d (%s) ended the program\n", number, name ? name : "?");
+  else
+    fprintf(term->out, "%s\n",
+            !strcmp(ended, "exit")     ? "the program ended by itself"
+            : !strcmp(ended, "exec")   ? "the program executed another one"
+            : !strcmp(ended, "killed") ? "the program was killed"
+                                       : "how the program ended is not known");
+}
+
+/* Code of one module, by what is known of it: different addresses in all, those without a name. */
+typedef struct {
+  char const *module;
+  size_t all, nameless;
+} known_t;
+
+#define MODULES_NAMED 16 /* one report has few; more are not told of */
+
+/* count_known fills `modules` from all stacks; returns how many. */
+static size_t count_known(vt_stacks_t const *stacks, known_t modules[MODULES_NAMED]) {
+  uint8_t *seen = calloc(vt_stacks_places_cnt(stacks) + 1, 1);
+  size_t used = 0;
+  for (uint32_t node = 1; seen && node < vt_stacks_cnt(stacks); node++) {
+    vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+    uint8_t *mark = &seen[vt_stacks_place(stacks, node)];
+    if (*mark) continue;
+    *mark = 1;
+    size_t cnt = vt_stacks_frames(stacks, node, 0, frames), i = 0;
+    if (!cnt || frames[0].module[0] != '/') continue;
+    while (i < used && modules[i].module != frames[0].module) i++;
+    if (i == MODULES_NAMED) continue;
+    if (i == used) modules[used++] = (known_t){.module = frames[0].module};
+    modules[i].all++;
+    modules[i].nameless += !frames[cnt - 1].function[0];
+  }
+  free(seen);
+  return used;
+}
+
+/* print_nameless says why functions have no names: a stranger would take it for our failure. */
+static void print_nameless(vt_analysis_t const *analysis, vt_term_t const *term) {
+  known_t modules[MODULES_NAMED];
+  char text[1024] = "";
+  size_t cnt = count_known(analysis->stacks, modules), sz = 0;
+  for (size_t i = 0; i < cnt; i++) {
+    char const *slash = strrchr(modules[i].module, '/');
+    if (4 * modules[i].nameless <= modules[i].all || sz > sizeof text / 2) continue;
+    sz += (size_t)snprintf(text + sz, 128, "%s%.100s", sz ? ", " : "", slash + 1);
+  }
+  if (!sz) return;
+  snprintf(text + sz, sizeof text - sz,
+           ": functions without a name are shown as FILE+OFFSET (install the debug "
+           "information, then `valtrace pack TRACE`)");
+  vt_term_styled(term, VT_STYLE_WARNING, "  ! ");
+  vt_term_wrap(term, text, 4);
+  putc('\n', term->out);
+}
+
 static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_completeness_t have = vt_analysis_completeness(analysis);
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   vt_term_styled(term, VT_STYLE_FAINT, "  %-12s", "record");
-  fprintf(term->out, "%14s  the program ended: %s\n", have.complete ? "complete" : "incomplete",
-          have.ended);
+  fprintf(term->out, "%14s  ", have.complete ? "complete" : "incomplete");
+  print_end(term, have.ended);
   warn(term, have.dropped_events, "events were lost");
   warn(term, have.torn_tail_bytes, "bytes at the end of the trace are damaged and were not used");
   warn(term, have.truncated_stacks, "stacks could not be followed to their root");
@@ -123,6 +211,7 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
   warn(term, have.allocator_in_executable ? 1 : 0,
        "allocator inside the executable that preloading cannot see: its calls are not recorded");
   warn(term, analysis->unreadable_modules, "modules could not be read for symbols");
+  print_nameless(analysis, term);
 }
 
 /* ---- sites ---- */
@@ -156,7 +245,7 @@ static void print_place(vt_term_t const *term, vt_stack_frame_t const *frame, in
   if (frame->file[0]) {
     vt_term_text(term, frame->file, columns == INT_MAX ? INT_MAX : columns - sz);
     fputs(line, term->out);
-  } else
+  } else if (frame->function[0]) /* else the name has the module */
     vt_term_text(term, slash ? slash + 1 : frame->module, columns);
 }
 
@@ -166,7 +255,8 @@ void vt_text_frame(vt_term_t const *term, vt_stack_frame_t const *frame) {
   fputs("          ", term->out);
   int used = 12 + vt_term_text(term, vt_frame_name(frame, buffer, sizeof buffer), room);
   if (frame->inlined) used += 10;
-  vt_term_styled(term, VT_STYLE_FAINT, "%s  ", frame->inlined ? " (inlined)" : "");
+  if (frame->inlined) vt_term_styled(term, VT_STYLE_FAINT, " (inlined)");
+  if (frame->function[0] || frame->file[0]) fputs("  ", term->out);
   if (term->colour) fputs("\033[2m", term->out);
   print_place(term, frame, vt_term_room(term, used));
   if (term->colour) fputs("\033[0m", term->out);
@@ -253,7 +343,8 @@ static void print_group(vt_analysis_t const *analysis, vt_report_options_t const
     fprintf(term->out, "  [nested heap %s]",
             vt_analysis_heap_name(analysis, group->sum.heap, heap));
   putc('\n', term->out);
-  if (options->by != VT_BY_MODULE) print_group_place(term, frame);
+  if (options->by != VT_BY_MODULE && (frame->function[0] || frame->file[0]))
+    print_group_place(term, frame);
   vt_group_rank(analysis, metric, group, (size_t)stacks_each);
   for (size_t i = 0; i < group->site_cnt && (int)i < stacks_each; i++) {
     vt_site_t const *site = &analysis->sites[group->sites[i]];
@@ -280,9 +371,9 @@ void vt_text_groups(vt_analysis_t const *analysis, vt_report_options_t const *op
       rest.leaked_bytes += vt_metric_bytes(metric, &groups.groups[i].sum);
     }
     vt_term_styled(term, VT_STYLE_FAINT,
-                   "\n     and %zu more: %s in %s blocks (--limit N shows more)\n",
+                   "\n     and %zu more: %s in %s block%s (--limit N shows more)\n",
                    groups.groups_cnt - limit, vt_bytes_text(rest.leaked_bytes).text,
-                   vt_count_text(rest.leaked_blocks).text);
+                   vt_count_text(rest.leaked_blocks).text, plural(rest.leaked_blocks));
   }
   vt_groups_free(&groups);
 }
@@ -331,6 +422,11 @@ static void print_summary(vt_analysis_t const *analysis, vt_report_options_t con
 void vt_report_text(vt_analysis_t const *analysis, vt_report_options_t const *options,
                     vt_term_t const *term) {
   for (size_t t = 0; t < analysis->trace_cnt; t++) print_trace(analysis, term, t);
+  if (options->filters) {
+    vt_term_styled(term, VT_STYLE_WARNING, "  chosen    ");
+    vt_term_text(term, options->filters, vt_term_room(term, 12));
+    putc('\n', term->out);
+  }
   putc('\n', term->out);
   print_totals(analysis, term);
   print_completeness(analysis, term);

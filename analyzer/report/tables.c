@@ -250,6 +250,9 @@ static void text_timeline(vt_analysis_t const *analysis, vt_report_options_t con
     print_bar(term, 72, sum.max_bytes, peak);
     putc('\n', term->out);
   }
+  vt_term_styled(term, VT_STYLE_FAINT,
+                 "\n  live, most: the most bytes live at one time since the line before;\n"
+                 "  blocks, end: blocks live at the end of that time\n");
 }
 
 static void json_timeline(vt_json_t *json, vt_analysis_t const *analysis, size_t limit) {

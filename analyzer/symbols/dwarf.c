@@ -31,7 +31,7 @@ typedef struct {
   Dwarf_Die line_die;  /* has the line table */
   Dwarf_Die scope_die; /* has the functions (another one with split DWARF) */
   ranges_t functions;
-  int walked;
+  int walked, walked_deep;
 } unit_t;
 
 struct vt_dwarf {
@@ -128,16 +128,16 @@ void vt_dwarf_set_strings(struct vt_dwarf *dwarf, vt_strings_t *strings) {
 }
 
 /* Functions with code stand at the top of a unit or in namespaces (Rust's too); classes only hold
-   declarations. */
-static void walk_functions(ranges_t *functions, Dwarf_Die *parent, int depth) {
+   declarations. Deep: also in functions and their blocks. */
+static void walk_functions(ranges_t *functions, Dwarf_Die *parent, int depth, int deep) {
   Dwarf_Die die;
   if (depth >= DEPTH_MAX || dwarf_child(parent, &die)) return;
   for (int i = 0; i < DIES_MAX; i++) {
     int tag = dwarf_tag(&die);
-    if (tag == DW_TAG_subprogram)
-      add_ranges(functions, &die, 0);
-    else if (tag == DW_TAG_namespace || tag == DW_TAG_module)
-      walk_functions(functions, &die, depth + 1);
+    if (tag == DW_TAG_subprogram) add_ranges(functions, &die, 0);
+    if (tag == DW_TAG_namespace || tag == DW_TAG_module ||
+        (deep && (tag == DW_TAG_subprogram || tag == DW_TAG_lexical_block)))
+      walk_functions(functions, &die, depth + 1, deep);
     if (dwarf_siblingof(&die, &die)) return;
   }
 }
@@ -148,10 +148,22 @@ static unit_t *unit_at(struct vt_dwarf *dwarf, uint64_t address) {
   unit_t *unit = &dwarf->units[range->unit];
   if (!unit->walked) {
     unit->walked = 1;
-    walk_functions(&unit->functions, &unit->scope_die, 0);
+    walk_functions(&unit->functions, &unit->scope_die, 0, 0);
     sort_ranges(&unit->functions);
   }
   return unit;
+}
+
+/* function_at walks deep only when the address is in no function yet: languages with functions in
+   functions (Fortran, Ada, GNU C) put the code of the inner one elsewhere. */
+static range_t *function_at(unit_t *unit, uint64_t address) {
+  range_t *function = find_range(&unit->functions, address);
+  if (function || unit->walked_deep) return function;
+  unit->walked_deep = 1;
+  unit->functions.ranges_cnt = 0;
+  walk_functions(&unit->functions, &unit->scope_die, 0, 1);
+  sort_ranges(&unit->functions);
+  return find_range(&unit->functions, address);
 }
 
 static char const *linkage_name(Dwarf_Die *die) {
@@ -273,7 +285,7 @@ size_t vt_dwarf_lookup(struct vt_dwarf *dwarf, uint64_t offset, vt_frame_t *fram
   unit_t *unit = unit_at(dwarf, address);
   if (!unit) return 0;
   Dwarf_Die scopes[VT_ELF_FRAMES_MAX];
-  range_t *function = find_range(&unit->functions, address);
+  range_t *function = function_at(unit, address);
   size_t cnt = function ? function_scopes(function, address, scopes) : 1;
   frames[0] = (vt_frame_t){0};
   set_line(dwarf, unit, address, &frames[0]);

@@ -41,6 +41,7 @@ int main(int argc, char **argv) {
   free(sink);
 }
 """
+METRICS = ("leaked", "peak", "allocated", "count", "temporary")
 READERS = (["report"], ["report", "--json"], ["report", "sizes"], ["report", "timeline", "--json"], ["diff", "--json"], ["diff"],
            ["flame"], ["flame", "--json"], ["check-budget", "--max-peak", "1G"], ["check-budget", "--max-peak", "1", "--json"], ["dump"],
            ["dump", "--json"], ["check"], ["check", "--json"],
@@ -151,6 +152,9 @@ def check_diff(folder, one, three):
     ok(len(diff("--limit", "1", one, three)["sites"]) == 1, "diff --limit")
     text = run("diff", one, three).stdout.decode()
     ok("+200 B" in text and re.search(r"\+ +200 B +1 -> 3 blocks +leak", text), "diff as text", text)
+    titles = {metric: run("diff", "--metric", metric, one, three).stdout.decode() for metric in METRICS}
+    ok(all(re.search(rf"^{'ALLOCATIONS' if metric == 'count' else metric.upper()}: ", text, re.M) for metric, text in titles.items()) and
+       all(re.match(r" +before +after +change", text) for text in titles.values()), "diff says what its columns and sites are", titles["peak"][:600])
     ok("no site changed" in run("diff", one, one).stdout.decode(), "diff with itself as text")
     events = [json.loads(line) for line in run("dump", "--json", three).stdout.splitlines()]
     leaks = [e["t_ns"] for e in events if e.get("size") == 100]

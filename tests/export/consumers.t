@@ -39,6 +39,7 @@ __attribute__((noinline)) void grow(void) { void *p = 0; for (int i = 1; i < 20;
 __attribute__((noinline)) void peak(void) { void *volatile a = malloc(300000); churn(); free(a); }
 __attribute__((noinline)) int recurse(int n) { sink = malloc(8); return n ? recurse(n - 1) + 1 : 0; }
 static void *worker(void *block) { free(block); churn(); return malloc(333); }
+static void *named(void *x) { pthread_setname_np(pthread_self(), "the \"second\""); leak<char>(3); return worker(x); }
 int main(void) {
   leak<long>(10);
   grow();
@@ -49,8 +50,11 @@ int main(void) {
   pthread_create(&thread, 0, worker, malloc(77));
   pthread_join(thread, &block);
   free(block);
+  pthread_create(&thread, 0, named, malloc(78));
+  pthread_join(thread, &block);
 }
 """
+STRATEGIES = ("allocations", "retained-allocations", "deallocations-memory")
 
 
 def output(*args, **options):
@@ -162,8 +166,8 @@ class Profiler:
     def run(self, *args):
         return output(f"{CONSUMERS}/node_modules/.bin/profiler-cli", *args, env=self.environment)
 
-    def tree(self, strategy):
-        text = self.run("thread", "samples-top-down", "--strategy", strategy, "--json")
+    def tree(self, thread, strategy):
+        text = self.run("thread", "samples-top-down", "--thread", thread, "--strategy", strategy, "--json")
         return json.loads(text)["regularCallTree"] if text.startswith("{") else {}
 
 
@@ -176,18 +180,30 @@ def names_in(tree):
     return names
 
 
+def named_threads(trace):
+    """What the report says of each thread: how the profile is to call it, bytes allocated, bytes leaked."""
+    report = json.loads(output(VALTRACE, "report", "threads", "--json", trace))
+    main = report["traces"][0]["pid"]
+    for t in report["threads"]:
+        name = t["name"] or ("p" if t["tid"] == main else f"thread {t['tid']}")
+        yield name, t["allocated_bytes"], t["leaked_bytes"]
+
+
 def check_firefox(folder, trace, totals):
     profiler = Profiler(folder, export(trace, "firefox"))
     try:
         ok('"p"' in profiler.threads, "firefox: profiler-cli loads it", profiler.threads)
-        trees = {name: profiler.tree(f"native-{name}") for name in
-                 ("allocations", "retained-allocations", "deallocations-memory")}
-        sums = [tree.get("totalSamples") for tree in trees.values()]
-        want = [totals["allocated_bytes"], totals["leaked_bytes"], totals["allocated_bytes"] - totals["leaked_bytes"]]
-        ok(sums == want, "firefox: allocated, retained and freed bytes as reported", sums, want)
-        names = names_in(trees["retained-allocations"])
-        ok("main" in names and any("leak<long>" in n for n in names) and "churn()" not in names,
-           "firefox: what is retained is what leaked", names)
+        threads = json.loads(profiler.threads)["threads"]
+        trees = {t["name"]: {name: profiler.tree(t["threadHandle"], f"native-{name}") for name in STRATEGIES} for t in threads}
+        sums = {name: [tree.get("totalSamples") or 0 for tree in each.values()] for name, each in trees.items()}
+        want = {name: [allocated, leaked, allocated - leaked] for name, allocated, leaked in named_threads(trace)}
+        ok(sums == want and len(want) == 3, "firefox: allocated, retained and freed bytes of each thread as reported", sums, want)
+        whole = [totals["allocated_bytes"], totals["leaked_bytes"], totals["allocated_bytes"] - totals["leaked_bytes"]]
+        ok([sum(each) for each in zip(*sums.values())] == whole, "firefox: together they are the process", sums, whole)
+        names = {name: names_in(each["retained-allocations"]) for name, each in trees.items()}
+        ok("main" in names["p"] and any("leak<long>" in n for n in names["p"]) and "churn()" not in names["p"] and
+           any("leak<char>" in n for n in names['the "second"']) and not any("leak<char>" in n for n in names["p"]),
+           "firefox: what is retained is what the thread leaked", names)
         counters = json.loads(profiler.run("counter", "list", "--json"))["counters"]
         ok(len(counters) == 1 and counters[0]["category"] == "Memory" and
            0 <= counters[0]["graph"][-1] <= totals["peak_bytes"], "firefox: a memory counter", counters)

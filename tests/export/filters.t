@@ -170,11 +170,11 @@ def from_heaptrack(trace, options):
 
 def from_firefox(trace, options):
     document = json.loads(export(trace, "firefox", options))
-    table = document["threads"][0]["nativeAllocations"]
+    weights = [w for thread in document["threads"] for w in thread["nativeAllocations"]["weight"]]
     counter = sum(document["counters"][0]["samples"]["count"])
-    if counter != sum(table["weight"]):
-        return {"the counter": (counter, sum(table["weight"]))}
-    return {"allocated_bytes": sum(w for w in table["weight"] if w > 0), "leaked_bytes": counter}
+    if counter != sum(weights):
+        return {"the counter": (counter, sum(weights))}
+    return {"allocated_bytes": sum(w for w in weights if w > 0), "leaked_bytes": counter}
 
 
 def from_csv(trace, options):

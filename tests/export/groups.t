@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """What stands for a group of sites in the text report: its best site's line, its highest stacks first,
-nested heaps apart. Expectations are the sizes a small program was written with."""
+nested heaps apart. Expectations are the sizes a small program was written with. And equal stacks of two
+runs are one site in a report on both."""
+import collections
+import json
 import os
 import re
 import subprocess
@@ -69,6 +72,49 @@ def group(text, function):
     return [part for part in parts if re.match(rf" *\d+\. .*  {function}\b", part)]
 
 
+TREE = r"""
+#include <stdlib.h>
+static __attribute__((noinline, noclone)) void step(unsigned path, int depth) {
+  if (depth == 0) {
+    void *p = malloc(8);
+    __asm__ volatile("" : : "r"(p) : "memory");
+  } else if (path & 1) {
+    step(path >> 1, depth - 1);
+    __asm__ volatile("");
+  } else {
+    step(path >> 1, depth - 1);
+    __asm__ volatile("nop");
+  }
+}
+int main(int argc, char **argv) {
+  for (int i = atoi(argv[1]); argc == 3 && i < atoi(argv[2]); i++) step(i, 12);
+  return 0;
+}
+"""
+
+
+def sites(*traces):
+    """Allocations by stack of 8 bytes each, and the number of such sites."""
+    out = subprocess.run([VALTRACE, "report", "--json", "--limit", "100000", "--min-size", "8", "--max-size", "8", *traces],
+                         capture_output=True, check=True)
+    found, result = collections.Counter(), json.loads(out.stdout)
+    for site in result["sites"]:
+        found[tuple((f["module"], f["offset"], f["function"]) for f in site["stack"])] += site["allocations"]
+    return found, len(result["sites"])
+
+
+def check_two_traces(folder):
+    with open(f"{folder}/tree.c", "w", encoding="utf-8") as file:
+        file.write(TREE)
+    subprocess.run(["gcc", "-O1", "-fno-optimize-sibling-calls", "-o", f"{folder}/tree", f"{folder}/tree.c"], check=True)
+    traces = {name: f"{folder}/{name}.vtr" for name in "ab"}
+    for name, first, end in (("a", "0", "3000"), ("b", "1000", "4096")):
+        subprocess.run([VALTRACE, "run", "-q", "-o", traces[name], f"{folder}/tree", first, end], check=True)
+    (a, a_cnt), (b, b_cnt), (both, both_cnt) = sites(traces["a"]), sites(traces["b"]), sites(*traces.values())
+    ok((a_cnt, b_cnt, both_cnt) == (3000, 3096, 4096) and both == a + b and sorted(collections.Counter(both.values()).items()) == [(1, 2096), (2, 2000)],
+       "equal stacks of two runs are one site", a_cnt, b_cnt, both_cnt)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         source, binary, trace = f"{folder}/g.c", f"{folder}/g", f"{folder}/g.vtr"
@@ -92,6 +138,7 @@ def main():
            ["300 B" in one and "3 blocks" in one for one in found if "nested" not in one] == [True] and
            [" 30 B" in one and "3 blocks" in one for one in found if "nested" in one] == [True],
            "blocks of a nested heap are a group apart, also from one call", *found)
+        check_two_traces(folder)
     print(f"1..{COUNT[0]}")
     return COUNT[1] != 0
 

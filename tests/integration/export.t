@@ -5,6 +5,7 @@ skipped."""
 import collections
 import csv
 import glob
+import itertools
 import json
 import os
 import re
@@ -140,18 +141,23 @@ def check_firefox(trace, totals):
     """What the front end computes, from the table of allocations; tests/export has the front end itself."""
     with open(export(trace, "firefox"), encoding="utf-8") as file:
         document = json.load(file)
-    live, live_bytes, peak, shared = {}, 0, 0, document["shared"]
-    table = document["threads"][0]["nativeAllocations"]
-    for weight, address in zip(table["weight"], table["memoryAddress"]):
-        if weight >= 0:
-            live[address] = weight
-        else:
-            weight = -live.pop(address)
-        live_bytes += weight
-        peak = max(peak, live_bytes)
-    ok([sum(w for w in table["weight"] if w > 0), len(live), live_bytes, peak] ==
-       [totals[k] for k in ("allocated_bytes", "leaked_blocks", "leaked_bytes", "peak_bytes")], "firefox: totals")
-    ok(table["time"] == sorted(table["time"]), "firefox: events are in order")
+    shared, tables = document["shared"], [thread["nativeAllocations"] for thread in document["threads"]]
+    live, changes = [{} for _ in tables], []
+    for table, blocks in zip(tables, live):  # a thread's has the frees of its blocks, by whomever
+        for time, weight, address in zip(table["time"], table["weight"], table["memoryAddress"]):
+            if weight >= 0:
+                blocks[address] = weight
+            else:
+                weight = -blocks.pop(address)
+            changes.append((time, weight))
+    live_bytes = sum(sum(blocks.values()) for blocks in live)
+    ok([sum(w for _, w in changes if w > 0), sum(map(len, live)), live_bytes] ==
+       [totals[k] for k in ("allocated_bytes", "leaked_blocks", "leaked_bytes")], "firefox: totals")
+    low, high = (max(itertools.accumulate(w for _, w in sorted(changes, key=lambda c: (c[0], sign * c[1])))) for sign in (1, -1))
+    ok(low <= totals["peak_bytes"] <= high, "firefox: the peak", low, high, totals["peak_bytes"])
+    ok(all(table["time"] == sorted(table["time"]) for table in tables), "firefox: events are in order")
+    table = {key: sum((t[key] for t in tables), []) if isinstance(value, list) else value for key, value in tables[0].items()}
+    table["length"] = sum(t["length"] for t in tables)
     lengths = {name: {len(column) for column in t.values() if isinstance(column, list)} | {t["length"]}
                for name, t in {**shared, "nativeAllocations": table}.items() if isinstance(t, dict)}
     ok(all(len(sizes) == 1 for sizes in lengths.values()), "firefox: columns of a table are of one length", lengths)
@@ -161,6 +167,10 @@ def check_firefox(trace, totals):
        all(0 <= f < frames["length"] for f in stacks["frame"]) and
        all(0 <= f < shared["funcTable"]["length"] for f in frames["func"]) and
        all(0 <= n < len(shared["stringArray"]) for n in shared["funcTable"]["name"]), "firefox: tables refer to rows that exist")
+    twice = json.loads(output(VALTRACE, "export", "--format", "firefox", *FILTERS, trace, trace))["threads"]
+    pid = document["threads"][0]["pid"]
+    ok([t["pid"] for t in twice if t["isMainThread"]] == [pid, pid + ".1"] and len(twice) == 2 * len(tables),
+       "firefox: images of one process are told apart", [(t["name"], t["pid"]) for t in twice])
     counter = document["counters"][0]["samples"]["count"]
     ok(sum(counter) == totals["leaked_bytes"], "firefox: the memory counter ends where the record does", sum(counter))
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Names of threads that the program gave to the kernel: of threads that ended, that still live at the
-end, in a forked child; what an annotation says counts more. In Python and in Redis."""
+end or when the process is killed, in a forked child; what an annotation says counts more. In Python and in Redis."""
 import json
 import os
 import shutil
@@ -23,6 +23,7 @@ PROGRAM = r"""
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 static void *volatile sink;
@@ -34,9 +35,49 @@ static void *stays(void *x) { use(11); prctl(PR_SET_NAME, "it stays; \"\\x"); re
 static void *told(void *x) { vt_thread_name("told"); use(12); prctl(PR_SET_NAME, "the kernel's"); return x ? stay(x) : x; }
 static void *nobody(void *x) { use(13); return x; }
 static void *late(void *x) { use(14); return stay(x); }
+static void *quiet(void *x) { prctl(PR_SET_NAME, "quiet"); prctl(PR_SET_NAME, "a name that is too long"); use(17); return stay(x); }
+static void *heir(void *x) { use(18); return stay(x); }
+static void *parent(void *x) {
+  pthread_t thread;
+  use(19);
+  pthread_setname_np(pthread_self(), "family");
+  pthread_create(&thread, 0, heir, x);
+  pthread_join(thread, 0);
+  return x;
+}
+static void *twice(void *x) {
+  use(20);
+  prctl(PR_SET_NAME, "first");
+  syscall(SYS_prctl, PR_SET_NAME, "second");
+  pid_t child = fork();
+  if (!child) {
+    use(22);
+    kill(getpid(), SIGKILL);
+  }
+  waitpid(child, 0, 0);
+  return stay(x);
+}
+static void *undone(void *x) {
+  char name[16];
+  prctl(PR_GET_NAME, name);
+  use(21);
+  prctl(PR_SET_NAME, "for a while");
+  pthread_setname_np(pthread_self(), name);
+  return stay(x);
+}
+static void vforks(void) {
+  pid_t child = vfork();
+  if (!child) {
+    prctl(PR_SET_NAME, "vforked");
+    pthread_setname_np(pthread_self(), "vforked");
+    _exit(0);
+  }
+  waitpid(child, 0, 0);
+}
 int main(int argc, char **argv) {
-  pthread_t threads[6];
-  pthread_barrier_init(&barrier, 0, 4);
+  void *(*more[])(void *) = {quiet, parent, twice, undone};
+  pthread_t threads[6], others[4];
+  pthread_barrier_init(&barrier, 0, 8);
   pthread_create(&threads[0], 0, ends, 0);
   pthread_create(&threads[1], 0, told, 0);
   pthread_create(&threads[2], 0, nobody, 0);
@@ -44,13 +85,16 @@ int main(int argc, char **argv) {
   pthread_create(&threads[3], 0, stays, 0);
   pthread_create(&threads[4], 0, told, &barrier);
   pthread_create(&threads[5], 0, late, 0);
-  pthread_setname_np(threads[5], "named by other");
+  for (int i = 0; i < 4; i++) pthread_create(&others[i], 0, more[i], 0);
   pthread_barrier_wait(&barrier);
+  pthread_setname_np(threads[5], "named by other");
+  vforks();
   pid_t child = fork();
   if (!child) {
     use(15);
     prctl(PR_SET_NAME, "the child");
     vt_marker("in the child");
+    if (argc > 1 && !strcmp(argv[1], "kill")) kill(getpid(), SIGKILL);
     _exit(0);
   }
   waitpid(child, 0, 0);
@@ -60,7 +104,8 @@ int main(int argc, char **argv) {
   return 0;
 }
 """
-SIZES = {10: "it ends", 11: 'it stays; "\\x', 12: "told", 13: "", 14: "named by other", 16: ""}
+SIZES = {10: "it ends", 11: 'it stays; "\\x', 12: "told", 13: "", 14: "named by other", 16: "",
+         17: "a name that is ", 18: "family", 19: "family", 20: "second", 21: ""}
 
 
 def threads(trace):
@@ -71,7 +116,7 @@ def names_by_size(trace):
     """The name of each thread, by the size of the block it allocated."""
     names = {t["tid"]: t["name"] for t in threads(trace)}
     lines = subprocess.run([VALTRACE, "dump", "--json", trace], capture_output=True, check=True).stdout.splitlines()
-    return {e["size"]: names[e["thread"]] for e in map(json.loads, lines) if e["kind"] == "alloc" and 10 <= e["size"] <= 16}
+    return {e["size"]: names[e["thread"]] for e in map(json.loads, lines) if e["kind"] == "alloc" and 10 <= e["size"] <= 22}
 
 
 def check_program(folder, mode, program):
@@ -82,11 +127,10 @@ def check_program(folder, mode, program):
         subprocess.run([*run, program, *([argument] if argument else [])], check=False, stderr=subprocess.DEVNULL,
                        env=os.environ if run else {**os.environ, "LD_PRELOAD": SHIM, "VALTRACE_OUTPUT": f"{where}/t.vtr"})
         found = [names_by_size(f"{where}/{name}") for name in os.listdir(where)]
-        own, child = ([names for names in found if size in names] for size in (10, 15))
-        want = {**SIZES, **({11: "", 14: ""} if argument == "kill" else {})}
-        ok(own == [want], f"{mode} {argument}: threads have their names" +
-           (", those that lived when it was killed none" if argument == "kill" else ""), own)
+        own, child, heir = ([names for names in found if size in names] for size in (10, 15, 22))
+        ok(own == [SIZES], f"{mode} {argument}: threads have their names", own, SIZES)
         ok(child == [{15: "the child"}], f"{mode} {argument}: a forked child has its own", child)
+        ok(heir == [{22: "second"}], f"{mode} {argument}: a child that a thread with a name forked has that", heir)
 
 
 PYTHON = """

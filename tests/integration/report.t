@@ -4,6 +4,7 @@ plan, against a brute-force model fed by `valtrace dump --json`, and views again
 import collections
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -226,6 +227,66 @@ def check_suppressions(folder, trace):
        "and says what it took", used)
 
 
+TEXT = r"""
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+void *volatile sink;
+static __attribute__((noinline)) void hidden(void) { sink = malloc(100); __asm__ volatile("" ::: "memory"); }
+int main(int argc, char **argv) {
+  usleep(20000);
+  hidden();
+  if (argc > 1 && !strcmp(argv[1], "die")) kill(getpid(), SIGKILL);
+  return 0;
+}
+"""
+
+
+def head(trace, *args):
+    """The lines of the report before its sections, by their first word."""
+    lines = run(VALTRACE, "report", *args, trace).decode().split("\n\nLEAKS")[0].splitlines()
+    return {line.split()[0]: line for line in lines if line.split()}
+
+
+def check_head(folder):
+    """What the head says of the program and of the report, so that a stranger can tell."""
+    program, stripped, trace = f"{folder}/text", f"{folder}/nameless", f"{folder}/text.vtr"
+    with open(f"{program}.c", "w", encoding="utf-8") as file:
+        file.write(TEXT)
+    subprocess.run(["gcc", "-O1", "-g", "-o", program, f"{program}.c"], check=True)
+    subprocess.run(["strip", "-o", stripped, program], check=True)
+    arguments = ["plain", "two words", "new\nline's \\", "it's", "", "$HOME", "\x01 é"]
+    run(VALTRACE, "run", "-q", "-o", trace, "--", program, *arguments)
+    lines = head(trace)
+    command = lines["command"].split(None, 1)[1]
+    words = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True).stdout.decode()
+    ok(words.split("\0")[:-1] == [program, *arguments] and not lines["command"].endswith(" "), "the command line as a shell takes it", command)
+    ok("in 1 block still" in lines["leaked"] and "1 distinct stack" in lines["allocated"] and "stacks" not in lines["allocated"],
+       "one block, one stack", lines)
+    ok("ended by itself" in lines["record"] and "chosen" not in lines, "how it ended; all is shown")
+    ok("!" not in lines, "nothing to warn of", lines.get("!"))
+    chosen = head(trace, "--function", "hid*", "--min-size", "50")
+    ok(chosen["chosen"].split(None, 1)[1] == "--function hid* --min-size 50" and "100 B" in chosen["leaked"], "what was chosen is said", chosen)
+    moments = [report(trace, "--at", moment)["totals"]["allocations"] for moment in ("0.010", "10ms", "10000us", "5", "5s")]
+    ok(moments == [0, 0, 0, 1, 1], "a moment may have a unit", moments)
+    run(VALTRACE, "run", "-q", "-o", trace, "--", stripped, "die", status=128 + 9)
+    lines = head(trace)
+    ok("signal 9 (Killed)" in lines["record"], "a signal by number and name", lines["record"])
+    ok("nameless: functions without a name" in lines.get("!", ""), "why functions have no names", lines)
+    leaks = run(VALTRACE, "report", "leaks", trace).decode().split("\nLEAKS")[1].splitlines()
+    lines = [line for line in leaks if "nameless" in line]
+    ok(len(lines) >= 2 and all(re.search(r" nameless\+0x[0-9a-f]+$", line) for line in lines) and not any(line.isspace() for line in leaks),
+       "functions without a name: their module once", leaks)
+
+
+def check_misplaced(trace):
+    for args, want in (((trace, "leaks"), b"leaks: a view comes first"), (("leak", trace), b"leak: neither a view nor a trace"),
+                       (("leaks", trace + ".no"), b"No such file")):
+        done = subprocess.run([VALTRACE, "report", *args], capture_output=True, check=False)
+        ok(done.returncode == 3 and want in done.stderr and done.stderr.count(b"\n") == 1, f"report {' '.join(args).replace(trace, 'TRACE')}", done.stderr)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         planted = check_planted(folder)
@@ -233,6 +294,8 @@ def main():
         check_views(planted, "planted")
         check_filters(planted)
         check_suppressions(folder, planted)
+        check_head(folder)
+        check_misplaced(planted)
         python = f"{folder}/python.vtr"
         run(VALTRACE, "run", "-q", "-o", python, "--", "/usr/bin/python3", "-c",
             "import json\nfor i in range(300): json.loads(json.dumps(list(range(200))))", env={"PYTHONMALLOC": "malloc"})

@@ -11,10 +11,10 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from symbolizer import SYMBOLIZE, by_address, run, symbolize
 from tap import COUNT, ok, skip
 
 BUILD = os.environ.get("BUILD", "build")
-SYMBOLIZE = os.path.abspath(f"{BUILD}/bin/test_symbolize")
 CXX = r"""
 #include <map>
 #include <string>
@@ -32,10 +32,6 @@ fn main() { let t = deep::Thing(std::env::args().count() as u64); std::process::
 """
 
 
-def run(*args, **more):
-    return subprocess.run(args, capture_output=True, check=False, **more)
-
-
 def text_offsets(elf, cnt):
     for line in run("readelf", "-SW", elf).stdout.decode().splitlines():
         fields = line.replace("[ ", "[").split()
@@ -43,27 +39,6 @@ def text_offsets(elf, cnt):
             start, size = int(fields[3], 16), int(fields[5], 16)
             return [start + random.randrange(size) for _ in range(cnt)]
     return []
-
-
-def symbolize(elf, offsets):
-    done = run(SYMBOLIZE, elf, input="\n".join(f"{o:x}" for o in offsets).encode())
-    lines = done.stdout.decode(errors="replace").splitlines()
-    return done, [line for line in lines if not line.startswith("0x")]
-
-
-def by_address(text):
-    """The cleaned lines of each address, in order."""
-    return [clean(part.splitlines()[1:]) for part in ("\n" + text).split("\n0x")[1:]]
-
-
-def clean(lines):
-    """Function and line in the form both tools can be brought to; assembler aliases are dropped."""
-    out = []
-    for line in lines:
-        line = re.sub(r" inlined( at .*)?$", "", re.sub(r" \(discriminator.*", "", line))
-        place = re.match(r"^(.*/.*?):(\d+)(:\d+)?$", line)
-        out.append(f"{os.path.normpath(place[1])}:{place[2]}" if place else re.sub(r"^(__GI_|__)+", "", line))
-    return out
 
 
 def check_against_elfutils(name, elf, cnt):
