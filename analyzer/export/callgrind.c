@@ -58,7 +58,7 @@ static void add_site(vt_export_t const *export, vt_frame_table_t *table, edges_t
 
 static size_t merge_edges(edge_t *edges, size_t cnt) {
   size_t kept = 0;
-  qsort(edges, cnt, sizeof *edges, compare_edges);
+  if (cnt) qsort(edges, cnt, sizeof *edges, compare_edges);
   for (size_t i = 0; i < cnt; i++) {
     if (!kept || compare_edges(&edges[kept - 1], &edges[i])) {
       edges[kept++] = edges[i];

@@ -514,6 +514,7 @@ def main():
         ok(some >= len(filters) - 7, "nearly every filter chooses some blocks and leaves some", some, len(filters))
         for chosen in filters[-6:]:
             check_commands(world, chosen)
+        check_commands(world, One(rng, world, "--function", "no_such"))
         check_peak_time(world)
         check_marker(world, folder)
         check_diff_at(world)
