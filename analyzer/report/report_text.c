@@ -157,7 +157,8 @@ typedef struct {
 
 #define MODULES_NAMED 16 /* one report has few; more are not told of */
 
-/* count_known fills `modules` from all stacks; returns how many. */
+/* count_known fills `modules` from all stacks, but for run-time libraries, whose inside nobody looks
+   for; returns how many. */
 static size_t count_known(vt_stacks_t const *stacks, known_t modules[MODULES_NAMED]) {
   uint8_t *seen = calloc(vt_stacks_places_cnt(stacks) + 1, 1);
   size_t used = 0;
@@ -167,7 +168,7 @@ static size_t count_known(vt_stacks_t const *stacks, known_t modules[MODULES_NAM
     if (*mark) continue;
     *mark = 1;
     size_t cnt = vt_stacks_frames(stacks, node, 0, frames), i = 0;
-    if (!cnt || frames[0].module[0] != '/') continue;
+    if (!cnt || frames[0].runtime || frames[0].module[0] != '/') continue;
     while (i < used && modules[i].module != frames[0].module) i++;
     if (i == MODULES_NAMED) continue;
     if (i == used) modules[used++] = (known_t){.module = frames[0].module};
