@@ -30,12 +30,7 @@ static uint32_t new_cell(vt_model_t *model, uint32_t trace, uint32_t heap, uint3
   cell.nested =
       heap < model->heaps_cnt && model->heaps[heap].nested && !model->options.count_nested;
   vt_lifetimes_init(&cell.lifetimes);
-  if (model->cells_cnt == model->cells_cap) {
-    size_t cap = model->cells_cap ? 2 * model->cells_cap : 64;
-    model->cells = vt_mem_table_grow(model->cells, model->cells_cap, cap, sizeof cell);
-    model->cells_cap = cap;
-  }
-  model->cells[model->cells_cnt++] = cell;
+  VT_TABLE_PUSH(model->cells, cell);
   return (uint32_t)model->cells_cnt - 1;
 }
 

@@ -320,15 +320,13 @@ static void make_sites(vt_analysis_t *analysis) {
   size_t node_cnt = vt_stacks_cnt(analysis->stacks);
   uint32_t *head = vt_mem_table(node_cnt, sizeof *head);
   uint32_t *next = vt_mem_new(cnt, sizeof *next);
-  analysis->sites_cap = cnt;
-  analysis->sites = vt_mem_table(cnt, sizeof *analysis->sites);
   for (size_t i = VT_CELL_FIRST; i < cnt; i++) {
     if (!cells[i].allocations) continue;
     uint32_t node = vt_analysis_cell_node(analysis, &cells[i], analysis->keep_allocators);
     uint32_t at = find_site(analysis, head, next, node, site_heap(analysis, &cells[i]));
     if (!at) {
-      analysis->sites[analysis->sites_cnt] = new_site(analysis, &cells[i], node);
-      at = (uint32_t)++analysis->sites_cnt;
+      VT_TABLE_PUSH(analysis->sites, new_site(analysis, &cells[i], node));
+      at = (uint32_t)analysis->sites_cnt;
       next[at - 1] = head[node];
       head[node] = at;
     }
@@ -381,8 +379,7 @@ void vt_analysis_close(vt_analysis_t *analysis) {
     if (analysis->matches) free(analysis->matches[i]);
   }
   free(analysis->matches);
-  if (analysis->sites)
-    vt_mem_table_free(analysis->sites, analysis->sites_cap, sizeof *analysis->sites);
+  vt_mem_table_free(analysis->sites, analysis->sites_cap, sizeof *analysis->sites);
   free(analysis->readers);
   free(analysis->nodes);
   vt_stacks_delete(analysis->stacks);

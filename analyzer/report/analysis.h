@@ -52,7 +52,7 @@ typedef struct {
   vt_stacks_t *stacks;
   uint32_t **nodes;  /* by trace: its stack ids to nodes */
   uint8_t **matches; /* by trace, by stack id: function and module fit; NULL: not filtered */
-  vt_site_t *sites; /* a vt_mem_table of sites_cap */
+  vt_site_t *sites; /* a vt_mem_table */
   size_t sites_cnt, sites_cap;
   size_t unreadable_modules;
   int keep_allocators, no_inlines; /* in sites; in what stands for them */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include "analyzer/report/report.h"
+#include "analyzer/util/mem.h"
 
 #define SUMMARY_GROUPS 5
 #define VIEW_GROUPS    20
@@ -160,9 +161,9 @@ typedef struct {
 /* count_known fills `modules` from all stacks, but for run-time libraries, whose inside nobody looks
    for; returns how many. */
 static size_t count_known(vt_stacks_t const *stacks, known_t modules[MODULES_NAMED]) {
-  uint8_t *seen = calloc(vt_stacks_places_cnt(stacks) + 1, 1);
+  uint8_t *seen = vt_mem_new(vt_stacks_places_cnt(stacks), 1);
   size_t used = 0;
-  for (uint32_t node = 1; seen && node < vt_stacks_cnt(stacks); node++) {
+  for (uint32_t node = 1; node < vt_stacks_cnt(stacks); node++) {
     vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
     uint8_t *mark = &seen[vt_stacks_place(stacks, node)];
     if (*mark) continue;

@@ -55,13 +55,8 @@ static void free_index(index_t *index) {
 }
 
 static uint32_t add_node(vt_stacks_t *stacks, node_t node) {
-  if (stacks->nodes_cnt == stacks->nodes_cap) {
-    size_t cap = stacks->nodes_cap ? 2 * stacks->nodes_cap : 4096;
-    stacks->nodes = vt_mem_table_grow(stacks->nodes, stacks->nodes_cap, cap, sizeof node);
-    stacks->nodes_cap = cap;
-  }
-  stacks->nodes[stacks->nodes_cnt] = node;
-  return (uint32_t)stacks->nodes_cnt++;
+  VT_TABLE_PUSH(stacks->nodes, node);
+  return (uint32_t)stacks->nodes_cnt - 1;
 }
 
 vt_stacks_t *vt_stacks_new(void) {
@@ -429,18 +424,17 @@ static int in_runtime_module(vt_stacks_t const *stacks, place_t const *place) {
 }
 
 static void classify(vt_stacks_t const *stacks, place_t *place) {
-  unsigned all = ALLOCATOR | WRAPPER, any = 0, last = 0;
-  int allocators = 1, runtime = 1;
+  int library = in_runtime_module(stacks, place), known = place->frames_cnt != 0;
+  int allocators = known, wrappers = known, last = 0;
   for (uint32_t i = 0; i < place->frames_cnt; i++) {
-    last = function_class(stacks, place->frames[i].function);
-    allocators &= (last & ALLOCATOR) != 0;
-    runtime &= (last & all) != 0;
-    any = 1;
+    unsigned class = function_class(stacks, place->frames[i].function);
+    last = (class & (ALLOCATOR | WRAPPER)) != 0;
+    allocators &= (class & ALLOCATOR) != 0;
+    wrappers &= last;
   }
-  int runtime_module = in_runtime_module(stacks, place);
-  place->hidden = (uint8_t)(any && allocators);
-  place->runtime = (uint8_t)(runtime_module || (any && runtime));
-  place->outer_runtime = (uint8_t)(runtime_module || last & all);
+  place->hidden = (uint8_t)allocators;
+  place->runtime = (uint8_t)(library | wrappers);
+  place->outer_runtime = (uint8_t)(library | last);
 }
 
 size_t vt_stacks_symbolize(vt_stacks_t *stacks) {

@@ -34,4 +34,16 @@ void *vt_mem_room(void *p, size_t used, size_t *cap, size_t sz);
     (ptr)[ptr##_cnt++] = (value);                                                                  \
   } while (0)
 
+/* The same for an array that is a table: it does not copy when it is large, and is freed by
+   vt_mem_table_free with PTR##_cap. */
+#define VT_TABLE_PUSH(ptr, value)                                                                  \
+  do {                                                                                             \
+    if (ptr##_cnt == ptr##_cap) {                                                                  \
+      size_t cap_ = ptr##_cap ? 2 * ptr##_cap : 64;                                                \
+      (ptr) = vt_mem_table_grow((ptr), ptr##_cap, cap_, sizeof *(ptr));                            \
+      ptr##_cap = cap_;                                                                            \
+    }                                                                                              \
+    (ptr)[ptr##_cnt++] = (value);                                                                  \
+  } while (0)
+
 #endif
