@@ -83,13 +83,17 @@ static void *arena_alloc(size_t sz) {
 }
 
 /* What every libc has is looked up together, at the first call: later a program may have had dlsym
-   fail, and its message, freed by the next dlsym, would be freed by us. */
+   fail, and its message, freed by the next dlsym, would be freed by us. A signal handler that
+   allocates has to wait meanwhile: it would get what dlsym is to get. */
 static char const *const common[] = {"malloc",        "calloc",   "realloc", "free", "posix_memalign",
                                      "aligned_alloc", "memalign", "valloc",  "pvalloc"};
 enum { COMMON = sizeof common / sizeof *common };
 static void *next_of(char const *name) {
   static void *found[COMMON];
   void *f = NULL;
+  sigset_t all, before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
   resolving++;
   for (int i = 0; i < COMMON; i++) {
     if (!found[i]) found[i] = dlsym(RTLD_NEXT, common[i]);
@@ -97,6 +101,7 @@ static void *next_of(char const *name) {
   }
   if (!f) f = dlsym(RTLD_NEXT, name);
   resolving--;
+  sigprocmask(SIG_SETMASK, &before, NULL);
   return f;
 }
 #define NEXT(name, result, ...)                                                                    \
