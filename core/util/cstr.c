@@ -25,14 +25,17 @@ double fd_cstr_to_double(char const * cstr) { return cstr ? strtod(cstr, NULL) :
 #endif
 ulong fd_cstr_to_ulong_octal(char const * cstr) { return cstr ? strtoul(cstr, NULL, 8) : 0UL; }
 
-/* One number of a sequence; NULL if there is none, else what follows it. */
+static char const * skip_blanks(char const * p) {
+  while (isspace((uchar)*p)) p++;
+  return p;
+}
+
+/* One number of a sequence, whatever strtoul takes for one; NULL if there is none, else what follows
+   it and its blanks. */
 static char const * seq_number(char const * p, ulong * x) {
   char * end;
-  while (isspace((uchar)*p)) p++;
-  if (!isdigit((uchar)*p)) return NULL;
   *x = strtoul(p, &end, 0);
-  while (isspace((uchar)*end)) end++;
-  return end;
+  return end == p ? NULL : skip_blanks(end);
 }
 
 /* One item of a sequence as [lo,hi] with a stride; NULL if malformed, else what follows it. */
@@ -49,7 +52,7 @@ static char const * seq_item(char const * p, ulong * lo, ulong * hi, ulong * str
 ulong fd_cstr_to_ulong_seq(char const * cstr, ulong * seq, ulong max) {
   ulong cnt = 0UL;
   if (!cstr) return 0UL;
-  for (char const * p = cstr;; p++) {
+  for (char const * p = cstr;;) {
     ulong lo, hi, stride;
     p = seq_item(p, &lo, &hi, &stride);
     if (!p || (*p && *p != ',')) return 0UL;
@@ -57,6 +60,7 @@ ulong fd_cstr_to_ulong_seq(char const * cstr, ulong * seq, ulong max) {
     if (steps >= ULONG_MAX - cnt) return 0UL;
     for (ulong i = 0UL; i <= steps && cnt + i < max; i++) seq[cnt + i] = lo + i * stride;
     cnt += steps + 1UL;
+    if (*p) p = skip_blanks(p + 1);
     if (!*p) return cnt;
   }
 }
@@ -186,7 +190,7 @@ char * fd_cstr_append_fxp10_as_text(char * p, char ws, char pm, ulong f, ulong x
     *--q = (char)('0' + x % 10UL);
     x /= 10UL;
   }
-  if (f && q > p) *--q = '.';
+  if (q > p) *--q = '.';
   fd_cstr_append_ulong_as_text(p, ws, pm, x, (ulong)(q - p));
   return p + n;
 }

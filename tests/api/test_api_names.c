@@ -54,7 +54,8 @@ typedef char const * cs;
 #if !defined(fd_isalnum) || !defined(fd_isalpha) || !defined(fd_iscntrl) || \
     !defined(fd_isdigit) || !defined(fd_isgraph) || !defined(fd_islower) || \
     !defined(fd_isprint) || !defined(fd_ispunct) || !defined(fd_isspace) || \
-    !defined(fd_isupper) || !defined(fd_isxdigit)
+    !defined(fd_isupper) || !defined(fd_isxdigit) || !defined(fd_isascii) || \
+    !defined(fd_isblank)
 #error "util 8: a macro is missing"
 #endif
 #if !defined(FD_LOG_DEBUG) || !defined(FD_LOG_INFO) || !defined(FD_LOG_NOTICE) || \

@@ -237,7 +237,9 @@ static void test_cstr_parse(void) {
   IS(seq_is("3", 1UL, "3 ") && seq_is("1,2,9-11", 5UL, "1 2 9 10 11 "));
   IS(seq_is("0-6/3,7-9:2", 5UL, "0 3 6 7 9 ") && seq_is("5-5", 1UL, "5 "));
   IS(seq_is("0-99", 100UL, "0 1 2 3 4 5 6 7 "));
-  IS(!fd_cstr_to_ulong_seq("", NULL, 0UL) && !fd_cstr_to_ulong_seq("1,", NULL, 0UL) &&
+  IS(seq_is(" -2 - -1", 2UL, "18446744073709551614 18446744073709551615 ") &&
+     seq_is("+1,\t0x10 - 0x1F / +010 , ", 3UL, "1 16 24 ") && seq_is("1,", 1UL, "1 "));
+  IS(!fd_cstr_to_ulong_seq("", NULL, 0UL) && !fd_cstr_to_ulong_seq("1,,", NULL, 0UL) &&
      !fd_cstr_to_ulong_seq("a", NULL, 0UL) && !fd_cstr_to_ulong_seq("2-1", NULL, 0UL) &&
      !fd_cstr_to_ulong_seq("1-2/0", NULL, 0UL) && !fd_cstr_to_ulong_seq("1 2", NULL, 0UL) &&
      !fd_cstr_to_ulong_seq(NULL, NULL, 0UL));
@@ -252,6 +254,7 @@ static void test_cstr_parse(void) {
   ulong cnt = fd_cstr_tokenize(tok, 8UL, text, ',');
   IS(cnt == 3UL && !strcmp(tok[0], "a=") && !strcmp(tok[1], "b") && !strcmp(tok[2], "c"));
   IS(fd_isalnum('z') == 1 && fd_isdigit('9') == 1 && fd_isspace('x') == 0 && fd_isalpha('1') == 0);
+  IS(fd_isascii(0x7f) == 1 && !fd_isascii(0x80) && fd_isblank('\t') == 1 && !fd_isblank('\n'));
 }
 
 static char field[64];
@@ -294,6 +297,7 @@ static void test_cstr_print(void) {
   IS(field_is(fd_cstr_append_ulong_as_hex(field, ' ', 0xffUL, 4UL), "  ff"));
   IS(field_is(fd_cstr_append_fxp10_as_text(field, ' ', '-', 2UL, 12345UL, 8UL), " -123.45"));
   IS(field_is(fd_cstr_append_fxp10_as_text(field, ' ', '\0', 3UL, 5UL, 6UL), " 0.005"));
+  IS(field_is(fd_cstr_append_fxp10_as_text(field, ' ', '\0', 0UL, 12UL, 4UL), " 12."));
   IS(field_is(fd_cstr_append_utf8(field, 0x41U), "A") &&
      field_is(fd_cstr_append_utf8(field, 0xe9U), "\xc3\xa9"));
   IS(field_is(fd_cstr_append_utf8(field, 0x20acU), "\xe2\x82\xac") &&

@@ -26,7 +26,6 @@ static uchar *page; /* two pages, the second of which nobody may touch */
 static void test_cstr(void) {
   char const *malformed[] = {",",
                              "1,,2",
-                             "-1",
                              "1-",
                              "1-2/",
                              "1-2:",
@@ -38,7 +37,8 @@ static void test_cstr(void) {
                              "1/2",
                              "x1",
                              "1;2",
-                             "+1",
+                             ",1",
+                             "- 1",
                              "1-2//",
                              "1,2-1,3",
                              "0-18446744073709551615",

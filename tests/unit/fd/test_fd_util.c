@@ -213,7 +213,7 @@ static void test_cstr(void) {
   ok(fd_cstr_to_ulong_seq("1,3-5,10-20/5", seq, 8UL) == 7UL && seq[3] == 5UL && seq[6] == 20UL &&
          fd_cstr_to_ulong_seq("0-99:1", seq, 8UL) == 100UL,
      "sequences");
-  ok(!fd_cstr_to_ulong_seq("5-3", seq, 8UL) && !fd_cstr_to_ulong_seq("1,", seq, 8UL) &&
+  ok(!fd_cstr_to_ulong_seq("5-3", seq, 8UL) && !fd_cstr_to_ulong_seq("1,,", seq, 8UL) &&
          !fd_cstr_to_ulong_seq("", seq, 8UL) && !fd_cstr_to_ulong_seq("1-5/0", seq, 8UL) &&
          !fd_cstr_to_ulong_seq(NULL, seq, 8UL),
      "malformed sequences");

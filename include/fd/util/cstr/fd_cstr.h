@@ -9,6 +9,8 @@
 /* Character classes; the user includes <ctype.h>. */
 #define fd_isalnum(c)  (!!isalnum(c))
 #define fd_isalpha(c)  (!!isalpha(c))
+#define fd_isascii(c)  (!!isascii(c))
+#define fd_isblank(c)  (!!isblank(c))
 #define fd_iscntrl(c)  (!!iscntrl(c))
 #define fd_isdigit(c)  (!!isdigit(c))
 #define fd_isgraph(c)  (!!isgraph(c))
@@ -42,7 +44,9 @@ double fd_cstr_to_double(char const * cstr);
 ulong fd_cstr_to_ulong_octal(char const * cstr);
 
 /* fd_cstr_to_ulong_seq parses a comma list of a, a-b, a-b/s and a-b:s (s the stride) and stores the
-   first max numbers in seq.  Returns how many there are, which may exceed max; 0 if malformed. */
+   first max numbers in seq.  Each of a, b and s is what strtoul with base 0 accepts (blanks, sign,
+   0x), so "-2 - -1" is the two largest ulongs; a trailing comma ends the list.  Returns how many
+   numbers there are, which may exceed max; 0 if malformed, or if they are 2^64 or more. */
 ulong fd_cstr_to_ulong_seq(char const * cstr, ulong * seq, ulong max);
 
 /* fd_cstr_hash is Bernstein's xor hash (start 5381, h = h*33 ^ byte); append continues from h. NULL
@@ -112,7 +116,7 @@ char * fd_cstr_append_uint128_as_text(char * p, char ws, char pm, uint128 x, ulo
 char * fd_cstr_append_uint_as_hex(char * p, char ws, uint x, ulong n);
 char * fd_cstr_append_ulong_as_hex(char * p, char ws, ulong x, ulong n);
 
-/* x / 10^f with f digits behind the decimal point. */
+/* x / 10^f with f digits behind the decimal point, which is always written. */
 char * fd_cstr_append_fxp10_as_text(char * p, char ws, char pm, ulong f, ulong x, ulong n);
 
 /* fd_cstr_tokenize cuts s in place at each delim; leading white space of a token is skipped and an
