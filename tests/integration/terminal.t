@@ -62,7 +62,8 @@ class Shell:
 
 
 def states(shell):
-    """{name of process: state} of what the shell has started, but for the collector, which is never stopped."""
+    """{name of process: state} of what the shell has started, but for the collector, which is never stopped; the
+    state of one that has the terminal has a + behind it, as in ps."""
     found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -70,9 +71,9 @@ def states(shell):
                 name, rest = file.read().split("(", 1)[1].rsplit(")", 1)
         except OSError:
             continue
-        state, parent, _group, session = rest.split()[:4]
+        state, parent, group, session, _terminal, foreground = rest.split()[:6]
         if int(session) == shell.pid and (name != "valtrace" or int(parent) == shell.pid):
-            found[name] = state
+            found[name] = state + "+" * (group == foreground)
     return found
 
 
@@ -92,25 +93,25 @@ def check_job_control(tap, folder):
     modes = shell.command("stty -g")
     both = ("valtrace", "sleep")
     shell.type(b"valtrace run -q -o job.vtr sleep 1000\n")
-    tap.ok(wait_states(shell, dict.fromkeys(both, "S")), "runs in the foreground")
+    tap.ok(wait_states(shell, dict.fromkeys(both, "S+")), "runs in the foreground")
     shell.type(b"\x1a")
     tap.ok(shell.until(b"Stopped") and shell.until(PROMPT), "Ctrl-Z gives the shell back")
     tap.ok(wait_states(shell, dict.fromkeys(both, "T")), "Ctrl-Z stops program and run")
     shell.command("bg")
     tap.ok(wait_states(shell, dict.fromkeys(both, "S")), "bg continues both")
     shell.type(b"fg\n")
-    shell.until(b"sleep 1000")
+    wait_states(shell, dict.fromkeys(both, "S+"))  # the shell names the job before it hands the terminal over
     shell.type(b"\x1a")
     tap.ok(shell.until(b"Stopped") and shell.until(PROMPT), "Ctrl-Z again")
     shell.type(b"fg\n")
-    tap.ok(wait_states(shell, dict.fromkeys(both, "S")), "fg continues both")
+    tap.ok(wait_states(shell, dict.fromkeys(both, "S+")), "fg continues both")
     shell.type(b"\x03")
     shell.until(PROMPT)
     tap.equal(shell.status(), b"130\n", "Ctrl-C ends with status 130")
     trace = vtr.Trace(os.path.join(folder, "job.vtr"))
     tap.ok(trace.ended and ("signal", 2) in [p[1:3] for p in trace.process], "Ctrl-C: the trace is whole", [trace.process])
     shell.type(b"valtrace run -q -o quit.vtr sleep 1000\n")
-    wait_states(shell, dict.fromkeys(both, "S"))
+    wait_states(shell, dict.fromkeys(both, "S+"))
     shell.type(b"\x1c")
     shell.until(PROMPT)
     tap.equal(shell.status(), b"131\n", "Ctrl-\\ ends with status 131")
@@ -121,7 +122,7 @@ def check_job_control(tap, folder):
 def check_reading(tap, folder):
     shell = Shell(folder)
     shell.type(b"valtrace run -q -o cat.vtr cat\n")
-    wait_states(shell, {"valtrace": "S", "cat": "S"})
+    wait_states(shell, {"valtrace": "S+", "cat": "S+"})
     shell.type(b"a line\n")
     tap.ok(shell.until(b"a line\r\na line\r\n"), "the program reads the terminal")
     shell.type(b"\x04")
@@ -130,7 +131,7 @@ def check_reading(tap, folder):
     shell.command("valtrace run -q -o cat2.vtr cat &")
     tap.ok(wait_states(shell, {"valtrace": "T", "cat": "T"}), "reading in the background stops both")
     shell.type(b"fg\n")
-    wait_states(shell, {"valtrace": "S", "cat": "S"})
+    wait_states(shell, {"valtrace": "S+", "cat": "S+"})
     shell.type(b"more\n")
     tap.ok(shell.until(b"more\r\nmore\r\n"), "fg lets it read")
     shell.type(b"\x04")
