@@ -56,9 +56,9 @@ static void decode_packed(vt_task_t *task, vt_tools_t *t) {
   size_t sz;
   j->out.cnt = 0;
   j->out.failed = 1;
-  if (vt_scan_header(r, r->streams[j->stream].chunks[j->index].off, &c)) return;
-  if (vt_scan_payload(r, &c, &t->payload)) return;
-  if (vt_scan_unpack(&c, &t->payload, &t->unpacked, &p, &sz)) return;
+  if (vt_chunk_header(r, r->streams[j->stream].chunks[j->index].off, &c)) return;
+  if (vt_chunk_payload(r, &c, &t->payload)) return;
+  if (vt_chunk_unpack(&c, &t->payload, &t->unpacked, &p, &sz)) return;
   uint32_t cnt = vt_codec_count(p, sz);
   make_room(j, cnt);
   j->out.cnt = vt_codec_decode(t->codec, p, sz, r->header.time_shift, j->out.events);
@@ -72,8 +72,8 @@ static void decode_raw(vt_decoder_t *d, job_t *j) {
   lane_t *lane = &d->lanes[j->stream];
   j->out.cnt = 0;
   j->out.failed = 1;
-  if (vt_scan_header(d->r, d->r->streams[j->stream].chunks[j->index].off, &c)) return;
-  if (vt_scan_segment(d->r, &c, &d->tools.payload, &committed)) return;
+  if (vt_chunk_header(d->r, d->r->streams[j->stream].chunks[j->index].off, &c)) return;
+  if (vt_chunk_segment(d->r, &c, &d->tools.payload, &committed)) return;
   make_room(j, VT_SEGMENT_RECORDS_MAX / 16 + 1);
   uint64_t bad = d->sink.bad;
   vt_raw_begin(&lane->raw, d->tools.payload.data);

@@ -65,7 +65,7 @@ static void note_failure(vt_pass_t *m, head_t const *h) {
   uint64_t off = m->r->streams[h->stream].chunks[h->chunk].off;
   m->bad++;
   in->chunks--;
-  int last = !vt_scan_header(m->r, off, &c) && !in->torn_bytes && !in->ended &&
+  int last = !vt_chunk_header(m->r, off, &c) && !in->torn_bytes && !in->ended &&
              off + VT_CHUNK_HEADER_SZ + vt_pad8(c.sz) >= m->r->file_sz;
   if (last) {
     in->torn_off = off;
@@ -79,7 +79,7 @@ static void note_failure(vt_pass_t *m, head_t const *h) {
 static int load(vt_pass_t *m, head_t *h) {
   vt_decoded_t *d = vt_decoder_get(m->decoder, h->stream, h->chunk);
   vt_chunk_t c;
-  if (!vt_scan_header(m->r, m->r->streams[h->stream].chunks[h->chunk].off, &c))
+  if (!vt_chunk_header(m->r, m->r->streams[h->stream].chunks[h->chunk].off, &c))
     m->r->done_bytes += c.sz;
   if (d->failed) note_failure(m, h);
   h->events = d->events;
@@ -106,7 +106,7 @@ static void next_chunk(vt_pass_t *m) {
 
 static void new_thread(vt_pass_t *m, head_t *h, uint32_t tid) {
   h->tid = tid;
-  h->thread = vt_reader_thread_index(m->r, tid);
+  h->thread = vt_threads_index(m->r, tid);
 }
 
 /* finish_run turns events of the head from ticks and tids into nanoseconds and indexes, while they
@@ -182,7 +182,7 @@ vt_pass_t *vt_pass_begin(vt_reader_t *r) {
     m->heap[m->heap_cnt++] = (head_t){.key = key_of(r->streams[i].chunks[0].first, 1),
                                       .stream = i,
                                       .tid = UINT32_MAX,
-                                      .thread = vt_reader_thread_index(r, UINT32_MAX)};
+                                      .thread = vt_threads_index(r, UINT32_MAX)};
   }
   for (size_t i = m->heap_cnt; i-- > 0;) sift_down(m, i);
   find_op(m);
@@ -209,7 +209,7 @@ int vt_pass_next(vt_pass_t *m, vt_batch_t *out) {
 void vt_pass_end(vt_pass_t *m) {
   vt_reader_t *r = m->r;
   vt_integrity_t *in = &r->shown;
-  for (size_t i = 0; i < r->threads_cnt; i++) vt_tables_name_thread(r, i);
+  for (size_t i = 0; i < r->threads_cnt; i++) vt_threads_name(r, i);
   in->events = m->events;
   in->bad_events = m->bad;
   uint64_t lost = vt_decoder_lost(m->decoder), counted = r->tables.counters[VT_COUNTER_LOST];

@@ -51,7 +51,7 @@ static void put_counters(pack_t *p) {
 
 static void pack_segment(pack_t *p, vt_raw_stream_t *state, vt_chunk_t const *c) {
   uint32_t committed, at = 0;
-  if (vt_scan_segment(p->r, c, &p->r->scratch, &committed)) {
+  if (vt_chunk_segment(p->r, c, &p->r->scratch, &committed)) {
     p->damaged = 1;
     return;
   }
@@ -66,7 +66,7 @@ static void pack_stream(pack_t *p, vt_stream_ref_t const *s) {
   vt_raw_stream_t state = {0};
   for (size_t i = 0; i < s->chunks_cnt; i++) {
     vt_chunk_t c;
-    if (vt_scan_header(p->r, s->chunks[i].off, &c) == 0) pack_segment(p, &state, &c);
+    if (vt_chunk_header(p->r, s->chunks[i].off, &c) == 0) pack_segment(p, &state, &c);
     vt_progress_show(&p->progress, ++p->done, p->r->integrity.event_chunks);
   }
   vt_raw_stream_fini(&state);
@@ -93,7 +93,7 @@ static int pack_raw(pack_t *p, vt_writer_t *writer) {
 /* copy_chunk copies one chunk; END and symbols come again later. */
 static void copy_chunk(pack_t *p, vt_writer_t *writer, vt_chunk_t const *c) {
   if (c->type == VT_CHUNK_END || c->type == VT_CHUNK_SYMBOLS) return;
-  if (vt_scan_payload(p->r, c, &p->r->scratch)) {
+  if (vt_chunk_payload(p->r, c, &p->r->scratch)) {
     p->damaged = 1;
     return;
   }
@@ -107,8 +107,8 @@ static int pack_packed(pack_t *p, vt_writer_t *writer) {
   header.optional &= ~VT_OPTIONAL_SYMBOLS;
   vt_writer_header(writer, &header);
   uint64_t off = r->header_sz;
-  for (vt_chunk_t c; vt_scan_header(r, off, &c) == 0;
-       off = c.off + VT_CHUNK_HEADER_SZ + vt_pad8(c.sz)) {
+  for (vt_chunk_t c; vt_chunk_header(r, off, &c) == 0;
+       off = vt_chunk_end(&c)) {
     copy_chunk(p, writer, &c);
     vt_progress_show(&p->progress, off, r->integrity.file_bytes);
   }

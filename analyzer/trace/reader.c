@@ -7,51 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Calibration pairs nearer than this say less than the header's estimate. */
-#define CLOCK_SPAN_MIN_NS 10000000u
-
-void vt_reader_clock(vt_reader_t *r, uint64_t tick, uint64_t ns) {
-  if (!tick) return;
-  if (!r->clock_first[0] || tick < r->clock_first[0]) {
-    r->clock_first[0] = tick;
-    r->clock_first[1] = ns;
-  }
-  if (tick > r->clock_last[0]) {
-    r->clock_last[0] = tick;
-    r->clock_last[1] = ns;
-  }
-}
-
-/* calibrate settles the tick rate: the pairs of the trace if they agree roughly with the header. */
-static void calibrate(vt_reader_t *r) {
-  uint64_t hz = r->header.tick_hz;
-  uint64_t ticks = r->clock_last[0] - r->clock_first[0], ns = r->clock_last[1] - r->clock_first[1];
-  if (r->clock_last[1] > r->clock_first[1] && ns >= CLOCK_SPAN_MIN_NS) {
-    uint64_t better = (uint64_t)((unsigned __int128)ticks * 1000000000u / ns);
-    if (better > hz - hz / 8 && better < hz + hz / 8) hz = better;
-  }
-  r->info.tick_hz = hz;
-  r->ns_per_tick_32 = (uint64_t)(((unsigned __int128)1000000000u << 32) / hz);
-  if (!r->ns_per_tick_32) r->ns_per_tick_32 = 1;
-}
-
-static void convert(vt_reader_t const *r, uint64_t *time) { *time = vt_reader_ns(r, *time); }
-
-/* convert_tables turns the ticks of messages read during the scan into nanoseconds. */
-static void convert_tables(vt_reader_t *r) {
-  vt_tables_t *t = &r->tables;
-  for (size_t i = 0; i < t->modules_cnt; i++) {
-    convert(r, &t->modules[i].load_time);
-    if (t->modules[i].unload_time != VT_TIME_NEVER) convert(r, &t->modules[i].unload_time);
-  }
-  for (size_t i = 0; i < t->process_cnt; i++) convert(r, &t->process[i].time);
-  for (size_t i = 0; i < t->memory_cnt; i++) convert(r, &t->memory[i].time);
-  for (size_t i = 0; i < t->markers_cnt; i++) convert(r, &t->markers[i].time);
-  for (size_t i = 0; i < t->heaps_cnt; i++) convert(r, &t->heaps[i].time);
-  for (size_t i = 0; i < t->ops_cnt; i++) convert(r, &t->ops[i].time);
-  convert(r, &t->end_time);
-}
-
 static void split_command(vt_reader_t *r) {
   char const *p = r->header.command, *end = p + r->header.command_sz;
   size_t cnt = 0, cap = 0;
@@ -136,8 +91,8 @@ vt_reader_t *vt_reader_open(char const *path, vt_error_t *error) {
     vt_reader_close(r);
     return NULL;
   }
-  calibrate(r);
-  convert_tables(r);
+  vt_ticks_settle(r);
+  vt_tables_convert(r);
   r->integrity.lost_events = r->tables.counters[VT_COUNTER_LOST];
   r->shown = r->integrity;
   return r;
@@ -162,33 +117,6 @@ void vt_reader_close(vt_reader_t *r) {
   vt_bytes_free(&r->scratch);
   vt_bytes_free(&r->unpacked);
   free(r);
-}
-
-static size_t thread_slot(vt_reader_t const *r, uint32_t tid) {
-  size_t i = (tid * 0x9E3779B1u) & (r->thread_table_sz - 1);
-  while (r->thread_table[i] && r->threads[r->thread_table[i] - 1].tid != tid)
-    i = (i + 1) & (r->thread_table_sz - 1);
-  return i;
-}
-
-static void grow_threads(vt_reader_t *r) {
-  free(r->thread_table);
-  r->thread_table_sz = r->thread_table_sz ? 2 * r->thread_table_sz : 64;
-  r->thread_table = vt_mem_new(r->thread_table_sz, sizeof *r->thread_table);
-  for (size_t i = 0; i < r->threads_cnt; i++)
-    r->thread_table[thread_slot(r, r->threads[i].tid)] = (uint32_t)i + 1;
-}
-
-uint32_t vt_reader_thread_index(vt_reader_t *r, uint32_t tid) {
-  if (tid == UINT32_MAX) return 0; /* no thread has this id */
-  if (2 * r->threads_cnt >= r->thread_table_sz) grow_threads(r);
-  size_t slot = thread_slot(r, tid);
-  if (!r->thread_table[slot]) {
-    VT_PUSH(r->threads, ((vt_trace_thread_t){.tid = tid, .name = ""}));
-    vt_tables_name_thread(r, r->threads_cnt - 1);
-    r->thread_table[slot] = (uint32_t)r->threads_cnt;
-  }
-  return r->thread_table[slot] - 1;
 }
 
 void vt_reader_progress(vt_reader_t const *r, uint64_t *done, uint64_t *total) {

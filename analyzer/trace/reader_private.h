@@ -1,5 +1,13 @@
-/* What the parts of the reader share: scan.c walks the file, tables.c keeps messages, decode.c
-   turns event chunks into events, merge.c puts them in order, reader.c is the outside. */
+/* What the parts of the reader share. Each calls only those before it:
+
+   ticks.c    what a tick is
+   threads.c  an index and a name for each thread
+   chunk.c    one chunk of the file
+   tables.c   messages
+   scan.c     all chunks of the file, once
+   decode.c   events of a chunk, ahead of
+   merge.c    the order of all events
+   reader.c   opening, closing and looking into the tables */
 #ifndef VT_ANALYZER_TRACE_READER_PRIVATE_H
 #define VT_ANALYZER_TRACE_READER_PRIVATE_H
 
@@ -87,14 +95,11 @@ struct vt_reader {
   vt_bytes_t scratch, unpacked;
 };
 
-/* tables.c */
-/* vt_tables_message adds a message; a malformed one is counted in integrity.damaged_chunks by the
-   caller when the result is -1. */
-int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, size_t sz);
-void vt_tables_clear(vt_tables_t *t);
-char *vt_tables_text(vt_tables_t *t, void const *p, size_t sz);
-/* vt_tables_name_threads gives thread `index` its name. */
-void vt_tables_name_thread(vt_reader_t *r, size_t index);
+/* ticks.c */
+/* vt_ticks_pair notes that the clock stood at `tick` when CLOCK_MONOTONIC was `ns`. */
+void vt_ticks_pair(vt_reader_t *r, uint64_t tick, uint64_t ns);
+/* vt_ticks_settle settles the tick rate: that of the pairs if they agree roughly with the header. */
+void vt_ticks_settle(vt_reader_t *r);
 
 /* vt_reader_ns turns a tick into nanoseconds since recording began. */
 static inline uint64_t vt_reader_ns(vt_reader_t const *r, uint64_t tick) {
@@ -104,23 +109,42 @@ static inline uint64_t vt_reader_ns(vt_reader_t const *r, uint64_t tick) {
   return (uint64_t)(ns >> 32);
 }
 
-/* reader.c */
-void vt_reader_clock(vt_reader_t *r, uint64_t tick, uint64_t ns);
-uint32_t vt_reader_thread_index(vt_reader_t *r, uint32_t tid);
+/* threads.c */
+uint32_t vt_threads_index(vt_reader_t *r, uint32_t tid);
+/* vt_threads_named notes the latest name of a thread, owned by the tables. */
+void vt_threads_named(vt_reader_t *r, uint32_t tid, char *name);
+/* vt_threads_name gives thread `index` its name. */
+void vt_threads_name(vt_reader_t *r, size_t index);
+
+/* chunk.c, thread-safe */
+/* vt_chunk_read reads sz bytes at off. Returns 0, or -1 when they are not there. */
+int vt_chunk_read(vt_reader_t const *r, void *to, size_t sz, uint64_t off);
+/* vt_chunk_header reads the chunk header at off; -1 when there is none. */
+int vt_chunk_header(vt_reader_t const *r, uint64_t off, vt_chunk_t *c);
+/* vt_chunk_payload reads the payload of a chunk into *b and verifies its checksum. Returns 0 or -1. */
+int vt_chunk_payload(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b);
+/* vt_chunk_unpack gives the payload after decompression: *p and *sz point into b or into to. */
+int vt_chunk_unpack(vt_chunk_t const *c, vt_bytes_t const *b, vt_bytes_t *to, uint8_t const **p,
+                    size_t *sz);
+/* vt_chunk_segment reads a whole segment into b and verifies it; *committed is the bytes to use. */
+int vt_chunk_segment(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b, uint32_t *committed);
+/* vt_chunk_end is where the next chunk begins. */
+static inline uint64_t vt_chunk_end(vt_chunk_t const *c) {
+  return c->off + VT_CHUNK_HEADER_SZ + vt_pad8(c->sz);
+}
+
+/* tables.c */
+/* vt_tables_message adds a message; a malformed one is counted in integrity.damaged_chunks by the
+   caller when the result is -1. */
+int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, size_t sz);
+void vt_tables_clear(vt_tables_t *t);
+char *vt_tables_text(vt_tables_t *t, void const *p, size_t sz);
+/* vt_tables_convert turns the ticks of messages read during the scan into nanoseconds. */
+void vt_tables_convert(vt_reader_t *r);
 
 /* scan.c */
 /* vt_scan_file hops over all chunks. Returns -1 and *error when the file needs a newer reader. */
 int vt_scan_file(vt_reader_t *r, vt_error_t *error);
-/* vt_scan_header reads the chunk header at off; -1 when there is none. */
-int vt_scan_header(vt_reader_t const *r, uint64_t off, vt_chunk_t *c);
-/* vt_scan_payload reads the payload of a chunk into *b and verifies its checksum. Returns 0 or -1.
-   Thread-safe. */
-int vt_scan_payload(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b);
-/* vt_scan_unpack gives the payload after decompression: *p and *sz point into b or into to. */
-int vt_scan_unpack(vt_chunk_t const *c, vt_bytes_t const *b, vt_bytes_t *to, uint8_t const **p,
-                   size_t *sz);
-/* vt_scan_segment reads a whole segment into b and verifies it; *committed is the bytes to use. */
-int vt_scan_segment(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b, uint32_t *committed);
 
 /* decode.c: decoded chunks, ahead of the merge. */
 typedef struct vt_decoder vt_decoder_t;

@@ -7,98 +7,14 @@
 
 #include <stdio.h>
 #include <unistd.h>
-#include <zstd.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
-#define SEARCH_SZ    ((size_t)1 << 20)
-/* Payloads of chunks other than events: a bound for what one compressed chunk may grow to. */
-#define UNPACKED_MAX ((uint64_t)1 << 30)
-
-static int read_at(vt_reader_t const *r, void *to, size_t sz, uint64_t off) {
-  uint8_t *p = to;
-  while (sz) {
-    ssize_t n = pread(r->fd, p, sz, (off_t)off);
-    if (n <= 0) return -1;
-    p += n;
-    off += (uint64_t)n;
-    sz -= (size_t)n;
-  }
-  return 0;
-}
-
-int vt_scan_header(vt_reader_t const *r, uint64_t off, vt_chunk_t *c) {
-  uint8_t h[VT_CHUNK_HEADER_SZ];
-  if (off + VT_CHUNK_HEADER_SZ > r->file_sz || read_at(r, h, sizeof h, off)) return -1;
-  if (vt_load32(h) != VT_CHUNK_MAGIC) return -1;
-  *c = (vt_chunk_t){.off = off,
-                    .sz = vt_load64(h + VT_CHUNK_OFF_SZ),
-                    .type = vt_load16(h + VT_CHUNK_OFF_TYPE),
-                    .flags = vt_load16(h + VT_CHUNK_OFF_FLAGS),
-                    .seq = vt_load32(h + VT_CHUNK_OFF_SEQ),
-                    .writer = vt_load32(h + VT_CHUNK_OFF_WRITER),
-                    .checksum = vt_load64(h + VT_CHUNK_OFF_CHECKSUM)};
-  memcpy(c->header, h, sizeof c->header);
-  if (c->sz > VT_CHUNK_PAYLOAD_MAX) return -1;
-  return off + VT_CHUNK_HEADER_SZ + c->sz > r->file_sz ? -1 : 0;
-}
-
-static uint64_t next_off(vt_chunk_t const *c) {
-  return c->off + VT_CHUNK_HEADER_SZ + vt_pad8(c->sz);
-}
-
-static int checksum_holds(vt_chunk_t const *c, uint8_t const *payload, size_t sz) {
-  XXH64_state_t hash;
-  XXH64_reset(&hash, 0);
-  XXH64_update(&hash, c->header, sizeof c->header);
-  XXH64_update(&hash, payload, sz);
-  return XXH64_digest(&hash) == c->checksum;
-}
-
-int vt_scan_payload(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b) {
-  b->sz = 0;
-  vt_bytes_room(b, c->sz + 1);
-  if (read_at(r, b->data, c->sz, c->off + VT_CHUNK_HEADER_SZ)) return -1;
-  b->sz = c->sz;
-  if (c->type == VT_CHUNK_COUNTERS && c->flags & VT_CHUNK_FLAG_OPEN) return 0;
-  return checksum_holds(c, b->data, b->sz) ? 0 : -1;
-}
-
-int vt_scan_unpack(vt_chunk_t const *c, vt_bytes_t const *b, vt_bytes_t *to, uint8_t const **p,
-                   size_t *sz) {
-  *p = b->data;
-  *sz = b->sz;
-  if (!(c->flags & VT_CHUNK_FLAG_ZSTD)) return 0;
-  unsigned long long whole = ZSTD_getFrameContentSize(b->data, b->sz);
-  if (whole == ZSTD_CONTENTSIZE_ERROR || whole == ZSTD_CONTENTSIZE_UNKNOWN || whole > UNPACKED_MAX)
-    return -1;
-  to->sz = 0;
-  vt_bytes_room(to, whole + 1);
-  if (ZSTD_decompress(to->data, whole, b->data, b->sz) != whole) return -1;
-  to->sz = whole;
-  *p = to->data;
-  *sz = whole;
-  return 0;
-}
-
-int vt_scan_segment(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b, uint32_t *committed) {
-  b->sz = 0;
-  vt_bytes_room(b, VT_SEGMENT_SZ);
-  if (c->sz != VT_SEGMENT_SZ - VT_CHUNK_HEADER_SZ) return -1;
-  if (read_at(r, b->data, VT_SEGMENT_SZ, c->off)) return -1;
-  uint64_t used = vt_load64(b->data + VT_SEGMENT_OFF_COMMITTED);
-  if (used > VT_SEGMENT_RECORDS_MAX) return -1;
-  *committed = (uint32_t)used;
-  if (c->flags & VT_CHUNK_FLAG_OPEN) return 0;
-  size_t covered = VT_SEGMENT_RECORDS_OFF - VT_CHUNK_HEADER_SZ + (size_t)used;
-  return checksum_holds(c, b->data + VT_CHUNK_HEADER_SZ, covered) ? 0 : -1;
-}
+#define SEARCH_SZ ((size_t)1 << 20)
 
 /* intact tells whether a chunk's checksum is right. */
 static int intact(vt_reader_t *r, vt_chunk_t const *c) {
   uint32_t committed;
-  if (c->type == VT_CHUNK_SEGMENT) return vt_scan_segment(r, c, &r->scratch, &committed) == 0;
-  return vt_scan_payload(r, c, &r->scratch) == 0;
+  if (c->type == VT_CHUNK_SEGMENT) return vt_chunk_segment(r, c, &r->scratch, &committed) == 0;
+  return vt_chunk_payload(r, c, &r->scratch) == 0;
 }
 
 /* skip_hole is the first offset from `off` on that is not in a hole of the file. */
@@ -115,11 +31,11 @@ static uint64_t search(vt_reader_t *r, uint64_t off, uint64_t *nonzero) {
   for (off = (off + 7) & ~(uint64_t)7; off + VT_CHUNK_HEADER_SZ <= r->file_sz;) {
     off = skip_hole(r, off) & ~(uint64_t)7;
     size_t sz = r->file_sz - off < SEARCH_SZ ? (size_t)(r->file_sz - off) : SEARCH_SZ;
-    if (off >= r->file_sz || read_at(r, block, sz, off)) break;
+    if (off >= r->file_sz || vt_chunk_read(r, block, sz, off)) break;
     for (size_t i = 0; i + 8 <= sz; i += 8) {
       vt_chunk_t c;
       if (*nonzero == UINT64_MAX && vt_load64(block + i)) *nonzero = off + i;
-      if (vt_load32(block + i) != VT_CHUNK_MAGIC || vt_scan_header(r, off + i, &c)) continue;
+      if (vt_load32(block + i) != VT_CHUNK_MAGIC || vt_chunk_header(r, off + i, &c)) continue;
       if (!intact(r, &c)) continue;
       free(block);
       return off + i;
@@ -141,12 +57,12 @@ static vt_stream_ref_t *stream_of(vt_reader_t *r, uint32_t id) {
 static int note_events(vt_reader_t *r, vt_chunk_t const *c) {
   uint8_t head[VT_SEGMENT_RECORDS_OFF];
   size_t sz = c->type == VT_CHUNK_SEGMENT ? sizeof head : VT_CHUNK_HEADER_SZ + 16;
-  if (c->sz + VT_CHUNK_HEADER_SZ < sz || read_at(r, head, sz, c->off)) return -1;
+  if (c->sz + VT_CHUNK_HEADER_SZ < sz || vt_chunk_read(r, head, sz, c->off)) return -1;
   vt_chunk_ref_t ref = {.off = c->off};
   if (c->type == VT_CHUNK_SEGMENT) {
     r->info.raw = 1;
     ref.first = vt_load64(head + VT_SEGMENT_OFF_BASE_TICK);
-    vt_reader_clock(r, vt_load64(head + VT_SEGMENT_OFF_CLOCK_TICK),
+    vt_ticks_pair(r, vt_load64(head + VT_SEGMENT_OFF_CLOCK_TICK),
                     vt_load64(head + VT_SEGMENT_OFF_CLOCK_NS));
   } else {
     ref.first = vt_load64(head + VT_CHUNK_HEADER_SZ + 8) << r->header.time_shift;
@@ -162,13 +78,13 @@ static int note_events(vt_reader_t *r, vt_chunk_t const *c) {
 static int small_chunk(vt_reader_t *r, vt_chunk_t const *c) {
   uint8_t const *p;
   size_t sz;
-  if (vt_scan_payload(r, c, &r->scratch)) return -1;
+  if (vt_chunk_payload(r, c, &r->scratch)) return -1;
   if (c->type == VT_CHUNK_END) r->integrity.ended = 1;
   if (c->type == VT_CHUNK_SYMBOLS) VT_PUSH(r->symbol_chunks, c->off);
   if (c->type < VT_CHUNK_STACKS || c->type > VT_CHUNK_END) r->integrity.unknown_chunks++;
   if (c->type < VT_CHUNK_STACKS || c->type > VT_CHUNK_COUNTERS || c->type == VT_CHUNK_SYMBOLS)
     return 0;
-  if (vt_scan_unpack(c, &r->scratch, &r->unpacked, &p, &sz)) return -1;
+  if (vt_chunk_unpack(c, &r->scratch, &r->unpacked, &p, &sz)) return -1;
   return c->type == VT_CHUNK_STACKS ? vt_trie_decode(&r->trie, p, sz)
                                     : vt_tables_message(r, c->type, p, sz);
 }
@@ -205,23 +121,23 @@ int vt_scan_file(vt_reader_t *r, vt_error_t *error) {
   uint64_t off = r->header_sz;
   while (off + VT_CHUNK_HEADER_SZ <= r->file_sz) {
     vt_chunk_t c;
-    if (vt_scan_header(r, off, &c) == 0) {
+    if (vt_chunk_header(r, off, &c) == 0) {
       if (refuse(r, &c, error)) return -1;
       if (use_chunk(r, &c) == 0) {
-        off = next_off(&c);
+        off = vt_chunk_end(&c);
         continue;
       }
     }
     uint64_t nonzero, next = search(r, off + 8, &nonzero);
     uint8_t here[8] = {0};
-    if (!read_at(r, here, sizeof here, off) && vt_load64(here)) nonzero = off;
+    if (!vt_chunk_read(r, here, sizeof here, off) && vt_load64(here)) nonzero = off;
     if (nonzero < next) note_damage(r, off, next);
     off = next;
   }
   if (off < r->file_sz) { /* a rest too short for a chunk */
     uint64_t nonzero;
     uint8_t rest[VT_CHUNK_HEADER_SZ] = {0};
-    nonzero = read_at(r, rest, (size_t)(r->file_sz - off), off);
+    nonzero = vt_chunk_read(r, rest, (size_t)(r->file_sz - off), off);
     for (size_t i = 0; i < sizeof rest; i++) nonzero |= rest[i];
     if (nonzero) note_damage(r, off, r->file_sz);
   }

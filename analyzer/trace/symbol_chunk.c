@@ -87,8 +87,8 @@ void vt_reader_symbols(vt_reader_t const *r,
     vt_chunk_t c;
     uint8_t const *p;
     size_t sz;
-    if (vt_scan_header(r, r->symbol_chunks[i], &c) || vt_scan_payload(r, &c, &stored)) continue;
-    if (vt_scan_unpack(&c, &stored, &unpacked, &p, &sz) == 0) visit_payload(&v, p, sz);
+    if (vt_chunk_header(r, r->symbol_chunks[i], &c) || vt_chunk_payload(r, &c, &stored)) continue;
+    if (vt_chunk_unpack(&c, &stored, &unpacked, &p, &sz) == 0) visit_payload(&v, p, sz);
   }
   vt_bytes_free(&stored);
   vt_bytes_free(&unpacked);

@@ -92,7 +92,7 @@ static int process(vt_reader_t *r, vt_cursor_t *c) {
 static int clock_pair(vt_reader_t *r, vt_cursor_t *c) {
   uint64_t tick = vt_cursor_u64(c), ns = vt_cursor_u64(c);
   vt_cursor_u64(c);
-  if (!c->bad) vt_reader_clock(r, tick, ns);
+  if (!c->bad) vt_ticks_pair(r, tick, ns);
   return 0;
 }
 
@@ -114,29 +114,14 @@ static int marker(vt_reader_t *r, vt_cursor_t *c) {
   return 0;
 }
 
-void vt_tables_name_thread(vt_reader_t *r, size_t index) {
-  vt_tables_t const *t = &r->tables;
-  r->threads[index].name = "";
-  for (size_t i = t->names_cnt; i-- > 0;) {
-    if (t->names[i].tid != r->threads[index].tid) continue;
-    r->threads[index].name = t->names[i].name;
-    return;
-  }
-}
-
 static int thread_name(vt_reader_t *r, vt_cursor_t *c) {
-  vt_tables_t *t = &r->tables;
   uint32_t sz;
   time_of(r, c);
   uint32_t tid = vt_cursor_u32(c);
   vt_cursor_u32(c);
   char *name = text_of(r, c, &sz);
   if (c->bad) return -1;
-  t->names = vt_mem_room(t->names, t->names_cnt, &t->names_cap, sizeof *t->names);
-  t->names[t->names_cnt].tid = tid;
-  t->names[t->names_cnt++].name = name;
-  for (size_t i = 0; i < r->threads_cnt; i++)
-    if (r->threads[i].tid == tid) r->threads[i].name = name;
+  vt_threads_named(r, tid, name);
   return 0;
 }
 
@@ -212,4 +197,20 @@ int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, siz
   if (type >= sizeof parse / sizeof parse[0] || !parse[type]) return 0;
   vt_cursor_t c = vt_cursor(payload, sz);
   return parse[type](r, &c) || c.bad ? -1 : 0;
+}
+
+static void convert(vt_reader_t const *r, uint64_t *time) { *time = vt_reader_ns(r, *time); }
+
+void vt_tables_convert(vt_reader_t *r) {
+  vt_tables_t *t = &r->tables;
+  for (size_t i = 0; i < t->modules_cnt; i++) {
+    convert(r, &t->modules[i].load_time);
+    if (t->modules[i].unload_time != VT_TIME_NEVER) convert(r, &t->modules[i].unload_time);
+  }
+  for (size_t i = 0; i < t->process_cnt; i++) convert(r, &t->process[i].time);
+  for (size_t i = 0; i < t->memory_cnt; i++) convert(r, &t->memory[i].time);
+  for (size_t i = 0; i < t->markers_cnt; i++) convert(r, &t->markers[i].time);
+  for (size_t i = 0; i < t->heaps_cnt; i++) convert(r, &t->heaps[i].time);
+  for (size_t i = 0; i < t->ops_cnt; i++) convert(r, &t->ops[i].time);
+  convert(r, &t->end_time);
 }
