@@ -1,5 +1,4 @@
 /* valtrace export and valtrace flame: an analysis in other tools' formats. */
-#include <errno.h>
 #include <string.h>
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
@@ -30,23 +29,35 @@ static format_t const *find_format(char const *name) {
   return NULL;
 }
 
-static int write_to_file(vt_export_t *export, format_t const *format, char const *path, int json) {
-  vt_error_t error;
-  if (!format->write) {
-    if (!vt_export_sqlite(export, path, &error)) return VT_EXIT_OK;
-    vt_error_print(&error);
-    return VT_EXIT_OUTPUT;
-  }
-  export->out = path ? fopen(path, "we") : stdout;
-  if (!export->out) {
-    vt_error_say(path, strerror(errno), "write elsewhere");
-    return VT_EXIT_OUTPUT;
-  }
+static int write_text(vt_export_t *export, format_t const *format, FILE *out, char const *name,
+                      int json) {
+  export->out = out;
   if (json)
     vt_export_folded_json(export);
   else
     format->write(export);
-  return vt_cli_finish(export->out, path ? path : "standard output");
+  return vt_cli_finish(out, name);
+}
+
+static int write_database(vt_export_t *export, char const *path) {
+  vt_output_t output;
+  vt_error_t error;
+  int failed = vt_output_open(&output, path, VT_OUTPUT_DATABASE, &error);
+  if (!failed) {
+    int whole = !vt_export_sqlite(export, vt_output_path(&output), path, &error);
+    failed = vt_output_close(&output, whole, &error);
+  }
+  if (failed) vt_error_print(&error);
+  return failed ? VT_EXIT_OUTPUT : VT_EXIT_OK;
+}
+
+static int write_to_file(vt_export_t *export, format_t const *format, char const *path, int json) {
+  vt_output_t output;
+  if (!format->write) return write_database(export, path);
+  FILE *out = vt_cli_output(&output, path);
+  if (!out) return VT_EXIT_OUTPUT;
+  int status = write_text(export, format, out, path ? path : "standard output", json);
+  return vt_cli_close_output(&output, path, status);
 }
 
 static int export_traces(vt_cli_options_t *options, format_t const *format, vt_metric_t metric) {

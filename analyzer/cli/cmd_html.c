@@ -39,16 +39,16 @@ static int find_script(char path[PATH_MAX]) {
   return -1;
 }
 
-/* Runs the script with its standard input on `in`; does not return. */
-static void become_script(char const *script, char const *output, int in) {
-  if (dup2(in, 0) < 0) _exit(VT_EXIT_OUTPUT);
-  execlp("python3", "python3", "-I", script, output ? output : "-", (char *)NULL);
+/* Runs the script from `in` to `out`; does not return. */
+static void become_script(char const *script, int in, int out) {
+  if (dup2(in, 0) < 0 || dup2(out, 1) < 0) _exit(VT_EXIT_OUTPUT);
+  execlp("python3", "python3", "-I", script, "-", (char *)NULL);
   vt_error_say("python3", strerror(errno), "install Python 3; `valtrace report` does without");
   _exit(VT_EXIT_OUTPUT);
 }
 
 /* Starts the script. Returns its standard input, or NULL after a line. */
-static FILE *start_script(char const *output, pid_t *pid) {
+static FILE *start_script(int out, pid_t *pid) {
   char script[PATH_MAX];
   int ends[2];
   if (find_script(script)) {
@@ -61,37 +61,46 @@ static FILE *start_script(char const *output, pid_t *pid) {
   }
   if (!*pid) {
     close(ends[1]);
-    become_script(script, output, ends[0]);
+    become_script(script, ends[0], out);
   }
   close(ends[0]);
   return fdopen(ends[1], "w");
 }
 
 /* Writes the data alone. */
-static int write_data(vt_analysis_t const *const *analyses, int sides, char const *output) {
-  FILE *out = output ? fopen(output, "we") : stdout;
-  if (!out) {
-    vt_error_say(output, strerror(errno), "write elsewhere");
-    return VT_EXIT_OUTPUT;
-  }
+static int write_data(vt_analysis_t const *const *analyses, int sides, FILE *out,
+                      char const *name) {
   vt_page_write(analyses, sides, out);
-  return vt_cli_finish(out, output ? output : "standard output");
+  return vt_cli_finish(out, name);
 }
 
 /* Hands the data to the script, which says itself what went wrong there. */
-static int write_page(vt_analysis_t const *const *analyses, int sides, char const *output) {
+static int write_page(vt_analysis_t const *const *analyses, int sides, FILE *out) {
   pid_t pid;
   int status;
   fflush(stdout);
   signal(SIGPIPE, SIG_IGN);
-  FILE *out = start_script(output, &pid);
-  if (!out) return VT_EXIT_OUTPUT;
-  vt_page_write(analyses, sides, out);
-  fclose(out);
+  FILE *in = start_script(fileno(out), &pid);
+  if (!in) return VT_EXIT_OUTPUT;
+  vt_page_write(analyses, sides, in);
+  fclose(in);
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
   if (WIFEXITED(status)) return WEXITSTATUS(status) ? VT_EXIT_OUTPUT : VT_EXIT_OK;
   vt_error_say("python3", "was killed", "try again");
   return VT_EXIT_OUTPUT;
+}
+
+static int write_either(vt_analysis_t const *const *analyses, vt_cli_options_t const *options,
+                        int sides) {
+  vt_output_t output;
+  char const *path = options->output;
+  FILE *out = vt_cli_output(&output, path);
+  if (!out) return VT_EXIT_OUTPUT;
+  int status = options->json
+                   ? write_data(analyses, sides, out, path ? path : "standard output")
+                   : write_page(analyses, sides, out);
+  if (!options->json && path) fclose(out);
+  return vt_cli_close_output(&output, path, status);
 }
 
 static int make_page(vt_cli_options_t *options) {
@@ -106,8 +115,7 @@ static int make_page(vt_cli_options_t *options) {
     if (status) vt_error_print(&error);
   }
   if (!status)
-    status = (options->json ? write_data : write_page)(
-        (vt_analysis_t const *[]){&analyses[0], &analyses[1]}, sides, options->output);
+    status = write_either((vt_analysis_t const *[]){&analyses[0], &analyses[1]}, options, sides);
   options->operands = operands;
   for (int i = 0; i < opened; i++) {
     vt_suppressions_free(&suppressions[i]);

@@ -4,12 +4,9 @@
 #include "analyzer/cli/error.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/trace/pack.h"
-#include "analyzer/util/mem.h"
 
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static char const usage[] = "usage: valtrace pack [-o OUT] [--no-symbols] TRACE\n\n"
                             "Compresses TRACE, recorded with LD_PRELOAD, and embeds the symbols of "
@@ -18,25 +15,6 @@ static char const usage[] = "usage: valtrace pack [-o OUT] [--no-symbols] TRACE\
                             "  -o OUT         write OUT and leave TRACE as it is\n"
                             "  --no-symbols   do not look up symbols\n"
                             "  --help         this text\n";
-
-/* replace packs into a file beside `path` and renames it over it. */
-static int replace(char const *path, int symbols) {
-  vt_error_t error;
-  size_t cap = strlen(path) + 16;
-  char *temporary = vt_mem_new(cap, 1);
-  snprintf(temporary, cap, "%s.packing", path);
-  int status = vt_pack(path, temporary, symbols, &error);
-  if (status == VT_EXIT_OK && rename(temporary, path)) {
-    vt_error_set(&error, path, "cannot be replaced", "name another file with -o");
-    status = VT_EXIT_OUTPUT;
-  }
-  if (status != VT_EXIT_OK) {
-    vt_error_print(&error);
-    if (status == VT_EXIT_OUTPUT) remove(temporary);
-  }
-  free(temporary);
-  return status;
-}
 
 int vt_cmd_pack(int argc, char **argv) {
   static struct option const options[] = {
@@ -60,9 +38,8 @@ int vt_cmd_pack(int argc, char **argv) {
     vt_error_say("pack", "exactly one trace is wanted", "valtrace pack TRACE [-o OUT]");
     return VT_EXIT_USAGE;
   }
-  if (!out) return replace(argv[optind], symbols);
   vt_error_t error;
-  int status = vt_pack(argv[optind], out, symbols, &error);
+  int status = vt_pack(argv[optind], out ? out : argv[optind], symbols, &error);
   if (status != VT_EXIT_OK) vt_error_print(&error);
   return status;
 }

@@ -9,7 +9,7 @@
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/program.h"
 #include "analyzer/util/progress.h"
-#include "analyzer/trace/writer.h"
+#include "analyzer/util/output.h"
 #include "core/trace/name.h"
 
 #include <errno.h>
@@ -31,13 +31,13 @@
 #define TELL_TRIES  20
 
 typedef struct {
-  char const *output;
+  char const *output, *folder;
   char const *max_depth;
   int quiet, no_children, no_free_stacks, no_symbols, report, fail_on_leak;
 } options_t;
 
 static char const help[] =
-    "usage: valtrace run [-o PATTERN] [options] [--] PROGRAM [ARG...]\n\n"
+    "usage: valtrace run [-o PATTERN | -d DIR] [options] [--] PROGRAM [ARG...]\n\n"
     "Records PROGRAM and every process it forks or executes, one trace for each process image, "
     "and\n"
     "returns PROGRAM's exit status (128 + signal if it was killed). The program's output is "
@@ -46,6 +46,7 @@ static char const help[] =
     "                        (default: " VT_NAME_DEFAULT
     "). Without %p it names the last image of\n"
     "                        PROGRAM itself; others get .PID.N before the extension\n"
+    "  -d, --directory DIR   all traces in the folder DIR, named %n.%p.vtr\n"
     "  -q, --quiet           no note of what was written\n"
     "      --no-children     record PROGRAM only (exec is followed)\n"
     "      --no-free-stacks  no call stacks on frees: cheaper\n"
@@ -69,6 +70,7 @@ enum {
 
 static struct option const long_options[] = {
     {"output", required_argument, NULL, 'o'},
+    {"directory", required_argument, NULL, 'd'},
     {"quiet", no_argument, NULL, 'q'},
     {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
     {"no-free-stacks", no_argument, NULL, OPT_NO_FREE_STACKS},
@@ -94,9 +96,10 @@ static int valid_depth(char const *text) {
 /* parse fills o; returns -1 to go on, else the exit status. optind is then PROGRAM's index. */
 static int parse(options_t *o, int argc, char **argv) {
   opterr = 0;
-  for (int c; (c = getopt_long(argc, argv, "+:o:q", long_options, NULL)) != -1;) {
+  for (int c; (c = getopt_long(argc, argv, "+:o:d:q", long_options, NULL)) != -1;) {
     switch (c) {
     case 'o': o->output = optarg; break;
+    case 'd': o->folder = optarg; break;
     case 'q': o->quiet = 1; break;
     case OPT_NO_CHILDREN: o->no_children = 1; break;
     case OPT_NO_FREE_STACKS: o->no_free_stacks = 1; break;
@@ -111,6 +114,7 @@ static int parse(options_t *o, int argc, char **argv) {
   }
   if (o->max_depth && !valid_depth(o->max_depth))
     return usage_error("--max-depth", "not a number of frames from 1 up");
+  if (o->output && o->folder) return usage_error("-d", "-o says where already");
   if (!o->output || !*o->output) o->output = VT_NAME_DEFAULT;
   return optind < argc ? -1 : usage_error("run", "no program given");
 }
@@ -141,17 +145,40 @@ static int shim_path(char *out, size_t cap) {
   return -1;
 }
 
-/* absolute_pattern makes the pattern independent of the folders programs change to; percent signs
-   in the name of this one are doubled. */
-static int absolute_pattern(char *out, size_t cap, char const *pattern) {
-  char cwd[PATH_MAX] = "";
-  size_t n = 0;
-  if (pattern[0] != '/' && !getcwd(cwd, sizeof cwd)) return -1;
-  for (char const *p = cwd; *p && n + 3 < cap; p++) {
-    if (*p == '%') out[n++] = '%';
-    out[n++] = *p;
+/* append_name appends a name to a pattern, its percent signs doubled. Returns 0 or an errno value. */
+static int append_name(char out[PATH_MAX], char const *name) {
+  size_t n = strlen(out);
+  for (; *name && n + 3 < PATH_MAX; name++) {
+    if (*name == '%') out[n++] = '%';
+    out[n++] = *name;
   }
-  return snprintf(out + n, cap - n, "%s%s", cwd[0] ? "/" : "", pattern) < (int)(cap - n) ? 0 : -1;
+  out[n] = '\0';
+  return *name ? ENAMETOOLONG : 0;
+}
+
+static int append_pattern(char out[PATH_MAX], char const *pattern) {
+  size_t n = strlen(out);
+  return snprintf(out + n, PATH_MAX - n, "%s", pattern) < (int)(PATH_MAX - n) ? 0 : ENAMETOOLONG;
+}
+
+/* make_pattern makes the pattern of the traces, independent of the folders programs change to. Returns 0
+   or an errno value; *what is then what it is about. */
+static int make_pattern(char out[PATH_MAX], options_t const *o, char const **what) {
+  char const *given = o->folder ? o->folder : o->output;
+  char cwd[PATH_MAX];
+  int error = 0;
+  out[0] = '\0';
+  *what = "the current folder";
+  if (given[0] != '/') {
+    if (!getcwd(cwd, sizeof cwd)) return errno;
+    error = append_name(out, cwd);
+    if (!error) error = append_pattern(out, "/");
+  }
+  if (error) return error;
+  *what = given;
+  if (!o->folder) return append_pattern(out, given);
+  error = append_name(out, given);
+  return error ? error : append_pattern(out, "/" VT_NAME_IN_FOLDER);
 }
 
 /* set_environment tells the shim what to do. */
@@ -296,11 +323,29 @@ static void finish(options_t const *o, int control, vt_collector_order_t const *
   print_problems(s, program, explained);
 }
 
-/* output_possible makes the pattern's folder, when it is known before a process has a number. */
-static int output_possible(char const *pattern) {
-  vt_error_t error;
+static int is_folder(char const *pattern) {
+  struct stat st;
+  return pattern[strlen(pattern) - 1] == '/' || (!stat(pattern, &st) && S_ISDIR(st.st_mode));
+}
+
+/* follow_output makes the pattern's folder and follows a link, where these are known before a process
+   has a number. Returns 0, or -1 and *error. */
+static int follow_output(char pattern[PATH_MAX], vt_error_t *error) {
+  char target[PATH_MAX];
   char const *name = strrchr(pattern, '/');
-  if (memchr(pattern, '%', (size_t)(name - pattern)) || !vt_writer_prepare(pattern, &error))
+  if (memchr(pattern, '%', (size_t)(name - pattern))) return 0;
+  if (vt_output_prepare(pattern, error)) return -1;
+  if (strchr(name, '%')) return 0;
+  if (vt_output_resolve(pattern, target, error)) return -1;
+  if (!strchr(target, '%')) strcpy(pattern, target);
+  return 0;
+}
+
+static int output_possible(char pattern[PATH_MAX], char const *given) {
+  vt_error_t error;
+  if (is_folder(pattern))
+    vt_error_set(&error, given, "is a folder", "use -d");
+  else if (!follow_output(pattern, &error))
     return 1;
   vt_error_print(&error);
   return 0;
@@ -345,9 +390,11 @@ int vt_cmd_run(int argc, char **argv) {
   argv += optind;
   if (shim_path(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
   if (strpbrk(shim, " :")) return cannot_preload(shim);
-  if (absolute_pattern(pattern, sizeof pattern, o.output)) return failed(o.output, ENAMETOOLONG);
-  if (!output_possible(pattern)) return VT_EXIT_RUN_FAILED;
-  int error = vt_ring_make(&ring);
+  char const *what;
+  int error = make_pattern(pattern, &o, &what);
+  if (error) return failed(what, error);
+  if (!output_possible(pattern, o.output)) return VT_EXIT_RUN_FAILED;
+  error = vt_ring_make(&ring);
   if (error) return failed("shared memory for the recording", -error);
   vt_collector_options_t options = {
       .pattern = pattern, .symbols = !o.no_symbols, .children = !o.no_children};

@@ -257,3 +257,25 @@ int vt_cli_finish(FILE *out, char const *name) {
   vt_error_say(name, strerror(errno), "make room, or write elsewhere");
   return VT_EXIT_OUTPUT;
 }
+
+FILE *vt_cli_output(vt_output_t *output, char const *path) {
+  vt_error_t error;
+  if (!path) return stdout;
+  if (vt_output_open(output, path, VT_OUTPUT_STREAM, &error)) {
+    vt_error_print(&error);
+    return NULL;
+  }
+  FILE *out = vt_output_stream(output);
+  if (out) return out;
+  vt_error_say(path, strerror(errno), "close some files");
+  vt_output_close(output, 0, &error);
+  return NULL;
+}
+
+int vt_cli_close_output(vt_output_t *output, char const *path, int status) {
+  vt_error_t error;
+  if (!path || !vt_output_close(output, status == VT_EXIT_OK, &error) || status != VT_EXIT_OK)
+    return status;
+  vt_error_print(&error);
+  return VT_EXIT_OUTPUT;
+}

@@ -4,6 +4,7 @@
 
 #include "analyzer/report/analysis.h"
 #include "analyzer/report/report.h"
+#include "analyzer/util/output.h"
 
 /* Limits of check-budget; UINT64_MAX: none. */
 typedef struct {
@@ -87,6 +88,14 @@ int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressi
 void vt_cli_help_shared(uint64_t without);
 /* Of that, the lines on filters. */
 extern char const vt_cli_filter_help[];
+
+/* A stream to the file `path`, or standard output when it is NULL; NULL after a line when there can be
+   none. */
+FILE *vt_cli_output(vt_output_t *output, char const *path);
+
+/* Gives the file its name if `status` is VT_EXIT_OK, else removes it; after vt_cli_finish. Returns status,
+   or VT_EXIT_OUTPUT after a line. */
+int vt_cli_close_output(vt_output_t *output, char const *path, int status);
 
 /* Flushes `out`, closes it unless it is standard output; returns VT_EXIT_OUTPUT after a line that
    calls it `name` when something could not be written. */

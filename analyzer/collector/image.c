@@ -1,6 +1,7 @@
 /* See image.h. */
 #include "analyzer/collector/image.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/util/output.h"
 #include "core/trace/message.h"
 #include "core/trace/name.h"
 
@@ -24,29 +25,31 @@ static void numbered(char *out, char const *name, pid_t pid) {
   uint32_t n = 1;
   do
     if (vt_name_numbered(out, PATH_MAX, name, (uint32_t)pid, n++) < 0) return;
-  while (access(out, F_OK) == 0);
+  while (faccessat(AT_FDCWD, out, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
 }
 
 /* choose_path applies the naming rules; an earlier image of this run that has the name makes room.
- */
+   Returns 0, or -1 and image->error. */
 static int choose_path(vt_image_t *image, vt_naming_t const *naming, vt_image_t **earlier,
                        size_t earlier_cnt, vt_header_t const *h) {
   char program[PATH_MAX], host[256], name[PATH_MAX];
   copy_string(host, sizeof host, h->host, h->host_sz);
   copy_string(program, sizeof program, h->executable, h->executable_sz);
-  if (vt_name_expand(name, sizeof name, naming->pattern, (uint32_t)image->pid, program, host) < 0)
+  if (vt_name_expand(name, sizeof name, naming->pattern, (uint32_t)image->pid, program, host) < 0) {
+    vt_error_set(&image->error, naming->pattern, "the name is too long", "use a shorter -o");
     return -1;
+  }
   if (!image->first && !vt_name_has_pid(naming->pattern)) {
     numbered(image->path, name, image->pid);
     return 0;
   }
+  if (vt_output_resolve(name, image->path, &image->error)) return -1;
   for (size_t i = 0; i < earlier_cnt; i++) {
-    if (strcmp(earlier[i]->path, name)) continue;
+    if (strcmp(earlier[i]->path, image->path)) continue;
     char aside[PATH_MAX];
-    numbered(aside, name, earlier[i]->pid);
-    if (rename(name, aside) == 0) strcpy(earlier[i]->path, aside);
+    numbered(aside, image->path, earlier[i]->pid);
+    if (rename(image->path, aside) == 0) strcpy(earlier[i]->path, aside);
   }
-  strcpy(image->path, name);
   return 0;
 }
 
@@ -96,10 +99,7 @@ vt_image_t *vt_image_new(vt_naming_t const *naming, vt_image_t **earlier, size_t
   image->process = process;
   image->first = process == naming->first_pid || (!process && image->pid == naming->first_pid);
   image->pidfd = process ? (int)syscall(SYS_pidfd_open, process, 0) : -1;
-  if (choose_path(image, naming, earlier, earlier_cnt, &h)) {
-    vt_error_set(&image->error, naming->pattern, "the name is too long", "use a shorter -o");
-    return image;
-  }
+  if (choose_path(image, naming, earlier, earlier_cnt, &h)) return image;
   vt_writer_t *writer = vt_writer_open(image->path, &image->error);
   if (!writer) return image;
   image->open = 1;

@@ -51,9 +51,10 @@ void vt_export_heaptrack(vt_export_t const *export);
    each event. Needs a timeline. */
 void vt_export_firefox(vt_export_t const *export);
 
-/* A new SQLite database at `path` with tables named after Perfetto's. Returns 0, or -1 with *error
-   filled. */
-int vt_export_sqlite(vt_export_t const *export, char const *path, vt_error_t *error);
+/* A new SQLite database in the empty file at `path` with tables named after Perfetto's. `name`: what
+   errors call it. Returns 0, or -1 with *error filled. */
+int vt_export_sqlite(vt_export_t const *export, char const *path, char const *name,
+                     vt_error_t *error);
 
 /* Frames of a stack, innermost first, as the options want them, at most VT_EXPORT_FRAMES_MAX; the
    array is owned by this function and valid until the next call. */

@@ -1,10 +1,8 @@
 /* An SQLite database with the tables Perfetto uses for native heap profiles, and the totals. */
-#include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/export/export.h"
-#include "analyzer/trace/writer.h"
 
 static char const schema[] =
     "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;"
@@ -153,14 +151,11 @@ static int fill(database_t *db, vt_export_t const *export) {
   return sqlite3_exec(db->db, "COMMIT", NULL, NULL, NULL);
 }
 
-int vt_export_sqlite(vt_export_t const *export, char const *path, vt_error_t *error) {
+int vt_export_sqlite(vt_export_t const *export, char const *path, char const *name,
+                     vt_error_t *error) {
   database_t db = {0};
-  if (vt_writer_remove_old(path)) {
-    vt_error_set(error, path, strerror(errno), "name a file that can be created with -o");
-    return -1;
-  }
   int failed = sqlite3_open(path, &db.db) || fill(&db, export);
-  if (failed) vt_error_set(error, path, sqlite3_errmsg(db.db), "write elsewhere");
+  if (failed) vt_error_set(error, name, sqlite3_errmsg(db.db), "write elsewhere");
   sqlite3_stmt *all[] = {db.mapping, db.mapping_id, db.frame, db.callsite, db.allocation, db.total};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sqlite3_finalize(all[i]);
   sqlite3_close(db.db);

@@ -8,6 +8,7 @@
 #include "analyzer/trace/embed.h"
 #include "analyzer/symbols/elf_file.h"
 #include "analyzer/trace/packer.h"
+#include "analyzer/util/output.h"
 #include "analyzer/util/strings.h"
 
 #include <errno.h>
@@ -323,28 +324,36 @@ static int copy_log(import_t *m, char const *from, vt_error_t *error) {
   return VT_EXIT_INPUT;
 }
 
+static int import_to(import_t *m, char const *from, vt_output_t const *output,
+                     vt_error_t *error) {
+  vt_codec_t *codec = vt_codec_new();
+  char const *to = vt_output_path(output);
+  open_output(m, vt_writer_on(dup(output->fd), to), codec);
+  int status = copy_log(m, from, error);
+  if (status == VT_EXIT_OK)
+    status = finish(m, to, error);
+  else
+    vt_packer_finish(&m->out, 0);
+  vt_codec_delete(codec);
+  return status;
+}
+
 int vt_import(char const *from, char const *to, vt_import_counts_t *counts, vt_error_t *error) {
   import_t *m = vt_mem_new(1, sizeof *m);
+  vt_output_t output;
   *counts = (vt_import_counts_t){0};
   m->counts = counts;
   m->strings = vt_strings_new();
   m->in = strcmp(from, "-") ? fopen(from, "re") : stdin;
-  vt_writer_t *writer = NULL;
   int status = VT_EXIT_INPUT;
   if (!m->in) {
     vt_error_set(error, from, strerror(errno), "give a log that can be read");
-  } else if (!(writer = vt_writer_open(to, error))) {
+  } else if (vt_output_open(&output, to, VT_OUTPUT_TRACE, error)) {
     status = VT_EXIT_OUTPUT;
   } else {
-    vt_codec_t *codec = vt_codec_new();
-    open_output(m, writer, codec);
-    status = copy_log(m, from, error);
-    if (status == VT_EXIT_OK)
-      status = finish(m, to, error);
-    else
-      vt_packer_finish(&m->out, 0);
-    if (status == VT_EXIT_INPUT) unlink(to);
-    vt_codec_delete(codec);
+    status = import_to(m, from, &output, error);
+    if (vt_output_close(&output, status == VT_EXIT_OK, error) && status == VT_EXIT_OK)
+      status = VT_EXIT_OUTPUT;
   }
   fini(m);
   return status;

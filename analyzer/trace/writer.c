@@ -1,5 +1,6 @@
 /* See writer.h. */
 #include "analyzer/trace/writer.h"
+#include "analyzer/util/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,63 +26,28 @@ struct vt_writer {
   char *path;
 };
 
-static void make_parents(char const *path) {
-  char *folder = vt_mem_copy(path, strlen(path));
-  for (char *p = folder + 1; *p; p++) {
-    if (*p != '/') continue;
-    *p = '\0';
-    mkdir(folder, 0777);
-    *p = '/';
-  }
-  free(folder);
-}
-
-int vt_writer_remove_old(char const *path) {
-  struct stat st;
-  if (lstat(path, &st)) return 0;
-  if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)) return unlink(path);
-  errno = EEXIST;
-  return -1;
-}
-
-vt_writer_t *vt_writer_open(char const *path, vt_error_t *error) {
-  (void)vt_writer_remove_old(path); /* what remains stops open */
-  make_parents(path);
-  int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    vt_error_set(error, path, strerror(errno), "name a file that can be created with -o");
-    return NULL;
-  }
+vt_writer_t *vt_writer_on(int fd, char const *path) {
   vt_writer_t *w = vt_mem_new(1, sizeof *w);
   w->fd = fd;
   w->path = vt_mem_copy(path, strlen(path));
   return w;
 }
 
-int vt_writer_prepare(char const *path, vt_error_t *error) {
-  char *folder = vt_mem_copy(path, strlen(path));
-  char *slash = strrchr(folder, '/');
-  make_parents(path);
-  if (slash) slash[slash == folder] = '\0';
-  int failed = access(slash ? folder : ".", W_OK | X_OK);
-  if (failed)
-    vt_error_set(error, path, strerror(errno), "name a file that can be created with -o");
-  free(folder);
-  return failed;
+vt_writer_t *vt_writer_open(char const *path, vt_error_t *error) {
+  int fd = vt_output_trace(path, error);
+  return fd < 0 ? NULL : vt_writer_on(fd, path);
 }
 
 vt_writer_t *vt_writer_append(char const *path, uint32_t sequence, vt_error_t *error) {
   struct stat st;
-  int fd = open(path, O_RDWR | O_CLOEXEC);
+  int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0 || fstat(fd, &st)) {
     vt_error_set(error, path, strerror(errno), "the trace stays as it is");
     return NULL;
   }
-  vt_writer_t *w = vt_mem_new(1, sizeof *w);
-  w->fd = fd;
+  vt_writer_t *w = vt_writer_on(fd, path);
   w->written = (uint64_t)st.st_size;
   w->sequence = sequence;
-  w->path = vt_mem_copy(path, strlen(path));
   return w;
 }
 

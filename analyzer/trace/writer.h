@@ -14,19 +14,15 @@
 
 typedef struct vt_writer vt_writer_t;
 
-/* vt_writer_open creates `path`: missing folders are made, an existing file is unlinked, mode 0600.
-   Returns NULL and *error on failure. The descriptor is close-on-exec. */
+/* vt_writer_open creates a trace that is being recorded, see vt_output_trace. Returns NULL and *error
+   on failure. */
 vt_writer_t *vt_writer_open(char const *path, vt_error_t *error);
 
-/* vt_writer_remove_old unlinks what is at `path` if it is a regular file or a symbolic link. Returns 0
-   when nothing is in the way now, else -1 and errno: a device is never removed, whoever asks. */
-int vt_writer_remove_old(char const *path);
+/* vt_writer_on writes to an empty file that is open for reading and writing; takes the descriptor over.
+   `path`: its name. */
+vt_writer_t *vt_writer_on(int fd, char const *path);
 
-/* vt_writer_prepare makes the folder of `path` and tells whether files can be created in it. Returns 0,
-   or -1 and *error. */
-int vt_writer_prepare(char const *path, vt_error_t *error);
-
-/* vt_writer_append opens a finished trace to add chunks, numbered from `sequence` on. */
+/* vt_writer_append opens a finished trace (no link) to add chunks, numbered from `sequence` on. */
 vt_writer_t *vt_writer_append(char const *path, uint32_t sequence, vt_error_t *error);
 
 /* vt_writer_header writes the header, first of all; a later call rewrites it in place (strings

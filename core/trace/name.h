@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VT_NAME_DEFAULT "valtrace.%n.%p.vtr"
+#define VT_NAME_DEFAULT   "valtrace.%n.%p.vtr"
+#define VT_NAME_IN_FOLDER "%n.%p.vtr" /* of `run -d` */
 
 /* vt_name_expand writes pattern with %p (pid), %n (program: the last component of its path), %h
    (host) and %% replaced; other % sequences stay as they are. Returns the length, or -1 if it does

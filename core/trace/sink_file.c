@@ -44,14 +44,15 @@ static void make_parents(char const *path) {
   }
 }
 
-/* remove_old unlinks a file that is in the way, but never /dev/null or the like. */
+/* remove_old unlinks a file that is in the way, but never /dev/null or the like; nor a link, which
+   anybody may have laid there: it makes the open fail. */
 static void remove_old(char const *path) {
   struct stat st;
   int fd = vt_sys_open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
   if (fd < 0) return;
   int known = !vt_sys_fstat(fd, &st);
   vt_sys_close(fd);
-  if (known && (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode))) vt_sys_unlink(path);
+  if (known && S_ISREG(st.st_mode)) vt_sys_unlink(path);
 }
 
 /* open_new creates the file and returns a descriptor out of the host's way, or -errno. */

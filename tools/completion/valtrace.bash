@@ -30,7 +30,7 @@ _valtrace_program() {
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
     --) i=$((i + 1)) && break ;;
-    -o | --output | --max-depth) i=$((i + 1)) ;;
+    -o | --output | -d | --directory | --max-depth) i=$((i + 1)) ;;
     -*) ;;
     *) break ;;
     esac
@@ -53,7 +53,7 @@ _valtrace() {
     mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word")
   elif [[ $word == -* && " ${COMP_WORDS[*]:2:COMP_CWORD-2} " != *" -- "* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_valtrace_options "$program" "$command")" -- "$word")
-  elif [[ $command == run && ${COMP_WORDS[COMP_CWORD - 1]} != @(-o|--output) ]]; then
+  elif [[ $command == run && ${COMP_WORDS[COMP_CWORD - 1]} != @(-o|--output|-d|--directory) ]]; then
     _valtrace_program
   else
     mapfile -t COMPREPLY < <(compgen -f -X '!*.vtr' -- "$word"; compgen -d -- "$word")
