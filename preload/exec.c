@@ -53,31 +53,51 @@ static char const *preload_of(char *const *env) {
   return NULL;
 }
 
-/* first_pid_text writes "VALTRACE_FIRST_PID=N". */
-static void first_pid_text(char *out) {
+/* number_text writes a decimal number and returns where it ends. */
+static char *number_text(char *out, uint32_t v) {
   char digits[12];
   size_t n = sizeof digits;
   digits[--n] = '\0';
-  uint32_t v = vt_options.first_pid;
   do digits[--n] = (char)('0' + v % 10);
   while (v /= 10);
-  strcpy(stpcpy(out, FIRST_PID), digits + n);
+  return stpcpy(out, digits + n);
 }
 
-/* Room the enlarged environment needs: pointers, and text for two variables. */
+/* exec_of_text writes "VALTRACE_EXEC_OF=SLOT:IMAGE" of this image. */
+static void exec_of_text(char *out) {
+  vt_sink_t const *sink = &vt_process.sink;
+  out = number_text(stpcpy(out, VT_EXEC_OF), sink->slot);
+  *out++ = ':';
+  for (int shift = 60; shift >= 0; shift -= 4)
+    *out++ = "0123456789abcdef"[sink->image >> shift & 15];
+  *out = '\0';
+}
+
+/* Room the enlarged environment needs: pointers, and text for three variables. */
 #define ENV_MORE          40
 #define ENV_POINTERS(env) ((count(env) + ENV_MORE) * sizeof(char *))
 #define ENV_TEXT(env)                                                                              \
   (strlen(shim_path()) + (preload_of(env) ? strlen(preload_of(env)) : 0) + sizeof PRELOAD +        \
-   sizeof FIRST_PID + 16)
+   sizeof FIRST_PID + sizeof VT_EXEC_OF + 64)
 
-/* with_shim writes to `out` the environment `env` with what recording needs added where missing. */
-static char *const *with_shim(char *const *env, char **out, char *text) {
+/* own_image: false in a vfork child, which shares memory with the image that goes on, and may have
+   the same number in a namespace of its own. */
+static int own_image(void) {
+  vt_sink_t const *sink = &vt_process.sink;
+  return sink->pid == (uint32_t)vt_sys_getpid() &&
+         (vt_process.filtered || !sink->space || sink->space == vt_sink_space());
+}
+
+/* with_shim writes to `out` the environment `env` with what recording needs added where missing.
+   replaces: the new image takes this one's place, and is told of whom. */
+static char *const *with_shim(char *const *env, char **out, char *text, int replaces) {
   char const *old = preload_of(env);
   size_t n = 0;
   if (!following()) return env;
+  replaces = replaces && vt_process.sink.ring;
   for (char *const *e = env; e && *e; e++)
-    if (strncmp(*e, PRELOAD, sizeof PRELOAD - 1)) out[n++] = *e;
+    if (strncmp(*e, PRELOAD, sizeof PRELOAD - 1) && !(replaces && same_name(VT_EXEC_OF, *e)))
+      out[n++] = *e;
   out[n++] = text;
   text = stpcpy(stpcpy(text, PRELOAD), old && strstr(old, shim_path()) ? old : shim_path());
   if (old && !strstr(old, shim_path())) text = stpcpy(stpcpy(text, ":"), old);
@@ -86,21 +106,25 @@ static char *const *with_shim(char *const *env, char **out, char *text) {
   if (vt_options.first_pid && !contains(env, FIRST_PID) &&
       !contains((char *const *)vt_options_inherited, FIRST_PID)) {
     out[n++] = ++text;
-    first_pid_text(text);
+    text = number_text(stpcpy(text, FIRST_PID), vt_options.first_pid);
+  }
+  if (replaces) {
+    out[n++] = ++text;
+    exec_of_text(text);
   }
   out[n] = NULL;
   return out;
 }
 
-#define WITH_SHIM(env) with_shim(env, alloca(ENV_POINTERS(env)), alloca(ENV_TEXT(env)))
+#define WITH_SHIM(env, replaces)                                                                   \
+  with_shim(env, alloca(ENV_POINTERS(env)), alloca(ENV_TEXT(env)), replaces)
 
-/* own_image: false in a vfork child, which shares memory with the image that goes on. */
-static int own_image(void) { return vt_process.sink.pid == (uint32_t)vt_sys_getpid(); }
-
-/* REPLACE calls exec; when it returns it has failed, and recording goes on. */
-#define REPLACE(path, call)                                                                        \
+/* REPLACE calls exec with the environment `more`; when it returns it has failed, and recording goes
+   on. */
+#define REPLACE(path, env, call)                                                                   \
   do {                                                                                             \
     int own = own_image();                                                                         \
+    char *const *more = WITH_SHIM(env, own);                                                       \
     if (own) vt_process_exec(path);                                                                \
     call;                                                                                          \
     if (own) vt_process_exec_failed();                                                             \
@@ -119,28 +143,24 @@ typedef int (*spawn_fn)(pid_t *, char const *, posix_spawn_file_actions_t const 
 
 VT_EXPORT int execve(char const *path, char *const argv[], char *const env[]) {
   REAL(execve_fn, "execve");
-  char *const *more = WITH_SHIM(env);
-  REPLACE(path, real(path, argv, more));
+  REPLACE(path, env, real(path, argv, more));
 }
 VT_EXPORT int execv(char const *path, char *const argv[]) { return execve(path, argv, environ); }
 
 VT_EXPORT int execvpe(char const *file, char *const argv[], char *const env[]) {
   REAL(execve_fn, "execvpe");
-  char *const *more = WITH_SHIM(env);
-  REPLACE(file, real(file, argv, more));
+  REPLACE(file, env, real(file, argv, more));
 }
 VT_EXPORT int execvp(char const *file, char *const argv[]) { return execvpe(file, argv, environ); }
 
 VT_EXPORT int fexecve(int fd, char *const argv[], char *const env[]) {
   REAL(fexecve_fn, "fexecve");
-  char *const *more = WITH_SHIM(env);
-  REPLACE("(descriptor)", real(fd, argv, more));
+  REPLACE("(descriptor)", env, real(fd, argv, more));
 }
 VT_EXPORT int execveat(int dir, char const *path, char *const argv[], char *const env[],
                        int flags) {
   REAL(execveat_fn, "execveat");
-  char *const *more = WITH_SHIM(env);
-  REPLACE(path, real(dir, path, argv, more, flags));
+  REPLACE(path, env, real(dir, path, argv, more, flags));
 }
 
 /* LIST turns the arguments of an execl… function into an array on the stack. */
@@ -175,10 +195,10 @@ VT_EXPORT int execle(char const *path, char const *arg, ...) {
 VT_EXPORT int posix_spawn(pid_t *pid, char const *path, posix_spawn_file_actions_t const *actions,
                           posix_spawnattr_t const *attr, char *const argv[], char *const env[]) {
   REAL(spawn_fn, "posix_spawn");
-  return real(pid, path, actions, attr, argv, WITH_SHIM(env));
+  return real(pid, path, actions, attr, argv, WITH_SHIM(env, 0));
 }
 VT_EXPORT int posix_spawnp(pid_t *pid, char const *file, posix_spawn_file_actions_t const *actions,
                            posix_spawnattr_t const *attr, char *const argv[], char *const env[]) {
   REAL(spawn_fn, "posix_spawnp");
-  return real(pid, file, actions, attr, argv, WITH_SHIM(env));
+  return real(pid, file, actions, attr, argv, WITH_SHIM(env, 0));
 }

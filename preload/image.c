@@ -131,16 +131,27 @@ static int open_file(char const **why) {
   return err;
 }
 
+/* identify says who this image is, to itself and to the collector. A child forked behind a filter
+   may not ask for its namespace, which need not be its parent's. */
+static void identify(vt_process_t *p) {
+  vt_sink_t *sink = &p->sink;
+  sink->pid = (uint32_t)vt_sys_getpid();
+  sink->space = p->filtered ? 0 : vt_sink_space();
+  sink->follows = p->forked ? 0 : vt_options.follows;
+  sink->follows_slot = vt_options.follows_slot;
+  sink->image = ((uint64_t)sink->pid << 32 | (uint32_t)p->start_tick) ^ p->start_unix_ns << 8;
+}
+
 int vt_image_open(char const **why) {
   vt_process_t *p = &vt_process;
   vt_sink_t *sink = &p->sink;
-  sink->pid = (uint32_t)vt_sys_getpid();
-  sink->image = ((uint64_t)sink->pid << 32 | (uint32_t)p->start_tick) ^ p->start_unix_ns << 8;
+  identify(p);
   int joined = sink->ring             ? vt_sink_join_ring(sink, sink->ring)
                : vt_options.collector ? vt_sink_open_ring(sink, vt_options.collector)
                                       : -1;
-  if (joined == 0) {
+  if (joined == 0) { /* the clock is the collector's, which need not be the one chosen here */
     p->tick_hz = sink->ring->tick_hz;
+    p->start_tick = vt_clock_tick(sink->clock);
     return 0;
   }
   sink->ring = NULL;

@@ -4,12 +4,18 @@
 
 #include <stdint.h>
 
+/* "SLOT:IMAGE", the latter in hexadecimal: an image that is over, because exec replaced it by the one
+   that got this variable from it. Children inherit what stays true. */
+#define VT_EXEC_OF "VALTRACE_EXEC_OF="
+
 typedef struct {
   char const *collector; /* VALTRACE_COLLECTOR: see core/trace/ring.h */
   char const *output;    /* VALTRACE_OUTPUT: file name pattern without collector */
   int text_fd;           /* VALTRACE_SINK=text:FD, else -1 */
   uint32_t max_depth;    /* VALTRACE_MAX_DEPTH, else UINT32_MAX */
   uint32_t first_pid;    /* VALTRACE_FIRST_PID: the recording's first process, 0: this one is it */
+  uint64_t follows;      /* VALTRACE_EXEC_OF: image that exec replaced by this one; 0: none told */
+  uint32_t follows_slot; /* its slot in the ring */
   int no_free_stacks;    /* VALTRACE_NO_FREE_STACKS=1 */
   int no_children;       /* VALTRACE_NO_CHILDREN=1 */
   int libunwind;         /* VALTRACE_UNWINDER=libunwind */
@@ -23,7 +29,7 @@ extern vt_options_t vt_options;
 char const *vt_options_read(void);
 
 /* The variables a new process image must inherit to be recorded, as "NAME=value" strings, ended by
-   NULL; LD_PRELOAD is not among them. Valid after vt_options_read. */
+   NULL; LD_PRELOAD is not among them, nor VALTRACE_EXEC_OF. Valid after vt_options_read. */
 extern char const *vt_options_inherited[];
 
 #endif

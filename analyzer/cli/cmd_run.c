@@ -407,7 +407,7 @@ int vt_cmd_run(int argc, char **argv) {
   if (pid < 0) return failed("fork", errno);
   if (pid == 0) return cannot_start(argv[0], error);
   if (obstacle) vt_error_say(argv[0], obstacle, "its children may be");
-  close(ring.fd); /* whoever holds it is served: see vt_ring_users */
+  vt_ring_leave(&ring); /* whoever holds it is served: see vt_owner_holders */
   vt_collector_order_t order = {.first_pid = pid};
   (void)!tell(control, &order);
   order.wait_status = status = follow(pid);

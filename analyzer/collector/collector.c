@@ -52,7 +52,7 @@ static unsigned expected(collector_t *c) {
   if (!c->options->children) return 0;
   if (now < c->next_users) return c->users;
   c->next_users = now + USERS_NS;
-  return c->users = vt_ring_users(c->end);
+  return c->users = vt_owner_holders(c->end);
 }
 
 /* serving: is there a process that is recorded, or may be? */
@@ -66,34 +66,42 @@ static void take_order(collector_t *c) {
     close(c->control);
     c->control = -1;
     c->run_silent = 1;
-    if (!c->drain.naming.first_pid) c->drain.naming.first_pid = -1;
+    if (!c->drain.first_pid) c->drain.first_pid = -1;
     return;
   }
-  c->drain.naming.first_pid = order.first_pid;
+  c->drain.first_pid = order.first_pid;
   if (!order.ended) return;
+  c->drain.first_over = vt_clock_tick((vt_clock_kind_t)c->end->ring->clock);
   c->run_silent = c->status_told = 1;
   c->wait_status = order.wait_status;
 }
 
 /* awaited: `run` will tell of this image's end, which it may see later than we do. */
 static int awaited(collector_t const *c, vt_image_t const *image) {
-  return image->first && !c->run_silent;
+  return image->place.first && !c->run_silent;
 }
 
-static int gone(vt_image_t const *image) {
-  struct pollfd p = {.fd = image->pidfd, .events = POLLIN};
-  if (image->pidfd >= 0) return poll(&p, 1, 0) > 0;
-  return !image->process || (kill(image->process, 0) && errno == ESRCH);
+/* last_of_first is the image with which the first process ended, NULL if it was not recorded. */
+static vt_image_t *last_of_first(collector_t const *c) {
+  vt_image_t *last = NULL;
+  for (size_t i = 0; i < c->drain.images_cnt; i++) {
+    vt_image_t *image = c->drain.images[i];
+    if (image->place.first && (!last || image->start_tick > last->start_tick)) last = image;
+  }
+  return last;
 }
 
-/* end_dead completes the traces of processes that are gone. */
+/* end_dead completes the traces of processes that are gone. The status that `run` tells is that of
+   the last image. */
 static void end_dead(collector_t *c) {
   vt_drain_full(&c->drain);
+  vt_image_t *last = c->status_told ? last_of_first(c) : NULL;
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->ended || awaited(c, image)) continue;
-    int told = image->first && c->status_told;
-    if (told || gone(image)) vt_drain_image(&c->drain, image, told ? c->wait_status : -1);
+    int told = image->place.first && c->status_told;
+    if (told || vt_drain_gone(&c->drain, image))
+      vt_drain_image(&c->drain, image, image == last ? c->wait_status : -1);
   }
 }
 
@@ -109,7 +117,7 @@ static void wait_for_work(collector_t *c, int timeout_ms) {
   if (!c->deaf) add_fd(c, c->end->socket);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t const *image = c->drain.images[i];
-    if (!image->ended && !awaited(c, image)) add_fd(c, image->pidfd);
+    if (!image->ended && !awaited(c, image)) add_fd(c, c->drain.owner[image->place.slot].fd);
   }
   if (poll(c->fds, c->fds_cnt, timeout_ms) <= 0 && !c->deaf) return;
   if (c->control >= 0) take_order(c);
@@ -123,6 +131,7 @@ static void look_after(collector_t *c) {
   uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
   int flush = now >= c->next_flush, sample = now >= c->next_sample;
   if (flush) vt_drain_partial(&c->drain);
+  if (flush) vt_drain_nameless(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt && (flush || sample); i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->ended) continue;
@@ -146,13 +155,15 @@ static void embed_symbols(collector_t *c) {
   }
 }
 
-static void answer(collector_t *c) {
-  vt_collector_summary_t s = {.living = (uint32_t)(living(c) ? living(c) : expected(c))};
+/* answer tells `run` what was written; on: how many processes are still recorded. */
+static void answer(collector_t *c, size_t on) {
+  vt_collector_summary_t s = {.living = (uint32_t)on};
+  vt_image_t const *last = last_of_first(c);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->error.what[0] && !s.failed++) s.error = image->error;
     if (!image->ended) continue;
-    if (image->first) {
+    if (image == last) {
       strcpy(s.first, image->path);
       s.stopped = image->stopped;
       s.lost = image->lost;
@@ -173,11 +184,12 @@ static void answer(collector_t *c) {
 /* answer_early lets run return while processes live on: a child names the code in the complete
    traces, which takes too long for the ring to wait, and answers. */
 static void answer_early(collector_t *c) {
+  size_t on = living(c) ? living(c) : expected(c);
   pid_t child = fork();
   if (child == 0) {
-    close(c->end->fd);
+    vt_ring_leave(c->end); /* who holds it counts as one that may still be recorded */
     embed_symbols(c);
-    answer(c);
+    answer(c, on);
     _exit(0);
   }
   close(c->control);
@@ -211,7 +223,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   c = (collector_t){.end = end, .options = options, .control = control, .wait_status = -1};
   c.drain.ring = end->ring;
   c.drain.end = end;
-  c.drain.naming.pattern = options->pattern;
+  c.drain.pattern = options->pattern;
   c.drain.codec = vt_codec_new();
   c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;
   vt_progress_disable(); /* `run` waits for us and tells, as long as it does */
@@ -229,7 +241,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
     while (waitpid(-1, NULL, WNOHANG) > 0) continue;
   }
   embed_symbols(&c);
-  answer(&c);
+  answer(&c, 0);
   for (size_t i = 0; i < c.drain.images_cnt; i++) vt_image_delete(c.drain.images[i]);
   vt_codec_delete(c.drain.codec);
   if (c.drain.symbols) vt_symbols_delete(c.drain.symbols);

@@ -3,7 +3,13 @@
 
    Segments of a stream are numbered. A scan may meet a later one first, because it looks at the
    states one after the other while threads go on: it waits for its predecessor until the next scan.
- */
+
+   When is an image over? Its slot and segments are given to others then, so nobody may be able to
+   write as it any more. Two things tell: its process has ended (vt_owner_gone), or an image of the
+   same process says that exec put it in its place (`follows`), which it could not if it did not
+   run. Nothing follows from the order in which images are seen, nor from a number that two of them
+   have: they may be of two namespaces, or an emulator and its guest in one process. An image that
+   was replaced past our hooks is over when its process is. */
 #include "analyzer/collector/drain.h"
 #include "analyzer/collector/ring.h"
 #include "analyzer/util/mem.h"
@@ -52,23 +58,64 @@ static size_t find_header(vt_drain_t *d, uint32_t slot, uint8_t *out, size_t cap
   return 0;
 }
 
+/* identity_of reads who claimed a slot; 0: nobody, or its description is not complete. */
+static uint64_t identity_of(vt_drain_t *d, uint32_t slot, vt_identity_t *who) {
+  vt_ring_image_t *row = &d->ring->images[slot];
+  /* Pairs with the release in vt_sink_join_ring. */
+  who->pid = atomic_load_explicit(&row->pid, memory_order_acquire);
+  who->space = atomic_load_explicit(&row->space, memory_order_relaxed);
+  who->tick = atomic_load_explicit(&row->born, memory_order_relaxed);
+  return who->pid ? atomic_load_explicit(&row->image, memory_order_relaxed) : 0;
+}
+
+/* owner_of looks for the process once. */
+static vt_owner_t *owner_of(vt_drain_t *d, uint32_t slot, vt_identity_t const *who) {
+  vt_owner_t *owner = &d->owner[slot];
+  if (!owner->who.pid) *owner = vt_owner_find(d->end, who);
+  return owner;
+}
+
+/* is_first: does the image live in the first process? That is of our namespace, and its number is
+   nobody else's until `run` has told of its end. */
+static int is_first(vt_drain_t const *d, vt_owner_t const *owner) {
+  if (owner->pid) return owner->pid == d->first_pid && !d->first_over;
+  if (d->first_over && owner->who.tick > d->first_over) return 0;
+  return (pid_t)owner->who.pid == d->first_pid &&
+         (!owner->who.space || owner->who.space == vt_owner_space());
+}
+
+/* note_predecessor marks the image that exec replaced by the one in `slot`. Who lies harms no other
+   process. */
+static void note_predecessor(vt_drain_t *d, uint32_t slot, vt_identity_t const *who) {
+  vt_ring_image_t *row = &d->ring->images[slot];
+  uint64_t follows = atomic_load_explicit(&row->follows, memory_order_relaxed);
+  uint32_t at = atomic_load_explicit(&row->follows_slot, memory_order_relaxed);
+  vt_identity_t old;
+  if (!follows || !at || at >= VT_RING_IMAGES || at == slot) return;
+  if (identity_of(d, at, &old) != follows || old.pid != who->pid) return;
+  if (old.space && who->space && old.space != who->space) return;
+  d->replaced[at] = follows;
+  d->replacements = 1;
+}
+
 /* image_of is the living image that owns a segment, made at first sight; NULL while its header has
    not been written or `run` has not yet said which process is the first. */
 static vt_image_t *image_of(vt_drain_t *d, uint32_t slot) {
   static uint8_t header[VT_SEGMENT_SZ];
-  if (!slot || slot >= VT_RING_IMAGES || !d->naming.first_pid) return NULL;
+  vt_identity_t who;
+  if (!slot || slot >= VT_RING_IMAGES || !d->first_pid) return NULL;
   if (d->by_slot[slot]) return d->by_slot[slot];
   size_t sz = find_header(d, slot, header, sizeof header);
-  uint64_t id = atomic_load_explicit(&d->ring->images[slot].image, memory_order_acquire);
+  uint64_t id = identity_of(d, slot, &who);
   if (!sz || !id) return NULL;
-  pid_t pid = vt_ring_process(d->end, (pid_t)vt_load32(header + VT_HEADER_OFF_PID));
-  for (size_t i = 0; i < d->images_cnt; i++) /* exec: the old image of this process is over */
-    if (!d->images[i]->ended && pid && d->images[i]->process == pid)
-      vt_drain_image(d, d->images[i], -1);
-  vt_image_t *image = vt_image_new(&d->naming, d->images, d->images_cnt, id, slot, pid, header, sz,
+  vt_owner_t const *owner = owner_of(d, slot, &who);
+  vt_image_place_t place = {
+      .id = id, .slot = slot, .process = owner->pid, .first = is_first(d, owner)};
+  vt_image_t *image = vt_image_new(d->pattern, d->images, d->images_cnt, &place, header, sz,
                                    d->codec, d->symbols);
   VT_PUSH(d->images, image);
-  vt_image_sample(image, (vt_clock_kind_t)d->ring->clock);
+  if (!d->replaced[slot]) vt_image_sample(image, (vt_clock_kind_t)d->ring->clock);
+  note_predecessor(d, slot, &who);
   return d->by_slot[slot] = image;
 }
 
@@ -126,6 +173,18 @@ static void raise_limit(vt_drain_t *d) {
   atomic_fetch_add_explicit(&d->ring->progress, 1, memory_order_relaxed);
 }
 
+/* end_replaced ends the images that exec has replaced. The one that says so may have been seen first:
+   what they had written is in the ring. */
+static void end_replaced(vt_drain_t *d) {
+  while (d->replacements) {
+    d->replacements = 0;
+    for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
+      vt_image_t *image = d->replaced[slot] ? image_of(d, slot) : NULL;
+      if (image) vt_drain_image(d, image, -1);
+    }
+  }
+}
+
 size_t vt_drain_full(vt_drain_t *d) {
   size_t total = 0, got;
   raise_limit(d);
@@ -134,6 +193,7 @@ size_t vt_drain_full(vt_drain_t *d) {
     uint32_t limit = atomic_load_explicit(&d->ring->limit, memory_order_relaxed);
     for (uint32_t i = 0; i < limit; i++) got += (size_t)take_full(d, i);
     total += got;
+    end_replaced(d);
   } while (got);
   return total;
 }
@@ -161,15 +221,46 @@ static int lowest(vt_drain_t *d, uint32_t slot) {
   return best;
 }
 
-void vt_drain_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
-  vt_ring_image_t *slot = &d->ring->images[image->slot];
-  for (int i; (i = lowest(d, image->slot)) >= 0;) {
-    feed(d, image, (uint32_t)i);
+/* take_rest takes what the image of a slot left; image NULL: there is no trace it belongs to. */
+static void take_rest(vt_drain_t *d, uint32_t slot, vt_image_t *image) {
+  for (int i; (i = lowest(d, slot)) >= 0;) {
+    if (image) feed(d, image, (uint32_t)i);
     release(d, (uint32_t)i);
   }
-  vt_image_end(image, slot, (vt_clock_kind_t)d->ring->clock, wait_status);
-  d->by_slot[image->slot] = NULL;
+}
+
+static void free_slot(vt_drain_t *d, uint32_t slot) {
+  vt_ring_image_t *row = &d->ring->images[slot];
+  if (d->owner[slot].who.pid) vt_owner_leave(&d->owner[slot]);
+  d->owner[slot] = (vt_owner_t){0};
+  d->replaced[slot] = 0;
+  d->by_slot[slot] = NULL;
   /* Pairs with the compare-and-swap that claims the slot. */
-  atomic_store_explicit(&slot->pid, 0, memory_order_relaxed);
-  atomic_store_explicit(&slot->image, 0, memory_order_release);
+  atomic_store_explicit(&row->pid, 0, memory_order_relaxed);
+  atomic_store_explicit(&row->image, 0, memory_order_release);
+}
+
+int vt_drain_gone(vt_drain_t *d, vt_image_t const *image) {
+  return vt_owner_gone(d->end, &d->owner[image->place.slot]);
+}
+
+void vt_drain_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
+  uint32_t slot = image->place.slot;
+  take_rest(d, slot, image);
+  vt_image_end(image, &d->ring->images[slot], (vt_clock_kind_t)d->ring->clock, wait_status);
+  free_slot(d, slot);
+}
+
+void vt_drain_nameless(vt_drain_t *d) {
+  vt_identity_t who;
+  for (uint32_t slot = 1; slot < VT_RING_IMAGES && d->first_pid; slot++) {
+    uint64_t id = d->by_slot[slot] ? 0 : identity_of(d, slot, &who);
+    if (!id) continue;
+    int over = d->replaced[slot] == id || vt_owner_gone(d->end, owner_of(d, slot, &who));
+    if (!over) continue;
+    d->replacements |= d->replaced[slot] == id;
+    if (image_of(d, slot)) continue; /* what it had written is seen now */
+    take_rest(d, slot, NULL);
+    free_slot(d, slot);
+  }
 }

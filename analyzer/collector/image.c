@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,28 +27,34 @@ static void numbered(char *out, char const *name, pid_t pid) {
   while (faccessat(AT_FDCWD, out, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
 }
 
-/* choose_path applies the naming rules; an earlier image of this run that has the name makes room.
-   Returns 0, or -1 and image->error. */
-static int choose_path(vt_image_t *image, vt_naming_t const *naming, vt_image_t **earlier,
-                       size_t earlier_cnt, vt_header_t const *h) {
-  char program[PATH_MAX], host[256], name[PATH_MAX];
+/* make_room moves an image of this run that has the wanted name aside, if it started earlier. Returns
+   whether the name is free now. */
+static int make_room(vt_image_t const *image, vt_image_t *other, char const *name) {
+  char aside[PATH_MAX];
+  if (other->start_tick > image->start_tick) return 0;
+  numbered(aside, name, other->pid);
+  if (rename(name, aside) == 0) strcpy(other->path, aside);
+  return 1;
+}
+
+/* choose_path applies the naming rules. Returns 0, or -1 and image->error. */
+static int choose_path(vt_image_t *image, char const *pattern, vt_image_t **others,
+                       size_t others_cnt, vt_header_t const *h) {
+  char program[PATH_MAX], host[256], name[PATH_MAX], wanted[PATH_MAX];
   copy_string(host, sizeof host, h->host, h->host_sz);
   copy_string(program, sizeof program, h->executable, h->executable_sz);
-  if (vt_name_expand(name, sizeof name, naming->pattern, (uint32_t)image->pid, program, host) < 0) {
-    vt_error_set(&image->error, naming->pattern, "the name is too long", "use a shorter -o");
+  if (vt_name_expand(name, sizeof name, pattern, (uint32_t)image->pid, program, host) < 0) {
+    vt_error_set(&image->error, pattern, "the name is too long", "use a shorter -o");
     return -1;
   }
-  if (!image->first && !vt_name_has_pid(naming->pattern)) {
+  int has_name = image->place.first || vt_name_has_pid(pattern);
+  if (has_name && vt_output_resolve(name, wanted, &image->error)) return -1;
+  for (size_t i = 0; i < others_cnt && has_name; i++)
+    if (!strcmp(others[i]->path, wanted)) has_name = make_room(image, others[i], wanted);
+  if (has_name)
+    strcpy(image->path, wanted);
+  else
     numbered(image->path, name, image->pid);
-    return 0;
-  }
-  if (vt_output_resolve(name, image->path, &image->error)) return -1;
-  for (size_t i = 0; i < earlier_cnt; i++) {
-    if (strcmp(earlier[i]->path, image->path)) continue;
-    char aside[PATH_MAX];
-    numbered(aside, image->path, earlier[i]->pid);
-    if (rename(image->path, aside) == 0) strcpy(earlier[i]->path, aside);
-  }
   return 0;
 }
 
@@ -72,7 +77,7 @@ static void on_module(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
   uint32_t path_sz = vt_load32(id + id_sz);
   if (path_sz > sz - MODULE_STRINGS - 8 - id_sz) return;
   copy_string(path, sizeof path, (char const *)id + id_sz + 4, path_sz);
-  snprintf(rooted, sizeof rooted, "/proc/%d/root%s", image->process, path);
+  snprintf(rooted, sizeof rooted, "/proc/%d/root%s", image->place.process, path);
   vt_symbols_module(image->symbols, path, open(rooted, O_RDONLY | O_CLOEXEC), id, id_sz);
 }
 
@@ -85,21 +90,17 @@ static void on_message(void *context, uint16_t type, uint8_t const *payload, uin
   vt_packer_message(&image->packer, (vt_chunk_type_t)type, payload, sz);
 }
 
-vt_image_t *vt_image_new(vt_naming_t const *naming, vt_image_t **earlier, size_t earlier_cnt,
-                         uint64_t id, uint32_t slot, pid_t process, uint8_t const *header,
-                         size_t sz, vt_codec_t *codec, vt_symbols_t *symbols) {
+vt_image_t *vt_image_new(char const *pattern, vt_image_t **others, size_t others_cnt,
+                         vt_image_place_t const *place, uint8_t const *header, size_t sz,
+                         vt_codec_t *codec, vt_symbols_t *symbols) {
   vt_image_t *image = vt_mem_new(1, sizeof *image);
   vt_header_t h;
-  image->id = id;
-  image->slot = slot;
+  image->place = *place;
   image->symbols = symbols;
-  image->pidfd = -1;
   if (!vt_header_parse(&h, "a process", header, sz, &image->error)) return image;
   image->pid = (pid_t)h.pid;
-  image->process = process;
-  image->first = process == naming->first_pid || (!process && image->pid == naming->first_pid);
-  image->pidfd = process ? (int)syscall(SYS_pidfd_open, process, 0) : -1;
-  if (choose_path(image, naming, earlier, earlier_cnt, &h)) return image;
+  image->start_tick = h.start_tick;
+  if (choose_path(image, pattern, others, others_cnt, &h)) return image;
   vt_writer_t *writer = vt_writer_open(image->path, &image->error);
   if (!writer) return image;
   image->open = 1;
@@ -139,7 +140,7 @@ void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock) {
   char path[64];
   uint8_t buf[24];
   unsigned long total, resident, shared;
-  snprintf(path, sizeof path, "/proc/%d/statm", image->process);
+  snprintf(path, sizeof path, "/proc/%d/statm", image->place.process);
   FILE *file = fopen(path, "re");
   if (!file) return;
   int got = fscanf(file, "%lu %lu %lu", &total, &resident, &shared);
@@ -215,8 +216,6 @@ void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t cloc
   image->lost = atomic_load_explicit(&slot->counters[VT_COUNTER_LOST], memory_order_relaxed);
   image->hidden = atomic_load_explicit(&slot->counters[VT_COUNTER_ALLOCATOR_IN_EXECUTABLE],
                                        memory_order_relaxed) != 0;
-  if (image->pidfd >= 0) close(image->pidfd);
-  image->pidfd = -1;
   if (!image->open) return;
   vt_packer_flush(&image->packer);
   put_end(image, vt_clock_tick(clock), wait_status);
@@ -231,7 +230,6 @@ void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t cloc
 
 void vt_image_delete(vt_image_t *image) {
   for (size_t i = 0; i < image->streams_cnt; i++) vt_raw_stream_fini(&image->streams[i].raw);
-  if (image->pidfd >= 0) close(image->pidfd);
   free(image->streams);
   free(image);
 }

@@ -10,25 +10,24 @@
 #include "analyzer/trace/raw.h"
 #include "core/trace/ring.h"
 
-/* How trace files are named: see `-o` in the command line contract. */
-typedef struct {
-  char const *pattern; /* absolute */
-  pid_t first_pid;
-} vt_naming_t;
-
 /* A stream of the image as far as it has been taken from the ring. */
 typedef struct {
   vt_raw_stream_t raw;
   uint32_t next_number; /* of the segment that comes next */
 } vt_image_stream_t;
 
+/* Who an image is. */
+typedef struct {
+  uint64_t id;   /* as in the header */
+  uint32_t slot; /* in the ring while the image lives */
+  pid_t process; /* as the collector knows it; 0: it was gone when first seen, or is not known */
+  int first;     /* of the recording's first process */
+} vt_image_place_t;
+
 typedef struct vt_image {
-  uint64_t id;      /* as in the header */
-  uint32_t slot;    /* in the ring while the image lives */
-  pid_t pid;        /* as it calls itself: in the namespace it lives in */
-  pid_t process;    /* as the collector knows it; 0: it was gone when first seen */
-  int pidfd;        /* -1: the process is gone */
-  int first;        /* of the recording's first process */
+  vt_image_place_t place;
+  pid_t pid;           /* as it calls itself: in the namespace it lives in */
+  uint64_t start_tick; /* as in the header: orders the images of one process */
   int ended;        /* the file is complete but for symbols */
   int symbolized;   /* its code has been named, or another process does it */
   uint32_t stopped; /* vt_stopped_t if its recording stopped early; valid when ended */
@@ -45,12 +44,12 @@ typedef struct vt_image {
   char path[PATH_MAX];
 } vt_image_t;
 
-/* vt_image_new creates the trace of a new image. `earlier` are the images of the run so far: one of
-   the same process that holds the wanted name is renamed. process: see vt_image_t. header: the
+/* vt_image_new creates the trace of a new image. `others` are the images of the run so far: of those
+   that want one name the one that started last has it, in whatever order they are seen. header: the
    IMAGE message. */
-vt_image_t *vt_image_new(vt_naming_t const *naming, vt_image_t **earlier, size_t earlier_cnt,
-                         uint64_t id, uint32_t slot, pid_t process, uint8_t const *header,
-                         size_t header_sz, vt_codec_t *codec, vt_symbols_t *symbols);
+vt_image_t *vt_image_new(char const *pattern, vt_image_t **others, size_t others_cnt,
+                         vt_image_place_t const *place, uint8_t const *header, size_t header_sz,
+                         vt_codec_t *codec, vt_symbols_t *symbols);
 
 /* vt_image_stream is the state of a stream, made at first sight. */
 vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream);

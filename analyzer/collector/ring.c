@@ -1,7 +1,6 @@
 /* See ring.h. */
 #include "analyzer/collector/ring.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -13,7 +12,6 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -84,6 +82,14 @@ int vt_ring_make(vt_ring_end_t *end) {
   return 0;
 }
 
+void vt_ring_leave(vt_ring_end_t *end) {
+  munmap(end->ring, VT_RING_SZ);
+  close(end->fd);
+  if (end->socket >= 0) close(end->socket);
+  end->ring = NULL;
+  end->fd = end->socket = -1;
+}
+
 static void send_fd(int connection, int fd) {
   char byte = 'R';
   struct iovec iov = {.iov_base = &byte, .iov_len = 1};
@@ -115,85 +121,6 @@ int vt_ring_answer(vt_ring_end_t *end) {
     close(c);
   }
   return errno == EAGAIN ? 0 : -1;
-}
-
-unsigned vt_ring_users(vt_ring_end_t const *end) {
-  struct stat ours, theirs;
-  unsigned users = 0;
-  DIR *proc = fstat(end->fd, &ours) ? NULL : opendir("/proc");
-  for (struct dirent *e; proc && (e = readdir(proc));) {
-    char path[300];
-    if (e->d_name[0] < '1' || e->d_name[0] > '9' || atoi(e->d_name) == getpid()) continue;
-    snprintf(path, sizeof path, "/proc/%s/fd/%d", e->d_name, end->fd);
-    users +=
-        stat(path, &theirs) == 0 && theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
-  }
-  if (proc) closedir(proc);
-  return users;
-}
-
-typedef enum { SEEN_NOT, SEEN_MAPPED, SEEN_UNKNOWN } seen_t;
-
-/* started_at is when process `pid` began, in the kernel's ticks since boot; 0: unknown. */
-static uint64_t started_at(pid_t pid) {
-  char path[32], line[512] = "";
-  unsigned long long start = 0;
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-  FILE *file = fopen(path, "re");
-  if (!file) return 0;
-  char *p = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
-  fclose(file);
-  for (int field = 2; p && field < 22; field++) p = strchr(p + 1, ' ');
-  if (p) start = strtoull(p, NULL, 10);
-  return start;
-}
-
-/* sees_ring: does process `pid` map the ring? One that is older than the ring, or has nothing
-   mapped because it has ended, does not. */
-static seen_t sees_ring(vt_ring_end_t const *end, pid_t pid, ino_t ring) {
-  char path[32], line[PATH_MAX + 128];
-  snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
-  if (access("/proc/self", F_OK)) return SEEN_UNKNOWN;
-  if (started_at(pid) < end->made_at) return SEEN_NOT;
-  FILE *file = fopen(path, "re");
-  if (!file) return errno == ENOENT ? SEEN_NOT : SEEN_UNKNOWN;
-  seen_t seen = SEEN_NOT;
-  while (seen != SEEN_MAPPED && fgets(line, sizeof line, file)) {
-    unsigned long long inode = 0;
-    char name[32] = "";
-    int got = sscanf(line, "%*s %*s %*s %*s %llu /%31s", &inode, name);
-    seen = got == 2 && inode == ring && !strcmp(name, "memfd:valtrace") ? SEEN_MAPPED : SEEN_NOT;
-  }
-  fclose(file);
-  return seen;
-}
-
-/* inner_pid is the number that process `pid` has in its own namespace. */
-static pid_t inner_pid(pid_t pid) {
-  char path[32], line[256];
-  int inner = 0;
-  snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-  FILE *file = fopen(path, "re");
-  while (file && fgets(line, sizeof line, file))
-    if (!strncmp(line, "NSpid:", 6)) inner = atoi(strrchr(line, '\t') + 1);
-  if (file) fclose(file);
-  return inner;
-}
-
-pid_t vt_ring_process(vt_ring_end_t const *end, pid_t pid) {
-  struct stat ring;
-  seen_t seen = fstat(end->fd, &ring) ? SEEN_MAPPED : sees_ring(end, pid, ring.st_ino);
-  if (seen == SEEN_MAPPED) return pid;
-  pid_t found = 0;
-  DIR *proc = opendir("/proc");
-  for (struct dirent *e; proc && !found && (e = readdir(proc));) {
-    pid_t candidate = atoi(e->d_name);
-    if (candidate > 0 && candidate != pid && inner_pid(candidate) == pid &&
-        sees_ring(end, candidate, ring.st_ino) == SEEN_MAPPED)
-      found = candidate;
-  }
-  if (proc) closedir(proc);
-  return found || seen == SEEN_NOT ? found : pid;
 }
 
 void vt_ring_give_back(vt_ring_t *ring, uint32_t i) {

@@ -13,7 +13,7 @@
 #include "valtrace/trace_format.h"
 #include "core/trace/clock.h"
 
-#define VT_RING_MAGIC    ((uint64_t)0x31474E4952545601) /* \1VTRING1 */
+#define VT_RING_MAGIC    ((uint64_t)0x32474E4952545601) /* \1VTRING2 */
 #define VT_RING_SEGMENTS 4096
 #define VT_RING_IMAGES   4096
 /* Segments a run starts with; the collector raises the limit when threads hold that many. */
@@ -28,11 +28,18 @@
 #define VT_SEGMENT_WORD(slot, state) (((uint64_t)(slot) << 2) | (state))
 
 /* A process image while it lives. Claimed by storing the image identity into `image` (0: free) with
-   a compare-and-swap; freed by the collector once the image has ended and is drained. */
+   a compare-and-swap; freed by the collector once nobody can write as this image any more and it is
+   drained. Which process it lives in, `space`, `pid` and `born` tell: at one moment a number names
+   one process of a namespace. An image that exec replaced is known by the one that names it in
+   `follows`; a number that was seen before proves nothing. */
 typedef struct {
   _Atomic uint64_t image;
-  _Atomic uint32_t pid;
+  _Atomic uint32_t pid;     /* as the process knows itself; 0: the rest is not yet set */
   _Atomic uint32_t stopped; /* vt_stopped_t once recording has stopped, else 0 */
+  _Atomic uint64_t space;   /* namespace of process numbers, see vt_sink_space; 0: unknown */
+  _Atomic uint64_t born;    /* a tick at which the process lived */
+  _Atomic uint64_t follows; /* image that exec replaced by this one; 0: none, or unknown */
+  _Atomic uint32_t follows_slot; /* the slot it had */
   _Atomic uint64_t counters[VT_COUNTER_MAX + 1]; /* indexed by vt_counter_t */
 } vt_ring_image_t;
 

@@ -23,6 +23,9 @@ typedef struct {
   /* Identity of this image; set by the owner before opening, constant afterwards. */
   uint64_t image;
   uint32_t pid;
+  uint64_t space;        /* see vt_sink_space */
+  uint64_t follows;      /* image that exec replaced by this one, 0: none that is known */
+  uint32_t follows_slot; /* the slot it had */
   vt_clock_kind_t clock;
 
   /* Ring sink; ring is NULL for a file sink. */
@@ -56,6 +59,10 @@ int vt_sink_open_ring(vt_sink_t *sink, char const *spec);
 /* vt_sink_join_ring gives a forked child its own image slot in the ring its parent mapped.
    Returns 0 or -1 (no slot free). */
 int vt_sink_join_ring(vt_sink_t *sink, vt_ring_t *ring);
+
+/* vt_sink_space is what tells this process's namespace of process numbers from others: the identity
+   of /proc/self/ns/pid. 0: it cannot be seen. One system call; signal-safe. */
+uint64_t vt_sink_space(void);
 
 /* vt_sink_open_file creates sink->path (an absolute path; an existing file is unlinked, missing
    parent folders are made) with mode 0600, writes `header` (header_sz bytes, at most

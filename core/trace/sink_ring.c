@@ -89,6 +89,25 @@ static int receive_fd(char const *name) {
   return fd;
 }
 
+uint64_t vt_sink_space(void) {
+  struct stat st;
+  if (vt_sys(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/ns/pid", (long)&st, 0, 0, 0)) return 0;
+  return (uint64_t)st.st_dev << 32 | (uint32_t)st.st_ino;
+}
+
+/* describe fills a slot just claimed. */
+static void describe(vt_sink_t const *sink, vt_ring_image_t *image) {
+  for (uint32_t c = 0; c <= VT_COUNTER_MAX; c++)
+    atomic_store_explicit(&image->counters[c], 0, memory_order_relaxed);
+  atomic_store_explicit(&image->stopped, 0, memory_order_relaxed);
+  atomic_store_explicit(&image->space, sink->space, memory_order_relaxed);
+  atomic_store_explicit(&image->born, vt_clock_tick(sink->clock), memory_order_relaxed);
+  atomic_store_explicit(&image->follows, sink->follows, memory_order_relaxed);
+  atomic_store_explicit(&image->follows_slot, sink->follows_slot, memory_order_relaxed);
+  /* Pairs with the collector's acquire load of pid: the slot is ready once pid is set. */
+  atomic_store_explicit(&image->pid, sink->pid, memory_order_release);
+}
+
 int vt_sink_join_ring(vt_sink_t *sink, vt_ring_t *ring) {
   uint32_t first = sink->pid % VT_RING_IMAGES;
   for (uint32_t i = 0; i < VT_RING_IMAGES; i++) {
@@ -99,14 +118,10 @@ int vt_sink_join_ring(vt_sink_t *sink, vt_ring_t *ring) {
     if (!atomic_compare_exchange_strong_explicit(&image->image, &expected, sink->image,
                                                  memory_order_acq_rel, memory_order_relaxed))
       continue;
-    for (uint32_t c = 0; c <= VT_COUNTER_MAX; c++)
-      atomic_store_explicit(&image->counters[c], 0, memory_order_relaxed);
-    atomic_store_explicit(&image->stopped, 0, memory_order_relaxed);
-    /* Pairs with the collector's acquire load of pid: the slot is ready once pid is set. */
-    atomic_store_explicit(&image->pid, sink->pid, memory_order_release);
     sink->ring = ring;
     sink->slot = slot;
     sink->clock = ring->clock == VT_CLOCK_TSC ? VT_CLOCK_TSC : VT_CLOCK_MONOTONIC;
+    describe(sink, image);
     sink->counters = image->counters;
     sink->counter_stride = 1;
     return 0;
