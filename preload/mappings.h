@@ -1,4 +1,4 @@
-/* The memory mappings of this process, asked of the kernel. */
+/* The memory mappings of this process: those the kernel tells of, and those the program makes. */
 #ifndef VT_PRELOAD_MAPPINGS_H
 #define VT_PRELOAD_MAPPINGS_H
 
@@ -13,5 +13,9 @@ typedef struct {
    is none or /proc cannot be read. Opens and closes a descriptor; allocates nothing;
    async-signal-safe. Costs a microsecond per mapping below the address. */
 int vt_mapping_find(uint64_t address, vt_mapping_t *out);
+
+/* vt_mappings_init finds the functions that mmap, munmap, … pass on to, before a signal handler may
+   need them. */
+void vt_mappings_init(void);
 
 #endif

@@ -65,6 +65,7 @@ char const *vt_options_read(void) {
   o->output = value("VALTRACE_OUTPUT");
   o->no_free_stacks = flag("VALTRACE_NO_FREE_STACKS");
   o->no_children = flag("VALTRACE_NO_CHILDREN");
+  o->no_mappings = flag("VALTRACE_NO_MAPPINGS");
   o->unwind_check = flag("VALTRACE_UNWIND_CHECK");
   if ((v = value("VALTRACE_MAX_DEPTH"))) {
     long n = number(v);

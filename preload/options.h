@@ -18,6 +18,7 @@ typedef struct {
   uint32_t follows_slot; /* its slot in the ring */
   int no_free_stacks;    /* VALTRACE_NO_FREE_STACKS=1 */
   int no_children;       /* VALTRACE_NO_CHILDREN=1 */
+  int no_mappings;       /* VALTRACE_NO_MAPPINGS=1 */
   int libunwind;         /* VALTRACE_UNWINDER=libunwind */
   int unwind_check;      /* VALTRACE_UNWIND_CHECK=1 */
 } vt_options_t;

@@ -2,6 +2,7 @@
 #include "preload/process.h"
 #include "preload/early.h"
 #include "preload/hooks.h"
+#include "preload/mappings.h"
 #include "preload/options.h"
 #include "core/trace/sys.h"
 
@@ -120,6 +121,7 @@ static int set_up(void) {
   if (vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK))
     return refuse("the kernel does not tell forked children apart", "Linux 4.14 or later does");
   vt_end_init();
+  vt_mappings_init();
   vt_names_init();
   on_exit(on_process_exit, NULL);
   pthread_atfork(NULL, NULL, vt_process_forked);

@@ -33,7 +33,7 @@
 typedef struct {
   char const *output, *folder;
   char const *max_depth;
-  int quiet, no_children, no_free_stacks, no_symbols, report, fail_on_leak;
+  int quiet, no_children, no_free_stacks, no_mappings, no_symbols, report, fail_on_leak;
 } options_t;
 
 static char const help[] =
@@ -50,6 +50,7 @@ static char const help[] =
     "  -q, --quiet           no note of what was written\n"
     "      --no-children     record PROGRAM only (exec is followed)\n"
     "      --no-free-stacks  no call stacks on frees: cheaper\n"
+    "      --no-mappings     do not record mmap, munmap and the like\n"
     "      --max-depth N     keep the N outermost frames of each stack (default: all)\n"
     "      --no-symbols      do not embed symbols: they are looked up when a report is made\n"
     "      --report          print the text report of PROGRAM at the end\n"
@@ -61,6 +62,7 @@ static char const help[] =
 enum {
   OPT_NO_CHILDREN = 256,
   OPT_NO_FREE_STACKS,
+  OPT_NO_MAPPINGS,
   OPT_MAX_DEPTH,
   OPT_NO_SYMBOLS,
   OPT_REPORT,
@@ -74,6 +76,7 @@ static struct option const long_options[] = {
     {"quiet", no_argument, NULL, 'q'},
     {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
     {"no-free-stacks", no_argument, NULL, OPT_NO_FREE_STACKS},
+    {"no-mappings", no_argument, NULL, OPT_NO_MAPPINGS},
     {"max-depth", required_argument, NULL, OPT_MAX_DEPTH},
     {"no-symbols", no_argument, NULL, OPT_NO_SYMBOLS},
     {"report", no_argument, NULL, OPT_REPORT},
@@ -103,6 +106,7 @@ static int parse(options_t *o, int argc, char **argv) {
     case 'q': o->quiet = 1; break;
     case OPT_NO_CHILDREN: o->no_children = 1; break;
     case OPT_NO_FREE_STACKS: o->no_free_stacks = 1; break;
+    case OPT_NO_MAPPINGS: o->no_mappings = 1; break;
     case OPT_MAX_DEPTH: o->max_depth = optarg; break;
     case OPT_NO_SYMBOLS: o->no_symbols = 1; break;
     case OPT_REPORT: o->report = 1; break;
@@ -187,6 +191,7 @@ static void set_environment(options_t const *o, char const *shim, char const *pa
   char const *more[16] = {VT_RING_ENV, ring->spec, "VALTRACE_OUTPUT", pattern};
   size_t n = 4;
   if (o->no_free_stacks) more[n++] = "VALTRACE_NO_FREE_STACKS", more[n++] = "1";
+  if (o->no_mappings) more[n++] = "VALTRACE_NO_MAPPINGS", more[n++] = "1";
   if (o->no_children) more[n++] = "VALTRACE_NO_CHILDREN", more[n++] = "1";
   if (o->max_depth) more[n++] = "VALTRACE_MAX_DEPTH", more[n++] = o->max_depth;
   vt_program_environment(shim, more);

@@ -82,12 +82,13 @@ static void on_module(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
 }
 
 /* on_message copies a message of the process into the file. */
-static void on_message(void *context, uint16_t type, uint8_t const *payload, uint32_t sz) {
+static void on_message(void *context, uint16_t type, uint32_t stack, uint8_t const *payload,
+                       uint32_t sz) {
   vt_image_t *image = context;
   if (type == VT_CHUNK_IMAGE) return;
   if (type == VT_CHUNK_PROCESS) on_end(image, payload, sz);
   if (type == VT_CHUNK_MODULE) on_module(image, payload, sz);
-  vt_packer_message(&image->packer, (vt_chunk_type_t)type, payload, sz);
+  vt_packer_message(&image->packer, (vt_chunk_type_t)type, stack, payload, sz);
 }
 
 vt_image_t *vt_image_new(char const *pattern, vt_image_t **others, size_t others_cnt,
@@ -133,7 +134,7 @@ void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment
 }
 
 static void put_message(vt_image_t *image, vt_chunk_type_t type, vt_message_t const *m) {
-  if (image->open) vt_packer_message(&image->packer, type, m->data, m->sz);
+  if (image->open) vt_packer_message(&image->packer, type, 0, m->data, m->sz);
 }
 
 void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock) {

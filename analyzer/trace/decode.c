@@ -82,8 +82,12 @@ static void decode_raw(vt_decoder_t *d, job_t *j) {
   j->out.failed = d->sink.bad != bad;
 }
 
-static void on_message(void *context, uint16_t type, uint8_t const *payload, uint32_t sz) {
-  vt_tables_message(context, type, payload, sz);
+static void on_message(void *context, uint16_t type, uint32_t stack, uint8_t const *payload,
+                       uint32_t sz) {
+  if (type == VT_CHUNK_MAPPING)
+    vt_tables_mapping(context, stack, payload, sz);
+  else
+    vt_tables_message(context, type, payload, sz);
 }
 
 vt_decoder_t *vt_decoder_new(vt_reader_t *r) {

@@ -216,7 +216,7 @@ static void put_modules(import_t *m) {
     vt_bytes_string(&b, NULL, 0);
     vt_bytes_string(&b, path, sz);
     vt_bytes_u32(&b, 0);
-    vt_packer_message(&m->out, VT_CHUNK_MODULE, b.data, b.sz);
+    vt_packer_message(&m->out, VT_CHUNK_MODULE, 0, b.data, b.sz);
   }
   vt_bytes_free(&b);
 }
@@ -232,7 +232,7 @@ static void put_counters(import_t *m) {
     vt_bytes_u64(&b, counters[i][0]);
     vt_bytes_u64(&b, counters[i][1]);
   }
-  vt_packer_message(&m->out, VT_CHUNK_COUNTERS, b.data, b.sz);
+  vt_packer_message(&m->out, VT_CHUNK_COUNTERS, 0, b.data, b.sz);
   vt_bytes_free(&b);
 }
 

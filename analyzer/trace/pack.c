@@ -19,10 +19,11 @@ typedef struct {
   uint64_t done; /* chunks of events */
 } pack_t;
 
-static void on_message(void *context, uint16_t type, uint8_t const *payload, uint32_t sz) {
+static void on_message(void *context, uint16_t type, uint32_t stack, uint8_t const *payload,
+                       uint32_t sz) {
   pack_t *p = context;
-  if (type >= VT_CHUNK_MODULE && type < VT_CHUNK_SYMBOLS)
-    vt_packer_message(&p->out, (vt_chunk_type_t)type, payload, sz);
+  if ((type >= VT_CHUNK_MODULE && type < VT_CHUNK_SYMBOLS) || type == VT_CHUNK_MAPPING)
+    vt_packer_message(&p->out, (vt_chunk_type_t)type, stack, payload, sz);
 }
 
 /* put_clock writes a calibration pair; the wall clock is the header's, carried on. */
@@ -33,7 +34,7 @@ static void put_clock(pack_t *p, uint64_t const pair[2]) {
   vt_bytes_u64(&b, pair[0]);
   vt_bytes_u64(&b, pair[1]);
   vt_bytes_u64(&b, h->start_unix_ns + vt_reader_ns(p->r, pair[0]));
-  vt_packer_message(&p->out, VT_CHUNK_CLOCK, b.data, b.sz);
+  vt_packer_message(&p->out, VT_CHUNK_CLOCK, 0, b.data, b.sz);
   vt_bytes_free(&b);
 }
 
@@ -48,7 +49,7 @@ static void put_counters(pack_t *p) {
     vt_bytes_u64(&b, id);
     vt_bytes_u64(&b, value);
   }
-  vt_packer_message(&p->out, VT_CHUNK_COUNTERS, b.data, b.sz);
+  vt_packer_message(&p->out, VT_CHUNK_COUNTERS, 0, b.data, b.sz);
   vt_bytes_free(&b);
 }
 

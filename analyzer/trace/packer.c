@@ -1,7 +1,8 @@
 /* See packer.h. */
 #include "analyzer/trace/packer.h"
 
-#define FIRST_CAP 2048
+#define FIRST_CAP   2048
+#define MAPPINGS_SZ 65536 /* of a chunk of mappings */
 
 uint32_t vt_packer_shift(uint64_t tick_hz) {
   uint32_t shift = 0;
@@ -65,8 +66,23 @@ void vt_packer_add(vt_packer_t *p, uint32_t stream, size_t cnt) {
   if (p->gathered > VT_PACKER_GATHERED_MAX) vt_packer_flush(p);
 }
 
-void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint8_t const *payload, size_t sz) {
-  vt_writer_chunk(p->writer, type, 0, 0, payload, sz);
+static void write_mappings(vt_packer_t *p) {
+  if (!p->mappings.sz) return;
+  write_stacks(p);
+  vt_writer_chunk(p->writer, VT_CHUNK_MAPPING, VT_CHUNK_FLAG_ZSTD, 0, p->mappings.data,
+                  p->mappings.sz);
+  p->mappings.sz = 0;
+}
+
+void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint32_t stack, uint8_t const *payload,
+                       size_t sz) {
+  if (type != VT_CHUNK_MAPPING) {
+    vt_writer_chunk(p->writer, type, 0, 0, payload, sz);
+    return;
+  }
+  vt_bytes_u32(&p->mappings, stack);
+  vt_bytes_string(&p->mappings, payload, sz);
+  if (p->mappings.sz > MAPPINGS_SZ) write_mappings(p);
 }
 
 void vt_packer_flush(vt_packer_t *p) {
@@ -75,6 +91,7 @@ void vt_packer_flush(vt_packer_t *p) {
     free(p->streams[i].events);
   }
   p->streams_cnt = 0;
+  write_mappings(p);
   vt_writer_flush(p->writer);
 }
 
@@ -84,6 +101,7 @@ int vt_packer_finish(vt_packer_t *p, int complete) {
   int failed = vt_writer_close(p->writer);
   vt_trie_fini(&p->trie);
   vt_bytes_free(&p->payload);
+  vt_bytes_free(&p->mappings);
   free(p->streams);
   free((char *)p->header.host);
   free((char *)p->header.executable);

@@ -28,6 +28,7 @@ typedef struct {
   vt_packer_stream_t *streams;
   size_t streams_cnt, streams_cap;
   vt_bytes_t payload;
+  vt_bytes_t mappings; /* MAPPING messages not yet in a chunk */
 } vt_packer_t;
 
 /* vt_packer_shift is the time shift for a clock: units of 32 to 64 ns. */
@@ -47,8 +48,10 @@ void vt_packer_open(vt_packer_t *p, vt_writer_t *writer, vt_codec_t *codec,
 vt_event_t *vt_packer_room(vt_packer_t *p, uint32_t stream);
 void vt_packer_add(vt_packer_t *p, uint32_t stream, size_t cnt);
 
-/* vt_packer_message writes a message as a chunk. */
-void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint8_t const *payload, size_t sz);
+/* vt_packer_message writes a message as a chunk; those that have a stack, an id of p->trie, are
+   gathered for a chunk of many. */
+void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint32_t stack, uint8_t const *payload,
+                       size_t sz);
 
 /* vt_packer_flush writes all gathered events and frees their memory. */
 void vt_packer_flush(vt_packer_t *p);

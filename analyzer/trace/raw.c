@@ -113,7 +113,8 @@ static int state_record(vt_raw_stream_t *s, vt_raw_sink_t *sink, unsigned kind, 
     s->depth = 0;
     return 0;
   case VT_KIND_BLOB:
-    if (sink->message) sink->message(sink->context, (uint16_t)w1, words + 8, (uint32_t)(w1 >> 32));
+    if (sink->message)
+      sink->message(sink->context, (uint16_t)w1, stack_id(s), words + 8, (uint32_t)(w1 >> 32));
     return 0;
   case VT_KIND_LOST:
     sink->lost += w1;

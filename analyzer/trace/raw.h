@@ -24,11 +24,13 @@ typedef struct {
   uint32_t known;   /* 1 once a segment has been begun */
 } vt_raw_stream_t;
 
-/* Where decoded things go. `message` gets the payload of a BLOB, valid during the call. */
+/* Where decoded things go. `message` gets the payload of a BLOB, valid during the call, and the stack
+   of its stream at that point, which is the message's own if it is one of those that have one. */
 typedef struct {
   vt_trie_t *trie;
   int no_free_stacks; /* FREE records carry no stack */
-  void (*message)(void *context, uint16_t type, uint8_t const *payload, uint32_t sz);
+  void (*message)(void *context, uint16_t type, uint32_t stack, uint8_t const *payload,
+                  uint32_t sz);
   void *context;
   uint64_t lost; /* events of LOST records */
   uint64_t bad;  /* segments left before their end because of a malformed record */

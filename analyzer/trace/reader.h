@@ -128,6 +128,21 @@ typedef struct {
   uint64_t tag;
 } vt_trace_heap_op_t;
 
+/* A change of the address space that the program made by a call of its own: MAP made [address,+size),
+   UNMAP ended it (size 0, of shmdt: the mapping that begins there), REMAP made it of [old_address,
+   +old_size). `begun` is the time before the call, `time` is when the change held. */
+typedef struct {
+  uint64_t time, begun;
+  vt_mapping_op_t op;
+  vt_mapping_api_t api;
+  uint32_t tid, stack;
+  int by_allocator; /* the caller is the module that provides malloc */
+  uint64_t address, size, old_address, old_size;
+  uint32_t prot, flags; /* as given to the call: PROT_…, MAP_… or MREMAP_… */
+  uint64_t offset;
+  char const *file; /* "": none, or not known */
+} vt_trace_mapping_t;
+
 /* All that can be missing or wrong. Complete after a complete vt_reader_run. */
 typedef struct {
   uint64_t file_bytes;
@@ -197,6 +212,8 @@ vt_trace_process_t const *vt_reader_process(vt_reader_t const *reader, size_t *c
 vt_trace_memory_t const *vt_reader_memory(vt_reader_t const *reader, size_t *cnt);
 vt_trace_marker_t const *vt_reader_markers(vt_reader_t const *reader, size_t *cnt);
 vt_trace_heap_t const *vt_reader_heaps(vt_reader_t const *reader, size_t *cnt);
+/* In the order of the file, which is that of time within one thread only. */
+vt_trace_mapping_t const *vt_reader_mappings(vt_reader_t const *reader, size_t *cnt);
 
 /* vt_reader_counter is the value of a counter, 0 when the trace has none. */
 uint64_t vt_reader_counter(vt_reader_t const *reader, vt_counter_t counter);

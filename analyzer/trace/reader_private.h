@@ -60,6 +60,8 @@ typedef struct {
     char *name;
   } * names;
   size_t names_cnt, names_cap;
+  vt_trace_mapping_t *mappings; /* in order of the file */
+  size_t mappings_cnt, mappings_cap;
   void **owned; /* memory the entries point to */
   size_t owned_cnt, owned_cap;
   uint64_t counters[VT_COUNTER_MAX + 1];
@@ -137,6 +139,8 @@ static inline uint64_t vt_chunk_end(vt_chunk_t const *c) {
 /* vt_tables_message adds a message; a malformed one is counted in integrity.damaged_chunks by the
    caller when the result is -1. */
 int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, size_t sz);
+/* vt_tables_mapping adds one MAPPING message; -1: malformed. */
+int vt_tables_mapping(vt_reader_t *r, uint32_t stack, uint8_t const *payload, size_t sz);
 void vt_tables_clear(vt_tables_t *t);
 char *vt_tables_text(vt_tables_t *t, void const *p, size_t sz);
 /* vt_tables_convert turns the ticks of messages read during the scan into nanoseconds. */

@@ -81,9 +81,8 @@ static int small_chunk(vt_reader_t *r, vt_chunk_t const *c) {
   if (vt_chunk_payload(r, c, &r->scratch)) return -1;
   if (c->type == VT_CHUNK_END) r->integrity.ended = 1;
   if (c->type == VT_CHUNK_SYMBOLS) VT_PUSH(r->symbol_chunks, c->off);
-  if (c->type < VT_CHUNK_STACKS || c->type > VT_CHUNK_END) r->integrity.unknown_chunks++;
-  if (c->type < VT_CHUNK_STACKS || c->type > VT_CHUNK_COUNTERS || c->type == VT_CHUNK_SYMBOLS)
-    return 0;
+  if (c->type < VT_CHUNK_STACKS || c->type > VT_CHUNK_MAX) r->integrity.unknown_chunks++;
+  if (c->type < VT_CHUNK_STACKS || c->type > VT_CHUNK_MAX || c->type == VT_CHUNK_SYMBOLS) return 0;
   if (vt_chunk_unpack(c, &r->scratch, &r->unpacked, &p, &sz)) return -1;
   return c->type == VT_CHUNK_STACKS ? vt_trie_decode(&r->trie, p, sz)
                                     : vt_tables_message(r, c->type, p, sz);
@@ -111,7 +110,7 @@ static void note_damage(vt_reader_t *r, uint64_t off, uint64_t next) {
 }
 
 static int refuse(vt_reader_t const *r, vt_chunk_t const *c, vt_error_t *error) {
-  if (!(c->flags & VT_CHUNK_FLAG_REQUIRED) || (c->type >= 1 && c->type <= VT_CHUNK_END)) return 0;
+  if (!(c->flags & VT_CHUNK_FLAG_REQUIRED) || (c->type >= 1 && c->type <= VT_CHUNK_MAX)) return 0;
   vt_error_setf(error, r->info.path, "use a newer valtrace",
                 "has chunks of type %u, which this reader must understand and does not", c->type);
   return -1;

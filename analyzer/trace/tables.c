@@ -23,6 +23,7 @@ void vt_tables_clear(vt_tables_t *t) {
   free(t->heaps);
   free(t->ops);
   free(t->names);
+  free(t->mappings);
   *t = (vt_tables_t){0};
 }
 
@@ -187,13 +188,46 @@ static int counters(vt_reader_t *r, vt_cursor_t *c) {
   return 0;
 }
 
+int vt_tables_mapping(vt_reader_t *r, uint32_t stack, uint8_t const *payload, size_t sz) {
+  vt_cursor_t cursor = vt_cursor(payload, sz), *c = &cursor;
+  uint32_t file_sz;
+  vt_trace_mapping_t m = {.time = time_of(r, c), .begun = vt_reader_ns(r, vt_cursor_u64(c))};
+  m.op = (vt_mapping_op_t)vt_cursor_u32(c);
+  m.api = (vt_mapping_api_t)vt_cursor_u32(c);
+  m.tid = vt_cursor_u32(c);
+  m.by_allocator = (vt_cursor_u32(c) & VT_MAPPING_BY_ALLOCATOR) != 0;
+  m.address = vt_cursor_u64(c);
+  m.size = vt_cursor_u64(c);
+  m.old_address = vt_cursor_u64(c);
+  m.old_size = vt_cursor_u64(c);
+  m.prot = vt_cursor_u32(c);
+  m.flags = vt_cursor_u32(c);
+  m.offset = vt_cursor_u64(c);
+  m.file = text_of(r, c, &file_sz);
+  m.stack = stack;
+  if (c->bad) return -1;
+  VT_PUSH(r->tables.mappings, m);
+  return 0;
+}
+
+/* mappings is a chunk of many of them. */
+static int mappings(vt_reader_t *r, vt_cursor_t *c) {
+  while (vt_cursor_left(c)) {
+    uint32_t stack = vt_cursor_u32(c), sz;
+    uint8_t const *payload = vt_cursor_string(c, &sz);
+    if (c->bad || vt_tables_mapping(r, stack, payload, sz)) return -1;
+  }
+  return 0;
+}
+
 int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, size_t sz) {
   static int (*const parse[])(vt_reader_t *, vt_cursor_t *) = {
       [VT_CHUNK_MODULE] = module,      [VT_CHUNK_MODULE_UNLOAD] = module_unload,
       [VT_CHUNK_PROCESS] = process,    [VT_CHUNK_CLOCK] = clock_pair,
       [VT_CHUNK_MEMORY] = memory,      [VT_CHUNK_MARKER] = marker,
       [VT_CHUNK_THREAD] = thread_name, [VT_CHUNK_HEAP] = heap,
-      [VT_CHUNK_HEAP_OP] = heap_op,    [VT_CHUNK_COUNTERS] = counters};
+      [VT_CHUNK_HEAP_OP] = heap_op,    [VT_CHUNK_COUNTERS] = counters,
+      [VT_CHUNK_MAPPING] = mappings};
   if (type >= sizeof parse / sizeof parse[0] || !parse[type]) return 0;
   vt_cursor_t c = vt_cursor(payload, sz);
   return parse[type](r, &c) || c.bad ? -1 : 0;
@@ -212,5 +246,9 @@ void vt_tables_convert(vt_reader_t *r) {
   for (size_t i = 0; i < t->markers_cnt; i++) convert(r, &t->markers[i].time);
   for (size_t i = 0; i < t->heaps_cnt; i++) convert(r, &t->heaps[i].time);
   for (size_t i = 0; i < t->ops_cnt; i++) convert(r, &t->ops[i].time);
+  for (size_t i = 0; i < t->mappings_cnt; i++) {
+    convert(r, &t->mappings[i].time);
+    convert(r, &t->mappings[i].begun);
+  }
   convert(r, &t->end_time);
 }

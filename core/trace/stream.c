@@ -199,25 +199,43 @@ static void write_record(vt_stream_t *s, vt_record_t const *r, shown_t const *v,
   vt_stream_commit(s, p);
 }
 
-void vt_stream_put_slow(vt_stream_t *s, vt_record_t const *r, vt_stack_t const *stack) {
-  uint64_t tick = r->tick;
-  size_t sz = 8u * (1u + r->word_cnt);
+/* prepare makes all ready for a record of `sz` bytes, with a stack if that is not NULL: *v is then the
+   stack to be recorded and *pop the frames that the record takes away first. -1: recording has
+   stopped. */
+static int prepare(vt_stream_t *s, uint64_t tick, size_t sz, vt_stack_t const *stack, shown_t *v,
+                   uint32_t *pop) {
   uint32_t recorded = s->depth - s->cut;
   uint32_t chained = s->depth != VT_DEPTH_UNKNOWN && stack &&
                      (recorded == stack->prev_depth ||
                       (s->cut && recorded == s->max_depth && stack->prev_depth > s->max_depth));
   uint32_t before = s->epoch;
   uint64_t lost = s->lost;
-  if (catch_up(s, tick)) return lose(s);
-  if (!stack) {
-    if (need(s, sz, tick) < 0) return lose(s);
-    return write_record(s, r, NULL, 0);
-  }
+  if (catch_up(s, tick)) return -1;
+  if (!stack) return need(s, sz, tick) < 0 ? -1 : 0;
   if (s->epoch != before || lost || s->depth == 0) chained = 0;
-  shown_t v = shown(s, stack);
-  uint32_t pop = align_stack(s, &v, common_depth(s, &v, chained), sz, tick);
-  if (pop == VT_DEPTH_UNKNOWN) return lose(s);
-  write_record(s, r, &v, pop);
+  *v = shown(s, stack);
+  *pop = align_stack(s, v, common_depth(s, v, chained), sz, tick);
+  return *pop == VT_DEPTH_UNKNOWN ? -1 : 0;
+}
+
+void vt_stream_put_slow(vt_stream_t *s, vt_record_t const *r, vt_stack_t const *stack) {
+  shown_t v;
+  uint32_t pop = 0;
+  if (prepare(s, r->tick, 8u * (1u + r->word_cnt), stack, &v, &pop)) return lose(s);
+  write_record(s, r, stack ? &v : NULL, pop);
+}
+
+vt_message_t vt_stream_blob_open_at(vt_stream_t *s, uint32_t cap, uint64_t tick,
+                                    vt_stack_t const *stack) {
+  shown_t v;
+  uint32_t pop = 0;
+  if (prepare(s, tick, 32 + vt_pad8(cap), stack, &v, &pop)) {
+    s->depth = VT_DEPTH_UNKNOWN;
+    return (vt_message_t){.overflow = 1};
+  }
+  push_frames(s, &v, pop, v.depth);
+  s->cut = v.cut;
+  return (vt_message_t){.data = s->cursor + 16, .cap = (uint32_t)vt_pad8(cap)};
 }
 
 vt_message_t vt_stream_blob_open(vt_stream_t *s, uint32_t cap) {

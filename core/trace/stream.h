@@ -54,6 +54,12 @@ void vt_stream_put_slow(vt_stream_t *s, vt_record_t const *r, vt_stack_t const *
 vt_message_t vt_stream_blob_open(vt_stream_t *s, uint32_t cap);
 void vt_stream_blob_close(vt_stream_t *s, vt_chunk_type_t type, vt_message_t const *m);
 
+/* vt_stream_blob_open_at begins a message that has a stack: the current stack of the stream becomes
+   the one just captured, at `tick`. Else as vt_stream_blob_open; without capacity the caller has lost
+   an event, which is not counted here. */
+vt_message_t vt_stream_blob_open_at(vt_stream_t *s, uint32_t cap, uint64_t tick,
+                                    vt_stack_t const *stack);
+
 /* vt_stream_thread makes the stream the one of thread `tid`. */
 void vt_stream_thread(vt_stream_t *s, uint32_t tid);
 

@@ -77,7 +77,9 @@ typedef enum {
   VT_CHUNK_PAGES = 15,
   VT_CHUNK_COUNTERS = 16,
   VT_CHUNK_IMAGE = 17,
-  VT_CHUNK_END = 18
+  VT_CHUNK_END = 18,
+  VT_CHUNK_MAPPING = 19,
+  VT_CHUNK_MAX = VT_CHUNK_MAPPING
 } vt_chunk_type_t;
 
 /* Raw segments. */
@@ -227,6 +229,19 @@ typedef enum {
   VT_HEAP_OP_RESTORE = 3,
   VT_HEAP_OP_PLACE = 4
 } vt_heap_op_t;
+
+/* MAPPING messages. */
+typedef enum { VT_MAPPING_MAP = 1, VT_MAPPING_UNMAP = 2, VT_MAPPING_REMAP = 3 } vt_mapping_op_t;
+typedef enum {
+  VT_MAPPING_MMAP = 0,
+  VT_MAPPING_MUNMAP = 1,
+  VT_MAPPING_MREMAP = 2,
+  VT_MAPPING_SHMAT = 3,
+  VT_MAPPING_SHMDT = 4,
+  VT_MAPPING_SBRK = 5,
+  VT_MAPPING_BRK = 6
+} vt_mapping_api_t;
+#define VT_MAPPING_BY_ALLOCATOR ((uint32_t)1)
 
 /* Little-endian load and store at any alignment. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -18,7 +18,7 @@ MAGIC = b"\x89VTR\r\n\x1a\n"
 CHUNK_MAGIC = b"VTCK"
 SEGMENT_SZ = 65536
 (EVENTS, SEGMENT, STACKS, MODULE, MODULE_UNLOAD, PROCESS, CLOCK, MEMORY, MARKER, THREAD, HEAP,
- HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END) = range(1, 19)
+ HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END, MAPPING) = range(1, 20)
 NONE = None
 ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR = (
     1, 2, 3, 4, 5, 10, 11, 12)
@@ -33,6 +33,10 @@ P1, P2, P3, P4, P5 = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
 
 Heap = collections.namedtuple("Heap", "time op number kind parent uuid base name")
 HEAP_OPS = {1: "create", 2: "attach", 3: "detach", 4: "delete"}
+MAPPING_OPS = {1: "map", 2: "unmap", 3: "remap"}
+MAPPING_APIS = dict(enumerate(("mmap", "munmap", "mremap", "shmat", "shmdt", "sbrk", "brk")))
+Mapping = collections.namedtuple("Mapping", "time begun op api tid flags address size old_address old_size "
+                                            "prot map_flags offset file stack")
 Event = collections.namedtuple("Event", "tick tid kind api address size align stack heap tag")
 
 
@@ -302,7 +306,7 @@ class Trace:
         self.errors, self.torn, self.ended = [], None, False
         self.modules, self.unloads, self.process, self.clocks = {}, {}, [], []
         self.threads, self.markers, self.symbols, self.memory = {}, [], {}, []
-        self.heaps = []
+        self.heaps, self.mappings = [], []
         self.counters, self.nodes, self.lost = {}, {0: None}, 0
         self.streams = collections.defaultdict(list)  # thread or writer -> events in its order
         self.states, self.interned = {}, {}
@@ -425,6 +429,17 @@ class Trace:
             counter, value = c.u64(), c.u64()
             self.counters[COUNTER_NAMES.get(counter, counter)] = value
 
+    def mapping(self, c, stack):
+        fields = [c.u64(), c.u64()] + [c.u32() for _ in range(4)] + [c.u64() for _ in range(4)]
+        fields += [c.u32(), c.u32(), c.u64(), c.text(), stack]
+        m = Mapping(*fields)
+        self.mappings.append(m._replace(op=MAPPING_OPS[m.op], api=MAPPING_APIS[m.api]))
+
+    def on_mappings(self, c, _):
+        while c.at < len(c.data):
+            stack, message = c.u32(), c.string()
+            self.mapping(Cursor(message), stack)
+
     def on_end(self, _c, _writer):
         self.ended = True
 
@@ -523,7 +538,9 @@ class Trace:
         elif kind == 9:
             size = w[0] >> 32
             handler = self.MESSAGES.get(w[0] & 65535)
-            if handler:
+            if w[0] & 65535 == MAPPING:
+                self.mapping(Cursor(data[at:at + size]), self.intern((state["epoch"], *state["stack"])))
+            elif handler:
                 handler(self, Cursor(data[at:at + size]), 0)
             at += (size + 7) // 8 * 8
         elif kind != 5:
@@ -550,7 +567,7 @@ class Trace:
         return self.interned.setdefault(stack, stack)
 
     HANDLERS = {**MESSAGES, STACKS: on_stacks, EVENTS: on_events, SEGMENT: on_segment, END: on_end,
-                SYMBOLS: on_symbols}
+                SYMBOLS: on_symbols, MAPPING: on_mappings}
 
     # --- stacks
 

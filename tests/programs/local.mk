@@ -1,7 +1,7 @@
 # Hazard programs: what people run under the shim, so no sanitizer and no frame pointers.
 P := $(BUILD)/programs
 PROGRAMS := apis early signals forks threads ends descriptors confine measure loader recursion \
-            planted counted ownmalloc hello stages ways
+            planted counted ownmalloc hello stages ways mappings
 PLUGINS  := $(P)/libbump.so $(P)/libplugin_a.so $(P)/libplugin_b.so $(P)/libplanted.so
 HAZARDS  := $(addprefix $(P)/,$(PROGRAMS) newdel static) $(PLUGINS)
 TESTS    += $(HAZARDS)

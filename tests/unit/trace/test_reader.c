@@ -40,7 +40,7 @@ static void put_module(vt_packer_t *p) {
   vt_bytes_u64(&b, 0x7f0000001000);
   vt_bytes_u64(&b, 0x7f0000002000);
   vt_bytes_u64(&b, 0x1000);
-  vt_packer_message(p, VT_CHUNK_MODULE, b.data, b.sz);
+  vt_packer_message(p, VT_CHUNK_MODULE, 0, b.data, b.sz);
   vt_bytes_free(&b);
 }
 
@@ -181,7 +181,7 @@ static void heap_ops(void) {
     vt_bytes_u32(&b, 1);
     vt_bytes_u32(&b, VT_HEAP_OP_TAG_FREE);
     vt_bytes_u64(&b, 300 - i);
-    vt_packer_message(&p, VT_CHUNK_HEAP_OP, b.data, b.sz);
+    vt_packer_message(&p, VT_CHUNK_HEAP_OP, 0, b.data, b.sz);
     vt_bytes_free(&b);
   }
   for (uint64_t i = 0; i < 10000; i++) {

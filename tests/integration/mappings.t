@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+"""What a program maps by calls of its own is recorded as it happened, with the stack of each call."""
+import subprocess
+import sys
+
+sys.path.insert(0, "tests/lib")
+from valtest import BUILD, MODES, Run, Tap, program, vtr  # noqa: E402
+
+NUMBERS = (3, 4, 5, 6)
+
+
+def said(run):
+    lines = [line.split() for line in run.stdout.decode().splitlines()]
+    return [tuple(int(w, 0) if i in NUMBERS else w for i, w in enumerate(line)) for line in lines]
+
+
+def places_of(trace, mapping):
+    stack = trace.stack(mapping.stack)
+    return [trace.locate(stack[0], pc) for pc in reversed(stack[1:])]
+
+
+def of_program(trace):
+    """The counting oracle, another library, maps memory too."""
+    return [m for m in trace.mappings if places_of(trace, m)[0][0]["path"].endswith("/mappings")]
+
+
+def functions(trace, mapping):
+    """Names of the program's own functions on the stack, innermost first."""
+    places = places_of(trace, mapping)
+    own = [offset for module, offset in places if module and module["path"].endswith("/mappings")]
+    out = subprocess.run(["addr2line", "-f", "-e", f"{BUILD}/programs/mappings", *map(hex, own)],
+                         capture_output=True, text=True, check=True).stdout
+    return out.splitlines()[::2]
+
+
+def recorded(trace):
+    return [(m.op, m.api, functions(trace, m)[0], m.address, m.size, m.old_address, m.old_size, m.file or "-")
+            for m in of_program(trace)]
+
+
+def main():
+    tap = Tap()
+    for mode in MODES:
+        run = Run(program("mappings"), mode)
+        trace = run.main_trace()
+        tap.equal(recorded(trace), said(run), f"every change of the address space [{mode}]")
+        tap.equal({functions(trace, m)[-1] for m in of_program(trace)}, {"_start"}, f"stacks are whole [{mode}]")
+        begun = [m.begun <= m.time for m in trace.mappings]
+        tap.ok(all(begun) and trace.mappings == sorted(trace.mappings), f"times are in order [{mode}]")
+        tap.equal((trace.lost, trace.errors, vtr.Model(trace).unmatched_frees), (0, [], 0), f"the rest is whole [{mode}]")
+        run.remove()
+    off = Run(program("mappings"), MODES[0], env={"VALTRACE_NO_MAPPINGS": "1"})
+    tap.equal(off.main_trace().mappings, [], "VALTRACE_NO_MAPPINGS: none")
+    tap.ok(off.main_trace().ended or off.status == 0, "and the program is the same")
+    if "run" in MODES:
+        none = Run(program("mappings"), "run", options=["--no-mappings"])
+        tap.equal(none.main_trace().mappings, [], "--no-mappings: none")
+    tap.done()
+
+
+main()
