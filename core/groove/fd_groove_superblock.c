@@ -163,8 +163,9 @@ stack_take( fd_groove_data_t * d, rec_t * rec, stack_t_ * stack, ulong szc ) {
 }
 
 static ulong superblock_new( fd_groove_data_t * d, rec_t * rec, ulong szc );
+static ulong steal( fd_groove_data_t * d, rec_t * rec, ulong szc );
 
-/* Takes an object of a class whose superblocks nobody keeps. */
+/* Takes an object of a superblock that nobody keeps. */
 static ulong
 shared_take( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
   ulong obj = stack_take( d, rec, stack_hot( d, szc ), szc );
@@ -177,11 +178,16 @@ shared_take( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
   return obj;
 }
 
-/* The memory of a new superblock of szc: an object of its parent class or a volume's data. */
+/* The memory of a new superblock of szc: an object of its parent class or a volume's data.  Joins
+   do not keep what superblocks are made from, so that one that needs little takes little; what they
+   keep of the parent class for its own sake is the last resort. */
 static ulong
 superblock_memory( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
   ulong parent = (ulong)fd_groove_data_szc_cfg[szc].parent_szc;
-  if( parent < FD_GROOVE_DATA_SZC_CNT ) return shared_take( d, rec, parent );
+  if( parent < FD_GROOVE_DATA_SZC_CNT ) {
+    ulong obj = shared_take( d, rec, parent );
+    return obj || !gv_is_slotted( parent ) ? obj : steal( d, rec, parent );
+  }
   fd_groove_volume_t * volume = fd_groove_volume_pool_acquire( d->pool );
   if( !volume ) return 0UL;
   gv_store( &volume->magic, FD_GROOVE_VOLUME_MAGIC ); /* read by verify and repair */
@@ -308,17 +314,22 @@ slots_have( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
 /* 1 if there is any place left from which an object of szc might be taken. */
 static int
 any_left( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
-  if( gv_is_slotted( szc ) && slots_have( d, rec, szc ) ) return 1;
   for( ; szc < FD_GROOVE_DATA_SZC_CNT; szc = (ulong)fd_groove_data_szc_cfg[szc].parent_szc )
-    if( gv_load_sc( &d->shdata->szc[szc].stack[0].off ) ||
+    if( ( gv_is_slotted( szc ) && slots_have( d, rec, szc ) ) ||
+        gv_load_sc( &d->shdata->szc[szc].stack[0].off ) ||
         gv_load_sc( &d->shdata->szc[szc].stack[1].off ) ) return 1;
   return !fd_groove_volume_pool_is_empty( d->pool );
 }
 
-/* Takes an object of szc when rec keeps none: its offset and index, or 0 if full. */
+/* Takes an object of szc when rec keeps none: its offset and index, or 0 if full.  What rec keeps of
+   other classes is given up first. */
 ulong
 gv_object_take_slow( fd_groove_data_t * d, rec_t * rec, ulong szc ) {
   ulong obj = take_once( d, rec, szc );
+  if( FD_UNLIKELY( !obj ) ) {
+    gv_rec_flush( d, rec );
+    obj = take_once( d, rec, szc );
+  }
   for( ulong wait = 0UL; !obj && wait < FD_GROOVE_DATA_PRIVATE_WAIT_MAX; ) {
     int   busy   = 0;
     int   alive  = !( ~wait & 63UL );
@@ -402,16 +413,37 @@ slot_release( fd_groove_data_t * d, rec_t * rec, ulong szc, ulong k ) {
   if( !superblock_release( d, rec, szc, off ) ) superblock_list( d, szc, off );
 }
 
-/* What rec keeps in slot k became empty: one such superblock a class is cached, no more. */
+/* Is what rec keeps in slot k, if anything, without an allocated object? */
+static int
+slot_has_empty( fd_groove_data_t * d, rec_t * rec, ulong szc, ulong k ) {
+  ulong off = gv_peek( &rec->slot[szc][k] );
+  return off && gv_peek( &gv_superblock( d, off )->mask ) == ( gv_mask_all( szc ) | GV_LISTED );
+}
+
+/* What rec keeps in slot k became empty: one such superblock of each small class is cached, ... */
 static void
-slot_is_empty( fd_groove_data_t * d, rec_t * rec, ulong szc, ulong k ) {
-  ulong all = gv_mask_all( szc ) | GV_LISTED;
+slot_is_empty_small( fd_groove_data_t * d, rec_t * rec, ulong szc, ulong k ) {
   for( ulong j = 0UL; j < SLOT_CNT; j++ ) {
-    ulong off = gv_peek( &rec->slot[szc][j] );
-    if( j == k || !off || gv_peek( &gv_superblock( d, off )->mask ) != all ) continue;
+    if( j == k || !slot_has_empty( d, rec, szc, j ) ) continue;
     slot_release( d, rec, szc, k );
     return;
   }
+}
+
+/* ... and the one that became empty last of all larger ones, so that a join keeps no more than
+   2.6 MB of them from other classes. */
+static void
+slot_is_empty( fd_groove_data_t * d, rec_t * rec, ulong szc, ulong k ) {
+  ulong spare_szc  = (ulong)rec->spare_szc;
+  ulong spare_slot = (ulong)rec->spare_slot;
+  if( szc < FD_GROOVE_DATA_PRIVATE_SLOT_SZC_SMALL ) {
+    slot_is_empty_small( d, rec, szc, k );
+    return;
+  }
+  rec->spare_szc  = (uchar)szc;
+  rec->spare_slot = (uchar)k;
+  if( !spare_szc || ( spare_szc == szc && spare_slot == k ) ) return;
+  if( slot_has_empty( d, rec, spare_szc, spare_slot ) ) slot_release( d, rec, spare_szc, spare_slot );
 }
 
 /* A superblock that was full and nobody's is in the caller's hands: if it was rec's, it is again,

@@ -27,7 +27,7 @@ verify_szc( ulong szc ) {
   CHECK( sz % FD_GROOVE_BLOCK_FOOTPRINT == 0UL && sz > below && sz <= ( 1UL << 25 ), "footprint" );
   CHECK( cfg.obj_cnt >= 2 && cfg.obj_cnt < 63, "objects in a superblock" );
   CHECK( fd_ulong_is_pow2( (ulong)cfg.cgroup_mask + 1UL ), "cgroup mask" );
-  CHECK( parent > szc && parent <= FD_GROOVE_DATA_SZC_CNT && !gv_is_slotted( parent ), "parent" );
+  CHECK( parent > szc && parent <= FD_GROOVE_DATA_SZC_CNT, "parent" );
   if( parent < FD_GROOVE_DATA_SZC_CNT ) room = gv_szc_sz( parent );
   CHECK( FD_GROOVE_BLOCK_FOOTPRINT + (ulong)cfg.obj_cnt * sz <= room, "superblock size" );
   return FD_GROOVE_SUCCESS;
@@ -100,6 +100,8 @@ verify_stack( fd_groove_data_t const * d, ulong szc, ulong off ) {
 static int
 verify_rec( fd_groove_data_t const * d, fd_groove_data_private_rec_t const * rec ) {
   CHECK( !( rec->seq & 1UL ) && !rec->hazard, "an operation is or was interrupted" );
+  CHECK( rec->spare_szc < FD_GROOVE_DATA_PRIVATE_SLOT_SZC_CNT &&
+         rec->spare_slot < FD_GROOVE_DATA_PRIVATE_SLOT_CNT, "spare superblock of a record" );
   for( ulong szc = 0UL; szc < FD_GROOVE_DATA_PRIVATE_SLOT_SZC_CNT; szc++ ) {
     CHECK( rec->cur[szc] < FD_GROOVE_DATA_PRIVATE_SLOT_CNT, "current slot of a record" );
     for( ulong k = 0UL; k < FD_GROOVE_DATA_PRIVATE_SLOT_CNT; k++ ) {

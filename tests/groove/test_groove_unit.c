@@ -1,4 +1,4 @@
-/* Groove alone in one thread: keys, the volume pool, errors of free, that verify notices damage of
+/* Groove alone in one thread: keys, the volume pool, errors of free, what a volume holds, that verify notices damage of
    every kind, two mappings of one groove, fork, and repair after a real SIGKILL. */
 
 #include "tests/groove/groove_tests.h"
@@ -309,6 +309,46 @@ test_kill( void ) {
   ok( good, "60 children killed, each time all was in order after a repair" );
 }
 
+static void * objs[4096];
+static ulong  obj_cnt;
+
+/* Allocates up to max objects of sz bytes; returns how many there were. */
+static ulong
+fill( fd_groove_data_t * join, ulong sz, ulong max ) {
+  ulong  cnt = 0UL;
+  void * p;
+  for( ; cnt < max && ( p = fd_groove_data_alloc( join, 0UL, sz, 0UL, NULL ) ); cnt++ )
+    objs[obj_cnt++] = p;
+  return cnt;
+}
+
+static void
+drain( fd_groove_data_t * join ) {
+  while( obj_cnt ) fd_groove_data_free( join, objs[--obj_cnt] );
+}
+
+/* What a join keeps of some classes is there for its allocations of others, also when another join
+   has freed the objects. */
+static void
+test_capacity( void ) {
+  fd_groove_data_t user[1], cleaner[1];
+  fd_groove_data_new( shdata );
+  fd_groove_data_join( user, shdata, volume0, 1UL, 0UL );
+  fd_groove_data_join( cleaner, shdata, volume0, 1UL, 1UL );
+  fd_groove_data_volume_add( user, volume0, FD_GROOVE_VOLUME_FOOTPRINT, NULL, 0UL );
+  ulong fresh = fill( user, 10000000UL, 4096UL );
+  drain( user );
+  for( ulong sz = 64000UL; sz < 600000UL; sz = sz * 4UL / 3UL ) fill( user, sz, 200UL );
+  drain( cleaner );
+  ulong again = fill( user, 10000000UL, 4096UL );
+  ok( fresh > 90UL && again == fresh, "a volume holds %lu large objects, and again %lu", fresh, again );
+  drain( user );
+  fd_groove_data_leave( cleaner );
+  ok( verify_all( user, volume0, 1UL ) && fd_groove_data_volume_remove( user ) == volume0,
+      "and is whole when they are freed" );
+  fd_groove_data_leave( user );
+}
+
 int
 main( int argc, char ** argv ) {
   (void)argc;
@@ -320,6 +360,7 @@ main( int argc, char ** argv ) {
   test_pool();
   test_pool_lock();
   test_free_errors();
+  test_capacity();
   test_verify();
   test_relocation();
   test_fork();

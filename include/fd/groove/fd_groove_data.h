@@ -52,7 +52,8 @@ typedef struct fd_groove_data_szc_cfg fd_groove_data_szc_cfg_t;
 
 /* Layout of the shared state, complete only so that its size is a constant; use the functions. */
 
-#define FD_GROOVE_DATA_PRIVATE_SLOT_SZC_CNT (12UL)   /* classes whose superblocks joins keep */
+#define FD_GROOVE_DATA_PRIVATE_SLOT_SZC_CNT (23UL)   /* classes whose superblocks joins keep */
+#define FD_GROOVE_DATA_PRIVATE_SLOT_SZC_SMALL (12UL) /* of these, an empty one of each class */
 #define FD_GROOVE_DATA_PRIVATE_SLOT_CNT (16UL)       /* superblocks a join keeps per class */
 #define FD_GROOVE_DATA_PRIVATE_REC_KEPT_CNT (64UL)   /* records that joins keep */
 #define FD_GROOVE_DATA_PRIVATE_REC_CNT (80UL)        /* the rest is taken for one operation each */
@@ -77,7 +78,9 @@ struct __attribute__((aligned(128))) fd_groove_data_private_rec {
   ulong seq;    /* odd while the user may hold a superblock nobody else can see */
   ulong hazard; /* offset of a superblock the user may touch though it does not hold it */
   uchar cur[FD_GROOVE_DATA_PRIVATE_SLOT_SZC_CNT]; /* slot that allocated last; user only */
-  uchar pad[28];
+  uchar spare_szc;  /* class of the one empty superblock kept of larger classes; 0 none; user only */
+  uchar spare_slot; /* its slot */
+  uchar pad[15];
   ulong slot[FD_GROOVE_DATA_PRIVATE_SLOT_SZC_CNT][FD_GROOVE_DATA_PRIVATE_SLOT_CNT];
 };
 
