@@ -21,6 +21,12 @@ static inline range_t range_of(fd_wksp_private_pinfo_t const *rec, int by) {
   return by == WKSP_BY_SIZE ? (range_t){sz, sz + 1UL} : (range_t){rec->gaddr_lo, rec->gaddr_hi};
 }
 
+/* 1 iff two ranges share a key: one comparison, since each of the two obvious ones is a branch that
+   goes either way at random. */
+static inline int overlap(range_t a, range_t b) {
+  return a.hi - 1UL - b.lo < b.hi - b.lo + (a.hi - a.lo) - 1UL;
+}
+
 static inline uint *root_of(fd_wksp_t *wksp, int by) {
   return by == WKSP_BY_SIZE ? &wksp->part_free_cidx : &wksp->part_used_cidx;
 }
@@ -49,41 +55,58 @@ ulong fd_wksp_private_free_treap_query(ulong sz, fd_wksp_t *wksp, fd_wksp_privat
     fd_wksp_private_pinfo_t *rec = pinfo + cur;
     wksp_treap_prefetch(pinfo, rec);
     ulong rec_sz = fd_wksp_private_pinfo_sz(rec);
-    if (rec_sz == sz) return cur;
-    best = fd_ulong_if(rec_sz > sz, cur, best);
-    cur = fd_wksp_private_pinfo_idx(*wksp_treap_turn(rec, rec_sz < sz));
+    if (FD_UNLIKELY(rec_sz == sz)) return cur;
+    ulong fits = -(ulong)(rec_sz > sz); /* a mask: of two ifs a compiler makes one branch */
+    best = (cur & fits) | (best & ~fits);
+    cur = (rec->left_cidx & fits) | (rec->right_cidx & ~fits);
   }
   return best;
 }
 
 /* Insertion **************************************************************************************/
 
+/* The link to child of present record parent, or to the root. */
+static inline wksp_treap_pos_t below(ulong parent, int right, uint *root,
+                                     fd_wksp_private_pinfo_t *pinfo) {
+  if (FD_UNLIKELY(fd_wksp_private_pinfo_idx_is_null(parent)))
+    return (wksp_treap_pos_t){root, parent};
+  return (wksp_treap_pos_t){right ? &pinfo[parent].right_cidx : &pinfo[parent].left_cidx, parent};
+}
+
 /* Finds where a record with keys n and priority prio belongs.  The descent goes on below that place
-   to find the present record that shares a key with it (*hit, else IDX_NULL). */
+   to find the present record that shares a key with it (*hit, else IDX_NULL).  Each step selects
+   between two loaded children, so that the next load waits for no branch and for no link. */
 static inline int treap_find(range_t n, uint prio, int by, fd_wksp_t *wksp,
                              fd_wksp_private_pinfo_t *pinfo, wksp_treap_pos_t *pos, ulong *hit) {
   ulong part_max = wksp->part_max;
   ulong parent = FD_WKSP_PRIVATE_PINFO_IDX_NULL;
-  uint *link = root_of(wksp, by);
+  uint cidx = *root_of(wksp, by);
+  int right = 0;
   pos->link = NULL;
   *hit = FD_WKSP_PRIVATE_PINFO_IDX_NULL;
-  for (ulong rem = part_max; *link != WKSP_CIDX_NULL; rem--) {
-    ulong cur = fd_wksp_private_pinfo_idx(*link);
+  for (ulong rem = part_max; cidx != WKSP_CIDX_NULL; rem--) {
+    ulong cur = fd_wksp_private_pinfo_idx(cidx);
     if (FD_UNLIKELY((cur >= part_max) | !rem)) return FD_WKSP_ERR_CORRUPT;
     fd_wksp_private_pinfo_t *rec = pinfo + cur;
+    uint left_cidx = rec->left_cidx;
+    uint right_cidx = rec->right_cidx;
     wksp_treap_prefetch(pinfo, rec);
     if (FD_UNLIKELY(rec->parent_cidx != fd_wksp_private_pinfo_cidx(parent)))
       return FD_WKSP_ERR_CORRUPT;
-    if (!pos->link && rec->heap_prio < prio) *pos = (wksp_treap_pos_t){link, parent};
+    if (FD_UNLIKELY(rec->heap_prio < prio)) {
+      *pos = below(parent, right, root_of(wksp, by), pinfo);
+      prio = 0U; /* found: no priority is below that */
+    }
     range_t at = range_of(rec, by);
-    if (FD_UNLIKELY((n.hi > at.lo) & (n.lo < at.hi))) {
+    if (FD_UNLIKELY(overlap(n, at))) {
       *hit = cur;
       return FD_WKSP_SUCCESS;
     }
-    link = wksp_treap_turn(rec, n.lo >= at.hi);
+    right = n.lo >= at.hi;
+    cidx = fd_uint_if(right, right_cidx, left_cidx);
     parent = cur;
   }
-  if (!pos->link) *pos = (wksp_treap_pos_t){link, parent};
+  if (!pos->link) *pos = below(parent, right, root_of(wksp, by), pinfo);
   return FD_WKSP_SUCCESS;
 }
 
@@ -103,7 +126,7 @@ static int same_insert(ulong n, ulong head, ulong part_max, fd_wksp_private_pinf
   return FD_WKSP_SUCCESS;
 }
 
-static inline int treap_insert(ulong n, int by, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
+__attribute__((always_inline)) static inline int treap_insert(ulong n, int by, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
   if (FD_UNLIKELY(n >= wksp->part_max)) return FD_WKSP_ERR_CORRUPT;
   fd_wksp_private_pinfo_t *rec = pinfo + n;
   ulong lo = rec->gaddr_lo;
@@ -199,9 +222,25 @@ int wksp_treap_unlink(ulong d, int by, fd_wksp_t *wksp, fd_wksp_private_pinfo_t 
   return err;
 }
 
+/* 1 iff the links from record d upwards, each of which its parent agrees to, end at root.  A climb
+   is shorter in time than the search from the root: no step depends on a comparison. */
+static inline int treap_has(ulong d, uint root, ulong part_max,
+                            fd_wksp_private_pinfo_t const *pinfo) {
+  uint cur = fd_wksp_private_pinfo_cidx(d);
+  for (ulong rem = part_max; rem; rem--) {
+    uint up = pinfo[cur].parent_cidx;
+    if (up >= part_max) return (up == WKSP_CIDX_NULL) & (root == cur);
+    /* a product, since two comparisons would be two branches, and which child it is is random */
+    ulong agrees_not = (ulong)(pinfo[up].left_cidx ^ cur) * (ulong)(pinfo[up].right_cidx ^ cur);
+    if (FD_UNLIKELY(agrees_not)) return 0;
+    cur = up;
+  }
+  return 0;
+}
+
 int fd_wksp_private_used_treap_remove(ulong d, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
   if (FD_UNLIKELY(d >= wksp->part_max)) return FD_WKSP_ERR_CORRUPT;
-  if (FD_UNLIKELY(fd_wksp_private_used_treap_query(pinfo[d].gaddr_lo, wksp, pinfo) != d))
+  if (FD_UNLIKELY(!treap_has(d, wksp->part_used_cidx, wksp->part_max, pinfo)))
     return FD_WKSP_ERR_CORRUPT;
   return wksp_treap_unlink(d, WKSP_BY_ADDR, wksp, pinfo);
 }
@@ -219,17 +258,19 @@ static int same_is_member(ulong d, ulong head, ulong part_max,
   return 1;
 }
 
-int fd_wksp_private_free_treap_remove(ulong d, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
-  ulong part_max = wksp->part_max;
-  if (FD_UNLIKELY(d >= part_max)) return FD_WKSP_ERR_CORRUPT;
+/* 1 iff in_same record d is in the index. */
+static int same_is_present(ulong d, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
   ulong sz = fd_wksp_private_pinfo_sz(pinfo + d);
   ulong head = fd_wksp_private_free_treap_query(sz, wksp, pinfo);
-  if (FD_UNLIKELY(fd_wksp_private_pinfo_idx_is_null(head) ||
-                  fd_wksp_private_pinfo_sz(pinfo + head) != sz))
-    return FD_WKSP_ERR_CORRUPT;
-  if (head != d && !(pinfo[d].in_same && same_is_member(d, head, part_max, pinfo)))
-    return FD_WKSP_ERR_CORRUPT;
-  return wksp_treap_unlink(d, WKSP_BY_SIZE, wksp, pinfo);
+  if (FD_UNLIKELY(head >= wksp->part_max || fd_wksp_private_pinfo_sz(pinfo + head) != sz)) return 0;
+  return head != d && same_is_member(d, head, wksp->part_max, pinfo);
+}
+
+int fd_wksp_private_free_treap_remove(ulong d, fd_wksp_t *wksp, fd_wksp_private_pinfo_t *pinfo) {
+  if (FD_UNLIKELY(d >= wksp->part_max)) return FD_WKSP_ERR_CORRUPT;
+  int present = pinfo[d].in_same ? same_is_present(d, wksp, pinfo)
+                                 : treap_has(d, wksp->part_free_cidx, wksp->part_max, pinfo);
+  return FD_LIKELY(present) ? wksp_treap_unlink(d, WKSP_BY_SIZE, wksp, pinfo) : FD_WKSP_ERR_CORRUPT;
 }
 
 /* Same lists ************************************************************************************/
