@@ -13,15 +13,13 @@ static void help(void) {
 }
 
 static int open_side(vt_analysis_t *analysis, vt_cli_options_t const *options, char *path,
-                     char const *at) {
+                     char const *at, vt_error_t *error) {
   vt_cli_options_t chosen = *options;
   vt_suppressions_t suppressions = {0};
-  vt_error_t error;
   chosen.analysis.filter.at = at;
   chosen.operands = &path;
   chosen.operand_cnt = 1;
-  int status = vt_cli_open(&chosen, analysis, &suppressions, &error);
-  if (status) vt_error_print(&error);
+  int status = vt_cli_open_side(&chosen, analysis, &suppressions, error);
   vt_suppressions_free(&suppressions);
   return status;
 }
@@ -34,6 +32,24 @@ static int print(vt_cli_options_t const *options, vt_diff_t const *diff) {
     vt_diff_text(diff, &term);
   }
   return vt_cli_finish(stdout, "standard output");
+}
+
+/* Opens the second side and prints what is different there. */
+static int compare(vt_cli_options_t const *options, vt_analysis_t const *before, char const *at) {
+  vt_analysis_t after;
+  vt_error_t error;
+  char *path = options->operands[at ? 0 : 1];
+  int status = open_side(&after, options, path, at ? options->operands[1] : NULL, &error);
+  if (!status && before->nowhere && after.nowhere) status = VT_EXIT_USAGE;
+  if (status)
+    vt_error_print(&error);
+  else {
+    int metric = options->metric ? vt_metric_by_name(options->metric) : VT_METRIC_LEAKED;
+    vt_diff_t diff = {before, &after, (vt_metric_t)metric, &options->report};
+    status = print(options, &diff);
+  }
+  vt_analysis_close(&after);
+  return status;
 }
 
 int vt_cmd_diff(int argc, char **argv) {
@@ -50,15 +66,13 @@ int vt_cmd_diff(int argc, char **argv) {
     return VT_EXIT_USAGE;
   }
   char const *at = options.analysis.filter.at;
-  vt_analysis_t before, after;
-  int status = open_side(&before, &options, options.operands[0], at);
-  if (!status) {
-    status =
-        open_side(&after, &options, options.operands[at ? 0 : 1], at ? options.operands[1] : NULL);
-    vt_diff_t diff = {&before, &after, (vt_metric_t)metric, &options.report};
-    if (!status) status = print(&options, &diff);
-    vt_analysis_close(&after);
-  }
+  vt_analysis_t before;
+  vt_error_t error;
+  int status = open_side(&before, &options, options.operands[0], at, &error);
+  if (status)
+    vt_error_print(&error);
+  else
+    status = compare(&options, &before, at);
   vt_analysis_close(&before);
   return status;
 }

@@ -107,13 +107,15 @@ static int make_page(vt_cli_options_t *options) {
   vt_analysis_t analyses[2];
   vt_suppressions_t suppressions[2] = {{0}};
   vt_error_t error;
-  int status = VT_EXIT_OK, sides = options->operand_cnt, opened = 0;
+  int status = VT_EXIT_OK, sides = options->operand_cnt, opened = 0, nowhere = 1;
   char **operands = options->operands;
   options->operand_cnt = 1;
   for (; opened < sides && !status; opened++, options->operands++) {
-    status = vt_cli_open(options, &analyses[opened], &suppressions[opened], &error);
-    if (status) vt_error_print(&error);
+    status = vt_cli_open_side(options, &analyses[opened], &suppressions[opened], &error);
+    nowhere &= analyses[opened].nowhere;
   }
+  if (!status && nowhere) status = VT_EXIT_USAGE;
+  if (status) vt_error_print(&error);
   if (!status)
     status = write_either((vt_analysis_t const *[]){&analyses[0], &analyses[1]}, options, sides);
   options->operands = operands;

@@ -23,7 +23,7 @@ int vt_cmd_import(int argc, char **argv) {
       fputs(usage, stdout);
       return VT_EXIT_OK;
     }
-    if (o != 'o') return vt_cli_bad_option(argv);
+    if (o != 'o') return vt_cli_bad_option(argv, options);
     out = optarg;
   }
   if (optind + 1 != argc || !out) {

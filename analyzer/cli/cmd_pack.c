@@ -32,7 +32,7 @@ int vt_cmd_pack(int argc, char **argv) {
     else if (o == 's')
       symbols = 0;
     else
-      return vt_cli_bad_option(argv);
+      return vt_cli_bad_option(argv, options);
   }
   if (optind + 1 != argc) {
     vt_error_say("pack", "exactly one trace is wanted", "valtrace pack TRACE [-o OUT]");

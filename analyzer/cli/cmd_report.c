@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
+#include "analyzer/util/nearest.h"
 
 static void help(void) {
   printf("usage: valtrace report [VIEW] [options] TRACE…\n\n"
@@ -47,6 +48,17 @@ static int by_contradicts(vt_report_options_t const *report, vt_view_t view) {
   return report->view != view;
 }
 
+static void no_such_view(char const *name) {
+  char advice[128];
+  vt_nearest_t nearest = vt_nearest_start(name);
+  for (int i = 0; i < VT_VIEW_CNT; i++)
+    vt_nearest_offer(&nearest, vt_view_name((vt_view_t)i), strlen(vt_view_name((vt_view_t)i)));
+  char const *meant = vt_nearest_get(&nearest);
+  snprintf(advice, sizeof advice,
+           meant ? "did you mean \"%s\"?" : "`valtrace report --help` lists the views", meant);
+  vt_error_say(name, "neither a view nor a trace", advice);
+}
+
 /* misplaced_view: a view behind the trace, or one that does not exist, is no missing file. */
 static int misplaced_view(vt_cli_options_t const *options) {
   for (int i = 0; i < options->operand_cnt; i++) {
@@ -55,7 +67,7 @@ static int misplaced_view(vt_cli_options_t const *options) {
     if (vt_view_by_name(name) >= 0)
       vt_error_say(name, "a view comes first", "valtrace report VIEW TRACE");
     else
-      vt_error_say(name, "neither a view nor a trace", "`valtrace report --help` lists the views");
+      no_such_view(name);
     return 1;
   }
   return 0;

@@ -1,6 +1,7 @@
 /* The valtrace command: finds the subcommand and hands over to analyzer/cli/cmd_NAME.c. */
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
+#include "analyzer/util/nearest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,18 @@ static void usage(FILE *out) {
           "\n`valtrace COMMAND --help` explains a command; `valtrace --version` the version.\n");
 }
 
+static int no_such_command(char const *name) {
+  char advice[128];
+  vt_nearest_t nearest = vt_nearest_start(name);
+  for (size_t i = 0; i < COMMAND_CNT; i++)
+    vt_nearest_offer(&nearest, commands[i].name, strlen(commands[i].name));
+  char const *meant = vt_nearest_get(&nearest);
+  snprintf(advice, sizeof advice, meant ? "did you mean \"%s\"?" : "`valtrace --help` lists them",
+           meant);
+  vt_error_say(name, "no such command", advice);
+  return VT_EXIT_USAGE;
+}
+
 static int run(int argc, char **argv) {
   if (argc < 2) {
     usage(stderr);
@@ -53,8 +66,7 @@ static int run(int argc, char **argv) {
   }
   for (size_t i = 0; i < COMMAND_CNT; i++)
     if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1);
-  vt_error_say(argv[1], "no such command", "`valtrace --help` lists them");
-  return VT_EXIT_USAGE;
+  return no_such_command(argv[1]);
 }
 
 int main(int argc, char **argv) {

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/util/nearest.h"
 
 #define FILTER_HELP                                                                                \
   "  --from T, --to T       allocated between two moments, seen no further than --to\n"            \
@@ -12,7 +13,8 @@
   "  --heap NAME            in this heap (libc: the process's own)\n"                              \
   "  --function GLOB, --module GLOB   one frame of the stack matches\n"                            \
   "  --min-size B, --max-size B       of this size (suffixes k, M, G)\n"                           \
-  "  --min-lifetime T, --max-lifetime T   freed after so long (times: seconds, or with ns, us, ms)\n"
+  "  --min-lifetime T, --max-lifetime T   freed after so long (times: seconds, or with ns, us, "   \
+  "ms)\n"
 
 char const vt_cli_filter_help[] = FILTER_HELP;
 
@@ -194,8 +196,15 @@ static int refuse(char const *command, char const *what, char const *why) {
   return VT_EXIT_USAGE;
 }
 
-int vt_cli_bad_option(char *const *argv) {
-  return refuse(argv[0], argv[optind - 1], not_an_option);
+int vt_cli_bad_option(char *const *argv, struct option const *known) {
+  char const *given = argv[optind - 1];
+  char advice[128];
+  vt_nearest_t nearest = vt_nearest_start(given + strspn(given, "-"));
+  for (; known->name; known++) vt_nearest_offer(&nearest, known->name, strlen(known->name));
+  if (!vt_nearest_get(&nearest)) return refuse(argv[0], given, not_an_option);
+  snprintf(advice, sizeof advice, "did you mean --%s?", vt_nearest_get(&nearest));
+  vt_error_say(given, not_an_option, advice);
+  return VT_EXIT_USAGE;
 }
 
 static char const *name_of(int option) {
@@ -215,17 +224,16 @@ int vt_cli_refuse(vt_cli_options_t const *options, uint64_t set, char const *why
 
 int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
   *options = (vt_cli_options_t){.budget = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, -1}};
-  char name[40];
+  char name[300];
   optind = 0;
   opterr = 0;
   for (int option; (option = getopt_long(argc, argv, "ho:", long_options, NULL)) != -1;) {
     int result = take_option(options, option, optarg, extras);
-    if (result == -1) return refuse(argv[0], argv[optind - 1], "not a value this option takes");
-    if (result == -2 && option >= VT_OPT_FROM) {
-      snprintf(name, sizeof name, "--%s", name_of(option));
-      return refuse(argv[0], name, not_an_option);
+    if (result && option >= VT_OPT_FROM) {
+      snprintf(name, sizeof name, result == -1 ? "--%s %.200s" : "--%s", name_of(option), optarg);
+      return refuse(argv[0], name, result == -1 ? "not a value this option takes" : not_an_option);
     }
-    if (result) return vt_cli_bad_option(argv);
+    if (result) return vt_cli_bad_option(argv, long_options);
     if (option >= VT_OPT_FROM) options->given |= VT_CLI_SET(option);
     if (option >= VT_OPT_FROM && option <= VT_OPT_MAX_LIFETIME)
       note_filter(options, name_of(option), optarg);
@@ -237,17 +245,23 @@ int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
                        "give one of them");
 }
 
-int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressions_t *suppressions,
-                vt_error_t *error) {
+int vt_cli_open_side(vt_cli_options_t *options, vt_analysis_t *analysis,
+                     vt_suppressions_t *suppressions, vt_error_t *error) {
   int usage;
   if (vt_analysis_open(analysis, options->operands, (size_t)options->operand_cnt,
                        &options->analysis, error, &usage))
     return usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
-  if (!options->suppressions) return VT_EXIT_OK;
+  if (!options->suppressions || analysis->nowhere) return VT_EXIT_OK;
   if (vt_suppressions_load(suppressions, options->suppressions, error)) return VT_EXIT_INPUT;
   vt_suppressions_apply(suppressions, analysis);
   options->report.suppressions = suppressions;
   return VT_EXIT_OK;
+}
+
+int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressions_t *suppressions,
+                vt_error_t *error) {
+  int status = vt_cli_open_side(options, analysis, suppressions, error);
+  return status ? status : analysis->nowhere ? VT_EXIT_USAGE : VT_EXIT_OK;
 }
 
 int vt_cli_finish(FILE *out, char const *name) {

@@ -72,16 +72,23 @@ int vt_cli_refuse(vt_cli_options_t const *options, uint64_t set, char const *why
                   char const *advice);
 
 /* Says that the option getopt has just refused is none of this command's (argv[0]) or lacks its
-   value. Returns VT_EXIT_USAGE. */
-int vt_cli_bad_option(char *const *argv);
+   value, and which of the known ones was probably meant. Returns VT_EXIT_USAGE. */
+struct option;
+int vt_cli_bad_option(char *const *argv, struct option const *known);
 
 /* Parses "4096", "64k", "1.5M", "2GiB" into bytes. Returns 0 or -1. */
 int vt_cli_bytes(char const *text, uint64_t *bytes);
 
 /* Opens the analysis the options ask for and applies suppressions. Returns 0 or the exit status
-   with error filled; the analysis is to be closed in both cases. */
+   with error filled (also when what is asked for occurs nowhere); the analysis is to be closed in both
+   cases. */
 int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressions_t *suppressions,
                 vt_error_t *error);
+
+/* The same for one of several sides of a comparison: what is asked for may be in another one, so that
+   with analysis->nowhere error is filled and 0 is returned. */
+int vt_cli_open_side(vt_cli_options_t *options, vt_analysis_t *analysis,
+                     vt_suppressions_t *suppressions, vt_error_t *error);
 
 /* Prints the part of --help that describes the shared options, but for some that show what was
    chosen. */

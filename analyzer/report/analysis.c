@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/report/merge.h"
+#include "analyzer/report/selection.h"
 #include "analyzer/util/mem.h"
 
 /* ---- filters ---- */
@@ -40,28 +41,13 @@ static int want_thread(void *context, uint32_t trace, uint32_t index) {
          !fnmatch(choice->filter->thread, threads[index].name, 0);
 }
 
-/* How long after the earliest trace this one started: times of all traces count from there. */
-static uint64_t shift_of(vt_analysis_t const *analysis, size_t trace) {
+uint64_t vt_analysis_shift(vt_analysis_t const *analysis, size_t trace) {
   uint64_t first = UINT64_MAX;
   for (size_t i = 0; i < analysis->trace_cnt; i++) {
     uint64_t start = vt_reader_info(analysis->readers[i])->start_unix_ns;
     if (start < first) first = start;
   }
   return vt_reader_info(analysis->readers[trace])->start_unix_ns - first;
-}
-
-/* When the first marker of that name was set, in the first trace that has one. Returns 0 or -1. */
-static int find_marker(vt_analysis_t const *analysis, char const *text, uint64_t *ns) {
-  for (size_t t = 0; t < analysis->trace_cnt; t++) {
-    size_t cnt;
-    vt_trace_marker_t const *markers = vt_reader_markers(analysis->readers[t], &cnt);
-    for (size_t i = 0; i < cnt; i++) {
-      if (strcmp(markers[i].text, text)) continue;
-      *ns = shift_of(analysis, t) + markers[i].time;
-      return 0;
-    }
-  }
-  return -1;
 }
 
 int vt_filter_duration(char const *text, uint64_t *ns) {
@@ -78,22 +64,6 @@ int vt_filter_duration(char const *text, uint64_t *ns) {
     *ns = (uint64_t)(value * units[i].scale);
     return 0;
   }
-  return -1;
-}
-
-/* Nanoseconds of "1.5", of the marker of that name, or of "20ms". */
-static int parse_moment(vt_analysis_t const *analysis, char const *text, uint64_t *ns,
-                        vt_error_t *error) {
-  char *end;
-  if (!text) return 0;
-  double seconds = strtod(text, &end);
-  if (end != text && !*end && seconds >= 0 && seconds < 1e10) {
-    *ns = (uint64_t)(seconds * 1e9);
-    return 0;
-  }
-  if (!find_marker(analysis, text, ns) || !vt_filter_duration(text, ns)) return 0;
-  vt_error_set(error, text, "neither a time since the start nor a marker of this trace",
-               "give seconds, such as 1.5");
   return -1;
 }
 
@@ -114,12 +84,16 @@ static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t co
   if (filter->heap || filter->function || filter->module) out->want_cell = want_cell;
   out->count_nested = filter->heap && !strpbrk(filter->heap, "*?["); /* one heap: nothing twice */
   if (filter->thread) out->want_thread = want_thread;
-  char const *to = filter->at ? filter->at : filter->to;
-  if (parse_moment(analysis, filter->from, &out->from_ns, error) ||
-      parse_moment(analysis, to, &out->to_ns, error))
+  char const *to = filter->at ? filter->at : filter->to, *end = filter->at ? "--at" : "--to";
+  if (vt_selection_moment(analysis, "--from", filter->from, &out->from_ns, error) ||
+      vt_selection_moment(analysis, end, to, &out->to_ns, error))
     return -1;
   if (to && out->to_ns < UINT64_MAX) out->to_ns++; /* the moment itself belongs to it */
-  return 0;
+  if (!to || out->from_ns < out->to_ns) return 0;
+  char what[300];
+  snprintf(what, sizeof what, "--from %.100s %s %.100s", filter->from, end, to);
+  vt_error_set(error, what, "an empty span of time", "let it end after it begins");
+  return -1;
 }
 
 /* ---- passes ---- */
@@ -144,7 +118,7 @@ static void run_pass(vt_analysis_t *analysis, vt_model_t *model) {
   uint64_t *shifts = vt_mem_new(analysis->trace_cnt, sizeof *shifts);
   analysis->model = model;
   for (size_t i = 0; i < analysis->trace_cnt; i++) {
-    shifts[i] = shift_of(analysis, i);
+    shifts[i] = vt_analysis_shift(analysis, i);
     vt_model_add_trace(model, shifts[i]);
     declare_heaps(model, (uint32_t)i, analysis->readers[i]);
   }
@@ -167,13 +141,6 @@ static void add_stacks(vt_analysis_t *analysis) {
   analysis->unreadable_modules += vt_stacks_symbolize(analysis->stacks);
 }
 
-static int frame_matches(vt_filter_t const *filter, vt_stack_frame_t const *frame) {
-  char const *slash = strrchr(frame->module, '/');
-  if (filter->function && fnmatch(filter->function, frame->function, 0)) return 0;
-  return !filter->module || !fnmatch(filter->module, frame->module, 0) ||
-         (slash && !fnmatch(filter->module, slash + 1, 0));
-}
-
 /* By node: does some frame of the stack match the function and module patterns? Callers come before
    their callees. */
 static uint8_t *match_nodes(vt_analysis_t const *analysis, vt_filter_t const *filter) {
@@ -184,7 +151,7 @@ static uint8_t *match_nodes(vt_analysis_t const *analysis, vt_filter_t const *fi
     matches[node] = matches[vt_stacks_parent(analysis->stacks, node)];
     size_t frame_cnt = vt_stacks_frames(analysis->stacks, node, 0, frames);
     for (size_t i = 0; i < frame_cnt && !matches[node]; i++)
-      matches[node] = (uint8_t)frame_matches(filter, &frames[i]);
+      matches[node] = (uint8_t)vt_selection_fits(filter, &frames[i]);
   }
   return matches;
 }
@@ -232,6 +199,7 @@ static int run_passes(vt_analysis_t *analysis, vt_analysis_options_t const *opti
   }
   if (filter->function || filter->module) find_matches(analysis, filter);
   run_model(analysis, &chosen);
+  analysis->from_ns = chosen.from_ns;
   return 0;
 }
 
@@ -365,6 +333,8 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
   for (size_t t = 0; t < cnt; t++) vt_stacks_take_symbols(analysis->stacks, analysis->readers[t]);
   if (run_passes(analysis, options, error, usage)) return -1;
   add_stacks(analysis);
+  analysis->nowhere =
+      vt_selection_occurs_nowhere(analysis, &options->filter, analysis->from_ns, error);
   analysis->keep_allocators = options->keep_allocators;
   analysis->no_inlines = options->no_inlines;
   make_sites(analysis);

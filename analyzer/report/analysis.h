@@ -10,10 +10,10 @@
 
 /* Which blocks a report is about (cli.md, "Filters"). Strings may be NULL: not filtered. */
 typedef struct {
-  char const *from, *to, *at;    /* time since start, or a marker's name */
-  char const *thread;            /* number or name pattern */
-  char const *heap;              /* name pattern; "libc" is the process's own */
-  char const *function, *module; /* patterns; some frame of the stack must match */
+  char const *from, *to, *at;          /* time since start, or a marker's name */
+  char const *thread;                  /* number or name pattern */
+  char const *heap;                    /* name pattern; "libc" is the process's own */
+  char const *function, *module;       /* patterns; some frame of the stack must match */
   uint64_t min_size, size_end;         /* min <= size < end; end 0: none */
   uint64_t min_lifetime, lifetime_end; /* ns; the same */
 } vt_filter_t;
@@ -31,8 +31,8 @@ typedef struct {
   vt_model_watch_t watch; /* told of the chosen blocks during the (last) pass */
 } vt_analysis_options_t;
 
-/* A site: one distinct stack (after allocator frames are hidden) in one heap; the own heaps of several
-   processes are one. */
+/* A site: one distinct stack (after allocator frames are hidden) in one heap; the own heaps of
+   several processes are one. */
 typedef struct {
   uint32_t node;        /* in the analysis's stacks; 0: no stack */
   uint32_t owner;       /* the place of its vt_stacks_owner; 0: none */
@@ -52,10 +52,13 @@ typedef struct {
   vt_stacks_t *stacks;
   uint32_t **nodes;  /* by trace: its stack ids to nodes */
   uint8_t **matches; /* by trace, by stack id: function and module fit; NULL: not filtered */
-  vt_site_t *sites; /* a vt_mem_table */
+  vt_site_t *sites;  /* a vt_mem_table */
   size_t sites_cnt, sites_cap;
   size_t unreadable_modules;
   int keep_allocators, no_inlines; /* in sites; in what stands for them */
+  uint64_t from_ns;                /* blocks allocated before are not chosen */
+  int nowhere; /* what the filter asks for occurs in none of the traces; *error of vt_analysis_open
+                  says which part of it */
 } vt_analysis_t;
 
 /* Runs the whole analysis. Returns 0; or -1 with *error filled when a trace cannot be opened or a
@@ -64,6 +67,9 @@ typedef struct {
 int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
                      vt_analysis_options_t const *options, vt_error_t *error, int *usage);
 void vt_analysis_close(vt_analysis_t *analysis);
+
+/* How long after the earliest trace this one started: times of all traces count from there. */
+uint64_t vt_analysis_shift(vt_analysis_t const *analysis, size_t trace);
 
 /* Runs over the events once more, with the same filter, and has `watch` told of each block's
    beginning and end. Meanwhile analysis->model is the one that runs: it has the cells and threads

@@ -82,6 +82,7 @@ vt_chosen_t *vt_chosen_find(char *path, vt_analysis_options_t const *options, vt
   watched.watch = (vt_model_watch_t){.changed = on_change, .context = c, .nested = 1};
   c->only_live = options->filter.at != NULL;
   int failed = vt_analysis_open(&c->analysis, &path, 1, &watched, error, usage);
+  if (!failed && c->analysis.nowhere) failed = *usage = 1;
   if (!failed) mark_live(c);
   vt_analysis_close(&c->analysis);
   if (!failed) return c;

@@ -2,11 +2,11 @@
    code: (module of the symbol store, offset), so that equal code is one place in every trace. There
    are far fewer places than nodes; whatever takes a look at names is done once for each place. */
 #include "analyzer/report/stacks.h"
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/report/roles.h"
 #include "analyzer/util/mem.h"
 
 #define NO_MODULE UINT32_MAX
@@ -40,7 +40,8 @@ struct vt_stacks {
   size_t places_cnt, places_cap;
   index_t node_index; /* callees that are not the first of their caller */
   index_t place_index;
-  uint8_t *classes; /* by string: what a function or module of that name is, once asked for */
+  uint32_t *classes; /* by string: what a function of that name is, once asked for, … */
+  uint32_t *module_classes, *file_classes; /* … and a module, a file */
   size_t classes_cnt;
   uint32_t *module_paths; /* by module of the store: string */
   size_t module_paths_cnt, module_paths_cap;
@@ -77,6 +78,8 @@ void vt_stacks_delete(vt_stacks_t *stacks) {
   free_index(&stacks->node_index);
   free_index(&stacks->place_index);
   free(stacks->classes);
+  free(stacks->module_classes);
+  free(stacks->file_classes);
   free(stacks->module_paths);
   free(stacks);
 }
@@ -252,189 +255,63 @@ uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t 
 
 /* ---- which functions are worth a user's attention ---- */
 
-static int in_list(char const *const *patterns, char const *name) {
-  for (; *patterns; patterns++)
-    if (!fnmatch(*patterns, name, 0)) return 1;
-  return 0;
-}
+/* What is kept of a string that was asked for; classes of names and modules use other bits. */
+#define KNOWN 0x80000000u
 
-/* The name proper in a demangled one: those of templates begin with the type they return, as in
-   "void std::vector<long>::_M_realloc_insert<long>(…)". */
-static char const *without_type(char const *name) {
-  char const *proper = name;
-  for (int depth = 0; *name; name++) {
-    if (!depth && !strncmp(name, "operator", 8)) break;
-    if (!depth && *name == '(' && strncmp(name, "(anonymous", 10)) break;
-    depth += *name == '<' || *name == '(';
-    depth -= *name == '>' || *name == ')';
-    if (!depth && *name == ' ') proper = name + 1;
-  }
-  return proper;
-}
-
-static int is_allocator(char const *function) {
-  static char const *const names[] = {"malloc",
-                                      "calloc",
-                                      "realloc",
-                                      "reallocarray",
-                                      "posix_memalign",
-                                      "aligned_alloc",
-                                      "memalign",
-                                      "valloc",
-                                      "pvalloc",
-                                      "__libc_malloc",
-                                      "__libc_calloc",
-                                      "__libc_realloc",
-                                      "__GI___libc_malloc",
-                                      "operator new*",
-                                      "std::allocator<*::allocate*",
-                                      "std::__new_allocator<*::allocate*",
-                                      "__gnu_cxx::new_allocator<*::allocate*",
-                                      "std::allocator_traits<*::allocate*",
-                                      "__gnu_cxx::__alloc_traits<*::allocate*",
-                                      "_Znw*",
-                                      "_Zna*",
-                                      "__rdl_alloc*",
-                                      "__rust_alloc*",
-                                      "__rg_alloc*",
-                                      "alloc::alloc::*",
-                                      "vt_hook_*",
-                                      "vt_block_alloc",
-                                      "fd_wksp_alloc",
-                                      "fd_wksp_alloc_at_least",
-                                      "fd_wksp_alloc_laddr",
-                                      "fd_alloc_malloc",
-                                      "fd_alloc_malloc_at_least",
-                                      "fd_groove_data_alloc",
-                                      "fd_valloc_malloc",
-                                      "fd_*_malloc_virtual",
-                                      NULL};
-  if (!strchr("mcrpav_osf", function[0]) || !function[0]) return 0;
-  return in_list(names, function);
-}
-
-static int is_wrapper(char const *function) {
-  static char const *const names[] = {"xmalloc*",
-                                      "xcalloc*",
-                                      "xrealloc*",
-                                      "xstrdup*",
-                                      "xmemdup*",
-                                      "xstrndup*",
-                                      "xzalloc*",
-                                      "g_malloc*",
-                                      "g_realloc*",
-                                      "g_slice_*",
-                                      "g_strdup*",
-                                      "g_new*",
-                                      "PyMem_*",
-                                      "PyObject_Malloc*",
-                                      "PyObject_Calloc*",
-                                      "PyObject_Realloc*",
-                                      "_PyMem_*",
-                                      "_PyObject_*alloc*",
-                                      "_PyObject_New*",
-                                      "_PyObject_GC_*",
-                                      "PyType_GenericAlloc",
-                                      "safemalloc",
-                                      "saferealloc",
-                                      "safesysmalloc",
-                                      "Perl_safesys*",
-                                      "sqlite3MemMalloc",
-                                      "sqlite3MemRealloc",
-                                      "sqlite3Malloc*",
-                                      "sqlite3_malloc*",
-                                      "sqlite3Realloc*",
-                                      "sqlite3DbMalloc*",
-                                      "sqlite3DbRealloc*",
-                                      "mallocWithAlarm",
-                                      "zmalloc*",
-                                      "zcalloc*",
-                                      "zrealloc*",
-                                      "ztrymalloc*",
-                                      "je_*",
-                                      "strdup",
-                                      "__strdup",
-                                      "strndup",
-                                      "asprintf",
-                                      "vasprintf",
-                                      "do_xmalloc",
-                                      "xmalloc",
-                                      "sh_xmalloc",
-                                      "ggc_*alloc*",
-                                      "alloc_page*",
-                                      "std::*",
-                                      "__gnu_cxx::*",
-                                      "alloc::*",
-                                      "core::*",
-                                      "<alloc::*",
-                                      "<core::*",
-                                      "_obstack_*",
-                                      "_objalloc_alloc",
-                                      "CRYPTO_*alloc*",
-                                      NULL};
-  return in_list(names, function);
-}
-
-static int is_runtime_module(char const *path) {
-  static char const *const names[] = {
-      "libc.so.*",        "libc-2.*",     "libstdc++.so.*", "libc++.so.*", "libgcc_s.so.*",
-      "ld-linux*",        "ld-2.*",       "libpthread*",    "libm.so.*",   "libvaltrace.so",
-      "libjemalloc.so.*", "libtcmalloc*", "libmimalloc*",   NULL};
-  char const *slash = strrchr(path, '/');
-  return in_list(names, slash ? slash + 1 : path);
-}
-
-/* Bits of a class: asked for as a function, is an allocator, is a wrapper; asked for as a module,
-   is a run-time library. */
-enum { KNOWN = 1, ALLOCATOR = 2, WRAPPER = 4, MODULE_KNOWN = 8, RUNTIME_MODULE = 16 };
-
-static unsigned function_class(vt_stacks_t const *stacks, uint32_t string) {
+static uint32_t class_of(vt_stacks_t const *stacks, uint32_t *classes, uint32_t string,
+                         uint32_t (*classify)(char const *)) {
   if (string >= stacks->classes_cnt) return 0;
-  uint8_t *class = &stacks->classes[string];
-  if (*class & KNOWN) return *class;
-  char const *name =
-      without_type(vt_strings_get(vt_symbols_strings(stacks->symbols), string, NULL));
-  *class |= KNOWN;
-  if (is_allocator(name)) *class |= ALLOCATOR;
-  if (is_wrapper(name)) *class |= WRAPPER;
-  return *class;
+  if (!(classes[string] & KNOWN))
+    classes[string] =
+        KNOWN | classify(vt_strings_get(vt_symbols_strings(stacks->symbols), string, NULL));
+  return classes[string];
 }
 
-static unsigned module_class(vt_stacks_t const *stacks, uint32_t string) {
-  if (string >= stacks->classes_cnt) return 0;
-  uint8_t *class = &stacks->classes[string];
-  if (*class & MODULE_KNOWN) return *class;
-  *class |= MODULE_KNOWN;
-  if (is_runtime_module(vt_strings_get(vt_symbols_strings(stacks->symbols), string, NULL)))
-    *class |= RUNTIME_MODULE;
-  return *class;
+static uint32_t module_class(vt_stacks_t const *stacks, place_t const *place) {
+  if (place->module == NO_MODULE) return 0;
+  return class_of(stacks, stacks->module_classes, stacks->module_paths[place->module],
+                  vt_role_module_class);
+}
+
+/* The roles of one of a place's functions. */
+static unsigned roles_of(vt_stacks_t const *stacks, place_t const *place, vt_frame_t const *frame) {
+  uint32_t name = class_of(stacks, stacks->classes, frame->function, vt_role_name_class);
+  uint32_t file = class_of(stacks, stacks->file_classes, frame->file, vt_role_file_class);
+  return vt_role_of(name, module_class(stacks, place), file);
+}
+
+/* The roles of a place without names. */
+static unsigned bare_roles(vt_stacks_t const *stacks, place_t const *place) {
+  if (place->module == NO_MODULE) return place->offset <= VT_ADDRESS_CUT ? VT_ROLE_LIBRARY : 0;
+  return vt_role_of(0, module_class(stacks, place), 0);
 }
 
 static void start_classes(vt_stacks_t *stacks) {
   free(stacks->classes);
+  free(stacks->module_classes);
+  free(stacks->file_classes);
   stacks->classes_cnt = vt_strings_cnt(vt_symbols_strings(stacks->symbols));
-  stacks->classes = vt_mem_new(stacks->classes_cnt, 1);
+  stacks->classes = vt_mem_new(stacks->classes_cnt, sizeof *stacks->classes);
+  stacks->module_classes = vt_mem_new(stacks->classes_cnt, sizeof *stacks->module_classes);
+  stacks->file_classes = vt_mem_new(stacks->classes_cnt, sizeof *stacks->file_classes);
 }
 
 /* ---- functions ---- */
 
-static int in_runtime_module(vt_stacks_t const *stacks, place_t const *place) {
-  if (place->module == NO_MODULE) return place->offset <= VT_ADDRESS_CUT;
-  return (module_class(stacks, stacks->module_paths[place->module]) & RUNTIME_MODULE) != 0;
-}
+/* What a site is not named after. */
+#define RUNTIME (VT_ROLE_ALLOCATOR | VT_ROLE_WRAPPER | VT_ROLE_LIBRARY)
 
 static void classify(vt_stacks_t const *stacks, place_t *place) {
-  int library = in_runtime_module(stacks, place), known = place->frames_cnt != 0;
-  int allocators = known, wrappers = known, last = 0;
+  int allocators = place->frames_cnt != 0, runtime = 1;
+  unsigned roles = bare_roles(stacks, place);
   for (uint32_t i = 0; i < place->frames_cnt; i++) {
-    unsigned class = function_class(stacks, place->frames[i].function);
-    last = (class & (ALLOCATOR | WRAPPER)) != 0;
-    allocators &= (class & ALLOCATOR) != 0;
-    wrappers &= last;
+    roles = roles_of(stacks, place, &place->frames[i]);
+    allocators &= (roles & VT_ROLE_ALLOCATOR) != 0;
+    runtime &= (roles & RUNTIME) != 0;
   }
   place->hidden = (uint8_t)allocators;
-  place->runtime = (uint8_t)(library | wrappers);
-  place->outer_runtime = (uint8_t)(library | last);
+  place->runtime = (uint8_t)(runtime && roles & RUNTIME);
+  place->outer_runtime = (roles & RUNTIME) != 0;
 }
 
 size_t vt_stacks_symbolize(vt_stacks_t *stacks) {
@@ -483,10 +360,17 @@ uint32_t vt_stacks_parent(vt_stacks_t const *stacks, uint32_t node) {
 
 uint32_t vt_stacks_cnt(vt_stacks_t const *stacks) { return (uint32_t)stacks->nodes_cnt; }
 
+static void set_roles(vt_stack_frame_t *frame, unsigned roles) {
+  frame->allocator = (roles & VT_ROLE_ALLOCATOR) != 0;
+  frame->runtime = (roles & RUNTIME) != 0;
+  frame->library = (roles & (VT_ROLE_LIBRARY | VT_ROLE_INTERPRETER)) != 0;
+  frame->start = (roles & VT_ROLE_START) != 0;
+}
+
 static vt_stack_frame_t bare_frame(vt_stacks_t const *stacks, place_t const *place) {
   vt_strings_t const *strings = vt_symbols_strings(stacks->symbols);
   vt_stack_frame_t frame = {.function = "", .file = "", .module = "", .offset = place->offset};
-  frame.runtime = in_runtime_module(stacks, place);
+  set_roles(&frame, bare_roles(stacks, place));
   if (place->module != NO_MODULE)
     frame.module = vt_strings_get(strings, stacks->module_paths[place->module], NULL);
   else if (place->offset == VT_ADDRESS_TRUNCATED)
@@ -503,11 +387,8 @@ size_t vt_stacks_frames(vt_stacks_t const *stacks, uint32_t index, int hide_allo
   vt_frame_t const *frames = place->frames;
   vt_stack_frame_t frame = bare_frame(stacks, place);
   size_t used = 0, cnt = place->frames_cnt;
-  int runtime_module = frame.runtime;
   for (size_t i = 0; i < cnt; i++) {
-    unsigned class = function_class(stacks, frames[i].function);
-    frame.allocator = (class & ALLOCATOR) != 0;
-    frame.runtime = runtime_module || class & (ALLOCATOR | WRAPPER);
+    set_roles(&frame, roles_of(stacks, place, &frames[i]));
     frame.function = vt_strings_get(strings, frames[i].function, NULL);
     frame.file = vt_strings_get(strings, frames[i].file, NULL);
     frame.line = frames[i].line;

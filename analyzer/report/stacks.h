@@ -22,15 +22,17 @@ typedef struct {
   uint64_t offset;    /* in the module; the address itself when there is none */
   int inlined;
   int allocator; /* malloc, operator new, the standard library's allocators, … */
-  int runtime; /* the same, or a wrapper of one, or a run-time library (the C and C++ libraries, the
-                  loader): sites are grouped under the first function that is not */
+  int runtime; /* the same, or a wrapper of one, or of a run-time library (the C and C++ libraries,
+                  Rust's, the loader): sites are grouped under the first function that is not */
+  int library; /* of a run-time library, or an interpreter's loop: folded in stacks */
+  int start;   /* runs before main, or before a thread's function */
 } vt_stack_frame_t;
 
 vt_stacks_t *vt_stacks_new(void);
 void vt_stacks_delete(vt_stacks_t *stacks);
 
-/* Takes the symbols that a trace has embedded. What is unknown in them stays unknown, but for modules
-   without a single name: their file was not there, and is perhaps here. */
+/* Takes the symbols that a trace has embedded. What is unknown in them stays unknown, but for
+   modules without a single name: their file was not there, and is perhaps here. */
 void vt_stacks_take_symbols(vt_stacks_t *stacks, vt_reader_t const *reader);
 
 /* Adds the stacks of a trace of which used[id] is set (and their callers). Returns an array from
@@ -45,8 +47,8 @@ size_t vt_stacks_symbolize(vt_stacks_t *stacks);
    malloc, operator new, the standard library's allocators, … */
 uint32_t vt_stacks_skip_allocators(vt_stacks_t const *stacks, uint32_t node);
 
-/* The nearest caller of a node (or itself) with a function that is not run-time, with no_inlines one
-   that is not inlined; 0: there is none. */
+/* The nearest caller of a node (or itself) with a function that is not run-time, with no_inlines
+   one that is not inlined; 0: there is none. */
 uint32_t vt_stacks_owner(vt_stacks_t const *stacks, uint32_t node, int no_inlines);
 
 /* What a node stands for: a number below vt_stacks_places_cnt, the same for equal code whatever its

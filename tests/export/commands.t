@@ -96,6 +96,40 @@ def check_inputs(folder, trace):
     ok(run().returncode == 2 and run("--help").returncode == 0, "no command is a usage error, --help is not")
 
 
+def check_nowhere(trace, other):
+    """What is asked for and occurs nowhere is an error that names the option, never a silent nothing."""
+    events = [json.loads(line) for line in run("dump", "--json", trace).stdout.splitlines()]
+    end = max(e["t_ns"] for e in events if "t_ns" in e)
+    for options, why, advice in (
+            (["--function", "chrun"], "no function", 'did you mean "churn"?'), (["--function", "leak?*"], "no function", ""),
+            (["--function", "completely_different"], "no function", "--by function"),
+            (["--thread", "1"], "no thread", "report threads"), (["--heap", "nothing"], "no heap", "report heaps"),
+            (["--heap", "libd"], "no heap", 'did you mean "libc"?'), (["--module", "libc.so.7"], "no module", 'did you mean "libc.so.6"?'),
+            (["--from", "5", "--to", "2"], "an empty span", ""), (["--from", "5", "--at", "2"], "an empty span", ""),
+            (["--from", f"{end / 1e9 + 3600}"], "an empty span", "earlier"), (["--from", "begin"], "neither a time", "no markers")):
+        for command in (["report"], ["report", "leaks", "--json"], ["dump"], ["flame"], ["html"], ["check-budget", "--max-peak", "1G"],
+                        ["export", "--format", "csv"], ["diff"]):
+            if command == ["diff"] and "--at" in options:
+                continue
+            done = run(*operands([*command, *options], trace))
+            want = f"valtrace: {options[0]} {options[1]}"
+            if done.returncode != 2 or not done.stderr.startswith(want.encode()) or why.encode() not in done.stderr or advice.encode() not in done.stderr:
+                ok(False, f"{' '.join(command + options)} occurs nowhere", done.returncode, done.stderr)
+        one_line(run("report", *options, trace), 2, f"{' '.join(options)} occurs nowhere")
+    main = json.loads(run("report", "threads", "--json", trace).stdout)["threads"][0]["tid"]
+    zeros = [json.loads(run("report", "--json", *options, trace).stdout)["totals"]["allocations"] for options in
+             (["--min-size", "1G"], ["--function", "leak", "--module", "libc.so*"], ["--function", "churn", "--min-size", "1000"],
+              ["--min-lifetime", "1000"], ["--thread", str(main), "--heap", "libc", "--function", "leak", "--min-size", "101"])]
+    ok(zeros == [0, 0, 0, 0, 0], "what occurs but has nothing here is nothing, status 0", zeros)
+    done = run("diff", "--module", "p", trace, other)
+    ok(done.returncode == 0 and not done.stderr, "diff: what is asked for may occur on one side only", done.stderr)
+    for args, want in ((["reprot", trace], "report"), (["report", "laeks", trace], "leaks"), (["report", "--fucntion", "x", trace], "--function"),
+                       (["pack", "--output", trace], "")):
+        done = run(*args)
+        ok(done.returncode in (2, 3) and done.stderr.count(b"\n") == 1 and (not want or f'did you mean ' in done.stderr.decode() and
+           want in done.stderr.decode()), f"{args[0]} {args[1]}: did you mean", done.stderr)
+
+
 def check_outputs(folder, trace):
     texts = [["--help"], ["--version"], ["run", "--help"], ["report", "--help"], ["pack", "--help"]]
     for command in [*(operands(c, trace) for c in READERS), *texts]:
@@ -318,6 +352,8 @@ def main():
         subprocess.run(["gcc", "-O1", "-g", "-o", program, source], check=True)
         one, three = record(folder, program, 1), record(folder, program, 3)
         check_inputs(folder, one)
+        run("run", "-q", "-o", f"{folder}/true.vtr", "--", "true")
+        check_nowhere(one, f"{folder}/true.vtr")
         check_outputs(folder, one)
         check_diff(folder, one, three)
         check_budget(folder, three)

@@ -30,13 +30,13 @@ APART static void lines(void) {
   p = malloc(5000);                                                                             /* LINE big */
   KEEP(p);
 }
-APART static void *xmalloc_any(unsigned i) {
+APART static void *xmalloc(unsigned i) {
   if (i % 2) return malloc(100);
   vt_block_alloc(part, part + 10 * i, 10, 0, 0);
   return part;
 }
 APART static void both(void) {
-  for (unsigned i = 0; i < 6; i++) KEEP(xmalloc_any(i));
+  for (unsigned i = 0; i < 6; i++) KEEP(xmalloc(i));
 }
 int main(void) {
   vt_heap_create(pool, sizeof pool, VT_HEAP_CUSTOM, "pool", 0, 0);

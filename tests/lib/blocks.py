@@ -206,23 +206,23 @@ class Filter:
 
     def thread(self, rng, world):
         name, tids = rng.choice([*((str(tid), {tid}) for tid in world.names), ("first", world.named("first")),
-                                 ("*s*", world.named("*s*")), ("nobody", set())])
+                                 ("*s*", world.named("*s*"))])
         self.options += ["--thread", name]
         self.tests.append(lambda b: b.thread in tids)
 
     def heap(self, rng, world):
-        name = rng.choice(("libc", "the pool", "nested", "the*", "*", "none"))
+        name = rng.choice(("libc", "the pool", "nested", "the*", "*"))
         self.options += ["--heap", name]
         self.nested = "*" not in name
         heaps = {number for number, heap in world.heaps.items() if fnmatch.fnmatchcase(heap, name)}
         self.tests.append(lambda b: b.heap in heaps)
 
     def function(self, rng, _world):
-        self.names = rng.choice(("take", "step", "run", "re*", "*oo*", "churn", "no_such"))
+        self.names = rng.choice(("take", "step", "run", "re*", "*oo*", "churn"))
         self.options += ["--function", self.names]
 
     def module(self, rng, _world):
-        self.paths = rng.choice(("p", "libc.so*", "ld-linux*", "*/p", "none"))
+        self.paths = rng.choice(("p", "libc.so*", "ld-linux*", "*/p"))
         self.options += ["--module", self.paths]
 
     def moments(self, rng, world, kind=None):
