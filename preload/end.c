@@ -39,12 +39,16 @@ static vt_clock_kind_t before_confined(int option, long value) {
     sink->clock = VT_CLOCK_FROZEN;
   }
   if (option == PR_SET_SECCOMP && value == SECCOMP_MODE_STRICT) vt_sink_silence(sink, 1);
+  if (option == PR_SET_SECCOMP && value == SECCOMP_MODE_FILTER) vt_sink_confine(sink, 1);
   return clock;
 }
 
 /* after_confined notes what the call did: a filter that is in force now, a name, nothing. */
 static void after_confined(int option, long value, long failed, vt_clock_kind_t clock) {
-  if (option == PR_SET_SECCOMP && value == SECCOMP_MODE_FILTER && !failed) vt_process.filtered = 1;
+  if (option == PR_SET_SECCOMP && value == SECCOMP_MODE_FILTER) {
+    if (!failed) vt_process.filtered = 1;
+    vt_sink_confine(&vt_process.sink, vt_process.filtered);
+  }
   if (option == PR_SET_NAME && !failed)
     vt_names_given(vt_thread_number(pthread_self()), (char const *)value);
   if (failed && gives_up_tsc(option, value)) {

@@ -146,7 +146,7 @@ int vt_image_open(char const **why) {
   vt_process_t *p = &vt_process;
   vt_sink_t *sink = &p->sink;
   identify(p);
-  int joined = sink->ring             ? vt_sink_join_ring(sink, sink->ring)
+  int joined = sink->ring             ? vt_sink_join_ring(sink)
                : vt_options.collector ? vt_sink_open_ring(sink, vt_options.collector)
                                       : -1;
   if (joined == 0) { /* the clock is the collector's, which need not be the one chosen here */

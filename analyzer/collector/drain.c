@@ -48,8 +48,7 @@ static size_t header_in(vt_ring_t *ring, uint32_t i, uint8_t *out, size_t cap) {
 /* find_header looks for the IMAGE message of the image in `slot`: the first record of its first
    segment, which may still be unfinished while other threads' segments are full. */
 static size_t find_header(vt_drain_t *d, uint32_t slot, uint8_t *out, size_t cap) {
-  uint32_t limit = atomic_load_explicit(&d->ring->limit, memory_order_relaxed);
-  for (uint32_t i = 0; i < limit; i++) {
+  for (uint32_t i = 0; i < d->end->limit; i++) {
     uint64_t word = state_of(d->ring, i);
     if (word == VT_SEGMENT_FREE || VT_SEGMENT_OWNER(word) != slot) continue;
     size_t sz = header_in(d->ring, i, out, cap);
@@ -160,17 +159,11 @@ static int take_full(vt_drain_t *d, uint32_t i) {
   return 1;
 }
 
-/* raise_limit gives threads more segments when they hold nearly all: the limit bounds what the
-   collector has not drained, not how many threads there may be. */
-static void raise_limit(vt_drain_t *d) {
-  uint32_t limit = atomic_load_explicit(&d->ring->limit, memory_order_relaxed), active = 0;
-  for (uint32_t i = 0; i < limit; i++)
-    active += (state_of(d->ring, i) & VT_SEGMENT_STATE_MASK) == VT_SEGMENT_ACTIVE;
-  uint32_t wanted = active + VT_RING_SPARE;
-  if (wanted > VT_RING_SEGMENTS) wanted = VT_RING_SEGMENTS;
-  if (wanted <= limit) return;
-  atomic_store_explicit(&d->ring->limit, wanted, memory_order_relaxed);
-  atomic_fetch_add_explicit(&d->ring->progress, 1, memory_order_relaxed);
+static uint32_t active(vt_drain_t const *d) {
+  uint32_t cnt = 0;
+  for (uint32_t i = 0; i < d->end->limit; i++)
+    cnt += (state_of(d->ring, i) & VT_SEGMENT_STATE_MASK) == VT_SEGMENT_ACTIVE;
+  return cnt;
 }
 
 /* end_replaced ends the images that exec has replaced. The one that says so may have been seen first:
@@ -187,11 +180,10 @@ static void end_replaced(vt_drain_t *d) {
 
 size_t vt_drain_full(vt_drain_t *d) {
   size_t total = 0, got;
-  raise_limit(d);
+  vt_ring_raise_limit(d->end, active(d));
   do {
     got = 0;
-    uint32_t limit = atomic_load_explicit(&d->ring->limit, memory_order_relaxed);
-    for (uint32_t i = 0; i < limit; i++) got += (size_t)take_full(d, i);
+    for (uint32_t i = 0; i < d->end->limit; i++) got += (size_t)take_full(d, i);
     total += got;
     end_replaced(d);
   } while (got);
@@ -199,34 +191,50 @@ size_t vt_drain_full(vt_drain_t *d) {
 }
 
 void vt_drain_partial(vt_drain_t *d) {
-  uint32_t limit = atomic_load_explicit(&d->ring->limit, memory_order_relaxed);
-  for (uint32_t i = 0; i < limit; i++) {
+  for (uint32_t i = 0; i < d->end->limit; i++) {
     uint64_t word = state_of(d->ring, i);
     if ((word & VT_SEGMENT_STATE_MASK) != VT_SEGMENT_ACTIVE || !committed_of(d->ring, i)) continue;
     vt_image_t *image = image_of(d, VT_SEGMENT_OWNER(word));
-    if (image && number_of(d, i) == vt_image_stream(image, stream_of(d, i))->next_number)
-      feed(d, image, i);
+    if (!image || number_of(d, i) != vt_image_stream(image, stream_of(d, i))->next_number) continue;
+    uint32_t from = d->consumed[i];
+    feed(d, image, i);
+    vt_ring_drained(d->ring, i, from, d->consumed[i]);
   }
 }
 
-/* lowest finds the image's segment with the lowest number of any stream; -1: none left. */
-static int lowest(vt_drain_t *d, uint32_t slot) {
-  uint32_t limit = atomic_load_explicit(&d->ring->limit, memory_order_relaxed);
-  int best = -1;
-  for (uint32_t i = 0; i < limit; i++) {
+/* A segment that an ended image left, and its number in its stream. */
+typedef struct {
+  uint32_t i, number;
+} left_t;
+
+static int by_number(void const *a, void const *b) {
+  left_t const *x = a, *y = b;
+  return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* what_is_left gathers the segments of the image in `slot` in the order of their streams. */
+static left_t *what_is_left(vt_drain_t *d, uint32_t slot, size_t *cnt) {
+  left_t *left = NULL;
+  size_t left_cnt = 0, left_cap = 0;
+  for (uint32_t i = 0; i < d->end->limit; i++) {
     uint64_t word = state_of(d->ring, i);
     if (word == VT_SEGMENT_FREE || VT_SEGMENT_OWNER(word) != slot) continue;
-    if (best < 0 || number_of(d, i) < number_of(d, (uint32_t)best)) best = (int)i;
+    VT_PUSH(left, ((left_t){i, number_of(d, i)}));
   }
-  return best;
+  if (left) qsort(left, left_cnt, sizeof *left, by_number);
+  *cnt = left_cnt;
+  return left;
 }
 
 /* take_rest takes what the image of a slot left; image NULL: there is no trace it belongs to. */
 static void take_rest(vt_drain_t *d, uint32_t slot, vt_image_t *image) {
-  for (int i; (i = lowest(d, slot)) >= 0;) {
-    if (image) feed(d, image, (uint32_t)i);
-    release(d, (uint32_t)i);
+  size_t cnt;
+  left_t *left = what_is_left(d, slot, &cnt);
+  for (size_t k = 0; k < cnt; k++) {
+    if (image) feed(d, image, left[k].i);
+    release(d, left[k].i);
   }
+  free(left);
 }
 
 static void free_slot(vt_drain_t *d, uint32_t slot) {

@@ -8,7 +8,7 @@
 
 typedef struct {
   vt_ring_t *ring;
-  vt_ring_end_t const *end; /* of that ring */
+  vt_ring_end_t *end; /* of that ring */
   char const *pattern;     /* of the traces' names; absolute */
   pid_t first_pid;         /* the first process, -1: it is not known; 0: not yet told */
   uint64_t first_over;     /* a tick at which it had ended; 0: it lives */

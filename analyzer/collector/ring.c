@@ -59,6 +59,19 @@ static int listen_on(char const *name) {
   return -1;
 }
 
+/* make_segments maps a ring with as many segments as limits allow; returns how many, 0: none. */
+static uint32_t make_segments(vt_ring_end_t *end) {
+  for (uint32_t n = VT_RING_SEGMENTS; n > VT_RING_SPARE; n /= 2) {
+    uint64_t sz = VT_RING_SZ(n);
+    if (ftruncate(end->fd, (off_t)sz)) continue;
+    void *p = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, end->fd, 0);
+    if (p == MAP_FAILED) continue;
+    end->ring = p;
+    return n;
+  }
+  return 0;
+}
+
 int vt_ring_make(vt_ring_end_t *end) {
   uint64_t nonce;
   char name[64];
@@ -66,14 +79,13 @@ int vt_ring_make(vt_ring_end_t *end) {
   int fd = memfd_create("valtrace", 0);
   if (fd < 0) return -errno;
   end->fd = move_high(fd);
-  if (ftruncate(end->fd, (off_t)VT_RING_SZ)) return -errno;
-  end->ring =
-      mmap(NULL, VT_RING_SZ, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, end->fd, 0);
-  if (end->ring == MAP_FAILED) return -errno;
+  uint32_t segments = make_segments(end);
+  if (!segments) return -errno;
+  end->ring->segments = end->segments = segments;
   end->ring->nonce = nonce;
   end->ring->clock = clock_kind();
   end->ring->tick_hz = measure_hz((vt_clock_kind_t)end->ring->clock);
-  atomic_store(&end->ring->limit, VT_RING_SPARE);
+  atomic_store(&end->ring->limit, end->limit = VT_RING_SPARE);
   snprintf(name, sizeof name, "valtrace-%d-%08x", getpid(), (unsigned)nonce);
   end->made_at = vt_clock_ns(CLOCK_BOOTTIME) / (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
   end->socket = listen_on(name); /* without it, inheritance alone must do */
@@ -83,7 +95,7 @@ int vt_ring_make(vt_ring_end_t *end) {
 }
 
 void vt_ring_leave(vt_ring_end_t *end) {
-  munmap(end->ring, VT_RING_SZ);
+  munmap(end->ring, VT_RING_SZ(end->segments));
   close(end->fd);
   if (end->socket >= 0) close(end->socket);
   end->ring = NULL;
@@ -123,11 +135,46 @@ int vt_ring_answer(vt_ring_end_t *end) {
   return errno == EAGAIN ? 0 : -1;
 }
 
-void vt_ring_give_back(vt_ring_t *ring, uint32_t i) {
-  vt_store64(vt_ring_segment(ring, i) + VT_SEGMENT_OFF_COMMITTED, 0);
-  /* Pairs with the acquire of the compare-and-swap that claims the segment. */
-  atomic_store_explicit(&ring->state[i], VT_SEGMENT_FREE, memory_order_release);
+/* wake wakes as many of the threads that wait for a segment as there are new ones. */
+static void wake(vt_ring_t *ring, uint32_t segments) {
   atomic_fetch_add_explicit(&ring->progress, 1, memory_order_seq_cst);
   if (atomic_load_explicit(&ring->waiting, memory_order_seq_cst))
-    syscall(SYS_futex, &ring->progress, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    syscall(SYS_futex, &ring->progress, FUTEX_WAKE, segments, NULL, NULL, 0);
+}
+
+/* A cold segment is wiped by giving its memory back to the system. */
+static void wipe(vt_ring_t *ring, uint32_t i) {
+  uint8_t *segment = vt_ring_segment(ring, i);
+  if (i < VT_RING_WARM || madvise(segment, VT_SEGMENT_SZ, MADV_REMOVE))
+    vt_store64(segment + VT_SEGMENT_OFF_COMMITTED, 0);
+}
+
+void vt_ring_give_back(vt_ring_t *ring, uint32_t i) {
+  wipe(ring, i);
+  /* Pairs with the acquire of the compare-and-swap that claims the segment. */
+  atomic_store_explicit(&ring->state[i], VT_SEGMENT_FREE, memory_order_release);
+  uint32_t hint = atomic_load_explicit(&ring->hint, memory_order_relaxed);
+  while (hint > i && !atomic_compare_exchange_weak_explicit(
+                         &ring->hint, &hint, i, memory_order_relaxed, memory_order_relaxed))
+    continue;
+  wake(ring, 1);
+}
+
+void vt_ring_drained(vt_ring_t *ring, uint32_t i, uint32_t from, uint32_t to) {
+  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+  uint64_t begin = (VT_SEGMENT_RECORDS_OFF + from) / page * page;
+  uint64_t end = (VT_SEGMENT_RECORDS_OFF + to) / page * page;
+  if (!begin) begin = page; /* the segment's header */
+  if (i >= VT_RING_WARM && begin < end)
+    madvise(vt_ring_segment(ring, i) + begin, end - begin, MADV_REMOVE);
+}
+
+/* The limit bounds what the collector has not drained, not how many threads there may be. */
+void vt_ring_raise_limit(vt_ring_end_t *end, uint32_t active) {
+  uint32_t wanted = active + active / 4 + VT_RING_SPARE, before = end->limit;
+  if (wanted > end->segments) wanted = end->segments;
+  if (wanted <= before) return;
+  end->limit = wanted;
+  atomic_store_explicit(&end->ring->limit, wanted, memory_order_relaxed);
+  wake(end->ring, wanted - before);
 }

@@ -7,6 +7,8 @@
 
 typedef struct {
   vt_ring_t *ring;
+  uint32_t segments; /* that it has */
+  uint32_t limit;    /* as in the ring, where others may write */
   int fd;           /* of the memfd; inheritable, with a high number */
   int socket;       /* listening, close-on-exec */
   uint64_t made_at; /* when the ring was made, in the kernel's ticks since boot */
@@ -25,5 +27,12 @@ int vt_ring_answer(vt_ring_end_t *end);
 
 /* vt_ring_give_back makes segment i free again; pairs with the claim in core/trace/sink_ring.c. */
 void vt_ring_give_back(vt_ring_t *ring, uint32_t i);
+
+/* vt_ring_drained says that the records [from,to) of segment i, which its thread goes on to write
+   to, will not be looked at again: thousands of threads that rarely write hold little memory. */
+void vt_ring_drained(vt_ring_t *ring, uint32_t i, uint32_t from, uint32_t to);
+
+/* vt_ring_raise_limit lets threads claim more segments when they hold `active`, nearly all. */
+void vt_ring_raise_limit(vt_ring_end_t *end, uint32_t active);
 
 #endif

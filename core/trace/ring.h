@@ -1,6 +1,7 @@
 /* The shared memory through which traced processes hand their records to the collector.
 
-   The collector makes one memfd of this layout; each traced process maps it at start. Threads claim
+   The collector makes one memfd of this layout; each traced process maps its tables at start, and
+   pieces of the rest as its threads claim segments there (pieces.h). Threads claim
    free segments with a compare-and-swap on the segment's state word, fill them (layout of SEGMENT
    in docs/trace-format.md) and mark them full; the collector drains full segments, the committed
    prefix of unfinished ones, and gives them back with committed set to 0. It polls: no side needs a
@@ -14,10 +15,13 @@
 #include "core/trace/clock.h"
 
 #define VT_RING_MAGIC    ((uint64_t)0x32474E4952545601) /* \1VTRING2 */
-#define VT_RING_SEGMENTS 4096
+#define VT_RING_SEGMENTS 65536
 #define VT_RING_IMAGES   4096
 /* Segments a run starts with; the collector raises the limit when threads hold that many. */
 #define VT_RING_SPARE    48
+/* Segments that keep their memory when they are drained. Those with higher numbers, which only
+   serve when that many are in use, give it back. */
+#define VT_RING_WARM     1024
 
 /* State word of a segment: the low two bits are the state, the rest is the owner's image slot. */
 #define VT_SEGMENT_FREE              ((uint64_t)0)
@@ -49,12 +53,15 @@ typedef struct {
   uint32_t clock;   /* vt_clock_kind_t that all processes of this run use */
   uint64_t nonce;   /* the same number as in VALTRACE_COLLECTOR: this ring and no other */
   uint64_t tick_hz; /* ticks per second of that clock as the collector measured them */
+  uint32_t segments; /* that this ring has; at most VT_RING_SEGMENTS */
   /* Segments [0,limit) may be claimed: bounds the memory of the ring. */
   _Atomic uint32_t limit;
+  /* A free segment is likely from here on; who looks for one looks everywhere in the end. */
+  _Atomic uint32_t hint;
   /* 0: recording; else traced processes stop recording at their next segment (vt_stopped_t). */
   _Atomic uint32_t stop;
   /* Grows by one each time the collector gives back a segment or raises the limit; waiting threads
-     sleep on it (futex). */
+     sleep on it (futex), and as many are woken as there are segments to be had. */
   _Atomic uint32_t progress;
   _Atomic uint32_t waiting; /* threads that sleep on progress */
   /* Grows several times a second while the collector lives and is not stopped, also while it waits
@@ -66,7 +73,8 @@ typedef struct {
 
 #define VT_RING_SEGMENTS_OFF                                                                       \
   ((sizeof(vt_ring_t) + VT_SEGMENT_SZ - 1) / VT_SEGMENT_SZ * VT_SEGMENT_SZ)
-#define VT_RING_SZ (VT_RING_SEGMENTS_OFF + (uint64_t)VT_RING_SEGMENTS * VT_SEGMENT_SZ)
+/* Size of a ring of n segments. */
+#define VT_RING_SZ(n) (VT_RING_SEGMENTS_OFF + (uint64_t)(n)*VT_SEGMENT_SZ)
 
 /* The environment variable that tells a traced process of its collector: "FD:SOCKET:NONCE". FD is
    the inherited descriptor of the ring (the number may be stale: check the nonce); SOCKET is the
@@ -74,7 +82,7 @@ typedef struct {
    (SCM_RIGHTS); NONCE is 16 hexadecimal digits. */
 #define VT_RING_ENV "VALTRACE_COLLECTOR"
 
-/* Address of segment i in a mapped ring. */
+/* Address of segment i in a ring that is mapped as a whole. */
 static inline uint8_t *vt_ring_segment(vt_ring_t *ring, uint32_t i) {
   return (uint8_t *)ring + VT_RING_SEGMENTS_OFF + (uint64_t)i * VT_SEGMENT_SZ;
 }

@@ -22,17 +22,27 @@ void vt_sink_finish(vt_sink_t *sink, uint8_t *segment, uint32_t index) {
     atomic_store_explicit(&sink->ring->state[index], VT_SEGMENT_WORD(sink->slot, VT_SEGMENT_FULL),
                           memory_order_release);
   } else {
-    vt_sink_finish_file(sink, segment);
+    vt_sink_finish_file(sink, segment, index);
   }
 }
 
 void vt_sink_forked(vt_sink_t *sink) {
   if (!sink->ring) vt_sink_forked_file(sink);
   sink->counters = NULL;
+  atomic_store_explicit(&sink->stalled_ns, 0, memory_order_relaxed);
   atomic_store_explicit(&sink->stopped, 0, memory_order_relaxed);
 }
 
+void vt_sink_confine(vt_sink_t *sink, int confined) {
+  if (confined && !sink->confined && sink->pieces.base)
+    (sink->ring ? vt_sink_confine_ring : vt_sink_confine_file)(sink);
+  sink->confined = confined;
+}
+
+void vt_sink_unlock(vt_sink_t *sink) { vt_pieces_unlock(&sink->pieces); }
+
 void vt_sink_silence(vt_sink_t *sink, int silent) {
   if (silent && !sink->ring) vt_sink_reserve_file(sink);
+  if (silent && sink->ring) vt_sink_confine_ring(sink);
   sink->silent = silent;
 }

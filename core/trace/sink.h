@@ -1,8 +1,9 @@
 /* Where the segments of a process image come from and go to: the collector's ring, or a file of the
    process's own when there is no collector. One sink per process image, shared by all its threads.
 
-   Neither takes a lock. The ring sink makes no system call while the collector keeps up; the file
-   sink makes two a segment (reserve the next 64 KiB, drop the finished ones from memory). */
+   Neither takes a lock. The ring sink makes no system call while the collector keeps up and the
+   segment is mapped; the file sink makes two a segment (reserve the next 64 KiB, drop the finished
+   ones from memory). Both map their memory in pieces (pieces.h). */
 #ifndef VT_CORE_TRACE_SINK_H
 #define VT_CORE_TRACE_SINK_H
 
@@ -12,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "core/trace/clock.h"
+#include "core/trace/pieces.h"
 #include "core/trace/ring.h"
 #include "valtrace/trace_format.h"
 
@@ -28,15 +30,18 @@ typedef struct {
   uint32_t follows_slot; /* the slot it had */
   vt_clock_kind_t clock;
 
+  vt_pieces_t pieces; /* what is mapped of the ring or the file */
+
   /* Ring sink; ring is NULL for a file sink. */
-  vt_ring_t *ring;
-  uint32_t slot; /* index in ring->images */
+  vt_ring_t *ring; /* its tables: pieces.base */
+  uint32_t slot;   /* index in ring->images */
+  /* How long threads of this process have waited without progress of the collector, in total. */
+  _Atomic uint64_t stalled_ns;
+  _Atomic uint64_t stalled_to; /* CLOCK_MONOTONIC in ns up to which that is counted */
 
   /* File sink. */
-  uint8_t *window; /* the file, mapped shared */
-  uint64_t window_sz;
-  _Atomic uint64_t
-      file_sz; /* the file's length; it grows, the mapping is of window_sz from the start */
+  uint64_t file_max;        /* the longest file we may make */
+  _Atomic uint64_t file_sz; /* the file's length */
   _Atomic uint64_t used; /* bytes of the file handed out as segments */
   int fd;                /* high and close-on-exec; the host may close or reuse it */
   dev_t dev;
@@ -46,7 +51,8 @@ typedef struct {
   /* Where counters live so that they survive a kill: value of counter c at counters[c * stride]. */
   _Atomic uint64_t *counters;
   uint32_t counter_stride;
-  int silent; /* 1: a system call would kill the process (strict seccomp); set by vt_sink_silence */
+  int confined; /* 1: no more memory may be mapped; set by vt_sink_confine */
+  int silent;   /* 1: a system call would kill the process (strict seccomp); set by vt_sink_silence */
   uint64_t reserved;        /* silent: end of what was reserved beforehand in the file */
   _Atomic uint32_t stopped; /* vt_stopped_t once recording has stopped, else 0 */
 } vt_sink_t;
@@ -56,9 +62,9 @@ typedef struct {
    Not thread-safe; called at start and in a fork's child. */
 int vt_sink_open_ring(vt_sink_t *sink, char const *spec);
 
-/* vt_sink_join_ring gives a forked child its own image slot in the ring its parent mapped.
-   Returns 0 or -1 (no slot free). */
-int vt_sink_join_ring(vt_sink_t *sink, vt_ring_t *ring);
+/* vt_sink_join_ring gives a forked child its own image slot in the ring its parent mapped
+   (sink->ring). Returns 0 or -1 (no slot free). */
+int vt_sink_join_ring(vt_sink_t *sink);
 
 /* vt_sink_space is what tells this process's namespace of process numbers from others: the identity
    of /proc/self/ns/pid. 0: it cannot be seen. One system call; signal-safe. */
@@ -84,6 +90,13 @@ uint8_t *vt_sink_claim(vt_sink_t *sink, uint32_t *index);
 
 /* vt_sink_finish hands a segment back: to the collector, or as finished part of the file. */
 void vt_sink_finish(vt_sink_t *sink, uint8_t *segment, uint32_t index);
+
+/* vt_sink_confine maps so much ahead that the sink can do without mapping more from here on, which a
+   filter may punish; when that is used up, recording stops. Undo with 0. */
+void vt_sink_confine(vt_sink_t *sink, int confined);
+
+/* vt_sink_unlock undoes for the sink's memory what mlockall did. */
+void vt_sink_unlock(vt_sink_t *sink);
 
 /* vt_sink_silence makes the sink work without system calls from here on, as long as it can: a file
    has room for some ten thousand events reserved, a ring goes on while segments are free. Undo with

@@ -1,9 +1,9 @@
 /* The file side of the sink: segments are pieces of the trace file, mapped shared, so that what is
    committed is the kernel's and survives the process.
 
-   The window is mapped at the start, larger than the file, which is sparse and grows in large
-   steps: only a step needs a descriptor, and a host that closed ours is no obstacle while the path
-   leads to the file. A store into a mapped page of a full disk would raise SIGBUS, so the pages of
+   The file is sparse and grows in large steps: only a step needs a descriptor, and a host that
+   closed ours is no obstacle while the path leads to the file. It is mapped piece by piece
+   (pieces.h), and pieces that are written are unmapped. A store into a mapped page of a full disk would raise SIGBUS, so the pages of
    a segment are obtained beforehand with MADV_POPULATE_WRITE (Linux 5.14), which returns an error
    instead; on older kernels fallocate on the descriptor does. Residual case: a disk that becomes
    full between reservation and write-back on a file system that reserves nothing at fault time. */
@@ -15,22 +15,23 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define WINDOW_MAX      ((uint64_t)16 << 30)
-#define WINDOW_MIN      ((uint64_t)1 << 20)
+#define FILE_MAX        (VT_SEGMENT_SZ + VT_PIECES_MAX * VT_PIECE_SZ)
+#define FILE_MIN        ((uint64_t)1 << 20)
 #define FILE_FIRST      ((uint64_t)256 << 20)
 #define FD_HIGH         900
 #define INTERRUPTS_MAX  100
 /* What a process that enters strict seccomp can still write. */
 #define SILENT_SEGMENTS 64
+/* Mapped at once for a process that will have to do with them: 1 GiB. */
+#define AHEAD_PIECES    2048
 /* Room left for threads that still run while the process exits. */
 #define CLOSING_SLACK   ((uint64_t)16 * VT_SEGMENT_SZ)
 
-/* window_limit is the largest file the host's limits allow us to make and map. */
-static uint64_t window_limit(void) {
-  uint64_t limit = WINDOW_MAX;
+/* file_limit is the largest file the host's limits allow us to make. */
+static uint64_t file_limit(void) {
+  uint64_t limit = FILE_MAX;
   struct rlimit r;
   if (vt_sys_getrlimit(RLIMIT_FSIZE, &r) == 0 && r.rlim_cur < limit) limit = r.rlim_cur;
-  if (vt_sys_getrlimit(RLIMIT_AS, &r) == 0 && r.rlim_cur / 4 < limit) limit = r.rlim_cur / 4;
   return limit / VT_SEGMENT_SZ * VT_SEGMENT_SZ;
 }
 
@@ -80,33 +81,35 @@ static long allocate(int fd, long off, long sz) {
   return err;
 }
 
-/* reserve obtains the pages of [p,p+sz) of the file, so that stores to them cannot fault. */
-static int reserve(vt_sink_t *sink, uint8_t *p, size_t sz) {
-  long err = vt_sys_madvise(p, sz, MADV_POPULATE_WRITE);
-  if (err == -EINVAL) err = allocate(sink->fd, p - sink->window, (long)sz);
+/* reserve obtains the pages of the segment at p, which is at `off` in the file, so that stores to
+   them cannot fault. */
+static int reserve(vt_sink_t *sink, uint8_t *p, uint64_t off) {
+  long err = vt_sys_madvise(p, VT_SEGMENT_SZ, MADV_POPULATE_WRITE);
+  if (err == -EINVAL) err = allocate(sink->fd, (long)off, VT_SEGMENT_SZ);
   return err ? -1 : 0;
 }
 
-/* map_new sizes and maps the new file, halving the wish until file system and limits agree. */
-static int map_new(vt_sink_t *sink) {
+/* size_new sizes the new file, halving the wish until file system and limits agree. */
+static int size_new(vt_sink_t *sink) {
   long err = -ENOSPC;
-  for (uint64_t sz = window_limit(); sz >= WINDOW_MIN;
-       sz = sz / 2 / VT_SEGMENT_SZ * VT_SEGMENT_SZ) {
+  for (uint64_t sz = file_limit(); sz >= FILE_MIN; sz = sz / 2 / VT_SEGMENT_SZ * VT_SEGMENT_SZ) {
     uint64_t file_sz = sz < FILE_FIRST ? sz : FILE_FIRST;
     err = vt_sys_ftruncate(sink->fd, (off_t)file_sz);
     if (err) continue;
-    void *p =
-        vt_sys_mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, sink->fd, 0);
-    err = vt_sys_failed(p) ? (long)p : 0;
-    if (err) continue;
-    vt_sys_madvise(p, sz, MADV_DONTDUMP);
-    vt_sys_madvise(p, sz, MADV_DONTFORK);
-    sink->window = p;
-    sink->window_sz = sz;
+    sink->file_max = sz;
     atomic_store_explicit(&sink->file_sz, file_sz, memory_order_relaxed);
     return 0;
   }
   return (int)err;
+}
+
+/* map_new maps the new file's header. */
+static int map_new(vt_sink_t *sink) {
+  int err = size_new(sink);
+  vt_pieces_end(&sink->pieces); /* of a ring that had no room for this image */
+  if (!err) err = vt_pieces_begin(&sink->pieces, sink->fd, VT_SEGMENT_SZ);
+  if (!err) vt_sys_madvise(sink->pieces.base, VT_SEGMENT_SZ, MADV_DONTFORK);
+  return err;
 }
 
 static void chunk_header(uint8_t *p, vt_chunk_type_t type, uint16_t flags, uint64_t sz,
@@ -137,7 +140,7 @@ static void seal(uint8_t *chunk, uint64_t sz) {
 
 /* write_counters lays out the COUNTERS chunk, whose values are then updated in place. */
 static void write_counters(vt_sink_t *sink) {
-  uint8_t *chunk = sink->window + VT_SINK_FILE_HEADER_SZ;
+  uint8_t *chunk = sink->pieces.base + VT_SINK_FILE_HEADER_SZ;
   uint8_t *payload = chunk + VT_CHUNK_HEADER_SZ;
   chunk_header(chunk, VT_CHUNK_COUNTERS, VT_CHUNK_FLAG_OPEN,
                VT_SINK_FILE_COUNTERS_SZ - VT_CHUNK_HEADER_SZ, 0, 0);
@@ -156,15 +159,14 @@ int vt_sink_open_file(vt_sink_t *sink, uint8_t const *header, size_t header_sz) 
   sink->dev = st.st_dev;
   sink->ino = st.st_ino;
   if (!err) err = map_new(sink);
-  if (!err && reserve(sink, sink->window, VT_SEGMENT_SZ)) err = -ENOSPC;
+  if (!err && reserve(sink, sink->pieces.base, 0)) err = -ENOSPC;
   if (err) {
-    if (sink->window) vt_sys_munmap(sink->window, sink->window_sz);
-    sink->window = NULL;
+    vt_pieces_end(&sink->pieces);
     vt_sys_unlink(sink->path);
     vt_sys_close(sink->fd);
     return err;
   }
-  memcpy(sink->window, header, header_sz);
+  memcpy(sink->pieces.base, header, header_sz);
   write_counters(sink);
   atomic_store_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
   return 0;
@@ -190,7 +192,7 @@ static int our_fd(vt_sink_t *sink) {
 static int grow(vt_sink_t *sink, uint64_t end) {
   uint64_t sz = atomic_load_explicit(&sink->file_sz, memory_order_acquire);
   if (end <= sz) return 0;
-  uint64_t wanted = 2 * sz < sink->window_sz ? 2 * sz : sink->window_sz;
+  uint64_t wanted = 2 * sz < sink->file_max ? 2 * sz : sink->file_max;
   int fd = wanted < end ? -1 : our_fd(sink);
   if (fd < 0) return -1;
   long err = allocate(fd, (long)(wanted - 4096), 4096);
@@ -203,24 +205,41 @@ static int grow(vt_sink_t *sink, uint64_t end) {
   return 0;
 }
 
-/* obtain makes [off,off+VT_SEGMENT_SZ) of the file safe to write to. */
-static int obtain(vt_sink_t *sink, uint64_t off) {
+/* piece_of is the number of the piece that a segment lies in. */
+static uint64_t piece_of(uint64_t off) { return (off - VT_SEGMENT_SZ) / VT_PIECE_SZ; }
+
+/* at is where the segment at `off` is mapped; NULL: it is not, and cannot be. */
+static uint8_t *at(vt_sink_t *sink, uint64_t off) {
+  uint64_t k = piece_of(off);
+  uint8_t *piece = vt_pieces_mapped(&sink->pieces, k);
+  if (!piece && !sink->silent && !sink->confined) piece = vt_pieces_map_next(&sink->pieces, k);
+  return piece ? piece + (off - VT_SEGMENT_SZ) % VT_PIECE_SZ : NULL;
+}
+
+/* obtain makes the segment at `off` of the file safe to write to; NULL: there is no room. */
+static uint8_t *obtain(vt_sink_t *sink, uint64_t off) {
   uint64_t end = off + VT_SEGMENT_SZ;
-  if (sink->silent) return end > sink->reserved;
-  return end > sink->window_sz || grow(sink, end) ||
-         reserve(sink, sink->window + off, VT_SEGMENT_SZ);
+  if (sink->silent) return end > sink->reserved ? NULL : at(sink, off);
+  if (end > sink->file_max || grow(sink, end)) return NULL;
+  uint8_t *segment = at(sink, off);
+  return segment && !reserve(sink, segment, off) ? segment : NULL;
+}
+
+void vt_sink_confine_file(vt_sink_t *sink) {
+  uint64_t off = atomic_load_explicit(&sink->used, memory_order_relaxed);
+  vt_pieces_ahead(&sink->pieces, piece_of(off), AHEAD_PIECES);
 }
 
 void vt_sink_reserve_file(vt_sink_t *sink) {
   uint64_t off = atomic_load_explicit(&sink->used, memory_order_relaxed);
-  for (unsigned i = 0; i < SILENT_SEGMENTS && !obtain(sink, off); i++) off += VT_SEGMENT_SZ;
+  for (unsigned i = 0; i < SILENT_SEGMENTS && obtain(sink, off); i++) off += VT_SEGMENT_SZ;
   sink->reserved = off;
 }
 
 uint8_t *vt_sink_claim_file(vt_sink_t *sink, uint32_t *index) {
   uint64_t off = atomic_fetch_add_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
-  uint8_t *segment = sink->window + off;
-  if (obtain(sink, off)) {
+  uint8_t *segment = obtain(sink, off);
+  if (!segment) {
     atomic_fetch_sub_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
     vt_sink_stop(sink, VT_STOPPED_SPACE);
     return NULL;
@@ -231,10 +250,12 @@ uint8_t *vt_sink_claim_file(vt_sink_t *sink, uint32_t *index) {
   return segment;
 }
 
-void vt_sink_finish_file(vt_sink_t *sink, uint8_t *segment) {
+void vt_sink_finish_file(vt_sink_t *sink, uint8_t *segment, uint32_t index) {
   uint64_t committed = vt_load64(segment + VT_SEGMENT_OFF_COMMITTED);
   seal(segment, VT_SEGMENT_RECORDS_OFF - VT_CHUNK_HEADER_SZ + committed);
-  if (!sink->silent) vt_sys_madvise(segment, VT_SEGMENT_SZ, MADV_DONTNEED);
+  if (sink->silent) return;
+  vt_sys_madvise(segment, VT_SEGMENT_SZ, MADV_DONTNEED);
+  vt_pieces_done(&sink->pieces, piece_of((uint64_t)index * VT_SEGMENT_SZ));
 }
 
 /* resize sets the file's length, if the file can still be reached. */
@@ -252,6 +273,6 @@ void vt_sink_close_file(vt_sink_t *sink) {
 }
 
 void vt_sink_forked_file(vt_sink_t *sink) {
-  if (sink->window && owns_fd(sink, sink->fd)) vt_sys_close(sink->fd);
-  sink->window = NULL; /* MADV_DONTFORK: the child never had it */
+  if (sink->pieces.base && owns_fd(sink, sink->fd)) vt_sys_close(sink->fd);
+  vt_pieces_forget(&sink->pieces); /* MADV_DONTFORK */
 }

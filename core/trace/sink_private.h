@@ -6,8 +6,10 @@
 
 uint8_t *vt_sink_claim_ring(vt_sink_t *sink, uint32_t *index);
 uint8_t *vt_sink_claim_file(vt_sink_t *sink, uint32_t *index);
+void vt_sink_confine_ring(vt_sink_t *sink);
+void vt_sink_confine_file(vt_sink_t *sink);
 void vt_sink_forked_file(vt_sink_t *sink);
 void vt_sink_reserve_file(vt_sink_t *sink);
-void vt_sink_finish_file(vt_sink_t *sink, uint8_t *segment);
+void vt_sink_finish_file(vt_sink_t *sink, uint8_t *segment, uint32_t index);
 
 #endif

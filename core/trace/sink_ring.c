@@ -1,8 +1,10 @@
 /* The ring side of the sink: finding the collector, claiming segments, and bounded waiting.
 
-   Back-pressure is bounded: a thread that finds no segment sleeps in short steps, and recording
-   stops for this process after a second without a sign of life of the collector, or half a minute
-   in which it lived but got nothing onto its disk. */
+   Back-pressure is bounded: a thread that finds no segment sleeps in steps, and recording stops for
+   this process after a second without a sign of life of the collector, or once its threads have
+   waited half a minute in total while it lived but got nothing onto its disk. The more threads
+   wait, the longer are the steps, so that their number costs the machine little: as a rule a thread
+   is woken when there is a segment for it. */
 #include "core/trace/sink_private.h"
 #include "core/trace/sys.h"
 
@@ -12,12 +14,17 @@
 #include <sys/un.h>
 
 #define WAIT_STEP_NS   ((uint64_t)10 * 1000 * 1000)
+#define WAIT_EACH_NS   ((uint64_t)50 * 1000) /* longer for each thread that waits already */
+#define WAIT_MAX_NS    ((uint64_t)250 * 1000 * 1000)
 #define DEAD_NS        ((uint64_t)1000 * 1000 * 1000)
 #define STUCK_NS       (30 * DEAD_NS)
 #define ANSWER_S       2 /* without an answer for so long, the process writes its own file */
 #define INTERRUPTS_MAX 1000
-/* After a pause of the whole machine the collector gets some steps to show itself again. */
-#define DEAD_STEPS_MIN 20
+/* A step that took longer than this was a pause of the whole machine, or of this process: as much of
+   it counts, and the collector gets time to show itself again. */
+#define PAUSE_NS(step) (2 * (step))
+/* Mapped at once for a process that will have to do with them: 256 MiB. */
+#define AHEAD_PIECES   512
 
 typedef struct {
   int fd;
@@ -40,16 +47,14 @@ static int spec_parse(spec_t *out, char const *spec) {
   return end == colon + 1 ? -1 : 0;
 }
 
-/* ring_map maps the ring behind fd if it is the one with this nonce. */
-static vt_ring_t *ring_map(int fd, uint64_t nonce) {
+/* ring_map maps the tables of the ring behind fd if it is the one with this nonce. */
+static int ring_map(vt_sink_t *sink, int fd, uint64_t nonce) {
   uint64_t head[3]; /* magic, collector_pid and clock, nonce */
-  if (vt_sys_pread(fd, head, sizeof head, 0) != (long)sizeof head) return NULL;
-  if (head[0] != VT_RING_MAGIC || head[2] != nonce) return NULL;
-  void *p =
-      vt_sys_mmap(NULL, VT_RING_SZ, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-  if (vt_sys_failed(p)) return NULL;
-  vt_sys_madvise(p, VT_RING_SZ, MADV_DONTDUMP);
-  return p;
+  if (vt_sys_pread(fd, head, sizeof head, 0) != (long)sizeof head) return -1;
+  if (head[0] != VT_RING_MAGIC || head[2] != nonce) return -1;
+  if (vt_pieces_begin(&sink->pieces, fd, VT_RING_SEGMENTS_OFF)) return -1;
+  sink->ring = (vt_ring_t *)sink->pieces.base;
+  return 0;
 }
 
 /* receive_fd asks the collector's socket for the ring's descriptor; negative on failure, or when no
@@ -108,7 +113,8 @@ static void describe(vt_sink_t const *sink, vt_ring_image_t *image) {
   atomic_store_explicit(&image->pid, sink->pid, memory_order_release);
 }
 
-int vt_sink_join_ring(vt_sink_t *sink, vt_ring_t *ring) {
+int vt_sink_join_ring(vt_sink_t *sink) {
+  vt_ring_t *ring = sink->ring;
   uint32_t first = sink->pid % VT_RING_IMAGES;
   for (uint32_t i = 0; i < VT_RING_IMAGES; i++) {
     uint32_t slot = (first + i) % VT_RING_IMAGES;
@@ -118,7 +124,6 @@ int vt_sink_join_ring(vt_sink_t *sink, vt_ring_t *ring) {
     if (!atomic_compare_exchange_strong_explicit(&image->image, &expected, sink->image,
                                                  memory_order_acq_rel, memory_order_relaxed))
       continue;
-    sink->ring = ring;
     sink->slot = slot;
     sink->clock = ring->clock == VT_CLOCK_TSC ? VT_CLOCK_TSC : VT_CLOCK_MONOTONIC;
     describe(sink, image);
@@ -132,61 +137,125 @@ int vt_sink_join_ring(vt_sink_t *sink, vt_ring_t *ring) {
 int vt_sink_open_ring(vt_sink_t *sink, char const *spec_text) {
   spec_t spec;
   if (spec_parse(&spec, spec_text)) return -1;
-  vt_ring_t *ring = ring_map(spec.fd, spec.nonce);
-  if (!ring) {
+  if (ring_map(sink, spec.fd, spec.nonce)) {
     int fd = receive_fd(spec.socket);
     if (fd < 0) return -1;
-    ring = ring_map(fd, spec.nonce);
+    int failed = ring_map(sink, fd, spec.nonce);
     vt_sys_close(fd);
-    if (!ring) return -1;
+    if (failed) return -1;
   }
-  if (vt_sink_join_ring(sink, ring) == 0) return 0;
-  vt_sys_munmap(ring, VT_RING_SZ);
+  if (vt_sink_join_ring(sink) == 0) return 0;
+  vt_pieces_end(&sink->pieces);
+  sink->ring = NULL;
   return -1;
 }
 
-/* try_claim takes the free segment with the lowest number, so that few stay warm. Linearizes at the
-   compare-and-swap; its acquire pairs with the collector's release when it freed the segment. */
-static uint8_t *try_claim(vt_sink_t *sink, uint32_t *index) {
+void vt_sink_confine_ring(vt_sink_t *sink) { vt_pieces_ahead(&sink->pieces, 0, AHEAD_PIECES); }
+
+/* A look for a free segment. */
+typedef struct {
+  int full;       /* one was met that the collector will drain and that can be used then */
+  int unmappable; /* one was free, but there is no room to map it: then only what is mapped counts */
+} look_t;
+
+static uint8_t *mapped(vt_sink_t *sink, uint32_t i) {
+  uint8_t *piece = vt_pieces_mapped(&sink->pieces, i / VT_PIECE_SEGMENTS);
+  return piece ? piece + (uint64_t)(i % VT_PIECE_SEGMENTS) * VT_SEGMENT_SZ : NULL;
+}
+
+/* reach is where segment i is mapped, NULL if it is not and cannot be. */
+static uint8_t *reach(vt_sink_t *sink, look_t *look, uint32_t i) {
+  uint8_t *segment = mapped(sink, i);
+  if (segment || look->unmappable) return segment;
+  if (!sink->silent && !sink->confined) vt_pieces_map(&sink->pieces, i / VT_PIECE_SEGMENTS);
+  segment = mapped(sink, i);
+  look->unmappable = !segment;
+  return segment;
+}
+
+/* take claims segment i if it is free and can be mapped. Linearizes at the compare-and-swap; its
+   acquire pairs with the collector's release when it freed the segment. */
+static uint8_t *take(vt_sink_t *sink, look_t *look, uint32_t i) {
+  _Atomic uint64_t *state = &sink->ring->state[i];
+  uint64_t word = atomic_load_explicit(state, memory_order_relaxed);
+  if ((word & VT_SEGMENT_STATE_MASK) == VT_SEGMENT_FULL)
+    look->full |= !look->unmappable || mapped(sink, i);
+  uint8_t *segment = word == VT_SEGMENT_FREE ? reach(sink, look, i) : NULL;
+  return segment && atomic_compare_exchange_strong_explicit(
+                        state, &word, VT_SEGMENT_WORD(sink->slot, VT_SEGMENT_ACTIVE),
+                        memory_order_acquire, memory_order_relaxed)
+             ? segment
+             : NULL;
+}
+
+/* try_claim takes the first free segment from where one is likely, which is the lowest as a rule, so
+   that few stay warm. */
+static uint8_t *try_claim(vt_sink_t *sink, look_t *look, uint32_t *index) {
   vt_ring_t *ring = sink->ring;
   uint32_t limit = atomic_load_explicit(&ring->limit, memory_order_relaxed);
   if (limit > VT_RING_SEGMENTS) limit = VT_RING_SEGMENTS;
-  for (uint32_t i = 0; i < limit; i++) {
-    uint64_t word = atomic_load_explicit(&ring->state[i], memory_order_relaxed);
-    if (word != VT_SEGMENT_FREE) continue;
-    if (!atomic_compare_exchange_strong_explicit(&ring->state[i], &word,
-                                                 VT_SEGMENT_WORD(sink->slot, VT_SEGMENT_ACTIVE),
-                                                 memory_order_acquire, memory_order_relaxed))
-      continue;
+  uint32_t hint = atomic_load_explicit(&ring->hint, memory_order_relaxed);
+  for (uint32_t n = 0, i = hint < limit ? hint : 0; n < limit; n++, i = i + 1 < limit ? i + 1 : 0) {
+    uint8_t *segment = take(sink, look, i);
+    if (!segment) continue;
+    /* Fails if the collector has freed a lower one since. */
+    atomic_compare_exchange_strong_explicit(&ring->hint, &hint, i + 1, memory_order_relaxed,
+                                            memory_order_relaxed);
     *index = i;
-    return vt_ring_segment(ring, i);
+    return segment;
   }
   return NULL;
 }
 
+/* hopeless: no segment will become free by waiting, as threads hold all that can be had. */
+static int hopeless(vt_ring_t *ring, look_t const *look) {
+  int more = atomic_load_explicit(&ring->limit, memory_order_relaxed) < ring->segments;
+  return !look->full && (look->unmappable || !more);
+}
+
 /* What a thread that waits for a segment has seen of the collector. */
 typedef struct {
-  uint64_t since; /* when it began to wait without progress; 0: not waiting */
-  uint64_t sign;  /* when the collector last showed that it lives */
-  uint32_t steps; /* since then */
-  uint32_t alive;
+  uint64_t silent_ns; /* waited since it last showed that it lives */
+  uint64_t total_ns;  /* waited for this segment */
+  uint32_t alive;     /* as of the last look; 0: none yet */
 } patience_t;
 
-/* wait_a_step sleeps until `progress` changes, for a short time. Returns 0 when it is time to give
-   up. */
-static int wait_a_step(vt_ring_t *ring, patience_t *p, uint32_t progress) {
-  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
-  uint32_t alive = atomic_load_explicit(&ring->alive, memory_order_relaxed);
-  if (!p->since) p->since = p->sign = now;
-  if (alive != p->alive) p->sign = now, p->steps = 0;
-  p->alive = alive;
-  int is_dead = now - p->sign > DEAD_NS && p->steps++ > DEAD_STEPS_MIN;
-  if (is_dead || now - p->since > STUCK_NS) return 0;
-  atomic_fetch_add_explicit(&ring->waiting, 1, memory_order_seq_cst);
-  vt_sys_futex_wait(&ring->progress, progress, WAIT_STEP_NS);
+/* stalled adds a wait of ns that ended now to what the threads of this process have waited without
+   progress; returns the total. What several threads wait at a time counts once. */
+static uint64_t stalled(vt_sink_t *sink, uint64_t now, uint64_t ns) {
+  uint64_t to = atomic_load_explicit(&sink->stalled_to, memory_order_relaxed);
+  uint64_t from = to > now - ns ? to : now - ns;
+  if (from < now && atomic_compare_exchange_strong_explicit(
+                        &sink->stalled_to, &to, now, memory_order_relaxed, memory_order_relaxed))
+    atomic_fetch_add_explicit(&sink->stalled_ns, now - from, memory_order_relaxed);
+  return atomic_load_explicit(&sink->stalled_ns, memory_order_relaxed);
+}
+
+/* sleep_a_step waits until `progress` changes, for a short time; returns the time it took, as far as
+   it counts. */
+static uint64_t sleep_a_step(vt_ring_t *ring, uint32_t progress, uint64_t *now) {
+  uint64_t waiting = atomic_fetch_add_explicit(&ring->waiting, 1, memory_order_seq_cst);
+  uint64_t step = WAIT_STEP_NS + waiting * WAIT_EACH_NS;
+  if (step > WAIT_MAX_NS) step = WAIT_MAX_NS;
+  uint64_t before = vt_clock_ns(CLOCK_MONOTONIC);
+  vt_sys_futex_wait(&ring->progress, progress, step);
   atomic_fetch_sub_explicit(&ring->waiting, 1, memory_order_relaxed);
-  if (atomic_load_explicit(&ring->progress, memory_order_relaxed) != progress) p->since = 0;
-  return 1;
+  *now = vt_clock_ns(CLOCK_MONOTONIC);
+  uint64_t took = *now - before;
+  return took < PAUSE_NS(step) ? took : PAUSE_NS(step);
+}
+
+/* wait_a_step returns 0 when it is time to give up. */
+static int wait_a_step(vt_sink_t *sink, patience_t *p, uint32_t progress) {
+  vt_ring_t *ring = sink->ring;
+  uint64_t now, ns = sleep_a_step(ring, progress, &now);
+  uint32_t alive = atomic_load_explicit(&ring->alive, memory_order_relaxed);
+  p->total_ns += ns;
+  if (atomic_load_explicit(&ring->progress, memory_order_relaxed) != progress)
+    return p->total_ns <= STUCK_NS; /* others were faster, for so long */
+  p->silent_ns = alive == p->alive ? p->silent_ns + ns : 0;
+  p->alive = alive;
+  return p->silent_ns <= DEAD_NS && stalled(sink, now, ns) <= STUCK_NS;
 }
 
 uint8_t *vt_sink_claim_ring(vt_sink_t *sink, uint32_t *index) {
@@ -199,13 +268,14 @@ uint8_t *vt_sink_claim_ring(vt_sink_t *sink, uint32_t *index) {
       return NULL;
     }
     uint32_t progress = atomic_load_explicit(&ring->progress, memory_order_acquire);
-    uint8_t *segment = try_claim(sink, index);
+    look_t look = {0};
+    uint8_t *segment = try_claim(sink, &look, index);
     if (segment) return segment;
-    if (sink->silent) {
+    if (sink->silent || hopeless(ring, &look)) {
       vt_sink_stop(sink, VT_STOPPED_OTHER);
       return NULL;
     }
-    if (!wait_a_step(ring, &patience, progress)) {
+    if (!wait_a_step(sink, &patience, progress)) {
       vt_sink_stop(sink, VT_STOPPED_COLLECTOR);
       return NULL;
     }

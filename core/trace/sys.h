@@ -68,6 +68,12 @@ static inline void *vt_sys_mmap(void *at, size_t sz, int prot, int flags, int fd
 static inline long vt_sys_munmap(void *p, size_t sz) {
   return vt_sys(SYS_munmap, (long)p, (long)sz, 0, 0, 0, 0);
 }
+static inline void *vt_sys_mremap(void *p, size_t old_sz, size_t sz, int flags) {
+  return (void *)vt_sys(SYS_mremap, (long)p, (long)old_sz, (long)sz, flags, 0, 0);
+}
+static inline long vt_sys_munlock(void *p, size_t sz) {
+  return vt_sys(SYS_munlock, (long)p, (long)sz, 0, 0, 0, 0);
+}
 static inline long vt_sys_madvise(void *p, size_t sz, int advice) {
   return vt_sys(SYS_madvise, (long)p, (long)sz, advice, 0, 0, 0);
 }

@@ -2,4 +2,4 @@
 I := tests/integration
 TAPS += $(addprefix $(I)/,reader.t oracle.t apis.t processes.t threads.t names.t confined.t loader.t \
           planted.t mappings.t kill.t exports.t real.t collector.t outputs.t agree.t format.t golden.t foreign.t terminal.t)
-LONG += $(addprefix $(I)/,real_long.t loader_long.t)
+LONG += $(addprefix $(I)/,real_long.t loader_long.t threads_long.t)

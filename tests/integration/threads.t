@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""Threads: exits with work left, thousands of short ones, tiny stacks; memory stays bounded."""
+"""Threads: exits with work left, thousands of short ones and at once, tiny stacks; memory stays bounded.
+VALTEST_LONG: 20,000 at once."""
+import os
 import sys
 
 sys.path.insert(0, "tests/lib")
@@ -27,6 +29,8 @@ def main():
     check(tap, "smallest signal stack", program("threads", "sigaltstack"))
     check(tap, "eight threads at once", program("threads", "storm"), extra=bounded(8))
     check(tap, "main ends before its threads", program("threads", "detached"))
+    many = 20_000 if os.environ.get("VALTEST_LONG") else 5_000  # more than once there were segments
+    check(tap, f"{many} threads that live at once", program("threads", "many", many))
     tap.done()
 
 

@@ -116,6 +116,31 @@ static void way_storm(void) {
   for (int i = 0; i < 8; i++) pthread_join(threads[i], NULL);
 }
 
+/* Many threads that live at one time, each with a block or two. */
+static pthread_barrier_t all_live;
+static void *one_of_many(void *arg) {
+  void *p = malloc((size_t)(uintptr_t)arg % 100 + 1);
+  pthread_barrier_wait(&all_live);
+  free(p);
+  return malloc(7);
+}
+static void way_many(void) {
+  int cnt = rounds;
+  pthread_t *threads = malloc(sizeof *threads * (size_t)cnt);
+  pthread_attr_t attr;
+  pthread_attr_init(&attr);
+  if (pthread_attr_setstacksize(&attr, 65536)) exit(8);
+  pthread_barrier_init(&all_live, NULL, (unsigned)cnt);
+  for (int i = 0; i < cnt; i++)
+    if (pthread_create(&threads[i], &attr, one_of_many, (void *)(intptr_t)i)) exit(9);
+  for (int i = 0; i < cnt; i++) {
+    void *left;
+    pthread_join(threads[i], &left);
+    free(left);
+  }
+  free(threads);
+}
+
 static void *detached(void *arg) {
   churn(20);
   usleep(1000000);
@@ -138,6 +163,7 @@ static struct {
 } const ways[] = {{"destructors", way_destructors}, {"short", way_short},
                   {"cross", way_cross},             {"small-stack", way_small_stack},
                   {"sigaltstack", way_sigaltstack}, {"storm", way_storm},
+                  {"many", way_many},
                   {"detached", way_detached}};
 
 int main(int argc, char **argv) {

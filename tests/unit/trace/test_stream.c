@@ -93,6 +93,8 @@ static void decode_segment(uint8_t const *segment) {
   }
 }
 
+#define SEGMENTS 64 /* of the ring */
+
 /* next_full is the full segment that comes next in the stream, or -1. */
 static int next_full(vt_ring_t *ring, uint32_t number) {
   for (uint32_t i = 0; i < atomic_load(&ring->limit); i++)
@@ -115,6 +117,8 @@ static void drain(vt_ring_t *ring) {
 static void run(vt_ring_t *ring, uint32_t deepest, uint32_t max_depth, char const *name) {
   static vt_sink_t sink;
   sink = (vt_sink_t){.image = 1, .pid = 1, .ring = ring, .slot = 1};
+  sink.pieces.base = (uint8_t *)ring;
+  sink.pieces.base_sz = VT_RING_SEGMENTS_OFF;
   vt_stream_t s = {.sink = &sink, .depth = VT_DEPTH_UNKNOWN, .max_depth = max_depth, .writer = 1};
   uint64_t tick = 1000;
   previous_depth = decoded_cnt = stack_depth = drained = 0;
@@ -153,9 +157,9 @@ static void run(vt_ring_t *ring, uint32_t deepest, uint32_t max_depth, char cons
 int main(int argc, char **argv) {
   seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL);
   printf("# seed %llu\n", (unsigned long long)seed);
-  vt_ring_t *ring = mmap(NULL, VT_RING_SZ, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  atomic_store(&ring->limit, 64);
+  vt_ring_t *ring = mmap(NULL, VT_RING_SZ(SEGMENTS), PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  atomic_store(&ring->limit, SEGMENTS);
   run(ring, 30, UINT32_MAX, "shallow stacks");
   run(ring, 300, UINT32_MAX, "stacks of hundreds of frames");
   run(ring, 3000, UINT32_MAX, "stacks around the depth at which segments continue");
