@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VERSION "0.1"
-
 typedef struct {
   char const *name;
   int (*run)(int argc, char **argv);
@@ -61,7 +59,7 @@ static int run(int argc, char **argv) {
     return VT_EXIT_OK;
   }
   if (!strcmp(argv[1], "--version")) {
-    printf("valtrace %s (trace format %d)\n", VERSION, VT_FORMAT_VERSION);
+    printf("valtrace %s (%strace format %d)\n", VT_VERSION, VT_COMMIT, VT_FORMAT_VERSION);
     return VT_EXIT_OK;
   }
   for (size_t i = 0; i < COMMAND_CNT; i++)

@@ -2,7 +2,6 @@
 # finds the library and its scripts from its own path.
 PREFIX  ?= /usr/local
 DESTDIR ?=
-VERSION := $(shell sed -n 's/^\#define VERSION "\(.*\)"/\1/p' analyzer/cli/main.c)
 
 # Every installed file is one word MODE:FILE:PLACE, PLACE being relative to PREFIX.
 INSTALLS = 755:$(BUILD)/bin/valtrace:bin/valtrace \
@@ -13,11 +12,12 @@ INSTALLS = 755:$(BUILD)/bin/valtrace:bin/valtrace \
   $(foreach p,valtrace fd,644:$(BUILD)/pkgconfig/$(p).pc:lib/pkgconfig/$(p).pc) \
   $(foreach h,$(shell find include -name '*.h'),644:$(h):$(h)) \
   $(foreach m,$(MAN_PAGES),644:$(m):share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
+  $(foreach f,LICENSE CHANGELOG.md,644:$(f):share/doc/valtrace/$(f)) \
   644:tools/completion/valtrace.bash:share/bash-completion/completions/valtrace \
   $(foreach f,$(shell find tools/html -type f -not -name '*.pyc' 2>/dev/null),644:$(f):share/valtrace/$(f:tools/%=%))
 
 # Folders that are ours alone; uninstall removes them when they are empty.
-OWN_FOLDERS := include/fd include/valtrace share/valtrace
+OWN_FOLDERS := include/fd include/valtrace share/valtrace share/doc/valtrace
 
 .PHONY: install uninstall pkgconfig
 pkgconfig:
