@@ -152,6 +152,7 @@ int vt_image_open(char const **why) {
   if (joined == 0) { /* the clock is the collector's, which need not be the one chosen here */
     p->tick_hz = sink->ring->tick_hz;
     p->start_tick = vt_clock_tick(sink->clock);
+    if (!p->filtered) vt_sink_sit(sink);
     return 0;
   }
   sink->ring = NULL;

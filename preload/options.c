@@ -20,7 +20,6 @@ static void copy_variables(void) {
   for (char **e = environ; *e && n < INHERITED_MAX; e++) {
     size_t sz = strlen(*e) + 1;
     if (strncmp(*e, "VALTRACE_", 9) || sz > COPY_SZ - used) continue;
-    if (!strncmp(*e, VT_EXEC_OF, sizeof VT_EXEC_OF - 1)) continue;
     vt_options_inherited[n++] = memcpy(copies + used, *e, sz);
     used += sz;
   }
@@ -45,22 +44,27 @@ static long number(char const *text) {
   return end == text || *end || n < 0 ? -1 : n;
 }
 
-/* read_predecessor: whose place this image took; a text that is none is nobody's. */
-static void read_predecessor(vt_options_t *o) {
-  char const *v = getenv("VALTRACE_EXEC_OF");
-  char *end;
-  unsigned long slot = v ? strtoul(v, &end, 10) : 0;
-  if (!v || *end != ':' || slot > UINT32_MAX) return;
-  o->follows = strtoull(end + 1, NULL, 16);
-  o->follows_slot = (uint32_t)slot;
+/* take_predecessor learns whose place this image took, and takes that out of the environment: it is
+   not true of children. */
+static void take_predecessor(vt_options_t *o) {
+  char **e = environ, *end;
+  while (*e && strncmp(*e, VT_EXEC_OF, sizeof VT_EXEC_OF - 1)) e++;
+  if (!*e) return;
+  unsigned long slot = strtoul(*e + sizeof VT_EXEC_OF - 1, &end, 10);
+  if (*end == ':' && slot <= UINT32_MAX) {
+    o->follows = strtoull(end + 1, NULL, 16);
+    o->follows_slot = (uint32_t)slot;
+  }
+  do e[0] = e[1];
+  while (*e++);
 }
 
 char const *vt_options_read(void) {
   vt_options_t *o = &vt_options;
   char const *error = NULL;
   char const *v;
+  take_predecessor(o);
   copy_variables();
-  read_predecessor(o);
   o->collector = value("VALTRACE_COLLECTOR");
   o->output = value("VALTRACE_OUTPUT");
   o->no_free_stacks = flag("VALTRACE_NO_FREE_STACKS");

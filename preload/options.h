@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* "SLOT:IMAGE", the latter in hexadecimal: an image that is over, because exec replaced it by the one
-   that got this variable from it. Children inherit what stays true. */
+   that finds this variable in its environment. */
 #define VT_EXEC_OF "VALTRACE_EXEC_OF="
 
 typedef struct {

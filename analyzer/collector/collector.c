@@ -29,9 +29,6 @@ typedef struct {
   vt_ring_end_t *end;
   vt_collector_options_t const *options;
   int control;     /* -1: answered, or run is gone */
-  int run_silent;  /* run tells no more of the first process: it has told its end, or is gone */
-  int status_told; /* wait_status is the first process's */
-  int wait_status;
   int deaf; /* the socket could not be served: it stays ready, so wait without it */
   struct pollfd *fds;
   size_t fds_cnt, fds_cap;
@@ -56,7 +53,7 @@ static unsigned expected(collector_t *c) {
 }
 
 /* serving: is there a process that is recorded, or may be? */
-static int serving(collector_t *c) { return !c->run_silent || living(c) || expected(c); }
+static int serving(collector_t *c) { return c->drain.first_awaited || living(c) || expected(c); }
 
 static void take_order(collector_t *c) {
   vt_collector_order_t order;
@@ -65,44 +62,15 @@ static void take_order(collector_t *c) {
   if (n != (ssize_t)sizeof order) { /* run was killed: serve the program to its end */
     close(c->control);
     c->control = -1;
-    c->run_silent = 1;
+    c->drain.first_awaited = 0;
     if (!c->drain.first_pid) c->drain.first_pid = -1;
     return;
   }
   c->drain.first_pid = order.first_pid;
   if (!order.ended) return;
   c->drain.first_over = vt_clock_tick((vt_clock_kind_t)c->end->ring->clock);
-  c->run_silent = c->status_told = 1;
-  c->wait_status = order.wait_status;
-}
-
-/* awaited: `run` will tell of this image's end, which it may see later than we do. */
-static int awaited(collector_t const *c, vt_image_t const *image) {
-  return image->place.first && !c->run_silent;
-}
-
-/* last_of_first is the image with which the first process ended, NULL if it was not recorded. */
-static vt_image_t *last_of_first(collector_t const *c) {
-  vt_image_t *last = NULL;
-  for (size_t i = 0; i < c->drain.images_cnt; i++) {
-    vt_image_t *image = c->drain.images[i];
-    if (image->place.first && (!last || image->start_tick > last->start_tick)) last = image;
-  }
-  return last;
-}
-
-/* end_dead completes the traces of processes that are gone. The status that `run` tells is that of
-   the last image. */
-static void end_dead(collector_t *c) {
-  vt_drain_full(&c->drain);
-  vt_image_t *last = c->status_told ? last_of_first(c) : NULL;
-  for (size_t i = 0; i < c->drain.images_cnt; i++) {
-    vt_image_t *image = c->drain.images[i];
-    if (image->ended || awaited(c, image)) continue;
-    int told = image->place.first && c->status_told;
-    if (told || vt_drain_gone(&c->drain, image))
-      vt_drain_image(&c->drain, image, image == last ? c->wait_status : -1);
-  }
+  c->drain.first_awaited = 0;
+  c->drain.first_status = order.wait_status;
 }
 
 static void add_fd(collector_t *c, int fd) {
@@ -117,12 +85,14 @@ static void wait_for_work(collector_t *c, int timeout_ms) {
   if (!c->deaf) add_fd(c, c->end->socket);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t const *image = c->drain.images[i];
-    if (!image->ended && !awaited(c, image)) add_fd(c, c->drain.owner[image->place.slot].fd);
+    vt_owner_t const *owner = &c->drain.owner[image->place.slot];
+    if (image->ended || vt_drain_awaited(&c->drain, image) || owner->shared) continue;
+    add_fd(c, owner->fd);
   }
   if (poll(c->fds, c->fds_cnt, timeout_ms) <= 0 && !c->deaf) return;
   if (c->control >= 0) take_order(c);
   c->deaf = vt_ring_answer(c->end);
-  end_dead(c);
+  vt_drain_ended(&c->drain);
 }
 
 /* look_after does what is due from time to time: flushing, sampling memory, noticing a full disk.
@@ -131,7 +101,7 @@ static void look_after(collector_t *c) {
   uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
   int flush = now >= c->next_flush, sample = now >= c->next_sample;
   if (flush) vt_drain_partial(&c->drain);
-  if (flush) vt_drain_nameless(&c->drain);
+  if (flush) vt_drain_leftovers(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt && (flush || sample); i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->ended) continue;
@@ -158,18 +128,17 @@ static void embed_symbols(collector_t *c) {
 /* answer tells `run` what was written; on: how many processes are still recorded. */
 static void answer(collector_t *c, size_t on) {
   vt_collector_summary_t s = {.living = (uint32_t)on};
-  vt_image_t const *last = last_of_first(c);
+  vt_image_t const *last = vt_drain_last(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->error.what[0] && !s.failed++) s.error = image->error;
-    if (!image->ended) continue;
-    if (image == last) {
+    if (image == last) { /* the rest is 0 if others live on in its memory */
       strcpy(s.first, image->path);
       s.stopped = image->stopped;
       s.lost = image->lost;
       s.hidden = image->hidden;
     }
-    if (!image->events) continue;
+    if (!image->ended || !image->events) continue;
     s.traces++;
     s.events += image->events;
     s.bytes += image->bytes;
@@ -220,7 +189,9 @@ static void start_showing_life(vt_ring_t *ring) {
 
 void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t const *options) {
   static collector_t c;
-  c = (collector_t){.end = end, .options = options, .control = control, .wait_status = -1};
+  c = (collector_t){.end = end, .options = options, .control = control};
+  c.drain.first_awaited = 1;
+  c.drain.first_status = -1;
   c.drain.ring = end->ring;
   c.drain.end = end;
   c.drain.pattern = options->pattern;
@@ -234,9 +205,9 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
     if (idle_ms > POLL_MAX_MS) idle_ms = POLL_MAX_MS;
     look_after(&c);
     wait_for_work(&c, idle_ms);
-    if (!c.run_silent) continue;
+    if (c.drain.first_awaited) continue;
     vt_drain_full(&c.drain);
-    end_dead(&c);
+    vt_drain_ended(&c.drain);
     if (c.control >= 0 && serving(&c)) answer_early(&c);
     while (waitpid(-1, NULL, WNOHANG) > 0) continue;
   }

@@ -17,7 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORD_HEAD 16 /* w0 and w1 of a BLOB */
+#define RECORD_HEAD        16 /* w0 and w1 of a BLOB */
+#define ONE_THREAD_STREAMS 2  /* number 0 is not used */
 
 static uint64_t state_of(vt_ring_t *ring, uint32_t i) {
   /* Pairs with the release that marks a segment full, or with the claim. */
@@ -64,37 +65,47 @@ static uint64_t identity_of(vt_drain_t *d, uint32_t slot, vt_identity_t *who) {
   who->pid = atomic_load_explicit(&row->pid, memory_order_acquire);
   who->space = atomic_load_explicit(&row->space, memory_order_relaxed);
   who->tick = atomic_load_explicit(&row->born, memory_order_relaxed);
+  who->seat = atomic_load_explicit(&row->seat, memory_order_relaxed);
   return who->pid ? atomic_load_explicit(&row->image, memory_order_relaxed) : 0;
 }
 
+/* predecessor_of is the slot of the image that exec replaced by the one in `slot`, 0: none that is
+   still in the ring. A process keeps its number: who lies harms no other. */
+static uint32_t predecessor_of(vt_drain_t *d, uint32_t slot) {
+  vt_ring_image_t *row = &d->ring->images[slot];
+  uint64_t follows = atomic_load_explicit(&row->follows, memory_order_relaxed);
+  uint32_t at = atomic_load_explicit(&row->follows_slot, memory_order_relaxed);
+  vt_identity_t who, old;
+  if (!follows || !at || at >= VT_RING_IMAGES || at == slot) return 0;
+  if (!identity_of(d, slot, &who) || identity_of(d, at, &old) != follows) return 0;
+  return old.pid == who.pid && (!old.space || !who.space || old.space == who.space) ? at : 0;
+}
+
+/* inherited_space is the namespace of an image that cannot see it: exec leaves it as it is. */
+static uint64_t inherited_space(vt_drain_t *d, uint32_t slot) {
+  vt_identity_t old;
+  for (uint32_t steps = 0; steps < VT_RING_IMAGES && (slot = predecessor_of(d, slot)); steps++) {
+    if (d->owner[slot].who.space) return d->owner[slot].who.space;
+    if (identity_of(d, slot, &old) && old.space) return old.space;
+  }
+  return 0;
+}
+
 /* owner_of looks for the process once. */
-static vt_owner_t *owner_of(vt_drain_t *d, uint32_t slot, vt_identity_t const *who) {
+static vt_owner_t *owner_of(vt_drain_t *d, uint32_t slot, vt_identity_t *who) {
   vt_owner_t *owner = &d->owner[slot];
-  if (!owner->who.pid) *owner = vt_owner_find(d->end, who);
+  if (owner->who.pid) return owner;
+  if (!who->space) who->space = inherited_space(d, slot);
+  *owner = vt_owner_find(d->end, who);
   return owner;
 }
 
 /* is_first: does the image live in the first process? That is of our namespace, and its number is
    nobody else's until `run` has told of its end. */
 static int is_first(vt_drain_t const *d, vt_owner_t const *owner) {
-  if (owner->pid) return owner->pid == d->first_pid && !d->first_over;
   if (d->first_over && owner->who.tick > d->first_over) return 0;
-  return (pid_t)owner->who.pid == d->first_pid &&
-         (!owner->who.space || owner->who.space == vt_owner_space());
-}
-
-/* note_predecessor marks the image that exec replaced by the one in `slot`. Who lies harms no other
-   process. */
-static void note_predecessor(vt_drain_t *d, uint32_t slot, vt_identity_t const *who) {
-  vt_ring_image_t *row = &d->ring->images[slot];
-  uint64_t follows = atomic_load_explicit(&row->follows, memory_order_relaxed);
-  uint32_t at = atomic_load_explicit(&row->follows_slot, memory_order_relaxed);
-  vt_identity_t old;
-  if (!follows || !at || at >= VT_RING_IMAGES || at == slot) return;
-  if (identity_of(d, at, &old) != follows || old.pid != who->pid) return;
-  if (old.space && who->space && old.space != who->space) return;
-  d->replaced[at] = follows;
-  d->replacements = 1;
+  if (owner->pid) return owner->pid == d->first_pid;
+  return (pid_t)owner->who.pid == d->first_pid && owner->who.space == vt_owner_space();
 }
 
 /* image_of is the living image that owns a segment, made at first sight; NULL while its header has
@@ -114,7 +125,11 @@ static vt_image_t *image_of(vt_drain_t *d, uint32_t slot) {
                                    d->codec, d->symbols);
   VT_PUSH(d->images, image);
   if (!d->replaced[slot]) vt_image_sample(image, (vt_clock_kind_t)d->ring->clock);
-  note_predecessor(d, slot, &who);
+  uint32_t before = predecessor_of(d, slot);
+  if (before)
+    d->replaced[before] =
+        atomic_load_explicit(&d->ring->images[before].image, memory_order_relaxed);
+  d->replacements |= before != 0;
   return d->by_slot[slot] = image;
 }
 
@@ -166,42 +181,6 @@ static uint32_t active(vt_drain_t const *d) {
   return cnt;
 }
 
-/* end_replaced ends the images that exec has replaced. The one that says so may have been seen first:
-   what they had written is in the ring. */
-static void end_replaced(vt_drain_t *d) {
-  while (d->replacements) {
-    d->replacements = 0;
-    for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
-      vt_image_t *image = d->replaced[slot] ? image_of(d, slot) : NULL;
-      if (image) vt_drain_image(d, image, -1);
-    }
-  }
-}
-
-size_t vt_drain_full(vt_drain_t *d) {
-  size_t total = 0, got;
-  vt_ring_raise_limit(d->end, active(d));
-  do {
-    got = 0;
-    for (uint32_t i = 0; i < d->end->limit; i++) got += (size_t)take_full(d, i);
-    total += got;
-    end_replaced(d);
-  } while (got);
-  return total;
-}
-
-void vt_drain_partial(vt_drain_t *d) {
-  for (uint32_t i = 0; i < d->end->limit; i++) {
-    uint64_t word = state_of(d->ring, i);
-    if ((word & VT_SEGMENT_STATE_MASK) != VT_SEGMENT_ACTIVE || !committed_of(d->ring, i)) continue;
-    vt_image_t *image = image_of(d, VT_SEGMENT_OWNER(word));
-    if (!image || number_of(d, i) != vt_image_stream(image, stream_of(d, i))->next_number) continue;
-    uint32_t from = d->consumed[i];
-    feed(d, image, i);
-    vt_ring_drained(d->ring, i, from, d->consumed[i]);
-  }
-}
-
 /* A segment that an ended image left, and its number in its stream. */
 typedef struct {
   uint32_t i, number;
@@ -248,27 +227,102 @@ static void free_slot(vt_drain_t *d, uint32_t slot) {
   atomic_store_explicit(&row->image, 0, memory_order_release);
 }
 
-int vt_drain_gone(vt_drain_t *d, vt_image_t const *image) {
-  return vt_owner_gone(d->end, &d->owner[image->place.slot]);
+static int owns_image(void *context, pid_t pid) {
+  vt_drain_t const *d = context;
+  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++)
+    if (d->owner[slot].pid == pid) return 1;
+  return 0;
 }
 
-void vt_drain_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
+/* outlived: may a process that shares the memory of the ended or replaced image still write as it? Not
+   if the only thread said that it ends: it would have waited for a vfork child. The look for such
+   processes costs more than most images do. */
+static int outlived(vt_drain_t *d, uint32_t slot) {
+  vt_image_t const *image = d->by_slot[slot];
+  int look = !image || !image->said_end || image->streams_cnt > ONE_THREAD_STREAMS;
+  for (uint32_t i = 0; i < d->end->limit && !look; i++)
+    look = state_of(d->ring, i) == VT_SEGMENT_WORD(slot, VT_SEGMENT_ACTIVE);
+  return look && vt_owner_shared(d->end, &d->owner[slot], &d->ring->images[slot], owns_image, d);
+}
+
+static void end_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
   uint32_t slot = image->place.slot;
   take_rest(d, slot, image);
   vt_image_end(image, &d->ring->images[slot], (vt_clock_kind_t)d->ring->clock, wait_status);
   free_slot(d, slot);
 }
 
-void vt_drain_nameless(vt_drain_t *d) {
+/* end_replaced ends the images that exec has replaced. The one that says so may have been seen first:
+   what they had written is in the ring. */
+static void end_replaced(vt_drain_t *d) {
+  while (d->replacements) {
+    d->replacements = 0;
+    for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
+      vt_image_t *image = d->replaced[slot] ? image_of(d, slot) : NULL;
+      if (image && !outlived(d, slot)) end_image(d, image, -1);
+    }
+  }
+}
+
+size_t vt_drain_full(vt_drain_t *d) {
+  size_t total = 0, got;
+  vt_ring_raise_limit(d->end, active(d));
+  do {
+    got = 0;
+    for (uint32_t i = 0; i < d->end->limit; i++) got += (size_t)take_full(d, i);
+    total += got;
+    end_replaced(d);
+  } while (got);
+  return total;
+}
+
+void vt_drain_partial(vt_drain_t *d) {
+  for (uint32_t i = 0; i < d->end->limit; i++) {
+    uint64_t word = state_of(d->ring, i);
+    if ((word & VT_SEGMENT_STATE_MASK) != VT_SEGMENT_ACTIVE || !committed_of(d->ring, i)) continue;
+    vt_image_t *image = image_of(d, VT_SEGMENT_OWNER(word));
+    if (!image || number_of(d, i) != vt_image_stream(image, stream_of(d, i))->next_number) continue;
+    uint32_t from = d->consumed[i];
+    feed(d, image, i);
+    vt_ring_drained(d->ring, i, from, d->consumed[i]);
+  }
+}
+
+int vt_drain_awaited(vt_drain_t const *d, vt_image_t const *image) {
+  return image->place.first && d->first_awaited;
+}
+
+vt_image_t *vt_drain_last(vt_drain_t const *d) {
+  vt_image_t *last = NULL;
+  for (size_t i = 0; i < d->images_cnt; i++) {
+    vt_image_t *image = d->images[i];
+    if (image->place.first && (!last || image->start_tick > last->start_tick)) last = image;
+  }
+  return last;
+}
+
+void vt_drain_ended(vt_drain_t *d) {
+  vt_drain_full(d);
+  vt_image_t const *last = vt_drain_last(d);
+  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
+    vt_image_t *image = d->by_slot[slot];
+    if (!image || vt_drain_awaited(d, image)) continue;
+    if (vt_owner_gone(d->end, &d->owner[slot]) && !outlived(d, slot))
+      end_image(d, image, image == last ? d->first_status : -1);
+  }
+}
+
+void vt_drain_leftovers(vt_drain_t *d) {
   vt_identity_t who;
   for (uint32_t slot = 1; slot < VT_RING_IMAGES && d->first_pid; slot++) {
+    d->replacements |= d->replaced[slot] != 0;
     uint64_t id = d->by_slot[slot] ? 0 : identity_of(d, slot, &who);
     if (!id) continue;
     int over = d->replaced[slot] == id || vt_owner_gone(d->end, owner_of(d, slot, &who));
-    if (!over) continue;
-    d->replacements |= d->replaced[slot] == id;
+    if (!over || outlived(d, slot)) continue;
     if (image_of(d, slot)) continue; /* what it had written is seen now */
     take_rest(d, slot, NULL);
     free_slot(d, slot);
   }
+  vt_drain_ended(d);
 }

@@ -11,7 +11,9 @@ typedef struct {
   vt_ring_end_t *end; /* of that ring */
   char const *pattern;     /* of the traces' names; absolute */
   pid_t first_pid;         /* the first process, -1: it is not known; 0: not yet told */
-  uint64_t first_over;     /* a tick at which it had ended; 0: it lives */
+  uint64_t first_over;     /* a tick at which it had ended; 0: not told */
+  int first_awaited;       /* `run` will tell of its end, which it may see later than we do */
+  int first_status;        /* waitpid's status of the first process; -1: not told */
   vt_codec_t *codec;     /* shared by all images */
   vt_symbols_t *symbols; /* NULL: not wanted */
   vt_image_t **images;   /* all of the run, in order of appearance */
@@ -32,16 +34,18 @@ size_t vt_drain_full(vt_drain_t *d);
    killed has lost little. */
 void vt_drain_partial(vt_drain_t *d);
 
-/* vt_drain_gone: has the process that the living image lives in ended? */
-int vt_drain_gone(vt_drain_t *d, vt_image_t const *image);
+/* vt_drain_ended ends the images whose process is gone: takes what they left, finished or not, and
+   frees their segments and slots. One that is awaited stays. */
+void vt_drain_ended(vt_drain_t *d);
 
-/* vt_drain_image ends an image: takes what it left, finished or not, and frees its segments and
-   slot. Only when nobody can write as it any more: its process has ended (vt_drain_gone) or told of
-   the image that exec put in its place. */
-void vt_drain_image(vt_drain_t *d, vt_image_t *image, int wait_status);
+/* vt_drain_awaited: is this an image whose end `run` will tell of? */
+int vt_drain_awaited(vt_drain_t const *d, vt_image_t const *image);
 
-/* vt_drain_nameless frees what was claimed by images that ended before they said who they are. Costs
-   a look at each slot. */
-void vt_drain_nameless(vt_drain_t *d);
+/* vt_drain_last is the image with which the first process ended, NULL if it was not recorded. */
+vt_image_t *vt_drain_last(vt_drain_t const *d);
+
+/* vt_drain_leftovers frees what was claimed by images that ended before they said who they are, and
+   looks again at those that others live on in. Costs a look at each slot. */
+void vt_drain_leftovers(vt_drain_t *d);
 
 #endif

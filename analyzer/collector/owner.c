@@ -48,8 +48,9 @@ static uint64_t started_at(pid_t pid) {
 
 typedef enum { RING_NO, RING_YES, RING_UNSEEN } has_ring_t;
 
-/* maps_ring: does process `pid` map the ring? Not if it has ended; UNSEEN if we may not look. */
-static has_ring_t maps_ring(vt_ring_end_t const *end, pid_t pid) {
+/* maps_ring: does process `pid` map the ring, or its first page at `seat` if that is not 0? Not if it
+   has ended; UNSEEN if we may not look. */
+static has_ring_t maps_ring(vt_ring_end_t const *end, pid_t pid, uint64_t seat) {
   char path[32], line[PATH_MAX + 128];
   struct stat ring;
   if (fstat(end->fd, &ring) || started_at(pid) < end->made_at) return RING_NO;
@@ -58,10 +59,11 @@ static has_ring_t maps_ring(vt_ring_end_t const *end, pid_t pid) {
   if (!file) return errno == EACCES || errno == EPERM ? RING_UNSEEN : RING_NO;
   has_ring_t has = RING_NO;
   while (has == RING_NO && fgets(line, sizeof line, file)) {
-    unsigned long long inode = 0;
+    unsigned long long from = 0, to = 0, inode = 0;
     char name[32] = "";
-    int got = sscanf(line, "%*s %*s %*s %*s %llu /%31s", &inode, name);
-    has = got == 2 && inode == ring.st_ino && !strcmp(name, "memfd:valtrace") ? RING_YES : RING_NO;
+    int got = sscanf(line, "%llx-%llx %*s %*s %*s %llu /%31s", &from, &to, &inode, name);
+    if (got != 4 || inode != ring.st_ino || strcmp(name, "memfd:valtrace")) continue;
+    if (!seat || (seat == from && to - from == VT_RING_SEAT_SZ)) has = RING_YES;
   }
   fclose(file);
   return has;
@@ -99,7 +101,7 @@ static int may_be(vt_ring_end_t const *end, vt_identity_t const *who, uint64_t l
   uint64_t start = started_at(pid);
   if (!start) return is_hidden(pid);
   if (start > latest || inner_pid(pid) != who->pid) return 0;
-  return (who->space && space) || maps_ring(end, pid) != RING_NO;
+  return (who->space && space) || maps_ring(end, pid, who->seat) != RING_NO;
 }
 
 static int ended(int fd) {
@@ -144,6 +146,7 @@ vt_owner_t vt_owner_find(vt_ring_end_t const *end, vt_identity_t const *who) {
   } else {
     consider_all(end, &owner, latest);
   }
+  if (owner.pid && !owner.who.space && !who->seat && !no_proc()) owner.several = 1;
   if (!owner.several) return owner;
   vt_owner_leave(&owner);
   owner.pid = 0;
@@ -161,6 +164,23 @@ int vt_owner_gone(vt_ring_end_t const *end, vt_owner_t *owner) {
   if (!owner->pid) return 1;
   if (owner->start) return started_at(owner->pid) != owner->start; /* no pidfd */
   return kill(owner->pid, 0) && errno == ESRCH;
+}
+
+int vt_owner_shared(vt_ring_end_t const *end, vt_owner_t *owner, vt_ring_image_t const *row,
+                    int (*known)(void *context, pid_t pid), void *context) {
+  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
+  uint64_t seat = atomic_load_explicit(&row->seat, memory_order_relaxed);
+  if (owner->shared && now - owner->looked < LOOK_AGAIN_NS) return 1;
+  owner->looked = now;
+  owner->shared = 0;
+  DIR *proc = seat ? opendir("/proc") : NULL;
+  for (struct dirent *e; proc && !owner->shared && (e = readdir(proc));) {
+    pid_t pid = atoi(e->d_name);
+    if (pid <= 0 || pid == getpid() || known(context, pid)) continue;
+    owner->shared = maps_ring(end, pid, seat) == RING_YES;
+  }
+  if (proc) closedir(proc);
+  return owner->shared;
 }
 
 void vt_owner_leave(vt_owner_t *owner) {
@@ -183,7 +203,7 @@ unsigned vt_owner_holders(vt_ring_end_t const *end) {
   for (struct dirent *e; proc && (e = readdir(proc));) {
     pid_t pid = atoi(e->d_name);
     if (pid <= 0 || pid == getpid()) continue;
-    holders += holds_descriptor(end, pid) || maps_ring(end, pid) == RING_YES;
+    holders += holds_descriptor(end, pid) || maps_ring(end, pid, 0) == RING_YES;
   }
   if (proc) closedir(proc);
   return holders;

@@ -15,6 +15,7 @@ typedef struct {
   uint64_t space; /* vt_sink_space of the process; 0: unknown */
   uint32_t pid;   /* as the process knows itself */
   uint64_t tick;  /* of the ring's clock: it lived then */
+  uint64_t seat;  /* see vt_sink_sit; 0: unknown. Tells processes apart where the namespace cannot */
 } vt_identity_t;
 
 typedef struct {
@@ -22,8 +23,9 @@ typedef struct {
   pid_t pid;       /* by which we know it; 0: it is gone, or several may be the one */
   int fd;          /* pidfd, readable when it has ended; -1: none */
   uint64_t start;  /* when it began, in the kernel's ticks since boot; 0: unknown */
-  int several;     /* its namespace is unknown and more than one process may be the one */
-  uint64_t looked; /* CLOCK_MONOTONIC: when that was found */
+  int several;     /* one of these processes may be the one, but neither namespace nor seat tell */
+  int shared;      /* it has ended, but another process lives in the same memory */
+  uint64_t looked; /* CLOCK_MONOTONIC: when one of these was found */
 } vt_owner_t;
 
 /* vt_owner_find looks for the process; the caller owns the result, to be ended by vt_owner_leave.
@@ -33,6 +35,12 @@ vt_owner_t vt_owner_find(vt_ring_end_t const *end, vt_identity_t const *who);
 
 /* vt_owner_gone: has the process ended? Never true while one lives that may be it. */
 int vt_owner_gone(vt_ring_end_t const *end, vt_owner_t *owner);
+
+/* vt_owner_shared: does a process live on in the memory of one that has ended or executed another
+   program, having been made with vfork or CLONE_VM? `row` is of the image in that memory. known tells
+   (with context) which processes have images of their own. Costs a look at each process. */
+int vt_owner_shared(vt_ring_end_t const *end, vt_owner_t *owner, vt_ring_image_t const *row,
+                    int (*known)(void *context, pid_t pid), void *context);
 
 /* vt_owner_leave closes the descriptor; nothing else of the owner is changed. */
 void vt_owner_leave(vt_owner_t *owner);

@@ -17,6 +17,7 @@
 #define VT_RING_MAGIC    ((uint64_t)0x32474E4952545601) /* \1VTRING2 */
 #define VT_RING_SEGMENTS 65536
 #define VT_RING_IMAGES   4096
+#define VT_RING_SEAT_SZ  4096 /* see vt_sink_sit */
 /* Segments a run starts with; the collector raises the limit when threads hold that many. */
 #define VT_RING_SPARE    48
 /* Segments that keep their memory when they are drained. Those with higher numbers, which only
@@ -44,6 +45,7 @@ typedef struct {
   _Atomic uint64_t born;    /* a tick at which the process lived */
   _Atomic uint64_t follows; /* image that exec replaced by this one; 0: none, or unknown */
   _Atomic uint32_t follows_slot; /* the slot it had */
+  _Atomic uint64_t seat;         /* see vt_sink_sit; 0: none */
   _Atomic uint64_t counters[VT_COUNTER_MAX + 1]; /* indexed by vt_counter_t */
 } vt_ring_image_t;
 

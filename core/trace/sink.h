@@ -70,6 +70,11 @@ int vt_sink_join_ring(vt_sink_t *sink);
    of /proc/self/ns/pid. 0: it cannot be seen. One system call; signal-safe. */
 uint64_t vt_sink_space(void);
 
+/* vt_sink_sit maps the ring's first page once more, not to be inherited by a fork, and tells the
+   collector where: what has that mapping shares this image's memory (vfork, clone with CLONE_VM) and
+   may write as it, also when its process has ended. Two system calls; best effort. */
+void vt_sink_sit(vt_sink_t *sink);
+
 /* vt_sink_open_file creates sink->path (an absolute path; an existing file is unlinked, missing
    parent folders are made) with mode 0600, writes `header` (header_sz bytes, at most
    VT_SINK_FILE_HEADER_SZ) and the counters, and maps it. Returns 0 or a negative errno value. */

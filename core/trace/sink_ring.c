@@ -109,6 +109,7 @@ static void describe(vt_sink_t const *sink, vt_ring_image_t *image) {
   atomic_store_explicit(&image->born, vt_clock_tick(sink->clock), memory_order_relaxed);
   atomic_store_explicit(&image->follows, sink->follows, memory_order_relaxed);
   atomic_store_explicit(&image->follows_slot, sink->follows_slot, memory_order_relaxed);
+  atomic_store_explicit(&image->seat, 0, memory_order_relaxed);
   /* Pairs with the collector's acquire load of pid: the slot is ready once pid is set. */
   atomic_store_explicit(&image->pid, sink->pid, memory_order_release);
 }
@@ -132,6 +133,16 @@ int vt_sink_join_ring(vt_sink_t *sink) {
     return 0;
   }
   return -1;
+}
+
+void vt_sink_sit(vt_sink_t *sink) {
+  void *seat = vt_sys_mremap(sink->ring, 0, VT_RING_SEAT_SZ, MREMAP_MAYMOVE);
+  if (vt_sys_failed(seat)) return;
+  if (vt_sys_madvise(seat, VT_RING_SEAT_SZ, MADV_DONTFORK))
+    vt_sys_munmap(seat, VT_RING_SEAT_SZ);
+  else
+    atomic_store_explicit(&sink->ring->images[sink->slot].seat, (uint64_t)seat,
+                          memory_order_relaxed);
 }
 
 int vt_sink_open_ring(vt_sink_t *sink, char const *spec_text) {
