@@ -1,15 +1,16 @@
 /* C++ operator new and delete of every form.
 
-   A provider's function that comes back to a hook of ours (libstdc++: new calls malloc, new[] calls
-   new, …) is entered by a tail jump after the family is noted in thread-local storage: the hook it
-   reaches records the event, once, with its family. A function that does not come back (tcmalloc,
-   jemalloc, mimalloc for some of the forms) is called, and this hook records. Which is which is
-   learned for each function in its first call. Exceptions may pass through operator new: nothing is
-   held while the provider runs. */
+   The C++ runtimes' own functions do nothing but call malloc and free (or another form, which
+   does): they are entered by a tail jump after the family is noted in thread-local storage, and the
+   hook they reach records the event, once, with its family. Any other provider may serve a call
+   from a pool, from malloc, or from both, and may differ from call to call: it is called, and the
+   block it returns is recorded here unless a hook recorded the same address meanwhile; a free is
+   recorded here, before the call, and not again by a hook that is asked to free the same block.
+   Exceptions may pass through operator new: nothing is held while the provider runs. */
 #include "preload/hooks.h"
 #include "preload/record.h"
+#include "core/trace/symbol.h"
 
-#include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ typedef void (*del_an_fn)(void *, size_t, void const *);
   X(del_an, "_ZdlPvSt11align_val_tRKSt9nothrow_t", del_an_fn)                                      \
   X(del_van, "_ZdaPvSt11align_val_tRKSt9nothrow_t", del_an_fn)
 
-/* The provider of each function, and whether it comes back to a hook. */
+/* The provider of each function. */
 static struct {
 #define X(field, name, type) type field;
   ALL_FUNCTIONS(X)
@@ -61,37 +62,65 @@ enum {
   ALL_FUNCTIONS(X)
 #undef X
 };
-/* Bit BIT_x of these: real.x has been seen to come back to a hook; not to come back. */
-static _Atomic uint32_t comes_back, stays_away;
-static _Atomic int found; /* 0 no, 1 in progress, 2 yes */
+/* Bit BIT_x: real.x is a runtime's, whose malloc and free are our hooks. */
+static _Atomic uint32_t thin;
+static _Atomic int found;
 
-/* lookup finds `name` behind the shim, or in a C++ library that was opened privately. */
-static void *lookup(void *library, char const *name) {
-  void *p = dlsym(RTLD_NEXT, name);
-  return p || !library ? p : dlsym(library, name);
+/* is_runtime: does this object have operators that are made of malloc and free? */
+static int is_runtime(struct link_map const *map) {
+  return vt_symbol_object_begins(map, "libstdc++.so") ||
+         vt_symbol_object_begins(map, "libc++.so") || vt_symbol_object_begins(map, "libc++abi.so");
 }
 
-static void find(void) {
-  int none = 0;
-  if (!atomic_compare_exchange_strong_explicit(&found, &none, 1, memory_order_acq_rel,
-                                               memory_order_acquire))
-    return;
-  uint64_t busy = vt_internal_begin();
-  void *library = dlopen("libstdc++.so.6", RTLD_NOLOAD | RTLD_LAZY);
-  if (!library) library = dlopen("libc++.so.1", RTLD_NOLOAD | RTLD_LAZY);
-#define X(field, name, type) real.field = (type)lookup(library, name);
+/* find_one returns the bit if the provider is a runtime. */
+static uint32_t find_one(void *function, char const *name, uint32_t bit) {
+  struct link_map *where = NULL;
+  void *p = vt_symbol_from(vt_symbol_own()->l_next, name, &where);
+  memcpy(function, &p, sizeof p);
+  return p && is_runtime(where) ? bit : 0;
+}
+
+/* find may run in several threads at a time: they find the same. */
+static uint32_t find(void) {
+  uint32_t runtimes = 0;
+#define X(field, name, type) runtimes |= find_one(&real.field, name, (uint32_t)1 << BIT_##field);
   ALL_FUNCTIONS(X)
 #undef X
-  vt_internal_end(busy);
-  atomic_store_explicit(&found, 2, memory_order_release);
+  return runtimes;
 }
 
-/* ready: are the providers known? 0 while another call on this or another thread looks for them. */
-static inline int ready(void) {
-  if (VT_LIKELY(atomic_load_explicit(&found, memory_order_acquire) == 2)) return 1;
+/* A runtime that is opened later may be bound to another malloc (RTLD_DEEPBIND): not thin. */
+static void find_late(void) {
   find();
-  return atomic_load_explicit(&found, memory_order_acquire) == 2;
+  atomic_store_explicit(&found, 1, memory_order_release);
 }
+
+void vt_cxx_find(void) {
+  uint32_t runtimes = find();
+  if (!real.new_) return;
+  atomic_store_explicit(&thin, vt_hooks_reached() ? runtimes : 0, memory_order_release);
+  atomic_store_explicit(&found, 1, memory_order_release);
+}
+
+void vt_cxx_sweep(void) {
+  struct dl_find_object object;
+  int gone = 0;
+#define X(field, name, type) gone |= real.field && _dl_find_object((void *)real.field, &object);
+  ALL_FUNCTIONS(X)
+#undef X
+  if (!gone) return;
+  atomic_store_explicit(&thin, 0, memory_order_release);
+  atomic_store_explicit(&found, 0, memory_order_release);
+}
+
+/* known: has the function a provider? A C program may have opened a C++ library meanwhile. */
+static int known(void const *function) {
+  if (VT_UNLIKELY(!atomic_load_explicit(&found, memory_order_acquire))) vt_symbol_locked(find_late);
+  return *(void *const *)function != NULL;
+}
+
+#define IS_THIN(field)                                                                             \
+  (atomic_load_explicit(&thin, memory_order_acquire) & (uint32_t)1 << BIT_##field)
 
 /* note leaves the family for the hook that the provider reaches; the outermost function wins, as
    operator new[] calls operator new. */
@@ -99,11 +128,13 @@ static inline void note(vt_api_t api) {
   if (!vt_tls.api) vt_tls.api = (uint32_t)api + 1;
 }
 
-#define IS_SET(bits, field)                                                                        \
-  (atomic_load_explicit(&(bits), memory_order_acquire) & (uint32_t)1 << (field))
-static void learn(uint32_t field) {
-  atomic_fetch_or_explicit(vt_tls.reached ? &comes_back : &stays_away, (uint32_t)1 << field,
-                           memory_order_release);
+/* note_sized leaves it for a malloc of that size: a provider that finds no memory of its own makes
+   an exception, which is allocated too. If that ends the call, the note stays behind. */
+static inline void note_sized(vt_api_t api, size_t sz) {
+  uint32_t api_sz = sz < UINT32_MAX ? (uint32_t)sz : UINT32_MAX;
+  if (vt_tls.api && vt_tls.api_sz == api_sz) return;
+  vt_tls.api = (uint32_t)api + 1;
+  vt_tls.api_sz = api_sz;
 }
 
 /* plain_new serves where there is no provider to ask: a C++ runtime that has not been loaded. */
@@ -119,31 +150,34 @@ static void plain_delete(void *p, vt_api_t api) {
   free(p);
 }
 
-/* after_new ends a call of a provider not known to come back: whatever has not been recorded by a
-   hook it reached is recorded here. The family noted for that hook must not stay behind. */
-__attribute__((noinline)) static void after_new(uint32_t field, void *p, size_t sz, size_t align,
-                                                vt_api_t family, void const *frame) {
-  if (!IS_SET(stays_away, field)) learn(field);
-  if (vt_tls.reached) return;
-  vt_tls.api = 0;
-  if (p) vt_record_alloc(p, sz, align, family, frame);
-  vt_tls.reached = 1; /* for the hook that called this provider, if any */
+/* after_new records what no hook has recorded since `mark`, the mark at the provider's entry. The
+   family noted for a hook must not stay behind. */
+static __attribute__((noinline)) void after_new(void *p, size_t sz, size_t align, vt_api_t family,
+                                                uint32_t mark, void const *frame) {
+  vt_tls.api = vt_tls.api_sz = 0;
+  if (p && !vt_recorded_since(mark, p)) vt_record_alloc(p, sz, align, family, frame);
+  vt_recorded(p); /* for the function that called this one, if any */
 }
 
-/* before_delete records the free; the first call of a provider then runs unrecorded, to learn. */
-__attribute__((noinline)) static void before_delete(void *p, vt_api_t family, void const *frame) {
-  vt_record_free(p, family, frame);
+/* before_delete records the free, unless the function that called this one has. Returns what
+   after_delete restores. */
+static __attribute__((noinline)) void *before_delete(void *p, vt_api_t family, void const *frame) {
+  void *before = vt_tls.freeing;
+  vt_watch_begin();
+  if (p != before) vt_record_free(p, family, frame);
+  vt_tls.freeing = p;
+  return before;
 }
 
 #define DEFINE_NEW(field, name, family, align, parameters, arguments)                              \
   void *vt_##field parameters __asm__(name);                                                       \
   VT_EXPORT void *vt_##field parameters {                                                          \
-    if (VT_UNLIKELY(!IS_SET(comes_back, BIT_##field))) {                                           \
-      if (!ready() || !real.field) return plain_new(sz, align, family);                            \
-      vt_tls.reached = 0;                                                                          \
-      note(family);                                                                                \
+    if (VT_UNLIKELY(!IS_THIN(field))) {                                                            \
+      if (!known(&real.field)) return plain_new(sz, align, family);                                \
+      uint32_t mark = vt_watch_begin();                                                            \
+      note_sized(family, sz);                                                                      \
       void *p = real.field arguments;                                                              \
-      after_new(BIT_##field, p, sz, align, family, FRAME);                                         \
+      after_new(p, sz, align, family, mark, FRAME);                                                \
       return p;                                                                                    \
     }                                                                                              \
     note(family);                                                                                  \
@@ -154,19 +188,11 @@ __attribute__((noinline)) static void before_delete(void *p, vt_api_t family, vo
   void vt_##field parameters __asm__(name);                                                        \
   VT_EXPORT void vt_##field parameters {                                                           \
     if (VT_UNLIKELY(!p)) return;                                                                   \
-    if (VT_UNLIKELY(!IS_SET(comes_back, BIT_##field) || vt_boot_owns(p))) {                        \
-      if (!ready() || !real.field || vt_boot_owns(p)) return plain_delete(p, family);              \
-      before_delete(p, family, FRAME);                                                             \
-      vt_tls.reached = 1; /* for the hook that called this provider, if any */                     \
-      if (IS_SET(stays_away, BIT_##field)) return real.field arguments;                            \
-      uint64_t busy = vt_quiet_begin();                                                            \
-      vt_tls.reached = 0;                                                                          \
-      note(family);                                                                                \
+    if (VT_UNLIKELY(!IS_THIN(field) || vt_boot_owns(p))) {                                         \
+      if (vt_boot_owns(p) || !known(&real.field)) return plain_delete(p, family);                  \
+      void *before = before_delete(p, family, FRAME);                                              \
       real.field arguments;                                                                        \
-      vt_quiet_end(busy);                                                                          \
-      learn(BIT_##field);                                                                          \
-      vt_tls.api = 0;                                                                              \
-      vt_tls.reached = 1;                                                                          \
+      vt_tls.freeing = before;                                                                     \
       return;                                                                                      \
     }                                                                                              \
     note(family);                                                                                  \

@@ -11,7 +11,6 @@ typedef struct {
 
 static early_t early[EARLY_MAX];
 static uint32_t early_cnt, not_kept;
-static int replayed;
 
 static void keep(vt_kind_t kind, void *p, size_t sz, vt_api_t api, void const *frame) {
   if (early_cnt == EARLY_MAX) {
@@ -39,10 +38,6 @@ void vt_early_realloc(vt_kind_t half, void *p, size_t sz, vt_api_t api, void con
   if (keeping()) keep(half, p, sz, api, frame);
 }
 
-void vt_early_internal_free(void *p, vt_api_t api, void const *frame) {
-  if (!replayed) keep(VT_KIND_FREE, p, 0, api, frame);
-}
-
 /* write_one writes a kept event, stamped with the time its stream is at. */
 static void write_one(vt_thread_t *t, early_t const *e) {
   vt_frame_t frame = {.pc = e->pc};
@@ -58,7 +53,6 @@ static void write_one(vt_thread_t *t, early_t const *e) {
 }
 
 void vt_early_replay(void) {
-  replayed = 1;
   vt_thread_t *t = vt_enter(__builtin_frame_address(0));
   if (!t) return;
   for (uint32_t i = 0; i < early_cnt && !t->text; i++) write_one(t, &early[i]);

@@ -11,9 +11,6 @@
    is counted (VT_COUNTER_BEFORE_START). */
 void vt_early_alloc(void *p, size_t sz, vt_api_t api, void const *frame);
 void vt_early_free(void *p, vt_api_t api, void const *frame);
-/* vt_early_internal_free keeps the free of a block of the program by a call that the shim made for
-   itself while it started: dlsym frees the message of an earlier failure. */
-void vt_early_internal_free(void *p, vt_api_t api, void const *frame);
 /* One half of a realloc: the old block before, or the new one after the call. */
 void vt_early_realloc(vt_kind_t half, void *p, size_t sz, vt_api_t api, void const *frame);
 

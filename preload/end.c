@@ -1,8 +1,8 @@
 /* Ways to end that destructors do not see, and giving up the clock. */
+#include "preload/hooks.h"
 #include "preload/process.h"
 #include "core/trace/sys.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
@@ -17,9 +17,8 @@ VT_EXPORT void _exit(int status) {
 VT_EXPORT void _Exit(int status) { _exit(status); }
 
 VT_EXPORT void quick_exit(int status) {
-  void (*real)(int) = (void (*)(int))dlsym(RTLD_NEXT, "quick_exit");
   vt_process_end(VT_PROCESS_EXIT, (uint32_t)status & 0xff);
-  real(status);
+  vt_real_get()->quick_exit(status);
   __builtin_unreachable();
 }
 
@@ -58,15 +57,13 @@ static void after_confined(int option, long value, long failed, vt_clock_kind_t 
 }
 
 VT_EXPORT int prctl(int option, ...) {
-  static int (*real)(int, ...);
   va_list args;
   va_start(args, option);
   long a = va_arg(args, long), b = va_arg(args, long), c = va_arg(args, long),
        d = va_arg(args, long);
   va_end(args);
-  if (!real) real = (int (*)(int, ...))dlsym(RTLD_NEXT, "prctl");
   vt_clock_kind_t clock = before_confined(option, a);
-  int result = real(option, a, b, c, d);
+  int result = vt_real_get()->prctl(option, a, b, c, d);
   after_confined(option, a, result, clock);
   return result;
 }
@@ -75,7 +72,6 @@ VT_EXPORT int prctl(int option, ...) {
    plain ones it can be passed on by a jump, so that a child that shares the stack returns well. */
 typedef long syscall_fn(long nr, long a, long b, long c, long d, long e, long f);
 VT_EXPORT syscall_fn vt_syscall_hook __asm__("syscall");
-static syscall_fn *real_syscall;
 
 static __attribute__((noinline)) long raw_syscall(long nr, long a, long b, long c, long d, long e,
                                                   long f) {
@@ -94,14 +90,12 @@ static __attribute__((noinline)) long confining_syscall(long nr, long a, long b,
                : a == SECCOMP_SET_MODE_FILTER ? SECCOMP_MODE_FILTER
                                               : SECCOMP_MODE_DISABLED;
   vt_clock_kind_t clock = before_confined(option, value);
-  long result = (real_syscall ? real_syscall : raw_syscall)(nr, a, b, c, d, e, f);
+  long result = (vt_real.syscall ? vt_real.syscall : raw_syscall)(nr, a, b, c, d, e, f);
   after_confined(option, value, result, clock);
   return result;
 }
 
 long vt_syscall_hook(long nr, long a, long b, long c, long d, long e, long f) {
   if (nr == SYS_seccomp || nr == SYS_prctl) return confining_syscall(nr, a, b, c, d, e, f);
-  return (real_syscall ? real_syscall : raw_syscall)(nr, a, b, c, d, e, f);
+  return (vt_real.syscall ? vt_real.syscall : raw_syscall)(nr, a, b, c, d, e, f);
 }
-
-void vt_end_init(void) { real_syscall = (syscall_fn *)dlsym(RTLD_NEXT, "syscall"); }

@@ -2,14 +2,14 @@
    the environment, and the old image's trace must say how it ended.
 
    Everything is built on the caller's stack: after vfork the parent's memory must not change. */
-#include "preload/process.h"
+#include "preload/hooks.h"
 #include "preload/options.h"
+#include "preload/process.h"
+#include "core/trace/symbol.h"
 #include "core/trace/sys.h"
 
 #include <alloca.h>
-#include <dlfcn.h>
 #include <errno.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +19,8 @@
 #define PRELOAD   "LD_PRELOAD="
 
 static char const *shim_path(void) {
-  static Dl_info info;
-  if (!info.dli_fname) dladdr((void *)shim_path, &info);
-  return info.dli_fname ? info.dli_fname : "";
+  struct link_map const *own = vt_symbol_own();
+  return own ? own->l_name : "";
 }
 
 static int following(void) {
@@ -131,36 +130,22 @@ static char *const *with_shim(char *const *env, char **out, char *text, int repl
     return -1;                                                                                     \
   } while (0)
 
-#define REAL(type, name)                                                                           \
-  static type real;                                                                                \
-  if (!real) real = (type)dlsym(RTLD_NEXT, name)
-
-typedef int (*execve_fn)(char const *, char *const *, char *const *);
-typedef int (*fexecve_fn)(int, char *const *, char *const *);
-typedef int (*execveat_fn)(int, char const *, char *const *, char *const *, int);
-typedef int (*spawn_fn)(pid_t *, char const *, posix_spawn_file_actions_t const *,
-                        posix_spawnattr_t const *, char *const *, char *const *);
-
 VT_EXPORT int execve(char const *path, char *const argv[], char *const env[]) {
-  REAL(execve_fn, "execve");
-  REPLACE(path, env, real(path, argv, more));
+  REPLACE(path, env, vt_real_get()->execve(path, argv, more));
 }
 VT_EXPORT int execv(char const *path, char *const argv[]) { return execve(path, argv, environ); }
 
 VT_EXPORT int execvpe(char const *file, char *const argv[], char *const env[]) {
-  REAL(execve_fn, "execvpe");
-  REPLACE(file, env, real(file, argv, more));
+  REPLACE(file, env, vt_real_get()->execvpe(file, argv, more));
 }
 VT_EXPORT int execvp(char const *file, char *const argv[]) { return execvpe(file, argv, environ); }
 
 VT_EXPORT int fexecve(int fd, char *const argv[], char *const env[]) {
-  REAL(fexecve_fn, "fexecve");
-  REPLACE("(descriptor)", env, real(fd, argv, more));
+  REPLACE("(descriptor)", env, vt_real_get()->fexecve(fd, argv, more));
 }
 VT_EXPORT int execveat(int dir, char const *path, char *const argv[], char *const env[],
                        int flags) {
-  REAL(execveat_fn, "execveat");
-  REPLACE(path, env, real(dir, path, argv, more, flags));
+  REPLACE(path, env, vt_real_get()->execveat(dir, path, argv, more, flags));
 }
 
 /* LIST turns the arguments of an execl… function into an array on the stack. */
@@ -194,11 +179,9 @@ VT_EXPORT int execle(char const *path, char const *arg, ...) {
 
 VT_EXPORT int posix_spawn(pid_t *pid, char const *path, posix_spawn_file_actions_t const *actions,
                           posix_spawnattr_t const *attr, char *const argv[], char *const env[]) {
-  REAL(spawn_fn, "posix_spawn");
-  return real(pid, path, actions, attr, argv, WITH_SHIM(env, 0));
+  return vt_real_get()->posix_spawn(pid, path, actions, attr, argv, WITH_SHIM(env, 0));
 }
 VT_EXPORT int posix_spawnp(pid_t *pid, char const *file, posix_spawn_file_actions_t const *actions,
                            posix_spawnattr_t const *attr, char *const argv[], char *const env[]) {
-  REAL(spawn_fn, "posix_spawnp");
-  return real(pid, file, actions, attr, argv, WITH_SHIM(env, 0));
+  return vt_real_get()->posix_spawnp(pid, file, actions, attr, argv, WITH_SHIM(env, 0));
 }

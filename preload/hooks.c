@@ -6,10 +6,9 @@
    without unwinding itself. */
 #include "preload/hooks.h"
 #include "preload/record.h"
+#include "core/trace/symbol.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +16,14 @@
 
 #define FRAME __builtin_frame_address(0)
 
-/* take_api is the api of this call: what operator new or delete noted, or the function's own, or
-   VT_API_INTERNAL for a call that the shim itself caused. */
-static inline uint32_t take_api(vt_api_t own) {
+/* take_api is the api of this call for sz bytes (a free: any): what operator new or delete noted,
+   or the function's own, or VT_API_INTERNAL for a call that the shim itself caused. */
+static inline uint32_t take_api(vt_api_t own, size_t sz) {
   uint32_t noted = vt_tls.api;
   if (VT_LIKELY(!noted)) return own;
-  vt_tls.reached = 1;
   if (noted == VT_API_INTERNAL) return noted;
-  vt_tls.api = 0;
+  if (sz < vt_tls.api_sz) return own;
+  vt_tls.api = vt_tls.api_sz = 0;
   return noted - 1;
 }
 
@@ -39,14 +38,9 @@ static inline int ready(void) {
 extern __typeof(malloc) own_malloc
     __attribute__((alias("malloc"), copy(malloc), visibility("hidden")));
 int vt_hooks_reached(void) {
-  Dl_info info;
-  ElfW(Sym) const *symbol;
-  void *first = dlsym(RTLD_DEFAULT, "malloc");
-  if (first == (void *)own_malloc) return 1;
-  /* An executable that takes malloc's address has an entry for it that is only a jump: undefined.
-   */
-  return dladdr1(first, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
-         symbol->st_shndx == SHN_UNDEF;
+  struct link_map *first = vt_symbol_own();
+  while (first && first->l_prev) first = first->l_prev;
+  return vt_symbol_from(first, "malloc", NULL) == (void *)own_malloc;
 }
 
 /* internal serves an allocation of the shim's own: from the arena, or unrecorded when that is full.
@@ -58,7 +52,7 @@ static void *internal(size_t align, size_t sz) {
 
 VT_EXPORT void *malloc(size_t sz) {
   if (VT_UNLIKELY(!ready())) return vt_boot_alloc(0, sz);
-  uint32_t api = take_api(VT_API_MALLOC);
+  uint32_t api = take_api(VT_API_MALLOC, sz);
   if (VT_UNLIKELY(api == VT_API_INTERNAL)) return internal(0, sz);
   void *p = vt_real.malloc(sz);
   if (VT_LIKELY(p)) vt_record_alloc(p, sz, 0, (vt_api_t)api, FRAME);
@@ -67,7 +61,7 @@ VT_EXPORT void *malloc(size_t sz) {
 
 VT_EXPORT void *calloc(size_t cnt, size_t sz) {
   if (VT_UNLIKELY(!ready())) return vt_boot_alloc(0, cnt * sz);
-  uint32_t api = take_api(VT_API_CALLOC);
+  uint32_t api = take_api(VT_API_CALLOC, cnt * sz);
   if (VT_UNLIKELY(api == VT_API_INTERNAL)) {
     void *zeroed = internal(0, cnt * sz);
     return zeroed ? memset(zeroed, 0, cnt * sz) : NULL;
@@ -77,17 +71,22 @@ VT_EXPORT void *calloc(size_t cnt, size_t sz) {
   return p;
 }
 
+/* on_loader_free: ld.so frees what it knew of an object that it has just unloaded. */
+static __attribute__((noinline)) void on_loader_free(void) {
+  vt_module_sweep(vt_clock_tick(vt_process.sink.clock));
+  vt_cxx_sweep();
+}
+
 /* free_block is every way to free: `call` frees for real. */
 #define FREE_BLOCK(p, own_api, call)                                                               \
   do {                                                                                             \
-    uint32_t api = take_api(own_api);                                                              \
+    uint32_t api = take_api(own_api, SIZE_MAX);                                                    \
     if (VT_UNLIKELY(!(p)) || VT_UNLIKELY(vt_boot_owns(p))) return;                                 \
-    if (VT_LIKELY(api != VT_API_INTERNAL))                                                         \
+    if (VT_UNLIKELY((p) == vt_tls.freeing))                                                        \
+      vt_tls.freeing = NULL; /* operator delete has recorded it */                                 \
+    else if (VT_LIKELY(api != VT_API_INTERNAL))                                                    \
       vt_record_free((p), (vt_api_t)api, FRAME);                                                   \
-    else                                                                                           \
-      vt_early_internal_free((p), own_api, FRAME);                                                 \
-    if (VT_UNLIKELY(vt_module_is_loader((uint64_t)__builtin_return_address(0))))                   \
-      vt_module_sweep(vt_clock_tick(vt_process.sink.clock));                                       \
+    if (VT_UNLIKELY(vt_module_is_loader((uint64_t)__builtin_return_address(0)))) on_loader_free(); \
     call;                                                                                          \
   } while (0)
 
@@ -132,7 +131,7 @@ static inline __attribute__((always_inline)) void *resize(void *p, size_t sz, vt
 
 VT_EXPORT void *realloc(void *p, size_t sz) {
   if (VT_UNLIKELY(!ready())) return p ? move_from_boot(p, sz) : vt_boot_alloc(0, sz);
-  uint32_t api = take_api(VT_API_REALLOC);
+  uint32_t api = take_api(VT_API_REALLOC, sz);
   if (VT_UNLIKELY(api == VT_API_INTERNAL))
     return vt_boot_owns(p) ? move_from_boot(p, sz) : p ? vt_real.realloc(p, sz) : internal(0, sz);
   return resize(p, sz, (vt_api_t)api, FRAME);
@@ -151,7 +150,7 @@ VT_EXPORT void *reallocarray(void *p, size_t cnt, size_t sz) {
 
 VT_EXPORT int posix_memalign(void **out, size_t align, size_t sz) {
   if (VT_UNLIKELY(!ready())) return (*out = vt_boot_alloc(align, sz)) ? 0 : ENOMEM;
-  uint32_t api = take_api(VT_API_POSIX_MEMALIGN);
+  uint32_t api = take_api(VT_API_POSIX_MEMALIGN, sz);
   if (VT_UNLIKELY(api == VT_API_INTERNAL)) return (*out = internal(align, sz)) ? 0 : ENOMEM;
   int err = vt_real.posix_memalign(out, align, sz);
   if (VT_LIKELY(!err) && *out) vt_record_alloc(*out, sz, align, (vt_api_t)api, FRAME);
@@ -161,7 +160,7 @@ VT_EXPORT int posix_memalign(void **out, size_t align, size_t sz) {
 #define ALIGNED(own_api, align, sz, call)                                                          \
   do {                                                                                             \
     if (VT_UNLIKELY(!ready())) return vt_boot_alloc(align, sz);                                    \
-    uint32_t api = take_api(own_api);                                                              \
+    uint32_t api = take_api(own_api, sz);                                                          \
     if (VT_UNLIKELY(api == VT_API_INTERNAL)) return internal(align, sz);                           \
     void *p = call;                                                                                \
     if (VT_LIKELY(p)) vt_record_alloc(p, sz, align, (vt_api_t)api, FRAME);                         \

@@ -1,30 +1,67 @@
-/* The real allocator behind the hooks, and what the hooks offer the rest of the shim. */
+/* The real functions behind the hooks, and what the hooks offer the rest of the shim. */
 #ifndef VT_PRELOAD_HOOKS_H
 #define VT_PRELOAD_HOOKS_H
 
+#include <pthread.h>
+#include <spawn.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* X(name, result, parameters): what the hooks pass calls on to. */
+#define VT_REAL_FUNCTIONS(X)                                                                       \
+  X(malloc, void *, (size_t))                                                                      \
+  X(calloc, void *, (size_t, size_t))                                                              \
+  X(realloc, void *, (void *, size_t))                                                             \
+  X(free, void, (void *))                                                                          \
+  X(posix_memalign, int, (void **, size_t, size_t))                                                \
+  X(aligned_alloc, void *, (size_t, size_t))                                                       \
+  X(memalign, void *, (size_t, size_t))                                                            \
+  X(valloc, void *, (size_t))                                                                      \
+  X(pvalloc, void *, (size_t))                                                                     \
+  X(malloc_usable_size, size_t, (void *))                                                          \
+  X(free_sized, void, (void *, size_t))                                                            \
+  X(free_aligned_sized, void, (void *, size_t, size_t))                                            \
+  X(execve, int, (char const *, char *const[], char *const[]))                                     \
+  X(execvpe, int, (char const *, char *const[], char *const[]))                                    \
+  X(fexecve, int, (int, char *const[], char *const[]))                                             \
+  X(execveat, int, (int, char const *, char *const[], char *const[], int))                         \
+  X(posix_spawn, int,                                                                              \
+    (pid_t *, char const *, posix_spawn_file_actions_t const *, posix_spawnattr_t const *,         \
+     char *const[], char *const[]))                                                                \
+  X(posix_spawnp, int,                                                                             \
+    (pid_t *, char const *, posix_spawn_file_actions_t const *, posix_spawnattr_t const *,         \
+     char *const[], char *const[]))                                                                \
+  X(prctl, int, (int, ...))                                                                        \
+  X(pthread_setname_np, int, (pthread_t, char const *))                                            \
+  X(quick_exit, void, (int))                                                                       \
+  X(syscall, long, (long, long, long, long, long, long, long))                                     \
+  X(mmap, void *, (void *, size_t, int, int, int, off_t))                                          \
+  X(munmap, int, (void *, size_t))                                                                 \
+  X(mremap, void *, (void *, size_t, size_t, int, ...))                                            \
+  X(shmat, void *, (int, void const *, int))                                                       \
+  X(shmdt, int, (void const *))                                                                    \
+  X(sbrk, void *, (intptr_t))                                                                      \
+  X(brk, int, (void *))
 
 /* The next provider of each function in symbol order: libc, or jemalloc, tcmalloc, … when the
    program uses one. A function the provider lacks is NULL. */
 typedef struct {
-  void *(*malloc)(size_t);
-  void *(*calloc)(size_t, size_t);
-  void *(*realloc)(void *, size_t);
-  void (*free)(void *);
-  int (*posix_memalign)(void **, size_t, size_t);
-  void *(*aligned_alloc)(size_t, size_t);
-  void *(*memalign)(size_t, size_t);
-  void *(*valloc)(size_t);
-  void *(*pvalloc)(size_t);
-  size_t (*malloc_usable_size)(void *);
-  void (*free_sized)(void *, size_t);
-  void (*free_aligned_sized)(void *, size_t, size_t);
+#define X(name, result, parameters) result(*name) parameters;
+  VT_REAL_FUNCTIONS(X)
+#undef X
 } vt_real_t;
 extern vt_real_t vt_real;
 
-/* vt_real_find fills vt_real. While it runs, and in the resolver calls it makes, blocks come from a
-   small static arena (vt_boot_alloc). Idempotent; called at the first event. */
+/* vt_real_find fills vt_real, once, at the first call of any hook; blocks that are asked for
+   meanwhile come from a small static arena (vt_boot_alloc). It asks the loader nothing. */
 void vt_real_find(void);
+
+/* vt_real_get is for hooks off the event path: vt_real, found if need be. */
+static inline vt_real_t const *vt_real_get(void) {
+  if (!vt_real.malloc) vt_real_find();
+  return &vt_real;
+}
 
 /* vt_boot_alloc takes zeroed memory from the arena; NULL when it is full. Such blocks are never
    given back. vt_boot_size is the size of one. */
@@ -35,6 +72,11 @@ extern unsigned char vt_boot_arena[];
 static inline int vt_boot_owns(void const *p) {
   return (size_t)((unsigned char const *)p - vt_boot_arena) < VT_BOOT_ARENA_SZ;
 }
+
+/* cxx.c: vt_cxx_find finds the providers of operator new and delete when vt_real is filled;
+   vt_cxx_sweep is told when the loader has unloaded something. */
+void vt_cxx_find(void);
+void vt_cxx_sweep(void);
 
 /* vt_hooks_reached: does the program's malloc resolve to ours? 0 when the executable defines one.
  */

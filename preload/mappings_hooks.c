@@ -21,31 +21,10 @@
 #define FIXED_SZ 88   /* of a MAPPING message without the file's name */
 #define FILE_MAX 1024 /* of that name what is kept */
 
-static struct {
-  void *(*mmap)(void *, size_t, int, int, int, off_t);
-  int (*munmap)(void *, size_t);
-  void *(*mremap)(void *, size_t, size_t, int, ...);
-  void *(*shmat)(int, void const *, int);
-  int (*shmdt)(void const *);
-  void *(*sbrk)(intptr_t);
-  int (*brk)(void *);
-} real;
 static uint64_t allocator_start, allocator_end; /* the module that provides malloc */
-
-static void next(void *function, char const *name) {
-  void *p = dlsym(RTLD_NEXT, name);
-  if (p) memcpy(function, &p, sizeof p);
-}
 
 void vt_mappings_init(void) {
   struct dl_find_object object;
-  next(&real.munmap, "munmap");
-  next(&real.mremap, "mremap");
-  next(&real.shmat, "shmat");
-  next(&real.shmdt, "shmdt");
-  next(&real.sbrk, "sbrk");
-  next(&real.brk, "brk");
-  next(&real.mmap, "mmap");
   vt_real_find();
   if (vt_real.malloc && !_dl_find_object((void *)vt_real.malloc, &object)) {
     allocator_start = (uint64_t)object.dlfo_map_start;
@@ -53,7 +32,7 @@ void vt_mappings_init(void) {
   }
 }
 
-/* Before vt_mappings_init has run, the kernel is asked directly. */
+/* Before the real functions are found, the kernel is asked directly. */
 static long result_of(long result) {
   if (result >= 0 || result < -4095) return result;
   errno = (int)-result;
@@ -110,8 +89,8 @@ static void record(change_t const *c, void const *frame) {
   vt_capture(t, frame, &stack);
   if (!t->text) {
     uint64_t pc = ((uint64_t const *)frame)[1] - 1;
-    vt_message_t m = vt_stream_blob_open_at(
-        &t->stream, FIXED_SZ + (c->fd >= 0 ? FILE_MAX + 8 : 0), now(), &stack);
+    vt_message_t m = vt_stream_blob_open_at(&t->stream, FIXED_SZ + (c->fd >= 0 ? FILE_MAX + 8 : 0),
+                                            now(), &stack);
     put_change(t, c, &m, pc - allocator_start < allocator_end - allocator_start);
     vt_stream_blob_close(&t->stream, VT_CHUNK_MAPPING, &m);
     if (m.overflow) {
@@ -132,8 +111,8 @@ static inline __attribute__((always_inline)) void *map(void *at, size_t sz, int 
                 .prot = (uint32_t)prot,
                 .flags = (uint32_t)flags,
                 .fd = flags & MAP_ANONYMOUS ? -1 : fd};
-  void *p = real.mmap ? real.mmap(at, sz, prot, flags, fd, offset)
-                      : (void *)result_of((long)vt_sys_mmap(at, sz, prot, flags, fd, offset));
+  void *p = vt_real.mmap ? vt_real.mmap(at, sz, prot, flags, fd, offset)
+                         : (void *)result_of((long)vt_sys_mmap(at, sz, prot, flags, fd, offset));
   c.address = (uint64_t)p;
   if (p != MAP_FAILED) record(&c, frame);
   return p;
@@ -154,7 +133,7 @@ VT_EXPORT int munmap(void *at, size_t sz) {
                 .sz = sz,
                 .fd = -1};
   if (sz && !((uint64_t)at & 4095)) record(&c, FRAME); /* else it fails */
-  return real.munmap ? real.munmap(at, sz) : (int)result_of(vt_sys_munmap(at, sz));
+  return vt_real.munmap ? vt_real.munmap(at, sz) : (int)result_of(vt_sys_munmap(at, sz));
 }
 
 VT_EXPORT void *mremap(void *old, size_t old_sz, size_t sz, int flags, ...) {
@@ -170,9 +149,9 @@ VT_EXPORT void *mremap(void *old, size_t old_sz, size_t sz, int flags, ...) {
                 .old_sz = old_sz,
                 .flags = (uint32_t)flags,
                 .fd = -1};
-  void *p = real.mremap ? real.mremap(old, old_sz, sz, flags, at)
-                        : (void *)result_of(vt_sys(SYS_mremap, (long)old, (long)old_sz, (long)sz,
-                                                   flags, (long)at, 0));
+  void *p = vt_real.mremap ? vt_real.mremap(old, old_sz, sz, flags, at)
+                           : (void *)result_of(vt_sys(SYS_mremap, (long)old, (long)old_sz, (long)sz,
+                                                      flags, (long)at, 0));
   c.address = (uint64_t)p;
   if (p != MAP_FAILED) record(&c, FRAME);
   return p;
@@ -186,8 +165,8 @@ VT_EXPORT void *shmat(int id, void const *at, int flags) {
                 .prot = flags & SHM_RDONLY ? PROT_READ : PROT_READ | PROT_WRITE,
                 .flags = MAP_SHARED,
                 .fd = -1};
-  void *p = real.shmat ? real.shmat(id, at, flags)
-                       : (void *)result_of(vt_sys(SYS_shmat, id, (long)at, flags, 0, 0, 0));
+  void *p = vt_real.shmat ? vt_real.shmat(id, at, flags)
+                          : (void *)result_of(vt_sys(SYS_shmat, id, (long)at, flags, 0, 0, 0));
   if (p == (void *)-1) return p;
   if (!vt_process.filtered && !vt_process.sink.silent)
     vt_sys(SYS_shmctl, id, IPC_STAT, (long)&segment, 0, 0, 0);
@@ -204,7 +183,8 @@ VT_EXPORT int shmdt(void const *at) {
                 .address = (uint64_t)at,
                 .fd = -1};
   record(&c, FRAME);
-  return real.shmdt ? real.shmdt(at) : (int)result_of(vt_sys(SYS_shmdt, (long)at, 0, 0, 0, 0, 0));
+  return vt_real.shmdt ? vt_real.shmdt(at)
+                       : (int)result_of(vt_sys(SYS_shmdt, (long)at, 0, 0, 0, 0, 0));
 }
 
 /* moved_break records that the program break went from `from` to `to`. */
@@ -223,11 +203,7 @@ static void moved_break(vt_mapping_api_t api, uint64_t begun, uint64_t from, uin
 }
 
 /* The break is the C library's to keep: there is no going round it. */
-static int break_known(void) {
-  if (!real.sbrk) next(&real.sbrk, "sbrk");
-  if (!real.brk) next(&real.brk, "brk");
-  return real.sbrk && real.brk;
-}
+static int break_known(void) { return vt_real_get()->sbrk && vt_real.brk; }
 
 VT_EXPORT void *sbrk(intptr_t more) {
   uint64_t begun = now();
@@ -235,7 +211,7 @@ VT_EXPORT void *sbrk(intptr_t more) {
     errno = ENOMEM;
     return (void *)-1;
   }
-  void *p = real.sbrk(more);
+  void *p = vt_real.sbrk(more);
   if (p != (void *)-1)
     moved_break(VT_MAPPING_SBRK, begun, (uint64_t)p, (uint64_t)p + (uint64_t)more, FRAME);
   return p;
@@ -247,8 +223,8 @@ VT_EXPORT int brk(void *at) {
     errno = ENOMEM;
     return -1;
   }
-  void *before = real.sbrk(0);
-  int result = real.brk(at);
+  void *before = vt_real.sbrk(0);
+  int result = vt_real.brk(at);
   if (!result) moved_break(VT_MAPPING_BRK, begun, (uint64_t)before, (uint64_t)at, FRAME);
   return result;
 }

@@ -5,12 +5,12 @@
 
    New threads have the name of the thread that made them, at last that of the program; the
    program's is not recorded, so that threads nobody named stay without one. */
+#include "preload/hooks.h"
 #include "preload/options.h"
 #include "preload/process.h"
 #include "core/trace/name.h"
 #include "core/trace/sys.h"
 
-#include <dlfcn.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -116,9 +116,7 @@ void vt_names_given(uint32_t tid, char const *name) {
 }
 
 VT_EXPORT int pthread_setname_np(pthread_t thread, char const *name) {
-  static int (*real)(pthread_t, char const *);
-  if (!real) real = (int (*)(pthread_t, char const *))dlsym(RTLD_NEXT, "pthread_setname_np");
-  int error = real(thread, name);
+  int error = vt_real_get()->pthread_setname_np(thread, name);
   if (!error) vt_names_given(vt_thread_number(thread), name);
   return error;
 }

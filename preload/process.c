@@ -120,7 +120,6 @@ static int set_up(void) {
   if (vt_options.unwind_check) vt_unwind_load_libunwind(); /* without it, one opinion must do */
   if (vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK))
     return refuse("the kernel does not tell forked children apart", "Linux 4.14 or later does");
-  vt_end_init();
   vt_mappings_init();
   vt_names_init();
   on_exit(on_process_exit, NULL);

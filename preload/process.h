@@ -23,12 +23,12 @@
 /* What one thread needs to record: reused by later threads, never unmapped. */
 typedef struct vt_thread {
   vt_stream_t stream;
-  uint32_t id;   /* index in the table of states */
-  uint32_t next; /* id of the next free state */
-  _Atomic uint32_t tid;   /* of the thread that uses the state; 0: none */
-  _Atomic uint32_t named; /* it has told its name: the kernel's does not count */
+  uint32_t id;                           /* index in the table of states */
+  uint32_t next;                         /* id of the next free state */
+  _Atomic uint32_t tid;                  /* of the thread that uses the state; 0: none */
+  _Atomic uint32_t named;                /* it has told its name: the kernel's does not count */
   _Atomic uint64_t comm[VT_COMM_SZ / 8]; /* the kernel's, as written to the trace */
-  char *text; /* buffer of the text sink, NULL when recording a trace */
+  char *text;                            /* buffer of the text sink, NULL when recording a trace */
   uint8_t
       *intent_end; /* the stream's cursor after a REALLOC_INTENT whose DONE is to come, or NULL */
 } vt_thread_t;
@@ -37,15 +37,24 @@ static inline uint32_t vt_thread_tid(vt_thread_t const *t) {
   return atomic_load_explicit(&t->tid, memory_order_relaxed);
 }
 
+/* A provider of operator new that allocates more than this after the block itself is not seen to
+   have come back to a hook; two serve one that keeps books in a hash table. */
+#define VT_RECORDED_CNT 3
+
 /* All thread-local storage of the shim. */
 typedef struct {
   vt_thread_t *own; /* this thread's state; NULL before its first event and after its end */
   uint64_t busy;    /* frame address of the hook that uses `own`, VT_BUSY_QUIET, or 0: none */
   uint32_t api;     /* vt_api_t + 1 set by operator new/delete for the malloc/free inside, or
                        VT_API_INTERNAL, or 0 */
-  uint32_t quiet;   /* > 0: events of this thread are not recorded */
-  uint32_t exiting; /* rounds of thread-specific destructors seen; see thread.c */
-  uint32_t reached; /* a hook ran: cxx.c asks */
+  uint32_t api_sz;  /* it is for a malloc of at least so many bytes; UINT32_MAX: or more */
+  uint16_t quiet;   /* > 0: events of this thread are not recorded */
+  uint8_t exiting;  /* rounds of thread-specific destructors seen; see thread.c */
+  /* cxx.c, about providers of operator new and delete that need not call malloc and free: */
+  uint8_t watched;                 /* one was called: the rest is kept up to date */
+  uint32_t recorded_cnt;           /* allocations recorded since then */
+  void *freeing;                   /* the block that is being deleted, whose free is recorded */
+  void *recorded[VT_RECORDED_CNT]; /* the last of recorded_cnt */
 } vt_tls_t;
 #define VT_BUSY_QUIET   UINT64_MAX
 #define VT_API_INTERNAL UINT32_MAX
@@ -165,9 +174,6 @@ void vt_image_memory(vt_stream_t *s);
 /* vt_process_end records how the process ends and completes the trace; only the first call counts.
  */
 void vt_process_end(vt_process_kind_t kind, uint32_t value);
-
-/* end.c: vt_end_init finds the function that `syscall` passes on to, before a signal handler may. */
-void vt_end_init(void);
 
 /* vt_process_exec records that exec is about to replace this image, vt_process_exec_failed that it
    did not. Only for the process the trace is of, not for its vfork children. */

@@ -1,9 +1,9 @@
-/* Finding the real allocator, and the arena that serves allocations made before it is found: dlsym
-   itself calls calloc, and constructors of other libraries may run before ours. */
+/* Finding the real functions, and the arena that serves what the shim's own calls into libc
+   allocate and what is asked for before the allocator is found. */
 #include "preload/hooks.h"
 #include "preload/process.h"
+#include "core/trace/symbol.h"
 
-#include <dlfcn.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -34,34 +34,25 @@ size_t vt_boot_size(void const *p) {
   return sz;
 }
 
-/* next looks a function up behind the shim. The cast through memcpy is POSIX's way around ISO C. */
-static void next(void *function, char const *name) {
-  void *p = dlsym(RTLD_NEXT, name);
-  if (p) memcpy(function, &p, sizeof p);
-}
-
-/* AddressSanitizer as a shared library refuses to start behind another preloaded library. Behind the
-   shim it is the next provider like any other allocator. It asks the first function of this name for
-   options, before $ASAN_OPTIONS; a program that has its own is asked instead of us. */
+/* AddressSanitizer as a shared library refuses to start behind another preloaded library. Behind
+   the shim it is the next provider like any other allocator. It asks the first function of this
+   name for options, before $ASAN_OPTIONS; a program that has its own is asked instead of us. */
 VT_EXPORT char const *__asan_default_options(void);
 VT_EXPORT char const *__asan_default_options(void) { return "verify_asan_link_order=0"; }
 
+/* The cast through memcpy is POSIX's way around ISO C. */
+static void next(void *function, struct link_map *behind, char const *name) {
+  void *p = vt_symbol_from(behind, name, NULL);
+  memcpy(function, &p, sizeof p);
+}
+
 void vt_real_find(void) {
   if (vt_real.malloc || atomic_exchange_explicit(&finding, 1, memory_order_acq_rel)) return;
-  vt_real_t real = {0};
-  uint64_t busy = vt_internal_begin();
-  next(&real.malloc, "malloc");
-  next(&real.calloc, "calloc");
-  next(&real.realloc, "realloc");
-  next(&real.free, "free");
-  next(&real.posix_memalign, "posix_memalign");
-  next(&real.aligned_alloc, "aligned_alloc");
-  next(&real.memalign, "memalign");
-  next(&real.valloc, "valloc");
-  next(&real.pvalloc, "pvalloc");
-  next(&real.malloc_usable_size, "malloc_usable_size");
-  next(&real.free_sized, "free_sized");
-  next(&real.free_aligned_sized, "free_aligned_sized");
-  vt_internal_end(busy);
+  vt_real_t real;
+  struct link_map *behind = vt_symbol_own()->l_next;
+#define X(name, result, parameters) next(&real.name, behind, #name);
+  VT_REAL_FUNCTIONS(X)
+#undef X
+  vt_cxx_find();
   vt_real = real;
 }

@@ -33,9 +33,22 @@ static inline __attribute__((always_inline)) void vt_put(vt_thread_t *t, vt_reco
   if (VT_UNLIKELY(t->stream.lost)) vt_losing(t);
 }
 
+/* vt_watch_begin returns the mark for vt_recorded_since: has this thread recorded an allocation at
+   p since the mark? vt_recorded notes one. */
+static inline uint32_t vt_watch_begin(void) {
+  vt_tls.watched = 1;
+  return vt_tls.recorded_cnt;
+}
+int vt_recorded_since(uint32_t mark, void const *p);
+void vt_recorded_slow(void *p);
+static inline void vt_recorded(void *p) {
+  if (VT_UNLIKELY(vt_tls.watched)) vt_recorded_slow(p);
+}
+
 /* vt_record_alloc records a block the real allocator has just returned. */
 static inline __attribute__((always_inline)) void vt_record_alloc(void *p, size_t sz, size_t align,
                                                                   vt_api_t api, void const *frame) {
+  vt_recorded(p);
   vt_thread_t *t = vt_enter(frame);
   if (VT_UNLIKELY(!t)) return vt_early_alloc(p, sz, api, frame);
   vt_stack_t stack;

@@ -5,6 +5,7 @@
    without a module (symbols are then missing, stacks are not). */
 #include "core/trace/module.h"
 #include "core/trace/message.h"
+#include "core/trace/symbol.h"
 #include "core/trace/sys.h"
 
 #include <elf.h>
@@ -199,7 +200,7 @@ int vt_module_init(vt_clock_kind_t kind) {
   modules = vt_sys_memory(sizeof(module_t) * MODULES_MAX);
   if (!modules) return -1;
   struct dl_find_object loader;
-  struct r_debug const *debug = dlsym(RTLD_DEFAULT, "_r_debug");
+  struct r_debug const *debug = vt_symbol_from(vt_symbol_own(), "_r_debug", NULL);
   if (debug && _dl_find_object((void *)debug->r_ldbase, &loader) == 0) {
     vt_module_loader_start = (uint64_t)loader.dlfo_map_start;
     vt_module_loader_sz = (uint64_t)loader.dlfo_map_end - vt_module_loader_start;

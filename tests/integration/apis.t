@@ -7,7 +7,7 @@ sys.path.insert(0, "tests/lib")
 from valtest import PROGRAMS, Tap, check, program, vtr  # noqa: E402
 
 APIS = {"basic": {0, 1, 10}, "realloc": {0, 2, 13, 10}, "aligned": {3, 4, 5, 6, 7, 2, 10},
-        "frees": {0, 4, 10}, "new": {8, 9, 11, 12}}
+        "frees": {0, 4, 10}, "new": {8, 9, 11, 12}, "pool": {0, 8, 11}}
 
 
 def has_apis(group):
@@ -30,18 +30,22 @@ def main():
         check(tap, f"apis {group}", program("apis", group), extra=has_apis(group))
     check(tap, "apis realloc", program("apis", "realloc"), extra=realloc_zero_is_free)
     check(tap, "operator new and delete", program("newdel"), extra=has_apis("new"))
+    pool = {"LD_PRELOAD": os.path.join(PROGRAMS, "libpool.so")}
+    check(tap, "operator new from malloc and from a pool", program("pooled"), env=pool, extra=has_apis("pool"))
     check(tap, "before main", program("early"))
     check(tap, "mallinfo2 and others", program("measure"))
     bump = {"LD_PRELOAD": os.path.join(PROGRAMS, "libbump.so")}
     check(tap, "allocating signal handler", program("signals"), env=bump)
     check(tap, "handler that jumps out", program("signals", "jump"), env=bump, modes=["bare"],
           lost_allowed=True)
-    for lib in ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2.0"):
+    for lib in ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libtcmalloc_minimal_debug.so.4", "libtcmalloc_debug.so.4",
+                "libmimalloc.so.2.0"):
         path = os.path.join("/usr/lib/x86_64-linux-gnu", lib)
         if not os.path.exists(path):
             tap.skip(lib, "not installed")
             continue
-        check(tap, f"C++ on {lib}", program("newdel"), env={"LD_PRELOAD": path})
+        check(tap, f"C++ on {lib}", program("newdel"), env={"LD_PRELOAD": path}, stderr="debug" not in lib)
+        check(tap, f"C++ in numbers on {lib}", program("pooled"), env={"LD_PRELOAD": path})
         check(tap, f"threads on {lib}", program("threads", "storm"), env={"LD_PRELOAD": path},
               modes=["bare"])
     tap.done()

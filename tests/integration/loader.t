@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """Libraries that come and go: the module map is right at every moment, and no call is missed."""
 import collections
+import glob
 import os
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, "tests/lib")
-from valtest import PROGRAMS, Tap, check, program, vtr  # noqa: E402
+from valtest import PROGRAMS, SHIM, Tap, check, program, vtr  # noqa: E402
 
 
 def symbol_of(module, offset):
@@ -48,11 +50,31 @@ def frames_at_bottom(depth):
     return extra
 
 
+MESSAGE = "/does/not/exist.so: cannot open shared object file: No such file or directory"
+
+
+def check_dlerror(tap):
+    """Without the oracle, which itself asks the loader."""
+    argv = program("dlerror", PROGRAMS)
+    plain = subprocess.run(argv, capture_output=True)
+    with tempfile.TemporaryDirectory(prefix="valtest-") as folder:
+        traced = subprocess.run(argv, capture_output=True, env=dict(
+            os.environ, LD_PRELOAD=SHIM, VALTRACE_OUTPUT=folder + "/%n.%p.vtr"))
+        tap.equal((traced.returncode, traced.stdout, traced.stderr), (0, plain.stdout, plain.stderr),
+                  "dlerror() and errno are the program's own")
+        traces = [vtr.Trace(path) for path in glob.glob(folder + "/dlerror.*.vtr")]
+    first = min(traces, key=lambda t: t.start_unix_ns)
+    model = vtr.Model(first)
+    messages = [size for size, _ref, _tid in model.live.values() if size == len(MESSAGE) + 1]
+    tap.equal((messages, model.unmatched_frees), ([], 0), "every message of dlerror() is seen to be freed")
+
+
 def main():
     tap = Tap()
     check(tap, "two libraries at one address", program("loader", "cycles", PROGRAMS),
           extra=leaks_by_library)
     check(tap, "RTLD_DEEPBIND", program("loader", "deepbind", PROGRAMS), counts=False)
+    check_dlerror(tap)
     check(tap, "dlmopen", program("loader", "dlmopen", PROGRAMS), counts=False)
     check(tap, "loading while others allocate", program("loader", "threads", PROGRAMS))
     check(tap, "5,000 frames", program("recursion", 5000), extra=frames_at_bottom(5000))

@@ -1,16 +1,17 @@
 # Hazard programs: what people run under the shim, so no sanitizer and no frame pointers.
 P := $(BUILD)/programs
 PROGRAMS := apis early signals forks threads ends descriptors confine measure loader recursion \
-            planted counted ownmalloc hello stages ways mappings
-PLUGINS  := $(P)/libbump.so $(P)/libplugin_a.so $(P)/libplugin_b.so $(P)/libplanted.so
-HAZARDS  := $(addprefix $(P)/,$(PROGRAMS) newdel static) $(PLUGINS)
+            planted counted ownmalloc hello stages ways mappings dlerror
+PLUGINS  := $(P)/libbump.so $(P)/libplugin_a.so $(P)/libplugin_b.so $(P)/libplanted.so \
+            $(P)/libpool.so $(P)/libcxx_plugin.so
+HAZARDS  := $(addprefix $(P)/,$(PROGRAMS) newdel pooled static) $(PLUGINS)
 TESTS    += $(HAZARDS)
 
 P_CFLAGS := -O1 -g -fomit-frame-pointer -fno-builtin $(WARN) $(DEFS)
 $(P)/%: tests/programs/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(P_CFLAGS) -o $@ $< -pthread -ldl
-$(P)/newdel: tests/programs/newdel.cc
+$(P)/newdel $(P)/pooled: $(P)/%: tests/programs/%.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=gnu++17 $(P_CFLAGS) -o $@ $<
 $(P)/static: tests/programs/hello.c
@@ -25,3 +26,6 @@ $(P)/libbump.so: tests/programs/libbump.c
 $(P)/libplanted.so: tests/programs/planted_lib.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(P_CFLAGS) -fPIC -shared -o $@ $<
+$(P)/libpool.so $(P)/libcxx_plugin.so: $(P)/lib%.so: tests/programs/%.cc
+	@mkdir -p $(@D)
+	$(CXX) -std=gnu++17 $(P_CFLAGS) -fPIC -shared -o $@ $<
