@@ -2,8 +2,7 @@
    previous capture in the same state; from there on the remembered frames are verified against
    memory instead. A step is a pure function of pc, sp, the live rbp and the slots it reads, so a
    verified tail is what unwinding would give, whatever the program did in between. */
-#include <errno.h>
-#include <sys/mman.h>
+#include "core/trace/sys.h"
 #include "core/trace/unwind_impl.h"
 #include "core/trace/unwind_trail.h"
 
@@ -126,23 +125,23 @@ step(vt_unwind_t *u, vt_caller_t const *caller, uint32_t nth, vt_frame_t *frame,
 
 /* ---- the frame array ---- */
 
+/* System calls are made directly: mmap may be interposed by who captures. */
+static void unmap_frames(vt_unwind_t *u) {
+  if (u->frames != u->inline_frames)
+    vt_sys_munmap(u->frames, (uint64_t)u->cap * sizeof(vt_frame_t));
+}
+
 int vt_frames_grow(vt_unwind_t *u, uint32_t *top) {
   uint64_t cap = u->cap + u->cap / 4, used = u->cap - *top;
-  int saved_errno = errno, mapped = u->frames != u->inline_frames;
   if (cap < FRAMES_MAPPED_MIN) cap = FRAMES_MAPPED_MIN;
   cap = (cap + 127) & ~(uint64_t)127; /* whole pages */
-  void *mem = MAP_FAILED;
-  if (cap <= INT32_MAX && mapped)
-    mem = mremap(u->frames, (uint64_t)u->cap * sizeof(vt_frame_t), cap * sizeof(vt_frame_t),
-                 MREMAP_MAYMOVE);
-  else if (cap <= INT32_MAX)
-    mem = mmap(NULL, cap * sizeof(vt_frame_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-               -1, 0);
-  errno = saved_errno;
-  if (mem == MAP_FAILED) return 0;
-  vt_frame_t *frames = mem;
-  if (!mapped) memcpy(frames, u->frames, u->depth * sizeof(*frames));
-  memmove(frames + cap - used, (mapped ? frames : u->frames) + *top, used * sizeof(*frames));
+  if (cap > INT32_MAX) return 0;
+  vt_frame_t *frames = vt_sys_mmap(NULL, cap * sizeof(vt_frame_t), PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (vt_sys_failed(frames)) return 0;
+  memcpy(frames, u->frames, u->depth * sizeof(*frames));
+  memcpy(frames + cap - used, u->frames + *top, used * sizeof(*frames));
+  unmap_frames(u);
   u->frames = frames;
   u->cap = (uint32_t)cap;
   u->counters.mapped = cap * sizeof(*frames);
@@ -163,7 +162,8 @@ static inline uint64_t checked(uint64_t info) {
   return info | (live_slot || (info & (VT_FRAME_BARRIER | VT_FRAME_DEREF)) ? VT_FRAME_CHECK : 0);
 }
 
-/* The remembered frame was reached in the same state by another way: how, is verified from now on. */
+/* The remembered frame was reached in the same state by another way: how, is verified from now on.
+ */
 static inline void rejoin(vt_frame_t *memo, vt_frame_t const *frame) {
   uint64_t own = VT_FRAME_USES | VT_FRAME_RESTORES | VT_FRAME_LIVE, derived = own | VT_FRAME_CHECK;
   if (VT_LIKELY(!((memo->info ^ frame->info) & ~derived))) return;
@@ -403,8 +403,7 @@ static inline int capture_by_trail(vt_unwind_t *u, vt_caller_t const *caller, vt
   return 1;
 }
 
-static inline uint32_t capture_by_walk(vt_unwind_t *u, vt_caller_t const *caller,
-                                       vt_stack_t *out) {
+static inline uint32_t capture_by_walk(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out) {
   uint32_t top, at = walk(u, caller, &top);
   vt_frames_commit(u, top, at, out);
   return at;
@@ -441,9 +440,7 @@ void vt_unwind_reset(vt_unwind_t *u) {
 }
 
 void vt_unwind_fini(vt_unwind_t *u) {
-  int saved_errno = errno;
-  if (u->frames != u->inline_frames) munmap(u->frames, (uint64_t)u->cap * sizeof(vt_frame_t));
-  errno = saved_errno;
+  unmap_frames(u);
   memset(u, 0, sizeof(*u));
   vt_unwind_new(u);
 }
