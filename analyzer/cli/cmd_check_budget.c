@@ -7,11 +7,15 @@
 static void help(void) {
   printf("usage: valtrace check-budget LIMITS [options] TRACE…\n\n"
          "Exits with status 1, naming the worst sites, when a limit is exceeded:\n"
-         "  --max-leaked B          bytes live at the end (suffixes k, M, G)\n"
-         "  --max-leaked-blocks N   blocks live at the end\n"
+         "  --max-lost B            bytes that nothing reaches any more (suffixes k, M, G)\n"
+         "  --max-lost-blocks N     blocks that nothing reaches any more\n"
+         "  --max-live B, --max-leaked B   bytes live at the end\n"
+         "  --max-live-blocks N, --max-leaked-blocks N   blocks live at the end\n"
          "  --max-peak B            highest sum of live bytes\n"
          "  --max-allocations N     allocations\n"
-         "  --max-temporary PCT     share of temporary allocations\n\n");
+         "  --max-temporary PCT     share of temporary allocations\n"
+         "Blocks that run-time libraries keep by design (stdio's buffers, …) do not count:\n"
+         "  --no-default-suppressions   they do\n\n");
   vt_cli_help_shared(0);
 }
 
@@ -58,9 +62,36 @@ static void check_limit(check_t *check, char const *name, uint64_t value, uint64
     text_exceeded(check, name, value, limit, bytes, metric);
 }
 
+/* What is lost is known by a snapshot, or when nothing is live at all. */
+static void check_lost(check_t *check, vt_budget_t const *budget) {
+  vt_analysis_t const *analysis = check->analysis;
+  if (budget->lost_bytes == UINT64_MAX && budget->lost_blocks == UINT64_MAX) return;
+  if (!analysis->verdicts && vt_model_totals(analysis->model)->live_blocks) {
+    check->exceeded++;
+    vt_error_say("--max-lost", vt_lost_unknown, vt_lost_advice);
+    return;
+  }
+  vt_verdict_t const *verdict = &analysis->verdict;
+  check_limit(check, "lost bytes", vt_lost_bytes(verdict), budget->lost_bytes, 1, VT_METRIC_LOST);
+  check_limit(check, "lost blocks", vt_lost_blocks(verdict), budget->lost_blocks, 0,
+              VT_METRIC_LOST);
+}
+
+/* How much the default suppressions have left out. */
+static void say_known(check_t *check) {
+  vt_suppressions_t const *suppressions = check->options->report.suppressions;
+  if (!suppressions) return;
+  vt_suppression_t known = vt_suppressions_sum(suppressions, 1);
+  if (known.blocks)
+    fprintf(check->term.out, "not counted: %s in %s block%s that run-time libraries keep\n",
+            vt_bytes_text(known.bytes).text, vt_count_text(known.blocks).text,
+            known.blocks == 1 ? "" : "s");
+}
+
 static void check_all(check_t *check) {
   vt_model_totals_t const *totals = vt_model_totals(check->analysis->model);
   vt_budget_t const *budget = &check->options->budget;
+  check_lost(check, budget);
   check_limit(check, "leaked bytes", totals->live_bytes, budget->leaked_bytes, 1, VT_METRIC_LEAKED);
   check_limit(check, "leaked blocks", totals->live_blocks, budget->leaked_blocks, 0,
               VT_METRIC_LEAKED);
@@ -72,7 +103,7 @@ static void check_all(check_t *check) {
 }
 
 static int run_checks(vt_cli_options_t *options, vt_analysis_t const *analysis) {
-  check_t check = {.options = options, .analysis = analysis, .term = vt_term_start(stdout)};
+  check_t check = {.options = options, .analysis = analysis, .term = vt_cli_term(options)};
   if (options->json) {
     check.json = vt_json_start(stdout);
     vt_json_object(&check.json, NULL);
@@ -82,23 +113,27 @@ static int run_checks(vt_cli_options_t *options, vt_analysis_t const *analysis) 
   check_all(&check);
   if (options->json) {
     vt_json_end_array(&check.json);
+    if (options->report.suppressions)
+      vt_json_suppressions(&check.json, options->report.suppressions);
     vt_json_end_object(&check.json);
     vt_json_finish(&check.json);
   } else if (!check.exceeded)
     puts("within budget");
+  if (!options->json) say_known(&check);
   int status = vt_cli_finish(stdout, "standard output");
   return status ? status : check.exceeded ? VT_EXIT_BUDGET : VT_EXIT_OK;
 }
 
 static int no_limit(vt_budget_t const *budget) {
-  return budget->leaked_bytes == UINT64_MAX && budget->leaked_blocks == UINT64_MAX &&
+  return budget->lost_bytes == UINT64_MAX && budget->lost_blocks == UINT64_MAX &&
+         budget->leaked_bytes == UINT64_MAX && budget->leaked_blocks == UINT64_MAX &&
          budget->peak_bytes == UINT64_MAX && budget->allocations == UINT64_MAX &&
          budget->temporary_percent < 0;
 }
 
 int vt_cmd_check_budget(int argc, char **argv) {
   vt_cli_options_t options;
-  if (vt_cli_parse(&options, argc, argv, VT_CLI_BUDGET)) return VT_EXIT_USAGE;
+  if (vt_cli_parse(&options, argc, argv, VT_CLI_BUDGET | VT_CLI_GATE)) return VT_EXIT_USAGE;
   if (options.help) {
     help();
     return VT_EXIT_OK;

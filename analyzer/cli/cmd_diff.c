@@ -2,13 +2,25 @@
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/report/diff.h"
+#include "analyzer/report/selection.h"
+#include <math.h>
+#include <stdlib.h>
 
 static void help(void) {
-  printf("usage: valtrace diff [--metric M] [options] BEFORE AFTER\n"
-         "       valtrace diff [--metric M] [options] TRACE --at T1 T2\n\n"
-         "Compares two traces site by site, or the live sets of one trace at two moments; the\n"
-         "largest change first.\n\n"
-         "  --metric M   leaked (default), peak, allocated, count, temporary\n\n");
+  printf(
+      "usage: valtrace diff [--metric M] [options] BEFORE AFTER\n"
+      "       valtrace diff [--metric M] [options] TRACE --at T1 T2\n\n"
+      "Compares two traces by function and site, or the live sets of one trace at two moments; "
+      "the\n"
+      "largest change first.\n\n"
+      "  --metric M   leaked (default), peak, allocated, count, temporary\n"
+      "  --per N|MARKER     divide by the work done: a number, or how often a marker was set\n"
+      "  --fail-if COND     exit status 1, with the sites, when it holds; may be given often.\n"
+      "                     METRIC>NUMBER: what is there after ('lost>0'); with a sign the change\n"
+      "                     ('allocations>+1000'), with %% that in percent ('peak>+5%%'). METRIC:\n"
+      "                     lost, live, peak, allocated, allocations, temporary, frees, reallocs,\n"
+      "                     lost-blocks, live-blocks, peak-blocks; also >= < <= = !=\n"
+      "  --no-default-suppressions  with --fail-if: what run-time libraries keep counts too\n\n");
   vt_cli_help_shared(0);
 }
 
@@ -24,14 +36,92 @@ static int open_side(vt_analysis_t *analysis, vt_cli_options_t const *options, c
   return status;
 }
 
-static int print(vt_cli_options_t const *options, vt_diff_t const *diff) {
-  if (options->json)
-    vt_diff_json(diff, stdout);
-  else {
-    vt_term_t term = vt_term_start(stdout);
-    vt_diff_text(diff, &term);
+/* ---- the work that values are divided by ---- */
+
+/* Reads --per: a count, or a marker that is counted on both sides. Returns 0 or the exit status. */
+static int divide(vt_cli_options_t const *options, vt_diff_t *diff) {
+  vt_analysis_t const *sides[] = {diff->before, diff->after};
+  char *end;
+  diff->per[0] = diff->per[1] = 1;
+  if (!options->per) return VT_EXIT_OK;
+  diff->unit = options->per;
+  double count = strtod(options->per, &end);
+  if (end != options->per && !*end) {
+    diff->per[0] = diff->per[1] = count;
+    if (count > 0 && isfinite(count)) return VT_EXIT_OK;
+    vt_error_say("--per", "cannot divide by that", "give a count above 0, or a marker's name");
+    return VT_EXIT_USAGE;
   }
-  return vt_cli_finish(stdout, "standard output");
+  for (int i = 0; i < 2; i++) {
+    char what[100], advice[160];
+    diff->per[i] = (double)vt_selection_markers(sides[i], options->per);
+    if (diff->per[i] > 0) continue;
+    snprintf(what, sizeof what, "--per %.80s", options->per);
+    vt_selection_advise_marker(sides[i], options->per, advice);
+    vt_error_say(what,
+                 i ? "no number, and no marker of AFTER" : "no number, and no marker of BEFORE",
+                 advice);
+    return VT_EXIT_USAGE;
+  }
+  return VT_EXIT_OK;
+}
+
+/* ---- conditions ---- */
+
+/* Conditions that hold; what they say of lost blocks without a verdict counts as holding. */
+typedef struct {
+  vt_condition_t holding[VT_CLI_CONDITIONS];
+  size_t cnt;
+  int unknown;
+} failed_t;
+
+static int is_known(vt_analysis_t const *analysis) {
+  return analysis->verdicts || !vt_model_totals(analysis->model)->live_blocks;
+}
+
+static failed_t find_failed(vt_cli_options_t const *options, vt_diff_t const *diff) {
+  failed_t out = {.cnt = 0};
+  for (size_t i = 0; i < options->fail_if_cnt; i++) {
+    vt_condition_t condition;
+    vt_condition_parse(options->fail_if[i], &condition);
+    int both = condition.of != VT_CONDITION_VALUE;
+    if (vt_condition_of_lost(&condition) &&
+        !(is_known(diff->after) && (!both || is_known(diff->before)))) {
+      vt_error_say(options->fail_if[i], vt_lost_unknown, vt_lost_advice);
+      out.unknown = 1;
+    } else if (vt_condition_holds(
+                   &condition, (double)vt_condition_total(&condition, diff->before) / diff->per[0],
+                   (double)vt_condition_total(&condition, diff->after) / diff->per[1]))
+      out.holding[out.cnt++] = condition;
+  }
+  return out;
+}
+
+static int check_conditions(vt_cli_options_t const *options) {
+  vt_condition_t condition;
+  char what[300];
+  for (size_t i = 0; i < options->fail_if_cnt; i++) {
+    if (!vt_condition_parse(options->fail_if[i], &condition)) continue;
+    snprintf(what, sizeof what, "--fail-if %.200s", options->fail_if[i]);
+    vt_error_say(what, "no condition", "write METRIC>NUMBER, as in 'lost>0' or 'peak>+5%'");
+    return VT_EXIT_USAGE;
+  }
+  return VT_EXIT_OK;
+}
+
+/* ---- the command ---- */
+
+static int print(vt_cli_options_t const *options, vt_diff_t const *diff) {
+  failed_t failed = find_failed(options, diff);
+  if (options->json)
+    vt_diff_json(diff, options->fail_if_cnt ? failed.holding : NULL, failed.cnt, stdout);
+  else {
+    vt_term_t term = vt_cli_term(options);
+    vt_diff_text(diff, &term);
+    for (size_t i = 0; i < failed.cnt; i++) vt_diff_text_failed(diff, &failed.holding[i], &term);
+  }
+  int status = vt_cli_finish(stdout, "standard output");
+  return status ? status : failed.cnt || failed.unknown ? VT_EXIT_BUDGET : VT_EXIT_OK;
 }
 
 /* Opens the second side and prints what is different there. */
@@ -45,8 +135,9 @@ static int compare(vt_cli_options_t const *options, vt_analysis_t const *before,
     vt_error_print(&error);
   else {
     int metric = options->metric ? vt_metric_by_name(options->metric) : VT_METRIC_LEAKED;
-    vt_diff_t diff = {before, &after, (vt_metric_t)metric, &options->report};
-    status = print(options, &diff);
+    vt_diff_t diff = {before, &after, (vt_metric_t)metric, &options->report, {1, 1}, NULL};
+    status = divide(options, &diff);
+    if (!status) status = print(options, &diff);
   }
   vt_analysis_close(&after);
   return status;
@@ -54,7 +145,8 @@ static int compare(vt_cli_options_t const *options, vt_analysis_t const *before,
 
 int vt_cmd_diff(int argc, char **argv) {
   vt_cli_options_t options;
-  if (vt_cli_parse(&options, argc, argv, VT_CLI_METRIC)) return VT_EXIT_USAGE;
+  if (vt_cli_parse(&options, argc, argv, VT_CLI_METRIC | VT_CLI_GATE | VT_CLI_DIFF))
+    return VT_EXIT_USAGE;
   if (options.help) {
     help();
     return VT_EXIT_OK;
@@ -65,6 +157,8 @@ int vt_cmd_diff(int argc, char **argv) {
                  "`valtrace diff --help`");
     return VT_EXIT_USAGE;
   }
+  if (check_conditions(&options)) return VT_EXIT_USAGE;
+  options.gate = options.fail_if_cnt != 0;
   char const *at = options.analysis.filter.at;
   vt_analysis_t before;
   vt_error_t error;

@@ -205,7 +205,7 @@ static int dump(char *path, vt_cli_options_t const *options) {
 
 /* What makes no sense for single events. */
 #define OUT_OF_PLACE                                                                               \
-  (VT_CLI_SET(VT_OPT_BY) | VT_CLI_SET(VT_OPT_SUPPRESSIONS) | VT_CLI_SET(VT_OPT_NO_INLINES) |       \
+  (VT_CLI_TEXT | VT_CLI_SET(VT_OPT_BY) | VT_CLI_SET(VT_OPT_SUPPRESSIONS) | VT_CLI_SET(VT_OPT_NO_INLINES) |       \
    VT_CLI_ALLOCATORS)
 
 int vt_cmd_dump(int argc, char **argv) {

@@ -1,5 +1,6 @@
 /* valtrace export and valtrace flame: an analysis in other tools' formats. */
 #include <string.h>
+#include <unistd.h>
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/export/export.h"
@@ -10,7 +11,7 @@ typedef struct {
   uint64_t out_of_place; /* the options it cannot obey */
 } format_t;
 
-#define BY    VT_CLI_SET(VT_OPT_BY)
+#define BY    (VT_CLI_TEXT | VT_CLI_SET(VT_OPT_BY))
 #define JSON  VT_CLI_SET(VT_OPT_JSON)
 #define WHOLE (BY | JSON | VT_CLI_SET(VT_OPT_LIMIT))
 #define ALL   (WHOLE | VT_CLI_SET(VT_OPT_METRIC))     /* every metric and everything of it */
@@ -119,6 +120,9 @@ int vt_cmd_export(int argc, char **argv) {
   if (format->write == vt_export_pprof && metric != VT_METRIC_LEAKED && metric != VT_METRIC_PEAK)
     return usage_error("--metric", "blocks in use are the leaked ones or those of the peak",
                        "give leaked or peak");
+  if (format->write == vt_export_pprof && !options.output && isatty(STDOUT_FILENO))
+    return usage_error("pprof", "is binary and would garble the terminal",
+                       "give -o FILE, or send it through a pipe");
   if (vt_cli_refuse(&options, format->out_of_place, "this format has no place for it",
                     "leave it out; `man valtrace-export` says which have"))
     return VT_EXIT_USAGE;

@@ -8,11 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "analyzer/cli/cmd.h"
+#include "analyzer/cli/installed.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/export/page.h"
 
 /* What the page has a switch or a filter of its own for. */
-#define OUT_OF_PLACE (VT_CLI_SET(VT_OPT_BY) | VT_CLI_SET(VT_OPT_LIMIT) | VT_CLI_ALLOCATORS)
+#define OUT_OF_PLACE (VT_CLI_TEXT | VT_CLI_SET(VT_OPT_BY) | VT_CLI_SET(VT_OPT_LIMIT) | VT_CLI_ALLOCATORS)
 
 static void help(void) {
   printf("usage: valtrace html [options] TRACE -o FILE.html\n"
@@ -21,22 +22,6 @@ static void help(void) {
          "shrank between them. Needs python3: exit status 4 without it.\n\n"
          "  -o, --output FILE  write FILE, not standard output; --json: the page's data\n\n");
   vt_cli_help_shared(OUT_OF_PLACE);
-}
-
-/* Finds page.py of an installed copy, or of the tree this was built in. Returns 0 or -1. */
-static int find_script(char path[PATH_MAX]) {
-  static char const *const places[] = {"../share/valtrace/html", "../../tools/html",
-                                       "../../../tools/html"};
-  char program[PATH_MAX];
-  ssize_t sz = readlink("/proc/self/exe", program, sizeof program - 1);
-  if (sz <= 0) return -1;
-  program[sz] = 0;
-  *strrchr(program, '/') = 0;
-  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-    int n = snprintf(path, PATH_MAX, "%s/%s/page.py", program, places[i]);
-    if (n > 0 && n < PATH_MAX && !access(path, R_OK)) return 0;
-  }
-  return -1;
 }
 
 /* Runs the script from `in` to `out`; does not return. */
@@ -51,7 +36,7 @@ static void become_script(char const *script, int in, int out) {
 static FILE *start_script(int out, pid_t *pid) {
   char script[PATH_MAX];
   int ends[2];
-  if (find_script(script)) {
+  if (vt_installed_find("html/page.py", script)) {
     vt_error_say("html", "page.py is not beside this program", "install valtrace completely");
     return NULL;
   }
@@ -96,9 +81,8 @@ static int write_either(vt_analysis_t const *const *analyses, vt_cli_options_t c
   char const *path = options->output;
   FILE *out = vt_cli_output(&output, path);
   if (!out) return VT_EXIT_OUTPUT;
-  int status = options->json
-                   ? write_data(analyses, sides, out, path ? path : "standard output")
-                   : write_page(analyses, sides, out);
+  int status = options->json ? write_data(analyses, sides, out, path ? path : "standard output")
+                             : write_page(analyses, sides, out);
   if (!options->json && path) fclose(out);
   return vt_cli_close_output(&output, path, status);
 }

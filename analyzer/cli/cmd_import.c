@@ -37,7 +37,8 @@ int vt_cmd_import(int argc, char **argv) {
     vt_error_print(&error);
   } else if (counts.incomplete) {
     vt_error_setf(&error, argv[optind], "the others are in the trace",
-                  "%llu records are cut or malformed and were left out",
+                  counts.incomplete == 1 ? "%llu record is cut or malformed and was left out"
+                                         : "%llu records are cut or malformed and were left out",
                   (unsigned long long)counts.incomplete);
     vt_error_print(&error);
   }

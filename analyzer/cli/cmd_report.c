@@ -23,7 +23,7 @@ static int print(vt_cli_options_t const *options, vt_analysis_t const *analysis)
   if (options->json)
     vt_report_json(analysis, &options->report, stdout);
   else {
-    vt_term_t term = vt_term_start(stdout);
+    vt_term_t term = vt_cli_term(options);
     vt_report_text(analysis, &options->report, &term);
   }
   return vt_cli_finish(stdout, "standard output");
@@ -116,18 +116,4 @@ int vt_report_print(char const *path) {
   char *operands[] = {(char *)path, NULL};
   vt_cli_options_t options = {.operands = operands, .operand_cnt = 1};
   return report(&options);
-}
-
-int vt_report_leaked_blocks(char const *path, uint64_t *blocks) {
-  char *operands[] = {(char *)path, NULL};
-  vt_analysis_t analysis;
-  vt_analysis_options_t options = {0};
-  vt_error_t error;
-  int usage, failed = vt_analysis_open(&analysis, operands, 1, &options, &error, &usage);
-  if (failed)
-    vt_error_print(&error);
-  else
-    *blocks = vt_model_totals(analysis.model)->live_blocks;
-  vt_analysis_close(&analysis);
-  return failed ? VT_EXIT_INPUT : VT_EXIT_OK;
 }

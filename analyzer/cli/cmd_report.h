@@ -2,14 +2,8 @@
 #ifndef VT_ANALYZER_CLI_CMD_REPORT_H
 #define VT_ANALYZER_CLI_CMD_REPORT_H
 
-#include <stdint.h>
-
 /* Prints the summary of a trace on standard output, as `valtrace report PATH` does. Returns the
    exit status; what went wrong was said on standard error. */
 int vt_report_print(char const *path);
-
-/* The number of blocks live at the end of a trace (`run --fail-on-leak`). Returns the exit status;
-   what went wrong was said on standard error. */
-int vt_report_leaked_blocks(char const *path, uint64_t *blocks);
 
 #endif

@@ -5,9 +5,11 @@
    be stopped and continued with the program without stopping anything that is being recorded. */
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/cmd_report.h"
+#include "analyzer/cli/leak_gate.h"
 #include "analyzer/cli/error.h"
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/program.h"
+#include "analyzer/report/term.h"
 #include "analyzer/util/progress.h"
 #include "analyzer/util/output.h"
 #include "core/trace/name.h"
@@ -32,8 +34,8 @@
 
 typedef struct {
   char const *output, *folder;
-  char const *max_depth;
-  int quiet, no_children, no_free_stacks, no_mappings, no_symbols, report, fail_on_leak;
+  char const *max_depth, *suppressions;
+  int quiet, no_children, no_free_stacks, no_mappings, no_symbols, report, fail_on_leak, no_known;
 } options_t;
 
 static char const help[] =
@@ -54,7 +56,10 @@ static char const help[] =
     "      --max-depth N     keep the N outermost frames of each stack (default: all)\n"
     "      --no-symbols      do not embed symbols: they are looked up when a report is made\n"
     "      --report          print the text report of PROGRAM at the end\n"
-    "      --fail-on-leak    return 1 when PROGRAM succeeded but blocks were live at its end\n"
+    "      --fail-on-leak    return 1 when PROGRAM succeeded but lost blocks, or that is not "
+    "known\n"
+    "      --suppressions FILE  known leaks, in LeakSanitizer's syntax\n"
+    "      --no-default-suppressions  count what run-time libraries keep by design, too\n"
     "      --help            this text\n\n"
     "Exit status: PROGRAM's; 2 usage; 125 valtrace failed; 126 PROGRAM cannot be executed; 127 not "
     "found.\n";
@@ -67,6 +72,8 @@ enum {
   OPT_NO_SYMBOLS,
   OPT_REPORT,
   OPT_FAIL_ON_LEAK,
+  OPT_SUPPRESSIONS,
+  OPT_NO_DEFAULT_SUPPRESSIONS,
   OPT_HELP
 };
 
@@ -81,6 +88,8 @@ static struct option const long_options[] = {
     {"no-symbols", no_argument, NULL, OPT_NO_SYMBOLS},
     {"report", no_argument, NULL, OPT_REPORT},
     {"fail-on-leak", no_argument, NULL, OPT_FAIL_ON_LEAK},
+    {"suppressions", required_argument, NULL, OPT_SUPPRESSIONS},
+    {"no-default-suppressions", no_argument, NULL, OPT_NO_DEFAULT_SUPPRESSIONS},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -111,6 +120,8 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_NO_SYMBOLS: o->no_symbols = 1; break;
     case OPT_REPORT: o->report = 1; break;
     case OPT_FAIL_ON_LEAK: o->fail_on_leak = 1; break;
+    case OPT_SUPPRESSIONS: o->suppressions = optarg; break;
+    case OPT_NO_DEFAULT_SUPPRESSIONS: o->no_known = 1; break;
     case OPT_HELP: fputs(help, stdout); return VT_EXIT_OK;
     case ':': return usage_error(argv[optind - 1], "needs a value");
     default: return usage_error(argv[optind - 1], "no such option");
@@ -149,7 +160,8 @@ static int shim_path(char *out, size_t cap) {
   return -1;
 }
 
-/* append_name appends a name to a pattern, its percent signs doubled. Returns 0 or an errno value. */
+/* append_name appends a name to a pattern, its percent signs doubled. Returns 0 or an errno value.
+ */
 static int append_name(char out[PATH_MAX], char const *name) {
   size_t n = strlen(out);
   for (; *name && n + 3 < PATH_MAX; name++) {
@@ -165,8 +177,8 @@ static int append_pattern(char out[PATH_MAX], char const *pattern) {
   return snprintf(out + n, PATH_MAX - n, "%s", pattern) < (int)(PATH_MAX - n) ? 0 : ENAMETOOLONG;
 }
 
-/* make_pattern makes the pattern of the traces, independent of the folders programs change to. Returns 0
-   or an errno value; *what is then what it is about. */
+/* make_pattern makes the pattern of the traces, independent of the folders programs change to.
+   Returns 0 or an errno value; *what is then what it is about. */
 static int make_pattern(char out[PATH_MAX], options_t const *o, char const **what) {
   char const *given = o->folder ? o->folder : o->output;
   char cwd[PATH_MAX];
@@ -259,11 +271,11 @@ static void print_note(vt_collector_summary_t const *s, char const *program) {
     fprintf(stderr, "valtrace: %s has ended; %u process%s of it live on and are still recorded\n",
             program, s->living, s->living == 1 ? "" : "es");
   if (s->traces == 1)
-    fprintf(stderr, "valtrace: wrote %s (%llu events, %s)\n", s->first[0] ? s->first : "1 trace",
-            (unsigned long long)s->events, size);
+    fprintf(stderr, "valtrace: wrote %s (%s, %s)\n", s->first[0] ? s->first : "1 trace",
+            vt_counted(s->events, "event").text, size);
   else if (s->traces)
-    fprintf(stderr, "valtrace: wrote %u traces (%llu events, %s), of the program itself %s\n",
-            s->traces, (unsigned long long)s->events, size, s->first[0] ? s->first : "none");
+    fprintf(stderr, "valtrace: wrote %u traces (%s, %s), of the program itself %s\n", s->traces,
+            vt_counted(s->events, "event").text, size, s->first[0] ? s->first : "none");
 }
 
 /* print_problems; explained: why the program is not recorded has been said. */
@@ -305,8 +317,8 @@ static void unblock_signals(sigset_t const *before) {
   sigprocmask(SIG_SETMASK, before, NULL);
 }
 
-/* tell gives an order to the collector, which records nothing before the first one: a want of memory
-   passes. Returns 0 or -1. */
+/* tell gives an order to the collector, which records nothing before the first one: a want of
+   memory passes. Returns 0 or -1. */
 static int tell(int control, vt_collector_order_t const *order) {
   for (int tries = 0; tries < TELL_TRIES; tries++) {
     if (send(control, order, sizeof *order, MSG_NOSIGNAL) == (ssize_t)sizeof *order) return 0;
@@ -333,8 +345,8 @@ static int is_folder(char const *pattern) {
   return pattern[strlen(pattern) - 1] == '/' || (!stat(pattern, &st) && S_ISDIR(st.st_mode));
 }
 
-/* follow_output makes the pattern's folder and follows a link, where these are known before a process
-   has a number. Returns 0, or -1 and *error. */
+/* follow_output makes the pattern's folder and follows a link, where these are known before a
+   process has a number. Returns 0, or -1 and *error. */
 static int follow_output(char pattern[PATH_MAX], vt_error_t *error) {
   char target[PATH_MAX];
   char const *name = strrchr(pattern, '/');
@@ -372,17 +384,11 @@ static int cannot_start(char const *program, int error) {
   return error == ENOENT ? VT_EXIT_NOT_FOUND : VT_EXIT_CANNOT_EXECUTE;
 }
 
-/* For --fail-on-leak: 1 and a line when PROGRAM left blocks behind. */
-static int leak_status(vt_collector_summary_t const *summary) {
-  uint64_t blocks = 0;
-  if (!summary->first[0] || vt_report_leaked_blocks(summary->first, &blocks))
-    return VT_EXIT_RUN_FAILED;
-  if (!blocks) return VT_EXIT_OK;
-  vt_error_t e;
-  vt_error_setf(&e, summary->first, "`valtrace report leaks` shows them", "%llu blocks leaked",
-                (unsigned long long)blocks);
-  vt_error_print(&e);
-  return VT_EXIT_BUDGET;
+/* For --fail-on-leak: 1 and a line when PROGRAM lost blocks, or that is not known. */
+static int leak_status(options_t const *o, vt_collector_summary_t const *summary) {
+  if (!summary->first[0]) return VT_EXIT_RUN_FAILED;
+  int status = vt_leak_gate(summary->first, o->suppressions, o->no_known);
+  return status == VT_EXIT_INPUT ? VT_EXIT_RUN_FAILED : status;
 }
 
 int vt_cmd_run(int argc, char **argv) {
@@ -422,6 +428,6 @@ int vt_cmd_run(int argc, char **argv) {
   finish(&o, control, &order, argv[0], obstacle != NULL, &summary);
   unsetenv("LD_PRELOAD");
   if (o.report && summary.first[0]) vt_report_print(summary.first);
-  if (o.fail_on_leak && !exit_status(status)) return leak_status(&summary);
+  if (o.fail_on_leak && !exit_status(status)) return leak_status(&o, &summary);
   return exit_status(status);
 }

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/cli/installed.h"
 #include "analyzer/util/nearest.h"
 
 #define FILTER_HELP                                                                                \
@@ -28,6 +29,10 @@ static struct {
     {VT_OPT_LIMIT, "  --limit N              at most N entries\n"},
     {VT_OPT_SUPPRESSIONS, "  --suppressions FILE    known leaks, in LeakSanitizer's syntax\n"},
     {VT_OPT_NO_INLINES, "  --no-inlines           leave inlined functions out\n"},
+    {VT_OPT_FULL_NAMES,
+     "  --full-names           names of functions whole, with all template arguments\n"},
+    {VT_OPT_SHOW_RUNTIME,
+     "  --show-runtime-frames  do not fold what runs inside run-time libraries\n"},
     {VT_OPT_SHOW_ALLOCATORS,
      "  --show-allocator-frames  do not hide malloc, operator new and the like\n"},
     {VT_OPT_HIDE_ALLOCATORS, "  --hide-allocator-frames  hide them (default)\n"},
@@ -56,13 +61,22 @@ static struct option const long_options[] = {
     {"limit", 1, 0, VT_OPT_LIMIT},
     {"suppressions", 1, 0, VT_OPT_SUPPRESSIONS},
     {"no-inlines", 0, 0, VT_OPT_NO_INLINES},
+    {"full-names", 0, 0, VT_OPT_FULL_NAMES},
+    {"show-runtime-frames", 0, 0, VT_OPT_SHOW_RUNTIME},
     {"show-allocator-frames", 0, 0, VT_OPT_SHOW_ALLOCATORS},
     {"hide-allocator-frames", 0, 0, VT_OPT_HIDE_ALLOCATORS},
     {"json", 0, 0, VT_OPT_JSON},
     {"format", 1, 0, VT_OPT_FORMAT},
     {"metric", 1, 0, VT_OPT_METRIC},
+    {"per", 1, 0, VT_OPT_PER},
+    {"fail-if", 1, 0, VT_OPT_FAIL_IF},
     {"output", 1, 0, 'o'},
-    {"max-leaked", 1, 0, VT_OPT_MAX_LEAKED},
+    {"no-default-suppressions", 0, 0, VT_OPT_NO_DEFAULT_SUPPRESSIONS},
+    {"max-lost", 1, 0, VT_OPT_MAX_LOST},
+    {"max-lost-blocks", 1, 0, VT_OPT_MAX_LOST_BLOCKS},
+    {"max-live", 1, 0, VT_OPT_MAX_LEAKED},
+    {"max-live-blocks", 1, 0, VT_OPT_MAX_LEAKED_BLOCKS},
+    {"max-leaked", 1, 0, VT_OPT_MAX_LEAKED}, /* the old names */
     {"max-leaked-blocks", 1, 0, VT_OPT_MAX_LEAKED_BLOCKS},
     {"max-peak", 1, 0, VT_OPT_MAX_PEAK},
     {"max-allocations", 1, 0, VT_OPT_MAX_ALLOCATIONS},
@@ -141,6 +155,8 @@ static int take_budget(vt_budget_t *budget, int option, char const *value) {
   switch (option) {
   case VT_OPT_MAX_LEAKED: return vt_cli_bytes(value, &budget->leaked_bytes);
   case VT_OPT_MAX_LEAKED_BLOCKS: return parse_count(&budget->leaked_blocks, value);
+  case VT_OPT_MAX_LOST: return vt_cli_bytes(value, &budget->lost_bytes);
+  case VT_OPT_MAX_LOST_BLOCKS: return parse_count(&budget->lost_blocks, value);
   case VT_OPT_MAX_PEAK: return vt_cli_bytes(value, &budget->peak_bytes);
   case VT_OPT_MAX_ALLOCATIONS: return parse_count(&budget->allocations, value);
   case VT_OPT_MAX_TEMPORARY: return parse_percent(&budget->temporary_percent, value);
@@ -171,11 +187,20 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
     options->report.keep_allocators = options->analysis.keep_allocators = 1;
     return 0;
   case VT_OPT_HIDE_ALLOCATORS: return 0;
+  case VT_OPT_FULL_NAMES: options->full_names = 1; return 0;
+  case VT_OPT_SHOW_RUNTIME: options->report.show_runtime = 1; return 0;
   case VT_OPT_JSON: options->json = 1; return 0;
   case VT_OPT_FORMAT: options->format = value; return extras & VT_CLI_FORMAT ? 0 : -2;
   case VT_OPT_METRIC: options->metric = value; return extras & VT_CLI_METRIC ? 0 : -2;
+  case VT_OPT_PER: options->per = value; return extras & VT_CLI_DIFF ? 0 : -2;
+  case VT_OPT_FAIL_IF:
+    if (!(extras & VT_CLI_DIFF)) return -2;
+    if (options->fail_if_cnt == VT_CLI_CONDITIONS) return -1;
+    options->fail_if[options->fail_if_cnt++] = value;
+    return 0;
   case 'o': options->output = value; return extras & VT_CLI_OUTPUT ? 0 : -2;
   case 'h': options->help = 1; return 0;
+  case VT_OPT_NO_DEFAULT_SUPPRESSIONS: options->no_known = 1; return extras & VT_CLI_GATE ? 0 : -2;
   default: return extras & VT_CLI_BUDGET ? take_budget(&options->budget, option, value) : -2;
   }
 }
@@ -223,7 +248,9 @@ int vt_cli_refuse(vt_cli_options_t const *options, uint64_t set, char const *why
 }
 
 int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
-  *options = (vt_cli_options_t){.budget = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, -1}};
+  *options = (vt_cli_options_t){
+      .budget = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, -1},
+      .gate = extras & VT_CLI_GATE};
   char name[300];
   optind = 0;
   opterr = 0;
@@ -245,14 +272,26 @@ int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
                        "give one of them");
 }
 
+int vt_cli_add_known(vt_suppressions_t *suppressions, vt_error_t *error) {
+  char path[PATH_MAX];
+  if (!vt_installed_find("known.supp", path))
+    return vt_suppressions_load(suppressions, path, 1, error) ? VT_EXIT_INPUT : VT_EXIT_OK;
+  vt_error_set(error, "known.supp", "the list of what run-time libraries keep is not installed",
+               "install valtrace completely, or give --no-default-suppressions");
+  return VT_EXIT_INPUT;
+}
+
 int vt_cli_open_side(vt_cli_options_t *options, vt_analysis_t *analysis,
                      vt_suppressions_t *suppressions, vt_error_t *error) {
   int usage;
   if (vt_analysis_open(analysis, options->operands, (size_t)options->operand_cnt,
                        &options->analysis, error, &usage))
     return usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
-  if (!options->suppressions || analysis->nowhere) return VT_EXIT_OK;
-  if (vt_suppressions_load(suppressions, options->suppressions, error)) return VT_EXIT_INPUT;
+  int known = options->gate && !options->no_known;
+  if (!(options->suppressions || known) || analysis->nowhere) return VT_EXIT_OK;
+  if (options->suppressions && vt_suppressions_load(suppressions, options->suppressions, 0, error))
+    return VT_EXIT_INPUT;
+  if (known && vt_cli_add_known(suppressions, error)) return VT_EXIT_INPUT;
   vt_suppressions_apply(suppressions, analysis);
   options->report.suppressions = suppressions;
   return VT_EXIT_OK;
@@ -262,6 +301,12 @@ int vt_cli_open(vt_cli_options_t *options, vt_analysis_t *analysis, vt_suppressi
                 vt_error_t *error) {
   int status = vt_cli_open_side(options, analysis, suppressions, error);
   return status ? status : analysis->nowhere ? VT_EXIT_USAGE : VT_EXIT_OK;
+}
+
+vt_term_t vt_cli_term(vt_cli_options_t const *options) {
+  vt_term_t term = vt_term_start(stdout);
+  term.full_names = options->full_names;
+  return term;
 }
 
 int vt_cli_finish(FILE *out, char const *name) {

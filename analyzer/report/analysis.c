@@ -200,6 +200,7 @@ static int run_passes(vt_analysis_t *analysis, vt_analysis_options_t const *opti
   if (filter->function || filter->module) find_matches(analysis, filter);
   run_model(analysis, &chosen);
   analysis->from_ns = chosen.from_ns;
+  analysis->to_ns = chosen.to_ns ? chosen.to_ns : UINT64_MAX;
   return 0;
 }
 
@@ -216,6 +217,8 @@ void vt_site_add(vt_site_t *sum, vt_site_t const *site) {
   sum->peak_blocks += site->peak_blocks;
   sum->leaked_bytes += site->leaked_bytes;
   sum->leaked_blocks += site->leaked_blocks;
+  sum->lost_bytes += site->lost_bytes;
+  sum->lost_blocks += site->lost_blocks;
   sum->reallocs += site->reallocs;
   sum->realloc_moved += site->realloc_moved;
   sum->realloc_old_bytes += site->realloc_old_bytes;
@@ -349,6 +352,7 @@ void vt_analysis_close(vt_analysis_t *analysis) {
     if (analysis->matches) free(analysis->matches[i]);
   }
   free(analysis->matches);
+  free(analysis->verdicts);
   vt_mem_table_free(analysis->sites, analysis->sites_cap, sizeof *analysis->sites);
   free(analysis->readers);
   free(analysis->nodes);

@@ -6,6 +6,7 @@
 #include "analyzer/cli/error.h"
 #include "analyzer/model/model.h"
 #include "analyzer/report/stacks.h"
+#include "analyzer/report/verdict.h"
 #include "analyzer/trace/reader.h"
 
 /* Which blocks a report is about (cli.md, "Filters"). Strings may be NULL: not filtered. */
@@ -40,6 +41,7 @@ typedef struct {
   int nested;
   uint64_t allocations, allocated_bytes, frees, freed_bytes, temporary, temporary_bytes;
   uint64_t peak_bytes, peak_blocks, leaked_bytes, leaked_blocks;
+  uint64_t lost_bytes, lost_blocks; /* of the leaked; 0 without a verdict */
   uint64_t reallocs, realloc_moved, realloc_old_bytes, cross_thread_frees;
   uint64_t max_bytes, max_blocks; /* live when it had most; a site of several cells: their sum */
   vt_lifetimes_t lifetimes;
@@ -55,8 +57,10 @@ typedef struct {
   vt_site_t *sites;  /* a vt_mem_table */
   size_t sites_cnt, sites_cap;
   size_t unreadable_modules;
+  vt_verdict_t *verdicts;          /* by site; NULL: there is no verdict */
+  vt_verdict_t verdict;            /* their sum, without nested heaps */
   int keep_allocators, no_inlines; /* in sites; in what stands for them */
-  uint64_t from_ns;                /* blocks allocated before are not chosen */
+  uint64_t from_ns, to_ns;         /* blocks allocated before, at or after are not chosen */
   int nowhere; /* what the filter asks for occurs in none of the traces; *error of vt_analysis_open
                   says which part of it */
 } vt_analysis_t;

@@ -1,21 +1,27 @@
-/* Differences between two analyses; see diff.h. */
+/* Differences between two analyses; see diff.h. Each side's sites get a key of the names on their
+   stacks; equal keys are one change, and changes of one function are put together. */
 #include "analyzer/report/diff.h"
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/report/pairing.h"
 #include "analyzer/util/mem.h"
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define LIMIT        20
-#define FRAMES_SHOWN 6
+#define LIMIT       20
+#define FAILED      5 /* sites named for a condition that holds */
+#define STACK_LINES 6
 
-/* A stack in both analyses; sites[0] before, [1] after. */
+/* What has one key in both analyses; sums[0] before, [1] after. */
 typedef struct {
-  XXH128_hash_t key; /* of the names of its frames: collisions do not occur */
+  XXH128_hash_t key;      /* of the names of its frames: collisions do not occur */
+  XXH128_hash_t function; /* of the function it is grouped under */
   vt_site_t sums[2];
   uint32_t node; /* in `of` */
   int of;
+  uint32_t sites, best; /* of a function: how many changes it has, and its largest one */
 } change_t;
 
 typedef struct {
@@ -23,37 +29,50 @@ typedef struct {
   size_t changes_cnt, changes_cap;
 } changes_t;
 
+/* What changed: sites, or groups of them with --by, and the functions they belong to, each with the
+   largest change first. */
+typedef struct {
+  changes_t sites, functions;
+  vt_pairing_t pairing;
+} found_t;
+
+/* ---- keys ---- */
+
 static void hash_text(XXH3_state_t *state, char const *text) {
   XXH3_128bits_update(state, text, strlen(text) + 1);
 }
 
-static void hash_module(XXH3_state_t *state, vt_stack_frame_t const *frame) {
-  char const *slash = strrchr(frame->module, '/');
-  hash_text(state, slash ? slash + 1 : frame->module);
+/* A function is its name, wherever it lies; code without a name is a place in a module. */
+static void hash_function(XXH3_state_t *state, vt_pairing_t const *pairing,
+                          vt_stack_frame_t const *frame) {
+  hash_text(state, frame->function);
+  if (frame->function[0]) return;
+  hash_text(state, vt_pairing_name(pairing, frame->module));
+  XXH3_128bits_update(state, &frame->offset, sizeof frame->offset);
 }
 
 static void hash_stack(XXH3_state_t *state, vt_analysis_t const *analysis, uint32_t node,
-                       vt_report_options_t const *options) {
+                       vt_diff_t const *diff, vt_pairing_t const *pairing) {
   vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
-  char buffer[300];
+  vt_report_options_t const *options = diff->options;
   for (uint32_t at = node; at; at = vt_stacks_parent(analysis->stacks, at)) {
     int hide = at == node && !options->keep_allocators;
     size_t cnt = vt_stacks_frames(analysis->stacks, at, hide, frames);
-    for (size_t i = 0; i < cnt; i++) {
-      if (options->no_inlines && frames[i].inlined) continue;
-      hash_text(state, vt_frame_name(&frames[i], buffer, sizeof buffer));
-      hash_module(state, &frames[i]);
-    }
+    for (size_t i = 0; i < cnt; i++)
+      if (!options->no_inlines || !frames[i].inlined) hash_function(state, pairing, &frames[i]);
   }
 }
 
-static void hash_group(XXH3_state_t *state, vt_stack_frame_t const *frame, vt_by_t by) {
-  char buffer[300];
-  hash_module(state, frame);
-  if (by == VT_BY_MODULE) return;
-  hash_text(state, vt_frame_name(frame, buffer, sizeof buffer));
+static void hash_group(XXH3_state_t *state, vt_pairing_t const *pairing,
+                       vt_stack_frame_t const *frame, vt_by_t by) {
+  if (by == VT_BY_MODULE) {
+    hash_text(state, vt_pairing_name(pairing, frame->module));
+    return;
+  }
+  hash_function(state, pairing, frame);
   if (by == VT_BY_FUNCTION) return;
-  hash_text(state, frame->file);
+  char const *slash = strrchr(frame->file, '/');
+  hash_text(state, slash ? slash + 1 : frame->file);
   XXH3_128bits_update(state, &frame->line, sizeof frame->line);
 }
 
@@ -62,19 +81,30 @@ static int by_stack(vt_report_options_t const *options) {
   return !options->by_given || options->by == VT_BY_SITE;
 }
 
-static XXH128_hash_t key_of(vt_analysis_t const *analysis, vt_site_t const *site,
-                            vt_report_options_t const *options) {
+static void set_keys(change_t *change, vt_diff_t const *diff, vt_pairing_t const *pairing) {
+  vt_analysis_t const *analysis = change->of ? diff->after : diff->before;
+  vt_stack_frame_t frame = vt_group_frame(analysis, change->node);
   XXH3_state_t *state = XXH3_createState();
   XXH3_128bits_reset(state);
-  if (by_stack(options))
-    hash_stack(state, analysis, site->node, options);
-  else {
-    vt_stack_frame_t frame = vt_group_frame(analysis, site->node);
-    hash_group(state, &frame, options->by);
-  }
-  XXH128_hash_t key = XXH3_128bits_digest(state);
+  hash_group(state, pairing, &frame, VT_BY_FUNCTION);
+  change->function = XXH3_128bits_digest(state);
+  XXH3_128bits_reset(state);
+  if (by_stack(diff->options))
+    hash_stack(state, analysis, change->node, diff, pairing);
+  else
+    hash_group(state, pairing, &frame, diff->options->by);
+  change->key = XXH3_128bits_digest(state);
   XXH3_freeState(state);
-  return key;
+}
+
+/* ---- changes ---- */
+
+static double value(vt_diff_t const *diff, change_t const *change, int side) {
+  return (double)vt_metric_value(diff->metric, &change->sums[side]) / diff->per[side];
+}
+
+static double delta(vt_diff_t const *diff, change_t const *change) {
+  return value(diff, change, 1) - value(diff, change, 0);
 }
 
 static int compare_keys(void const *a, void const *b) {
@@ -83,67 +113,118 @@ static int compare_keys(void const *a, void const *b) {
   return order ? order : x->of - y->of;
 }
 
-static int64_t delta(vt_metric_t metric, change_t const *change) {
-  return (int64_t)(vt_metric_value(metric, &change->sums[1]) -
-                   vt_metric_value(metric, &change->sums[0]));
-}
-
 static int compare_deltas(void const *a, void const *b, void *context) {
-  vt_metric_t metric = *(vt_metric_t *)context;
-  uint64_t x = (uint64_t)llabs(delta(metric, a)), y = (uint64_t)llabs(delta(metric, b));
+  double x = fabs(delta(context, a)), y = fabs(delta(context, b));
   return x > y ? -1 : x < y ? 1 : compare_keys(a, b);
 }
 
-static void add_sites(changes_t *out, vt_analysis_t const *analysis, int of,
-                      vt_report_options_t const *options) {
+static void add_sites(changes_t *out, vt_diff_t const *diff, vt_pairing_t const *pairing, int of) {
+  vt_analysis_t const *analysis = of ? diff->after : diff->before;
   for (size_t i = 0; i < analysis->sites_cnt; i++) {
     if (analysis->sites[i].nested) continue;
-    change_t change = {.key = key_of(analysis, &analysis->sites[i], options), .of = of};
-    change.node = analysis->sites[i].node;
+    change_t change = {.of = of, .node = analysis->sites[i].node};
+    set_keys(&change, diff, pairing);
     change.sums[of] = analysis->sites[i];
     VT_PUSH(out->changes, change);
   }
 }
 
-static changes_t find_changes(vt_diff_t const *diff) {
-  changes_t all = {0};
-  add_sites(&all, diff->before, 0, diff->options);
-  add_sites(&all, diff->after, 1, diff->options);
-  if (all.changes_cnt) qsort(all.changes, all.changes_cnt, sizeof *all.changes, compare_keys);
+static void add_change(change_t *sum, change_t const *change) {
+  for (int side = 0; side < 2; side++) vt_site_add(&sum->sums[side], &change->sums[side]);
+}
+
+/* Makes one of those with equal keys; what stands for them is the last one. */
+static void merge_equal(changes_t *all) {
   size_t kept = 0;
-  for (size_t i = 0; i < all.changes_cnt; i++) {
-    change_t *last = kept ? &all.changes[kept - 1] : NULL;
-    if (!last || XXH128_cmp(&last->key, &all.changes[i].key)) {
-      all.changes[kept++] = all.changes[i];
+  if (all->changes_cnt) qsort(all->changes, all->changes_cnt, sizeof *all->changes, compare_keys);
+  for (size_t i = 0; i < all->changes_cnt; i++) {
+    change_t *last = kept ? &all->changes[kept - 1] : NULL;
+    if (!last || XXH128_cmp(&last->key, &all->changes[i].key)) {
+      all->changes[kept++] = all->changes[i];
       continue;
     }
-    int of = all.changes[i].of;
-    vt_site_t one = all.changes[i].sums[of];
-    vt_site_add(&last->sums[of], &one);
-    last->node = all.changes[i].node;
-    last->of = of;
+    add_change(last, &all->changes[i]);
+    last->node = all->changes[i].node;
+    last->of = all->changes[i].of;
   }
-  all.changes_cnt = kept;
-  vt_metric_t metric = diff->metric;
-  if (kept) qsort_r(all.changes, kept, sizeof *all.changes, compare_deltas, &metric);
-  return all;
+  all->changes_cnt = kept;
+}
+
+/* What stands for a function is its largest change; those are in order already. */
+static void find_functions(found_t *found, vt_diff_t const *diff) {
+  changes_t *out = &found->functions;
+  for (uint32_t i = 0; i < found->sites.changes_cnt; i++) {
+    change_t change = found->sites.changes[i];
+    change.key = change.function;
+    change.sites = delta(diff, &change) != 0;
+    change.best = i;
+    VT_PUSH(out->changes, change);
+  }
+  if (out->changes_cnt) qsort(out->changes, out->changes_cnt, sizeof *out->changes, compare_keys);
+  size_t kept = 0;
+  for (size_t i = 0; i < out->changes_cnt; i++) {
+    change_t *last = kept ? &out->changes[kept - 1] : NULL;
+    change_t *here = &out->changes[i];
+    if (!last || XXH128_cmp(&last->key, &here->key)) {
+      out->changes[kept++] = *here;
+      continue;
+    }
+    add_change(last, here);
+    last->sites += here->sites;
+    if (here->best < last->best) {
+      last->best = here->best;
+      last->node = here->node;
+      last->of = here->of;
+    }
+  }
+  out->changes_cnt = kept;
+}
+
+static found_t find_changes(vt_diff_t const *diff) {
+  found_t found = {.pairing = vt_pairing_make(diff->before, diff->after)};
+  add_sites(&found.sites, diff, &found.pairing, 0);
+  add_sites(&found.sites, diff, &found.pairing, 1);
+  merge_equal(&found.sites);
+  changes_t *both[] = {&found.sites, &found.functions};
+  for (int i = 0; i < 2; i++) {
+    if (i) find_functions(&found, diff);
+    if (both[i]->changes_cnt)
+      qsort_r(both[i]->changes, both[i]->changes_cnt, sizeof *both[i]->changes, compare_deltas,
+              (void *)diff);
+  }
+  return found;
+}
+
+static void free_changes(found_t *found) {
+  free(found->sites.changes);
+  free(found->functions.changes);
+  vt_pairing_free(&found->pairing);
 }
 
 /* ---- text ---- */
 
-static void text_total(vt_term_t const *term, char const *label, uint64_t before, uint64_t after,
-                       int bytes) {
-  uint64_t change = after > before ? after - before : before - after;
+/* A value per unit of work; whole ones are exact. */
+static vt_number_t number_text(double number, int bytes) {
+  vt_number_t out;
+  if (number == floor(number) || number >= 1000)
+    return bytes ? vt_bytes_text((uint64_t)(number + 0.5))
+                 : vt_count_text((uint64_t)(number + 0.5));
+  snprintf(out.text, sizeof out.text, bytes ? "%.2f B" : "%.2f", number);
+  return out;
+}
+
+static void text_total(vt_diff_t const *diff, vt_term_t const *term, char const *label,
+                       uint64_t before, uint64_t after, int bytes) {
+  double a = (double)before / diff->per[0], b = (double)after / diff->per[1];
   vt_term_styled(term, VT_STYLE_FAINT, "  %-13s", label);
-  fprintf(term->out, "%14s  ->%14s   ",
-          bytes ? vt_bytes_text(before).text : vt_count_text(before).text,
-          bytes ? vt_bytes_text(after).text : vt_count_text(after).text);
-  if (!change)
+  fprintf(term->out, "%14s  ->%14s   ", number_text(a, bytes).text, number_text(b, bytes).text);
+  if (a == b)
     fputs("the same\n", term->out);
+  else if (a > 0)
+    fprintf(term->out, "%s%s (%.1f %%)\n", b < a ? "-" : "+", number_text(fabs(b - a), bytes).text,
+            100 * fabs(b - a) / a);
   else
-    fprintf(term->out, "%s%s (%s)\n", after < before ? "-" : "+",
-            bytes ? vt_bytes_text(change).text : vt_count_text(change).text,
-            before ? vt_percent_text(change, before).text : "new");
+    fprintf(term->out, "+%s (new)\n", number_text(b, bytes).text);
 }
 
 /* What the list of sites is about, in the words of the totals. */
@@ -163,61 +244,108 @@ static void text_totals(vt_diff_t const *diff, vt_term_t const *term) {
   vt_model_totals_t const *b = vt_model_totals(diff->after->model);
   vt_term_styled(term, VT_STYLE_FAINT, "  %-13s%14s    %14s   %s\n", "", "before", "after",
                  "change (of before)");
-  text_total(term, "allocations", a->allocations, b->allocations, 0);
-  text_total(term, "allocated", a->allocated_bytes, b->allocated_bytes, 1);
-  text_total(term, "temporary", a->temporary, b->temporary, 0);
-  text_total(term, "peak", a->peak_bytes, b->peak_bytes, 1);
-  text_total(term, "leaked", a->live_bytes, b->live_bytes, 1);
-  text_total(term, "leaked blocks", a->live_blocks, b->live_blocks, 0);
+  text_total(diff, term, "allocations", a->allocations, b->allocations, 0);
+  text_total(diff, term, "allocated", a->allocated_bytes, b->allocated_bytes, 1);
+  text_total(diff, term, "temporary", a->temporary, b->temporary, 0);
+  text_total(diff, term, "peak", a->peak_bytes, b->peak_bytes, 1);
+  text_total(diff, term, "leaked", a->live_bytes, b->live_bytes, 1);
+  text_total(diff, term, "leaked blocks", a->live_blocks, b->live_blocks, 0);
+  if (diff->unit)
+    vt_term_styled(term, VT_STYLE_FAINT, "  all of it divided by %s: %.10g before, %.10g after\n",
+                   diff->unit, diff->per[0], diff->per[1]);
 }
 
-/* The frames of a change, the innermost ones. */
-static void text_stack(vt_diff_t const *diff, vt_term_t const *term, vt_analysis_t const *analysis,
-                       uint32_t node) {
-  vt_stack_frame_t frames[FRAMES_SHOWN];
-  vt_report_options_t const *options = diff->options;
-  size_t cnt = vt_stacks_expand(analysis->stacks, node, !options->keep_allocators,
-                                options->no_inlines, frames, FRAMES_SHOWN);
-  for (size_t i = 0; i < cnt; i++) vt_text_frame(term, &frames[i]);
+static void text_renamed(vt_pairing_t const *pairing, vt_term_t const *term) {
+  for (size_t i = 0; i < pairing->pairs_cnt; i++) {
+    fputs("  taken for the same module: ", term->out);
+    vt_term_path(term, pairing->pairs[i].before, vt_term_room(term, 56));
+    fputs(" and ", term->out);
+    vt_term_path(term, pairing->pairs[i].after, vt_term_room(term, 56));
+    putc('\n', term->out);
+  }
 }
 
-static void text_change(vt_diff_t const *diff, vt_term_t const *term, change_t const *change) {
+static void text_change(vt_diff_t const *diff, vt_term_t const *term, change_t const *change,
+                        vt_by_t by_what) {
   vt_analysis_t const *analysis = change->of ? diff->after : diff->before;
   vt_metric_t metric = diff->metric;
   vt_stack_frame_t top = vt_group_frame(analysis, change->node);
-  vt_by_t by_what = by_stack(diff->options) ? VT_BY_FUNCTION : diff->options->by;
-  int64_t by = delta(metric, change);
-  int blocks = metric == VT_METRIC_COUNT || metric == VT_METRIC_TEMPORARY;
-  uint64_t size = (uint64_t)llabs(by);
-  fputs(by_stack(diff->options) ? "\n  " : "  ", term->out);
-  vt_term_styled(term, by > 0 ? VT_STYLE_WARNING : VT_STYLE_PLACE, "%c%10s", by > 0 ? '+' : '-',
-                 blocks ? vt_count_text(size).text : vt_bytes_text(size).text);
-  fprintf(term->out, "  %s -> %s blocks  ",
-          vt_count_text(vt_metric_blocks(metric, &change->sums[0])).text,
-          vt_count_text(vt_metric_blocks(metric, &change->sums[1])).text);
+  double by = delta(diff, change);
+  int bytes = metric < VT_METRIC_COUNT;
+  vt_term_styled(term, by > 0 ? VT_STYLE_WARNING : VT_STYLE_PLACE, "  %c%10s", by > 0 ? '+' : '-',
+                 number_text(fabs(by), bytes).text);
+  fprintf(term->out, "  %s -> %s  ", vt_count_text(vt_metric_blocks(metric, &change->sums[0])).text,
+          vt_counted(vt_metric_blocks(metric, &change->sums[1]), "block").text);
   vt_text_group_name(term, &top, by_what, vt_term_room(term, 40));
   if (by_what == VT_BY_LINE && top.file[0]) fprintf(term->out, "  %s:%u", top.file, top.line);
   putc('\n', term->out);
-  if (by_stack(diff->options)) text_stack(diff, term, analysis, change->node);
+}
+
+static void text_stack(vt_diff_t const *diff, vt_term_t const *term, change_t const *change) {
+  vt_analysis_t const *analysis = change->of ? diff->after : diff->before;
+  vt_text_stack(analysis, diff->options, term, change->node, STACK_LINES);
+}
+
+/* A function, and the stack on which it changed most. */
+static void text_function(vt_diff_t const *diff, vt_term_t const *term, found_t const *found,
+                          change_t const *function) {
+  change_t const *best = &found->sites.changes[function->best];
+  text_change(diff, term, function, VT_BY_FUNCTION);
+  if (function->sites > 1)
+    vt_term_styled(term, VT_STYLE_FAINT, "        stack 1 of %u that changed: %c%s\n",
+                   function->sites, delta(diff, best) > 0 ? '+' : '-',
+                   number_text(fabs(delta(diff, best)), diff->metric < VT_METRIC_COUNT).text);
+  text_stack(diff, term, best);
+}
+
+static void text_list(vt_diff_t const *diff, vt_term_t const *term, found_t const *found,
+                      size_t limit) {
+  int functions = !diff->options->by_given;
+  changes_t const *all = functions ? &found->functions : &found->sites;
+  size_t shown = 0, more = 0;
+  for (; shown < all->changes_cnt && shown < limit; shown++) {
+    change_t const *change = &all->changes[shown];
+    if (delta(diff, change) == 0) break;
+    if (by_stack(diff->options)) putc('\n', term->out);
+    if (functions)
+      text_function(diff, term, found, change);
+    else
+      text_change(diff, term, change, by_stack(diff->options) ? VT_BY_FUNCTION : diff->options->by);
+    if (!functions && by_stack(diff->options)) text_stack(diff, term, change);
+  }
+  if (!shown) fputs("\n  no site changed\n", term->out);
+  while (shown + more < all->changes_cnt && delta(diff, &all->changes[shown + more]) != 0) more++;
+  if (more)
+    vt_term_styled(term, VT_STYLE_FAINT, "\n  and %zu more changed (--limit N shows more)\n", more);
 }
 
 void vt_diff_text(vt_diff_t const *diff, vt_term_t const *term) {
-  changes_t all = find_changes(diff);
-  size_t limit = diff->options->limit ? diff->options->limit : LIMIT, shown = 0;
+  found_t found = find_changes(diff);
   text_totals(diff, term);
+  text_renamed(&found.pairing, term);
   putc('\n', term->out);
   vt_term_styled(term, VT_STYLE_TITLE, "%s\n", title_of(diff->metric));
   if (!by_stack(diff->options)) putc('\n', term->out);
-  for (; shown < all.changes_cnt && shown < limit; shown++) {
-    if (!delta(diff->metric, &all.changes[shown])) break;
-    text_change(diff, term, &all.changes[shown]);
-  }
-  if (!shown) fputs("\n  no site changed\n", term->out);
-  size_t more = 0;
-  while (shown + more < all.changes_cnt && delta(diff->metric, &all.changes[shown + more])) more++;
-  if (more)
-    vt_term_styled(term, VT_STYLE_FAINT, "\n  and %zu more changed (--limit N shows more)\n", more);
-  free(all.changes);
+  text_list(diff, term, &found, diff->options->limit ? diff->options->limit : LIMIT);
+  free_changes(&found);
+}
+
+static double total(vt_diff_t const *diff, vt_condition_t const *condition, int side) {
+  vt_analysis_t const *analysis = side ? diff->after : diff->before;
+  return (double)vt_condition_total(condition, analysis) / diff->per[side];
+}
+
+void vt_diff_text_failed(vt_diff_t const *diff, vt_condition_t const *condition,
+                         vt_term_t const *term) {
+  vt_diff_t one = *diff;
+  int bytes = vt_condition_bytes(condition);
+  one.metric = vt_condition_metric(condition);
+  found_t found = find_changes(&one);
+  vt_term_styled(term, VT_STYLE_WARNING, "\nfailed: %s", condition->text);
+  fprintf(term->out, ": %s -> %s\n", number_text(total(diff, condition, 0), bytes).text,
+          number_text(total(diff, condition, 1), bytes).text);
+  text_list(&one, term, &found, diff->options->limit ? diff->options->limit : FAILED);
+  free_changes(&found);
 }
 
 /* ---- JSON ---- */
@@ -230,50 +358,110 @@ static void json_pair(vt_json_t *json, char const *name, uint64_t before, uint64
   vt_json_uint(json, key, after);
 }
 
-static void json_change(vt_json_t *json, vt_diff_t const *diff, change_t const *change,
-                        size_t rank) {
-  vt_analysis_t const *analysis = change->of ? diff->after : diff->before;
+static void json_values(vt_json_t *json, vt_diff_t const *diff, change_t const *change) {
   vt_site_t const *a = &change->sums[0], *b = &change->sums[1];
-  vt_json_object(json, NULL);
-  vt_json_uint(json, "rank", rank);
-  vt_json_int(json, "change", delta(diff->metric, change));
+  vt_json_int(json, "change",
+              (int64_t)(vt_metric_value(diff->metric, b) - vt_metric_value(diff->metric, a)));
+  if (diff->unit) vt_json_double(json, "change_per", delta(diff, change));
   json_pair(json, "allocations", a->allocations, b->allocations);
   json_pair(json, "allocated_bytes", a->allocated_bytes, b->allocated_bytes);
   json_pair(json, "temporary", a->temporary, b->temporary);
   json_pair(json, "peak_bytes", a->peak_bytes, b->peak_bytes);
   json_pair(json, "leaked_bytes", a->leaked_bytes, b->leaked_bytes);
   json_pair(json, "leaked_blocks", a->leaked_blocks, b->leaked_blocks);
-  if (by_stack(diff->options))
+}
+
+static void json_change(vt_json_t *json, vt_diff_t const *diff, change_t const *change, size_t rank,
+                        int stack, vt_by_t by) {
+  vt_analysis_t const *analysis = change->of ? diff->after : diff->before;
+  vt_json_object(json, NULL);
+  vt_json_uint(json, "rank", rank);
+  json_values(json, diff, change);
+  if (stack)
     vt_json_stack(json, analysis, diff->options, change->node);
   else {
     vt_stack_frame_t frame = vt_group_frame(analysis, change->node);
-    vt_json_group(json, &frame, diff->options->by);
+    vt_json_group(json, &frame, by);
   }
   vt_json_end_object(json);
 }
 
-void vt_diff_json(vt_diff_t const *diff, FILE *out) {
-  changes_t all = find_changes(diff);
+static void json_list(vt_json_t *json, vt_diff_t const *diff, char const *name,
+                      changes_t const *all, size_t limit, int stack, vt_by_t by) {
+  vt_json_array(json, name);
+  for (size_t i = 0; i < all->changes_cnt && (!limit || i < limit); i++)
+    json_change(json, diff, &all->changes[i], i + 1, stack, by);
+  vt_json_end_array(json);
+}
+
+static void json_changes(vt_json_t *json, vt_diff_t const *diff, found_t const *found,
+                         size_t limit) {
+  if (!diff->options->by_given)
+    json_list(json, diff, "functions", &found->functions, limit, 0, VT_BY_FUNCTION);
+  json_list(json, diff, "sites", &found->sites, limit, by_stack(diff->options), diff->options->by);
+}
+
+static void json_totals(vt_json_t *json, vt_diff_t const *diff) {
   vt_model_totals_t const *a = vt_model_totals(diff->before->model);
   vt_model_totals_t const *b = vt_model_totals(diff->after->model);
+  vt_json_object(json, "totals");
+  json_pair(json, "allocations", a->allocations, b->allocations);
+  json_pair(json, "allocated_bytes", a->allocated_bytes, b->allocated_bytes);
+  json_pair(json, "temporary", a->temporary, b->temporary);
+  json_pair(json, "peak_bytes", a->peak_bytes, b->peak_bytes);
+  json_pair(json, "leaked_bytes", a->live_bytes, b->live_bytes);
+  json_pair(json, "leaked_blocks", a->live_blocks, b->live_blocks);
+  vt_json_end_object(json);
+}
+
+static void json_per(vt_json_t *json, vt_diff_t const *diff) {
+  vt_json_object_line(json, "per");
+  vt_json_string(json, "unit", diff->unit);
+  vt_json_double(json, "before", diff->per[0]);
+  vt_json_double(json, "after", diff->per[1]);
+  vt_json_end_object(json);
+}
+
+static void json_renamed(vt_json_t *json, vt_pairing_t const *pairing) {
+  vt_json_array(json, "renamed");
+  for (size_t i = 0; i < pairing->pairs_cnt; i++) {
+    vt_json_object_line(json, NULL);
+    vt_json_string(json, "before", pairing->pairs[i].before);
+    vt_json_string(json, "after", pairing->pairs[i].after);
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+}
+
+static void json_failed(vt_json_t *json, vt_diff_t const *diff, vt_condition_t const *condition) {
+  vt_diff_t one = *diff;
+  one.metric = vt_condition_metric(condition);
+  found_t found = find_changes(&one);
+  vt_json_object(json, NULL);
+  vt_json_string(json, "condition", condition->text);
+  vt_json_double(json, "before", total(diff, condition, 0));
+  vt_json_double(json, "after", total(diff, condition, 1));
+  json_changes(json, &one, &found, diff->options->limit ? diff->options->limit : FAILED);
+  vt_json_end_object(json);
+  free_changes(&found);
+}
+
+void vt_diff_json(vt_diff_t const *diff, vt_condition_t const *failed, size_t failed_cnt,
+                  FILE *out) {
+  found_t found = find_changes(diff);
   vt_json_t json = vt_json_start(out);
   vt_json_object(&json, NULL);
   vt_json_string(&json, "schema", "valtrace-diff");
   vt_json_uint(&json, "version", 1);
-  vt_json_object(&json, "totals");
-  json_pair(&json, "allocations", a->allocations, b->allocations);
-  json_pair(&json, "allocated_bytes", a->allocated_bytes, b->allocated_bytes);
-  json_pair(&json, "temporary", a->temporary, b->temporary);
-  json_pair(&json, "peak_bytes", a->peak_bytes, b->peak_bytes);
-  json_pair(&json, "leaked_bytes", a->live_bytes, b->live_bytes);
-  json_pair(&json, "leaked_blocks", a->live_blocks, b->live_blocks);
-  vt_json_end_object(&json);
-  vt_json_array(&json, "sites");
-  for (size_t i = 0; i < all.changes_cnt && (!diff->options->limit || i < diff->options->limit);
-       i++)
-    json_change(&json, diff, &all.changes[i], i + 1);
-  vt_json_end_array(&json);
+  vt_json_string(&json, "metric", vt_metric_name(diff->metric));
+  if (diff->unit) json_per(&json, diff);
+  json_renamed(&json, &found.pairing);
+  json_totals(&json, diff);
+  if (failed) vt_json_array(&json, "failed");
+  for (size_t i = 0; i < failed_cnt; i++) json_failed(&json, diff, &failed[i]);
+  if (failed) vt_json_end_array(&json);
+  json_changes(&json, diff, &found, diff->options->limit);
   vt_json_end_object(&json);
   vt_json_finish(&json);
-  free(all.changes);
+  free_changes(&found);
 }

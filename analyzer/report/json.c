@@ -1,6 +1,8 @@
 /* The streaming JSON writer; see json.h. */
 #include "analyzer/report/json.h"
 #include <inttypes.h>
+#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 vt_json_t vt_json_start(FILE *out) { return (vt_json_t){.out = out, .first = 1}; }
@@ -115,6 +117,15 @@ void vt_json_uint(vt_json_t *json, char const *key, uint64_t value) {
 void vt_json_int(vt_json_t *json, char const *key, int64_t value) {
   begin(json, key);
   fprintf(json->out, "%" PRId64, value);
+}
+
+void vt_json_double(vt_json_t *json, char const *key, double value) {
+  char text[32];
+  int digits = 15;
+  do snprintf(text, sizeof text, "%.*g", digits, value);
+  while (digits++ < 17 && strtod(text, NULL) != value);
+  begin(json, key);
+  fputs(isfinite(value) ? text : "null", json->out);
 }
 
 void vt_json_bool(vt_json_t *json, char const *key, int value) {

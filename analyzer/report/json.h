@@ -30,6 +30,8 @@ void vt_json_end_array(vt_json_t *json);
 
 void vt_json_uint(vt_json_t *json, char const *key, uint64_t value);
 void vt_json_int(vt_json_t *json, char const *key, int64_t value);
+/* Shortest form that is exact; what is no number becomes null. */
+void vt_json_double(vt_json_t *json, char const *key, double value);
 void vt_json_bool(vt_json_t *json, char const *key, int value);
 void vt_json_null(vt_json_t *json, char const *key);
 /* Nanoseconds as a number of milliseconds, exact. */

@@ -4,20 +4,21 @@
 #include <string.h>
 #include "analyzer/util/mem.h"
 
-static char const *const names[] = {"leaked", "peak",      "allocated",
+static char const *const names[] = {"leaked", "peak",      "allocated", "lost",
                                     "count",  "temporary", "reallocs"};
 
 char const *vt_metric_name(vt_metric_t metric) { return names[metric]; }
 
 int vt_metric_by_name(char const *name) {
   for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
-    if (!strcmp(name, names[i])) return i;
+    if (i != VT_METRIC_LOST && !strcmp(name, names[i])) return i;
   return -1;
 }
 
 uint64_t vt_metric_bytes(vt_metric_t metric, vt_site_t const *site) {
   switch (metric) {
   case VT_METRIC_LEAKED: return site->leaked_bytes;
+  case VT_METRIC_LOST: return site->lost_bytes;
   case VT_METRIC_PEAK: return site->peak_bytes;
   case VT_METRIC_TEMPORARY: return site->temporary_bytes;
   case VT_METRIC_REALLOCS: return site->realloc_old_bytes;
@@ -28,6 +29,7 @@ uint64_t vt_metric_bytes(vt_metric_t metric, vt_site_t const *site) {
 uint64_t vt_metric_blocks(vt_metric_t metric, vt_site_t const *site) {
   switch (metric) {
   case VT_METRIC_LEAKED: return site->leaked_blocks;
+  case VT_METRIC_LOST: return site->lost_blocks;
   case VT_METRIC_PEAK: return site->peak_blocks;
   case VT_METRIC_TEMPORARY: return site->temporary;
   case VT_METRIC_REALLOCS: return site->reallocs;
@@ -36,9 +38,7 @@ uint64_t vt_metric_blocks(vt_metric_t metric, vt_site_t const *site) {
 }
 
 uint64_t vt_metric_value(vt_metric_t metric, vt_site_t const *site) {
-  int by_bytes =
-      metric == VT_METRIC_LEAKED || metric == VT_METRIC_PEAK || metric == VT_METRIC_ALLOCATED;
-  return by_bytes ? vt_metric_bytes(metric, site) : vt_metric_blocks(metric, site);
+  return metric < VT_METRIC_COUNT ? vt_metric_bytes(metric, site) : vt_metric_blocks(metric, site);
 }
 
 static int compare_u64(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }

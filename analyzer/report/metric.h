@@ -8,12 +8,13 @@ typedef enum {
   VT_METRIC_LEAKED,    /* bytes and blocks live at the end */
   VT_METRIC_PEAK,      /* bytes and blocks at the peak */
   VT_METRIC_ALLOCATED, /* bytes and blocks ever allocated, ranked by bytes */
+  VT_METRIC_LOST,      /* bytes and blocks that nothing reaches any more; 0 without a verdict */
   VT_METRIC_COUNT,     /* the same, ranked by number */
   VT_METRIC_TEMPORARY, /* temporary blocks, ranked by number */
   VT_METRIC_REALLOCS,  /* reallocs, ranked by number; bytes of the old blocks */
 } vt_metric_t;
 
-/* The metric of a name (leaked, peak, allocated, count, temporary), or -1. */
+/* The metric of an option's value (leaked, peak, allocated, count, temporary), or -1. */
 int vt_metric_by_name(char const *name);
 char const *vt_metric_name(vt_metric_t metric);
 

@@ -30,6 +30,7 @@ typedef struct {
   int by_given;
   size_t limit; /* 0: the view's own */
   int no_inlines, keep_allocators;
+  int show_runtime;                /* the inside of libraries is not folded in stacks */
   vt_suppressions_t *suppressions; /* NULL: none */
   char const *filters; /* the options that chose what is shown, for people; NULL: everything is */
 } vt_report_options_t;
@@ -49,8 +50,17 @@ void vt_report_json(vt_analysis_t const *analysis, vt_report_options_t const *op
 /* Groups by a metric, best first, with their stacks; at most `limit`. */
 void vt_text_groups(vt_analysis_t const *analysis, vt_report_options_t const *options,
                     vt_term_t const *term, vt_metric_t metric, size_t limit, int stacks_each);
-/* A frame on a line of its own, indented; a group's name, cut to `columns`. */
+/* A frame on a line of its own, indented. */
 void vt_text_frame(vt_term_t const *term, vt_stack_frame_t const *frame);
+/* A stack, innermost first, in at most lines_max lines (0: as many as usual) and two. */
+void vt_text_stack(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                   vt_term_t const *term, uint32_t node, size_t lines_max);
+/* Where a frame is, file and line or its module, in so many columns; returns those used. */
+int vt_text_place(vt_term_t const *term, vt_stack_frame_t const *frame, int columns);
+/* What a frame is called. */
+char const *vt_text_name(vt_term_t const *term, vt_stack_frame_t const *frame, char *buffer,
+                         size_t sz);
+/* A group's name, cut to `columns`. */
 void vt_text_group_name(vt_term_t const *term, vt_stack_frame_t const *frame, vt_by_t by,
                         int columns);
 void vt_text_tables(vt_analysis_t const *analysis, vt_report_options_t const *options,
@@ -70,6 +80,8 @@ void vt_json_stack(vt_json_t *json, vt_analysis_t const *analysis,
                    vt_report_options_t const *options, uint32_t node);
 /* One element of it. */
 void vt_json_frame(vt_json_t *json, vt_stack_frame_t const *frame);
+/* The array "suppressions": each with what it took. */
+void vt_json_suppressions(vt_json_t *json, vt_suppressions_t const *suppressions);
 /* The parts of the document before the sites. */
 void vt_json_head(vt_json_t *json, vt_analysis_t const *analysis, char const *view);
 void vt_json_tables(vt_json_t *json, vt_analysis_t const *analysis,

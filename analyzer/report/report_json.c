@@ -56,6 +56,33 @@ static void trace_objects(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_end_array(json);
 }
 
+static void amount(vt_json_t *json, char const *name, vt_verdict_t const *verdict, uint64_t bytes,
+                   uint64_t blocks) {
+  char key[32];
+  for (int i = 0; i < 2; i++) {
+    snprintf(key, sizeof key, "%s_%s", name, i ? "blocks" : "bytes");
+    if (verdict)
+      vt_json_uint(json, key, i ? blocks : bytes);
+    else
+      vt_json_null(json, key);
+  }
+}
+
+static void one_kind(vt_json_t *json, char const *name, vt_verdict_t const *verdict,
+                     vt_leak_kind_t kind) {
+  amount(json, name, verdict, verdict ? verdict->bytes[kind] : 0,
+         verdict ? verdict->blocks[kind] : 0);
+}
+
+/* What became of live blocks; null without a verdict. */
+static void leak_kinds(vt_json_t *json, vt_verdict_t const *verdict) {
+  amount(json, "lost", verdict, verdict ? vt_lost_bytes(verdict) : 0,
+         verdict ? vt_lost_blocks(verdict) : 0);
+  one_kind(json, "possible", verdict, VT_LEAK_POSSIBLE);
+  one_kind(json, "reachable", verdict, VT_LEAK_REACHABLE);
+  one_kind(json, "unjudged", verdict, VT_LEAK_UNJUDGED);
+}
+
 static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   vt_json_object(json, "totals");
@@ -72,6 +99,7 @@ static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_uint(json, "peak_rss_bytes", vt_analysis_peak_rss(analysis));
   vt_json_uint(json, "distinct_stacks", analysis->sites_cnt);
   vt_json_uint(json, "cross_thread_frees", totals->cross_thread_frees);
+  leak_kinds(json, analysis->verdicts ? &analysis->verdict : NULL);
   vt_json_end_object(json);
 }
 
@@ -146,7 +174,10 @@ void vt_json_site(vt_json_t *json, vt_analysis_t const *analysis,
   vt_json_object(json, NULL);
   vt_json_uint(json, "rank", rank);
   vt_json_counters(json, site);
-  vt_json_string(json, "leak_kind", "unknown");
+  vt_verdict_t const *verdicts = analysis->verdicts;
+  vt_verdict_t const *verdict = verdicts ? &verdicts[site - analysis->sites] : NULL;
+  vt_json_string(json, "leak_kind", vt_leak_kind_name(verdict));
+  leak_kinds(json, verdict);
   vt_json_object_line(json, "lifetime_ns");
   int freed = site->lifetimes.min <= site->lifetimes.max;
   vt_json_uint(json, "min", freed ? site->lifetimes.min : 0);
@@ -198,11 +229,12 @@ void vt_json_sites(vt_json_t *json, vt_analysis_t const *analysis,
   free(ranked);
 }
 
-static void suppression_objects(vt_json_t *json, vt_suppressions_t const *suppressions) {
+void vt_json_suppressions(vt_json_t *json, vt_suppressions_t const *suppressions) {
   vt_json_array(json, "suppressions");
   for (size_t i = 0; i < suppressions->items_cnt; i++) {
     vt_json_object_line(json, NULL);
     vt_json_string(json, "pattern", suppressions->items[i].pattern);
+    vt_json_bool(json, "default", suppressions->items[i].known);
     vt_json_bool(json, "used", suppressions->items[i].sites != 0);
     vt_json_uint(json, "sites", suppressions->items[i].sites);
     vt_json_uint(json, "blocks", suppressions->items[i].blocks);
@@ -217,7 +249,7 @@ void vt_report_json(vt_analysis_t const *analysis, vt_report_options_t const *op
   vt_json_object(&json, NULL);
   vt_json_head(&json, analysis, vt_view_name(options->view));
   vt_json_tables(&json, analysis, options);
-  if (options->suppressions) suppression_objects(&json, options->suppressions);
+  if (options->suppressions) vt_json_suppressions(&json, options->suppressions);
   vt_json_sites(&json, analysis, options, vt_view_metric(options->view));
   vt_json_end_object(&json);
   vt_json_finish(&json);

@@ -10,8 +10,7 @@
 
 #define SUMMARY_GROUPS 5
 #define VIEW_GROUPS    20
-#define FRAMES_SHOWN   8 /* of a stack; more are folded */
-#define FRAMES_MAX     4096
+#define LINES_NAMED    3 /* of a function that allocates in several */
 
 static char const *const view_names[VT_VIEW_CNT] = {"summary",   "leaks",    "hot",       "peak",
                                                     "temporary", "sizes",    "lifetimes", "threads",
@@ -158,8 +157,8 @@ typedef struct {
 
 #define MODULES_NAMED 16 /* one report has few; more are not told of */
 
-/* count_known fills `modules` from all stacks, but for run-time libraries, whose inside nobody looks
-   for; returns how many. */
+/* count_known fills `modules` from all stacks, but for run-time libraries, whose inside nobody
+   looks for; returns how many. */
 static size_t count_known(vt_stacks_t const *stacks, known_t modules[MODULES_NAMED]) {
   uint8_t *seen = vt_mem_new(vt_stacks_places_cnt(stacks), 1);
   size_t used = 0;
@@ -208,7 +207,7 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
   warn(term, have.dropped_events, "events were lost");
   warn(term, have.torn_tail_bytes, "bytes at the end of the trace are damaged and were not used");
   warn(term, have.truncated_stacks, "stacks could not be followed to their root");
-  warn(term, totals->unmatched_frees, "frees of blocks never seen (allocated before recording?)");
+  warn(term, totals->unmatched_frees, "frees of an address where no block was live");
   warn(term, totals->missed_frees, "blocks whose address was handed out again without a free");
   warn(term, have.allocator_in_executable ? 1 : 0,
        "allocator inside the executable that preloading cannot see: its calls are not recorded");
@@ -240,64 +239,6 @@ static void print_source(vt_term_t const *term, char const *path, uint32_t numbe
   fclose(file);
 }
 
-static void print_place(vt_term_t const *term, vt_stack_frame_t const *frame, int columns) {
-  char const *slash = strrchr(frame->module, '/');
-  char line[16];
-  int sz = snprintf(line, sizeof line, ":%u", frame->line);
-  if (frame->file[0]) {
-    vt_term_text(term, frame->file, columns == INT_MAX ? INT_MAX : columns - sz);
-    fputs(line, term->out);
-  } else if (frame->function[0]) /* else the name has the module */
-    vt_term_text(term, slash ? slash + 1 : frame->module, columns);
-}
-
-void vt_text_frame(vt_term_t const *term, vt_stack_frame_t const *frame) {
-  char buffer[300];
-  int room = term->width == INT_MAX ? 160 : term->width / 2;
-  fputs("          ", term->out);
-  int used = 12 + vt_term_text(term, vt_frame_name(frame, buffer, sizeof buffer), room);
-  if (frame->inlined) used += 10;
-  if (frame->inlined) vt_term_styled(term, VT_STYLE_FAINT, " (inlined)");
-  if (frame->function[0] || frame->file[0]) fputs("  ", term->out);
-  if (term->colour) fputs("\033[2m", term->out);
-  print_place(term, frame, vt_term_room(term, used));
-  if (term->colour) fputs("\033[0m", term->out);
-  putc('\n', term->out);
-}
-
-/* Frames below main and below a thread's first function tell nobody anything. */
-static int is_start_up(vt_stack_frame_t const *frame) {
-  static char const *const names[] = {"_start",
-                                      "__libc_start_main",
-                                      "__libc_start_main_impl",
-                                      "__libc_start_call_main",
-                                      "clone3",
-                                      "__clone3",
-                                      "clone",
-                                      "__clone",
-                                      "start_thread"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (!strcmp(frame->function, names[i])) return 1;
-  return 0;
-}
-
-/* A stack, innermost first: its inner frames and its root, the middle folded. */
-static void print_stack(vt_analysis_t const *analysis, vt_report_options_t const *options,
-                        vt_term_t const *term, uint32_t node) {
-  vt_stack_frame_t *frames = malloc(FRAMES_MAX * sizeof *frames);
-  if (!frames) return;
-  size_t cnt = vt_stacks_expand(analysis->stacks, node, !options->keep_allocators,
-                                options->no_inlines, frames, FRAMES_MAX);
-  while (cnt > 1 && is_start_up(&frames[cnt - 1])) cnt--;
-  size_t head = cnt <= FRAMES_SHOWN + 2 ? cnt : FRAMES_SHOWN;
-  for (size_t i = 0; i < head; i++) vt_text_frame(term, &frames[i]);
-  if (head < cnt) {
-    vt_term_styled(term, VT_STYLE_FAINT, "          … %zu more, up to\n", cnt - head - 1);
-    vt_text_frame(term, &frames[cnt - 1]);
-  }
-  free(frames);
-}
-
 /* What the group is ranked by first, then the other. */
 static void print_values(vt_term_t const *term, vt_metric_t metric, vt_site_t const *sum,
                          uint64_t whole) {
@@ -315,19 +256,54 @@ static void print_values(vt_term_t const *term, vt_metric_t metric, vt_site_t co
 
 void vt_text_group_name(vt_term_t const *term, vt_stack_frame_t const *frame, vt_by_t by,
                         int columns) {
-  char buffer[300];
+  char buffer[1024];
   if (term->colour) fputs("\033[1;36m", term->out);
   if (by == VT_BY_MODULE)
     vt_term_text(term, frame->module[0] ? frame->module : "[no module]", columns);
   else
-    vt_term_text(term, vt_frame_name(frame, buffer, sizeof buffer), columns);
+    vt_term_text(term, vt_text_name(term, frame, buffer, sizeof buffer), columns);
   if (term->colour) fputs("\033[0m", term->out);
 }
 
-static void print_group_place(vt_term_t const *term, vt_stack_frame_t const *frame) {
+/* The lines of a group's function that allocate, rising, but for the one that is shown; how many.
+ */
+static size_t other_lines(vt_analysis_t const *analysis, vt_group_t const *group,
+                          uint32_t lines[LINES_NAMED + 2]) {
+  uint8_t *seen = vt_mem_new(vt_stacks_places_cnt(analysis->stacks), 1);
+  size_t cnt = 0;
+  for (size_t i = 0; i < group->site_cnt && cnt <= LINES_NAMED; i++) {
+    vt_site_t const *site = &analysis->sites[group->sites[i]];
+    if (seen[site->owner]) continue;
+    seen[site->owner] = 1;
+    vt_stack_frame_t frame = vt_group_frame(analysis, site->node);
+    size_t at = 0;
+    if (frame.line == group->frame.line || frame.file != group->frame.file) continue;
+    while (at < cnt && lines[at] < frame.line) at++;
+    if (at < cnt && lines[at] == frame.line) continue;
+    memmove(&lines[at + 1], &lines[at], (cnt - at) * sizeof *lines);
+    lines[at] = frame.line;
+    cnt++;
+  }
+  free(seen);
+  return cnt;
+}
+
+static void print_other_lines(vt_analysis_t const *analysis, vt_term_t const *term,
+                              vt_group_t const *group) {
+  uint32_t lines[LINES_NAMED + 2];
+  size_t cnt = group->frame.file[0] ? other_lines(analysis, group, lines) : 0;
+  for (size_t i = 0; i < cnt && i < LINES_NAMED; i++)
+    fprintf(term->out, "%s %u", i ? "," : " and", lines[i]);
+  if (cnt > LINES_NAMED) fputs(", …", term->out);
+}
+
+static void print_group_place(vt_analysis_t const *analysis, vt_term_t const *term,
+                              vt_group_t const *group, vt_by_t by) {
+  vt_stack_frame_t const *frame = &group->frame;
   fputs("        ", term->out);
   if (term->colour) fputs("\033[32m", term->out);
-  print_place(term, frame, vt_term_room(term, 8));
+  vt_text_place(term, frame, vt_term_room(term, 8 + 8 * LINES_NAMED));
+  if (by == VT_BY_FUNCTION) print_other_lines(analysis, term, group);
   if (term->colour) fputs("\033[0m", term->out);
   putc('\n', term->out);
   print_source(term, frame->file, frame->line);
@@ -346,7 +322,7 @@ static void print_group(vt_analysis_t const *analysis, vt_report_options_t const
             vt_analysis_heap_name(analysis, group->sum.heap, heap));
   putc('\n', term->out);
   if (options->by != VT_BY_MODULE && (frame->function[0] || frame->file[0]))
-    print_group_place(term, frame);
+    print_group_place(analysis, term, group, options->by);
   vt_group_rank(analysis, metric, group, (size_t)stacks_each);
   for (size_t i = 0; i < group->site_cnt && (int)i < stacks_each; i++) {
     vt_site_t const *site = &analysis->sites[group->sites[i]];
@@ -355,7 +331,7 @@ static void print_group(vt_analysis_t const *analysis, vt_report_options_t const
                      group->site_cnt, vt_bytes_text(vt_metric_bytes(metric, site)).text,
                      vt_count_text(vt_metric_blocks(metric, site)).text,
                      vt_metric_blocks(metric, site) == 1 ? "" : "s");
-    print_stack(analysis, options, term, site->node);
+    vt_text_stack(analysis, options, term, site->node, 0);
   }
 }
 
@@ -392,6 +368,7 @@ static void section(vt_analysis_t const *analysis, vt_report_options_t const *op
 static char const *title_of(vt_metric_t metric) {
   switch (metric) {
   case VT_METRIC_LEAKED: return "LEAKS: live at the end, most bytes first";
+  case VT_METRIC_LOST: return "LOST: nothing reaches them any more, most bytes first";
   case VT_METRIC_COUNT: return "HOT: most allocations first";
   case VT_METRIC_PEAK: return "PEAK: what was live when the heap was largest, most bytes first";
   case VT_METRIC_TEMPORARY:
@@ -405,8 +382,8 @@ static void print_suppressions(vt_suppressions_t const *suppressions, vt_term_t 
   fputs("\nSuppressed leaks\n", term->out);
   for (size_t i = 0; i < suppressions->items_cnt; i++) {
     vt_suppression_t const *item = &suppressions->items[i];
-    fprintf(term->out, "  %10s %9s blocks %6s sites  ", vt_bytes_text(item->bytes).text,
-            vt_count_text(item->blocks).text, vt_count_text(item->sites).text);
+    fprintf(term->out, "  %10s %16s %12s  ", vt_bytes_text(item->bytes).text,
+            vt_counted(item->blocks, "block").text, vt_counted(item->sites, "site").text);
     vt_term_text(term, item->pattern, INT_MAX);
     fputs(item->sites ? "\n" : "  (unused)\n", term->out);
   }

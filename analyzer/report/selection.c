@@ -27,8 +27,21 @@ static int find_marker(vt_analysis_t const *analysis, char const *text, uint64_t
   return -1;
 }
 
-/* The markers of all traces, or the one that was probably meant, as advice. */
-static void advise_marker(vt_analysis_t const *analysis, char const *text, char out[160]) {
+uint64_t vt_selection_markers(vt_analysis_t const *analysis, char const *name) {
+  uint64_t found = 0;
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    size_t cnt;
+    vt_trace_marker_t const *markers = vt_reader_markers(analysis->readers[t], &cnt);
+    for (size_t i = 0; i < cnt; i++) {
+      uint64_t time = vt_analysis_shift(analysis, t) + markers[i].time;
+      found +=
+          !strcmp(markers[i].text, name) && time >= analysis->from_ns && time < analysis->to_ns;
+    }
+  }
+  return found;
+}
+
+void vt_selection_advise_marker(vt_analysis_t const *analysis, char const *text, char out[160]) {
   vt_nearest_t nearest = vt_nearest_start(text);
   size_t used = 0;
   out[0] = 0;
@@ -45,7 +58,7 @@ static void advise_marker(vt_analysis_t const *analysis, char const *text, char 
   if (used >= 160) snprintf(out + 154, 6, "…");
   if (vt_nearest_get(&nearest))
     snprintf(out, 160, "did you mean \"%s\"?", vt_nearest_get(&nearest));
-  if (!out[0]) snprintf(out, 160, "there are no markers; give seconds, such as 1.5");
+  if (!out[0]) snprintf(out, 160, "there are no markers");
 }
 
 int vt_selection_moment(vt_analysis_t const *analysis, char const *option, char const *text,
@@ -58,7 +71,7 @@ int vt_selection_moment(vt_analysis_t const *analysis, char const *option, char 
     return 0;
   }
   if (!find_marker(analysis, text, ns) || !vt_filter_duration(text, ns)) return 0;
-  advise_marker(analysis, text, advice);
+  vt_selection_advise_marker(analysis, text, advice);
   snprintf(what, sizeof what, "%s %.200s", option, text);
   vt_error_set(error, what, "neither a time since the start nor a marker of this trace", advice);
   return -1;

@@ -15,6 +15,12 @@ int vt_selection_fits(vt_filter_t const *filter, vt_stack_frame_t const *frame);
 int vt_selection_moment(vt_analysis_t const *analysis, char const *option, char const *text,
                         uint64_t *ns, vt_error_t *error);
 
+/* The markers there are, or the one that was probably meant by `text`, as advice. */
+void vt_selection_advise_marker(vt_analysis_t const *analysis, char const *text, char out[160]);
+
+/* How many markers with this name were set in the chosen span of time. */
+uint64_t vt_selection_markers(vt_analysis_t const *analysis, char const *name);
+
 /* Says of the first part of the filter that occurs nowhere in the traces of an analysis whose model
    and stacks are there: 1 with *error filled; 0: everything occurs. May add stacks to the
    analysis's. */

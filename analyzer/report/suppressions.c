@@ -34,20 +34,23 @@ int vt_suppression_matches(char const *pattern, char const *text) {
   }
 }
 
-static int add_line(vt_suppressions_t *suppressions, char *line) {
+static int add_line(vt_suppressions_t *suppressions, char *line, int known) {
   while (*line == ' ' || *line == '\t') line++;
   size_t sz = strcspn(line, "\r\n");
   while (sz && (line[sz - 1] == ' ' || line[sz - 1] == '\t')) sz--;
   line[sz] = 0;
   if (!sz || *line == '#') return 0;
-  if (strncmp(line, "leak:", 5) || !line[5]) return -1;
-  vt_suppression_t item = {.pattern = vt_mem_copy(line + 5, sz - 5)};
+  int first = !strncmp(line, "first:", 6);
+  size_t prefix = first ? 6 : 5;
+  if ((!first && strncmp(line, "leak:", 5)) || !line[prefix]) return -1;
+  vt_suppression_t item = {
+      .pattern = vt_mem_copy(line + prefix, sz - prefix), .first = first, .known = known};
   VT_PUSH(suppressions->items, item);
   return 0;
 }
 
-int vt_suppressions_load(vt_suppressions_t *suppressions, char const *path, vt_error_t *error) {
-  *suppressions = (vt_suppressions_t){0};
+int vt_suppressions_load(vt_suppressions_t *suppressions, char const *path, int known,
+                         vt_error_t *error) {
   FILE *file = fopen(path, "re");
   if (!file) {
     vt_error_set(error, path, strerror(errno), "name a readable file of suppressions");
@@ -58,7 +61,7 @@ int vt_suppressions_load(vt_suppressions_t *suppressions, char const *path, vt_e
   int bad = 0;
   while (!bad && getline(&line, &cap, file) >= 0) {
     number++;
-    bad = add_line(suppressions, line);
+    bad = add_line(suppressions, line, known);
   }
   if (bad) vt_error_setf(error, path, "write `leak:PATTERN`", "line %zu is no suppression", number);
   free(line);
@@ -71,21 +74,98 @@ void vt_suppressions_free(vt_suppressions_t *suppressions) {
   free(suppressions->items);
 }
 
+static int frame_matches(char const *pattern, vt_stack_frame_t const *frame) {
+  return vt_suppression_matches(pattern, frame->function) ||
+         vt_suppression_matches(pattern, frame->file) ||
+         vt_suppression_matches(pattern, frame->module);
+}
+
+/* A walk along the patterns of `first:`. */
+typedef struct {
+  char const *next; /* what is left of them; NULL: a frame did not match */
+  char pattern[256];
+  int used; /* a frame has matched `pattern` */
+} walk_t;
+
+static void next_pattern(walk_t *walk) {
+  size_t sz = strcspn(walk->next, "<");
+  snprintf(walk->pattern, sizeof walk->pattern, "%.*s", (int)sz, walk->next);
+  walk->next += sz + (walk->next[sz] == '<');
+  walk->used = 0;
+}
+
+/* Takes one frame; 1 when every pattern has had its frame. */
+static int step(walk_t *walk, vt_stack_frame_t const *frame) {
+  int fits = frame_matches(walk->pattern, frame);
+  if (!fits && walk->used && *walk->next) {
+    next_pattern(walk);
+    fits = frame_matches(walk->pattern, frame);
+  }
+  walk->used |= fits;
+  if (!fits) walk->next = NULL;
+  return fits && !*walk->next;
+}
+
+static int first_match(char const *patterns, vt_analysis_t const *analysis, uint32_t node) {
+  vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+  walk_t walk = {.next = patterns};
+  next_pattern(&walk);
+  for (uint32_t at = node; at; at = vt_stacks_parent(analysis->stacks, at)) {
+    size_t cnt = vt_stacks_frames(analysis->stacks, at, at == node, frames);
+    for (size_t i = 0; i < cnt; i++) {
+      if (step(&walk, &frames[i])) return 1;
+      if (!walk.next) return 0;
+    }
+  }
+  return 0;
+}
+
 static vt_suppression_t *find(vt_suppressions_t *suppressions, vt_analysis_t const *analysis,
                               uint32_t node) {
   vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+  for (size_t k = 0; k < suppressions->items_cnt; k++)
+    if (suppressions->items[k].first && first_match(suppressions->items[k].pattern, analysis, node))
+      return &suppressions->items[k];
   for (uint32_t at = node; at; at = vt_stacks_parent(analysis->stacks, at)) {
     size_t cnt = vt_stacks_frames(analysis->stacks, at, 0, frames);
     for (size_t i = 0; i < cnt; i++)
-      for (size_t k = 0; k < suppressions->items_cnt; k++) {
-        char const *pattern = suppressions->items[k].pattern;
-        if (vt_suppression_matches(pattern, frames[i].function) ||
-            vt_suppression_matches(pattern, frames[i].file) ||
-            vt_suppression_matches(pattern, frames[i].module))
+      for (size_t k = 0; k < suppressions->items_cnt; k++)
+        if (!suppressions->items[k].first &&
+            frame_matches(suppressions->items[k].pattern, &frames[i]))
           return &suppressions->items[k];
-      }
   }
   return NULL;
+}
+
+uint8_t *vt_suppressions_match(vt_suppressions_t *suppressions, vt_analysis_t const *analysis) {
+  uint8_t *marks = vt_mem_new(analysis->sites_cnt + 1, 1);
+  for (size_t i = 0; i < analysis->sites_cnt; i++)
+    marks[i] = analysis->sites[i].leaked_blocks &&
+               find(suppressions, analysis, analysis->sites[i].node) != NULL;
+  return marks;
+}
+
+vt_suppression_t vt_suppressions_sum(vt_suppressions_t const *suppressions, int known) {
+  vt_suppression_t sum = {.known = known};
+  for (size_t i = 0; i < suppressions->items_cnt; i++) {
+    vt_suppression_t const *item = &suppressions->items[i];
+    if (item->known != known) continue;
+    sum.sites += item->sites;
+    sum.blocks += item->blocks;
+    sum.bytes += item->bytes;
+  }
+  return sum;
+}
+
+/* What the site of a number has lost or kept is not told of any more. */
+static void forget_verdict(vt_analysis_t *analysis, size_t site) {
+  if (!analysis->verdicts) return;
+  vt_verdict_t *verdict = &analysis->verdicts[site];
+  for (int i = 0; i < VT_LEAK_KINDS && !analysis->sites[site].nested; i++) {
+    analysis->verdict.bytes[i] -= verdict->bytes[i];
+    analysis->verdict.blocks[i] -= verdict->blocks[i];
+  }
+  *verdict = (vt_verdict_t){{0}, {0}};
 }
 
 /* Sets the leaked counters of matching sites to 0. Returns, by node, whether it was suppressed. */
@@ -98,7 +178,8 @@ static uint8_t *suppress_sites(vt_suppressions_t *suppressions, vt_analysis_t *a
     found->sites++;
     found->blocks += site->leaked_blocks;
     found->bytes += site->leaked_bytes;
-    site->leaked_bytes = site->leaked_blocks = 0;
+    site->leaked_bytes = site->leaked_blocks = site->lost_bytes = site->lost_blocks = 0;
+    forget_verdict(analysis, i);
     suppressed[site->node] = 1;
   }
   return suppressed;

@@ -33,7 +33,8 @@ static size_t limit_of(vt_report_options_t const *options, size_t otherwise) {
 
 static void say_more(vt_term_t const *term, size_t cnt, size_t limit, char const *what) {
   if (cnt > limit)
-    fprintf(term->out, "     and %zu more %s (--limit N shows more)\n", cnt - limit, what);
+    fprintf(term->out, "     and %zu more %s%s (--limit N shows more)\n", cnt - limit, what,
+            cnt - limit == 1 ? "" : "s");
 }
 
 static void text_sizes(vt_analysis_t const *analysis, vt_report_options_t const *options,
@@ -58,7 +59,7 @@ static void text_sizes(vt_analysis_t const *analysis, vt_report_options_t const 
     print_bar(term, 71, class->allocations, most);
     putc('\n', term->out);
   }
-  say_more(term, cnt, limit, "sizes");
+  say_more(term, cnt, limit, "size");
 }
 
 static void json_sizes(vt_json_t *json, vt_analysis_t const *analysis, size_t limit) {
@@ -115,7 +116,7 @@ static void text_lifetimes(vt_analysis_t const *analysis, vt_report_options_t co
     print_bar(term, 42, rows[i], most);
     putc('\n', term->out);
   }
-  say_more(term, cnt, limit, "lifetimes");
+  say_more(term, cnt, limit, "lifetime");
   fprintf(term->out, "  never freed     %13s\n",
           vt_count_text(vt_model_totals(analysis->model)->live_blocks).text);
   vt_lifetimes_fini(&all);
@@ -171,7 +172,7 @@ static void text_threads(vt_analysis_t const *analysis, vt_report_options_t cons
     vt_term_text(term, info.name, vt_term_room(term, wide ? 87 : 75));
     putc('\n', term->out);
   }
-  say_more(term, cnt, limit, "threads");
+  say_more(term, cnt, limit, "thread");
   fputs("\n  of others: frees by this thread of blocks another one allocated;\n"
         "  by others: blocks of this thread that another one freed\n",
         term->out);
@@ -227,9 +228,7 @@ static vt_moment_t sum_moments(vt_moment_t const *moments, size_t cnt) {
 }
 
 /* How many of them make one, so that there are no more than `rows`. */
-static size_t intervals_in_row(size_t cnt, size_t rows) {
-  return cnt / rows + (cnt % rows != 0);
-}
+static size_t intervals_in_row(size_t cnt, size_t rows) { return cnt / rows + (cnt % rows != 0); }
 
 static void text_timeline(vt_analysis_t const *analysis, vt_report_options_t const *options,
                           vt_term_t const *term) {
@@ -305,7 +304,7 @@ static void text_modules(vt_analysis_t const *analysis, vt_report_options_t cons
     vt_term_text(term, path[0] ? path : "[unknown]", vt_term_room(term, 60));
     putc('\n', term->out);
   }
-  say_more(term, groups.groups_cnt, limit, "modules");
+  say_more(term, groups.groups_cnt, limit, "module");
   vt_groups_free(&groups);
 }
 
@@ -361,8 +360,8 @@ static void text_heap(vt_analysis_t const *analysis, vt_term_t const *term, uint
   } else if (heap->nested)
     fputs(" (nested: not in the totals)", term->out);
   if (heap->unseen_frees)
-    fprintf(term->out, " (%s more frees: of blocks allocated unseen)",
-            vt_count_text(heap->unseen_frees).text);
+    fprintf(term->out, " (%s more: of blocks allocated unseen)",
+            vt_counted(heap->unseen_frees, "free").text);
   putc('\n', term->out);
 }
 
@@ -373,7 +372,7 @@ static void text_heaps(vt_analysis_t const *analysis, vt_report_options_t const 
   fprintf(term->out, "\n%6s %12s %12s %10s %10s %10s  heap\n", "kind", "allocations", "frees",
           "leaked", "blocks", "tag");
   for (uint32_t i = 0; i < cnt && i < limit; i++) text_heap(analysis, term, i);
-  say_more(term, cnt, limit, "heaps");
+  say_more(term, cnt, limit, "heap");
 }
 
 void vt_text_tables(vt_analysis_t const *analysis, vt_report_options_t const *options,

@@ -66,6 +66,13 @@ vt_number_t vt_count_text(uint64_t count) {
   return number;
 }
 
+vt_counted_t vt_counted(uint64_t count, char const *noun) {
+  vt_counted_t number;
+  snprintf(number.text, sizeof number.text, "%s %.12s%s", vt_count_text(count).text, noun,
+           count == 1 ? "" : "s");
+  return number;
+}
+
 vt_number_t vt_time_text(uint64_t ns) {
   vt_number_t number;
   double value = (double)ns;
@@ -141,4 +148,20 @@ int vt_term_text(vt_term_t const *term, char const *text, int columns) {
     if (at <= head || (have > columns && at > have - tail)) put_clean(term->out, *text);
   }
   return have <= columns ? have : columns;
+}
+
+/* Where the last `columns` characters of text begin, or the first slash after that. */
+static char const *tail_of(char const *text, int columns) {
+  int skip = columns_of(text) - columns;
+  while (*text && skip > 0) skip -= starts_character(*++text);
+  while (*text && !starts_character(*text)) text++;
+  char const *slash = strchr(text, '/');
+  return slash ? slash : text;
+}
+
+int vt_term_path(vt_term_t const *term, char const *path, int columns) {
+  if (columns < 4) columns = 4;
+  if (columns_of(path) <= columns) return vt_term_text(term, path, columns);
+  fputs("…", term->out);
+  return 1 + vt_term_text(term, tail_of(path, columns - 1), columns - 1);
 }

@@ -10,6 +10,7 @@ typedef struct {
   FILE *out;
   int width; /* columns; not limited (INT_MAX) when the output is no terminal */
   int colour;
+  int full_names; /* functions are called as they are, not by their short names */
 } vt_term_t;
 
 typedef enum {
@@ -36,6 +37,11 @@ typedef struct {
 vt_number_t vt_bytes_text(uint64_t bytes);
 /* 1234567 -> "1,234,567". */
 vt_number_t vt_count_text(uint64_t count);
+/* "1 block", "1,234 blocks": with a noun of up to 12 bytes that takes an s. */
+typedef struct {
+  char text[48];
+} vt_counted_t;
+vt_counted_t vt_counted(uint64_t count, char const *noun);
 /* Time: "1.23 s", "45.6 ms", "789 ns", "2 min 5 s". */
 vt_number_t vt_time_text(uint64_t ns);
 /* "12.3 %" of whole; "-" when whole is 0. */
@@ -44,6 +50,10 @@ vt_number_t vt_percent_text(uint64_t part, uint64_t whole);
 /* Prints untrusted text: control characters become '?'; longer than `columns` it is cut in the
    middle with "…". Returns the columns used. */
 int vt_term_text(vt_term_t const *term, char const *text, int columns);
+
+/* Prints an untrusted path; longer than `columns` it is cut from the left ("…/src/server.cc"), at a
+   slash if there is one. Returns the columns used. */
+int vt_term_path(vt_term_t const *term, char const *path, int columns);
 
 /* Columns left on a line of which `used` are taken, at least 8; INT_MAX when there is no limit. */
 int vt_term_room(vt_term_t const *term, int used);

@@ -199,6 +199,43 @@ def check_diff(folder, one, three):
     one_line(run("diff", three, "--at", "0", "no marker"), 2, "diff --at something that is no time")
 
 
+def check_builds(folder, source, one):
+    """Another build of the same source: another folder and file name, other lines and addresses."""
+    os.makedirs(f"{folder}/v2", exist_ok=True)
+    with open(f"{folder}/v2/other.c", "w", encoding="utf-8") as file:
+        file.write("\n\nint never_called(int x) { return x * 3; }\n" + PROGRAM.replace("int main(int argc, char **argv) {",
+                   'int main(int argc, char **argv) { VT_MARK;', 1).replace("#include <stdlib.h>", '#include <stdlib.h>\n#include "valtrace/annotate.h"')
+                   .replace("VT_MARK", 'for (int i = 0; i < 4; i++) vt_marker("request")'))
+    subprocess.run(["gcc", "-O1", "-g", "-Iinclude", "-o", f"{folder}/v2/p-2.1", f"{folder}/v2/other.c"], check=True)
+    run("run", "-q", "-o", f"{folder}/v2.vtr", "--", f"{folder}/v2/p-2.1", "3")
+    new = f"{folder}/v2.vtr"
+    built = diff(one, new)
+    ok(built["renamed"] == [{"before": f"{folder}/p", "after": f"{folder}/v2/p-2.1"}] and
+       [(f["function"], f["change"]) for f in built["functions"][:1]] == [("leak", 200)] and
+       all(f["change"] == 0 for f in built["functions"][1:]) and all(s["change"] == 0 for s in built["sites"][1:]) and
+       all(s["allocations_before"] and s["allocations_after"] for s in built["sites"]),
+       "diff of two builds: every site is found again", built["renamed"], built["functions"][:2])
+    ok("taken for the same module: " in run("diff", one, new).stdout.decode(), "diff says which modules were paired")
+    per = diff("--per", "4", one, new)
+    ok(per["functions"][0]["change_per"] == 50 and per["functions"][0]["change"] == 200 and per["per"] == {"unit": "4", "before": 4, "after": 4},
+       "diff --per 4", per["functions"][0])
+    ok(diff("--per", "request", new, new)["per"] == {"unit": "request", "before": 4, "after": 4}, "diff --per MARKER")
+    for unit in ("request", "0", "-1", "x"):
+        one_line(run("diff", "--per", unit, one, new), 2, f"diff --per {unit}")
+    gate = ["diff", "--no-default-suppressions"]
+    for condition, status in (("live>450", 0), ("live>449", 1), ("live>=450", 1), ("live>+200", 0), ("live>+199", 1), ("live-blocks>+2", 0),
+                              ("live-blocks=6", 1), ("live>+80%", 0), ("live>+79.9%", 1), ("peak<-1", 0), ("allocations!=+2", 0), ("count>+1", 1),
+                              ("temporary > 0", 1), ("allocated<1k", 0), ("lost>0", 1)):
+        done = run(*gate, "--fail-if", condition, one, new)
+        sites = b"failed: " in done.stdout or condition == "lost>0"
+        ok(done.returncode == status and sites == bool(status), f"diff --fail-if '{condition}': {status}", done.returncode, done.stdout[-300:], done.stderr)
+    failed = json.loads(run(*gate, "--json", "--fail-if", "live>+5%", "--fail-if", "live<0", one, new).stdout)["failed"]
+    ok([f["condition"] for f in failed] == ["live>+5%"] and failed[0]["functions"][0]["function"] == "leak" and failed[0]["after"] == 450,
+       "diff --fail-if --json: the conditions that hold, with their sites", failed)
+    for bad in ("live", "live>", "speed>1", "live>1x", "live>>1", ">1", ""):
+        one_line(run("diff", "--fail-if", bad, one, new), 2, f"diff --fail-if '{bad}'")
+
+
 def check_budget(folder, trace):
     totals = json.loads(run("report", "--json", trace).stdout)["totals"]
     share = 100 * totals["temporary"] / totals["allocations"]
@@ -356,6 +393,7 @@ def main():
         check_nowhere(one, f"{folder}/true.vtr")
         check_outputs(folder, one)
         check_diff(folder, one, three)
+        check_builds(folder, source, one)
         check_budget(folder, three)
         check_numbers(three)
         check_bare(folder, source)

@@ -61,7 +61,7 @@ def from_budget(trace, options):
     limits = ("--max-leaked", "--max-leaked-blocks", "--max-peak", "--max-allocations", "--max-temporary")
     keys = {"leaked bytes": "leaked_bytes", "leaked blocks": "leaked_blocks", "peak bytes": "peak_bytes",
             "allocations": "allocations", "temporary allocations": "temporary"}
-    document = json.loads(run("check-budget", *(part for limit in limits for part in (limit, "0")), "--json", *options, trace).stdout)
+    document = json.loads(run("check-budget", *(part for limit in limits for part in (limit, "0")), "--no-default-suppressions", "--json", *options, trace).stdout)
     values = {keys[e["limit"]]: e["value"] for e in document["exceeded"]}
     return {key: values.get(key, 0) for key in keys.values()}
 

@@ -132,7 +132,7 @@ def main():
         [summary] = group(report(trace).split("LEAKS")[1].split("HOT")[0], "many")
         ok(f"caller_{ranked[0]} " in summary, "the summary shows the highest", summary)
         [lines] = group(text, "lines")
-        ok(f"g.c:{line_of(program(), 'big')}\n" in lines.splitlines(True)[1], "a group has the line of its highest site", lines)
+        ok(f"g.c:{line_of(program(), 'big')} and {line_of(program(), 'small')}\n" in lines.splitlines(True)[1], "a group has the line of its highest site, and names the other", lines)
         found = group(text, "both")
         ok(sorted("[nested heap part]" in one for one in found) == [False, True] and
            ["300 B" in one and "3 blocks" in one for one in found if "nested" not in one] == [True] and

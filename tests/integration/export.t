@@ -254,11 +254,47 @@ def check_diff_and_budget(trace, totals):
     ok(full.returncode == 4 and full.stderr.count(b"\n") == 1, "a full disk: status 4, one line", full)
 
 
+HELLO = """
+#include <clocale>
+#include <cstdio>
+#include <iostream>
+int main() { setlocale(LC_ALL, ""); puts("hello"); std::cout << "hello" << std::endl; }
+"""
+LEAKY = """
+#include <stdlib.h>
+void *volatile sink;
+__attribute__((noinline)) void leaky_function(void) { sink = malloc(10); }
+int main(void) { leaky_function(); sink = 0; return 0; }
+"""
+
+
 def check_fail_on_leak(folder):
-    for program, status in ((["sh", "-c", "exit 7"], 7), (["/usr/bin/python3", "-c", "pass"], 1)):
-        done = subprocess.run([VALTRACE, "run", "-q", "--fail-on-leak", "-o", f"{folder}/l.vtr", "--", *program],
+    """Without a snapshot what is lost is not known: the gate is shut unless nothing of the program's own is live."""
+    hello, mine = f"{folder}/hello", f"{folder}/mine.supp"
+    for name, text, compiler in (("hello.cc", HELLO, "g++"), ("leaky.c", LEAKY, "gcc")):
+        with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+        subprocess.run([compiler, "-O1", "-o", f"{folder}/{name.split('.')[0]}", f"{folder}/{name}"], check=True)
+    with open(mine, "w", encoding="utf-8") as file:
+        file.write("leak:^leaky_function$\n")
+    for options, program, status in (([], ["sh", "-c", "exit 7"], 7), ([], ["/usr/bin/python3", "-c", "pass"], 1), ([], [hello], 0),
+                                     (["--no-default-suppressions"], [hello], 1), ([], [f"{folder}/leaky"], 1),
+                                     (["--suppressions", mine], [f"{folder}/leaky"], 0), (["--suppressions", "/none"], [hello], 125)):
+        done = subprocess.run([VALTRACE, "run", "-q", "--fail-on-leak", *options, "-o", f"{folder}/l.vtr", "--", *program],
                               capture_output=True)
-        ok(done.returncode == status, f"run --fail-on-leak {program[0]}: status {status}", done)
+        said = done.stderr.count(b"\n") == 1 if status in (1, 125) else not done.stderr
+        ok(done.returncode == status and said, f"run --fail-on-leak {' '.join(options[:1] + program[:1])}: status {status}", done)
+    totals = json.loads(output(VALTRACE, "report", "--json", f"{folder}/l.vtr"))
+    ok(all(totals["totals"][f"{kind}_{unit}"] is None for kind in ("lost", "possible", "reachable", "unjudged") for unit in ("bytes", "blocks")) and
+       all(s["leak_kind"] == "unknown" and s["lost_bytes"] is None for s in totals["sites"]), "without a verdict nothing is said of lost blocks")
+    subprocess.run([VALTRACE, "run", "-q", "-o", f"{folder}/l.vtr", "--", hello], check=True, stdout=subprocess.DEVNULL)
+    for options, status, words in ((["--max-live", "0"], 0, ["within budget", "not counted: "]), (["--max-leaked-blocks", "0"], 0, ["not counted"]),
+                                   (["--max-lost", "0"], 0, []), (["--max-live", "0", "--no-default-suppressions"], 1, ["over budget"]),
+                                   (["--max-lost", "0", "--no-default-suppressions"], 1, [])):
+        done = subprocess.run([VALTRACE, "check-budget", *options, f"{folder}/l.vtr"], capture_output=True, text=True)
+        ok(done.returncode == status and all(word in done.stdout for word in words), f"check-budget {' '.join(options)} of hello: {status}", done)
+    known = json.loads(output(VALTRACE, "check-budget", "--max-live", "0", "--json", f"{folder}/l.vtr"))
+    ok(any(s["used"] and s["default"] for s in known["suppressions"]), "the use of default suppressions is counted", known["suppressions"])
 
 
 def record_program(folder, text=PROGRAM, name="p"):

@@ -13,6 +13,7 @@ INSTALLS = 755:$(BUILD)/bin/valtrace:bin/valtrace \
   $(foreach h,$(shell find include -name '*.h'),644:$(h):$(h)) \
   $(foreach m,$(MAN_PAGES),644:$(m):share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
   $(foreach f,LICENSE CHANGELOG.md,644:$(f):share/doc/valtrace/$(f)) \
+  644:tools/known.supp:share/valtrace/known.supp \
   644:tools/completion/valtrace.bash:share/bash-completion/completions/valtrace \
   $(foreach f,$(shell find tools/html -type f -not -name '*.pyc' 2>/dev/null),644:$(f):share/valtrace/$(f:tools/%=%))
 
