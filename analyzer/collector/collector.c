@@ -7,6 +7,7 @@
 #include "analyzer/util/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -55,13 +56,49 @@ static unsigned expected(collector_t *c) {
 /* serving: is there a process that is recorded, or may be? */
 static int serving(collector_t *c) { return c->drain.first_awaited || living(c) || expected(c); }
 
+/* put_nothing makes a standard descriptor one that says nothing and takes nothing. It must not become
+   free: the next file opened, a trace, would be what stray output goes to. */
+static void put_nothing(int fd) {
+  int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (nothing < 0) nothing = open("/", O_RDONLY | O_CLOEXEC);
+  if (nothing < 0 || nothing == fd) return;
+  dup2(nothing, fd);
+  close(nothing);
+}
+
+static int by_value(void const *a, void const *b) { return *(int const *)a - *(int const *)b; }
+
+/* let_go gives up what was inherited from whoever started `run`: who reads a pipe to its end, waits for
+   a lock or unmounts a file system does not wait for processes that live on. Standard error stays as
+   long as `run` does. */
+static void let_go(collector_t const *c) {
+  int kept[] = {c->end->fd, c->end->socket, c->control};
+  unsigned from = STDERR_FILENO + 1;
+  qsort(kept, sizeof kept / sizeof *kept, sizeof *kept, by_value);
+  for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+    if (kept[i] < (int)from) continue;
+    if (kept[i] > (int)from) close_range(from, (unsigned)kept[i] - 1, 0);
+    from = (unsigned)kept[i] + 1;
+  }
+  close_range(from, UINT_MAX, 0);
+  put_nothing(STDIN_FILENO);
+  put_nothing(STDOUT_FILENO);
+  (void)!chdir("/");
+}
+
+/* hang_up ends the conversation with `run`, which may return now. */
+static void hang_up(collector_t *c) {
+  close(c->control);
+  c->control = -1;
+  put_nothing(STDERR_FILENO);
+}
+
 static void take_order(collector_t *c) {
   vt_collector_order_t order;
   ssize_t n = recv(c->control, &order, sizeof order, MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n != (ssize_t)sizeof order) { /* run was killed: serve the program to its end */
-    close(c->control);
-    c->control = -1;
+    hang_up(c);
     c->drain.first_awaited = 0;
     if (!c->drain.first_pid) c->drain.first_pid = -1;
     return;
@@ -145,8 +182,7 @@ static void answer(collector_t *c, size_t on) {
   }
   if (c->control >= 0) {
     (void)!send(c->control, &s, sizeof s, MSG_NOSIGNAL);
-    close(c->control);
-    c->control = -1;
+    hang_up(c);
   }
 }
 
@@ -161,8 +197,7 @@ static void answer_early(collector_t *c) {
     answer(c, on);
     _exit(0);
   }
-  close(c->control);
-  c->control = -1;
+  hang_up(c);
   for (size_t i = 0; child > 0 && i < c->drain.images_cnt; i++)
     c->drain.images[i]->symbolized |= c->drain.images[i]->ended;
 }
@@ -190,6 +225,7 @@ static void start_showing_life(vt_ring_t *ring) {
 void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t const *options) {
   static collector_t c;
   c = (collector_t){.end = end, .options = options, .control = control};
+  let_go(&c);
   c.drain.first_awaited = 1;
   c.drain.first_status = -1;
   c.drain.ring = end->ring;

@@ -6,16 +6,8 @@
 /* Tickets of a piece used in order: one for each segment, and one for the piece mapped from it. */
 #define TICKETS ((uint64_t)VT_PIECE_SEGMENTS + 1)
 #define GONE    ((uint64_t)1) /* all tickets are in, and nothing is mapped */
-
-int vt_pieces_begin(vt_pieces_t *p, int fd, uint64_t base_sz) {
-  void *base =
-      vt_sys_mmap(NULL, base_sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-  if (vt_sys_failed(base)) return (int)(long)base;
-  vt_sys_madvise(base, base_sz, MADV_DONTDUMP);
-  p->base = base;
-  p->base_sz = base_sz;
-  return 0;
-}
+/* Pieces that are mapped from the start where they cannot be later: 256 MiB. */
+#define BEFOREHAND ((uint64_t)512)
 
 static uint64_t top_of(vt_pieces_t const *p) {
   return atomic_load_explicit(&p->top, memory_order_acquire);
@@ -60,6 +52,31 @@ static int publish(vt_pieces_t *p, uint64_t k, uint8_t *made) {
                                               memory_order_acq_rel, memory_order_relaxed))
     return 1;
   vt_sys_munmap(made, VT_PIECE_SZ);
+  return 0;
+}
+
+static uint8_t *map_file(int fd, uint64_t from, uint64_t sz) {
+  return vt_sys_mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (off_t)from);
+}
+
+/* can_duplicate: user-mode emulators (QEMU 7.2) do not map once more what is mapped shared. */
+static int can_duplicate(vt_pieces_t const *p) {
+  void *probe = vt_sys_mremap(p->base, 0, VT_SEGMENT_SZ, MREMAP_MAYMOVE);
+  if (vt_sys_failed(probe)) return 0;
+  vt_sys_munmap(probe, VT_SEGMENT_SZ);
+  return 1;
+}
+
+int vt_pieces_begin(vt_pieces_t *p, int fd, uint64_t base_sz) {
+  void *base = map_file(fd, 0, base_sz);
+  if (vt_sys_failed(base)) return (int)(long)base;
+  vt_sys_madvise(base, base_sz, MADV_DONTDUMP);
+  p->base = base;
+  p->base_sz = base_sz;
+  if (can_duplicate(p)) return 0;
+  uint8_t *made = map_file(fd, base_sz, BEFOREHAND * VT_PIECE_SZ);
+  for (uint64_t k = 0; k < BEFOREHAND && !vt_sys_failed(made); k++)
+    publish(p, k, made + k * VT_PIECE_SZ);
   return 0;
 }
 

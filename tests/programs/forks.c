@@ -90,6 +90,28 @@ static void way_vfork(void) {
   say("vfork failed exec", status_of(pid));
   free(block);
 }
+/* The parent is killed while its vfork child, which writes as it, goes on in its memory. */
+static void way_vfork_killed(void) {
+  int ends[2];
+  char byte;
+  if (pipe(ends)) exit(1);
+  pid_t pid = fork();
+  if (!pid) {
+    churn(10);
+    pid_t parent = getpid();
+    if (!vfork()) {
+      kill(parent, SIGKILL);
+      while (getppid() == parent) sched_yield();
+      usleep(100000); /* for the collector to see it */
+      churn(5000);
+      execl(self, self, "child", NULL);
+      _exit(9);
+    }
+  }
+  close(ends[1]);
+  say("killed parent", status_of(pid));
+  say("child of it", (int)read(ends[0], &byte, 1));
+}
 static void way_spawn(void) {
   char *argv[] = {(char *)self, (char *)"child", NULL};
   pid_t pid = 0;
@@ -196,7 +218,8 @@ static struct {
                   {"system", way_system},     {"daemon", way_daemon},
                   {"exec", way_exec},         {"exec-thread", way_exec_thread},
                   {"child", way_child},       {"env", way_env},
-                  {"fork-threads", way_fork_threads}};
+                  {"fork-threads", way_fork_threads},
+                  {"vfork-killed", way_vfork_killed}};
 
 int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IONBF, 0);
