@@ -251,12 +251,12 @@ static void heap_op(void const *base, int op, unsigned long tag) {
   vt_leave(t);
 }
 
-static void put_block(vt_record_t *r, int allocating, void const *frame) {
+/* put_block stamps with a fence always: the heap may be shared with other processes. */
+static void put_block(vt_record_t *r, void const *frame) {
   vt_thread_t *t = vt_enter(frame);
   if (!t) return;
   vt_stack_t stack;
-  vt_clock_kind_t clock = t->stream.sink->clock;
-  r->tick = allocating ? vt_clock_tick_ordered(clock) : vt_clock_tick(clock);
+  r->tick = vt_clock_tick_ordered(t->stream.sink->clock);
   vt_capture(t, frame, &stack);
   if (!t->text) vt_put(t, r, &stack);
   vt_leave(t);
@@ -269,7 +269,7 @@ static void block_alloc(void const *base, void const *block, unsigned long sz, u
   vt_record_t r = {.w0 = VT_KIND_HEAP_ALLOC | VT_API_OTHER << VT_W0_API_SHIFT,
                    .words = {number, (uint64_t)block - (uint64_t)base, sz, align, tag},
                    .word_cnt = 5};
-  put_block(&r, 1, FRAME);
+  put_block(&r, FRAME);
 }
 
 static void block_free(void const *base, void const *block, int interior) {
@@ -279,7 +279,7 @@ static void block_free(void const *base, void const *block, int interior) {
                          (interior ? VT_W0_WIDE : 0),
                    .words = {number, (uint64_t)block - (uint64_t)base},
                    .word_cnt = 2};
-  put_block(&r, 0, FRAME);
+  put_block(&r, FRAME);
 }
 
 /* put_text writes a message of a time, the thread and a text. */

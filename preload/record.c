@@ -28,9 +28,8 @@ static void record_realloc(vt_kind_t kind, void *old, void *p, size_t sz, vt_api
   int done = kind == VT_KIND_REALLOC_DONE;
   if (!t) return vt_early_realloc(kind, done ? p : old, sz, api, frame);
   vt_stack_t stack;
-  vt_clock_kind_t clock = t->stream.sink->clock;
   vt_record_t r = {.w0 = (uint64_t)kind | (uint64_t)api << VT_W0_API_SHIFT,
-                   .tick = done ? vt_clock_tick_ordered(clock) : vt_clock_tick(clock),
+                   .tick = vt_clock_stamp(t->stream.sink->clock),
                    .words = {(uint64_t)(done ? p : old), sz},
                    .word_cnt = 2};
   if (done && same_stack(t)) {

@@ -53,9 +53,7 @@ static inline __attribute__((always_inline)) void vt_record_alloc(void *p, size_
   if (VT_UNLIKELY(!t)) return vt_early_alloc(p, sz, api, frame);
   vt_stack_t stack;
   vt_capture(t, frame, &stack);
-  /* The capture's hundred and more instructions stand between the allocator's return and the stamp,
-     so that a plain read does; docs/recording.md has the measurement. */
-  vt_record_t r = {.tick = vt_clock_tick(t->stream.sink->clock)};
+  vt_record_t r = {.tick = vt_clock_stamp(t->stream.sink->clock)};
   if (VT_UNLIKELY(t->text)) {
     vt_text_alloc(t, &stack, p, align, sz);
   } else if (VT_UNLIKELY(align || sz >= VT_W1_SIZE_MAX || (uint64_t)p >> VT_W1_ADDRESS_BITS)) {
@@ -81,7 +79,7 @@ static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api
   if (VT_UNLIKELY(!t)) return vt_early_free(p, api, frame);
   vt_stack_t stack;
   vt_record_t r = {.w0 = VT_KIND_FREE | (uint64_t)api << VT_W0_API_SHIFT,
-                   .tick = vt_clock_tick(t->stream.sink->clock),
+                   .tick = vt_clock_stamp(t->stream.sink->clock),
                    .words = {(uint64_t)p},
                    .word_cnt = 1};
   if (VT_UNLIKELY(t->text)) {

@@ -88,6 +88,8 @@ static vt_thread_t *new_state(void) {
   if (!memory) return NULL;
   uint32_t id = atomic_fetch_add_explicit(&state_cnt, 1, memory_order_relaxed);
   if (id >= STATES_MAX) return NULL;
+  /* Before this stream's first event: what vt_clock_stamp relies on. */
+  if (id > 1) __atomic_store_n(&vt_clock_shared, 1, __ATOMIC_RELEASE);
   vt_thread_t *t = (vt_thread_t *)(memory + VT_UNWIND_STATE_SZ);
   t->id = id;
   t->stream.unwind = vt_unwind_new(memory);

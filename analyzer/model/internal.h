@@ -38,6 +38,9 @@ typedef struct {
   unsigned cnt;
 } limbo_stack_t;
 
+/* How the realloc ended whose INTENT waits as a free. */
+typedef enum { REALLOC_GOING_ON = 0, REALLOC_FAILED, REALLOC_DONE } realloc_end_t;
+
 /* An allocation that waits for the free it overtook, or a free that waits for its allocation. */
 typedef struct {
   vt_block_t block;
@@ -47,6 +50,11 @@ typedef struct {
   uint32_t trace, stack; /* of a free */
   int realloc;           /* the free was a REALLOC_INTENT, … */
   int interior;          /* … gave an address inside the block */
+  uint64_t last_address; /* what the thread that freed had allocated last */
+  uint32_t last_heap;
+  realloc_end_t end;              /* of a realloc: is it over? Then, unless it failed, … */
+  uint64_t end_time, new_address; /* … when, and the new block or 0 */
+  uint32_t new_cell;              /* … that counts the realloc; 0: none does */
 } waiting_t;
 #define WAITING_MAX 512
 
@@ -90,24 +98,29 @@ struct vt_model {
   int extras;             /* sizes, timeline or threads are collected, or watched */
 };
 
-/* ---- model.c ---- */
+/* ---- order.c: repairs; see there for the rules ---- */
 
-/* Counts the beginning of a block; *block is then what belongs into the table. */
-void vt_model_begin(vt_model_t *model, vt_block_t *block);
-/* Counts the end of a block that is out of its table already. thread: who freed it, NO_THREAD. */
-void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
-                  uint64_t time, int realloc);
-
-/* ---- order.c: repairs ---- */
-
-/* An allocation at the live address of slot waits; see model.h. */
-void vt_order_hold(vt_model_t *model, vt_block_t *slot, waiting_t const *alloc);
+/* An allocation at a live address waits for the free it overtook. */
+void vt_order_hold(vt_model_t *model, waiting_t const *alloc);
+/* A thread is about to free the address: an allocation of its own that waits there goes in first.
+ */
+void vt_order_frees(vt_model_t *model, uint32_t heap, uint64_t address, uint32_t thread);
 /* The address was freed: the allocation that waits for it, if any, goes in. */
 void vt_order_freed(vt_model_t *model, uint32_t heap, uint64_t address);
 /* A free of an address that is not live waits. */
 void vt_order_early_free(vt_model_t *model, waiting_t const *early);
-/* Was this allocation overtaken by its free? Then both are counted and 1 is returned. */
-int vt_order_freed_early(vt_model_t *model, uint32_t heap, vt_block_t const *alloc);
+/* A block that begins to live now: allocated, or let live by a realloc that failed. */
+typedef struct {
+  vt_block_t block;
+  uint64_t time;
+  uint32_t heap, thread; /* thread: who makes it live */
+  int counted;           /* its beginning has been counted */
+} vt_order_life_t;
+/* Was it overtaken by its free? Then that is counted and 1 is returned, unless the free was a
+   realloc that failed: then the block lives. */
+int vt_order_freed_early(vt_model_t *model, vt_order_life_t const *life);
+/* The realloc that began with event `intent` has ended: `how` has end, end_time, new_… */
+void vt_order_realloc_ends(vt_model_t *model, uint64_t intent, waiting_t const *how);
 /* What waits for a free in this heap goes in now. */
 void vt_order_settle(vt_model_t *model, uint32_t heap);
 /* Gives up on what has waited too long. */

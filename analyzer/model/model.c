@@ -6,7 +6,7 @@
 #include "analyzer/model/model.h"
 #include <stdlib.h>
 #include <string.h>
-#include "analyzer/model/internal.h"
+#include "analyzer/model/count.h"
 #include "analyzer/util/mem.h"
 
 #define FAR           20 /* events ahead whose block is fetched into the cache */
@@ -203,200 +203,6 @@ static inline uint32_t cell_of(vt_model_t *model, uint32_t trace, uint32_t numbe
   return add_cell(model, trace, number, stack);
 }
 
-/* ---- counting ---- */
-
-static inline void before_change(vt_model_t *model, vt_cell_t *cell) {
-  if (cell->peak_number == model->peak_number) return;
-  cell->peak_bytes = cell->allocated_bytes - cell->freed_bytes;
-  cell->peak_blocks = cell->allocations - cell->frees;
-  cell->peak_number = model->peak_number;
-}
-
-static inline unsigned size_class(uint64_t size) {
-  if (size < 4) return (unsigned)size;
-  unsigned exponent = 63 - (unsigned)__builtin_clzll(size);
-  unsigned class = (exponent - 1) * 4 + ((size >> (exponent - 2)) & 3);
-  return class < VT_SIZE_CLASSES ? class : VT_SIZE_CLASSES - 1;
-}
-
-static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thread, uint64_t time,
-                 int begins) {
-  vt_model_watch_t const *watch = &model->options.watch;
-  if (!watch->changed) return;
-  vt_model_change_t change = {.address = block->address,
-                              .size = block->size,
-                              .time = time,
-                              .cell = block->cell,
-                              .thread = thread,
-                              .owner = block->thread,
-                              .begins = begins,
-                              .event = model->event,
-                              .intent = model->intent};
-  watch->changed(watch->context, &change);
-}
-
-static void tell_nested(vt_model_t const *model, vt_block_t const *block, uint32_t thread,
-                        uint64_t time, int begins) {
-  if (model->options.watch.nested && block->cell != VT_CELL_IGNORED)
-    tell(model, block, thread, time, begins);
-}
-
-static void count_alloc_extras(vt_model_t *model, vt_block_t const *block) {
-  tell(model, block, block->thread, block->time, 1);
-  if (model->options.threads) {
-    vt_model_thread_t *thread = &model->threads[block->thread];
-    thread->allocations++;
-    thread->allocated_bytes += block->size;
-    thread->leaked_blocks++;
-    thread->leaked_bytes += block->size;
-  }
-  if (model->sizes) {
-    vt_size_class_t *class = &model->sizes[size_class(block->size)];
-    class->allocations++;
-    class->allocated_bytes += block->size;
-  }
-  if (!model->moments) return;
-  if (block->time >= model->moment_end) vt_timeline_advance(model, block->time);
-  vt_moment_t *moment = &model->moments[model->moment];
-  moment->allocations++;
-  moment->allocated_bytes += block->size;
-  if (model->options.history) vt_history_alloc(model, block);
-}
-
-static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t thread,
-                          int temporary) {
-  vt_model_thread_t *owner = &model->threads[block->thread];
-  owner->leaked_blocks--;
-  owner->leaked_bytes -= block->size;
-  owner->temporary += (uint64_t)temporary;
-  if (thread == NO_THREAD) return;
-  model->threads[thread].frees++;
-  if (thread == block->thread) return;
-  model->threads[thread].frees_of_others++;
-  owner->freed_by_others++;
-}
-
-static void count_free_extras(vt_model_t *model, vt_block_t const *block, uint32_t thread,
-                              uint64_t time, int temporary) {
-  tell(model, block, thread, time, 0);
-  if (model->options.threads) count_free_by(model, block, thread, temporary);
-  if (model->sizes) {
-    vt_size_class_t *class = &model->sizes[size_class(block->size)];
-    class->frees++;
-    class->freed_bytes += block->size;
-    class->temporary += (uint64_t)temporary;
-  }
-  if (!model->moments) return;
-  if (time >= model->moment_end) vt_timeline_advance(model, time);
-  model->moments[model->moment].frees++;
-  if (model->options.history) vt_history_free(model, block, temporary);
-}
-
-/* A lifetime filter's first pass: the ordinal of the allocation takes the place of the cell. Those
-   that do not fit share the last one, which never matches. */
-#define ORDINAL_MAX ((uint64_t)UINT32_MAX - 1)
-
-static void scan_insert(vt_model_t *model, vt_block_t *block) {
-  uint64_t ordinal = model->inserted++;
-  if (ordinal > ORDINAL_MAX) ordinal = ORDINAL_MAX;
-  block->cell = 1 + (uint32_t)ordinal;
-  if (ordinal < model->lifetime_bits_cnt) return;
-  uint64_t cnt = model->lifetime_bits_cnt ? 2 * model->lifetime_bits_cnt : 1 << 16;
-  model->lifetime_bits = vt_mem_resize(model->lifetime_bits, cnt / 8, 1);
-  memset(model->lifetime_bits + model->lifetime_bits_cnt / 8, 0,
-         (cnt - model->lifetime_bits_cnt) / 8);
-  model->lifetime_bits_cnt = cnt;
-}
-
-static void scan_release(vt_model_t *model, vt_block_t const *block, uint64_t time, int leaked) {
-  uint64_t lifetime = time > block->time ? time - block->time : 0;
-  uint64_t end = model->options.lifetime_end;
-  if (lifetime < model->options.min_lifetime || (end && (leaked || lifetime >= end))) return;
-  uint64_t ordinal = block->cell - 1;
-  if (ordinal == ORDINAL_MAX) return;
-  model->lifetime_bits[ordinal / 8] |= (uint8_t)(1 << ordinal % 8);
-}
-
-/* Does the lifetime of the block that begins next fit? */
-static int lifetime_fits(vt_model_t const *model) {
-  uint64_t ordinal = model->inserted;
-  return ordinal < model->lifetime_bits_cnt && model->lifetime_bits[ordinal / 8] >> ordinal % 8 & 1;
-}
-
-static void new_peak(vt_model_t *model, uint64_t time) {
-  model->totals.peak_bytes = model->live_bytes;
-  model->totals.peak_blocks = model->live_blocks;
-  model->totals.peak_time_ns = time;
-  model->peak_number++;
-}
-
-static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
-  vt_cell_t *cell = &model->cells[block->cell];
-  before_change(model, cell);
-  cell->allocations++;
-  cell->allocated_bytes += block->size;
-  if (model->options.lifetimes && cell->allocated_bytes - cell->freed_bytes > cell->max_bytes) {
-    cell->max_bytes = cell->allocated_bytes - cell->freed_bytes;
-    cell->max_blocks = cell->allocations - cell->frees;
-  }
-  if (cell->nested) {
-    tell_nested(model, block, block->thread, block->time, 1);
-    return;
-  }
-  if (model->extras) count_alloc_extras(model, block);
-  model->live_blocks++;
-  model->live_bytes += block->size;
-  if (model->live_bytes > model->totals.peak_bytes) new_peak(model, block->time);
-  if (model->moments && model->moments[model->moment].max_bytes < model->live_bytes)
-    model->moments[model->moment].max_bytes = model->live_bytes;
-}
-
-static inline void begin(vt_model_t *model, vt_block_t *block) {
-  if (__builtin_expect(model->scanning, 0)) {
-    scan_insert(model, block);
-    return;
-  }
-  if (model->lifetime_bits && !lifetime_fits(model)) block->cell = VT_CELL_IGNORED;
-  model->inserted++;
-  count_alloc(model, block);
-}
-
-void vt_model_begin(vt_model_t *model, vt_block_t *block) { begin(model, block); }
-
-static inline void end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
-                       uint64_t time, int realloc) {
-  if (__builtin_expect(model->scanning, 0)) {
-    scan_release(model, block, time, 0);
-    return;
-  }
-  vt_cell_t *cell = &model->cells[block->cell];
-  vt_model_thread_t const *owner = &model->threads[block->thread];
-  int temporary = !realloc && thread == block->thread && owner->last_address == block->address &&
-                  owner->last_heap == heap;
-  before_change(model, cell);
-  cell->frees++;
-  cell->freed_bytes += block->size;
-  if (temporary) {
-    cell->temporary++;
-    cell->temporary_bytes += block->size;
-  }
-  if (model->options.lifetimes)
-    vt_lifetimes_add(&cell->lifetimes, time > block->time ? time - block->time : 0);
-  if (__builtin_expect(thread != block->thread, 0)) cell->cross_thread_frees += thread != NO_THREAD;
-  if (cell->nested) {
-    tell_nested(model, block, thread, time, 0);
-    return;
-  }
-  if (model->extras) count_free_extras(model, block, thread, time, temporary);
-  model->live_blocks--;
-  model->live_bytes -= block->size;
-}
-
-void vt_model_end(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint32_t thread,
-                  uint64_t time, int realloc) {
-  end(model, heap, block, thread, time, realloc);
-}
-
 /* ---- events ---- */
 
 /* The one tag of all blocks, for heaps that have one. */
@@ -410,14 +216,16 @@ static void note_tag(vt_model_heap_t *heap, uint64_t tag) {
    whether it was dealt with; otherwise it begins in its free slot. */
 static int out_of_order(vt_model_t *model, uint32_t heap, vt_event_t const *event,
                         vt_block_t const *block, vt_block_t *slot) {
-  if (model->early.cnt && vt_order_freed_early(model, heap, block)) return 1;
+  if (model->early.cnt &&
+      vt_order_freed_early(model, &(vt_order_life_t){*block, block->time, heap, block->thread, 0}))
+    return 1;
   if (!slot->cell) return 0;
   waiting_t held = {.block = *block,
                     .tag = event->tag,
                     .event = model->event,
                     .intent = model->intent,
                     .heap = heap};
-  vt_order_hold(model, slot, &held);
+  vt_order_hold(model, &held);
   return 1;
 }
 
@@ -439,7 +247,7 @@ static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t 
   slot->time = time;
   slot->cell = cell;
   slot->thread = thread;
-  begin(model, slot);
+  vt_count_begin(model, slot);
   vt_blocks_filled(blocks, slot, event->tag);
 }
 
@@ -451,23 +259,35 @@ static void wait_early(vt_model_t *model, uint32_t trace, uint32_t heap, vt_even
                      .trace = trace,
                      .stack = event->stack,
                      .realloc = realloc,
+                     .last_address = model->threads[thread].last_address,
+                     .last_heap = model->threads[thread].last_heap,
                      .interior = event->kind == VT_EVENT_HEAP_FREE_INTERIOR};
   vt_order_early_free(model, &early);
 }
 
-static void on_free(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t const *event,
-                    uint32_t thread, uint64_t time) {
+/* The slot of the block that is freed; NULL or an empty one: it is not live. */
+static inline vt_block_t *freed_slot(vt_model_t *model, uint32_t heap, vt_event_t const *event,
+                                     uint32_t thread) {
   vt_blocks_t *blocks = &model->blocks[heap];
   vt_block_t *slot = event->kind == VT_EVENT_HEAP_FREE_INTERIOR
                          ? vt_blocks_containing(blocks, event->address)
                          : vt_blocks_find(blocks, event->address);
+  if (__builtin_expect(!model->held.cnt || !slot || !slot->cell, 1)) return slot;
+  uint64_t address = slot->address;
+  vt_order_frees(model, heap, address, thread);
+  return vt_blocks_find(blocks, address); /* slots may have moved */
+}
+
+static void on_free(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t const *event,
+                    uint32_t thread, uint64_t time) {
+  vt_block_t *slot = freed_slot(model, heap, event, thread);
   if (__builtin_expect(!slot || !slot->cell, 0)) {
     wait_early(model, trace, heap, event, thread, time, 0);
     return;
   }
   uint64_t address = slot->address;
-  end(model, heap, slot, thread, time, 0);
-  vt_blocks_remove(blocks, slot);
+  vt_count_end(model, heap, slot, thread, time, 0);
+  vt_blocks_remove(&model->blocks[heap], slot);
   if (__builtin_expect(model->held.cnt != 0, 0)) vt_order_freed(model, heap, address);
 }
 
@@ -486,7 +306,7 @@ static void on_realloc_intent(vt_model_t *model, uint32_t trace, uint32_t heap,
   limbo_t *limbo = push_limbo(model, thread);
   *limbo = (limbo_t){.heap = heap, .stack = event->stack, .event = model->event};
   if (!event->address) return;
-  vt_block_t *slot = vt_blocks_find(&model->blocks[heap], event->address);
+  vt_block_t *slot = freed_slot(model, heap, event, thread);
   if (!slot->cell) {
     wait_early(model, trace, heap, event, thread, time, 1);
     return;
@@ -497,18 +317,31 @@ static void on_realloc_intent(vt_model_t *model, uint32_t trace, uint32_t heap,
 }
 
 /* realloc failed: the old block lives on where it was. */
-static void put_back(vt_model_t *model, limbo_t const *limbo) {
-  if (!limbo->block.cell) return;
-  vt_block_t *slot = vt_blocks_find(&model->blocks[limbo->heap], limbo->block.address);
-  if (!slot->cell) vt_blocks_insert(&model->blocks[limbo->heap], slot, limbo->block, 0);
+static void put_back(vt_model_t *model, limbo_t const *limbo, uint32_t thread, uint64_t time) {
+  vt_block_t const *block = &limbo->block;
+  if (!block->cell) {
+    vt_order_realloc_ends(model, limbo->event, &(waiting_t){.end = REALLOC_FAILED});
+    return;
+  }
+  if (model->early.cnt &&
+      vt_order_freed_early(model, &(vt_order_life_t){*block, time, limbo->heap, thread, 1}))
+    return;
+  vt_block_t *slot = vt_blocks_find(&model->blocks[limbo->heap], block->address);
+  if (!slot->cell) vt_blocks_insert(&model->blocks[limbo->heap], slot, *block, 0);
 }
 
-static void count_realloc(vt_model_t *model, uint32_t cell_number, vt_block_t const *old,
-                          uint64_t address) {
-  vt_cell_t *cell = &model->cells[cell_number];
-  cell->reallocs++;
-  cell->realloc_moved += address != old->address;
-  cell->realloc_old_bytes += old->size;
+/* Ends the old block of a realloc that has not failed. cell: counts the realloc; 0: none does. An
+   old block that is not known may still come, if its INTENT overtook it. */
+static void end_old(vt_model_t *model, limbo_t const *limbo, vt_event_t const *event, uint32_t cell,
+                    uint32_t thread, uint64_t time) {
+  if (limbo->block.cell) {
+    vt_count_end(model, limbo->heap, &limbo->block, thread, time, event->address != 0);
+    if (cell) vt_count_realloc(model, cell, &limbo->block, event->address);
+  } else if (model->early.cnt) {
+    waiting_t how = {
+        .end = REALLOC_DONE, .end_time = time, .new_address = event->address, .new_cell = cell};
+    vt_order_realloc_ends(model, limbo->event, &how);
+  }
 }
 
 static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
@@ -518,17 +351,15 @@ static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
   if (begun && begun->cnt) limbo = begun->limbo[--begun->cnt];
   model->intent = limbo.event;
   if (!event->address && event->size) {
-    put_back(model, &limbo);
+    put_back(model, &limbo, thread, time);
     return;
   }
-  int known = limbo.block.cell != 0;
-  if (known) vt_model_end(model, limbo.heap, &limbo.block, thread, time, event->address != 0);
-  if (!event->address) return;
   uint32_t stack = limbo.stack ? limbo.stack : event->stack;
-  if (known && !model->scanning && (!model->lifetime_bits || lifetime_fits(model)))
-    count_realloc(model, cell_of(model, trace, 0, event, stack, thread, time), &limbo.block,
-                  event->address);
-  on_alloc(model, trace, heap, 0, event, stack, thread, time);
+  int counted = event->address && !model->scanning &&
+                (!model->lifetime_bits || vt_count_lifetime_fits(model));
+  end_old(model, &limbo, event, counted ? cell_of(model, trace, 0, event, stack, thread, time) : 0,
+          thread, time);
+  if (event->address) on_alloc(model, trace, heap, 0, event, stack, thread, time);
 }
 
 static void on_event(vt_model_t *model, uint32_t trace, vt_event_t const *event, uint32_t heap,
@@ -606,7 +437,7 @@ static void free_blocks(vt_model_t *model, uint32_t heap, int by_tag, uint64_t t
       vt_block_t *slot = vt_blocks_find(&model->blocks[heap], old.slots[i].address);
       vt_blocks_insert(&model->blocks[heap], slot, old.slots[i], block_tag);
     } else
-      vt_model_end(model, heap, &old.slots[i], NO_THREAD, time, 1);
+      vt_count_end(model, heap, &old.slots[i], NO_THREAD, time, 1);
   }
   vt_blocks_fini(&old);
 }
@@ -688,7 +519,7 @@ static void for_live(vt_model_t *model,
 
 static void scan_live(vt_model_t *model, vt_block_t const *block, void const *context) {
   (void)context;
-  scan_release(model, block, model->totals.end_time_ns, 1);
+  vt_count_scan_end(model, block, model->totals.end_time_ns, 1);
 }
 
 void vt_model_finish(vt_model_t *model) {
@@ -699,7 +530,7 @@ void vt_model_finish(vt_model_t *model) {
   }
   if (model->moments) vt_timeline_advance(model, model->totals.end_time_ns);
   for (size_t i = VT_CELL_FIRST; i < model->cells_cnt; i++) {
-    before_change(model, &model->cells[i]);
+    vt_count_before_change(model, &model->cells[i]);
     add_to_sums(model, &model->cells[i]);
   }
   model->totals.live_bytes = model->live_bytes;
@@ -733,7 +564,7 @@ static void suppress(vt_model_t *model, vt_block_t const *block, void const *mar
   vt_model_thread_t *thread = &model->threads[block->thread];
   if (model->options.threads) take_out(&thread->leaked_bytes, &thread->leaked_blocks, block);
   if (!model->sizes) return;
-  vt_size_class_t *class = &model->sizes[size_class(block->size)];
+  vt_size_class_t *class = &model->sizes[vt_count_size_class(block->size)];
   take_out(&class->leaked_bytes, &class->leaked_blocks, block);
 }
 

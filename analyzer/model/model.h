@@ -12,9 +12,10 @@
    Sums never contain the blocks of nested heaps (their bytes lie in blocks of the parent); the
    cells of nested heaps have their own numbers.
 
-   The order between threads is repaired as the trace format says: an allocation at a live address
-   waits for the free it overtook (at most VT_MODEL_REPAIR_NS), a free of an address that is not
-   live is matched by an allocation of the same moment by another thread. Not thread safe. */
+   The order between threads is repaired as the trace format says (order.c): an allocation at a live
+   address waits for the free by another thread that it overtook (at most VT_MODEL_REPAIR_NS), a free
+   of an address that is not live is matched by an allocation of the same moment by another thread.
+   Not thread safe. */
 #ifndef VT_ANALYZER_MODEL_MODEL_H
 #define VT_ANALYZER_MODEL_MODEL_H
 

@@ -1,8 +1,9 @@
 /* The clock that stamps events: the TSC where the kernel trusts it, else CLOCK_MONOTONIC.
 
-   Rationale and costs: docs/recording.md. An allocation is stamped after the allocator returned, a free
-   before the allocator is called: then a free of an address is never later than the allocation that
-   reuses it. */
+   For one address, stamps are in the order in which things happened: an allocation is stamped after
+   the allocator returned, a free before the allocator is called, and neither before the load that
+   fetched the pointer. A plain rdtsc may be executed before that load: see vt_clock_stamp, and
+   docs/recording.md for the reasons and the cost. */
 #ifndef VT_CORE_TRACE_CLOCK_H
 #define VT_CORE_TRACE_CLOCK_H
 
@@ -34,19 +35,34 @@ static inline uint64_t vt_clock_slow(vt_clock_kind_t kind) {
 static inline uint64_t vt_clock_tick(vt_clock_kind_t kind) {
 #if defined(__x86_64__)
   if (__builtin_expect(kind == VT_CLOCK_TSC, 1)) return __rdtsc();
-#else
 #endif
   return vt_clock_slow(kind);
 }
 
-/* Now in ticks, not before every preceding instruction has completed (rdtscp, Intel SDM vol. 2). */
+/* Now in ticks, not before every preceding load has its value (LFENCE then RDTSC: Intel SDM vol. 2,
+   RDTSC; AMD processors too, since Linux has made LFENCE dispatch-serializing on them). */
 static inline uint64_t vt_clock_tick_ordered(vt_clock_kind_t kind) {
 #if defined(__x86_64__)
-  unsigned aux;
-  if (__builtin_expect(kind == VT_CLOCK_TSC, 1)) return __rdtscp(&aux);
-#else
+  if (__builtin_expect(kind == VT_CLOCK_TSC, 1)) {
+    _mm_lfence();
+    return __rdtsc();
+  }
 #endif
   return vt_clock_slow(kind);
+}
+
+/* Nonzero once a second stream of events has begun in this process; never cleared. Stored before
+   that stream's first event, accessed atomically. */
+extern uint32_t vt_clock_shared;
+
+/* The time of an event on a block of the process's own heap. While all events are in one stream
+   they are in order without a fence. Who gets a pointer from another thread sees vt_clock_shared
+   set, by a load that follows the one of the pointer: that thread's state was made before its first
+   event, and x86 keeps stores in order, and loads. */
+static inline uint64_t vt_clock_stamp(vt_clock_kind_t kind) {
+  if (__builtin_expect(__atomic_load_n(&vt_clock_shared, __ATOMIC_ACQUIRE), 0))
+    return vt_clock_tick_ordered(kind);
+  return vt_clock_tick(kind);
 }
 
 #endif

@@ -1,0 +1,111 @@
+/* What the beginning and the end of a block change in the sums: the lowest layer of the model,
+   which knows no events and no order. Inlined where every event passes. */
+#ifndef VT_ANALYZER_MODEL_COUNT_H
+#define VT_ANALYZER_MODEL_COUNT_H
+
+#include "analyzer/model/internal.h"
+
+/* ---- count.c ---- */
+
+unsigned vt_count_size_class(uint64_t size);
+/* Tells the watcher of a block of a nested heap, if it asked for those. */
+void vt_count_nested(vt_model_t const *model, vt_block_t const *block, uint32_t thread,
+                     uint64_t time, int begins);
+/* What is collected only if options ask for it. */
+void vt_count_begin_extras(vt_model_t *model, vt_block_t const *block);
+void vt_count_end_extras(vt_model_t *model, vt_block_t const *block, uint32_t thread, uint64_t time,
+                         int temporary);
+/* The live bytes are more than ever. */
+void vt_count_peak(vt_model_t *model, uint64_t time);
+/* The same for the first pass of a lifetime filter. leaked: the block never ends. */
+void vt_count_scan_begin(vt_model_t *model, vt_block_t *block);
+void vt_count_scan_end(vt_model_t *model, vt_block_t const *block, uint64_t time, int leaked);
+
+/* ---- inlined ---- */
+
+/* The cell is about to change: its share of the latest peak is what it has now. */
+static inline void vt_count_before_change(vt_model_t *model, vt_cell_t *cell) {
+  if (cell->peak_number == model->peak_number) return;
+  cell->peak_bytes = cell->allocated_bytes - cell->freed_bytes;
+  cell->peak_blocks = cell->allocations - cell->frees;
+  cell->peak_number = model->peak_number;
+}
+
+/* Does the lifetime of the block that begins next fit? */
+static inline int vt_count_lifetime_fits(vt_model_t const *model) {
+  uint64_t ordinal = model->inserted;
+  return ordinal < model->lifetime_bits_cnt && model->lifetime_bits[ordinal / 8] >> ordinal % 8 & 1;
+}
+
+static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
+  vt_cell_t *cell = &model->cells[block->cell];
+  vt_count_before_change(model, cell);
+  cell->allocations++;
+  cell->allocated_bytes += block->size;
+  if (model->options.lifetimes && cell->allocated_bytes - cell->freed_bytes > cell->max_bytes) {
+    cell->max_bytes = cell->allocated_bytes - cell->freed_bytes;
+    cell->max_blocks = cell->allocations - cell->frees;
+  }
+  if (cell->nested) {
+    vt_count_nested(model, block, block->thread, block->time, 1);
+    return;
+  }
+  if (model->extras) vt_count_begin_extras(model, block);
+  model->live_blocks++;
+  model->live_bytes += block->size;
+  if (model->live_bytes > model->totals.peak_bytes) vt_count_peak(model, block->time);
+  if (model->moments && model->moments[model->moment].max_bytes < model->live_bytes)
+    model->moments[model->moment].max_bytes = model->live_bytes;
+}
+
+/* Counts the beginning of a block; *block is then what belongs into the table. */
+static inline void vt_count_begin(vt_model_t *model, vt_block_t *block) {
+  if (__builtin_expect(model->scanning, 0)) {
+    vt_count_scan_begin(model, block);
+    return;
+  }
+  if (model->lifetime_bits && !vt_count_lifetime_fits(model)) block->cell = VT_CELL_IGNORED;
+  model->inserted++;
+  count_alloc(model, block);
+}
+
+/* Counts the end of a block. thread: who freed it, NO_THREAD; realloc: another takes its place. */
+static inline void vt_count_end(vt_model_t *model, uint32_t heap, vt_block_t const *block,
+                                uint32_t thread, uint64_t time, int realloc) {
+  if (__builtin_expect(model->scanning, 0)) {
+    vt_count_scan_end(model, block, time, 0);
+    return;
+  }
+  vt_cell_t *cell = &model->cells[block->cell];
+  vt_model_thread_t const *owner = &model->threads[block->thread];
+  int temporary = !realloc && thread == block->thread && owner->last_address == block->address &&
+                  owner->last_heap == heap;
+  vt_count_before_change(model, cell);
+  cell->frees++;
+  cell->freed_bytes += block->size;
+  if (temporary) {
+    cell->temporary++;
+    cell->temporary_bytes += block->size;
+  }
+  if (model->options.lifetimes)
+    vt_lifetimes_add(&cell->lifetimes, time > block->time ? time - block->time : 0);
+  if (__builtin_expect(thread != block->thread, 0)) cell->cross_thread_frees += thread != NO_THREAD;
+  if (cell->nested) {
+    vt_count_nested(model, block, thread, time, 0);
+    return;
+  }
+  if (model->extras) vt_count_end_extras(model, block, thread, time, temporary);
+  model->live_blocks--;
+  model->live_bytes -= block->size;
+}
+
+/* Counts a realloc of a live block with the cell of its new one. */
+static inline void vt_count_realloc(vt_model_t *model, uint32_t cell_number, vt_block_t const *old,
+                                    uint64_t address) {
+  vt_cell_t *cell = &model->cells[cell_number];
+  cell->reallocs++;
+  cell->realloc_moved += address != old->address;
+  cell->realloc_old_bytes += old->size;
+}
+
+#endif
