@@ -15,8 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FIRST_PID "VALTRACE_FIRST_PID="
-#define PRELOAD   "LD_PRELOAD="
+#define PRELOAD "LD_PRELOAD="
 
 static char const *shim_path(void) {
   struct link_map const *own = vt_symbol_own();
@@ -72,12 +71,12 @@ static void exec_of_text(char *out) {
   *out = '\0';
 }
 
-/* Room the enlarged environment needs: pointers, and text for three variables. */
+/* Room the enlarged environment needs: pointers, and text for two variables. */
 #define ENV_MORE          40
 #define ENV_POINTERS(env) ((count(env) + ENV_MORE) * sizeof(char *))
 #define ENV_TEXT(env)                                                                              \
   (strlen(shim_path()) + (preload_of(env) ? strlen(preload_of(env)) : 0) + sizeof PRELOAD +        \
-   sizeof FIRST_PID + sizeof VT_EXEC_OF + 64)
+   sizeof VT_EXEC_OF + 64)
 
 /* own_image: false in a vfork child, which shares memory with the image that goes on, and may have
    the same number in a namespace of its own. */
@@ -102,11 +101,6 @@ static char *const *with_shim(char *const *env, char **out, char *text, int repl
   if (old && !strstr(old, shim_path())) text = stpcpy(stpcpy(text, ":"), old);
   for (char const **v = vt_options_inherited; *v; v++)
     if (!contains(env, *v)) out[n++] = (char *)*v;
-  if (vt_options.first_pid && !contains(env, FIRST_PID) &&
-      !contains((char *const *)vt_options_inherited, FIRST_PID)) {
-    out[n++] = ++text;
-    text = number_text(stpcpy(text, FIRST_PID), vt_options.first_pid);
-  }
   if (replaces) {
     out[n++] = ++text;
     exec_of_text(text);

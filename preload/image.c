@@ -1,5 +1,6 @@
 /* What a trace begins with: who is recorded, when, where; and where it goes. */
 #include "preload/process.h"
+#include "preload/first.h"
 #include "preload/heaps.h"
 #include "preload/options.h"
 #include "core/trace/name.h"
@@ -86,10 +87,25 @@ static int numbered(char *out, char const *name, uint32_t pid) {
   return -1;
 }
 
-/* name_file chooses the path of this image's file: the pattern names the last image of the first
-   process, so that an earlier image of it is renamed and other processes get a number. */
+/* make_room chooses between `name` and a numbered one for the file of this image. An earlier image
+   of this process makes room; nobody else's file is touched, but for one of an earlier recording
+   where the first process's is to be. */
+static int make_room(char *path, char const *name, int usual) {
+  char aside[PATH_MAX];
+  vt_file_owner_t owner = vt_first_owner(name);
+  int first = !vt_process.forked && vt_first_is_me();
+  if (!(first || usual) || owner == VT_FILE_LIVE || (owner == VT_FILE_OLD && !first))
+    return numbered(path, name, vt_process.sink.pid);
+  if (owner == VT_FILE_OWN && numbered(aside, name, vt_process.sink.pid) == 0)
+    vt_sys_rename(name, aside);
+  memcpy(path, name, PATH_MAX);
+  return 0;
+}
+
+/* name_file chooses the path of this image's file: a pattern without %p names the last image of the
+   first process, so that an earlier image of it is renamed and other processes get a number. */
 static int name_file(char *path) {
-  char name[PATH_MAX] = "", host[256] = "", program[PATH_MAX], aside[PATH_MAX];
+  char name[PATH_MAX] = "", host[256] = "", program[PATH_MAX];
   char const *pattern = vt_options.output ? vt_options.output : VT_NAME_DEFAULT;
   if (pattern[0] != '/') {
     long n = vt_sys_getcwd(name, sizeof name);
@@ -100,15 +116,7 @@ static int name_file(char *path) {
   host_and_program(host, sizeof host, program, sizeof program);
   if (vt_name_expand(name + at, sizeof name - at, pattern, vt_process.sink.pid, program, host) < 0)
     return -1;
-  int first =
-      !vt_process.forked && (!vt_options.first_pid || vt_options.first_pid == vt_process.sink.pid);
-  if (!vt_name_has_pid(pattern) && !first) return numbered(path, name, vt_process.sink.pid);
-  if (!vt_options.first_pid)
-    vt_options.first_pid = vt_process.sink.pid;
-  else if (numbered(aside, name, vt_process.sink.pid) == 0)
-    vt_sys_rename(name, aside);
-  memcpy(path, name, sizeof name);
-  return 0;
+  return make_room(path, name, vt_name_has_pid(pattern));
 }
 
 static int open_file(char const **why) {

@@ -1,5 +1,6 @@
 /* Reading the VALTRACE_… variables; see options.h. */
 #include "preload/options.h"
+#include "preload/first.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -23,6 +24,12 @@ static void copy_variables(void) {
     vt_options_inherited[n++] = memcpy(copies + used, *e, sz);
     used += sz;
   }
+}
+
+void vt_options_inherit(char const *variable) {
+  size_t n = 0;
+  while (vt_options_inherited[n]) n++;
+  if (n < INHERITED_MAX) vt_options_inherited[n] = variable;
 }
 
 static char const *value(char const *name) {
@@ -78,7 +85,8 @@ char const *vt_options_read(void) {
     else
       o->max_depth = (uint32_t)n;
   }
-  if ((v = value("VALTRACE_FIRST_PID"))) o->first_pid = (uint32_t)number(v);
+  if ((v = value("VALTRACE_FIRST_PID")) && !vt_first_read(v))
+    error = "VALTRACE_FIRST_PID: neither PID nor PID.START";
   if ((v = value("VALTRACE_SINK"))) {
     o->text_fd = strncmp(v, "text:", 5) ? -1 : (int)number(v + 5);
     if (o->text_fd < 0) error = "VALTRACE_SINK: not of the form text:FD";

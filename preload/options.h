@@ -13,7 +13,6 @@ typedef struct {
   char const *output;    /* VALTRACE_OUTPUT: file name pattern without collector */
   int text_fd;           /* VALTRACE_SINK=text:FD, else -1 */
   uint32_t max_depth;    /* VALTRACE_MAX_DEPTH, else UINT32_MAX */
-  uint32_t first_pid;    /* VALTRACE_FIRST_PID: the recording's first process, 0: this one is it */
   uint64_t follows;      /* VALTRACE_EXEC_OF: image that exec replaced by this one; 0: none told */
   uint32_t follows_slot; /* its slot in the ring */
   int no_free_stacks;    /* VALTRACE_NO_FREE_STACKS=1 */
@@ -32,5 +31,7 @@ char const *vt_options_read(void);
 /* The variables a new process image must inherit to be recorded, as "NAME=value" strings, ended by
    NULL; LD_PRELOAD is not among them, nor VALTRACE_EXEC_OF. Valid after vt_options_read. */
 extern char const *vt_options_inherited[];
+/* vt_options_inherit adds one, which stays the caller's. */
+void vt_options_inherit(char const *variable);
 
 #endif

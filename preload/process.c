@@ -1,6 +1,7 @@
 /* Start, fork and end of a process image, and the slow ways into and out of an event. */
 #include "preload/process.h"
 #include "preload/early.h"
+#include "preload/first.h"
 #include "preload/hooks.h"
 #include "preload/mappings.h"
 #include "preload/options.h"
@@ -67,8 +68,8 @@ static void note_start(void) {
 
 static int children_off(void) {
   /* A text log has no room for a second process's addresses. */
-  return (vt_options.no_children || vt_options.text_fd >= 0) && vt_options.first_pid &&
-         vt_options.first_pid != (uint32_t)vt_sys_getpid();
+  return (vt_options.no_children || vt_options.text_fd >= 0) && vt_first_known() &&
+         !vt_first_is_me();
 }
 
 /* refuse says why this process is not recorded. */
@@ -107,8 +108,7 @@ static int set_up(void) {
   vt_process.sink.clock = clock_choose();
   vt_process.tick_hz = calibrate(vt_process.sink.clock);
   if (children_off()) return -1;
-  if (!vt_options.first_pid && vt_options.text_fd >= 0)
-    vt_options.first_pid = (uint32_t)vt_sys_getpid();
+  if (!vt_first_known()) vt_first_tell();
   void *rules = vt_sys_memory(VT_UNWIND_GLOBAL_SZ);
   if (!rules || vt_unwind_global_init(rules, VT_UNWIND_GLOBAL_SZ) || vt_thread_init() ||
       vt_module_init(vt_process.sink.clock))
