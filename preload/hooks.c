@@ -72,8 +72,8 @@ VT_EXPORT void *calloc(size_t cnt, size_t sz) {
 }
 
 /* on_loader_free: ld.so frees what it knew of an object that it has just unloaded. */
-static __attribute__((noinline)) void on_loader_free(void) {
-  vt_module_sweep(vt_clock_tick(vt_process.sink.clock));
+static __attribute__((noinline)) void on_loader_free(void const *p) {
+  vt_module_freed(p, vt_clock_tick(vt_process.sink.clock));
   vt_cxx_sweep();
 }
 
@@ -86,7 +86,8 @@ static __attribute__((noinline)) void on_loader_free(void) {
       vt_tls.freeing = NULL; /* operator delete has recorded it */                                 \
     else if (VT_LIKELY(api != VT_API_INTERNAL))                                                    \
       vt_record_free((p), (vt_api_t)api, FRAME);                                                   \
-    if (VT_UNLIKELY(vt_module_is_loader((uint64_t)__builtin_return_address(0)))) on_loader_free(); \
+    if (VT_UNLIKELY(vt_module_is_loader((uint64_t)__builtin_return_address(0))))                   \
+      on_loader_free(p);                                                                           \
     call;                                                                                          \
   } while (0)
 

@@ -1,5 +1,6 @@
 /* See image.h. */
 #include "analyzer/collector/image.h"
+#include "analyzer/collector/module.h"
 #include "analyzer/util/mem.h"
 #include "analyzer/util/output.h"
 #include "core/trace/message.h"
@@ -11,8 +12,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define MODULE_STRINGS 44 /* offset of the build-id in a MODULE message */
 
 static void copy_string(char *out, size_t cap, char const *p, uint32_t sz) {
   size_t n = sz < cap ? sz : cap - 1;
@@ -66,28 +65,14 @@ static void on_end(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
   if (kind == VT_PROCESS_EXEC_FAILED) image->said_end = 0;
 }
 
-/* on_module opens the module's file through the process's own root: it may be gone, or another one,
-   when symbols are looked up. */
-static void on_module(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
-  char path[PATH_MAX], rooted[PATH_MAX + 32];
-  if (!image->symbols || sz < MODULE_STRINGS + 4) return;
-  uint32_t id_sz = vt_load32(payload + MODULE_STRINGS);
-  uint8_t const *id = payload + MODULE_STRINGS + 4;
-  if (id_sz > sz - MODULE_STRINGS - 4 || sz - MODULE_STRINGS - 4 - id_sz < 4) return;
-  uint32_t path_sz = vt_load32(id + id_sz);
-  if (path_sz > sz - MODULE_STRINGS - 8 - id_sz) return;
-  copy_string(path, sizeof path, (char const *)id + id_sz + 4, path_sz);
-  snprintf(rooted, sizeof rooted, "/proc/%d/root%s", image->place.process, path);
-  vt_symbols_module(image->symbols, path, open(rooted, O_RDONLY | O_CLOEXEC), id, id_sz);
-}
-
 /* on_message copies a message of the process into the file. */
 static void on_message(void *context, uint16_t type, uint32_t stack, uint8_t const *payload,
                        uint32_t sz) {
   vt_image_t *image = context;
   if (type == VT_CHUNK_IMAGE) return;
   if (type == VT_CHUNK_PROCESS) on_end(image, payload, sz);
-  if (type == VT_CHUNK_MODULE) on_module(image, payload, sz);
+  if (type == VT_CHUNK_MODULE && image->symbols)
+    vt_module_arrives(image->symbols, image->place.process, &image->packer.header, payload, sz);
   vt_packer_message(&image->packer, (vt_chunk_type_t)type, stack, payload, sz);
 }
 

@@ -24,36 +24,63 @@ static int compare_edges(void const *a, void const *b) {
   return x->line < y->line ? -1 : x->line > y->line;
 }
 
-/* Was the pair at `k` (inner to outer) seen further in already? */
-static int repeated(uint32_t const *functions, size_t k) {
-  for (size_t i = 1; i < k; i++)
-    if (functions[i] == functions[k] && functions[i - 1] == functions[k - 1]) return 1;
-  return 0;
-}
-
 typedef struct {
   edge_t *edges;
   size_t edges_cnt, edges_cap;
 } edges_t;
 
-static void add_site(vt_export_t const *export, vt_frame_table_t *table, edges_t *out,
-                     vt_site_t const *site) {
-  static uint32_t functions[VT_EXPORT_FRAMES_MAX];
-  size_t cnt;
-  vt_stack_frame_t const *frames = vt_export_stack(export, site->node, &cnt);
+/* A pair of callee and caller in a stack: the caller's place in it. */
+typedef struct {
+  uint64_t pair;
+  size_t k;
+} step_t;
+
+static int compare_steps(void const *a, void const *b) {
+  step_t const *x = a, *y = b;
+  if (x->pair != y->pair) return x->pair < y->pair ? -1 : 1;
+  return x->k < y->k ? -1 : x->k > y->k;
+}
+
+/* number_frames gives each frame its function's number: that of frames[k] is out[k]. */
+static void number_frames(vt_frame_table_t *table, vt_stack_frame_t const *frames, size_t cnt,
+                          uint32_t *out) {
   for (size_t k = 0; k < cnt; k++) {
     vt_stack_frame_t frame = frames[k];
     frame.line = 0;
     frame.inlined = 0;
-    functions[k] = vt_frame_table_add(table, &frame);
-    if (k && repeated(functions, k)) continue;
+    out[k] = vt_frame_table_add(table, &frame);
+  }
+}
+
+/* first_steps keeps the innermost one of equal pairs; returns how many. */
+static size_t first_steps(uint32_t const *functions, size_t cnt, step_t *steps) {
+  size_t kept = 0;
+  for (size_t k = 0; k < cnt; k++)
+    steps[k] = (step_t){(uint64_t)(k ? functions[k - 1] : UINT32_MAX) << 32 | functions[k], k};
+  qsort(steps, cnt, sizeof *steps, compare_steps);
+  for (size_t i = 0; i < cnt; i++)
+    if (!i || steps[i].pair != steps[i - 1].pair) steps[kept++] = steps[i];
+  return kept;
+}
+
+static void add_site(vt_export_t const *export, vt_frame_table_t *table, edges_t *out,
+                     vt_site_t const *site) {
+  size_t cnt;
+  vt_stack_frame_t const *frames = vt_export_stack(export, site->node, &cnt);
+  uint32_t *functions = vt_mem_new(cnt + 1, sizeof *functions);
+  step_t *steps = vt_mem_new(cnt + 1, sizeof *steps);
+  number_frames(table, frames, cnt, functions);
+  size_t kept = first_steps(functions, cnt, steps);
+  for (size_t i = 0; i < kept; i++) {
     edge_t edge = {
-        functions[k],
-        k ? functions[k - 1] : UINT32_MAX,
-        frames[k].line,
+        (uint32_t)steps[i].pair,
+        (uint32_t)(steps[i].pair >> 32),
+        frames[steps[i].k].line,
         {site->leaked_bytes, site->leaked_blocks, site->allocated_bytes, site->allocations}};
     VT_PUSH(out->edges, edge);
   }
+  free(functions);
+  free(steps);
 }
 
 static size_t merge_edges(edge_t *edges, size_t cnt) {

@@ -56,9 +56,8 @@ void vt_export_firefox(vt_export_t const *export);
 int vt_export_sqlite(vt_export_t const *export, char const *path, char const *name,
                      vt_error_t *error);
 
-/* Frames of a stack, innermost first, as the options want them, at most VT_EXPORT_FRAMES_MAX; the
-   array is owned by this function and valid until the next call. */
-#define VT_EXPORT_FRAMES_MAX 8192
+/* Frames of a stack, innermost first, as the options want them; the array is owned by this
+   function and valid until the next call. */
 vt_stack_frame_t const *vt_export_stack(vt_export_t const *export, uint32_t node, size_t *cnt);
 
 /* The stack of a changed block, during vt_analysis_replay; 0: none. */

@@ -6,10 +6,11 @@
 #include "analyzer/util/mem.h"
 
 vt_stack_frame_t const *vt_export_stack(vt_export_t const *export, uint32_t node, size_t *cnt) {
-  static vt_stack_frame_t frames[VT_EXPORT_FRAMES_MAX];
-  *cnt = vt_stacks_expand(export->analysis->stacks, node, !export->report->keep_allocators,
-                          export->report->no_inlines, frames, VT_EXPORT_FRAMES_MAX);
-  return frames;
+  static vt_expanded_t stack;
+  vt_stacks_expand(export->analysis->stacks, node, !export->report->keep_allocators,
+                   export->report->no_inlines, &stack);
+  *cnt = stack.frames_cnt;
+  return stack.frames;
 }
 
 uint32_t vt_export_change_node(vt_export_t const *export, vt_model_change_t const *change) {

@@ -1,6 +1,7 @@
 /* The report as JSON: schema valtrace-report, version 1 (fields may be added, never change
  * meaning). */
 #include <stdlib.h>
+#include "analyzer/report/nameless.h"
 #include "analyzer/report/report.h"
 
 static void heap_objects(vt_json_t *json, vt_analysis_t const *analysis, uint32_t trace) {
@@ -119,6 +120,7 @@ static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) 
   vt_json_uint(json, "overhead_ns", have.overhead_ns);
   vt_json_uint(json, "shim_bytes", have.shim_bytes);
   vt_json_uint(json, "unreadable_modules", analysis->unreadable_modules);
+  vt_json_nameless(json, analysis);
   vt_json_end_object(json);
 }
 

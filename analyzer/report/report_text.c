@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "analyzer/report/nameless.h"
 #include "analyzer/report/report.h"
 #include "analyzer/util/mem.h"
 
@@ -149,55 +150,6 @@ static void print_end(vt_term_t const *term, char const *ended) {
                                        : "how the program ended is not known");
 }
 
-/* Code of one module, by what is known of it: different addresses in all, those without a name. */
-typedef struct {
-  char const *module;
-  size_t all, nameless;
-} known_t;
-
-#define MODULES_NAMED 16 /* one report has few; more are not told of */
-
-/* count_known fills `modules` from all stacks, but for run-time libraries, whose inside nobody
-   looks for; returns how many. */
-static size_t count_known(vt_stacks_t const *stacks, known_t modules[MODULES_NAMED]) {
-  uint8_t *seen = vt_mem_new(vt_stacks_places_cnt(stacks), 1);
-  size_t used = 0;
-  for (uint32_t node = 1; node < vt_stacks_cnt(stacks); node++) {
-    vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
-    uint8_t *mark = &seen[vt_stacks_place(stacks, node)];
-    if (*mark) continue;
-    *mark = 1;
-    size_t cnt = vt_stacks_frames(stacks, node, 0, frames), i = 0;
-    if (!cnt || frames[0].runtime || frames[0].module[0] != '/') continue;
-    while (i < used && modules[i].module != frames[0].module) i++;
-    if (i == MODULES_NAMED) continue;
-    if (i == used) modules[used++] = (known_t){.module = frames[0].module};
-    modules[i].all++;
-    modules[i].nameless += !frames[cnt - 1].function[0];
-  }
-  free(seen);
-  return used;
-}
-
-/* print_nameless says why functions have no names: a stranger would take it for our failure. */
-static void print_nameless(vt_analysis_t const *analysis, vt_term_t const *term) {
-  known_t modules[MODULES_NAMED];
-  char text[1024] = "";
-  size_t cnt = count_known(analysis->stacks, modules), sz = 0;
-  for (size_t i = 0; i < cnt; i++) {
-    char const *slash = strrchr(modules[i].module, '/');
-    if (4 * modules[i].nameless <= modules[i].all || sz > sizeof text / 2) continue;
-    sz += (size_t)snprintf(text + sz, 128, "%s%.100s", sz ? ", " : "", slash + 1);
-  }
-  if (!sz) return;
-  snprintf(text + sz, sizeof text - sz,
-           ": functions without a name are shown as FILE+OFFSET (install the debug "
-           "information, then `valtrace pack TRACE`)");
-  vt_term_styled(term, VT_STYLE_WARNING, "  ! ");
-  vt_term_wrap(term, text, 4);
-  putc('\n', term->out);
-}
-
 static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_completeness_t have = vt_analysis_completeness(analysis);
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
@@ -211,8 +163,7 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
   warn(term, totals->missed_frees, "blocks whose address was handed out again without a free");
   warn(term, have.allocator_in_executable ? 1 : 0,
        "allocator inside the executable that preloading cannot see: its calls are not recorded");
-  warn(term, analysis->unreadable_modules, "modules could not be read for symbols");
-  print_nameless(analysis, term);
+  vt_text_nameless(analysis, term);
 }
 
 /* ---- sites ---- */

@@ -10,7 +10,6 @@
 #include "analyzer/util/mem.h"
 
 #define LINES_SHOWN 8 /* of a stack; more are folded */
-#define FRAMES_MAX  4096
 #define INDENT      10  /* columns before a frame */
 #define NAME_WIDTH  160 /* of a function when the line is not limited */
 
@@ -114,9 +113,10 @@ static size_t fold(vt_stack_frame_t const *frames, size_t cnt, int all, line_t *
 
 void vt_text_stack(vt_analysis_t const *analysis, vt_report_options_t const *options,
                    vt_term_t const *term, uint32_t node, size_t lines_max) {
-  vt_stack_frame_t *frames = vt_mem_new(FRAMES_MAX, sizeof *frames);
-  size_t cnt = vt_stacks_expand(analysis->stacks, node, !options->keep_allocators,
-                                options->no_inlines, frames, FRAMES_MAX);
+  vt_expanded_t stack = {0};
+  vt_stacks_expand(analysis->stacks, node, !options->keep_allocators, options->no_inlines, &stack);
+  vt_stack_frame_t const *frames = stack.frames;
+  size_t cnt = stack.frames_cnt;
   size_t limit = lines_max ? lines_max : LINES_SHOWN;
   while (cnt > 1 && frames[cnt - 1].start && !options->show_runtime) cnt--;
   line_t *lines = vt_mem_new(cnt + 1, sizeof *lines);
@@ -129,5 +129,5 @@ void vt_text_stack(vt_analysis_t const *analysis, vt_report_options_t const *opt
     print_line(term, &lines[line_cnt - 1]);
   }
   free(lines);
-  free(frames);
+  free(stack.frames);
 }

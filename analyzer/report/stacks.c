@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/report/roles.h"
+#include "analyzer/trace/embed.h"
 #include "analyzer/util/mem.h"
 
 #define NO_MODULE UINT32_MAX
@@ -165,8 +166,7 @@ static uint32_t *add_modules(vt_stacks_t *stacks, vt_reader_t const *reader) {
   vt_trace_module_t const *modules = vt_reader_modules(reader, &cnt);
   uint32_t *map = vt_mem_new(cnt ? cnt : 1, sizeof *map);
   for (size_t i = 0; i < cnt; i++) {
-    map[i] = vt_symbols_module(stacks->symbols, modules[i].path, -1, modules[i].build_id,
-                               modules[i].build_id_sz);
+    map[i] = vt_embed_module(stacks->symbols, reader, i);
     while (stacks->module_paths_cnt <= map[i]) VT_PUSH(stacks->module_paths, 0);
     stacks->module_paths[map[i]] =
         vt_strings_intern_cstr(vt_symbols_strings(stacks->symbols), modules[i].path);
@@ -334,6 +334,13 @@ size_t vt_stacks_symbolize(vt_stacks_t *stacks) {
   return failed;
 }
 
+char const *vt_stacks_module(vt_stacks_t const *stacks, uint32_t module,
+                             vt_symbols_problem_t *problem) {
+  if (module >= stacks->module_paths_cnt) return NULL;
+  *problem = vt_symbols_problem(stacks->symbols, module);
+  return vt_strings_get(vt_symbols_strings(stacks->symbols), stacks->module_paths[module], NULL);
+}
+
 uint32_t vt_stacks_skip_allocators(vt_stacks_t const *stacks, uint32_t node) {
   uint32_t at = node;
   while (at && stacks->places[stacks->nodes[at].place].hidden) at = stacks->nodes[at].parent;
@@ -400,16 +407,15 @@ size_t vt_stacks_frames(vt_stacks_t const *stacks, uint32_t index, int hide_allo
   return used;
 }
 
-size_t vt_stacks_expand(vt_stacks_t const *stacks, uint32_t node, int hide_allocators,
-                        int no_inlines, vt_stack_frame_t *out, size_t cap) {
+void vt_stacks_expand(vt_stacks_t const *stacks, uint32_t node, int hide_allocators, int no_inlines,
+                      vt_expanded_t *out) {
   vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
-  size_t used = 0;
-  for (uint32_t at = node; at && used < cap; at = stacks->nodes[at].parent) {
+  out->frames_cnt = 0;
+  for (uint32_t at = node; at; at = stacks->nodes[at].parent) {
     size_t cnt = vt_stacks_frames(stacks, at, hide_allocators && at == node, frames);
-    for (size_t i = 0; i < cnt && used < cap; i++)
-      if (!no_inlines || !frames[i].inlined) out[used++] = frames[i];
+    for (size_t i = 0; i < cnt; i++)
+      if (!no_inlines || !frames[i].inlined) VT_PUSH(out->frames, frames[i]);
   }
-  return used;
 }
 
 char const *vt_frame_name(vt_stack_frame_t const *frame, char *buffer, size_t sz) {

@@ -43,6 +43,11 @@ uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t 
    not be read. Call after the last vt_stacks_add. */
 size_t vt_stacks_symbolize(vt_stacks_t *stacks);
 
+/* The path of a module of the symbol store and why it has no names, after vt_stacks_symbolize; NULL: there
+   are no more. */
+char const *vt_stacks_module(vt_stacks_t const *stacks, uint32_t module,
+                             vt_symbols_problem_t *problem);
+
 /* The nearest caller of a node (or itself) that is not an allocator function through and through:
    malloc, operator new, the standard library's allocators, … */
 uint32_t vt_stacks_skip_allocators(vt_stacks_t const *stacks, uint32_t node);
@@ -65,10 +70,17 @@ uint32_t vt_stacks_cnt(vt_stacks_t const *stacks);
 size_t vt_stacks_frames(vt_stacks_t const *stacks, uint32_t node, int hide_allocators,
                         vt_stack_frame_t *out);
 
-/* All functions of a stack, innermost first, at most cap; the first node's allocators left out.
-   With no_inlines only real functions. Returns the number written. */
-size_t vt_stacks_expand(vt_stacks_t const *stacks, uint32_t node, int hide_allocators,
-                        int no_inlines, vt_stack_frame_t *out, size_t cap);
+/* All functions of a stack, however deep, innermost first. The array is the caller's: zeroed before the
+   first call, used again by the next, released with free(frames). */
+typedef struct {
+  vt_stack_frame_t *frames;
+  size_t frames_cnt, frames_cap;
+} vt_expanded_t;
+
+/* With hide_allocators the first node's allocators are left out, with no_inlines all but real functions.
+ */
+void vt_stacks_expand(vt_stacks_t const *stacks, uint32_t node, int hide_allocators, int no_inlines,
+                      vt_expanded_t *out);
 
 /* The name to show: the function, or module+0xoffset. */
 char const *vt_frame_name(vt_stack_frame_t const *frame, char *buffer, size_t sz);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static Dwfl_Callbacks const callbacks = {
@@ -12,6 +13,10 @@ static Dwfl_Callbacks const callbacks = {
     .find_debuginfo = dwfl_standard_find_debuginfo,
     .section_address = dwfl_offline_section_address,
 };
+
+static uint64_t unix_ns(struct timespec const *time) {
+  return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
 
 static int same_build_id(Dwfl_Module *module, uint8_t const *want, size_t want_sz) {
   unsigned char const *have;
@@ -21,43 +26,61 @@ static int same_build_id(Dwfl_Module *module, uint8_t const *want, size_t want_s
   return want_sz == 0 || ((size_t)have_sz == want_sz && !memcmp(have, want, want_sz));
 }
 
+/* as_recorded tells whether a file without build-id is the one that was mapped, see
+   vt_symbols_file_t. The time of change counts what no program can set: a file that was replaced,
+   copied over or written has a later one. */
+static int as_recorded(vt_symbols_file_t const *which, int fd) {
+  struct stat st;
+  if (which->build_id_sz) return 1;
+  if (fstat(fd, &st)) return 0;
+  if (which->device | which->inode | which->size | which->mtime_ns)
+    return st.st_dev == which->device && st.st_ino == which->inode &&
+           (uint64_t)st.st_size == which->size && unix_ns(&st.st_mtim) == which->mtime_ns;
+  return !which->loaded_unix_ns || unix_ns(&st.st_ctim) <= which->loaded_unix_ns;
+}
+
 /* Opens one candidate; takes fd over. */
-static int try_open(vt_elf_file_t *file, char const *path, int fd, uint8_t const *build_id,
-                    size_t build_id_sz) {
-  file->dwfl = dwfl_begin(&callbacks);
+static vt_symbols_problem_t try_open(vt_elf_file_t *file, char const *path, int fd,
+                                     vt_symbols_file_t const *which) {
+  file->dwfl = as_recorded(which, fd) ? dwfl_begin(&callbacks) : NULL;
   if (!file->dwfl) {
     close(fd);
-    return -1;
+    return VT_SYMBOLS_OTHER_BUILD;
   }
   dwfl_report_begin(file->dwfl);
   file->module = dwfl_report_elf(file->dwfl, path, path, fd, 0, true);
   if (!file->module) close(fd);
   dwfl_report_end(file->dwfl, NULL, NULL);
-  if (file->module && same_build_id(file->module, build_id, build_id_sz)) return 0;
+  vt_symbols_problem_t problem = !file->module ? VT_SYMBOLS_DAMAGED : VT_SYMBOLS_OTHER_BUILD;
+  if (file->module && same_build_id(file->module, which->build_id, which->build_id_sz))
+    return VT_SYMBOLS_FINE;
   dwfl_end(file->dwfl);
   file->dwfl = NULL;
   file->module = NULL;
-  return -1;
+  return problem;
 }
 
-static int open_debug_file(vt_elf_file_t *file, uint8_t const *build_id, size_t build_id_sz) {
+static vt_symbols_problem_t open_debug_file(vt_elf_file_t *file, vt_symbols_file_t const *which) {
   char path[64 + 2 * 64];
-  if (build_id_sz < 2 || build_id_sz > 64) return -1;
-  int used = snprintf(path, sizeof path, "/usr/lib/debug/.build-id/%02x/", build_id[0]);
-  for (size_t i = 1; i < build_id_sz; i++) used += snprintf(path + used, 3, "%02x", build_id[i]);
+  uint8_t const *id = which->build_id;
+  if (which->build_id_sz < 2 || which->build_id_sz > 64) return VT_SYMBOLS_ABSENT;
+  int used = snprintf(path, sizeof path, "/usr/lib/debug/.build-id/%02x/", id[0]);
+  for (size_t i = 1; i < which->build_id_sz; i++) used += snprintf(path + used, 3, "%02x", id[i]);
   snprintf(path + used, sizeof path - (size_t)used, ".debug");
   int fd = open(path, O_RDONLY | O_CLOEXEC);
-  return fd < 0 ? -1 : try_open(file, path, fd, build_id, build_id_sz);
+  return fd < 0 ? VT_SYMBOLS_ABSENT : try_open(file, path, fd, which);
 }
 
-int vt_elf_file_open(vt_elf_file_t *file, char const *path, int fd, uint8_t const *build_id,
-                     size_t build_id_sz, int want_dwarf, vt_strings_t *strings) {
+vt_symbols_problem_t vt_elf_file_open(vt_elf_file_t *file, vt_symbols_file_t const *which,
+                                      int want_dwarf, vt_strings_t *strings) {
   *file = (vt_elf_file_t){.strings = strings};
-  int own = fd >= 0 ? dup(fd) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  int found = own >= 0 && !try_open(file, path, own, build_id, build_id_sz);
-  if (!found && open_debug_file(file, build_id, build_id_sz)) return -1;
+  int own = which->fd >= 0 ? dup(which->fd)
+                           : open(which->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  vt_symbols_problem_t problem =
+      own < 0 ? VT_SYMBOLS_ABSENT : try_open(file, which->path, own, which);
+  if (problem && open_debug_file(file, which)) return problem;
   if (want_dwarf) file->dwarf = vt_dwarf_new(file->module, strings);
-  return 0;
+  return VT_SYMBOLS_FINE;
 }
 
 void vt_elf_file_close(vt_elf_file_t *file) {

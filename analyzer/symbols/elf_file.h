@@ -22,10 +22,10 @@ typedef struct {
   vt_strings_t *strings;
 } vt_elf_file_t;
 
-/* Opens the file at fd (-1: at path) when its build-id is the one given, else a debug file of that
-   build-id. Strings of frames go to `strings`. Returns 0, or -1 when there is no such file. */
-int vt_elf_file_open(vt_elf_file_t *file, char const *path, int fd, uint8_t const *build_id,
-                     size_t build_id_sz, int want_dwarf, vt_strings_t *strings);
+/* Opens the file that `which` says (its descriptor stays the caller's), or a debug file of its build-id.
+   Strings of frames go to `strings`. Returns VT_SYMBOLS_FINE, or why there is none. */
+vt_symbols_problem_t vt_elf_file_open(vt_elf_file_t *file, vt_symbols_file_t const *which,
+                                      int want_dwarf, vt_strings_t *strings);
 void vt_elf_file_close(vt_elf_file_t *file);
 
 /* Frames at an offset (symbols.h), at most VT_ELF_FRAMES_MAX; 0 when nothing is known. */

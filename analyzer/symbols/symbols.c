@@ -2,6 +2,7 @@
 #include "analyzer/symbols/symbols.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "analyzer/symbols/workers.h"
 #include "analyzer/util/mem.h"
@@ -9,11 +10,12 @@
 #define ITEM_MAX                                                                                   \
   2048         /* addresses in one piece of work: small enough to share between two cores          \
                 */
+#define FDS_END 256
 #define FEW 64 /* so few addresses are not worth a second process */
 
 typedef struct {
-  uint32_t path, build_id; /* strings */
-  int fd;
+  vt_symbols_file_t file; /* strings are those of the store */
+  vt_symbols_problem_t problem;
 } module_t;
 
 typedef struct {
@@ -27,6 +29,9 @@ struct vt_symbols {
   vt_strings_t *strings;
   module_t *modules;
   size_t modules_cnt, modules_cap;
+  uint32_t *module_of; /* by string that is a module's key: its number + 1 */
+  size_t module_of_cnt, module_of_cap;
+  int fds_end; /* descriptors from here on are not kept: others need some, too */
   vt_frame_t *frames;
   size_t frames_cnt, frames_cap;
   slot_t *slots;
@@ -35,7 +40,9 @@ struct vt_symbols {
 
 vt_symbols_t *vt_symbols_new(void) {
   vt_symbols_t *symbols = vt_mem_new(1, sizeof *symbols);
+  struct rlimit limit;
   symbols->strings = vt_strings_new();
+  symbols->fds_end = getrlimit(RLIMIT_NOFILE, &limit) ? FDS_END : (int)(limit.rlim_cur / 2);
   symbols->slot_mask = 1023;
   symbols->slots = vt_mem_new(1024, sizeof *symbols->slots);
   return symbols;
@@ -44,9 +51,10 @@ vt_symbols_t *vt_symbols_new(void) {
 void vt_symbols_delete(vt_symbols_t *symbols) {
   if (!symbols) return;
   for (size_t i = 0; i < symbols->modules_cnt; i++)
-    if (symbols->modules[i].fd >= 0) close(symbols->modules[i].fd);
+    if (symbols->modules[i].file.fd >= 0) close(symbols->modules[i].file.fd);
   vt_strings_delete(symbols->strings);
   free(symbols->modules);
+  free(symbols->module_of);
   free(symbols->frames);
   free(symbols->slots);
   free(symbols);
@@ -54,26 +62,51 @@ void vt_symbols_delete(vt_symbols_t *symbols) {
 
 vt_strings_t *vt_symbols_strings(vt_symbols_t *symbols) { return symbols->strings; }
 
-static int same_module(module_t const *module, uint32_t path, uint32_t build_id) {
-  return module->build_id == build_id && (build_id || module->path == path);
+/* key_of is what makes two modules one: the build-id, or path and file. */
+static uint32_t key_of(vt_symbols_t *symbols, vt_symbols_file_t const *file) {
+  if (file->build_id_sz)
+    return vt_strings_intern(symbols->strings, file->build_id, file->build_id_sz);
+  uint64_t const words[] = {file->device, file->inode, file->size, file->mtime_ns};
+  size_t sz = strlen(file->path);
+  char *key = vt_mem_new(sizeof words + sz, 1);
+  memcpy(key, words, sizeof words);
+  memcpy(key + sizeof words, file->path, sz);
+  uint32_t string = vt_strings_intern(symbols->strings, key, sizeof words + sz);
+  free(key);
+  return string;
 }
 
-uint32_t vt_symbols_module(vt_symbols_t *symbols, char const *path, int fd, void const *build_id,
-                           size_t build_id_sz) {
-  uint32_t path_index = vt_strings_intern_cstr(symbols->strings, path);
-  uint32_t id_index = vt_strings_intern(symbols->strings, build_id, build_id_sz);
-  for (size_t i = 0; i < symbols->modules_cnt; i++) {
-    module_t *module = &symbols->modules[i];
-    if (!same_module(module, path_index, id_index)) continue;
-    if (module->fd < 0)
-      module->fd = fd;
-    else if (fd >= 0)
-      close(fd);
-    return (uint32_t)i;
-  }
-  module_t module = {path_index, id_index, fd};
+/* keep_fd lets a known module have a descriptor if it has none; at most half of what there may be. */
+static void keep_fd(vt_symbols_t const *symbols, module_t *module, int fd) {
+  if (fd < 0) return;
+  if (module->file.fd >= 0 || fd >= symbols->fds_end)
+    close(fd);
+  else
+    module->file.fd = fd;
+}
+
+static uint32_t add_module(vt_symbols_t *symbols, vt_symbols_file_t const *file) {
+  module_t module = {.file = *file};
+  vt_strings_t *strings = symbols->strings;
+  module.file.fd = -1;
+  module.file.path = vt_strings_get(strings, vt_strings_intern_cstr(strings, file->path), NULL);
+  uint32_t id = vt_strings_intern(strings, file->build_id, file->build_id_sz);
+  module.file.build_id = vt_strings_get(strings, id, NULL);
   VT_PUSH(symbols->modules, module);
-  return (uint32_t)symbols->modules_cnt - 1;
+  return (uint32_t)symbols->modules_cnt;
+}
+
+uint32_t vt_symbols_module(vt_symbols_t *symbols, vt_symbols_file_t const *file) {
+  uint32_t key = key_of(symbols, file);
+  while (symbols->module_of_cnt <= key) VT_PUSH(symbols->module_of, 0);
+  if (!symbols->module_of[key]) symbols->module_of[key] = add_module(symbols, file);
+  uint32_t number = symbols->module_of[key] - 1;
+  keep_fd(symbols, &symbols->modules[number], file->fd);
+  return number;
+}
+
+vt_symbols_problem_t vt_symbols_problem(vt_symbols_t const *symbols, uint32_t module) {
+  return module < symbols->modules_cnt ? symbols->modules[module].problem : VT_SYMBOLS_FINE;
 }
 
 static slot_t *find_slot(vt_symbols_t const *symbols, uint32_t module, uint64_t offset) {
@@ -149,15 +182,6 @@ static void keep_frames(void *context, size_t item, uint64_t offset, vt_frame_t 
   vt_symbols_put(batch->symbols, batch->item_modules[item], offset, frames, cnt);
 }
 
-static vt_worker_module_t worker_module(vt_symbols_t const *symbols, uint32_t index) {
-  module_t const *module = &symbols->modules[index];
-  vt_worker_module_t out = {.path = vt_strings_get(symbols->strings, module->path, NULL),
-                            .fd = module->fd};
-  out.build_id =
-      (uint8_t const *)vt_strings_get(symbols->strings, module->build_id, &out.build_id_sz);
-  return out;
-}
-
 /* Cuts sorted queries into items of one module each; fills batch->item_modules. */
 static vt_worker_item_t *make_items(batch_t *batch, vt_symbols_query_t const *queries, size_t cnt,
                                     uint64_t *offsets, size_t *item_cnt) {
@@ -170,7 +194,7 @@ static vt_worker_item_t *make_items(batch_t *batch, vt_symbols_query_t const *qu
                items[used - 1].offsets_cnt < ITEM_MAX;
     if (!fits) {
       batch->item_modules[used] = queries[i].module;
-      items[used++] = (vt_worker_item_t){.module = worker_module(batch->symbols, queries[i].module),
+      items[used++] = (vt_worker_item_t){.file = batch->symbols->modules[queries[i].module].file,
                                          .offsets = &offsets[i]};
     }
     items[used - 1].offsets_cnt++;
@@ -193,6 +217,8 @@ static size_t give_up(batch_t *batch, vt_worker_item_t const *items, size_t cnt)
     if (items[i].result == VT_WORKER_DONE) continue;
     modules += batch->item_modules[i] != last;
     last = batch->item_modules[i];
+    batch->symbols->modules[last].problem =
+        items[i].result == VT_WORKER_BROKE ? VT_SYMBOLS_DAMAGED : items[i].problem;
     for (size_t k = 0; k < items[i].offsets_cnt; k++)
       vt_symbols_put(batch->symbols, last, items[i].offsets[k], NULL, 0);
   }

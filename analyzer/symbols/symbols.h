@@ -35,13 +35,31 @@ typedef struct {
 vt_symbols_t *vt_symbols_new(void);
 void vt_symbols_delete(vt_symbols_t *symbols);
 
+/* Which file a module is. Its names are used only when it is the one that was mapped: when its build-id
+   is the same (otherwise a debug file of that build-id is looked for); without a build-id, when device,
+   inode, size and time are the same; where these were not recorded, when it has not changed since. */
+typedef struct {
+  char const *path;
+  int fd; /* an open descriptor of the file, taken over by vt_symbols_module, for files that may be gone
+             or lie under another root when they are read; -1: `path` is opened when needed */
+  void const *build_id;
+  size_t build_id_sz;
+  uint64_t device, inode, size, mtime_ns; /* without build-id; all 0: not recorded */
+  uint64_t loaded_unix_ns;                /* when it was mapped; 0: not known, any file will do */
+} vt_symbols_file_t;
+
 /* Registers a module and returns its number in the store, the same number for a module that is
-   already there (equal build-id; without build-id: equal path). build_id may be NULL with size 0.
-   fd: an open descriptor of the file, taken over (closed by the store), for files that may be gone
-   or lie under another root when they are read; -1: `path` is opened when needed. The file is used
-   only when its build-id equals build_id; otherwise a debug file of that build-id is looked for. */
-uint32_t vt_symbols_module(vt_symbols_t *symbols, char const *path, int fd, void const *build_id,
-                           size_t build_id_sz);
+   already there (equal build-id; without: equal path, device, inode, size and time). */
+uint32_t vt_symbols_module(vt_symbols_t *symbols, vt_symbols_file_t const *file);
+
+/* Why a module has no names, or fewer; known after vt_symbols_resolve has looked for some. */
+typedef enum {
+  VT_SYMBOLS_FINE,        /* nothing was looked for, or all was there */
+  VT_SYMBOLS_ABSENT,      /* its file is not there */
+  VT_SYMBOLS_OTHER_BUILD, /* the file is another one than was recorded */
+  VT_SYMBOLS_DAMAGED,     /* it cannot be read as ELF file, or crashed what reads it */
+} vt_symbols_problem_t;
+vt_symbols_problem_t vt_symbols_problem(vt_symbols_t const *symbols, uint32_t module);
 
 /* Looks up every query that is not in the store yet and stores the result, also "nothing known".
    Order and duplicates do not matter. Returns the number of modules that could not be read

@@ -72,14 +72,14 @@ static void write_all(int fd, uint8_t const *p, size_t sz) {
   }
 }
 
-/* Message: size of the rest, item, opened?, strings, then per offset a count and frames. */
+/* Message: size of the rest, item, problem, strings, then per offset a count and frames. */
 static void send_item(int fd, size_t index, vt_worker_item_t const *item, vt_elf_file_t *file,
-                      int opened) {
+                      vt_symbols_problem_t problem) {
   vt_frame_t frames[VT_ELF_FRAMES_MAX];
   buffer_t body = {0}, out = {0};
   file->strings = vt_strings_new();
   if (file->dwarf) vt_dwarf_set_strings(file->dwarf, file->strings);
-  for (size_t i = 0; opened && i < item->offsets_cnt; i++) {
+  for (size_t i = 0; !problem && i < item->offsets_cnt; i++) {
     size_t cnt = vt_elf_file_lookup(file, item->offsets[i], frames);
     put32(&body, (uint32_t)cnt);
     put(&body, frames, cnt * sizeof *frames);
@@ -87,7 +87,7 @@ static void send_item(int fd, size_t index, vt_worker_item_t const *item, vt_elf
   uint64_t size = 0;
   put(&out, &size, sizeof size);
   put32(&out, (uint32_t)index);
-  put32(&out, (uint32_t)opened);
+  put32(&out, (uint32_t)problem);
   put32(&out, vt_strings_cnt(file->strings));
   for (uint32_t i = 0; i < vt_strings_cnt(file->strings); i++) {
     size_t sz;
@@ -137,7 +137,7 @@ static _Noreturn void worker_main(job_t *job, int fd, atomic_size_t *current) {
   limit_self();
   vt_elf_file_t file = {0};
   char const *open_path = NULL;
-  int opened = 0;
+  vt_symbols_problem_t problem = VT_SYMBOLS_FINE;
   for (;;) {
     size_t index = atomic_fetch_add_explicit(job->next, 1, memory_order_relaxed);
     if (index >= job->cnt) break;
@@ -145,13 +145,12 @@ static _Noreturn void worker_main(job_t *job, int fd, atomic_size_t *current) {
     if (item->result != VT_WORKER_BROKE) continue;
     atomic_store_explicit(current, index + 1, memory_order_relaxed);
     alarm(ITEM_SECONDS);
-    if (item->module.path != open_path) {
+    if (item->file.path != open_path) {
       vt_elf_file_close(&file);
-      opened = !vt_elf_file_open(&file, item->module.path, item->module.fd, item->module.build_id,
-                                 item->module.build_id_sz, job->want_dwarf, NULL);
-      open_path = item->module.path;
+      problem = vt_elf_file_open(&file, &item->file, job->want_dwarf, NULL);
+      open_path = item->file.path;
     }
-    send_item(fd, index, item, &file, opened);
+    send_item(fd, index, item, &file, problem);
     atomic_store_explicit(current, 0, memory_order_relaxed);
   }
   _exit(0);
@@ -202,10 +201,11 @@ static int read_frames(job_t *job, size_t index, cursor_t *in, uint32_t const *m
 }
 
 static void take_message(job_t *job, cursor_t in) {
-  uint32_t index, opened, cnt;
-  if (get(&in, &index, 4) || get(&in, &opened, 4) || index >= job->cnt) return;
-  if (!opened) {
-    job->items[index].result = VT_WORKER_ABSENT;
+  uint32_t index, problem, cnt;
+  if (get(&in, &index, 4) || get(&in, &problem, 4) || index >= job->cnt) return;
+  if (problem) {
+    job->items[index].result = VT_WORKER_FAILED;
+    job->items[index].problem = (vt_symbols_problem_t)problem;
     return;
   }
   uint32_t *map = read_strings(job, &in, &cnt);

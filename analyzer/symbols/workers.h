@@ -6,25 +6,19 @@
 #include <stdint.h>
 #include "analyzer/symbols/symbols.h"
 
-typedef struct {
-  char const *path;
-  int fd; /* -1: open path */
-  uint8_t const *build_id;
-  size_t build_id_sz;
-} vt_worker_module_t;
-
 typedef enum {
   VT_WORKER_BROKE,  /* not looked up: the file broke the worker */
-  VT_WORKER_ABSENT, /* there is no file of that build-id that can be read */
+  VT_WORKER_FAILED, /* there is no such file, see `problem` */
   VT_WORKER_DONE,   /* every offset was looked up */
 } vt_worker_result_t;
 
 /* One piece of work: addresses of one module, ascending. */
 typedef struct {
-  vt_worker_module_t module;
+  vt_symbols_file_t file; /* its descriptor stays the caller's */
   uint64_t const *offsets;
   size_t offsets_cnt;
   vt_worker_result_t result; /* out */
+  vt_symbols_problem_t problem;
 } vt_worker_item_t;
 
 /* Receives the frames of one offset; string indexes are those of `strings`. */

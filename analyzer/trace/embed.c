@@ -3,6 +3,8 @@
 #include "analyzer/trace/reader_private.h"
 #include "analyzer/trace/writer.h"
 
+#include <unistd.h>
+
 typedef struct {
   vt_reader_t *r;
   vt_symbols_t *store;
@@ -43,15 +45,36 @@ static void collect(embed_t *e) {
   e->queries_cnt = kept;
 }
 
+/* Files on another machine say nothing of this one's. */
+static int recorded_here(vt_trace_info_t const *info) {
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  return !strcmp(host, info->host);
+}
+
+uint32_t vt_embed_module(vt_symbols_t *store, vt_reader_t const *r, size_t i) {
+  size_t cnt;
+  vt_trace_info_t const *info = vt_reader_info(r);
+  vt_trace_module_t const *m = &vt_reader_modules(r, &cnt)[i];
+  vt_symbols_file_t file = {.path = m->path,
+                            .fd = -1,
+                            .build_id = m->build_id,
+                            .build_id_sz = m->build_id_sz,
+                            .device = m->file_device,
+                            .inode = m->file_inode,
+                            .size = m->file_size,
+                            .mtime_ns = m->file_mtime_ns};
+  if (info->start_unix_ns) /* else an import, of a log that does not tell */
+    file.loaded_unix_ns = recorded_here(info) ? info->start_unix_ns + m->load_time : 1;
+  return vt_symbols_module(store, &file);
+}
+
 /* resolve has the store look all of them up. */
 static void resolve(embed_t *e) {
   vt_symbols_query_t *asked = vt_mem_new(e->queries_cnt, sizeof *asked);
   e->number = vt_mem_new(e->r->tables.modules_cnt, sizeof *e->number);
-  for (size_t i = 0; i < e->r->tables.modules_cnt; i++) {
-    vt_trace_module_t const *m = &e->r->tables.modules[i];
-    e->number[i] = vt_symbols_module(e->store, m->path, -1, m->build_id_sz ? m->build_id : NULL,
-                                     m->build_id_sz);
-  }
+  for (size_t i = 0; i < e->r->tables.modules_cnt; i++)
+    e->number[i] = vt_embed_module(e->store, e->r, i);
   for (size_t i = 0; i < e->queries_cnt; i++)
     asked[i] = (vt_symbols_query_t){e->number[e->queries[i].module], e->queries[i].offset};
   vt_symbols_resolve(e->store, asked, e->queries_cnt);

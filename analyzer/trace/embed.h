@@ -4,6 +4,10 @@
 
 #include "analyzer/cli/error.h"
 #include "analyzer/symbols/symbols.h"
+#include "analyzer/trace/reader.h"
+
+/* vt_embed_module registers the i-th module of a trace in the store and returns its number there. */
+uint32_t vt_embed_module(vt_symbols_t *store, vt_reader_t const *r, size_t i);
 
 /* vt_embed_symbols looks up every code address of the packed trace `path` in `store` (which keeps
    what it finds for the next trace) and appends a SYMBOLS chunk. Returns 0, or -1 and *error when

@@ -244,7 +244,7 @@ static void name_missing(import_t *m, vt_symbols_t *store) {
     object_t const *o = &m->objects[line->object];
     char const *path = vt_strings_get(m->strings, o->path, NULL);
     if (o->bias_known && access(path, R_OK) == 0) continue;
-    uint32_t module = vt_symbols_module(store, path, -1, NULL, 0);
+    uint32_t module = vt_symbols_module(store, &(vt_symbols_file_t){.path = path, .fd = -1});
     char const *name = vt_strings_get(m->strings, line->symbol, NULL);
     vt_frame_t frame = {.function = vt_demangle_intern(vt_symbols_strings(store), name)};
     vt_symbols_put(store, module, line->address - 1 - o->bias, &frame, 1);

@@ -102,6 +102,7 @@ void vt_reader_close(vt_reader_t *r) {
   if (!r) return;
   if (r->fd >= 0) close(r->fd);
   vt_tables_clear(&r->tables);
+  free(r->places);
   vt_trie_fini(&r->trie);
   for (size_t i = 0; i < r->streams_cnt; i++) free(r->streams[i].chunks);
   for (size_t i = 0; i < r->info.argc; i++) free(r->argv[i]);
@@ -151,16 +152,6 @@ uint64_t vt_reader_end_time(vt_reader_t const *r) {
 
 vt_trace_stacks_t vt_reader_stacks(vt_reader_t const *r) {
   return (vt_trace_stacks_t){r->trie.parent, r->trie.pc, r->trie.cnt};
-}
-
-uint32_t vt_reader_module_at(vt_reader_t const *r, uint32_t epoch, uint64_t address) {
-  for (size_t i = 0; i < r->tables.modules_cnt; i++) {
-    vt_trace_module_t const *m = &r->tables.modules[i];
-    if (address >= m->start && address < m->end && epoch >= m->load_epoch &&
-        epoch < m->unload_epoch)
-      return (uint32_t)i;
-  }
-  return VT_NO_MODULE;
 }
 
 /* root_epoch is the epoch a stack belongs to. Parents are smaller than children, so this ends. */

@@ -72,6 +72,7 @@ typedef struct {
   uint32_t build_id_sz;
   uint32_t path_sz;
   char const *path;
+  uint64_t file_device, file_inode, file_size, file_mtime_ns; /* without build-id; 0: not recorded */
   uint32_t range_cnt;
   vt_trace_range_t const *ranges;
 } vt_trace_module_t;

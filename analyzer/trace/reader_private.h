@@ -68,6 +68,13 @@ typedef struct {
   uint64_t end_time; /* latest time of any message */
 } vt_tables_t;
 
+/* A module in the index by address. */
+typedef struct {
+  uint64_t start, max_end; /* max_end: highest end of all up to here */
+  uint32_t epoch, module;  /* of its load; index in the table */
+  uint32_t group;          /* the first place with the same start */
+} vt_module_place_t;
+
 struct vt_reader {
   int fd;
   uint64_t file_sz;
@@ -79,6 +86,8 @@ struct vt_reader {
   vt_integrity_t integrity; /* of the scan */
   vt_integrity_t shown;     /* with what the last run found */
   vt_tables_t tables;
+  vt_module_place_t *places; /* index of the first places_cnt modules */
+  size_t places_cnt;
   vt_trie_t trie;
   vt_stream_ref_t *streams;
   size_t streams_cnt, streams_cap;

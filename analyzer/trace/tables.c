@@ -62,21 +62,32 @@ static int module(vt_reader_t *r, vt_cursor_t *c) {
   m.range_cnt = vt_cursor_u32(c);
   if (c->bad || m.range_cnt > RANGES_MAX) return -1;
   m.ranges = ranges_of(r, c, m.range_cnt);
+  if (!m.build_id_sz && vt_cursor_left(c) >= 8 * VT_MODULE_FILE_WORDS) { /* not in old traces */
+    m.file_device = vt_cursor_u64(c);
+    m.file_inode = vt_cursor_u64(c);
+    m.file_size = vt_cursor_u64(c);
+    m.file_mtime_ns = vt_cursor_u64(c);
+  }
   if (!c->bad) VT_PUSH(r->tables.modules, m);
   return 0;
+}
+
+/* module_of_id is the latest module of that number: nearly always the one at that index. */
+static vt_trace_module_t *module_of_id(vt_tables_t *t, uint32_t id) {
+  if (id < t->modules_cnt && t->modules[id].id == id) return &t->modules[id];
+  for (size_t i = t->modules_cnt; i-- > 0;)
+    if (t->modules[i].id == id) return &t->modules[i];
+  return NULL;
 }
 
 static int module_unload(vt_reader_t *r, vt_cursor_t *c) {
   uint64_t time = time_of(r, c);
   uint32_t epoch = vt_cursor_u32(c), id = vt_cursor_u32(c);
   if (c->bad) return -1;
-  for (size_t i = r->tables.modules_cnt; i-- > 0;) {
-    vt_trace_module_t *m = &r->tables.modules[i];
-    if (m->id != id) continue;
-    m->unload_time = time;
-    m->unload_epoch = epoch;
-    break;
-  }
+  vt_trace_module_t *m = module_of_id(&r->tables, id);
+  if (!m) return 0;
+  m->unload_time = time;
+  m->unload_epoch = epoch;
   return 0;
 }
 

@@ -1,10 +1,7 @@
-/* The table of mapped modules and the messages about it; see module.h for how changes are noticed.
-
-   Slots are claimed by compare-and-swap and never given back: a module loaded again is a new entry.
-   The number of loads in a process's life is bounded by the table; beyond it code is recorded
-   without a module (symbols are then missing, stacks are not). */
+/* Noticing modules and the messages about them; see module.h for how changes are noticed. */
 #include "core/trace/module.h"
 #include "core/trace/message.h"
+#include "core/trace/module_table.h"
 #include "core/trace/symbol.h"
 #include "core/trace/sys.h"
 
@@ -14,40 +11,12 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-#define MODULES_MAX 8192
-#define RANGES_MAX  16
-
-/* Life of an entry: claimed, loaded (may be written), gone (unload to be written). */
-enum { STATE_FREE = 0, STATE_CLAIMED = 1, STATE_LOADED = 2, STATE_GONE = 3 };
-
-typedef struct {
-  _Atomic uint32_t state;
-  _Atomic uint32_t written; /* bit 0: load message written or being written, bit 1: unload */
-  uint32_t load_epoch;
-  uint32_t unload_epoch;
-  uint64_t load_tick;
-  uint64_t unload_tick;
-  uint64_t start; /* of the mapping, where the ELF header is */
-  uint64_t end;
-  struct link_map *link_map;
-  uint8_t id_bytes[64];
-  uint32_t id_sz;
-  uint32_t flags;
-  uint32_t range_cnt;
-  uint32_t path_sz;
-  uint64_t bias;
-  struct {
-    uint64_t start, end, off;
-  } range[RANGES_MAX];
-  char path[1024];
-} module_t;
-
 _Atomic uint32_t vt_module_pending;
 uint64_t vt_module_loader_start, vt_module_loader_sz;
 
 static vt_clock_kind_t clock_kind;
-static module_t *modules; /* MODULES_MAX entries, touched as used */
-static _Atomic uint32_t module_cnt;
+static _Atomic uint32_t first_unwritten; /* entries below have their load messages written */
+static _Atomic uint32_t gone_list;       /* index + 1 of the first, 0: empty */
 
 /* absolute stores the path a relative one had when the module was seen. */
 static uint32_t absolute(char *out, size_t cap, char const *path) {
@@ -71,7 +40,7 @@ uint32_t vt_module_executable(char *out, size_t cap) {
 }
 
 /* find_build_id copies the descriptor of the GNU build-id note in [p,p+sz). */
-static void find_build_id(module_t *m, uint8_t const *p, uint64_t sz) {
+static void find_build_id(vt_module_t *m, uint8_t const *p, uint64_t sz) {
   while (sz >= sizeof(ElfW(Nhdr))) {
     ElfW(Nhdr) n;
     memcpy(&n, p, sizeof n);
@@ -87,8 +56,8 @@ static void find_build_id(module_t *m, uint8_t const *p, uint64_t sz) {
   }
 }
 
-static void add_range(module_t *m, ElfW(Phdr) const *ph) {
-  if (!(ph->p_flags & PF_X) || m->range_cnt == RANGES_MAX) return;
+static void add_range(vt_module_t *m, ElfW(Phdr) const *ph) {
+  if (!(ph->p_flags & PF_X) || m->range_cnt == VT_MODULE_RANGES_MAX) return;
   m->range[m->range_cnt].start = m->bias + ph->p_vaddr;
   m->range[m->range_cnt].end = m->bias + ph->p_vaddr + ph->p_memsz;
   m->range[m->range_cnt].off = ph->p_offset;
@@ -96,7 +65,7 @@ static void add_range(module_t *m, ElfW(Phdr) const *ph) {
 }
 
 /* describe fills a module from its program headers in memory. */
-static void describe(module_t *m, ElfW(Phdr) const *phdr, size_t phnum) {
+static void describe(vt_module_t *m, ElfW(Phdr) const *phdr, size_t phnum) {
   for (size_t i = 0; i < phnum; i++) {
     if (phdr[i].p_type == PT_NOTE && !m->id_sz)
       find_build_id(m, (uint8_t const *)(m->bias + phdr[i].p_vaddr), phdr[i].p_memsz);
@@ -107,47 +76,28 @@ static void describe(module_t *m, ElfW(Phdr) const *phdr, size_t phnum) {
   }
 }
 
-static void name_module(module_t *m, char const *name) {
+static void name_module(vt_module_t *m, char const *name) {
   if (name && name[0]) {
-    m->path_sz = absolute(m->path, sizeof m->path, name);
+    m->path_sz = absolute(m->path, sizeof m->path - 1, name);
     if (!strncmp(name, "linux-vdso", 10)) m->flags |= VT_MODULE_FLAG_VDSO;
     return;
   }
-  m->path_sz = vt_module_executable(m->path, sizeof m->path);
+  m->path_sz = vt_module_executable(m->path, sizeof m->path - 1);
   m->flags |= VT_MODULE_FLAG_EXECUTABLE;
 }
 
 /* known tells whether the module mapped at start is in the table already. */
 static int known(uint64_t start, struct link_map const *link_map) {
-  uint32_t cnt = atomic_load_explicit(&module_cnt, memory_order_acquire);
-  for (uint32_t i = cnt < MODULES_MAX ? cnt : MODULES_MAX; i-- > 0;) {
-    module_t *m = &modules[i];
-    if (m->start == start && m->link_map == link_map &&
-        atomic_load_explicit(&m->state, memory_order_acquire) != STATE_GONE)
-      return 1;
-  }
-  return 0;
-}
-
-/* claim appends an entry; NULL when the table is full. */
-static module_t *claim(void) {
-  uint32_t i = atomic_fetch_add_explicit(&module_cnt, 1, memory_order_acq_rel);
-  if (i >= MODULES_MAX) {
-    atomic_store_explicit(&module_cnt, MODULES_MAX, memory_order_relaxed);
-    return NULL;
-  }
-  return &modules[i];
-}
-
-static void publish(module_t *m) {
-  /* Pairs with the acquire loads in known and flush. */
-  atomic_store_explicit(&m->state, STATE_LOADED, memory_order_release);
-  atomic_fetch_add_explicit(&vt_module_pending, 1, memory_order_release);
+  uint32_t index;
+  vt_module_t *m = vt_module_table_find(link_map, &index);
+  return m && m->start == start &&
+         atomic_load_explicit(&m->state, memory_order_acquire) != VT_MODULE_GONE;
 }
 
 static void add_module(uint64_t start, uint64_t end, struct link_map *link_map, uint64_t bias,
                        char const *name, ElfW(Phdr) const *phdr, size_t phnum) {
-  module_t *m = claim();
+  uint32_t index;
+  vt_module_t *m = vt_module_table_claim(&index);
   if (!m) return;
   m->start = start;
   m->end = end;
@@ -157,7 +107,10 @@ static void add_module(uint64_t start, uint64_t end, struct link_map *link_map, 
   m->load_tick = vt_clock_tick(clock_kind);
   name_module(m, name);
   describe(m, phdr, phnum);
-  publish(m);
+  /* Pairs with the acquire loads in known and write_loads. */
+  atomic_store_explicit(&m->state, VT_MODULE_LOADED, memory_order_release);
+  vt_module_table_enter(index);
+  atomic_fetch_add_explicit(&vt_module_pending, 1, memory_order_release);
 }
 
 /* elf_header is where the module's ELF header is mapped, if it is: at the load bias of a shared
@@ -197,8 +150,6 @@ static int note_at_start(struct dl_phdr_info *info, size_t sz, void *arg) {
 
 int vt_module_init(vt_clock_kind_t kind) {
   clock_kind = kind;
-  modules = vt_sys_memory(sizeof(module_t) * MODULES_MAX);
-  if (!modules) return -1;
   struct dl_find_object loader;
   struct r_debug const *debug = vt_symbol_from(vt_symbol_own(), "_r_debug", NULL);
   if (debug && _dl_find_object((void *)debug->r_ldbase, &loader) == 0) {
@@ -206,33 +157,56 @@ int vt_module_init(vt_clock_kind_t kind) {
     vt_module_loader_sz = (uint64_t)loader.dlfo_map_end - vt_module_loader_start;
   }
   dl_iterate_phdr(note_at_start, NULL);
-  return 0;
+  return vt_module_table_at(0) ? 0 : -1;
 }
 
 /* gone: the loader no longer knows this code, or knows another object there. */
-static int gone(module_t const *m) {
+static int gone(vt_module_t const *m) {
   struct dl_find_object object;
   if (_dl_find_object((void *)m->start, &object)) return 1;
   return (uint64_t)object.dlfo_map_start != m->start || object.dlfo_link_map != m->link_map;
 }
 
-void vt_module_sweep(uint64_t tick) {
-  uint32_t cnt = atomic_load_explicit(&module_cnt, memory_order_acquire);
-  for (uint32_t i = 0; i < cnt && i < MODULES_MAX; i++) {
-    module_t *m = &modules[i];
-    if (atomic_load_explicit(&m->state, memory_order_acquire) != STATE_LOADED || !gone(m)) continue;
-    vt_unwind_epoch_begin();
-    vt_unwind_epoch_end();
-    m->unload_epoch = vt_unwind_epoch();
-    m->unload_tick = tick;
-    uint32_t loaded = STATE_LOADED;
-    if (atomic_compare_exchange_strong_explicit(&m->state, &loaded, STATE_GONE,
-                                                memory_order_acq_rel, memory_order_relaxed))
-      atomic_fetch_add_explicit(&vt_module_pending, 1, memory_order_release);
-  }
+/* list_gone adds an entry to those whose unload is to be written. */
+static void list_gone(vt_module_t *m, uint32_t index) {
+  m->next_gone = atomic_load_explicit(&gone_list, memory_order_relaxed);
+  while (!atomic_compare_exchange_weak_explicit(&gone_list, &m->next_gone, index + 1,
+                                                memory_order_release, memory_order_relaxed))
+    continue;
 }
 
-static void write_load(vt_stream_t *s, module_t const *m, uint32_t id) {
+void vt_module_freed(void const *block, uint64_t tick) {
+  uint32_t index;
+  vt_module_t *m = vt_module_table_find(block, &index);
+  if (!m || atomic_load_explicit(&m->state, memory_order_acquire) != VT_MODULE_LOADED || !gone(m))
+    return;
+  vt_unwind_epoch_begin();
+  vt_unwind_epoch_end();
+  m->unload_epoch = vt_unwind_epoch();
+  m->unload_tick = tick;
+  uint32_t loaded = VT_MODULE_LOADED;
+  if (!atomic_compare_exchange_strong_explicit(&m->state, &loaded, VT_MODULE_GONE,
+                                               memory_order_acq_rel, memory_order_relaxed))
+    return;
+  list_gone(m, index);
+  atomic_fetch_add_explicit(&vt_module_pending, 1, memory_order_release);
+}
+
+/* ask_file notes which file was mapped when no build-id tells; where a filter may forbid the call it
+   stays unknown. */
+static void ask_file(vt_module_t *m, vt_sink_t const *sink) {
+  struct stat st;
+  if (m->file_asked || m->id_sz || sink->silent || sink->confined) return;
+  m->file_asked = 1;
+  if (m->path[0] != '/' && !(m->flags & VT_MODULE_FLAG_EXECUTABLE)) return; /* the vdso */
+  if (vt_sys_stat(m->flags & VT_MODULE_FLAG_EXECUTABLE ? "/proc/self/exe" : m->path, &st)) return;
+  m->file[0] = (uint64_t)st.st_dev;
+  m->file[1] = (uint64_t)st.st_ino;
+  m->file[2] = (uint64_t)st.st_size;
+  m->file[3] = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+}
+
+static void write_load(vt_stream_t *s, vt_module_t const *m, uint32_t id) {
   vt_message_t msg = vt_stream_blob_open(s, 128 + m->id_sz + m->path_sz + 24 * m->range_cnt);
   vt_message_u64(&msg, m->load_tick);
   vt_message_u32(&msg, m->load_epoch);
@@ -249,10 +223,11 @@ static void write_load(vt_stream_t *s, module_t const *m, uint32_t id) {
     vt_message_u64(&msg, m->range[i].end);
     vt_message_u64(&msg, m->range[i].off);
   }
+  for (int i = 0; i < VT_MODULE_FILE_WORDS && !m->id_sz; i++) vt_message_u64(&msg, m->file[i]);
   vt_stream_blob_close(s, VT_CHUNK_MODULE, &msg);
 }
 
-static void write_unload(vt_stream_t *s, module_t const *m, uint32_t id) {
+static void write_unload(vt_stream_t *s, vt_module_t const *m, uint32_t id) {
   vt_message_t msg = vt_stream_blob_open(s, 16);
   vt_message_u64(&msg, m->unload_tick);
   vt_message_u32(&msg, m->unload_epoch);
@@ -260,24 +235,56 @@ static void write_unload(vt_stream_t *s, module_t const *m, uint32_t id) {
   vt_stream_blob_close(s, VT_CHUNK_MODULE_UNLOAD, &msg);
 }
 
-void vt_module_flush(vt_stream_t *s) {
-  atomic_store_explicit(&vt_module_pending, 0, memory_order_relaxed);
-  uint32_t cnt = atomic_load_explicit(&module_cnt, memory_order_acquire);
-  for (uint32_t i = 0; i < cnt && i < MODULES_MAX; i++) {
-    module_t *m = &modules[i];
-    uint32_t state = atomic_load_explicit(&m->state, memory_order_acquire);
-    if (state >= STATE_LOADED &&
-        !(atomic_fetch_or_explicit(&m->written, 1, memory_order_relaxed) & 1))
-      write_load(s, m, i);
-    if (state == STATE_GONE &&
-        !(atomic_fetch_or_explicit(&m->written, 2, memory_order_relaxed) & 2))
-      write_unload(s, m, i);
+/* write_once writes an entry's load message if nobody has. */
+static void write_once(vt_stream_t *s, vt_module_t *m, uint32_t index) {
+  if (atomic_fetch_or_explicit(&m->written, 1, memory_order_relaxed) & 1) return;
+  ask_file(m, s->sink);
+  write_load(s, m, index);
+}
+
+static void write_loads(vt_stream_t *s) {
+  uint32_t from = atomic_load_explicit(&first_unwritten, memory_order_relaxed), whole = from;
+  uint32_t cnt = vt_module_table_cnt();
+  for (uint32_t i = from; i < cnt; i++) {
+    vt_module_t *m = vt_module_table_at(i);
+    int ready = m && atomic_load_explicit(&m->state, memory_order_acquire) >= VT_MODULE_LOADED;
+    if (ready) write_once(s, m, i);
+    if (whole == i && ready) whole++;
+  }
+  while (from < whole &&
+         !atomic_compare_exchange_weak_explicit(&first_unwritten, &from, whole,
+                                                memory_order_relaxed, memory_order_relaxed))
+    continue;
+}
+
+static void write_unloads(vt_stream_t *s) {
+  /* Pairs with the release in list_gone. */
+  uint32_t next = atomic_exchange_explicit(&gone_list, 0, memory_order_acquire);
+  while (next) {
+    uint32_t index = next - 1;
+    vt_module_t *m = vt_module_table_at(index);
+    next = m->next_gone;
+    write_once(s, m, index);
+    if (!(atomic_fetch_or_explicit(&m->written, 2, memory_order_relaxed) & 2))
+      write_unload(s, m, index);
   }
 }
 
+void vt_module_flush(vt_stream_t *s) {
+  atomic_store_explicit(&vt_module_pending, 0, memory_order_relaxed);
+  write_loads(s);
+  write_unloads(s);
+}
+
 void vt_module_restart(void) {
-  uint32_t cnt = atomic_load_explicit(&module_cnt, memory_order_relaxed);
-  for (uint32_t i = 0; i < cnt && i < MODULES_MAX; i++)
-    atomic_store_explicit(&modules[i].written, 0, memory_order_relaxed);
+  uint32_t cnt = vt_module_table_cnt();
+  atomic_store_explicit(&first_unwritten, 0, memory_order_relaxed);
+  atomic_store_explicit(&gone_list, 0, memory_order_relaxed);
+  for (uint32_t i = 0; i < cnt; i++) {
+    vt_module_t *m = vt_module_table_at(i);
+    if (!m) continue;
+    atomic_store_explicit(&m->written, 0, memory_order_relaxed);
+    if (atomic_load_explicit(&m->state, memory_order_relaxed) == VT_MODULE_GONE) list_gone(m, i);
+  }
   atomic_fetch_add_explicit(&vt_module_pending, 1, memory_order_relaxed);
 }

@@ -2,7 +2,7 @@
 
    Modules are learned lazily: from dl_iterate_phdr once at start, and from then on whenever the
    unwinder meets code it has not seen (vt_module_seen). Unloading is noticed because ld.so frees
-   the link map through the interposed free: see vt_module_is_loader. So neither dlopen nor dlclose
+   the link map through the interposed free: see vt_module_freed. So neither dlopen nor dlclose
    is interposed and every way to unload is covered. */
 #ifndef VT_CORE_TRACE_MODULE_H
 #define VT_CORE_TRACE_MODULE_H
@@ -24,9 +24,9 @@ uint32_t vt_module_executable(char *out, size_t cap);
 /* vt_module_seen records the object if it is new. Lock-free, async-signal-safe. */
 void vt_module_seen(struct dl_find_object const *object);
 
-/* vt_module_sweep notices modules that are gone and begins a new epoch of code addresses if any is.
- */
-void vt_module_sweep(uint64_t tick);
+/* vt_module_freed is told of each block that the dynamic linker frees, before it is freed: if it is a
+   link map, the module is gone and a new epoch of code addresses begins. Constant time. */
+void vt_module_freed(void const *block, uint64_t tick);
 
 /* vt_module_flush writes the messages of modules not yet written to this image's trace. */
 void vt_module_flush(vt_stream_t *s);

@@ -133,6 +133,9 @@ static inline long vt_sys_getrlimit(int resource, struct rlimit *out) {
 static inline long vt_sys_fstat(int fd, struct stat *out) {
   return vt_sys(SYS_fstat, fd, (long)out, 0, 0, 0, 0);
 }
+static inline long vt_sys_stat(char const *path, struct stat *out) {
+  return vt_sys(SYS_newfstatat, AT_FDCWD, (long)path, (long)out, 0, 0, 0);
+}
 static inline long vt_sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t ns) {
   struct timespec ts = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
   return vt_sys(SYS_futex, (long)word, FUTEX_WAIT, expected, (long)&ts, 0, 0);

@@ -210,6 +210,8 @@ typedef enum {
 
 #define VT_MODULE_FLAG_EXECUTABLE ((uint32_t)1)
 #define VT_MODULE_FLAG_VDSO ((uint32_t)2)
+/* Device, inode, size, and time of change (ns) of the file of a module without build-id. */
+#define VT_MODULE_FILE_WORDS 4
 
 typedef enum {
   VT_HEAP_CREATE = 1,

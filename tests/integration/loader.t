@@ -2,13 +2,15 @@
 """Libraries that come and go: the module map is right at every moment, and no call is missed."""
 import collections
 import glob
+import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, "tests/lib")
-from valtest import PROGRAMS, SHIM, Tap, check, program, vtr  # noqa: E402
+from valtest import PROGRAMS, SHIM, VALTRACE, Run, Tap, check, program, vtr  # noqa: E402
 
 
 def symbol_of(module, offset):
@@ -36,6 +38,21 @@ def leaks_by_library(run):
     return [] if found == want else [f"leaks {dict(found)}, want {want}"]
 
 
+def check_reloads(tap):
+    """Every one of 9,000 loads is in the trace, from load to unload, and the leak after them has its library."""
+    run = Run(program("loader", "reloads", PROGRAMS), "run")
+    trace = vtr.Trace(run.trace_path, verify=False)
+    loads = [m["id"] for m in trace.modules.values() if m["path"].endswith("libplugin_a.so")]
+    kept = [i for i in loads if i not in trace.unloads]
+    tap.equal((run.status, len(loads), kept), (0, 9000, []), "9,000 loads and their unloads")
+    leak = [frame for ref, (_blocks, sz) in vtr.Model(trace).leaks().items() if sz == 3000 for frame in trace.stack(ref)[1:]]
+    modules = {os.path.basename(trace.locate(0xffffffff, address)[0]["path"]) for address in leak}
+    report = json.loads(subprocess.run([VALTRACE, "report", "leaks", "--json", "--by", "function", trace.path], capture_output=True, check=True).stdout)
+    names = {frame["function"] for site in report["sites"] for frame in site["stack"]}
+    tap.ok("libplugin_b.so" in modules and "plugin_b_allocate" in names, "the leak after them is the last one's", [modules, names])
+    run.remove()
+
+
 def frames_at_bottom(depth):
     def extra(run):
         trace = run.main_trace()
@@ -46,7 +63,8 @@ def frames_at_bottom(depth):
         counts = collections.Counter(stack[1:])
         frames = counts.most_common(1)[0][1]
         cut = 1 in stack[:2] or 2 in stack[-1:]
-        return [] if frames == depth - 1 and not cut else [f"{frames} frames of descend, cut: {cut}"]
+        found = [] if frames == depth - 1 and not cut else [f"{frames} frames of descend, cut: {cut}"]
+        return found + (shown_whole(trace.path, depth) if depth < 20000 else [])
     return extra
 
 
@@ -69,15 +87,26 @@ def check_dlerror(tap):
     tap.equal((messages, model.unmatched_frees), ([], 0), "every message of dlerror() is seen to be freed")
 
 
+def shown_whole(path, depth):
+    """What is printed of that stack has its root: folded all of it, text says how much is left out."""
+    folded = subprocess.run([VALTRACE, "flame", "--metric", "leaked", path], capture_output=True, text=True, check=True).stdout
+    stack = folded.rsplit(" ", 1)[0].split(";")
+    text = subprocess.run([VALTRACE, "report", "leaks", path], capture_output=True, text=True, check=True).stdout
+    more = re.search(r"… (\d+) more, up to\n +(\w+)", text)
+    good = stack.count("descend") == depth and "main" in stack[:5] and more and int(more[1]) > depth - 10 and more[2] == "main"
+    return [] if good else [f"shown: {stack.count('descend')} frames from {stack[:3]}, text {more}"]
+
+
 def main():
     tap = Tap()
     check(tap, "two libraries at one address", program("loader", "cycles", PROGRAMS),
           extra=leaks_by_library)
+    check_reloads(tap)
     check(tap, "RTLD_DEEPBIND", program("loader", "deepbind", PROGRAMS), counts=False)
     check_dlerror(tap)
     check(tap, "dlmopen", program("loader", "dlmopen", PROGRAMS), counts=False)
     check(tap, "loading while others allocate", program("loader", "threads", PROGRAMS))
-    check(tap, "5,000 frames", program("recursion", 5000), extra=frames_at_bottom(5000))
+    check(tap, "10,000 frames", program("recursion", 10000), extra=frames_at_bottom(10000))
     if os.environ.get("VALTEST_LONG"):
         check(tap, "100,000 frames", program("recursion", 100000), modes=["bare"])
     tap.done()

@@ -34,13 +34,18 @@ static void way_cycles(void) { /* 7 blocks of 1000 bytes leak through a, 7 of 20
   }
   printf("same address: %d\n", same > 10);
 }
-static void use(allocate_t allocate) {
+static void use(allocate_t allocate, int times) {
   free_t give_back = (free_t)dlsym(library, "plugin_free");
-  for (int i = 0; i < 100; i++) give_back(allocate(500));
+  for (int i = 0; i < times; i++) give_back(allocate(500));
   dlclose(library);
 }
-static void way_deepbind(void) { use((allocate_t)load("a", RTLD_NOW | RTLD_DEEPBIND, LM_ID_BASE)); }
-static void way_dlmopen(void) { use((allocate_t)load("a", RTLD_NOW, LM_ID_NEWLM)); }
+static void way_deepbind(void) { use((allocate_t)load("a", RTLD_NOW | RTLD_DEEPBIND, LM_ID_BASE), 100); }
+static void way_dlmopen(void) { use((allocate_t)load("a", RTLD_NOW, LM_ID_NEWLM), 100); }
+static void way_reloads(void) { /* more loads than any fixed table would hold; the last one leaks 3000 */
+  for (int i = 0; i < 9000; i++) use((allocate_t)load("a", RTLD_NOW, LM_ID_BASE), 1);
+  void *volatile p = ((allocate_t)load("b", RTLD_NOW, LM_ID_BASE))(3000);
+  ((char volatile *)p)[0] = 1;
+}
 static void *load_loop(void *arg) {
   for (int i = 0; i < 200; i++) {
     void *own = dlopen(arg, RTLD_NOW);
@@ -66,6 +71,7 @@ int main(int argc, char **argv) {
   if (!strcmp(way, "deepbind")) way_deepbind();
   if (!strcmp(way, "dlmopen")) way_dlmopen();
   if (!strcmp(way, "threads")) way_threads();
+  if (!strcmp(way, "reloads")) way_reloads();
   printf("%s: done\n", way);
   return 0;
 }

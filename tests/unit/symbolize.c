@@ -23,7 +23,7 @@ static void print(vt_symbols_t *symbols, uint32_t module, uint64_t offset) {
 int main(int argc, char **argv) {
   if (argc != 2) return 2;
   vt_symbols_t *symbols = vt_symbols_new();
-  uint32_t module = vt_symbols_module(symbols, argv[1], -1, NULL, 0);
+  uint32_t module = vt_symbols_module(symbols, &(vt_symbols_file_t){.path = argv[1], .fd = -1});
   vt_symbols_query_t *queries = NULL;
   size_t queries_cnt = 0, queries_cap = 0;
   unsigned long offset;
