@@ -151,15 +151,29 @@ static void look_after(collector_t *c) {
   if (sample) c->next_sample = now + SAMPLE_NS;
 }
 
+static int wants_symbols(collector_t const *c, vt_image_t const *image) {
+  return c->drain.symbols && image->ended && !image->symbolized && !image->error.what[0];
+}
+
 static void embed_symbols(collector_t *c) {
-  for (size_t i = 0; c->drain.symbols && i < c->drain.images_cnt; i++) {
+  vt_embed_t *traces = vt_mem_new(c->drain.images_cnt + 1, sizeof *traces);
+  vt_image_t **images = vt_mem_new(c->drain.images_cnt + 1, sizeof *images);
+  size_t cnt = 0;
+  for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
-    if (!image->ended || image->symbolized || image->error.what[0]) continue;
-    image->symbolized = 1;
-    vt_embed_symbols(image->path, c->drain.symbols, &image->error);
-    struct stat st;
-    if (stat(image->path, &st) == 0) image->bytes = (uint64_t)st.st_size;
+    if (!wants_symbols(c, image)) continue;
+    images[cnt] = image;
+    traces[cnt++] = (vt_embed_t){.path = image->path};
   }
+  vt_embed_traces(traces, cnt, c->drain.symbols);
+  for (size_t i = 0; i < cnt; i++) {
+    struct stat st;
+    images[i]->symbolized = 1;
+    if (traces[i].failed) images[i]->error = traces[i].error;
+    if (stat(images[i]->path, &st) == 0) images[i]->bytes = (uint64_t)st.st_size;
+  }
+  free(images);
+  free(traces);
 }
 
 /* answer tells `run` what was written; on: how many processes are still recorded. */

@@ -5,10 +5,17 @@
 
 #include <unistd.h>
 
+#define TRACES_MAX 64 /* open at one time: each has its stacks in memory */
+
+typedef struct {
+  vt_symbols_query_t *queries;
+  size_t queries_cnt, queries_cap;
+} queries_t;
+
 typedef struct {
   vt_reader_t *r;
   vt_symbols_t *store;
-  vt_symbols_query_t *queries; /* module: index in the trace's table until `resolve` */
+  vt_symbols_query_t *queries; /* module: index in the trace's table */
   size_t queries_cnt, queries_cap;
   uint32_t *number;  /* module index -> number in the store */
   uint32_t *string;  /* store's string -> index in the chunk + 1 */
@@ -69,16 +76,15 @@ uint32_t vt_embed_module(vt_symbols_t *store, vt_reader_t const *r, size_t i) {
   return vt_symbols_module(store, &file);
 }
 
-/* resolve has the store look all of them up. */
-static void resolve(embed_t *e) {
-  vt_symbols_query_t *asked = vt_mem_new(e->queries_cnt, sizeof *asked);
+/* number gives the modules their numbers in the store and adds the addresses to those it is asked for. */
+static void number(embed_t *e, queries_t *asked) {
   e->number = vt_mem_new(e->r->tables.modules_cnt, sizeof *e->number);
   for (size_t i = 0; i < e->r->tables.modules_cnt; i++)
     e->number[i] = vt_embed_module(e->store, e->r, i);
-  for (size_t i = 0; i < e->queries_cnt; i++)
-    asked[i] = (vt_symbols_query_t){e->number[e->queries[i].module], e->queries[i].offset};
-  vt_symbols_resolve(e->store, asked, e->queries_cnt);
-  free(asked);
+  for (size_t i = 0; i < e->queries_cnt; i++) {
+    vt_symbols_query_t q = {e->number[e->queries[i].module], e->queries[i].offset};
+    VT_PUSH(asked->queries, q);
+  }
 }
 
 static uint32_t string_index(embed_t *e, uint32_t string) {
@@ -130,21 +136,47 @@ static int append(embed_t *e, char const *path, vt_error_t *error) {
   return failed ? -1 : 0;
 }
 
-int vt_embed_symbols(char const *path, vt_symbols_t *store, vt_error_t *error) {
-  embed_t e = {.r = vt_reader_open(path, error), .store = store};
-  int status = 0;
-  if (!e.r) return -1;
-  collect(&e);
-  if (e.queries_cnt && !e.r->integrity.torn_bytes) {
-    resolve(&e);
-    encode(&e);
-    status = append(&e, path, error);
+/* begin reads a trace's addresses. Nothing is asked for in a damaged one. */
+static void begin(embed_t *e, vt_embed_t *trace, vt_symbols_t *store, queries_t *asked) {
+  e->store = store;
+  e->r = vt_reader_open(trace->path, &trace->error);
+  trace->failed = !e->r;
+  if (!e->r || e->r->integrity.torn_bytes) return;
+  collect(e);
+  number(e, asked);
+}
+
+static void finish(embed_t *e, vt_embed_t *trace) {
+  if (e->number && e->queries_cnt) {
+    encode(e);
+    trace->failed = append(e, trace->path, &trace->error);
   }
-  vt_reader_close(e.r);
-  vt_bytes_free(&e.out);
-  free(e.queries);
-  free(e.number);
-  free(e.string);
-  free(e.strings);
-  return status;
+  vt_reader_close(e->r);
+  vt_bytes_free(&e->out);
+  free(e->queries);
+  free(e->number);
+  free(e->string);
+  free(e->strings);
+}
+
+/* embed_some asks once for all addresses of some traces. */
+static void embed_some(vt_embed_t *traces, size_t cnt, vt_symbols_t *store) {
+  embed_t work[TRACES_MAX] = {0};
+  queries_t asked = {0};
+  for (size_t i = 0; i < cnt; i++) begin(&work[i], &traces[i], store, &asked);
+  vt_symbols_resolve(store, asked.queries, asked.queries_cnt);
+  for (size_t i = 0; i < cnt; i++) finish(&work[i], &traces[i]);
+  free(asked.queries);
+}
+
+void vt_embed_traces(vt_embed_t *traces, size_t cnt, vt_symbols_t *store) {
+  for (size_t i = 0; i < cnt; i += TRACES_MAX)
+    embed_some(traces + i, cnt - i < TRACES_MAX ? cnt - i : TRACES_MAX, store);
+}
+
+int vt_embed_symbols(char const *path, vt_symbols_t *store, vt_error_t *error) {
+  vt_embed_t trace = {.path = path};
+  vt_embed_traces(&trace, 1, store);
+  if (trace.failed) *error = trace.error;
+  return trace.failed ? -1 : 0;
 }

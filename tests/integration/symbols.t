@@ -235,6 +235,24 @@ def check_recorded(folder):
         ok("api " in text and ("inner " in text and "l.c:2" in text) == want, f"debug information that came later, {trace} trace", text.splitlines())
 
 
+def forks(folder, *options):
+    """How many processes `run` and what it records make, for ten programs that have little in common."""
+    programs = ["true", "uname", "date", "id", "pwd", "nproc", "arch", "tty", "whoami", "hostid"]
+    script = ";".join(f"/usr/bin/{name} >/dev/null" for name in programs) + ";:"
+    run("strace", "-f", "-qq", "-o", f"{folder}/forks", "-e", "trace=clone,clone3,fork,vfork", f"{BUILD}/bin/valtrace", "run", "-q", *options,
+        "-d", f"{folder}/ten", "--", "/bin/sh", "-c", script)
+    with open(f"{folder}/forks", encoding="utf-8") as file:
+        return sum(" = " in line and "CLONE_THREAD" not in line and not line.rstrip().endswith("?") for line in file)
+
+
+def check_one_pass(folder):
+    if not shutil.which("strace"):
+        skip("strace")
+        return
+    more = forks(folder) - forks(folder, "--no-symbols")
+    ok(0 < more <= (os.cpu_count() or 1), f"one pass names what all programs of a run have: {more} processes for it")
+
+
 def main():
     seed = int(os.environ.get("SEED", time.time()))
     random.seed(seed)
@@ -251,6 +269,7 @@ def main():
         check_stripped(folder, elf)
         check_damaged(folder, elf)
         check_recorded(folder)
+        check_one_pass(folder)
         check_against_elfutils("own program", SYMBOLIZE, 500)
         libc = re.search(r"=> (/\S*libc\.so\.6)", run("ldd", SYMBOLIZE).stdout.decode())
         check_against_elfutils("libc", libc[1], 500)
