@@ -86,12 +86,44 @@ static int own_image(void) {
          (vt_process.filtered || !sink->space || sink->space == vt_sink_space());
 }
 
+/* shim_hidden: can the loader not open the shim from here? So it is after chroot, or in a sandbox with
+   other mounts; it would say so on the program's standard error. */
+static int shim_hidden(void) {
+  return following() && !vt_process.filtered &&
+         vt_sys(SYS_faccessat, AT_FDCWD, (long)shim_path(), R_OK, 0, 0, 0) != 0;
+}
+
+/* without_shim writes the other members of a list of libraries and returns where it ends. */
+static char *without_shim(char *out, char const *list) {
+  char *begin = out;
+  for (size_t n; list += strspn(list, ": "), (n = strcspn(list, ": ")); list += n) {
+    if (n == strlen(shim_path()) && !memcmp(list, shim_path(), n)) continue;
+    if (out > begin) *out++ = ':';
+    out = mempcpy(out, list, n);
+  }
+  *out = '\0';
+  return out;
+}
+
+/* for_hidden writes to `out` the environment `env` less the shim. */
+static char *const *for_hidden(char *const *env, char **out, char *text) {
+  char const *old = preload_of(env);
+  char *list = stpcpy(text, PRELOAD);
+  size_t n = 0;
+  for (char *const *e = env; e && *e; e++)
+    if (strncmp(*e, PRELOAD, sizeof PRELOAD - 1)) out[n++] = *e;
+  if (old && without_shim(list, old) > list) out[n++] = text;
+  out[n] = NULL;
+  return out;
+}
+
 /* with_shim writes to `out` the environment `env` with what recording needs added where missing.
    replaces: the new image takes this one's place, and is told of whom. */
-static char *const *with_shim(char *const *env, char **out, char *text, int replaces) {
+static char *const *with_shim(char *const *env, char **out, char *text, int hidden, int replaces) {
   char const *old = preload_of(env);
   size_t n = 0;
   if (!following()) return env;
+  if (hidden) return for_hidden(env, out, text);
   replaces = replaces && vt_process.sink.ring;
   for (char *const *e = env; e && *e; e++)
     if (strncmp(*e, PRELOAD, sizeof PRELOAD - 1) && !(replaces && same_name(VT_EXEC_OF, *e)))
@@ -109,17 +141,19 @@ static char *const *with_shim(char *const *env, char **out, char *text, int repl
   return out;
 }
 
-#define WITH_SHIM(env, replaces)                                                                   \
-  with_shim(env, alloca(ENV_POINTERS(env)), alloca(ENV_TEXT(env)), replaces)
+#define WITH_SHIM(env, hidden, replaces)                                                           \
+  with_shim(env, alloca(ENV_POINTERS(env)), alloca(ENV_TEXT(env)), hidden, replaces)
 
 /* REPLACE calls exec with the environment `more`; when it returns it has failed, and recording goes
    on. */
 #define REPLACE(path, env, call)                                                                   \
   do {                                                                                             \
-    int own = own_image();                                                                         \
-    char *const *more = WITH_SHIM(env, own);                                                       \
+    int own = own_image(), hidden = shim_hidden();                                                 \
+    char *const *more = WITH_SHIM(env, hidden, own);                                               \
     if (own) vt_process_exec(path);                                                                \
+    if (hidden) vt_sink_unrecorded(&vt_process.sink, 1);                                           \
     call;                                                                                          \
+    if (hidden) vt_sink_unrecorded(&vt_process.sink, -1);                                          \
     if (own) vt_process_exec_failed();                                                             \
     return -1;                                                                                     \
   } while (0)
@@ -171,11 +205,21 @@ VT_EXPORT int execle(char const *path, char const *arg, ...) {
   return execve(path, argv, env);
 }
 
+/* SPAWN calls with the environment `more` what returns 0 on success. */
+#define SPAWN(env, call)                                                                           \
+  do {                                                                                             \
+    int hidden = shim_hidden();                                                                    \
+    char *const *more = WITH_SHIM(env, hidden, 0);                                                 \
+    int error = call;                                                                              \
+    if (hidden && !error) vt_sink_unrecorded(&vt_process.sink, 1);                                 \
+    return error;                                                                                  \
+  } while (0)
+
 VT_EXPORT int posix_spawn(pid_t *pid, char const *path, posix_spawn_file_actions_t const *actions,
                           posix_spawnattr_t const *attr, char *const argv[], char *const env[]) {
-  return vt_real_get()->posix_spawn(pid, path, actions, attr, argv, WITH_SHIM(env, 0));
+  SPAWN(env, vt_real_get()->posix_spawn(pid, path, actions, attr, argv, more));
 }
 VT_EXPORT int posix_spawnp(pid_t *pid, char const *file, posix_spawn_file_actions_t const *actions,
                            posix_spawnattr_t const *attr, char *const argv[], char *const env[]) {
-  return vt_real_get()->posix_spawnp(pid, file, actions, attr, argv, WITH_SHIM(env, 0));
+  SPAWN(env, vt_real_get()->posix_spawnp(pid, file, actions, attr, argv, more));
 }

@@ -72,9 +72,13 @@ static int children_off(void) {
          !vt_first_is_me();
 }
 
-/* refuse says why this process is not recorded. */
+/* refuse says why this process is not recorded. Children of a collected run write nothing to their
+   standard error, which may be somebody's input: `run` tells how many they are, if they can reach the
+   collector. */
 static int refuse(char const *why, char const *advice) {
-  vt_say("this process is not recorded", why, advice);
+  int is_child = vt_options.collector && vt_first_known() && !vt_first_is_me();
+  vt_sink_unrecorded(&vt_process.sink, 1);
+  if (!is_child) vt_say("this process is not recorded", why, advice);
   return -1;
 }
 

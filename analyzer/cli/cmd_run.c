@@ -270,6 +270,11 @@ static void print_note(vt_collector_summary_t const *s, char const *program) {
   if (s->living)
     fprintf(stderr, "valtrace: %s has ended; %u process%s of it live on and are still recorded\n",
             program, s->living, s->living == 1 ? "" : "es");
+  if (s->unrecorded)
+    fprintf(stderr,
+            "valtrace: not recorded: %s, started where libvaltrace.so or the collector is out of reach "
+            "(chroot, sandbox)\n",
+            vt_counted(s->unrecorded, "program").text);
   if (s->traces == 1)
     fprintf(stderr, "valtrace: wrote %s (%s, %s)\n", s->first[0] ? s->first : "1 trace",
             vt_counted(s->events, "event").text, size);

@@ -176,9 +176,15 @@ static void embed_symbols(collector_t *c) {
   free(traces);
 }
 
-/* answer tells `run` what was written; on: how many processes are still recorded. */
-static void answer(collector_t *c, size_t on) {
-  vt_collector_summary_t s = {.living = (uint32_t)on};
+/* summary is what the ring tells. */
+static vt_collector_summary_t summary(collector_t *c) {
+  return (vt_collector_summary_t){
+      .living = (uint32_t)(living(c) ? living(c) : expected(c)),
+      .unrecorded = atomic_load_explicit(&c->end->ring->unrecorded, memory_order_relaxed)};
+}
+
+/* answer tells `run` what was written, too. */
+static void answer(collector_t *c, vt_collector_summary_t s) {
   vt_image_t const *last = vt_drain_last(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
@@ -203,12 +209,12 @@ static void answer(collector_t *c, size_t on) {
 /* answer_early lets run return while processes live on: a child names the code in the complete
    traces, which takes too long for the ring to wait, and answers. */
 static void answer_early(collector_t *c) {
-  size_t on = living(c) ? living(c) : expected(c);
+  vt_collector_summary_t s = summary(c);
   pid_t child = fork();
   if (child == 0) {
     vt_ring_leave(c->end); /* who holds it counts as one that may still be recorded */
     embed_symbols(c);
-    answer(c, on);
+    answer(c, s);
     _exit(0);
   }
   hang_up(c);
@@ -262,7 +268,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
     while (waitpid(-1, NULL, WNOHANG) > 0) continue;
   }
   embed_symbols(&c);
-  answer(&c, 0);
+  answer(&c, summary(&c));
   for (size_t i = 0; i < c.drain.images_cnt; i++) vt_image_delete(c.drain.images[i]);
   vt_codec_delete(c.drain.codec);
   if (c.drain.symbols) vt_symbols_delete(c.drain.symbols);

@@ -31,6 +31,7 @@ typedef struct {
   uint64_t events, bytes;
   uint32_t traces;      /* complete ones */
   uint32_t living;      /* processes that are still recorded */
+  uint32_t unrecorded;  /* programs that are known not to be recorded */
   uint32_t failed;      /* traces that could not be written, or not completely */
   vt_error_t error;     /* of the first of these */
   uint32_t stopped;     /* vt_stopped_t if the first process's recording stopped early */

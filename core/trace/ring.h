@@ -66,6 +66,9 @@ typedef struct {
      sleep on it (futex), and as many are woken as there are segments to be had. */
   _Atomic uint32_t progress;
   _Atomic uint32_t waiting; /* threads that sleep on progress */
+  /* Processes and programs of the run that are known not to be recorded: executed where the shim
+     cannot be seen, or not let in. */
+  _Atomic uint32_t unrecorded;
   /* Grows several times a second while the collector lives and is not stopped, also while it waits
      for its disk. */
   _Atomic uint32_t alive;

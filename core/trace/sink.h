@@ -75,6 +75,13 @@ uint64_t vt_sink_space(void);
    may write as it, also when its process has ended. Two system calls; best effort. */
 void vt_sink_sit(vt_sink_t *sink);
 
+/* vt_sink_unrecorded tells the collector, if there is one, of `programs` that are not recorded, or with
+   -1 that one is after all. Async-signal-safe. */
+static inline void vt_sink_unrecorded(vt_sink_t *sink, int programs) {
+  if (sink->ring)
+    atomic_fetch_add_explicit(&sink->ring->unrecorded, (uint32_t)programs, memory_order_relaxed);
+}
+
 /* vt_sink_open_file creates sink->path (an absolute path; an existing file is unlinked, missing
    parent folders are made) with mode 0600, writes `header` (header_sz bytes, at most
    VT_SINK_FILE_HEADER_SZ) and the counters, and maps it. Returns 0 or a negative errno value. */
