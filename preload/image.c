@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #define COMMAND_MAX    16384
+#define STATUS_MAX     4096 /* of /proc/self/status */
 #define FEW_STRINGS_SZ (COMMAND_MAX + PATH_MAX + 1024)
 
 size_t vt_image_read(char const *path, char *buf, size_t cap) {
@@ -50,12 +51,18 @@ static void put_fixed(vt_message_t *m) {
   vt_message_u32(m, 0); /* raw records have no time shift */
 }
 
-/* put_strings uses static memory: a process begins one image at a time. */
+/* host_name, like put_strings and name_file, uses static memory: a process begins one image at a time,
+   perhaps in a thread with a small stack. */
+static char const *host_name(void) {
+  static struct utsname host;
+  vt_sys(SYS_uname, (long)&host, 0, 0, 0, 0, 0);
+  return host.nodename;
+}
+
 static void put_strings(vt_message_t *m) {
   static char scratch[COMMAND_MAX];
-  struct utsname host = {0};
-  vt_sys(SYS_uname, (long)&host, 0, 0, 0, 0, 0);
-  vt_message_string(m, host.nodename, strlen(host.nodename));
+  char const *host = host_name();
+  vt_message_string(m, host, strlen(host));
   vt_message_string(m, scratch, vt_module_executable(scratch, PATH_MAX));
   size_t sz = vt_image_read("/proc/self/cmdline", scratch, COMMAND_MAX);
   vt_message_string(m, scratch, sz);
@@ -67,14 +74,6 @@ static void header_finish(vt_message_t *m, uint32_t sz) {
   vt_store32(m->data + VT_HEADER_OFF_SZ, sz);
   vt_store64(m->data + sz - 8, XXH64(m->data, sz - 8, 0));
   m->sz = sz;
-}
-
-/* host_and_program fetches what a file name pattern may name. */
-static void host_and_program(char *host, size_t host_cap, char *program, size_t program_cap) {
-  struct utsname u = {0};
-  vt_sys(SYS_uname, (long)&u, 0, 0, 0, 0, 0);
-  strncpy(host, u.nodename, host_cap - 1);
-  program[vt_module_executable(program, program_cap - 1)] = '\0';
 }
 
 /* numbered finds the first free name of the form NAME.PID.N.EXT. */
@@ -91,7 +90,7 @@ static int numbered(char *out, char const *name, uint32_t pid) {
    of this process makes room; nobody else's file is touched, but for one of an earlier recording
    where the first process's is to be. */
 static int make_room(char *path, char const *name, int usual) {
-  char aside[PATH_MAX];
+  static char aside[PATH_MAX];
   vt_file_owner_t owner = vt_first_owner(name);
   int first = !vt_process.forked && vt_first_is_me();
   if (!(first || usual) || owner == VT_FILE_LIVE || (owner == VT_FILE_OLD && !first))
@@ -105,16 +104,18 @@ static int make_room(char *path, char const *name, int usual) {
 /* name_file chooses the path of this image's file: a pattern without %p names the last image of the
    first process, so that an earlier image of it is renamed and other processes get a number. */
 static int name_file(char *path) {
-  char name[PATH_MAX] = "", host[256] = "", program[PATH_MAX];
+  static char name[PATH_MAX], program[PATH_MAX];
   char const *pattern = vt_options.output ? vt_options.output : VT_NAME_DEFAULT;
+  name[0] = '\0';
   if (pattern[0] != '/') {
     long n = vt_sys_getcwd(name, sizeof name);
     if (n <= 0) return -1;
     name[n - 1] = '/';
   }
   size_t at = strlen(name);
-  host_and_program(host, sizeof host, program, sizeof program);
-  if (vt_name_expand(name + at, sizeof name - at, pattern, vt_process.sink.pid, program, host) < 0)
+  program[vt_module_executable(program, sizeof program - 1)] = '\0';
+  if (vt_name_expand(name + at, sizeof name - at, pattern, vt_process.sink.pid, program,
+                     host_name()) < 0)
     return -1;
   return make_room(path, name, vt_name_has_pid(pattern));
 }
@@ -197,17 +198,23 @@ void vt_image_text(vt_stream_t *s, vt_chunk_type_t type, uint32_t tid, char cons
   vt_stream_blob_close(s, type, &m);
 }
 
-void vt_image_memory(vt_stream_t *s) {
+/* peak_kib finds the most resident memory in the text of /proc/self/status. */
+static uint64_t peak_kib(char const *status) {
   static char const key[] = "VmHWM:";
-  char status[2048];
-  size_t sz = vt_image_read("/proc/self/status", status, sizeof status - 1);
-  status[sz] = '\0';
   char const *p = strstr(status, key);
-  if (!p) return;
   uint64_t kib = 0;
-  for (p += sizeof key - 1; *p == ' ' || *p == '\t' || (*p >= '0' && *p <= '9'); p++)
+  for (p = p ? p + sizeof key - 1 : ""; *p == ' ' || *p == '\t' || (*p >= '0' && *p <= '9'); p++)
     if (*p >= '0') kib = 10 * kib + (uint64_t)(*p - '0');
-  vt_message_t m = vt_stream_blob_open(s, 24);
+  return kib;
+}
+
+/* The text is read to where the message will be: the stack may be a small one. */
+void vt_image_memory(vt_stream_t *s) {
+  vt_message_t m = vt_stream_blob_open(s, STATUS_MAX);
+  if (!m.cap) return;
+  m.data[vt_image_read("/proc/self/status", (char *)m.data, m.cap - 1)] = '\0';
+  uint64_t kib = peak_kib((char const *)m.data);
+  if (!kib) return;
   vt_message_u64(&m, vt_clock_tick(vt_process.sink.clock));
   vt_message_u64(&m, kib << 10);
   vt_message_u64(&m, 0);

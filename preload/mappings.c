@@ -30,7 +30,7 @@ static int take_char(line_t *line, char c) {
 }
 
 int vt_mapping_find(uint64_t address, vt_mapping_t *out) {
-  char piece[4096];
+  char piece[256]; /* the stack may be a small one */
   line_t line = {0};
   int found = -1;
   int fd = vt_sys_open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);

@@ -396,6 +396,12 @@ static int leak_status(options_t const *o, vt_collector_summary_t const *summary
   return status == VT_EXIT_INPUT ? VT_EXIT_RUN_FAILED : status;
 }
 
+static int too_small_files(void) {
+  vt_error_say("shared memory for the recording", "the limit on the size of files is too low for it",
+               "ulimit -f 8192 is enough; nothing was started");
+  return VT_EXIT_RUN_FAILED;
+}
+
 int vt_cmd_run(int argc, char **argv) {
   options_t o = {0};
   char shim[PATH_MAX], pattern[PATH_MAX];
@@ -411,6 +417,7 @@ int vt_cmd_run(int argc, char **argv) {
   if (error) return failed(what, error);
   if (!output_possible(pattern, o.output)) return VT_EXIT_RUN_FAILED;
   error = vt_ring_make(&ring);
+  if (error == -EFBIG) return too_small_files();
   if (error) return failed("shared memory for the recording", -error);
   vt_collector_options_t options = {
       .pattern = pattern, .symbols = !o.no_symbols, .children = !o.no_children};

@@ -1,4 +1,5 @@
 /* The valtrace command: finds the subcommand and hands over to analyzer/cli/cmd_NAME.c. */
+#include "analyzer/collector/program.h"
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/util/nearest.h"
@@ -68,6 +69,7 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  vt_program_endure_limits();
   int status = run(argc, argv);
   return status == VT_EXIT_OK ? vt_cli_finish(stdout, "standard output") : status;
 }

@@ -93,12 +93,19 @@ void vt_program_environment(char const *shim, char const *const *more) {
 #define FIRST_PID "VALTRACE_FIRST_PID="
 static char first_pid[sizeof FIRST_PID + 12] = FIRST_PID;
 
+static struct sigaction on_limit = {.sa_handler = SIG_DFL};
+
+void vt_program_endure_limits(void) {
+  sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, &on_limit);
+}
+
 /* be_program is the child: it tells the parent through the pipe only if exec fails. */
 static void be_program(char **argv, void const *mask, struct sigaction const *on_child,
                        int report) {
   snprintf(first_pid, sizeof first_pid, FIRST_PID "%d",
            getpid()); /* the environment has it already */
   sigaction(SIGCHLD, on_child, NULL);
+  sigaction(SIGXFSZ, &on_limit, NULL);
   sigprocmask(SIG_SETMASK, mask, NULL);
   execvp(argv[0], argv);
   int error = errno;

@@ -13,6 +13,11 @@ char const *vt_program_obstacle(char const *file);
    `shim` first, and `more`: names and values alternating, ended by NULL. */
 void vt_program_environment(char const *shim, char const *const *more);
 
+/* vt_program_endure_limits makes a limit on file size an error of the call that meets it, in this
+   process and the collector, not the end of them. Once, before vt_program_start, which gives the
+   program back what it would have had. */
+void vt_program_endure_limits(void);
+
 /* vt_program_start forks and executes argv with the signal mask `mask`. Returns the pid, or 0 with
  *error set to errno of the exec; -1 when fork fails (errno). */
 pid_t vt_program_start(char **argv, void const *mask, int *error);

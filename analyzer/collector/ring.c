@@ -59,11 +59,29 @@ static int listen_on(char const *name) {
   return -1;
 }
 
+/* resize sets the size of the memfd, to which the limit on the size of files applies: it is lifted
+   meanwhile, as far as we may. */
+static int resize(int fd, uint64_t sz) {
+  struct rlimit before, most;
+  int limited = getrlimit(RLIMIT_FSIZE, &before) == 0 && before.rlim_cur < sz;
+  if (limited) {
+    most = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(RLIMIT_FSIZE, &most)) {
+      most = (struct rlimit){before.rlim_max, before.rlim_max};
+      setrlimit(RLIMIT_FSIZE, &most);
+    }
+  }
+  int result = ftruncate(fd, (off_t)sz), error = errno;
+  if (limited) setrlimit(RLIMIT_FSIZE, &before);
+  errno = error;
+  return result;
+}
+
 /* make_segments maps a ring with as many segments as limits allow; returns how many, 0: none. */
 static uint32_t make_segments(vt_ring_end_t *end) {
   for (uint32_t n = VT_RING_SEGMENTS; n > VT_RING_SPARE; n /= 2) {
     uint64_t sz = VT_RING_SZ(n);
-    if (ftruncate(end->fd, (off_t)sz)) continue;
+    if (resize(end->fd, sz)) continue;
     void *p = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, end->fd, 0);
     if (p == MAP_FAILED) continue;
     end->ring = p;

@@ -35,8 +35,9 @@ static uint64_t file_limit(void) {
   return limit / VT_SEGMENT_SZ * VT_SEGMENT_SZ;
 }
 
+/* make_parents uses static memory: a process opens one file at a time, perhaps on a small stack. */
 static void make_parents(char const *path) {
-  char folder[PATH_MAX];
+  static char folder[PATH_MAX];
   for (size_t i = 1; path[i] && i < sizeof folder; i++) {
     if (path[i] != '/') continue;
     memcpy(folder, path, i);

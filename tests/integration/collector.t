@@ -3,6 +3,7 @@
 statuses pass through, names and refusals are as documented."""
 import os
 import re
+import resource
 import signal
 import stat
 import subprocess
@@ -214,6 +215,23 @@ def check_signals(tap):
     run.remove()
 
 
+def check_file_limit(tap, folder):
+    """A limit on the size of files is an error where `run` and the collector meet it; the program keeps its signal."""
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it, and what is ignored is inherited
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    trace = os.path.join(folder, "limited.vtr")
+    got = valtrace("run", "-q", "-o", trace, "--", *program("threads", "storm", 30000), preexec_fn=limited)
+    tap.ok(got.returncode == 0 and b"storm: done" in got.stdout and b"File too large" in got.stderr,
+           "limit on file size: the program runs, the error is said", [got.returncode, got.stderr])
+    big = os.path.join(folder, "big")
+    with open(big, "wb") as file:
+        got = subprocess.run([VALTRACE, "run", "-q", "-o", trace, "--", "head", "-c", "100000", "/dev/zero"], stdout=file,
+                             stderr=subprocess.DEVNULL, preexec_fn=limited, check=False)
+    tap.equal(got.returncode, 128 + signal.SIGXFSZ, "limit on file size: the program's own signal is as it was")
+
+
 def main():
     adopt_orphans()
     tap = Tap()
@@ -222,6 +240,7 @@ def main():
     check_names(tap, folder)
     check_said(tap, folder)
     check_signals(tap)
+    check_file_limit(tap, folder)
     for check in (check_stopped, check_stopped_exec, check_killed, check_run_killed, check_run_stopped):
         check(tap)
     subprocess.run(["rm", "-rf", folder], check=True)

@@ -1,13 +1,14 @@
 # Hazard programs: what people run under the shim, so no sanitizer and no frame pointers.
 P := $(BUILD)/programs
 PROGRAMS := apis early signals forks threads ends descriptors confine measure loader recursion \
-            planted counted ownmalloc hello stages ways mappings dlerror handover first
+            planted counted ownmalloc hello stages ways mappings dlerror handover first painted
 PLUGINS  := $(P)/libbump.so $(P)/libplugin_a.so $(P)/libplugin_b.so $(P)/libplanted.so \
             $(P)/libpool.so $(P)/libcxx_plugin.so
 HAZARDS  := $(addprefix $(P)/,$(PROGRAMS) newdel pooled static) $(PLUGINS)
 TESTS    += $(HAZARDS)
 
 P_CFLAGS := -O1 -g -fomit-frame-pointer -fno-builtin $(WARN) $(DEFS)
+$(P)/painted: P_CFLAGS += -Iinclude -Wl,-z,now
 $(P)/%: tests/programs/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(P_CFLAGS) -o $@ $< -pthread -ldl
