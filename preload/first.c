@@ -36,11 +36,15 @@ static char *put_digits(char *out, uint64_t n) {
   return out;
 }
 
+#define SELF 0
+
 /* start_of is when the process was started, in clock ticks since the machine was; 0: no such
-   process, or no /proc. The name, in parentheses, may have any characters. */
+   process, or no /proc. SELF is this process, which in a namespace of its own /proc need not show
+   under its number. The name, in parentheses, may have any characters. */
 static uint64_t start_of(uint32_t pid) {
   char path[64], stat[512];
-  if (vt_name_expand(path, sizeof path, "/proc/%p/stat", pid, "", "") < 0) return 0;
+  char const *pattern = pid == SELF ? "/proc/self/stat" : "/proc/%p/stat";
+  if (vt_name_expand(path, sizeof path, pattern, pid, "", "") < 0) return 0;
   size_t sz = vt_image_read(path, stat, sizeof stat - 1);
   stat[sz] = '\0';
   char const *p = strrchr(stat, ')');
@@ -70,7 +74,7 @@ int vt_first_known(void) { return first_pid != 0; }
 
 int vt_first_is_me(void) {
   uint32_t own = (uint32_t)vt_sys_getpid();
-  return own == first_pid && (!first_start || first_start == start_of(own));
+  return own == first_pid && (!first_start || first_start == start_of(SELF));
 }
 
 /* add_to_environment appends to a copy: the program's own array has no room. */
@@ -87,7 +91,7 @@ static void add_to_environment(char *variable) {
 void vt_first_tell(void) {
   static char variable[sizeof VARIABLE + 40] = VARIABLE;
   first_pid = (uint32_t)vt_sys_getpid();
-  first_start = start_of(first_pid);
+  first_start = start_of(SELF);
   char *end = put_digits(variable + sizeof VARIABLE - 1, first_pid);
   if (first_start) {
     *end = '.';
@@ -102,7 +106,7 @@ static int lives(uint32_t pid, uint64_t begun_unix_ns) {
   uint64_t start = start_of(pid);
   if (start) return unix_ns(start) <= begun_unix_ns + SLACK_NS;
   return vt_sys(SYS_kill, (int)pid, 0, 0, 0, 0, 0) != -ESRCH &&
-         start_of((uint32_t)vt_sys_getpid()) == 0;
+         start_of(SELF) == 0;
 }
 
 vt_file_owner_t vt_first_owner(char const *path) {

@@ -32,8 +32,7 @@ uint64_t vt_owner_space(void) { return space_of(0); }
 
 static int no_proc(void) { return access("/proc/self", F_OK) != 0; }
 
-/* started_at is when process `pid` began, in the kernel's ticks since boot; 0: there is none. */
-static uint64_t started_at(pid_t pid) {
+uint64_t vt_owner_started(pid_t pid) {
   char path[32], line[512] = "";
   unsigned long long start = 0;
   snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -53,7 +52,7 @@ typedef enum { RING_NO, RING_YES, RING_UNSEEN } has_ring_t;
 static has_ring_t maps_ring(vt_ring_end_t const *end, pid_t pid, uint64_t seat) {
   char path[32], line[PATH_MAX + 128];
   struct stat ring;
-  if (fstat(end->fd, &ring) || started_at(pid) < end->made_at) return RING_NO;
+  if (fstat(end->fd, &ring) || vt_owner_started(pid) < end->made_at) return RING_NO;
   snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
   FILE *file = fopen(path, "re");
   if (!file) return errno == EACCES || errno == EPERM ? RING_UNSEEN : RING_NO;
@@ -98,7 +97,7 @@ static int is_hidden(pid_t pid) { return kill(pid, 0) && errno == EPERM; }
 static int may_be(vt_ring_end_t const *end, vt_identity_t const *who, uint64_t latest, pid_t pid) {
   uint64_t space = space_of(pid);
   if (who->space && space && space != who->space) return 0;
-  uint64_t start = started_at(pid);
+  uint64_t start = vt_owner_started(pid);
   if (!start) return is_hidden(pid);
   if (start > latest || inner_pid(pid) != who->pid) return 0;
   return (who->space && space) || maps_ring(end, pid, who->seat) != RING_NO;
@@ -118,7 +117,7 @@ static void consider(vt_ring_end_t const *end, vt_owner_t *owner, uint64_t lates
     vt_owner_leave(owner);
     owner->pid = pid;
     owner->fd = fd;
-    owner->start = started_at(pid);
+    owner->start = vt_owner_started(pid);
   } else if (fd >= 0) {
     close(fd);
   }
@@ -162,7 +161,7 @@ int vt_owner_gone(vt_ring_end_t const *end, vt_owner_t *owner) {
     return !owner->several && !owner->pid;
   }
   if (!owner->pid) return 1;
-  if (owner->start) return started_at(owner->pid) != owner->start; /* no pidfd */
+  if (owner->start) return vt_owner_started(owner->pid) != owner->start; /* no pidfd */
   return kill(owner->pid, 0) && errno == ESRCH;
 }
 

@@ -48,6 +48,10 @@ void vt_owner_leave(vt_owner_t *owner);
 /* vt_owner_space is the namespace of this process. */
 uint64_t vt_owner_space(void);
 
+/* vt_owner_started is when process `pid` began, in the kernel's clock ticks since boot; 0: there is
+   none, or no /proc. */
+uint64_t vt_owner_started(pid_t pid);
+
 /* vt_owner_holders counts processes that hold the ring, as a descriptor or mapped, but for this one:
    also those that have just been forked and have not had the time to say anything. Costs a look at
    each process. */

@@ -92,6 +92,22 @@ def namespaces(tap, times):
     tap.ok(not wrong, f"equal numbers in two namespaces, {times} times", wrong[:3])
 
 
+def first_only(tap):
+    """With --no-children, a child that has the first process's number in a namespace of its own is none the less a child."""
+    if not shutil.which("unshare") or not may_unshare():
+        tap.skip("--no-children and equal numbers", "unshare --pid is not permitted")
+        return
+    folder = tempfile.mkdtemp(prefix="valtest-chains-")
+    hello = program("hello")[0]
+    script = "echo $$; " + f"{hello}; " * 8 + "true"
+    got = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", VALTRACE, "run", "-q", "--no-children", "-o",
+                          folder + "/%n.%p.vtr", "unshare", "--pid", "--fork", "sh", "-c", script],
+                         capture_output=True, stdin=subprocess.DEVNULL)
+    made = [n.split(".")[0] for n in os.listdir(folder)]
+    tap.ok(got.stdout == b"1\n" + 8 * b"hello\n" and made == ["unshare"], "--no-children and equal numbers", [got, made])
+    shutil.rmtree(folder)
+
+
 def emulator(tap):
     """An emulator and its guest are two images in one process."""
     qemu = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
@@ -145,6 +161,7 @@ def main():
         check(tap, "erl", ["erl", "-noshell", "-noinput", "-eval", "halt(3)."], modes=["run"], counts=False)
     else:
         tap.skip("erl", "not installed")
+    first_only(tap)
     emulator(tap)
     lives_on(tap)
     tap.done()
