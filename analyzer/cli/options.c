@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "analyzer/cli/installed.h"
 #include "analyzer/util/nearest.h"
 
@@ -36,6 +37,8 @@ static struct {
     {VT_OPT_SHOW_ALLOCATORS,
      "  --show-allocator-frames  do not hide malloc, operator new and the like\n"},
     {VT_OPT_HIDE_ALLOCATORS, "  --hide-allocator-frames  hide them (default)\n"},
+    {VT_OPT_DEBUG_DIR, "  --debug-dir DIR        debug files are here, too, laid out as in /usr/lib/debug\n"},
+    {VT_OPT_NO_DEBUGINFOD, "  --no-debuginfod        do not ask the servers in DEBUGINFOD_URLS for them\n"},
     {VT_OPT_JSON, "  --json                 machine-readable\n"}};
 
 void vt_cli_help_shared(uint64_t without) {
@@ -65,6 +68,8 @@ static struct option const long_options[] = {
     {"show-runtime-frames", 0, 0, VT_OPT_SHOW_RUNTIME},
     {"show-allocator-frames", 0, 0, VT_OPT_SHOW_ALLOCATORS},
     {"hide-allocator-frames", 0, 0, VT_OPT_HIDE_ALLOCATORS},
+    {"debug-dir", 1, 0, VT_OPT_DEBUG_DIR},
+    {"no-debuginfod", 0, 0, VT_OPT_NO_DEBUGINFOD},
     {"json", 0, 0, VT_OPT_JSON},
     {"format", 1, 0, VT_OPT_FORMAT},
     {"metric", 1, 0, VT_OPT_METRIC},
@@ -164,6 +169,11 @@ static int take_budget(vt_budget_t *budget, int option, char const *value) {
   }
 }
 
+int vt_cli_folder(char const *path) {
+  struct stat st;
+  return stat(path, &st) || !S_ISDIR(st.st_mode) ? -1 : 0;
+}
+
 /* One option with its value; -1: the value makes no sense, -2: not an option of this command. */
 static int take_option(vt_cli_options_t *options, int option, char *value, int extras) {
   vt_filter_t *filter = &options->analysis.filter;
@@ -189,6 +199,8 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
   case VT_OPT_HIDE_ALLOCATORS: return 0;
   case VT_OPT_FULL_NAMES: options->full_names = 1; return 0;
   case VT_OPT_SHOW_RUNTIME: options->report.show_runtime = 1; return 0;
+  case VT_OPT_DEBUG_DIR: return vt_cli_folder(options->analysis.search.folder = value);
+  case VT_OPT_NO_DEBUGINFOD: options->analysis.search.debuginfod = 0; return 0;
   case VT_OPT_JSON: options->json = 1; return 0;
   case VT_OPT_FORMAT: options->format = value; return extras & VT_CLI_FORMAT ? 0 : -2;
   case VT_OPT_METRIC: options->metric = value; return extras & VT_CLI_METRIC ? 0 : -2;
@@ -251,6 +263,7 @@ int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
   *options = (vt_cli_options_t){
       .budget = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, -1},
       .gate = extras & VT_CLI_GATE};
+  options->analysis.search.debuginfod = 1;
   char name[300];
   optind = 0;
   opterr = 0;

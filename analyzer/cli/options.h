@@ -53,6 +53,8 @@ typedef enum {
   VT_OPT_NO_INLINES,
   VT_OPT_SHOW_ALLOCATORS,
   VT_OPT_HIDE_ALLOCATORS,
+  VT_OPT_DEBUG_DIR,
+  VT_OPT_NO_DEBUGINFOD,
   VT_OPT_JSON,
   VT_OPT_FORMAT,
   VT_OPT_METRIC,
@@ -97,6 +99,9 @@ int vt_cli_refuse(vt_cli_options_t const *options, uint64_t set, char const *why
    value, and which of the known ones was probably meant. Returns VT_EXIT_USAGE. */
 struct option;
 int vt_cli_bad_option(char *const *argv, struct option const *known);
+
+/* Is there such a folder? Returns 0 or -1. */
+int vt_cli_folder(char const *path);
 
 /* Parses "4096", "64k", "1.5M", "2GiB" into bytes. Returns 0 or -1. */
 int vt_cli_bytes(char const *text, uint64_t *bytes);

@@ -326,7 +326,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
   *usage = 0;
   analysis->readers = vt_mem_new(cnt, sizeof *analysis->readers);
   analysis->nodes = vt_mem_new(cnt, sizeof *analysis->nodes);
-  analysis->stacks = vt_stacks_new();
+  analysis->stacks = vt_stacks_new(&options->search);
   for (; analysis->trace_cnt < cnt; analysis->trace_cnt++) {
     vt_reader_t *reader = vt_reader_open(paths[analysis->trace_cnt], error);
     if (!reader) return -1;

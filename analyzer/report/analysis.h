@@ -29,6 +29,7 @@ typedef struct {
   int history;            /* needs timeline */
   int keep_allocators;    /* do not hide allocator frames */
   int no_inlines;         /* leave inlined functions out of groups and of the page */
+  vt_symbols_search_t search; /* for names that the traces do not have */
   vt_model_watch_t watch; /* told of the chosen blocks during the (last) pass */
 } vt_analysis_options_t;
 

@@ -61,9 +61,10 @@ static uint32_t add_node(vt_stacks_t *stacks, node_t node) {
   return (uint32_t)stacks->nodes_cnt - 1;
 }
 
-vt_stacks_t *vt_stacks_new(void) {
+vt_stacks_t *vt_stacks_new(vt_symbols_search_t const *search) {
   vt_stacks_t *stacks = vt_mem_new(1, sizeof *stacks);
   stacks->symbols = vt_symbols_new();
+  vt_symbols_search(stacks->symbols, search);
   stacks->node_index = new_index(4096);
   stacks->place_index = new_index(1024);
   VT_PUSH(stacks->places, ((place_t){.module = NO_MODULE}));

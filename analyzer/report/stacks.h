@@ -28,7 +28,8 @@ typedef struct {
   int start;   /* runs before main, or before a thread's function */
 } vt_stack_frame_t;
 
-vt_stacks_t *vt_stacks_new(void);
+/* search: where names are looked up that the traces do not have. */
+vt_stacks_t *vt_stacks_new(vt_symbols_search_t const *search);
 void vt_stacks_delete(vt_stacks_t *stacks);
 
 /* Takes the symbols that a trace has embedded. What is unknown in them stays unknown, but for

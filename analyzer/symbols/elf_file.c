@@ -3,16 +3,28 @@
    (build-id folders, .gnu_debuglink, dwz's alternate file). */
 #include "analyzer/symbols/elf_file.h"
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static char *debug_path; /* of libdwfl; NULL: its own */
+static char const *debug_folder;
 
 static Dwfl_Callbacks const callbacks = {
     .find_elf = dwfl_build_id_find_elf,
     .find_debuginfo = dwfl_standard_find_debuginfo,
     .section_address = dwfl_offline_section_address,
+    .debuginfo_path = &debug_path,
 };
+
+void vt_elf_file_search(char const *folder) {
+  free(debug_path);
+  debug_folder = folder;
+  if (!folder || asprintf(&debug_path, ":%s:.debug:/usr/lib/debug", folder) < 0) debug_path = NULL;
+}
 
 static uint64_t unix_ns(struct timespec const *time) {
   return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
@@ -60,25 +72,36 @@ static vt_symbols_problem_t try_open(vt_elf_file_t *file, char const *path, int 
   return problem;
 }
 
-static vt_symbols_problem_t open_debug_file(vt_elf_file_t *file, vt_symbols_file_t const *which) {
-  char path[64 + 2 * 64];
-  uint8_t const *id = which->build_id;
-  if (which->build_id_sz < 2 || which->build_id_sz > 64) return VT_SYMBOLS_ABSENT;
-  int used = snprintf(path, sizeof path, "/usr/lib/debug/.build-id/%02x/", id[0]);
-  for (size_t i = 1; i < which->build_id_sz; i++) used += snprintf(path + used, 3, "%02x", id[i]);
-  snprintf(path + used, sizeof path - (size_t)used, ".debug");
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+static vt_symbols_problem_t try_path(vt_elf_file_t *file, char const *path,
+                                     vt_symbols_file_t const *which) {
+  int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
   return fd < 0 ? VT_SYMBOLS_ABSENT : try_open(file, path, fd, which);
+}
+
+/* open_debug_file opens the debug file of a build-id below a folder (NULL: there is none). */
+static vt_symbols_problem_t open_debug_file(vt_elf_file_t *file, vt_symbols_file_t const *which,
+                                            char const *folder) {
+  char path[PATH_MAX];
+  uint8_t const *id = which->build_id;
+  if (!folder || which->build_id_sz < 2 || which->build_id_sz > 64) return VT_SYMBOLS_ABSENT;
+  int used = snprintf(path, sizeof path - 160, "%s/.build-id/%02x/", folder, id[0]);
+  if (used >= (int)sizeof path - 160) return VT_SYMBOLS_ABSENT;
+  for (size_t i = 1; i < which->build_id_sz; i++) used += sprintf(path + used, "%02x", id[i]);
+  strcpy(path + used, ".debug");
+  return try_path(file, path, which);
 }
 
 vt_symbols_problem_t vt_elf_file_open(vt_elf_file_t *file, vt_symbols_file_t const *which,
                                       int want_dwarf, vt_strings_t *strings) {
   *file = (vt_elf_file_t){.strings = strings};
-  int own = which->fd >= 0 ? dup(which->fd)
-                           : open(which->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  vt_symbols_problem_t problem =
-      own < 0 ? VT_SYMBOLS_ABSENT : try_open(file, which->path, own, which);
-  if (problem && open_debug_file(file, which)) return problem;
+  vt_symbols_problem_t problem = try_path(file, which->debug_file, which);
+  if (problem && which->fd >= 0)
+    problem = try_open(file, which->path, dup(which->fd), which);
+  else if (problem)
+    problem = try_path(file, which->path, which);
+  if (problem && open_debug_file(file, which, debug_folder) &&
+      open_debug_file(file, which, "/usr/lib/debug"))
+    return problem;
   if (want_dwarf) file->dwarf = vt_dwarf_new(file->module, strings);
   return VT_SYMBOLS_FINE;
 }

@@ -26,6 +26,9 @@ typedef struct {
    Strings of frames go to `strings`. Returns VT_SYMBOLS_FINE, or why there is none. */
 vt_symbols_problem_t vt_elf_file_open(vt_elf_file_t *file, vt_symbols_file_t const *which,
                                       int want_dwarf, vt_strings_t *strings);
+/* Debug files are also looked for in `folder`, laid out like /usr/lib/debug (NULL: none). For the whole
+   process; the string stays the caller's. */
+void vt_elf_file_search(char const *folder);
 void vt_elf_file_close(vt_elf_file_t *file);
 
 /* Frames at an offset (symbols.h), at most VT_ELF_FRAMES_MAX; 0 when nothing is known. */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "analyzer/symbols/debuginfod.h"
 #include "analyzer/symbols/workers.h"
 #include "analyzer/util/mem.h"
 
@@ -16,6 +17,7 @@
 typedef struct {
   vt_symbols_file_t file; /* strings are those of the store */
   vt_symbols_problem_t problem;
+  int asked; /* servers were, or need not be */
 } module_t;
 
 typedef struct {
@@ -26,6 +28,7 @@ typedef struct {
 } slot_t;
 
 struct vt_symbols {
+  vt_symbols_search_t search;
   vt_strings_t *strings;
   module_t *modules;
   size_t modules_cnt, modules_cap;
@@ -46,6 +49,10 @@ vt_symbols_t *vt_symbols_new(void) {
   symbols->slot_mask = 1023;
   symbols->slots = vt_mem_new(1024, sizeof *symbols->slots);
   return symbols;
+}
+
+void vt_symbols_search(vt_symbols_t *symbols, vt_symbols_search_t const *search) {
+  symbols->search = *search;
 }
 
 void vt_symbols_delete(vt_symbols_t *symbols) {
@@ -203,6 +210,10 @@ static vt_worker_item_t *make_items(batch_t *batch, vt_symbols_query_t const *qu
   return items;
 }
 
+static int processes_for(size_t addresses) {
+  return addresses <= FEW ? 1 : (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 static int any_broke(vt_worker_item_t const *items, size_t cnt) {
   for (size_t i = 0; i < cnt; i++)
     if (items[i].result == VT_WORKER_BROKE) return 1;
@@ -225,17 +236,67 @@ static size_t give_up(batch_t *batch, vt_worker_item_t const *items, size_t cnt)
   return modules;
 }
 
+/* Items that only open the files of modules servers may know; item_modules says whose. */
+static size_t probe_items(vt_symbols_t *symbols, vt_symbols_query_t const *queries, size_t cnt,
+                          vt_worker_item_t *items, uint32_t *item_modules) {
+  size_t used = 0;
+  for (size_t i = 0; i < cnt; i++) {
+    module_t *module = &symbols->modules[queries[i].module];
+    if (module->asked || !module->file.build_id_sz) continue;
+    module->asked = 1;
+    item_modules[used] = queries[i].module;
+    items[used++] = (vt_worker_item_t){.file = module->file};
+  }
+  return used;
+}
+
+static void fetch_some(vt_symbols_t *symbols, vt_worker_item_t const *items, size_t cnt,
+                       uint32_t const *item_modules) {
+  vt_debuginfod_file_t *files = vt_mem_new(cnt, sizeof *files);
+  uint32_t *modules = vt_mem_new(cnt, sizeof *modules);
+  size_t used = 0;
+  for (size_t i = 0; i < cnt; i++) {
+    if (items[i].has_dwarf) continue;
+    modules[used] = item_modules[i];
+    files[used++] = (vt_debuginfod_file_t){items[i].file.build_id, items[i].file.build_id_sz, NULL};
+  }
+  vt_debuginfod_fetch(files, used);
+  for (size_t i = 0; i < used; i++) {
+    uint32_t path = files[i].path ? vt_strings_intern_cstr(symbols->strings, files[i].path) : 0;
+    if (path) symbols->modules[modules[i]].file.debug_file = vt_strings_get(symbols->strings, path, NULL);
+    free(files[i].path);
+  }
+  free(files);
+  free(modules);
+}
+
+/* ask_servers gets the debug information of modules that have none here. */
+static void ask_servers(vt_symbols_t *symbols, vt_symbols_query_t const *queries, size_t cnt) {
+  if (!symbols->search.debuginfod || !vt_debuginfod_wanted()) return;
+  vt_worker_item_t *items = vt_mem_new(cnt, sizeof *items);
+  uint32_t *item_modules = vt_mem_new(cnt, sizeof *item_modules);
+  size_t used = probe_items(symbols, queries, cnt, items, item_modules);
+  vt_workers_run(items, used, &(vt_workers_how_t){1, processes_for(used), symbols->search.folder},
+                 symbols->strings, NULL, NULL);
+  fetch_some(symbols, items, used, item_modules);
+  free(items);
+  free(item_modules);
+}
+
 size_t vt_symbols_resolve(vt_symbols_t *symbols, vt_symbols_query_t const *queries, size_t cnt) {
   vt_symbols_query_t *unknown = vt_mem_new(cnt ? cnt : 1, sizeof *unknown);
   size_t unknown_cnt = unknown_queries(symbols, queries, cnt, unknown), item_cnt, failed = 0;
   if (unknown_cnt) {
     batch_t batch = {.symbols = symbols};
+    char const *folder = symbols->search.folder;
+    ask_servers(symbols, unknown, unknown_cnt);
     uint64_t *offsets = vt_mem_new(unknown_cnt, sizeof *offsets);
     vt_worker_item_t *items = make_items(&batch, unknown, unknown_cnt, offsets, &item_cnt);
-    int processes = unknown_cnt <= FEW ? 1 : (int)sysconf(_SC_NPROCESSORS_ONLN);
-    vt_workers_run(items, item_cnt, 1, processes, symbols->strings, keep_frames, &batch);
+    vt_workers_run(items, item_cnt, &(vt_workers_how_t){1, processes_for(unknown_cnt), folder},
+                   symbols->strings, keep_frames, &batch);
     if (any_broke(items, item_cnt)) /* perhaps it is their DWARF */
-      vt_workers_run(items, item_cnt, 0, 1, symbols->strings, keep_frames, &batch);
+      vt_workers_run(items, item_cnt, &(vt_workers_how_t){0, 1, folder}, symbols->strings,
+                     keep_frames, &batch);
     failed = give_up(&batch, items, item_cnt);
     free(items);
     free(offsets);

@@ -33,6 +33,15 @@ typedef struct {
 } vt_symbols_query_t;
 
 vt_symbols_t *vt_symbols_new(void);
+
+/* Where debug information is looked for besides the usual places: in a folder laid out like
+   /usr/lib/debug (NULL: none), which stays the caller's; on the servers in DEBUGINFOD_URLS. */
+typedef struct {
+  char const *folder;
+  int debuginfod;
+} vt_symbols_search_t;
+void vt_symbols_search(vt_symbols_t *symbols, vt_symbols_search_t const *search);
+
 void vt_symbols_delete(vt_symbols_t *symbols);
 
 /* Which file a module is. Its names are used only when it is the one that was mapped: when its build-id
@@ -46,6 +55,7 @@ typedef struct {
   size_t build_id_sz;
   uint64_t device, inode, size, mtime_ns; /* without build-id; all 0: not recorded */
   uint64_t loaded_unix_ns;                /* when it was mapped; 0: not known, any file will do */
+  char const *debug_file; /* NULL; the store sets it to a file of that build-id that a server had */
 } vt_symbols_file_t;
 
 /* Registers a module and returns its number in the store, the same number for a module that is

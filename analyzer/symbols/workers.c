@@ -42,7 +42,7 @@ typedef struct {
 typedef struct {
   vt_worker_item_t *items;
   size_t cnt;
-  int want_dwarf;
+  vt_workers_how_t const *how;
   atomic_size_t *next; /* shared with the workers */
   vt_strings_t *strings;
   vt_worker_sink_t sink;
@@ -72,7 +72,7 @@ static void write_all(int fd, uint8_t const *p, size_t sz) {
   }
 }
 
-/* Message: size of the rest, item, problem, strings, then per offset a count and frames. */
+/* Message: size of the rest, item, problem, DWARF?, strings, then per offset a count and frames. */
 static void send_item(int fd, size_t index, vt_worker_item_t const *item, vt_elf_file_t *file,
                       vt_symbols_problem_t problem) {
   vt_frame_t frames[VT_ELF_FRAMES_MAX];
@@ -88,6 +88,7 @@ static void send_item(int fd, size_t index, vt_worker_item_t const *item, vt_elf
   put(&out, &size, sizeof size);
   put32(&out, (uint32_t)index);
   put32(&out, (uint32_t)problem);
+  put32(&out, file->dwarf != NULL);
   put32(&out, vt_strings_cnt(file->strings));
   for (uint32_t i = 0; i < vt_strings_cnt(file->strings); i++) {
     size_t sz;
@@ -135,6 +136,7 @@ static void limit_self(void) {
 
 static _Noreturn void worker_main(job_t *job, int fd, atomic_size_t *current) {
   limit_self();
+  vt_elf_file_search(job->how->debug_folder);
   vt_elf_file_t file = {0};
   char const *open_path = NULL;
   vt_symbols_problem_t problem = VT_SYMBOLS_FINE;
@@ -147,7 +149,7 @@ static _Noreturn void worker_main(job_t *job, int fd, atomic_size_t *current) {
     alarm(ITEM_SECONDS);
     if (item->file.path != open_path) {
       vt_elf_file_close(&file);
-      problem = vt_elf_file_open(&file, &item->file, job->want_dwarf, NULL);
+      problem = vt_elf_file_open(&file, &item->file, job->how->want_dwarf, NULL);
       open_path = item->file.path;
     }
     send_item(fd, index, item, &file, problem);
@@ -201,8 +203,10 @@ static int read_frames(job_t *job, size_t index, cursor_t *in, uint32_t const *m
 }
 
 static void take_message(job_t *job, cursor_t in) {
-  uint32_t index, problem, cnt;
-  if (get(&in, &index, 4) || get(&in, &problem, 4) || index >= job->cnt) return;
+  uint32_t index, problem, has_dwarf, cnt;
+  if (get(&in, &index, 4) || get(&in, &problem, 4) || get(&in, &has_dwarf, 4)) return;
+  if (index >= job->cnt) return;
+  job->items[index].has_dwarf = has_dwarf != 0;
   if (problem) {
     job->items[index].result = VT_WORKER_FAILED;
     job->items[index].problem = (vt_symbols_problem_t)problem;
@@ -292,14 +296,15 @@ static int run_round(job_t *job, int processes, atomic_size_t *shared, vt_progre
   return cnt && died && atomic_load_explicit(job->next, memory_order_relaxed) < job->cnt;
 }
 
-void vt_workers_run(vt_worker_item_t *items, size_t cnt, int want_dwarf, int processes,
+void vt_workers_run(vt_worker_item_t *items, size_t cnt, vt_workers_how_t const *how,
                     vt_strings_t *strings, vt_worker_sink_t sink, void *context) {
   if (!cnt) return;
   size_t shared_sz = (1 + PROCESSES_MAX) * sizeof(atomic_size_t);
   atomic_size_t *shared =
       mmap(NULL, shared_sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return;
-  job_t job = {items, cnt, want_dwarf, &shared[0], strings, sink, context};
+  job_t job = {items, cnt, how, &shared[0], strings, sink, context};
+  int processes = how->processes;
   if (processes > PROCESSES_MAX) processes = PROCESSES_MAX;
   if ((size_t)processes > cnt) processes = (int)cnt;
   vt_progress_t progress = vt_progress_start("looking up symbols");

@@ -121,32 +121,35 @@ static int pack_packed(pack_t *p, vt_writer_t *writer) {
 }
 
 /* embed looks up symbols; the packed trace is whole without them too, but not what was asked for. */
-static int embed(char const *path, vt_error_t *error) {
+static int embed(char const *path, vt_symbols_search_t const *search, vt_error_t *error) {
   vt_symbols_t *store = vt_symbols_new();
+  vt_symbols_search(store, search);
   int failed = vt_embed_symbols(path, store, error);
   vt_symbols_delete(store);
   return failed;
 }
 
-static int pack_to(pack_t *p, vt_output_t const *output, int symbols, vt_error_t *error) {
+static int pack_to(pack_t *p, vt_output_t const *output, vt_symbols_search_t const *search,
+                   vt_error_t *error) {
   char const *to = vt_output_path(output);
   vt_writer_t *writer = vt_writer_on(dup(output->fd), to);
   p->progress = vt_progress_start("packing");
   int failed = p->r->info.raw ? pack_raw(p, writer) : pack_packed(p, writer);
   vt_progress_end(&p->progress);
-  if (!failed) return symbols ? embed(to, error) : 0;
+  if (!failed) return search ? embed(to, search, error) : 0;
   vt_error_set(error, output->target, strerror(failed),
                "free some space or name another file with -o");
   return -1;
 }
 
-int vt_pack(char const *from, char const *to, int symbols, vt_error_t *error) {
+int vt_pack(char const *from, char const *to, vt_symbols_search_t const *search,
+            vt_error_t *error) {
   pack_t p = {.r = vt_reader_open(from, error)};
   vt_output_t output;
   if (!p.r) return VT_EXIT_INPUT;
   int status = VT_EXIT_OUTPUT;
   if (!vt_output_open(&output, to, VT_OUTPUT_TRACE, error)) {
-    int whole = !pack_to(&p, &output, symbols, error);
+    int whole = !pack_to(&p, &output, search, error);
     if (!vt_output_close(&output, whole, error)) status = VT_EXIT_OK;
   }
   vt_reader_close(p.r);

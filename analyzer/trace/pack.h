@@ -3,11 +3,13 @@
 #define VT_ANALYZER_TRACE_PACK_H
 
 #include "analyzer/cli/error.h"
+#include "analyzer/symbols/symbols.h"
 
 /* vt_pack reads the trace `from`, raw or packed, and writes it packed to `to` (another file), with
-   symbols embedded when wanted. Events, stacks, messages and counters are the same; heap numbers
+   symbols embedded unless `search` is NULL. Events, stacks, messages and counters are the same; heap numbers
    and epochs too. A torn or damaged source gives a trace without END. Returns VT_EXIT_OK, _INPUT or
    _OUTPUT, then with *error filled. */
-int vt_pack(char const *from, char const *to, int symbols, vt_error_t *error);
+int vt_pack(char const *from, char const *to, vt_symbols_search_t const *search,
+            vt_error_t *error);
 
 #endif
