@@ -29,31 +29,69 @@ static int gives_up_tsc(int option, long value) {
          (option == PR_SET_TSC && value == PR_TSC_SIGSEGV);
 }
 
-/* before_confined prepares for PR_SET_SECCOMP and PR_SET_TSC; returns what after_confined needs. */
-static vt_clock_kind_t before_confined(int option, long value) {
+/* confine lets nothing be done from here on that strict mode, or the filter, does not allow. */
+static void confine(long mode, struct sock_fprog const *filter) {
   vt_sink_t *sink = &vt_process.sink;
-  vt_clock_kind_t clock = sink->clock;
+  int allowed = mode == SECCOMP_MODE_STRICT ? 0 : vt_process.allowed & vt_filter_allows(filter);
+  if (mode == SECCOMP_MODE_STRICT)
+    vt_sink_silence(sink, VT_SILENT_ALL);
+  else
+    vt_sink_confine(sink, 1);
+  if (mode == SECCOMP_MODE_FILTER && !sink->ring && !(allowed & VT_FILTER_MEMORY))
+    vt_sink_silence(sink, VT_SILENT_FILE);
+  vt_process.allowed = allowed;
+  vt_unwind_confine(mode == SECCOMP_MODE_STRICT ? VT_UNWIND_NO_CALLS
+                    : allowed & VT_FILTER_ASK   ? VT_UNWIND_ASKS
+                                                : VT_UNWIND_NO_QUESTIONS);
+}
+
+/* is_guest: a vfork child shares memory with the process it will leave, which is not confined. */
+static int is_guest(void) {
+  return !vt_process.filtered && vt_process.sink.pid &&
+         atomic_load_explicit(&vt_gate.value, memory_order_relaxed) != VT_GATE_CLOSED &&
+         vt_process.sink.pid != (uint32_t)vt_sys_getpid();
+}
+
+/* What a call that confines has to undo if it fails. */
+typedef struct {
+  vt_clock_kind_t clock;
+  int allowed, silent, guest;
+  vt_unwind_calls_t calls;
+} before_t;
+
+/* before_confined prepares for PR_SET_SECCOMP and PR_SET_TSC; returns what after_confined needs. */
+static before_t before_confined(int option, long value, struct sock_fprog const *filter) {
+  vt_sink_t *sink = &vt_process.sink;
+  before_t before = {.clock = sink->clock,
+                     .allowed = vt_process.allowed,
+                     .silent = sink->silent,
+                     .guest = option == PR_SET_SECCOMP && is_guest(),
+                     .calls = vt_unwind_confined()};
+  if (before.guest) return before;
   if (gives_up_tsc(option, value)) {
-    __atomic_store_n(&vt_clock_frozen, vt_clock_tick(clock), __ATOMIC_RELAXED);
+    __atomic_store_n(&vt_clock_frozen, vt_clock_tick(before.clock), __ATOMIC_RELAXED);
     sink->clock = VT_CLOCK_FROZEN;
   }
-  if (option == PR_SET_SECCOMP && value == SECCOMP_MODE_STRICT) vt_sink_silence(sink, 1);
-  if (option == PR_SET_SECCOMP && value == SECCOMP_MODE_FILTER) vt_sink_confine(sink, 1);
-  return clock;
+  if (option == PR_SET_SECCOMP && value != SECCOMP_MODE_DISABLED) confine(value, filter);
+  return before;
+}
+
+/* unconfine undoes what was done for a call that failed. */
+static void unconfine(before_t const *before) {
+  vt_process.sink.clock = before->clock;
+  vt_process.allowed = before->allowed;
+  vt_sink_silence(&vt_process.sink, before->silent);
+  vt_sink_confine(&vt_process.sink, vt_process.filtered);
+  vt_unwind_confine(before->calls);
 }
 
 /* after_confined notes what the call did: a filter that is in force now, a name, nothing. */
-static void after_confined(int option, long value, long failed, vt_clock_kind_t clock) {
-  if (option == PR_SET_SECCOMP && value == SECCOMP_MODE_FILTER) {
-    if (!failed) vt_process.filtered = 1;
-    vt_sink_confine(&vt_process.sink, vt_process.filtered);
-  }
+static void after_confined(int option, long value, long failed, before_t const *before) {
+  if (before->guest) return;
+  if (failed && (option == PR_SET_SECCOMP || gives_up_tsc(option, value))) return unconfine(before);
+  if (option == PR_SET_SECCOMP && value == SECCOMP_MODE_FILTER) vt_process.filtered = 1;
   if (option == PR_SET_NAME && !failed)
     vt_names_given(vt_thread_number(pthread_self()), (char const *)value);
-  if (failed && gives_up_tsc(option, value)) {
-    vt_process.sink.clock = clock;
-    vt_sink_silence(&vt_process.sink, 0);
-  }
 }
 
 VT_EXPORT int prctl(int option, ...) {
@@ -62,9 +100,9 @@ VT_EXPORT int prctl(int option, ...) {
   long a = va_arg(args, long), b = va_arg(args, long), c = va_arg(args, long),
        d = va_arg(args, long);
   va_end(args);
-  vt_clock_kind_t clock = before_confined(option, a);
+  before_t before = before_confined(option, a, (struct sock_fprog const *)b);
   int result = vt_real_get()->prctl(option, a, b, c, d);
-  after_confined(option, a, result, clock);
+  after_confined(option, a, result, &before);
   return result;
 }
 
@@ -89,9 +127,9 @@ static __attribute__((noinline)) long confining_syscall(long nr, long a, long b,
                : a == SECCOMP_SET_MODE_STRICT ? SECCOMP_MODE_STRICT
                : a == SECCOMP_SET_MODE_FILTER ? SECCOMP_MODE_FILTER
                                               : SECCOMP_MODE_DISABLED;
-  vt_clock_kind_t clock = before_confined(option, value);
+  before_t before = before_confined(option, value, (struct sock_fprog const *)c);
   long result = (vt_real.syscall ? vt_real.syscall : raw_syscall)(nr, a, b, c, d, e, f);
-  after_confined(option, value, result, clock);
+  after_confined(option, value, result, &before);
   return result;
 }
 

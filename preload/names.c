@@ -62,7 +62,7 @@ static void tell(vt_thread_t *t, vt_thread_t *of, comm_t const *comm) {
 
 /* askable: may the kernel be asked, and is there a trace for the answer? */
 static int askable(void) {
-  return vt_options.text_fd < 0 && !vt_process.filtered && !vt_process.sink.silent;
+  return vt_options.text_fd < 0 && vt_process_may_ask();
 }
 
 void vt_names_init(void) { program = own_name(); }

@@ -19,7 +19,7 @@
 
 /* The page must lie in anonymous memory for MADV_WIPEONFORK: whole pages of .bss do. */
 vt_gate_t vt_gate __attribute__((aligned(4096)));
-vt_process_t vt_process;
+vt_process_t vt_process = {.allowed = VT_FILTER_ALL};
 static _Atomic int started; /* 0 not yet, 1 someone is at it, 2 done */
 static _Atomic int ended;
 
@@ -163,7 +163,7 @@ void vt_process_forked(void) {
       atomic_load_explicit(&vt_gate.value, memory_order_relaxed) != VT_GATE_CLOSED)
     return; /* the atfork handler and the first event both come here */
   gate_set(VT_GATE_OFF);
-  if (children_off()) return;
+  if (!(vt_process.allowed & VT_FILTER_OPEN) || children_off()) return;
   vt_tls.busy = 0;
   uint64_t busy = vt_internal_begin();
   vt_process.forked = 1;
@@ -181,6 +181,7 @@ void vt_process_forked(void) {
 /* on_signal_stack: does this thread run on its alternate signal stack? */
 static int on_signal_stack(void) {
   stack_t ss = {0};
+  if (!(vt_process.allowed & VT_FILTER_ASK)) return 1; /* as far as one may know */
   return vt_sys(SYS_sigaltstack, 0, (long)&ss, 0, 0, 0, 0) == 0 && (ss.ss_flags & SS_ONSTACK);
 }
 
@@ -235,7 +236,7 @@ static void say_end(vt_process_kind_t kind, uint32_t value, char const *text) {
   vt_thread_t *t = vt_enter(__builtin_frame_address(0));
   if (!t) return;
   vt_module_flush(&t->stream);
-  if (!vt_process.filtered && !vt_process.sink.silent) vt_image_memory(&t->stream);
+  if (vt_process_may_ask()) vt_image_memory(&t->stream);
   if (kind != VT_PROCESS_EXEC_FAILED) vt_names_process_ends(t);
   vt_image_process(&t->stream, kind, value, text);
   vt_stream_finish(&t->stream);

@@ -13,6 +13,7 @@
 #include "core/trace/module.h"
 #include "core/trace/stream.h"
 #include "core/trace/unwind.h"
+#include "preload/filter.h"
 
 #define VT_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define VT_UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -76,9 +77,15 @@ typedef struct {
   uint32_t ppid;
   int forked;   /* this image began with a fork, not with an exec */
   int filtered; /* a seccomp filter is installed: system calls a plain program would not make are
-                   out */
+                   out, but for what `allowed` has of them */
+  int allowed;  /* VT_FILTER_… */
 } vt_process_t;
 extern vt_process_t vt_process;
+
+/* vt_process_may_ask: may the kernel be asked what a plain program would not ask it? */
+static inline int vt_process_may_ask(void) {
+  return !vt_process.filtered && !vt_process.sink.silent;
+}
 
 /* vt_enter_slow: start of the process, of a forked child or of a thread; nested and late events. */
 vt_thread_t *vt_enter_slow(uint64_t frame);

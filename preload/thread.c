@@ -7,6 +7,7 @@
 #include "preload/process.h"
 #include "preload/options.h"
 #include "preload/text.h"
+#include "core/trace/symbol.h"
 #include "core/trace/sys.h"
 
 #include <limits.h>
@@ -48,11 +49,19 @@ static void push_free(vt_thread_t *t) {
                                                   memory_order_relaxed));
 }
 
-/* The C library keeps a thread's number in the thread's descriptor: where, is looked up at start.
-   It serves where a filter may kill the process for asking the kernel. */
+/* The C library keeps a thread's number in the thread's descriptor, and where its stack is: block,
+   size and, at the lower end, guard. Where in the descriptor, is looked up at start. It serves
+   where a filter may kill the process for asking the kernel. */
 #define DESCRIPTOR_FROM 128 /* in words: behind what the ABI fixes */
 #define DESCRIPTOR_TO   256
+#define DESCRIPTOR_END  560
+#define PAGE_MASK       ((uint64_t)4095)
+/* What the kernel keeps free for the stack below it even under a smaller limit (MIN_GAP). */
+#define STACK_GAP       ((uint64_t)128 << 20)
 static uint32_t tid_at;
+static uint32_t stack_at; /* in words of 8 bytes */
+static pthread_t main_thread;
+static uint64_t main_lo, main_hi;
 
 static void find_tid(void) {
   uint32_t const *descriptor = (uint32_t const *)pthread_self();
@@ -61,13 +70,44 @@ static void find_tid(void) {
     if (descriptor[i] == tid) tid_at = i;
 }
 
+/* find_stack: of the first thread the descriptor has a block that begins at 0 and ends where the
+   loader found the stack when it began. */
+static void find_stack(void) {
+  uint64_t const *descriptor = (uint64_t const *)pthread_self();
+  void **end = vt_symbol_from(vt_symbol_own(), "__libc_stack_end", NULL);
+  struct rlimit limit;
+  if (!end || !*end) return;
+  for (uint32_t i = DESCRIPTOR_FROM / 2; i < DESCRIPTOR_END / 2 && !stack_at; i++)
+    if (!descriptor[i] && descriptor[i + 1] == (uint64_t)*end) stack_at = i;
+  if (!stack_at) return; /* not the first thread, or another libc */
+  main_thread = pthread_self();
+  main_hi = ((uint64_t)*end | PAGE_MASK) + 1;
+  int known = !vt_sys_getrlimit(RLIMIT_STACK, &limit) && limit.rlim_cur != RLIM_INFINITY;
+  main_lo = main_hi - (known ? limit.rlim_cur : STACK_GAP);
+  if (main_lo > main_hi) main_lo = main_hi;
+}
+
+/* tell_stack tells the unwinder the calling thread's stack. The descriptor itself lies at its end.
+ */
+static void tell_stack(vt_unwind_t *u) {
+  uint64_t self = (uint64_t)pthread_self(), lo = main_lo, hi = main_hi;
+  if (stack_at && pthread_self() != main_thread) {
+    uint64_t const *block = (uint64_t const *)self + stack_at;
+    lo = block[0] + block[2];
+    hi = (block[0] + block[1]) & ~PAGE_MASK;
+    if (self < lo || self >= hi) lo = hi;
+  }
+  vt_unwind_own_stack(u, lo, hi);
+}
+
 uint32_t vt_thread_number(pthread_t thread) {
-  if (!vt_process.filtered && thread == pthread_self()) return (uint32_t)vt_sys_gettid();
+  if (vt_process_may_ask() && thread == pthread_self()) return (uint32_t)vt_sys_gettid();
   return tid_at ? ((uint32_t const *)thread)[tid_at] : 0;
 }
 
 /* state_memory is vt_sys_memory, less the advice that a filter may not expect. */
 static uint8_t *state_memory(void) {
+  if (vt_process.sink.silent == VT_SILENT_ALL) return NULL;
   if (!vt_process.filtered) return vt_sys_memory(STATE_SZ);
   void *p = vt_sys_mmap(NULL, STATE_SZ, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -107,6 +147,7 @@ static void set_thread(vt_thread_t *t, uint32_t tid) {
   for (int i = 0; i < VT_COMM_SZ / 8; i++)
     atomic_store_explicit(&t->comm[i], 0, memory_order_relaxed);
   vt_stream_thread(&t->stream, tid);
+  tell_stack(t->stream.unwind);
 }
 
 vt_thread_t *vt_thread_acquire(void) {
@@ -152,6 +193,7 @@ int vt_thread_nameless(uint32_t id, vt_thread_t **state) {
 
 int vt_thread_init(void) {
   find_tid();
+  find_stack();
   states = vt_sys_memory(sizeof *states * STATES_MAX);
   return states && pthread_key_create(&key, on_thread_exit) == 0 ? 0 : -1;
 }

@@ -42,7 +42,7 @@ void vt_sink_confine(vt_sink_t *sink, int confined) {
 void vt_sink_unlock(vt_sink_t *sink) { vt_pieces_unlock(&sink->pieces); }
 
 void vt_sink_silence(vt_sink_t *sink, int silent) {
-  if (silent && !sink->ring) vt_sink_reserve_file(sink);
-  if (silent && sink->ring) vt_sink_confine_ring(sink);
+  if (silent && !sink->silent && !sink->ring) vt_sink_reserve_file(sink);
+  if (silent && !sink->silent && sink->ring) vt_sink_confine_ring(sink);
   sink->silent = silent;
 }

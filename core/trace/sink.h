@@ -42,8 +42,8 @@ typedef struct {
   /* File sink. */
   uint64_t file_max;        /* the longest file we may make */
   _Atomic uint64_t file_sz; /* the file's length */
-  _Atomic uint64_t used; /* bytes of the file handed out as segments */
-  int fd;                /* high and close-on-exec; the host may close or reuse it */
+  _Atomic uint64_t used;    /* bytes of the file handed out as segments */
+  int fd;                   /* high and close-on-exec; the host may close or reuse it */
   dev_t dev;
   ino_t ino;
   char path[PATH_MAX];
@@ -51,8 +51,8 @@ typedef struct {
   /* Where counters live so that they survive a kill: value of counter c at counters[c * stride]. */
   _Atomic uint64_t *counters;
   uint32_t counter_stride;
-  int confined; /* 1: no more memory may be mapped; set by vt_sink_confine */
-  int silent;   /* 1: a system call would kill the process (strict seccomp); set by vt_sink_silence */
+  int confined;             /* 1: no more memory may be mapped; set by vt_sink_confine */
+  int silent;               /* vt_silent_t; set by vt_sink_silence */
   uint64_t reserved;        /* silent: end of what was reserved beforehand in the file */
   _Atomic uint32_t stopped; /* vt_stopped_t once recording has stopped, else 0 */
 } vt_sink_t;
@@ -71,8 +71,8 @@ int vt_sink_join_ring(vt_sink_t *sink);
 uint64_t vt_sink_space(void);
 
 /* vt_sink_sit maps the ring's first page once more, not to be inherited by a fork, and tells the
-   collector where: what has that mapping shares this image's memory (vfork, clone with CLONE_VM) and
-   may write as it, also when its process has ended. Two system calls; best effort. */
+   collector where: what has that mapping shares this image's memory (vfork, clone with CLONE_VM)
+   and may write as it, also when its process has ended. Two system calls; best effort. */
 void vt_sink_sit(vt_sink_t *sink);
 
 /* vt_sink_unrecorded tells the collector, if there is one, of `programs` that are not recorded, or with
@@ -103,8 +103,8 @@ uint8_t *vt_sink_claim(vt_sink_t *sink, uint32_t *index);
 /* vt_sink_finish hands a segment back: to the collector, or as finished part of the file. */
 void vt_sink_finish(vt_sink_t *sink, uint8_t *segment, uint32_t index);
 
-/* vt_sink_confine maps so much ahead that the sink can do without mapping more from here on, which a
-   filter may punish; when that is used up, recording stops. Undo with 0. */
+/* vt_sink_confine maps so much ahead that the sink can do without mapping more from here on, which
+   a filter may punish; when that is used up, recording stops. Undo with 0. */
 void vt_sink_confine(vt_sink_t *sink, int confined);
 
 /* vt_sink_unlock undoes for the sink's memory what mlockall did. */
@@ -112,7 +112,9 @@ void vt_sink_unlock(vt_sink_t *sink);
 
 /* vt_sink_silence makes the sink work without system calls from here on, as long as it can: a file
    has room for some ten thousand events reserved, a ring goes on while segments are free. Undo with
-   0. */
+   VT_SILENT_NOT. ALL: any call would end the process (strict seccomp). FILE: calls about the file
+   would. */
+typedef enum { VT_SILENT_NOT = 0, VT_SILENT_FILE, VT_SILENT_ALL } vt_silent_t;
 void vt_sink_silence(vt_sink_t *sink, int silent);
 
 /* vt_sink_stop ends recording for `reason`; the first reason stays. */

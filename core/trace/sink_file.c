@@ -193,7 +193,10 @@ static int our_fd(vt_sink_t *sink) {
 static int grow(vt_sink_t *sink, uint64_t end) {
   uint64_t sz = atomic_load_explicit(&sink->file_sz, memory_order_acquire);
   if (end <= sz) return 0;
+  if (sink->confined) return -1;
   uint64_t wanted = 2 * sz < sink->file_max ? 2 * sz : sink->file_max;
+  while (wanted < end && wanted < sink->file_max)
+    wanted = 2 * wanted < sink->file_max ? 2 * wanted : sink->file_max;
   int fd = wanted < end ? -1 : our_fd(sink);
   if (fd < 0) return -1;
   long err = allocate(fd, (long)(wanted - 4096), 4096);
@@ -228,6 +231,8 @@ static uint8_t *obtain(vt_sink_t *sink, uint64_t off) {
 
 void vt_sink_confine_file(vt_sink_t *sink) {
   uint64_t off = atomic_load_explicit(&sink->used, memory_order_relaxed);
+  uint64_t end = off + AHEAD_PIECES * VT_PIECE_SZ;
+  grow(sink, end < sink->file_max ? end : sink->file_max);
   vt_pieces_ahead(&sink->pieces, piece_of(off), AHEAD_PIECES);
 }
 

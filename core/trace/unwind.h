@@ -93,9 +93,21 @@ void vt_unwind_reset(vt_unwind_t *u);
 /* Captures the stack from caller outwards. caller must describe a live frame that (indirectly)
    called this function on the calling thread. *out is valid until the next call with u. Always
    succeeds: a stack that cannot be followed to its root, or for which no memory is left, is cut
-   off, counted and marked. System calls only when the stack reached pages never seen before or the
-   memo grows. */
+   off, counted and marked. System calls only when the memo grows or the walk leads to pages never
+   seen before that are not the thread's own stack. */
 void vt_unwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out);
+
+/* Tells u the stack of the thread it serves: while the thread runs on it, all from its stack pointer
+   up to hi is readable, and nobody needs to be asked. lo is the lowest address it can have; lo = hi:
+   unknown. Forgotten by vt_unwind_fini only. */
+void vt_unwind_own_stack(vt_unwind_t *u, uint64_t lo, uint64_t hi);
+
+/* What system calls captures may make from here on, in all threads. ASKS: any. NO_QUESTIONS: none but
+   mmap and munmap, as an allocator makes: what is not known to be readable ends a walk. NO_CALLS:
+   none, a stack deeper than the memo is cut, too. */
+typedef enum { VT_UNWIND_ASKS = 0, VT_UNWIND_NO_QUESTIONS, VT_UNWIND_NO_CALLS } vt_unwind_calls_t;
+void vt_unwind_confine(vt_unwind_calls_t calls);
+vt_unwind_calls_t vt_unwind_confined(void);
 
 /* Brackets the unloading of code (dlclose, deregistration of generated code), in whatever thread;
    brackets may nest and overlap between threads. Rules and memos from before the end are never used

@@ -70,6 +70,7 @@ int vt_general_step(vt_unwind_t *u, uint64_t reg[VT_REG_CNT], uint32_t *exact) {
 /* The frames of this library between here and the hook's caller; none has special rules. */
 static int leave_own_frames(vt_unwind_t *u, vt_caller_t const *caller, uint64_t reg[VT_REG_CNT]) {
   uint32_t exact = 1;
+  u->sp = reg[VT_REG_RSP] + 8; /* what is read begins here */
   while (reg[VT_REG_RSP] < caller->sp) {
     if (vt_general_step(u, reg, &exact) != VT_STEP_FRAME) return 0;
   }

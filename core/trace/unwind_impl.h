@@ -180,6 +180,8 @@ struct vt_unwind {
   uint32_t depth;
   uint32_t memo;   /* depth, or 0: frames are good for comparing PCs only */
   uint32_t restep; /* the end of the stack was not a ROOT rule: look again instead of trusting it */
+  uint64_t sp;     /* where the capture in progress starts */
+  uint64_t own_lo, own_hi, own_read; /* the thread's own stack; of it [own_read,own_hi) is readable */
   uint64_t lo, hi; /* the contiguous readable range the walk is in; empty: hi == lo */
   uint64_t epoch;  /* epoch word for which l1, jit and memo hold */
   uint32_t bypass; /* code is being unloaded: nothing is cached */
@@ -225,6 +227,13 @@ static inline uint64_t vt_rule_key(uint64_t pc, uint64_t info) {
 }
 
 /* ---- stack: which memory may be read ---- */
+
+/* What captures may do. Relaxed: a thread that confines the process must itself know it, and others
+   before they can be confined. */
+extern _Atomic uint32_t vt_unwind_calls;
+static inline int vt_may(vt_unwind_calls_t most) {
+  return atomic_load_explicit(&vt_unwind_calls, memory_order_relaxed) <= (uint32_t)most;
+}
 
 /* Makes the range that holds the 8 bytes at addr the current one. 1, or 0: not readable. */
 int vt_stack_reach(vt_unwind_t *u, uint64_t addr);

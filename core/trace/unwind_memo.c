@@ -135,7 +135,7 @@ int vt_frames_grow(vt_unwind_t *u, uint32_t *top) {
   uint64_t cap = u->cap + u->cap / 4, used = u->cap - *top;
   if (cap < FRAMES_MAPPED_MIN) cap = FRAMES_MAPPED_MIN;
   cap = (cap + 127) & ~(uint64_t)127; /* whole pages */
-  if (cap > INT32_MAX) return 0;
+  if (cap > INT32_MAX || !vt_may(VT_UNWIND_NO_QUESTIONS)) return 0;
   vt_frame_t *frames = vt_sys_mmap(NULL, cap * sizeof(vt_frame_t), PROT_READ | PROT_WRITE,
                                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (vt_sys_failed(frames)) return 0;
@@ -389,6 +389,7 @@ static inline void capture_begin(vt_unwind_t *u, vt_caller_t const *caller) {
   if (VT_UNLIKELY(word != u->epoch)) vt_rule_new_epoch(u, word);
   u->switches = 0;
   u->counters.captures++;
+  u->sp = caller->sp;
   anchor(u, caller->sp);
 }
 

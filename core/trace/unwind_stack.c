@@ -1,7 +1,20 @@
-/* Which memory may be read. A state remembers contiguous ranges of stack known to be readable; the
-   kernel is asked once per page that a walk reaches beyond them, so a wild frame pointer or damaged
-   stack ends a walk and never faults. Also the steps that rest on no CFI at all. */
+/* Which memory may be read. The thread's own stack is, from its stack pointer up. Of other memory a
+   state remembers contiguous ranges known to be readable; the kernel is asked once per page that a
+   walk reaches beyond them, so a wild frame pointer or damaged stack ends a walk and never faults.
+   Also the steps that rest on no CFI at all. */
 #include "core/trace/unwind_impl.h"
+
+_Atomic uint32_t vt_unwind_calls = VT_UNWIND_ASKS;
+
+void vt_unwind_confine(vt_unwind_calls_t calls) {
+  atomic_store_explicit(&vt_unwind_calls, calls, memory_order_relaxed);
+}
+
+vt_unwind_calls_t vt_unwind_confined(void) {
+  return (vt_unwind_calls_t)atomic_load_explicit(&vt_unwind_calls, memory_order_relaxed);
+}
+
+static int readable(uint64_t addr) { return vt_may(VT_UNWIND_ASKS) && vt_arch_readable(addr); }
 
 /* Up to this distance a new page is joined to the current range, asking for each page between. */
 #define JOIN_MAX ((uint64_t)1 << 20)
@@ -12,7 +25,7 @@ static int fits(vt_range_t const *range, uint64_t addr) {
 
 static int extend_up(vt_unwind_t *u, uint64_t addr) {
   while (u->hi < addr + 8) {
-    if (!vt_arch_readable(u->hi)) return 0;
+    if (!readable(u->hi)) return 0;
     u->hi += VT_PROBE_PAGE;
   }
   return 1;
@@ -20,7 +33,7 @@ static int extend_up(vt_unwind_t *u, uint64_t addr) {
 
 static int extend_down(vt_unwind_t *u, uint64_t addr) {
   while (u->lo > addr) {
-    if (!vt_arch_readable(u->lo - VT_PROBE_PAGE)) return 0;
+    if (!readable(u->lo - VT_PROBE_PAGE)) return 0;
     u->lo -= VT_PROBE_PAGE;
   }
   return 1;
@@ -39,7 +52,7 @@ static void put_aside(vt_unwind_t *u, vt_range_t *where) {
 /* Stores the current range among the others and starts one with the page of addr. */
 static int begin_range(vt_unwind_t *u, uint64_t addr) {
   uint64_t page = addr & ~(VT_PROBE_PAGE - 1);
-  if (!vt_arch_readable(page)) return 0;
+  if (!readable(page)) return 0;
   put_aside(u, &u->range[u->range_next++ % VT_RANGE_CNT]);
   u->lo = page;
   u->hi = page + VT_PROBE_PAGE;
@@ -64,9 +77,32 @@ static int join_range(vt_unwind_t *u, uint64_t addr) {
   return u->lo - addr <= JOIN_MAX && extend_down(u, addr) && extend_up(u, addr);
 }
 
+void vt_unwind_own_stack(vt_unwind_t *u, uint64_t lo, uint64_t hi) {
+  u->own_lo = lo;
+  u->own_hi = u->own_read = hi;
+}
+
+/* Makes the thread's own stack, as far as it is in use, the current range. */
+static int own_range(vt_unwind_t *u, uint64_t addr) {
+  uint64_t slot = u->sp + (uint64_t)VT_RA_OFF; /* has the return address of who captures */
+  if (slot - u->own_lo < u->own_hi - u->own_lo && slot < u->own_read)
+    u->own_read = slot & ~(VT_PROBE_PAGE - 1);
+  vt_range_t own = {u->own_read, u->own_hi};
+  if (!fits(&own, addr)) return 0;
+  if (u->lo > own.hi || u->hi < own.lo || u->lo == u->hi) { /* comes from another stack */
+    if (u->lo != u->hi && u->switches++ >= VT_SWITCHES_MAX) return 0;
+    put_aside(u, &u->range[u->range_next++ % VT_RANGE_CNT]);
+    u->lo = own.lo;
+    u->hi = own.hi;
+  }
+  if (own.lo < u->lo) u->lo = own.lo;
+  if (own.hi > u->hi) u->hi = own.hi;
+  return 1;
+}
+
 int vt_stack_reach(vt_unwind_t *u, uint64_t addr) {
   if (addr < VT_PROBE_PAGE || addr > (uint64_t)INT64_MAX - VT_PROBE_PAGE) return 0;
-  if (vt_stack_holds(u, addr)) return 1;
+  if (vt_stack_holds(u, addr) || own_range(u, addr)) return 1;
   if (is_known((vt_range_t){u->lo, u->hi}) && join_range(u, addr)) return 1;
   if (u->switches++ >= VT_SWITCHES_MAX) return 0;
   return recall_range(u, addr) || begin_range(u, addr);
@@ -86,14 +122,14 @@ void vt_stack_forget(vt_unwind_t *u) {
    memcpy: a sanitizer's would look for shadow memory of arbitrary addresses. */
 static uint64_t code_before(uint64_t pc) {
   uint64_t page = (pc - 1) & ~(VT_PROBE_PAGE - 1);
-  if (!vt_arch_readable(page)) return 0;
-  if (pc - page >= 8 || vt_arch_readable(page - 1)) return vt_load(pc - 8);
+  if (!readable(page)) return 0;
+  if (pc - page >= 8 || readable(page - 1)) return vt_load(pc - 8);
   return vt_load(page) << 8 * (8 - (pc - page));
 }
 
 static int is_restorer(uint64_t pc) {
   uint64_t last = pc + VT_RESTORER_SZ - 1;
-  return vt_arch_readable(pc) && ((pc ^ last) < VT_PROBE_PAGE || vt_arch_readable(last)) &&
+  return readable(pc) && ((pc ^ last) < VT_PROBE_PAGE || readable(last)) &&
          vt_arch_is_restorer(vt_load(pc), *(uint8_t const *)(uintptr_t)last);
 }
 

@@ -44,8 +44,10 @@ def main():
         if not os.path.exists(path):
             tap.skip(lib, "not installed")
             continue
-        check(tap, f"C++ on {lib}", program("newdel"), env={"LD_PRELOAD": path}, stderr="debug" not in lib)
-        check(tap, f"C++ in numbers on {lib}", program("pooled"), env={"LD_PRELOAD": path})
+        # the debugging ones keep descriptors of their own, which a collector that they are loaded in closes
+        modes = ["bare"] if "debug" in lib else ["bare", "run"]
+        check(tap, f"C++ on {lib}", program("newdel"), env={"LD_PRELOAD": path}, stderr="debug" not in lib, modes=modes)
+        check(tap, f"C++ in numbers on {lib}", program("pooled"), env={"LD_PRELOAD": path}, modes=modes)
         check(tap, f"threads on {lib}", program("threads", "storm"), env={"LD_PRELOAD": path},
               modes=["bare"])
     tap.done()

@@ -1,20 +1,43 @@
 #!/usr/bin/python3
 """Programs that close what is not theirs, lock themselves in or have next to no resources."""
+import glob
 import os
+import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, "tests/lib")
-from valtest import Tap, check, program  # noqa: E402
+from valtest import MODES, SHIM, VALTRACE, Tap, check, program, vtr  # noqa: E402
+
+
+def check_alone(tap, way):
+    """Without the oracle, which makes calls of its own in a child."""
+    argv = program("confine", way)
+    plain = subprocess.run(argv, capture_output=True)
+    for mode in MODES:
+        with tempfile.TemporaryDirectory(prefix="valtest-") as folder:
+            env = dict(os.environ, LD_PRELOAD=SHIM, VALTRACE_OUTPUT=folder + "/t.%p.vtr")
+            before = [VALTRACE, "run", "-q", "-o", folder + "/t.vtr"] if mode == "run" else []
+            if before:
+                del env["LD_PRELOAD"], env["VALTRACE_OUTPUT"]
+            done = subprocess.run(before + argv, capture_output=True, env=env)
+            tap.equal((done.returncode, done.stdout, done.stderr), (plain.returncode, plain.stdout, b""),
+                      f"confined by {way} [{mode}]: nothing is noticed")
+            traces = [vtr.Trace(path) for path in glob.glob(folder + "/*.vtr")]
+            events = [vtr.Model(trace).event_count for trace in traces]
+            tap.ok(len(traces) == 1 and events[0] > 30000, f"confined by {way} [{mode}]: the parent is recorded",
+                   [traces, events])
 
 
 def main():
     tap = Tap()
+    check_alone(tap, "tight-fork")
     for way in ("lowest", "std-closed", "reuse", "take-over", "close-all", "close-seen", "close-range"):
         check(tap, f"descriptors {way}", program("descriptors", way))
     # strict mode forbids the system calls that get space in a file; the loss is counted
     check(tap, "confined by strict", program("confine", "strict"), modes=["bare"], lost_allowed=True)
     check(tap, "confined by strict", program("confine", "strict"), modes=["run"])
-    for way in ("filter", "as", "fsize", "fsize0", "nofile", "chdir"):
+    for way in ("filter", "tight", "not-ours", "as", "fsize", "fsize0", "nofile", "chdir"):
         check(tap, f"confined by {way}", program("confine", way))
     if os.getuid() == 0:
         for way in ("chroot", "setuid", "unshare"):

@@ -28,9 +28,18 @@ static void *churn_thread(void *arg) {
   churn(5000);
   return arg;
 }
+/* The stack where it has not been yet; what it allocates there has to be recorded. */
+static int deep(int levels) {
+  char volatile room[1000];
+  room[0] = (char)levels;
+  if (levels) return deep(levels - 1) + room[0];
+  free(malloc(40));
+  return room[0];
+}
 static void strict(void) { /* read, write, exit only: no brk, so stay within what there is */
   free(malloc(100000));
   prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+  deep(900);
   for (int i = 0; i < 30000; i++) {
     void *volatile p = malloc((size_t)(i % 900 + 1));
     free(p);
@@ -38,20 +47,15 @@ static void strict(void) { /* read, write, exit only: no brk, so stay within wha
   if (write(1, "strict\n", 7) != 7) syscall(SYS_exit, 2);
   syscall(SYS_exit, 0);
 }
-/* Kills the process for anything a plain allocating program needs not: through prctl with gettid
-   allowed, or by the raw system call without. */
-static void filter(int raw) {
-  static int const allowed[] = {SYS_read,   SYS_write,    SYS_brk,   SYS_mmap,      SYS_munmap,
-                                SYS_mremap, SYS_mprotect, SYS_futex, SYS_exit_group,
-                                SYS_exit,   SYS_clone3,   SYS_clone, SYS_rseq, SYS_set_robust_list,
-                                SYS_rt_sigprocmask, SYS_newfstatat, SYS_fstat,
-                                SYS_sched_getaffinity, SYS_getrandom, SYS_rt_sigaction,
-                                SYS_madvise, SYS_gettid};
-  enum { COUNT = sizeof allowed / sizeof *allowed };
-  struct sock_filter code[2 * COUNT + 2];
-  int n = 0, allowed_cnt = COUNT - raw;
-  code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-  for (int i = 0; i < allowed_cnt; i++) {
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+
+/* install kills the process for anything but these calls: through prctl, or by the raw call. */
+static void install(int const *allowed, size_t cnt, int raw) {
+  struct sock_filter code[100];
+  int n = 0;
+  code[n++] =
+      (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+  for (size_t i = 0; i < cnt; i++) {
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i], 0, 1);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
   }
@@ -61,12 +65,62 @@ static void filter(int raw) {
   if (raw ? syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)
           : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
     puts("no filter");
+}
+/* What a plain program with threads needs: with gettid allowed, or without. */
+static void filter(int raw) {
+  static int const allowed[] = {SYS_read,       SYS_write,           SYS_brk,
+                                SYS_mmap,       SYS_munmap,          SYS_mremap,
+                                SYS_mprotect,   SYS_futex,           SYS_exit_group,
+                                SYS_exit,       SYS_clone3,          SYS_clone,
+                                SYS_rseq,       SYS_set_robust_list, SYS_rt_sigprocmask,
+                                SYS_newfstatat, SYS_fstat,           SYS_sched_getaffinity,
+                                SYS_getrandom,  SYS_rt_sigaction,    SYS_madvise,
+                                SYS_gettid};
+  install(allowed, COUNT(allowed) - (size_t)raw, raw);
   churn(15000);
   pthread_t thread;
   for (int i = 0; i < 20; i++) {
     if (pthread_create(&thread, NULL, churn_thread, NULL)) break;
     pthread_join(thread, NULL);
   }
+}
+/* What one thread needs to allocate, no more. */
+static void tight(void) {
+  static int const allowed[] = {SYS_read, SYS_write, SYS_brk, SYS_mmap, SYS_munmap, SYS_exit_group};
+  install(allowed, COUNT(allowed), 0);
+  printf("%d\n", deep(900) != 0);
+}
+/* The same and to fork: there is no way to begin a trace. */
+static void tight_fork(void) {
+  static int const allowed[] = {
+      SYS_read,           SYS_write,           SYS_brk,    SYS_mmap,
+      SYS_munmap,         SYS_clone,           SYS_wait4,  SYS_futex,
+      SYS_rt_sigprocmask, SYS_set_robust_list, SYS_gettid, SYS_exit_group};
+  install(allowed, COUNT(allowed), 0);
+  for (int i = 0, status = -1; i < 3; i++, status = -1) {
+    pid_t pid = fork();
+    if (!pid) {
+      churn(3000);
+      _exit(i);
+    }
+    waitpid(pid, &status, 0);
+    printf("child %d: %x\n", i, (unsigned)status);
+  }
+}
+/* A filter that is none, and one in a vfork child that shares this memory: nothing changes here. */
+static void not_ours(void) {
+  if (!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL)) puts("a filter of nothing");
+  pid_t pid = vfork();
+  if (!pid) {
+    static int const allowed[] = {SYS_write,  SYS_brk,    SYS_mmap,
+                                  SYS_munmap, SYS_getpid, SYS_exit_group};
+    install(allowed, COUNT(allowed), 0);
+    free(malloc(100));
+    _exit(0);
+  }
+  int status;
+  waitpid(pid, &status, 0);
+  printf("child: %x\n", (unsigned)status);
 }
 static void limit(int what, rlim_t value) {
   struct rlimit l = {value, value};
@@ -123,6 +177,9 @@ int main(int argc, char **argv) {
   if (!strcmp(way, "strict")) strict();
   if (!strcmp(way, "filter")) filter(0);
   if (!strcmp(way, "raw-filter")) filter(1);
+  if (!strcmp(way, "tight")) tight();
+  if (!strcmp(way, "tight-fork")) tight_fork();
+  if (!strcmp(way, "not-ours")) not_ours();
   if (!strcmp(way, "chroot")) other_root();
   if (!strcmp(way, "setuid")) other_user();
   if (!strcmp(way, "unshare")) other_namespaces();
