@@ -13,6 +13,8 @@ static struct {
                                 "is another build than the one that was recorded: its functions have "
                                 "no names (record it again)"},
     [VT_SYMBOLS_DAMAGED] = {"damaged", "cannot be read as an ELF file: its functions have no names"},
+    [VT_SYMBOLS_NO_DWO] = {"no-dwo", "lacks a file with debug information (build it again and keep it), so "
+                                     "inlined functions have no names"},
 };
 #define PROBLEMS_CNT (sizeof problems / sizeof *problems)
 #define FILES_NAMED  5 /* for each problem */
@@ -28,29 +30,36 @@ static void print_line(vt_term_t const *term, char const *text) {
   putc('\n', term->out);
 }
 
-/* problem_of is why a module with a file has no names. */
-static vt_symbols_problem_t problem_of(vt_stacks_t const *stacks, uint32_t i, char const **path) {
+typedef struct {
+  char const *path, *missing;
   vt_symbols_problem_t problem;
-  *path = vt_stacks_module(stacks, i, &problem);
-  return *path && **path == '/' ? problem : VT_SYMBOLS_FINE; /* the vdso has none */
+} module_t;
+
+/* module_at is the i-th module; without path: there are no more. */
+static module_t module_at(vt_stacks_t const *stacks, uint32_t i) {
+  module_t m;
+  m.path = vt_stacks_module(stacks, i, &m.problem, &m.missing);
+  if (m.path && *m.path != '/') m.problem = VT_SYMBOLS_FINE; /* the vdso has no file */
+  return m;
 }
 
-static int has_problem(vt_stacks_t const *stacks, char const *module) {
-  char const *path;
-  for (uint32_t i = 0; problem_of(stacks, i, &path), path; i++)
-    if (problem_of(stacks, i, &path) && !strcmp(path, module)) return 1;
+static int has_problem(vt_stacks_t const *stacks, char const *path) {
+  module_t m;
+  for (uint32_t i = 0; m = module_at(stacks, i), m.path; i++)
+    if (m.problem && !strcmp(m.path, path)) return 1;
   return 0;
 }
 
 /* print_problem names the files of one problem: a few, and how many more. */
 static void print_problem(vt_analysis_t const *analysis, vt_term_t const *term,
                           vt_symbols_problem_t kind) {
-  char text[512];
-  char const *path;
+  char text[768];
   size_t files = 0;
-  for (uint32_t i = 0; problem_of(analysis->stacks, i, &path), path; i++) {
-    if (problem_of(analysis->stacks, i, &path) != kind || ++files > FILES_NAMED) continue;
-    snprintf(text, sizeof text, "%.200s %s", base_name(path), problems[kind].sentence);
+  module_t m;
+  for (uint32_t i = 0; m = module_at(analysis->stacks, i), m.path; i++) {
+    if (m.problem != kind || ++files > FILES_NAMED) continue;
+    snprintf(text, sizeof text, "%.200s %s%s%.300s", base_name(m.path), problems[kind].sentence,
+             *m.missing ? ": " : "", m.missing);
     print_line(term, text);
   }
   if (files <= FILES_NAMED) return;
@@ -114,14 +123,14 @@ void vt_text_nameless(vt_analysis_t const *analysis, vt_term_t const *term) {
 }
 
 void vt_json_nameless(vt_json_t *json, vt_analysis_t const *analysis) {
-  char const *path;
+  module_t m;
   vt_json_array(json, "nameless");
-  for (uint32_t i = 0; problem_of(analysis->stacks, i, &path), path; i++) {
-    vt_symbols_problem_t problem = problem_of(analysis->stacks, i, &path);
-    if (!problem) continue;
+  for (uint32_t i = 0; m = module_at(analysis->stacks, i), m.path; i++) {
+    if (!m.problem) continue;
     vt_json_object_line(json, NULL);
-    vt_json_string(json, "module", path);
-    vt_json_string(json, "reason", problems[problem].reason);
+    vt_json_string(json, "module", m.path);
+    vt_json_string(json, "reason", problems[m.problem].reason);
+    if (*m.missing) vt_json_string(json, "missing", m.missing);
     vt_json_end_object(json);
   }
   vt_json_end_array(json);

@@ -336,9 +336,9 @@ size_t vt_stacks_symbolize(vt_stacks_t *stacks) {
 }
 
 char const *vt_stacks_module(vt_stacks_t const *stacks, uint32_t module,
-                             vt_symbols_problem_t *problem) {
+                             vt_symbols_problem_t *problem, char const **missing) {
   if (module >= stacks->module_paths_cnt) return NULL;
-  *problem = vt_symbols_problem(stacks->symbols, module);
+  *problem = vt_symbols_problem(stacks->symbols, module, missing);
   return vt_strings_get(vt_symbols_strings(stacks->symbols), stacks->module_paths[module], NULL);
 }
 

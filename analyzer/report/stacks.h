@@ -44,10 +44,10 @@ uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t 
    not be read. Call after the last vt_stacks_add. */
 size_t vt_stacks_symbolize(vt_stacks_t *stacks);
 
-/* The path of a module of the symbol store and why it has no names, after vt_stacks_symbolize; NULL: there
-   are no more. */
+/* The path of a module of the symbol store, why it has no names, and which file is missing (""), after
+   vt_stacks_symbolize; NULL: there are no more. */
 char const *vt_stacks_module(vt_stacks_t const *stacks, uint32_t module,
-                             vt_symbols_problem_t *problem);
+                             vt_symbols_problem_t *problem, char const **missing);
 
 /* The nearest caller of a node (or itself) that is not an allocator function through and through:
    malloc, operator new, the standard library's allocators, … */

@@ -32,6 +32,7 @@ typedef struct {
   Dwarf_Die scope_die; /* has the functions (another one with split DWARF) */
   ranges_t functions;
   int walked, walked_deep;
+  char const *dwo; /* split DWARF: the name of the file that has the functions and is not there */
 } unit_t;
 
 struct vt_dwarf {
@@ -41,6 +42,7 @@ struct vt_dwarf {
   size_t units_cnt, units_cap;
   ranges_t unit_ranges;
   vt_strings_t *strings;
+  uint32_t missing; /* string, since vt_dwarf_set_strings */
   struct {
     char const *raw;
     uint32_t index;
@@ -87,6 +89,13 @@ static void add_ranges(ranges_t *set, Dwarf_Die *die, uint32_t unit) {
   }
 }
 
+static char const *dwo_name(Dwarf_Die *die) {
+  Dwarf_Attribute attr;
+  if (!dwarf_attr(die, DW_AT_dwo_name, &attr) && !dwarf_attr(die, DW_AT_GNU_dwo_name, &attr))
+    return NULL;
+  return dwarf_formstring(&attr);
+}
+
 static void add_units(struct vt_dwarf *dwarf) {
   Dwarf_CU *cu = NULL;
   Dwarf_Die cu_die, sub_die;
@@ -96,6 +105,7 @@ static void add_units(struct vt_dwarf *dwarf) {
     int tag = dwarf_tag(&cu_die);
     if (tag != DW_TAG_compile_unit && tag != DW_TAG_skeleton_unit) continue;
     unit_t unit = {.line_die = cu_die, .scope_die = sub_die.addr ? sub_die : cu_die};
+    if (!sub_die.addr) unit.dwo = dwo_name(&cu_die);
     add_ranges(&dwarf->unit_ranges, &cu_die, (uint32_t)dwarf->units_cnt);
     VT_PUSH(dwarf->units, unit);
   }
@@ -111,7 +121,9 @@ struct vt_dwarf *vt_dwarf_new(Dwfl_Module *module, vt_strings_t *strings) {
   dwarf->strings = strings;
   add_units(dwarf);
   sort_ranges(&dwarf->unit_ranges);
-  return dwarf;
+  if (dwarf->units_cnt) return dwarf;
+  vt_dwarf_delete(dwarf);
+  return NULL;
 }
 
 void vt_dwarf_delete(struct vt_dwarf *dwarf) {
@@ -124,6 +136,7 @@ void vt_dwarf_delete(struct vt_dwarf *dwarf) {
 
 void vt_dwarf_set_strings(struct vt_dwarf *dwarf, vt_strings_t *strings) {
   dwarf->strings = strings;
+  dwarf->missing = 0;
   memset(dwarf->names, 0, sizeof dwarf->names);
 }
 
@@ -278,12 +291,15 @@ static size_t function_scopes(range_t *function, uint64_t address, Dwarf_Die *sc
   return cnt;
 }
 
+uint32_t vt_dwarf_missing(struct vt_dwarf const *dwarf) { return dwarf->missing; }
+
 size_t vt_dwarf_lookup(struct vt_dwarf *dwarf, uint64_t offset, vt_frame_t *frames,
                        int *qualified) {
   *qualified = 0;
   uint64_t address = offset - dwarf->bias;
   unit_t *unit = unit_at(dwarf, address);
   if (!unit) return 0;
+  if (unit->dwo && !dwarf->missing) dwarf->missing = intern_path(dwarf, unit, unit->dwo);
   Dwarf_Die scopes[VT_ELF_FRAMES_MAX];
   range_t *function = function_at(unit, address);
   size_t cnt = function ? function_scopes(function, address, scopes) : 1;

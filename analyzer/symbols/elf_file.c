@@ -2,6 +2,7 @@
    file of that build-id. libdwfl finds the separate debug information of whichever is opened
    (build-id folders, .gnu_debuglink, dwz's alternate file). */
 #include "analyzer/symbols/elf_file.h"
+#include "analyzer/symbols/unzstd.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -59,6 +60,7 @@ static vt_symbols_problem_t try_open(vt_elf_file_t *file, char const *path, int 
     close(fd);
     return VT_SYMBOLS_OTHER_BUILD;
   }
+  fd = vt_elf_unzstd(fd);
   dwfl_report_begin(file->dwfl);
   file->module = dwfl_report_elf(file->dwfl, path, path, fd, 0, true);
   if (!file->module) close(fd);
@@ -91,6 +93,24 @@ static vt_symbols_problem_t open_debug_file(vt_elf_file_t *file, vt_symbols_file
   return try_path(file, path, which);
 }
 
+/* take_packed opens the debug file that libdwfl found in the file's stead if only we can decompress it.
+   Returns 1 then. */
+static int take_packed(vt_elf_file_t *file, vt_symbols_file_t const *which) {
+  char const *found = NULL;
+  dwfl_module_info(file->module, NULL, NULL, NULL, NULL, NULL, NULL, &found);
+  int fd = found ? open(found, O_RDONLY | O_CLOEXEC) : -1, unpacked = vt_elf_unzstd(fd);
+  if (unpacked == fd) {
+    if (fd >= 0) close(fd);
+    return 0;
+  }
+  vt_symbols_file_t same = {.build_id = which->build_id, .build_id_sz = which->build_id_sz};
+  vt_elf_file_t debug = {.strings = file->strings};
+  if (try_open(&debug, which->path, unpacked, &same)) return 0;
+  dwfl_end(file->dwfl);
+  *file = debug;
+  return 1;
+}
+
 vt_symbols_problem_t vt_elf_file_open(vt_elf_file_t *file, vt_symbols_file_t const *which,
                                       int want_dwarf, vt_strings_t *strings) {
   *file = (vt_elf_file_t){.strings = strings};
@@ -103,6 +123,8 @@ vt_symbols_problem_t vt_elf_file_open(vt_elf_file_t *file, vt_symbols_file_t con
       open_debug_file(file, which, "/usr/lib/debug"))
     return problem;
   if (want_dwarf) file->dwarf = vt_dwarf_new(file->module, strings);
+  if (want_dwarf && !file->dwarf && take_packed(file, which))
+    file->dwarf = vt_dwarf_new(file->module, strings);
   return VT_SYMBOLS_FINE;
 }
 

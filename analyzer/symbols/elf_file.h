@@ -43,6 +43,9 @@ void vt_dwarf_set_strings(struct vt_dwarf *dwarf, vt_strings_t *strings);
    whether the outermost function's name has its namespaces (C++ statics come without). */
 size_t vt_dwarf_lookup(struct vt_dwarf *dwarf, uint64_t offset, vt_frame_t *frames, int *qualified);
 
+/* The string of a file whose lack cost inlined functions since vt_dwarf_set_strings; 0: none. */
+uint32_t vt_dwarf_missing(struct vt_dwarf const *dwarf);
+
 /* Symbol table side: .symtab of the file or its debug file, .dynsym, .gnu_debugdata. */
 struct vt_symtab *vt_symtab_new(Dwfl_Module *module);
 void vt_symtab_delete(struct vt_symtab *symtab);

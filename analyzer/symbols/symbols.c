@@ -17,7 +17,8 @@
 typedef struct {
   vt_symbols_file_t file; /* strings are those of the store */
   vt_symbols_problem_t problem;
-  int asked; /* servers were, or need not be */
+  uint32_t missing; /* string: a file that would help */
+  int asked;        /* servers were, or need not be */
 } module_t;
 
 typedef struct {
@@ -112,7 +113,14 @@ uint32_t vt_symbols_module(vt_symbols_t *symbols, vt_symbols_file_t const *file)
   return number;
 }
 
-vt_symbols_problem_t vt_symbols_problem(vt_symbols_t const *symbols, uint32_t module) {
+char const *vt_symbols_path(vt_symbols_t const *symbols, uint32_t module) {
+  return module < symbols->modules_cnt ? symbols->modules[module].file.path : NULL;
+}
+
+vt_symbols_problem_t vt_symbols_problem(vt_symbols_t const *symbols, uint32_t module,
+                                        char const **missing) {
+  uint32_t string = module < symbols->modules_cnt ? symbols->modules[module].missing : 0;
+  *missing = vt_strings_get(symbols->strings, string, NULL);
   return module < symbols->modules_cnt ? symbols->modules[module].problem : VT_SYMBOLS_FINE;
 }
 
@@ -220,12 +228,23 @@ static int any_broke(vt_worker_item_t const *items, size_t cnt) {
   return 0;
 }
 
+/* The rest of such a module has its names. */
+static void note_missing(batch_t *batch, vt_worker_item_t const *item, uint32_t number) {
+  module_t *module = &batch->symbols->modules[number];
+  if (!item->missing || module->missing) return;
+  module->missing = item->missing;
+  module->problem = VT_SYMBOLS_NO_DWO;
+}
+
 /* Modules of undone items are counted and their addresses stored as unknown. */
 static size_t give_up(batch_t *batch, vt_worker_item_t const *items, size_t cnt) {
   size_t modules = 0;
   uint32_t last = UINT32_MAX;
   for (size_t i = 0; i < cnt; i++) {
-    if (items[i].result == VT_WORKER_DONE) continue;
+    if (items[i].result == VT_WORKER_DONE) {
+      note_missing(batch, &items[i], batch->item_modules[i]);
+      continue;
+    }
     modules += batch->item_modules[i] != last;
     last = batch->item_modules[i];
     batch->symbols->modules[last].problem =

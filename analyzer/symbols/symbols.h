@@ -68,8 +68,15 @@ typedef enum {
   VT_SYMBOLS_ABSENT,      /* its file is not there */
   VT_SYMBOLS_OTHER_BUILD, /* the file is another one than was recorded */
   VT_SYMBOLS_DAMAGED,     /* it cannot be read as ELF file, or crashed what reads it */
+  VT_SYMBOLS_NO_DWO,      /* split debug information of some code, in a file that is not there */
 } vt_symbols_problem_t;
-vt_symbols_problem_t vt_symbols_problem(vt_symbols_t const *symbols, uint32_t module);
+
+/* The path of a module; NULL: there are no more. */
+char const *vt_symbols_path(vt_symbols_t const *symbols, uint32_t module);
+
+/* *missing is the path of a file that would help, "" when there is none to name. */
+vt_symbols_problem_t vt_symbols_problem(vt_symbols_t const *symbols, uint32_t module,
+                                        char const **missing);
 
 /* Looks up every query that is not in the store yet and stores the result, also "nothing known".
    Order and duplicates do not matter. Returns the number of modules that could not be read

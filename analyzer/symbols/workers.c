@@ -72,7 +72,7 @@ static void write_all(int fd, uint8_t const *p, size_t sz) {
   }
 }
 
-/* Message: size of the rest, item, problem, DWARF?, strings, then per offset a count and frames. */
+/* Message: size of the rest, item, problem, DWARF?, what is missing, strings, then per offset a count and frames. */
 static void send_item(int fd, size_t index, vt_worker_item_t const *item, vt_elf_file_t *file,
                       vt_symbols_problem_t problem) {
   vt_frame_t frames[VT_ELF_FRAMES_MAX];
@@ -89,6 +89,7 @@ static void send_item(int fd, size_t index, vt_worker_item_t const *item, vt_elf
   put32(&out, (uint32_t)index);
   put32(&out, (uint32_t)problem);
   put32(&out, file->dwarf != NULL);
+  put32(&out, file->dwarf ? vt_dwarf_missing(file->dwarf) : 0);
   put32(&out, vt_strings_cnt(file->strings));
   for (uint32_t i = 0; i < vt_strings_cnt(file->strings); i++) {
     size_t sz;
@@ -203,8 +204,10 @@ static int read_frames(job_t *job, size_t index, cursor_t *in, uint32_t const *m
 }
 
 static void take_message(job_t *job, cursor_t in) {
-  uint32_t index, problem, has_dwarf, cnt;
-  if (get(&in, &index, 4) || get(&in, &problem, 4) || get(&in, &has_dwarf, 4)) return;
+  uint32_t index, problem, has_dwarf, missing, cnt;
+  if (get(&in, &index, 4) || get(&in, &problem, 4) || get(&in, &has_dwarf, 4) ||
+      get(&in, &missing, 4))
+    return;
   if (index >= job->cnt) return;
   job->items[index].has_dwarf = has_dwarf != 0;
   if (problem) {
@@ -213,6 +216,7 @@ static void take_message(job_t *job, cursor_t in) {
     return;
   }
   uint32_t *map = read_strings(job, &in, &cnt);
+  if (map && missing < cnt) job->items[index].missing = map[missing];
   if (map && !read_frames(job, index, &in, map, cnt)) job->items[index].result = VT_WORKER_DONE;
   free(map);
 }

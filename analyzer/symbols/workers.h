@@ -19,7 +19,8 @@ typedef struct {
   size_t offsets_cnt;
   vt_worker_result_t result; /* out */
   vt_symbols_problem_t problem;
-  int has_dwarf; /* out: functions and lines, not only a symbol table */
+  uint32_t missing; /* out: a file with debug information of some code, a string; 0: none is missing */
+  int has_dwarf;    /* out: functions and lines, not only a symbol table */
 } vt_worker_item_t;
 
 /* Receives the frames of one offset; string indexes are those of `strings`. */

@@ -7,6 +7,7 @@
 #include "analyzer/util/output.h"
 #include "analyzer/util/progress.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 typedef struct {
@@ -120,11 +121,24 @@ static int pack_packed(pack_t *p, vt_writer_t *writer) {
   return vt_writer_close(writer);
 }
 
+/* say_missing names one file that would have given better names. */
+static void say_missing(vt_symbols_t const *store) {
+  char why[256];
+  char const *path, *missing;
+  for (uint32_t i = 0; (path = vt_symbols_path(store, i)); i++) {
+    if (vt_symbols_problem(store, i, &missing) != VT_SYMBOLS_NO_DWO) continue;
+    snprintf(why, sizeof why, "inlined functions have no names without %s", missing);
+    vt_error_say(path, why, "build it again, keep that file, and pack the trace again");
+    return;
+  }
+}
+
 /* embed looks up symbols; the packed trace is whole without them too, but not what was asked for. */
 static int embed(char const *path, vt_symbols_search_t const *search, vt_error_t *error) {
   vt_symbols_t *store = vt_symbols_new();
   vt_symbols_search(store, search);
   int failed = vt_embed_symbols(path, store, error);
+  say_missing(store);
   vt_symbols_delete(store);
   return failed;
 }

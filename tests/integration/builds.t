@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, "tests/lib")
-from tap import COUNT, ok  # noqa: E402
+from tap import COUNT, ok, skip  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 VALTRACE, SHIM = f"{BUILD}/bin/valtrace", f"{BUILD}/lib/libvaltrace.so"
@@ -106,11 +106,54 @@ def check_library(folder):
        "two builds without build-id in one report keep their names", found)
 
 
+INLINED = """
+#include <stdlib.h>
+static inline __attribute__((always_inline)) void *inner(void) { return malloc(111); }
+__attribute__((noinline)) void *outer(void) { return inner(); }
+void *volatile sink;
+int main(void) { sink = outer(); return 0; }
+"""
+
+
+def inlined(folder, name, *steps):
+    """Names of the stack in a program made by shell commands, what is missing, and what pack says of it."""
+    with open(f"{folder}/i.c", "w", encoding="utf-8") as file:
+        file.write(INLINED)
+    script = " && ".join(["gcc -c -O1 -g -fno-optimize-sibling-calls -o i.o i.c && gcc -o i i.o", *steps])
+    subprocess.run(script, shell=True, cwd=folder, check=True)
+    trace = f"{folder}/i.vtr"
+    subprocess.run([VALTRACE, "run", "-q", "--no-symbols", "-o", trace, "--", f"{folder}/i"], check=True)
+    data = json.loads(subprocess.run([VALTRACE, "report", "leaks", "--json", "--by", "site", trace], capture_output=True, check=True).stdout)
+    stack = [s["stack"] for s in data["sites"] if s["leaked_bytes"] == 111][0]
+    names = [f["function"] for f in stack if f["module"].endswith("/i") and f["function"] != "_start"]
+    missing = [(n["reason"], os.path.basename(n["missing"])) for n in data["completeness"]["nameless"] if n["module"].endswith("/i")]
+    return names, missing, subprocess.run([VALTRACE, "pack", trace], capture_output=True, text=True, check=True).stderr
+
+
+def check_debug_files(folder):
+    zstd = "objcopy --compress-debug-sections=zstd"
+    ways = {"plain": [], "zstd": [f"{zstd} i"],
+            "zstd in a file of its own": ["objcopy --only-keep-debug i i.debug", "strip i", f"{zstd} i.debug", "objcopy --add-gnu-debuglink=i.debug i"]}
+    for name, steps in ways.items():
+        if steps and subprocess.run(f"{zstd} /proc/self/exe {folder}/try", shell=True, capture_output=True, check=False).returncode:
+            skip(f"objcopy with zstd: {name}")
+            continue
+        found, missing, said = inlined(folder, name, *steps)
+        ok(found == ["inner", "outer", "main"] and not missing and not said, f"debug information, {name}", found, missing, said)
+    split = "gcc -c -O1 -g -gsplit-dwarf -fno-optimize-sibling-calls -o i.o i.c && gcc -o i i.o"
+    found, missing, said = inlined(folder, "dwo", split)
+    ok(found == ["inner", "outer", "main"] and not missing and not said, "debug information in a .dwo file", found, missing, said)
+    found, missing, said = inlined(folder, "no dwo", split, "rm *.dwo")
+    ok(found == ["outer", "main"] and missing == [("no-dwo", "i.dwo")] and said.count("\n") == 1 and "i.dwo" in said, "a .dwo file that is missing is named",
+       found, missing, said)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         for build_id in ("none", "sha1"):
             check_executable(folder, build_id)
         check_library(folder)
+        check_debug_files(folder)
     print(f"1..{COUNT[0]}")
     return 1 if COUNT[1] else 0
 
