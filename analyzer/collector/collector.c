@@ -100,12 +100,12 @@ static void take_order(collector_t *c) {
   if (n != (ssize_t)sizeof order) { /* run was killed: serve the program to its end */
     hang_up(c);
     c->drain.first_awaited = 0;
-    if (!c->drain.first_pid) c->drain.first_pid = -1;
+    if (!c->drain.slots.first_pid) c->drain.slots.first_pid = -1;
     return;
   }
-  c->drain.first_pid = order.first_pid;
+  c->drain.slots.first_pid = order.first_pid;
   if (!order.ended) return;
-  c->drain.first_over = vt_clock_tick((vt_clock_kind_t)c->end->ring->clock);
+  c->drain.slots.first_over = vt_clock_tick((vt_clock_kind_t)c->end->ring->clock);
   c->drain.first_awaited = 0;
   c->drain.first_status = order.wait_status;
 }
@@ -122,7 +122,7 @@ static void wait_for_work(collector_t *c, int timeout_ms) {
   if (!c->deaf) add_fd(c, c->end->socket);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t const *image = c->drain.images[i];
-    vt_owner_t const *owner = &c->drain.owner[image->place.slot];
+    vt_owner_t const *owner = &c->drain.slots.owner[image->place.slot];
     if (image->ended || vt_drain_awaited(&c->drain, image) || owner->shared) continue;
     add_fd(c, owner->fd);
   }
@@ -250,6 +250,8 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   c.drain.first_status = -1;
   c.drain.ring = end->ring;
   c.drain.end = end;
+  c.drain.slots.ring = end->ring;
+  c.drain.slots.end = end;
   c.drain.pattern = options->pattern;
   c.drain.codec = vt_codec_new();
   c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;

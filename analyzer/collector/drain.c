@@ -58,78 +58,25 @@ static size_t find_header(vt_drain_t *d, uint32_t slot, uint8_t *out, size_t cap
   return 0;
 }
 
-/* identity_of reads who claimed a slot; 0: nobody, or its description is not complete. */
-static uint64_t identity_of(vt_drain_t *d, uint32_t slot, vt_identity_t *who) {
-  vt_ring_image_t *row = &d->ring->images[slot];
-  /* Pairs with the release in vt_sink_join_ring. */
-  who->pid = atomic_load_explicit(&row->pid, memory_order_acquire);
-  who->space = atomic_load_explicit(&row->space, memory_order_relaxed);
-  who->tick = atomic_load_explicit(&row->born, memory_order_relaxed);
-  who->seat = atomic_load_explicit(&row->seat, memory_order_relaxed);
-  return who->pid ? atomic_load_explicit(&row->image, memory_order_relaxed) : 0;
-}
-
-/* predecessor_of is the slot of the image that exec replaced by the one in `slot`, 0: none that is
-   still in the ring. A process keeps its number: who lies harms no other. */
-static uint32_t predecessor_of(vt_drain_t *d, uint32_t slot) {
-  vt_ring_image_t *row = &d->ring->images[slot];
-  uint64_t follows = atomic_load_explicit(&row->follows, memory_order_relaxed);
-  uint32_t at = atomic_load_explicit(&row->follows_slot, memory_order_relaxed);
-  vt_identity_t who, old;
-  if (!follows || !at || at >= VT_RING_IMAGES || at == slot) return 0;
-  if (!identity_of(d, slot, &who) || identity_of(d, at, &old) != follows) return 0;
-  return old.pid == who.pid && (!old.space || !who.space || old.space == who.space) ? at : 0;
-}
-
-/* inherited_space is the namespace of an image that cannot see it: exec leaves it as it is. */
-static uint64_t inherited_space(vt_drain_t *d, uint32_t slot) {
-  vt_identity_t old;
-  for (uint32_t steps = 0; steps < VT_RING_IMAGES && (slot = predecessor_of(d, slot)); steps++) {
-    if (d->owner[slot].who.space) return d->owner[slot].who.space;
-    if (identity_of(d, slot, &old) && old.space) return old.space;
-  }
-  return 0;
-}
-
-/* owner_of looks for the process once. */
-static vt_owner_t *owner_of(vt_drain_t *d, uint32_t slot, vt_identity_t *who) {
-  vt_owner_t *owner = &d->owner[slot];
-  if (owner->who.pid) return owner;
-  if (!who->space) who->space = inherited_space(d, slot);
-  *owner = vt_owner_find(d->end, who);
-  return owner;
-}
-
-/* is_first: does the image live in the first process? That is of our namespace, and its number is
-   nobody else's until `run` has told of its end. */
-static int is_first(vt_drain_t const *d, vt_owner_t const *owner) {
-  if (d->first_over && owner->who.tick > d->first_over) return 0;
-  if (owner->pid) return owner->pid == d->first_pid;
-  return (pid_t)owner->who.pid == d->first_pid && owner->who.space == vt_owner_space();
-}
-
 /* image_of is the living image that owns a segment, made at first sight; NULL while its header has
    not been written or `run` has not yet said which process is the first. */
 static vt_image_t *image_of(vt_drain_t *d, uint32_t slot) {
   static uint8_t header[VT_SEGMENT_SZ];
-  vt_identity_t who;
-  if (!slot || slot >= VT_RING_IMAGES || !d->first_pid) return NULL;
+  if (!slot || slot >= VT_RING_IMAGES || !d->slots.first_pid) return NULL;
   if (d->by_slot[slot]) return d->by_slot[slot];
   size_t sz = find_header(d, slot, header, sizeof header);
-  uint64_t id = identity_of(d, slot, &who);
+  uint64_t id = vt_slots_image(&d->slots, slot);
   if (!sz || !id) return NULL;
-  vt_owner_t const *owner = owner_of(d, slot, &who);
-  vt_image_place_t place = {
-      .id = id, .slot = slot, .process = owner->pid, .first = is_first(d, owner)};
+  vt_image_place_t place = {.id = id,
+                            .slot = slot,
+                            .process = vt_slots_owner(&d->slots, slot)->pid,
+                            .first = vt_slots_first(&d->slots, slot)};
   vt_image_t *image = vt_image_new(d->pattern, d->images, d->images_cnt, &place, header, sz,
                                    d->codec, d->symbols);
   VT_PUSH(d->images, image);
   if (!d->replaced[slot]) vt_image_sample(image, (vt_clock_kind_t)d->ring->clock);
-  uint32_t before = predecessor_of(d, slot);
-  if (before)
-    d->replaced[before] =
-        atomic_load_explicit(&d->ring->images[before].image, memory_order_relaxed);
-  d->replacements |= before != 0;
+  uint32_t before = vt_slots_predecessor(&d->slots, slot);
+  if (before) d->replaced[before] = d->replacements = 1;
   return d->by_slot[slot] = image;
 }
 
@@ -217,21 +164,9 @@ static void take_rest(vt_drain_t *d, uint32_t slot, vt_image_t *image) {
 }
 
 static void free_slot(vt_drain_t *d, uint32_t slot) {
-  vt_ring_image_t *row = &d->ring->images[slot];
-  if (d->owner[slot].who.pid) vt_owner_leave(&d->owner[slot]);
-  d->owner[slot] = (vt_owner_t){0};
   d->replaced[slot] = 0;
   d->by_slot[slot] = NULL;
-  /* Pairs with the compare-and-swap that claims the slot. */
-  atomic_store_explicit(&row->pid, 0, memory_order_relaxed);
-  atomic_store_explicit(&row->image, 0, memory_order_release);
-}
-
-static int owns_image(void *context, pid_t pid) {
-  vt_drain_t const *d = context;
-  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++)
-    if (d->owner[slot].pid == pid) return 1;
-  return 0;
+  vt_slots_free(&d->slots, slot);
 }
 
 /* outlived: may a process that shares the memory of the ended or replaced image still write as it? Not
@@ -242,7 +177,8 @@ static int outlived(vt_drain_t *d, uint32_t slot) {
   int look = !image || !image->said_end || image->streams_cnt > ONE_THREAD_STREAMS;
   for (uint32_t i = 0; i < d->end->limit && !look; i++)
     look = state_of(d->ring, i) == VT_SEGMENT_WORD(slot, VT_SEGMENT_ACTIVE);
-  return look && vt_owner_shared(d->end, &d->owner[slot], &d->ring->images[slot], owns_image, d);
+  return look && vt_owner_shared(d->end, vt_slots_owner(&d->slots, slot), &d->ring->images[slot],
+                                 vt_slots_owned, &d->slots);
 }
 
 static void end_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
@@ -307,18 +243,16 @@ void vt_drain_ended(vt_drain_t *d) {
   for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
     vt_image_t *image = d->by_slot[slot];
     if (!image || vt_drain_awaited(d, image)) continue;
-    if (vt_owner_gone(d->end, &d->owner[slot]) && !outlived(d, slot))
+    if (vt_owner_gone(d->end, vt_slots_owner(&d->slots, slot)) && !outlived(d, slot))
       end_image(d, image, image == last ? d->first_status : -1);
   }
 }
 
 void vt_drain_leftovers(vt_drain_t *d) {
-  vt_identity_t who;
-  for (uint32_t slot = 1; slot < VT_RING_IMAGES && d->first_pid; slot++) {
-    d->replacements |= d->replaced[slot] != 0;
-    uint64_t id = d->by_slot[slot] ? 0 : identity_of(d, slot, &who);
-    if (!id) continue;
-    int over = d->replaced[slot] == id || vt_owner_gone(d->end, owner_of(d, slot, &who));
+  for (uint32_t slot = 1; slot < VT_RING_IMAGES && d->slots.first_pid; slot++) {
+    d->replacements |= d->replaced[slot];
+    if (d->by_slot[slot] || !vt_slots_image(&d->slots, slot)) continue;
+    int over = d->replaced[slot] || vt_owner_gone(d->end, vt_slots_owner(&d->slots, slot));
     if (!over || outlived(d, slot)) continue;
     if (image_of(d, slot)) continue; /* what it had written is seen now */
     take_rest(d, slot, NULL);

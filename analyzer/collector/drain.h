@@ -3,24 +3,22 @@
 #define VT_ANALYZER_COLLECTOR_DRAIN_H
 
 #include "analyzer/collector/image.h"
-#include "analyzer/collector/owner.h"
 #include "analyzer/collector/ring.h"
+#include "analyzer/collector/slots.h"
 
 typedef struct {
   vt_ring_t *ring;
-  vt_ring_end_t *end; /* of that ring */
-  char const *pattern;     /* of the traces' names; absolute */
-  pid_t first_pid;         /* the first process, -1: it is not known; 0: not yet told */
-  uint64_t first_over;     /* a tick at which it had ended; 0: not told */
-  int first_awaited;       /* `run` will tell of its end, which it may see later than we do */
-  int first_status;        /* waitpid's status of the first process; -1: not told */
+  vt_ring_end_t *end;    /* of that ring */
+  char const *pattern;   /* of the traces' names; absolute */
+  int first_awaited;     /* `run` will tell of its end, which it may see later than we do */
+  int first_status;      /* waitpid's status of the first process; -1: not told */
   vt_codec_t *codec;     /* shared by all images */
   vt_symbols_t *symbols; /* NULL: not wanted */
   vt_image_t **images;   /* all of the run, in order of appearance */
   size_t images_cnt, images_cap;
+  vt_slots_t slots;
   vt_image_t *by_slot[VT_RING_IMAGES]; /* the living ones */
-  vt_owner_t owner[VT_RING_IMAGES];    /* who.pid 0: not yet looked for */
-  uint64_t replaced[VT_RING_IMAGES];   /* image of this slot that exec has replaced, 0: none */
+  uint8_t replaced[VT_RING_IMAGES];    /* exec has replaced the image of this slot */
   int replacements;                    /* some are to be ended */
   uint32_t
       consumed[VT_RING_SEGMENTS]; /* bytes of records already taken from an unfinished segment */

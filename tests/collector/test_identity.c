@@ -55,6 +55,8 @@ static uint8_t *ring_piece(uint64_t k);
 #include "core/trace/sink.c"
 #include "core/trace/sink_ring.c"
 #define vt_frame_t vt_named_frame_t /* the analyzer has a type of this name too */
+#define describe describe_slot /* and sink_ring.c a function of this one */
+#include "analyzer/collector/slots.c"
 #include "analyzer/collector/drain.c"
 
 #include "tests/groove/coroutine.h"
@@ -192,7 +194,7 @@ long vt_sys_fault(long nr) {
 static int taken(uint64_t space, uint32_t number) {
   for (uint32_t i = 0; i < proc_cnt; i++) {
     proc_t const *p = &procs[i];
-    int waited_for = i == 0 && !drain.first_over;
+    int waited_for = i == 0 && !drain.slots.first_over;
     if (!p->alive && !waited_for) continue;
     if (space == 1 ? p->number == number : p->space == space && p->inner == number) return 1;
   }
@@ -307,6 +309,8 @@ vt_image_t *vt_image_new(char const *pattern, vt_image_t **others, size_t others
   MUST(!place->first || m->proc == &procs[0]);
   MUST(place->first || m->proc != &procs[0] || !m->sink.space);
   MUST(!place->process || place->process == (pid_t)m->proc->number);
+  MUST(place->process || !m->proc->alive ||
+       (!m->sink.space && !ring->images[place->slot].seat));
   m->seen = 1;
   image->place = *place;
   image->open = 1;
@@ -395,6 +399,7 @@ static void attach(model_t const *old) {
   m->sink.follows_slot = old ? old->sink.slot : 0;
   running->image = m;
   MUST(!vt_sink_join_ring(&m->sink));
+  hook();
   if (rnd(2)) ring->images[m->sink.slot].seat = (uint64_t)(p - procs) + 1;
   begin_writer();
   vt_message_t b = vt_stream_blob_open(running->stream, VT_HEADER_OFF_STRINGS);
@@ -522,9 +527,9 @@ static int any_alive(void) {
 
 /* `run` tells of the first process and, some time after it is over, of its end. */
 static void tell(void) {
-  drain.first_pid = (pid_t)procs[0].number;
+  drain.slots.first_pid = (pid_t)procs[0].number;
   if (procs[0].alive || !drain.first_awaited || rnd(3)) return;
-  drain.first_over = vt_clock_tick(VT_CLOCK_TSC);
+  drain.slots.first_over = vt_clock_tick(VT_CLOCK_TSC);
   drain.first_awaited = 0;
   drain.first_status = 0;
 }
@@ -572,6 +577,8 @@ static void round_run(uint64_t seed) {
   memset(&drain, 0, sizeof drain);
   drain.ring = ring;
   drain.end = &ring_end;
+  drain.slots.ring = ring;
+  drain.slots.end = &ring_end;
   drain.first_awaited = 1;
   drain.first_status = -1;
   for (int i = 0; i < TASK_MAX; i++) tasks[i].runnable = tasks[i].blocked = 0;
