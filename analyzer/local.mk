@@ -2,7 +2,8 @@
 VALTRACE_SRC  := $(wildcard analyzer/*/*.c)
 VALTRACE_LIBS := -ldw -lelf -lzstd -liberty -lsqlite3 -lz -lpthread
 # What tests link to: everything but main.
-$(eval $(call add-lib,libvt_analyzer,$(filter-out analyzer/cli/main.c,$(VALTRACE_SRC)) core/trace/name.c core/trace/clock.c))
+$(eval $(call add-lib,libvt_analyzer,$(filter-out analyzer/cli/main.c,$(VALTRACE_SRC)) core/trace/name.c core/trace/clock.c \
+  core/trace/executable.c))
 $(eval $(call add-bin,valtrace,analyzer/cli/main.c,libvt_analyzer,$(VALTRACE_LIBS)))
 $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard analyzer/trace/*.c)): OPT := -O3 -g -fno-omit-frame-pointer
 

@@ -5,6 +5,7 @@
 #include "preload/hooks.h"
 #include "preload/options.h"
 #include "preload/process.h"
+#include "core/trace/executable.h"
 #include "core/trace/symbol.h"
 #include "core/trace/sys.h"
 
@@ -86,11 +87,28 @@ static int own_image(void) {
          (vt_process.filtered || !sink->space || sink->space == vt_sink_space());
 }
 
-/* shim_hidden: can the loader not open the shim from here? So it is after chroot, or in a sandbox with
-   other mounts; it would say so on the program's standard error. */
+/* shim_hidden: can the loader not open the shim from here? So it is after chroot, or in a sandbox
+   with other mounts; it would say so on the program's standard error. */
 static int shim_hidden(void) {
   return following() && !vt_process.filtered &&
          vt_sys(SYS_faccessat, AT_FDCWD, (long)shim_path(), R_OK, 0, 0, 0) != 0;
+}
+
+/* is_foreign: is the program for another C library, whose loader would fail with the shim? */
+static int is_foreign(int dir, char const *file, char const *search) {
+  if (!following() || vt_process.filtered) return 0;
+  int fd = vt_executable_open(dir, file, search);
+  if (fd < 0) return 0;
+  int foreign = vt_executable_foreign(fd);
+  vt_sys_close(fd);
+  return foreign;
+}
+
+/* search_path is where a name without a slash is looked for. */
+static char const *search_path(void) {
+  for (char **e = environ; e && *e; e++)
+    if (!strncmp(*e, "PATH=", 5)) return *e + 5;
+  return "/bin:/usr/bin";
 }
 
 /* without_shim writes the other members of a list of libraries and returns where it ends. */
@@ -129,8 +147,13 @@ static char *const *with_shim(char *const *env, char **out, char *text, int hidd
     if (strncmp(*e, PRELOAD, sizeof PRELOAD - 1) && !(replaces && same_name(VT_EXEC_OF, *e)))
       out[n++] = *e;
   out[n++] = text;
-  text = stpcpy(stpcpy(text, PRELOAD), old && strstr(old, shim_path()) ? old : shim_path());
-  if (old && !strstr(old, shim_path())) text = stpcpy(stpcpy(text, ":"), old);
+  /* First, so that an allocator among the others is behind the hooks. */
+  text = stpcpy(stpcpy(text, PRELOAD), shim_path());
+  char *others = stpcpy(text, ":");
+  if (old && without_shim(others, old) > others)
+    text += strlen(text);
+  else
+    *text = '\0';
   for (char const **v = vt_options_inherited; *v; v++)
     if (!contains(env, *v)) out[n++] = (char *)*v;
   if (replaces) {
@@ -146,9 +169,9 @@ static char *const *with_shim(char *const *env, char **out, char *text, int hidd
 
 /* REPLACE calls exec with the environment `more`; when it returns it has failed, and recording goes
    on. */
-#define REPLACE(path, env, call)                                                                   \
+#define REPLACE(path, env, foreign, call)                                                          \
   do {                                                                                             \
-    int own = own_image(), hidden = shim_hidden();                                                 \
+    int own = own_image(), hidden = shim_hidden() || (foreign);                                    \
     char *const *more = WITH_SHIM(env, hidden, own);                                               \
     if (own) vt_process_exec(path);                                                                \
     if (hidden) vt_sink_unrecorded(&vt_process.sink, 1);                                           \
@@ -159,21 +182,25 @@ static char *const *with_shim(char *const *env, char **out, char *text, int hidd
   } while (0)
 
 VT_EXPORT int execve(char const *path, char *const argv[], char *const env[]) {
-  REPLACE(path, env, vt_real_get()->execve(path, argv, more));
+  REPLACE(path, env, is_foreign(AT_FDCWD, path, NULL), vt_real_get()->execve(path, argv, more));
 }
 VT_EXPORT int execv(char const *path, char *const argv[]) { return execve(path, argv, environ); }
 
 VT_EXPORT int execvpe(char const *file, char *const argv[], char *const env[]) {
-  REPLACE(file, env, vt_real_get()->execvpe(file, argv, more));
+  REPLACE(file, env, is_foreign(AT_FDCWD, file, search_path()),
+          vt_real_get()->execvpe(file, argv, more));
 }
 VT_EXPORT int execvp(char const *file, char *const argv[]) { return execvpe(file, argv, environ); }
 
 VT_EXPORT int fexecve(int fd, char *const argv[], char *const env[]) {
-  REPLACE("(descriptor)", env, vt_real_get()->fexecve(fd, argv, more));
+  REPLACE("(descriptor)", env, following() && vt_executable_foreign(fd),
+          vt_real_get()->fexecve(fd, argv, more));
 }
 VT_EXPORT int execveat(int dir, char const *path, char *const argv[], char *const env[],
                        int flags) {
-  REPLACE(path, env, vt_real_get()->execveat(dir, path, argv, more, flags));
+  REPLACE(path, env,
+          *path ? is_foreign(dir, path, NULL) : following() && vt_executable_foreign(dir),
+          vt_real_get()->execveat(dir, path, argv, more, flags));
 }
 
 /* LIST turns the arguments of an execl… function into an array on the stack. */
@@ -206,9 +233,9 @@ VT_EXPORT int execle(char const *path, char const *arg, ...) {
 }
 
 /* SPAWN calls with the environment `more` what returns 0 on success. */
-#define SPAWN(env, call)                                                                           \
+#define SPAWN(env, foreign, call)                                                                  \
   do {                                                                                             \
-    int hidden = shim_hidden();                                                                    \
+    int hidden = shim_hidden() || (foreign);                                                       \
     char *const *more = WITH_SHIM(env, hidden, 0);                                                 \
     int error = call;                                                                              \
     if (hidden && !error) vt_sink_unrecorded(&vt_process.sink, 1);                                 \
@@ -217,9 +244,11 @@ VT_EXPORT int execle(char const *path, char const *arg, ...) {
 
 VT_EXPORT int posix_spawn(pid_t *pid, char const *path, posix_spawn_file_actions_t const *actions,
                           posix_spawnattr_t const *attr, char *const argv[], char *const env[]) {
-  SPAWN(env, vt_real_get()->posix_spawn(pid, path, actions, attr, argv, more));
+  SPAWN(env, is_foreign(AT_FDCWD, path, NULL),
+        vt_real_get()->posix_spawn(pid, path, actions, attr, argv, more));
 }
 VT_EXPORT int posix_spawnp(pid_t *pid, char const *file, posix_spawn_file_actions_t const *actions,
                            posix_spawnattr_t const *attr, char *const argv[], char *const env[]) {
-  SPAWN(env, vt_real_get()->posix_spawnp(pid, file, actions, attr, argv, more));
+  SPAWN(env, is_foreign(AT_FDCWD, file, search_path()),
+        vt_real_get()->posix_spawnp(pid, file, actions, attr, argv, more));
 }

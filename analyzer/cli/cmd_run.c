@@ -273,7 +273,7 @@ static void print_note(vt_collector_summary_t const *s, char const *program) {
   if (s->unrecorded)
     fprintf(stderr,
             "valtrace: not recorded: %s, started where libvaltrace.so or the collector is out of reach "
-            "(chroot, sandbox)\n",
+            "(chroot, sandbox, another C library)\n",
             vt_counted(s->unrecorded, "program").text);
   if (s->traces == 1)
     fprintf(stderr, "valtrace: wrote %s (%s, %s)\n", s->first[0] ? s->first : "1 trace",
@@ -425,11 +425,13 @@ int vt_cmd_run(int argc, char **argv) {
   int control = start_collector(&ring, &options);
   if (control < 0) return failed("the collector", errno);
   char const *obstacle = vt_program_obstacle(argv[0]);
-  set_environment(&o, shim, pattern, &ring);
+  int foreign = vt_program_is_foreign(argv[0]);
+  set_environment(&o, foreign ? NULL : shim, pattern, &ring);
   pid_t pid = vt_program_start(argv, &before, &error);
   if (pid < 0) return failed("fork", errno);
   if (pid == 0) return cannot_start(argv[0], error);
-  if (obstacle) vt_error_say(argv[0], obstacle, "its children may be");
+  if (obstacle)
+    vt_error_say(argv[0], obstacle, foreign ? "nor are its children" : "its children may be");
   vt_ring_leave(&ring); /* whoever holds it is served: see vt_owner_holders */
   vt_collector_order_t order = {.first_pid = pid};
   (void)!tell(control, &order);

@@ -2,6 +2,7 @@
 #include "analyzer/collector/program.h"
 #include "analyzer/collector/owner.h"
 #include "analyzer/util/mem.h"
+#include "core/trace/executable.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -71,9 +72,14 @@ char const *vt_program_obstacle(char const *file) {
     return "given file capabilities, so the loader ignores LD_PRELOAD: it is not recorded";
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return NULL;
+  if (vt_executable_foreign(fd)) {
+    close(fd);
+    return "made for another C library than glibc, which cannot load the shim: it is not recorded";
+  }
   ssize_t n = read(fd, head, HEAD_SZ);
   close(fd);
   if (n < (ssize_t)sizeof(Elf64_Ehdr)) n = 0;
+  if (vt_executable_is_loader(path)) return NULL;
   if (!memcmp(head, ELFMAG, SELFMAG)) return elf_obstacle(head, (size_t)n);
   if (script_interpreter(interpreter, sizeof interpreter, (char const *)head) == 0 &&
       strcmp(interpreter, path) && strncmp((char const *)head, "#!#!", 4))
@@ -81,14 +87,24 @@ char const *vt_program_obstacle(char const *file) {
   return NULL;
 }
 
+int vt_program_is_foreign(char const *file) {
+  char path[PATH_MAX];
+  int fd = find(path, sizeof path, file) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  int foreign = vt_executable_foreign(fd);
+  close(fd);
+  return foreign;
+}
+
 void vt_program_environment(char const *shim, char const *const *more) {
   char const *old = getenv("LD_PRELOAD");
+  for (; *more; more += 2) setenv(more[0], more[1], 1);
+  if (!shim) return;
   size_t sz = strlen(shim) + (old ? strlen(old) : 0) + 2;
   char *value = vt_mem_new(sz, 1);
   snprintf(value, sz, "%s%s%s", shim, old && *old ? ":" : "", old ? old : "");
   setenv("LD_PRELOAD", value, 1);
   free(value);
-  for (; *more; more += 2) setenv(more[0], more[1], 1);
 }
 
 #define FIRST_PID "VALTRACE_FIRST_PID="

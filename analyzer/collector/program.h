@@ -9,8 +9,12 @@
    does), as a text that ends in what that means; NULL if nothing is known to hinder it. */
 char const *vt_program_obstacle(char const *file);
 
+/* vt_program_is_foreign: does `file` (looked up likewise) use another C library than glibc, so that
+   it does not start with a shim in LD_PRELOAD? */
+int vt_program_is_foreign(char const *file);
+
 /* vt_program_environment puts what recording needs into this process's environment: LD_PRELOAD with
-   `shim` first, and `more`: names and values alternating, ended by NULL. */
+   `shim` (NULL: none) first, and `more`: names and values alternating, ended by NULL. */
 void vt_program_environment(char const *shim, char const *const *more);
 
 /* vt_program_endure_limits makes a limit on file size an error of the call that meets it, in this

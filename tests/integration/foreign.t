@@ -115,6 +115,50 @@ def without(*mounts):
     return ["unshare", "-m", "sh", "-c", "env -u LD_PRELOAD umount -l " + " ".join(mounts) + ' || exit 99; exec "$@"', "sh"]
 
 
+def check_other_libc(tap, folder):
+    """A program for musl runs, unrecorded, by itself and as a child; glibc's loader executed itself is recorded."""
+    path = compiled(folder, "musl-hello", "musl-gcc", "-g", os.path.join(ROOT, "tests", "programs", "hello.c"))
+    if not path:
+        tap.skip("program for musl", "no musl-gcc")
+    else:
+        check_said(tap, "program for musl", [path], b"another C library", 0, b"hello\n")
+        script = os.path.join(folder, "musl-script")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(f"#!{path}\n")
+        os.chmod(script, 0o755)
+        check_said(tap, "script for it", [script], b"another C library", 0, b"hello\n")
+        for way in ("execvp", "spawn", "fexecve", "execveat"):
+            check_musl_child(tap, folder, way, path)
+    loader = "/lib64/ld-linux-x86-64.so.2"
+    done = subprocess.run([VALTRACE, "run", "-o", folder + "/loader.vtr", loader, *program("hello", 3)], capture_output=True)
+    tap.ok((done.returncode, done.stdout, done.stderr.count(b"\n")) == (0, b"hello\n", 1) and b"wrote" in done.stderr,
+           "the loader executed itself is recorded", [done])
+
+
+def check_musl_child(tap, folder, way, path):
+    child = [path]
+    argv = ["sh", "-c", path + "; exit 3"] if way == "execvp" else program("ways", way, *child)
+    if way == "spawn":
+        argv = ["/usr/bin/python3", "-S", "-E", "-c", f"import os; os.waitpid(os.posix_spawn({path!r}, [{path!r}], os.environ), 0)"]
+    plain, run = Run(argv), Run(argv, "shim", env={"LD_PRELOAD": valtest.SHIM, "VALTRACE_OUTPUT": folder + "/c.%p.vtr"})
+    tap.equal((run.status, run.stdout, run.stderr), (plain.status, plain.stdout, plain.stderr), f"musl by {way}: runs")
+
+
+def check_order(tap):
+    """A child's preload that puts an allocator before the shim: exec puts the shim in front again."""
+    lib = "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4"
+    if not os.path.exists(lib):
+        tap.skip("allocator before the shim", "no tcmalloc")
+        return
+    argv = ["sh", "-c", f'LD_PRELOAD={lib}:$LD_PRELOAD "$@"; exit $?', "sh", *program("hello", 500)]
+    check(tap, "an allocator that a child's preload puts before the shim", argv, counts=False, extra=hello_recorded)
+
+
+def hello_recorded(run):
+    found = [valtest.vtr.Model(t).allocations for t in run.traces() if os.path.basename(t.exe) == "hello"]
+    return [] if found and found[0] >= 500 else [f"allocations {found}"]
+
+
 def works(argv):
     return subprocess.run(argv, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
@@ -164,8 +208,10 @@ def main():
     os.chmod(folder, 0o777)
     check_sanitizers(tap, folder)
     check_unrecordable(tap, folder)
+    check_other_libc(tap, folder)
     check_places(tap, folder)
     check_limits(tap)
+    check_order(tap)
     check_executions(tap, folder)
     shutil.rmtree(folder, ignore_errors=True)
     tap.done()
