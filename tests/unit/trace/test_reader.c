@@ -196,6 +196,73 @@ static void heap_ops(void) {
   vt_reader_close(r);
 }
 
+#define SLOTS 40 /* places for modules; a module begins in its slot and may reach into the next */
+
+/* loaded writes a module that lies in a slot until it is unloaded. */
+static void loaded(vt_packer_t *p, uint32_t id, uint32_t epoch, uint32_t slot) {
+  vt_bytes_t b = {0};
+  uint64_t start = 0x100000 + slot * 0x10000 + 0x1000 * roll(2), end = start + 0x1000 + 0x800 * roll(24);
+  vt_bytes_u64(&b, START + id);
+  vt_bytes_u32(&b, epoch);
+  vt_bytes_u32(&b, id);
+  vt_bytes_u64(&b, start);
+  vt_bytes_u64(&b, start);
+  vt_bytes_u64(&b, end);
+  vt_bytes_u32(&b, 0);
+  vt_bytes_string(&b, "", 0);
+  vt_bytes_string(&b, "/m", 2);
+  vt_bytes_u32(&b, 0);
+  vt_packer_message(p, VT_CHUNK_MODULE, 0, b.data, b.sz);
+  vt_bytes_free(&b);
+}
+
+static void unloaded(vt_packer_t *p, uint32_t id, uint32_t epoch) {
+  vt_bytes_t b = {0};
+  vt_bytes_u64(&b, START + id);
+  vt_bytes_u32(&b, epoch);
+  vt_bytes_u32(&b, id);
+  vt_packer_message(p, VT_CHUNK_MODULE_UNLOAD, 0, b.data, b.sz);
+  vt_bytes_free(&b);
+}
+
+/* Is `module` one of those that had code at `address` in `epoch`, or are there none? */
+static int right_module(vt_reader_t const *r, uint32_t module, uint32_t epoch, uint64_t address) {
+  size_t cnt, held = 0;
+  vt_trace_module_t const *m = vt_reader_modules(r, &cnt);
+  for (size_t i = 0; i < cnt; i++) {
+    int holds = address >= m[i].start && address < m[i].end && epoch >= m[i].load_epoch && epoch < m[i].unload_epoch;
+    if (holds && i == module) return 1;
+    held += (size_t)holds;
+  }
+  return !held && module == VT_NO_MODULE;
+}
+
+/* modules_come_and_go: loads and unloads in 2,000 epochs, at few places; then any address in any epoch. */
+static void modules_come_and_go(void) {
+  vt_error_t error;
+  vt_packer_t p;
+  vt_header_t h = {.tick_hz = HZ, .start_tick = START, .host = "", .executable = "", .command = ""};
+  uint32_t in_slot[SLOTS] = {0}, id = 0, wrong = 0;
+  vt_packer_open(&p, vt_writer_open(path, &error), codec, &h);
+  for (uint32_t epoch = 1; epoch < 2000; epoch++) {
+    uint32_t slot = roll(3) ? roll(4) : roll(SLOTS);
+    if (in_slot[slot])
+      unloaded(&p, in_slot[slot] - 1, epoch);
+    else
+      loaded(&p, id, epoch, slot);
+    in_slot[slot] = in_slot[slot] ? 0 : ++id;
+  }
+  vt_packer_finish(&p, 1);
+  vt_reader_t *r = vt_reader_open(path, &error);
+  for (int i = 0; i < 100000; i++) {
+    uint32_t epoch = roll(2100);
+    uint64_t address = 0xf0000 + random_u64() % (SLOTS * 0x10000 + 0x20000);
+    wrong += !right_module(r, vt_reader_module_at(r, epoch, address), epoch, address);
+  }
+  ok(!wrong, "the module of an address is found in every epoch, but %u times of 100,000", wrong);
+  vt_reader_close(r);
+}
+
 static uint8_t *load(size_t *sz) {
   FILE *f = fopen(path, "rb");
   fseek(f, 0, SEEK_END);
@@ -331,6 +398,7 @@ int main(int argc, char **argv) {
   whole(1000);
   whole(300000);
   heap_ops();
+  modules_come_and_go();
   truncated();
   flipped();
   absurd((uint64_t)1 << 60, "a chunk length of 2^60");
