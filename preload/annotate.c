@@ -287,7 +287,7 @@ static void put_text(vt_chunk_type_t type, char const *text, void const *frame) 
   size_t sz = text ? strnlen(text, 4096) : 0;
   vt_thread_t *t = vt_enter(frame);
   if (!t) return;
-  vt_image_text(&t->stream, type, vt_thread_tid(t), text, sz);
+  vt_image_text(&t->stream, type, t, text, sz);
   if (type == VT_CHUNK_THREAD) atomic_store_explicit(&t->named, 1, memory_order_relaxed);
   vt_leave(t);
 }

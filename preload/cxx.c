@@ -125,7 +125,7 @@ static int known(void const *function) {
 /* note leaves the family for the hook that the provider reaches; the outermost function wins, as
    operator new[] calls operator new. */
 static inline void note(vt_api_t api) {
-  if (!vt_tls.api) vt_tls.api = (uint32_t)api + 1;
+  if (!vt_tls.api) vt_tls.api = (uint8_t)(api + 1);
 }
 
 /* note_sized leaves it for a malloc of that size: a provider that finds no memory of its own makes
@@ -133,7 +133,7 @@ static inline void note(vt_api_t api) {
 static inline void note_sized(vt_api_t api, size_t sz) {
   uint32_t api_sz = sz < UINT32_MAX ? (uint32_t)sz : UINT32_MAX;
   if (vt_tls.api && vt_tls.api_sz == api_sz) return;
-  vt_tls.api = (uint32_t)api + 1;
+  vt_tls.api = (uint8_t)(api + 1);
   vt_tls.api_sz = api_sz;
 }
 

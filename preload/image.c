@@ -188,12 +188,12 @@ void vt_image_process(vt_stream_t *s, vt_process_kind_t kind, uint32_t value, ch
   vt_stream_blob_close(s, VT_CHUNK_PROCESS, &m);
 }
 
-void vt_image_text(vt_stream_t *s, vt_chunk_type_t type, uint32_t tid, char const *text,
-                   size_t sz) {
+void vt_image_text(vt_stream_t *s, vt_chunk_type_t type, vt_thread_t const *thread,
+                   char const *text, size_t sz) {
   vt_message_t m = vt_stream_blob_open(s, 20 + (uint32_t)sz);
   vt_message_u64(&m, vt_clock_tick(s->sink->clock));
-  vt_message_u32(&m, tid);
-  vt_message_u32(&m, 0);
+  vt_message_u32(&m, vt_thread_tid(thread));
+  vt_message_u32(&m, atomic_load_explicit(&thread->number, memory_order_relaxed));
   vt_message_string(&m, text, sz);
   vt_stream_blob_close(s, type, &m);
 }

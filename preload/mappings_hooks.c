@@ -48,7 +48,7 @@ typedef struct {
   int fd;
 } change_t;
 
-static uint64_t now(void) { return vt_clock_tick(vt_process.sink.clock); }
+static uint64_t now(void) { return vt_clock_tick_ordered(vt_process.sink.clock); }
 
 /* put_file appends the name of the file behind fd, as far as the kernel may be asked. */
 static void put_file(vt_message_t *m, int fd) {

@@ -56,8 +56,7 @@ static void tell(vt_thread_t *t, vt_thread_t *of, comm_t const *comm) {
     atomic_store_explicit(&of->comm[i], comm->words[i], memory_order_relaxed);
   }
   if (news && tid)
-    vt_image_text(&t->stream, VT_CHUNK_THREAD, tid, comm->text,
-                  strnlen(comm->text, VT_COMM_SZ - 1));
+    vt_image_text(&t->stream, VT_CHUNK_THREAD, of, comm->text, strnlen(comm->text, VT_COMM_SZ - 1));
 }
 
 /* askable: may the kernel be asked, and is there a trace for the answer? */

@@ -27,6 +27,7 @@ typedef struct vt_thread {
   uint32_t id;                           /* index in the table of states */
   uint32_t next;                         /* id of the next free state */
   _Atomic uint32_t tid;                  /* of the thread that uses the state; 0: none */
+  _Atomic uint32_t number;               /* of that thread in this image */
   _Atomic uint32_t named;                /* it has told its name: the kernel's does not count */
   _Atomic uint64_t comm[VT_COMM_SZ / 8]; /* the kernel's, as written to the trace */
   char *text;                            /* buffer of the text sink, NULL when recording a trace */
@@ -44,21 +45,22 @@ static inline uint32_t vt_thread_tid(vt_thread_t const *t) {
 
 /* All thread-local storage of the shim. */
 typedef struct {
-  vt_thread_t *own; /* this thread's state; NULL before its first event and after its end */
-  uint64_t busy;    /* frame address of the hook that uses `own`, VT_BUSY_QUIET, or 0: none */
-  uint32_t api;     /* vt_api_t + 1 set by operator new/delete for the malloc/free inside, or
-                       VT_API_INTERNAL, or 0 */
-  uint32_t api_sz;  /* it is for a malloc of at least so many bytes; UINT32_MAX: or more */
-  uint16_t quiet;   /* > 0: events of this thread are not recorded */
-  uint8_t exiting;  /* rounds of thread-specific destructors seen; see thread.c */
+  vt_thread_t *own;    /* this thread's state; NULL before its first event and after its end */
+  uint64_t busy;       /* frame address of the hook that uses `own`, VT_BUSY_QUIET, or 0: none */
+  uint32_t thread;     /* its number in this image, from 1; 0: it had no event yet */
+  uint32_t api_sz;     /* `api` is for a malloc of at least so many bytes; UINT32_MAX: or more */
+  uint16_t quiet;      /* > 0: events of this thread are not recorded */
+  uint8_t api;         /* vt_api_t + 1 set by operator new/delete for the malloc/free inside, or
+                          VT_API_INTERNAL, or 0 */
+  uint8_t exiting : 7; /* rounds of thread-specific destructors seen; see thread.c */
   /* cxx.c, about providers of operator new and delete that need not call malloc and free: */
-  uint8_t watched;                 /* one was called: the rest is kept up to date */
+  uint8_t watched : 1;             /* one was called: the rest is kept up to date */
   uint32_t recorded_cnt;           /* allocations recorded since then */
   void *freeing;                   /* the block that is being deleted, whose free is recorded */
   void *recorded[VT_RECORDED_CNT]; /* the last of recorded_cnt */
 } vt_tls_t;
 #define VT_BUSY_QUIET   UINT64_MAX
-#define VT_API_INTERNAL UINT32_MAX
+#define VT_API_INTERNAL UINT8_MAX
 extern __thread vt_tls_t vt_tls;
 _Static_assert(sizeof(vt_tls_t) <= 64, "dlopen of the shim needs static TLS");
 
@@ -169,7 +171,8 @@ int vt_image_begin(vt_stream_t *s);
 void vt_image_process(vt_stream_t *s, vt_process_kind_t kind, uint32_t value, char const *text);
 
 /* vt_image_text writes a message of the time, a thread and a text. */
-void vt_image_text(vt_stream_t *s, vt_chunk_type_t type, uint32_t tid, char const *text, size_t sz);
+void vt_image_text(vt_stream_t *s, vt_chunk_type_t type, vt_thread_t const *thread,
+                   char const *text, size_t sz);
 
 /* vt_image_read reads at most cap bytes of a small file; returns the number read, 0 on errors. */
 size_t vt_image_read(char const *path, char *buf, size_t cap);

@@ -23,6 +23,7 @@ static _Atomic uint32_t state_cnt = 1;
 /* Free states: id of the first in the low half, a change counter against ABA in the high half. The
    counter has 32 bits: a thread would have to sleep through 2^32 thread ends within one pop. */
 static _Atomic uint64_t free_head;
+static _Atomic uint32_t thread_cnt; /* threads of this image that had events */
 static pthread_key_t key;
 
 static vt_thread_t *pop_free(void) {
@@ -142,11 +143,14 @@ static vt_thread_t *new_state(void) {
 }
 
 static void set_thread(vt_thread_t *t, uint32_t tid) {
+  if (!vt_tls.thread)
+    vt_tls.thread = 1 + atomic_fetch_add_explicit(&thread_cnt, 1, memory_order_relaxed);
   atomic_store_explicit(&t->tid, tid, memory_order_relaxed);
+  atomic_store_explicit(&t->number, vt_tls.thread, memory_order_relaxed);
   atomic_store_explicit(&t->named, 0, memory_order_relaxed);
   for (int i = 0; i < VT_COMM_SZ / 8; i++)
     atomic_store_explicit(&t->comm[i], 0, memory_order_relaxed);
-  vt_stream_thread(&t->stream, tid);
+  vt_stream_thread(&t->stream, tid, vt_tls.thread);
   tell_stack(t->stream.unwind);
 }
 
@@ -201,6 +205,8 @@ int vt_thread_init(void) {
 void vt_thread_reset_all(vt_thread_t *keep) {
   uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
   atomic_store_explicit(&free_head, 0, memory_order_relaxed);
+  atomic_store_explicit(&thread_cnt, 0, memory_order_relaxed);
+  vt_tls.thread = 0;
   for (uint32_t id = 1; id < cnt && id < STATES_MAX; id++) {
     vt_thread_t *t = states[id];
     if (!t) continue;

@@ -111,9 +111,11 @@ static uint64_t old_block(dump_t *d, vt_event_t const *e) {
   return d->old[e->thread];
 }
 
-static void show_text(dump_t *d, vt_event_t const *e, uint32_t tid, uint64_t old, size_t frames) {
-  printf("%" PRIu64 ".%09" PRIu64 " %u %s %s 0x%" PRIx64, e->time / 1000000000u,
-         e->time % 1000000000u, tid, kind_name(e->kind), api_name(e->api), e->address);
+static void show_text(dump_t *d, vt_event_t const *e, vt_trace_thread_t const *thread, uint64_t old,
+                      size_t frames) {
+  printf("%" PRIu64 ".%09" PRIu64 " %s %s %s 0x%" PRIx64, e->time / 1000000000u,
+         e->time % 1000000000u, vt_trace_thread_label(thread).text, kind_name(e->kind),
+         api_name(e->api), e->address);
   if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE) printf(" size %" PRIu64, e->size);
   if (e->align) printf(" align %" PRIu64, e->align);
   if (e->heap) printf(" heap %u", e->heap);
@@ -124,10 +126,12 @@ static void show_text(dump_t *d, vt_event_t const *e, uint32_t tid, uint64_t old
   putchar('\n');
 }
 
-static void show_json(dump_t *d, vt_event_t const *e, uint32_t tid, uint64_t old, size_t frames) {
-  printf("{\"t_ns\":%" PRIu64 ",\"thread\":%u,\"kind\":\"%s\",\"api\":\"%s\",\"heap\":%u,"
-         "\"address\":%" PRIu64,
-         e->time, tid, kind_name(e->kind), api_name(e->api), e->heap, e->address);
+static void show_json(dump_t *d, vt_event_t const *e, vt_trace_thread_t const *thread, uint64_t old,
+                      size_t frames) {
+  printf("{\"t_ns\":%" PRIu64 ",\"thread\":%u", e->time, thread->tid);
+  if (thread->nth > 1) printf(",\"nth\":%u", thread->nth);
+  printf(",\"kind\":\"%s\",\"api\":\"%s\",\"heap\":%u,\"address\":%" PRIu64, kind_name(e->kind),
+         api_name(e->api), e->heap, e->address);
   if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE)
     printf(",\"size\":%" PRIu64 ",\"align\":%" PRIu64, e->size, e->align);
   if (e->kind == VT_EVENT_HEAP_ALLOC) printf(",\"tag\":%" PRIu64, e->tag);
@@ -146,9 +150,8 @@ static int on_events(void *context, vt_event_t const *events, size_t cnt) {
     uint64_t old = old_block(d, e);
     if (d->chosen && !vt_chosen_has(d->chosen, d->event++)) continue;
     d->left--;
-    uint32_t tid = e->thread < thread_cnt ? threads[e->thread].tid : 0;
     size_t frames = show_frames(d, e->stack);
-    (d->json ? show_json : show_text)(d, e, tid, old, frames);
+    (d->json ? show_json : show_text)(d, e, &threads[e->thread], old, frames);
   }
   return !d->left || ferror(stdout);
 }
@@ -205,8 +208,8 @@ static int dump(char *path, vt_cli_options_t const *options) {
 
 /* What makes no sense for single events. */
 #define OUT_OF_PLACE                                                                               \
-  (VT_CLI_TEXT | VT_CLI_SET(VT_OPT_BY) | VT_CLI_SET(VT_OPT_SUPPRESSIONS) | VT_CLI_SET(VT_OPT_NO_INLINES) |       \
-   VT_CLI_ALLOCATORS)
+  (VT_CLI_TEXT | VT_CLI_SET(VT_OPT_BY) | VT_CLI_SET(VT_OPT_SUPPRESSIONS) |                         \
+   VT_CLI_SET(VT_OPT_NO_INLINES) | VT_CLI_ALLOCATORS)
 
 int vt_cmd_dump(int argc, char **argv) {
   vt_cli_options_t options;

@@ -12,6 +12,7 @@
   "  --from T, --to T       allocated between two moments, seen no further than --to\n"            \
   "  --at T                 the live set at a moment; T: time since start or a marker's name\n"    \
   "  --thread T             allocated by this thread: number or name pattern\n"                    \
+  "                         (5012.2: the second thread that had number 5012)\n"                    \
   "  --heap NAME            in this heap (libc: the process's own)\n"                              \
   "  --function GLOB, --module GLOB   one frame of the stack matches\n"                            \
   "  --min-size B, --max-size B       of this size (suffixes k, M, G)\n"                           \

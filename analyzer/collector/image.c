@@ -104,6 +104,7 @@ void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment
   vt_raw_stream_t *raw = &vt_image_stream(image, stream)->raw;
   if (!image->open) return;
   vt_raw_sink_t sink = {.trie = &image->packer.trie,
+                        .threads = &image->packer.threads,
                         .no_free_stacks =
                             !!(image->packer.header.optional & VT_OPTIONAL_NO_FREE_STACKS),
                         .message = on_message,

@@ -110,13 +110,17 @@ static vt_trace_thread_t const *thread_of(firefox_t const *f, uint32_t number, u
   return thread->index < cnt ? &threads[thread->index] : NULL;
 }
 
+static int is_main(vt_trace_thread_t const *thread, vt_trace_info_t const *info) {
+  return thread->tid == info->pid && thread->nth == 1;
+}
+
 /* events_of is the table of the thread that allocated a block counted by a cell of that trace. */
 static events_t *events_of(firefox_t const *f, uint32_t owner, uint32_t trace) {
   uint32_t index;
   vt_trace_thread_t const *thread = thread_of(f, owner, &trace, &index);
   vt_trace_info_t const *info = vt_reader_info(f->export->analysis->readers[trace]);
   process_t *process = &f->processes[trace];
-  int other = thread && thread->tid != info->pid && index + 1 < process->cnt;
+  int other = thread && !is_main(thread, info) && index + 1 < process->cnt;
   return &process->threads[other ? index + 1 : 0];
 }
 
@@ -387,7 +391,7 @@ static void put_pid(vt_json_t *json, vt_analysis_t const *analysis, size_t trace
   vt_json_string(json, "pid", text);
 }
 
-static void put_thread(vt_json_t *json, firefox_t const *f, size_t trace, int is_main,
+static void put_thread(vt_json_t *json, firefox_t const *f, size_t trace, int main,
                        vt_trace_thread_t const *thread, events_t const *events) {
   static char const *const samples[] = {"stack", "time"};
   static char const *const markers[] = {"data",    "name",  "startTime",
@@ -395,14 +399,14 @@ static void put_thread(vt_json_t *json, firefox_t const *f, size_t trace, int is
   vt_reader_t const *reader = f->export->analysis->readers[trace];
   vt_trace_info_t const *info = vt_reader_info(reader);
   char name[32];
-  snprintf(name, sizeof name, "thread %u", thread->tid);
+  snprintf(name, sizeof name, "thread %s", vt_trace_thread_label(thread).text);
   vt_json_object(json, NULL);
   vt_json_string(json, "name",
                  thread->name[0] ? thread->name
-                 : is_main       ? base_name(info->executable)
+                 : main          ? base_name(info->executable)
                                  : name);
   vt_json_string(json, "processName", base_name(info->executable));
-  vt_json_bool(json, "isMainThread", is_main);
+  vt_json_bool(json, "isMainThread", main);
   vt_json_string(json, "processType", "default");
   vt_json_uint(json, "processStartupTime", 0);
   vt_json_null(json, "processShutdownTime");
@@ -411,7 +415,10 @@ static void put_thread(vt_json_t *json, firefox_t const *f, size_t trace, int is
   vt_json_array(json, "pausedRanges");
   vt_json_end_array(json);
   put_pid(json, f->export->analysis, trace);
-  vt_json_uint(json, "tid", thread->tid);
+  if (thread->nth > 1)
+    vt_json_string(json, "tid", vt_trace_thread_label(thread).text);
+  else
+    vt_json_uint(json, "tid", thread->tid);
   empty_table(json, "samples", samples, sizeof samples / sizeof *samples);
   empty_table(json, "markers", markers, sizeof markers / sizeof *markers);
   put_allocations(json, events);
@@ -424,9 +431,9 @@ static void put_threads(vt_json_t *json, firefox_t const *f, size_t trace) {
   vt_reader_t const *reader = f->export->analysis->readers[trace];
   vt_trace_thread_t const *threads = vt_reader_threads(reader, &cnt);
   process_t const *process = &f->processes[trace];
-  vt_trace_thread_t first = {.tid = vt_reader_info(reader)->pid, .name = ""};
+  vt_trace_thread_t first = {.tid = vt_reader_info(reader)->pid, .nth = 1, .name = ""};
   for (size_t i = 0; i < cnt; i++)
-    if (threads[i].tid == first.tid) first = threads[i];
+    if (is_main(&threads[i], vt_reader_info(reader))) first = threads[i];
   put_thread(json, f, trace, 1, &first, &process->threads[0]);
   for (size_t i = 1; i < process->cnt && i <= cnt; i++)
     if (process->threads[i].rows_cnt)

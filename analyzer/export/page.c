@@ -97,6 +97,7 @@ static void write_thread(vt_json_t *json, vt_analysis_t const *analysis,
   vt_trace_thread_t const *threads = vt_reader_threads(analysis->readers[thread->trace], &cnt);
   int known = thread->index < cnt;
   vt_json_object(json, NULL);
+  vt_json_string(json, "thread", known ? vt_trace_thread_label(&threads[thread->index]).text : "");
   vt_json_uint(json, "tid", known ? threads[thread->index].tid : 0);
   vt_json_string(json, "name", known ? threads[thread->index].name : "");
   vt_json_uint(json, "allocations", thread->allocations);

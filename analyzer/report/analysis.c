@@ -32,13 +32,9 @@ static int want_cell(void *context, uint32_t trace, uint32_t heap, uint32_t stac
 static int want_thread(void *context, uint32_t trace, uint32_t index) {
   choice_t const *choice = context;
   size_t cnt;
-  char tid[16];
   vt_trace_thread_t const *threads = vt_reader_threads(choice->analysis->readers[trace], &cnt);
   if (!choice->filter->thread) return 1;
-  if (index >= cnt) return 0;
-  snprintf(tid, sizeof tid, "%u", threads[index].tid);
-  return !strcmp(tid, choice->filter->thread) ||
-         !fnmatch(choice->filter->thread, threads[index].name, 0);
+  return index < cnt && vt_trace_thread_matches(&threads[index], choice->filter->thread);
 }
 
 uint64_t vt_analysis_shift(vt_analysis_t const *analysis, size_t trace) {

@@ -105,9 +105,7 @@ static int no_thread(vt_analysis_t const *analysis, char const *wanted, vt_error
     size_t cnt;
     vt_trace_thread_t const *threads = vt_reader_threads(analysis->readers[t], &cnt);
     for (size_t i = 0; i < cnt; i++) {
-      char tid[16];
-      snprintf(tid, sizeof tid, "%u", threads[i].tid);
-      if (!strcmp(tid, wanted) || !fnmatch(wanted, threads[i].name, 0)) return 0;
+      if (vt_trace_thread_matches(&threads[i], wanted)) return 0;
       vt_nearest_offer(&nearest, threads[i].name, strlen(threads[i].name));
     }
   }

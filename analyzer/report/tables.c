@@ -149,7 +149,7 @@ static vt_trace_thread_t thread_info(vt_analysis_t const *analysis,
                                      vt_model_thread_t const *thread) {
   size_t cnt;
   vt_trace_thread_t const *threads = vt_reader_threads(analysis->readers[thread->trace], &cnt);
-  return thread->index < cnt ? threads[thread->index] : (vt_trace_thread_t){0, ""};
+  return thread->index < cnt ? threads[thread->index] : (vt_trace_thread_t){.name = ""};
 }
 
 static void text_threads(vt_analysis_t const *analysis, vt_report_options_t const *options,
@@ -157,24 +157,25 @@ static void text_threads(vt_analysis_t const *analysis, vt_report_options_t cons
   size_t cnt, limit = limit_of(options, 50);
   vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt);
   int wide = term->width >= WIDE;
-  fprintf(term->out, "\n%7s %11s %10s ", "thread", "allocations", "bytes");
+  fprintf(term->out, "\n%10s %11s %10s ", "thread", "allocations", "bytes");
   if (wide) fprintf(term->out, "%11s ", "frees");
   fprintf(term->out, "%10s %9s %9s %10s  name\n", "temporary", "of others", "by others", "leaked");
   for (size_t i = 0; i < cnt && i < limit; i++) {
     vt_model_thread_t const *thread = &threads[i];
     vt_trace_thread_t info = thread_info(analysis, thread);
-    fprintf(term->out, "%7u %11s %10s ", info.tid, vt_count_text(thread->allocations).text,
-            vt_bytes_text(thread->allocated_bytes).text);
+    fprintf(term->out, "%10s %11s %10s ", vt_trace_thread_label(&info).text,
+            vt_count_text(thread->allocations).text, vt_bytes_text(thread->allocated_bytes).text);
     if (wide) fprintf(term->out, "%11s ", vt_count_text(thread->frees).text);
     fprintf(term->out, "%10s %9s %9s %10s  ", vt_count_text(thread->temporary).text,
             vt_count_text(thread->frees_of_others).text,
             vt_count_text(thread->freed_by_others).text, vt_bytes_text(thread->leaked_bytes).text);
-    vt_term_text(term, info.name, vt_term_room(term, wide ? 87 : 75));
+    vt_term_text(term, info.name, vt_term_room(term, wide ? 90 : 78));
     putc('\n', term->out);
   }
   say_more(term, cnt, limit, "thread");
   fputs("\n  of others: frees by this thread of blocks another one allocated;\n"
-        "  by others: blocks of this thread that another one freed\n",
+        "  by others: blocks of this thread that another one freed;\n"
+        "  a number like 5012.2: the second thread that had number 5012\n",
         term->out);
 }
 
@@ -187,6 +188,7 @@ static void json_threads(vt_json_t *json, vt_analysis_t const *analysis, size_t 
     vt_json_object_line(json, NULL);
     vt_json_uint(json, "trace", threads[i].trace);
     vt_json_uint(json, "tid", info.tid);
+    vt_json_uint(json, "nth", info.nth);
     vt_json_string(json, "name", info.name);
     vt_json_uint(json, "allocations", threads[i].allocations);
     vt_json_uint(json, "allocated_bytes", threads[i].allocated_bytes);

@@ -5,7 +5,7 @@
 
 #include <zstd.h>
 
-#define COLUMN_MAX    VT_COLUMN_THREAD
+#define COLUMN_MAX    VT_COLUMN_THREAD_NUMBER
 #define DIRECTORY_OFF 24
 #define ENTRY_SZ      16
 #define ZSTD_LEVEL    1
@@ -234,18 +234,20 @@ static inline void encode_op_and_size(vt_codec_t *c, vt_event_t const *e, uint8_
   if (vt_model_has_align(op)) vt_bytes_varint(&c->column[VT_COLUMN_ALIGN], e->align);
 }
 
-static void encode_events(vt_codec_t *c, vt_event_t const *events, size_t cnt, uint32_t shift) {
+static void encode_events(vt_codec_t *c, vt_event_t const *events, size_t cnt, uint32_t shift,
+                          vt_thread_ids_t *threads) {
   uint64_t now = events[0].time >> shift;
-  uint32_t tid = events[0].thread;
+  uint32_t thread = events[0].thread;
   uint8_t *codes = vt_bytes_room(&c->column[VT_COLUMN_CODE], cnt);
   c->column[VT_COLUMN_CODE].sz = cnt;
   for (size_t i = 0; i < cnt; i++) {
     vt_event_t const *e = &events[i];
     uint8_t code = 0;
-    if (e->thread != tid) {
+    if (e->thread != thread) {
+      vt_thread_id_t id = vt_thread_ids_at(threads, thread = e->thread);
       code |= THREAD_CHANGED;
-      vt_bytes_varint(&c->column[VT_COLUMN_THREAD], e->thread);
-      tid = e->thread;
+      vt_bytes_varint(&c->column[VT_COLUMN_THREAD], id.tid);
+      vt_bytes_varint(&c->column[VT_COLUMN_THREAD_NUMBER], id.number);
     }
     vt_bytes_varint(&c->column[VT_COLUMN_TIME], (e->time >> shift) - now);
     now = e->time >> shift;
@@ -281,18 +283,19 @@ static void put_column(vt_codec_t *c, unsigned id, vt_bytes_t *out, size_t entry
 }
 
 void vt_codec_encode(vt_codec_t *c, vt_event_t const *events, size_t cnt, uint32_t shift,
-                     vt_bytes_t *out) {
+                     vt_thread_ids_t *threads, vt_bytes_t *out) {
   uint32_t columns = 0;
+  vt_thread_id_t first = vt_thread_ids_at(threads, events[0].thread);
   for (unsigned id = 1; id <= COLUMN_MAX; id++) c->column[id].sz = 0;
   prepare(c, cnt);
   known_reset(c, cnt);
-  encode_events(c, events, cnt, shift);
+  encode_events(c, events, cnt, shift, threads);
   for (unsigned id = 1; id <= COLUMN_MAX; id++) columns += c->column[id].sz != 0;
   vt_bytes_u32(out, (uint32_t)cnt);
-  vt_bytes_u32(out, events[0].thread);
+  vt_bytes_u32(out, first.tid);
   vt_bytes_u64(out, events[0].time >> shift);
   vt_bytes_u32(out, columns);
-  vt_bytes_u32(out, 0);
+  vt_bytes_u32(out, first.number);
   size_t entry = out->sz;
   vt_bytes_room(out, columns * (size_t)ENTRY_SZ);
   out->sz += columns * (size_t)ENTRY_SZ;
@@ -489,35 +492,44 @@ static inline int decode_event(vt_codec_t *c, vt_event_t *e, uint8_t code) {
   return 0;
 }
 
-/* decode_all decodes all events; returns how many it did before it saw that one is malformed. Unless
-   `careful` it looks only at the end whether a column was too short or an address named nothing:
-   nothing worse than wrong events can come of that. */
+/* next_thread: older writers have no numbers. */
+static vt_thread_id_t next_thread(vt_codec_t *c) {
+  vt_thread_id_t id = {.tid = (uint32_t)vt_cursor_varint(&c->cursor[VT_COLUMN_THREAD])};
+  if (c->cursor[VT_COLUMN_THREAD_NUMBER].p)
+    id.number = (uint32_t)vt_cursor_varint(&c->cursor[VT_COLUMN_THREAD_NUMBER]);
+  return id;
+}
+
+/* decode_all decodes all events; returns how many it did before it saw that one is malformed.
+   Unless `careful` it looks only at the end whether a column was too short or an address named
+   nothing: nothing worse than wrong events can come of that. */
 static inline size_t decode_all(vt_codec_t *c, uint8_t const *payload, size_t sz, uint32_t shift,
-                                int careful, vt_event_t *out) {
+                                vt_thread_ids_t *threads, int careful, vt_event_t *out) {
   uint32_t cnt = vt_codec_count(payload, sz);
   vt_cursor_t in = vt_cursor(payload, sz);
   vt_cursor_u32(&in);
-  uint32_t tid = vt_cursor_u32(&in);
+  vt_thread_id_t who = {.tid = vt_cursor_u32(&in)};
   uint64_t now = vt_cursor_u64(&in);
   uint32_t columns = vt_cursor_u32(&in);
-  vt_cursor_u32(&in);
+  who.number = vt_cursor_u32(&in);
   if (!cnt || open_columns(c, &in, columns, cnt)) return 0;
   prepare(c, cnt);
   uint8_t const *codes = c->cursor[VT_COLUMN_CODE].p;
+  uint32_t thread = vt_thread_ids_index(threads, who);
   for (uint32_t i = 0; i < cnt; i++) {
     uint8_t code = codes[i];
     if (__builtin_expect(code & THREAD_CHANGED, 0))
-      tid = (uint32_t)vt_cursor_varint(&c->cursor[VT_COLUMN_THREAD]);
+      thread = vt_thread_ids_index(threads, next_thread(c));
     now += vt_cursor_varint(&c->cursor[VT_COLUMN_TIME]);
-    out[i] = (vt_event_t){.time = now << shift, .thread = tid};
+    out[i] = (vt_event_t){.time = now << shift, .thread = thread};
     if (decode_event(c, &out[i], code) || (careful && any_bad(c))) return i;
   }
   return any_bad(c) ? 0 : cnt;
 }
 
 size_t vt_codec_decode(vt_codec_t *c, uint8_t const *payload, size_t sz, uint32_t shift,
-                       vt_event_t *out) {
-  size_t cnt = decode_all(c, payload, sz, shift, 0, out);
+                       vt_thread_ids_t *threads, vt_event_t *out) {
+  size_t cnt = decode_all(c, payload, sz, shift, threads, 0, out);
   if (cnt && cnt == vt_codec_count(payload, sz)) return cnt;
-  return decode_all(c, payload, sz, shift, 1, out); /* where exactly does it go wrong? */
+  return decode_all(c, payload, sz, shift, threads, 1, out); /* where exactly does it go wrong? */
 }

@@ -14,6 +14,7 @@
 typedef struct {
   vt_task_t task; /* first: the pool's tasks are our jobs */
   vt_reader_t const *r;
+  vt_thread_ids_t *threads;
   size_t stream, index;
   vt_decoded_t out;
   size_t cap; /* of out.events */
@@ -61,7 +62,7 @@ static void decode_packed(vt_task_t *task, vt_tools_t *t) {
   if (vt_chunk_unpack(&c, &t->payload, &t->unpacked, &p, &sz)) return;
   uint32_t cnt = vt_codec_count(p, sz);
   make_room(j, cnt);
-  j->out.cnt = vt_codec_decode(t->codec, p, sz, r->header.time_shift, j->out.events);
+  j->out.cnt = vt_codec_decode(t->codec, p, sz, r->header.time_shift, j->threads, j->out.events);
   j->out.failed = !cnt || j->out.cnt != cnt;
   check_stacks(r, &j->out);
 }
@@ -96,6 +97,7 @@ vt_decoder_t *vt_decoder_new(vt_reader_t *r) {
   d->lanes = vt_mem_new(r->streams_cnt ? r->streams_cnt : 1, sizeof *d->lanes);
   d->sink =
       (vt_raw_sink_t){.trie = &r->trie,
+                      .threads = &r->thread_ids,
                       .no_free_stacks = (r->header.optional & VT_OPTIONAL_NO_FREE_STACKS) != 0,
                       .message = on_message,
                       .context = r};
@@ -137,6 +139,7 @@ static void schedule(vt_decoder_t *d, size_t stream, size_t index) {
     job_t *j = &lane->jobs[lane->scheduled % AHEAD];
     j->task.run = decode_packed;
     j->r = d->r;
+    j->threads = &d->r->thread_ids;
     j->stream = stream;
     j->index = lane->scheduled;
     vt_pool_queue(&j->task);

@@ -161,12 +161,12 @@ static int64_t read_stack(import_t *m, uint64_t cnt) {
 /* parse_head fills an event from a head line and *cnt, its number of body lines; -1: malformed. */
 static int parse_head(char const *text, vt_event_t *e, uint64_t *cnt) {
   int end = 0;
-  *e = (vt_event_t){.kind = VT_EVENT_ALLOC, .api = VT_API_MALLOC, .thread = THREAD_ID};
+  *e = (vt_event_t){.kind = VT_EVENT_ALLOC, .api = VT_API_MALLOC};
   if (sscanf(text, "+++ ALLOC:%" SCNu64 ":0x%" SCNx64 ":%" SCNu64 ":%" SCNu64 "%n", cnt,
              &e->address, &e->align, &e->size, &end) == 4 &&
       !text[end])
     return 0;
-  *e = (vt_event_t){.kind = VT_EVENT_FREE, .api = VT_API_FREE, .thread = THREAD_ID};
+  *e = (vt_event_t){.kind = VT_EVENT_FREE, .api = VT_API_FREE};
   end = 0;
   return sscanf(text, "+++ FREE:%" SCNu64 ":0x%" SCNx64 "%n", cnt, &e->address, &end) == 2 &&
                  !text[end]
@@ -282,6 +282,7 @@ static void open_output(import_t *m, vt_writer_t *writer, vt_codec_t *codec) {
                    .executable = program,
                    .executable_sz = (uint32_t)strlen(program)};
   vt_packer_open(&m->out, writer, codec, &h);
+  vt_thread_ids_index(&m->out.threads, (vt_thread_id_t){.tid = THREAD_ID}); /* index 0 */
 }
 
 /* finish completes the trace and embeds names. */

@@ -18,8 +18,8 @@ typedef struct {
   size_t chunk; /* index of the current chunk, or of the next when !events */
   vt_event_t *events;
   size_t at, cnt;
-  uint64_t last_tick;   /* of the chunk's last event */
-  uint32_t tid, thread; /* the last translation */
+  uint64_t last_tick;  /* of the chunk's last event */
+  uint32_t id, thread; /* the last translation */
 } head_t;
 
 struct vt_pass {
@@ -104,13 +104,14 @@ static void next_chunk(vt_pass_t *m) {
   if (m->heap_cnt) sift_down(m, 0);
 }
 
-static void new_thread(vt_pass_t *m, head_t *h, uint32_t tid) {
-  h->tid = tid;
-  h->thread = vt_threads_index(m->r, tid);
+static void new_thread(vt_pass_t *m, head_t *h, uint32_t id) {
+  h->id = id;
+  h->thread = vt_threads_index(m->r, id);
 }
 
-/* finish_run turns events of the head from ticks and tids into nanoseconds and indexes, while they
-   come before the other streams (limit) and before the next operation on a heap. Returns how many.
+/* finish_run turns events of the head from ticks and identities into nanoseconds and indexes, while
+   they come before the other streams (limit) and before the next operation on a heap. Returns how
+   many.
  */
 static size_t finish_run(vt_pass_t *m, head_t *h, uint64_t limit, size_t max) {
   vt_event_t *e = h->events + h->at, *end = e + max;
@@ -120,7 +121,7 @@ static size_t finish_run(vt_pass_t *m, head_t *h, uint64_t limit, size_t max) {
     if (ns < last) ns = last;
     last = ns;
     if (__builtin_expect(ns >= m->op_time, 0)) break;
-    if (__builtin_expect(e->thread != h->tid, 0)) new_thread(m, h, e->thread);
+    if (__builtin_expect(e->thread != h->id, 0)) new_thread(m, h, e->thread);
     e->time = ns;
     e->thread = h->thread;
   }
@@ -165,6 +166,7 @@ static void forget_messages(vt_reader_t *r) {
   uint64_t counters[VT_COUNTER_MAX + 1];
   memcpy(counters, r->tables.counters, sizeof counters);
   vt_tables_clear(&r->tables);
+  vt_threads_forget_names(r);
   memcpy(r->tables.counters, counters, sizeof counters);
 }
 
@@ -179,10 +181,8 @@ vt_pass_t *vt_pass_begin(vt_reader_t *r) {
   m->batch = vt_mem_resize(NULL, BATCH, sizeof *m->batch);
   for (size_t i = 0; i < r->streams_cnt; i++) {
     if (!r->streams[i].chunks_cnt) continue;
-    m->heap[m->heap_cnt++] = (head_t){.key = key_of(r->streams[i].chunks[0].first, 1),
-                                      .stream = i,
-                                      .tid = UINT32_MAX,
-                                      .thread = vt_threads_index(r, UINT32_MAX)};
+    m->heap[m->heap_cnt++] =
+        (head_t){.key = key_of(r->streams[i].chunks[0].first, 1), .stream = i, .id = UINT32_MAX};
   }
   for (size_t i = m->heap_cnt; i-- > 0;) sift_down(m, i);
   find_op(m);
@@ -209,7 +209,6 @@ int vt_pass_next(vt_pass_t *m, vt_batch_t *out) {
 void vt_pass_end(vt_pass_t *m) {
   vt_reader_t *r = m->r;
   vt_integrity_t *in = &r->shown;
-  for (size_t i = 0; i < r->threads_cnt; i++) vt_threads_name(r, i);
   in->events = m->events;
   in->bad_events = m->bad;
   uint64_t lost = vt_decoder_lost(m->decoder), counted = r->tables.counters[VT_COUNTER_LOST];

@@ -82,6 +82,7 @@ static int pack_raw(pack_t *p, vt_writer_t *writer) {
   vt_packer_open(&p->out, writer, p->codec, &p->r->header);
   p->sink =
       (vt_raw_sink_t){.trie = &p->out.trie,
+                      .threads = &p->out.threads,
                       .no_free_stacks = (p->r->header.optional & VT_OPTIONAL_NO_FREE_STACKS) != 0,
                       .message = on_message,
                       .context = p};

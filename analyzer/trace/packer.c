@@ -19,6 +19,7 @@ void vt_packer_open(vt_packer_t *p, vt_writer_t *writer, vt_codec_t *codec,
   p->header.time_shift = vt_packer_shift(header->tick_hz);
   p->header.optional &= ~(VT_OPTIONAL_NO_COLLECTOR | VT_OPTIONAL_SYMBOLS);
   vt_trie_init(&p->trie);
+  vt_thread_ids_init(&p->threads);
   vt_writer_header(writer, &p->header);
 }
 
@@ -42,7 +43,7 @@ static void write_events(vt_packer_t *p, vt_packer_stream_t *s) {
   if (!s->cnt) return;
   write_stacks(p);
   p->payload.sz = 0;
-  vt_codec_encode(p->codec, s->events, s->cnt, p->header.time_shift, &p->payload);
+  vt_codec_encode(p->codec, s->events, s->cnt, p->header.time_shift, &p->threads, &p->payload);
   vt_writer_chunk(p->writer, VT_CHUNK_EVENTS, 0, s->id, p->payload.data, p->payload.sz);
   p->gathered -= s->cnt;
   s->cnt = 0;
@@ -100,6 +101,7 @@ int vt_packer_finish(vt_packer_t *p, int complete) {
   if (complete) vt_writer_chunk(p->writer, VT_CHUNK_END, 0, 0, NULL, 0);
   int failed = vt_writer_close(p->writer);
   vt_trie_fini(&p->trie);
+  vt_thread_ids_fini(&p->threads);
   vt_bytes_free(&p->payload);
   vt_bytes_free(&p->mappings);
   free(p->streams);

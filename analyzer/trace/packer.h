@@ -8,6 +8,7 @@
 
 #include "analyzer/trace/codec.h"
 #include "analyzer/trace/event.h"
+#include "analyzer/trace/thread_ids.h"
 #include "analyzer/trace/trie.h"
 #include "analyzer/trace/writer.h"
 
@@ -22,6 +23,7 @@ typedef struct {
   vt_codec_t *codec;   /* borrowed: may be shared by packers of one thread */
   vt_header_t header;  /* strings owned */
   vt_trie_t trie;
+  vt_thread_ids_t threads;
   uint32_t written_nodes;
   uint64_t events;   /* all that went in */
   uint64_t gathered; /* of these, not yet in a chunk */
@@ -43,7 +45,7 @@ void vt_packer_open(vt_packer_t *p, vt_writer_t *writer, vt_codec_t *codec,
 #define VT_PACKER_GATHERED_MAX ((uint64_t)1 << 20)
 
 /* vt_packer_room is where up to VT_PACKER_BATCH events of a stream may be written (times in ticks,
-   event.thread the tid, stacks in p->trie); vt_packer_add says how many were. */
+   event.thread in p->threads, stacks in p->trie); vt_packer_add says how many were. */
 #define VT_PACKER_BATCH 1024
 vt_event_t *vt_packer_room(vt_packer_t *p, uint32_t stream);
 void vt_packer_add(vt_packer_t *p, uint32_t stream, size_t cnt);

@@ -24,7 +24,9 @@ void vt_raw_begin(vt_raw_stream_t *s, uint8_t const *segment) {
   int goes_on = flags & VT_SEGMENT_FLAG_CONTINUES && s->known && number == s->segment + 1 &&
                 epoch == s->epoch;
   if (!goes_on) s->depth = 0;
-  s->tid = vt_load32(segment + VT_SEGMENT_OFF_TID);
+  s->who = (vt_thread_id_t){vt_load32(segment + VT_SEGMENT_OFF_TID),
+                            vt_load32(segment + VT_SEGMENT_OFF_THREAD)};
+  s->thread = UINT32_MAX;
   s->epoch = epoch;
   if (tick > s->tick) s->tick = tick;
   s->segment = number;
@@ -105,7 +107,8 @@ static int state_record(vt_raw_stream_t *s, vt_raw_sink_t *sink, unsigned kind, 
     if (w1 > s->tick) s->tick = w1;
     return 0;
   case VT_KIND_THREAD:
-    s->tid = (uint32_t)w1;
+    s->who = (vt_thread_id_t){(uint32_t)w1, (uint32_t)(w1 >> 32)};
+    s->thread = UINT32_MAX;
     s->depth = 0;
     return 0;
   case VT_KIND_EPOCH:
@@ -155,9 +158,11 @@ static inline int one_record(vt_raw_stream_t *s, vt_raw_sink_t *sink, uint64_t w
   }
   int bare = kind == VT_KIND_FREE && sink->no_free_stacks;
   if (!bare && change_stack(s, sink->trie, pop, push, words + 8 * n)) return -1;
+  if (__builtin_expect(s->thread == UINT32_MAX, 0))
+    s->thread = vt_thread_ids_index(sink->threads, s->who);
   *e = (vt_event_t){.time = s->tick,
                     .stack = bare ? 0 : stack_id(s),
-                    .thread = s->tid,
+                    .thread = s->thread,
                     .kind = (uint8_t)kind,
                     .api = (uint8_t)(w0 >> VT_W0_API_SHIFT & 15)};
   fill_event(e, words, w0);

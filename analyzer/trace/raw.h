@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "analyzer/trace/event.h"
+#include "analyzer/trace/thread_ids.h"
 #include "analyzer/trace/trie.h"
 
 /* A stream as its segments are decoded one after the other. */
@@ -17,7 +18,8 @@ typedef struct {
   uint32_t *nodes; /* trie nodes of the current stack; nodes[0] is the epoch's root */
   uint32_t depth;  /* entries of nodes in use, 0: the root is not looked up yet */
   uint32_t cap;
-  uint32_t tid;
+  vt_thread_id_t who;
+  uint32_t thread; /* its index in the sink's thread ids; UINT32_MAX: not looked up yet */
   uint32_t epoch;
   uint64_t tick;    /* of the last record */
   uint32_t segment; /* number of the segment the state belongs to, to know whether one is missing */
@@ -28,6 +30,7 @@ typedef struct {
    of its stream at that point, which is the message's own if it is one of those that have one. */
 typedef struct {
   vt_trie_t *trie;
+  vt_thread_ids_t *threads;
   int no_free_stacks; /* FREE records carry no stack */
   void (*message)(void *context, uint16_t type, uint32_t stack, uint8_t const *payload,
                   uint32_t sz);
@@ -43,8 +46,8 @@ void vt_raw_begin(vt_raw_stream_t *s, uint8_t const *segment);
 
 /* vt_raw_decode decodes the records from byte *at (relative to the first record) to `committed`
    into events, at most cap, and advances *at; call again while *at < committed. Event times are
-   clock ticks and never decrease within a stream; event.thread is the tid. Returns the number of
-   events. */
+   clock ticks and never decrease within a stream; event.thread is the index in sink->threads.
+   Returns the number of events. */
 size_t vt_raw_decode(vt_raw_stream_t *s, vt_raw_sink_t *sink, uint8_t const *segment, uint32_t *at,
                      uint32_t committed, vt_event_t *events, size_t cap);
 

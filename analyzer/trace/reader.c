@@ -82,6 +82,7 @@ vt_reader_t *vt_reader_open(char const *path, vt_error_t *error) {
   vt_reader_t *r = vt_mem_new(1, sizeof *r);
   r->fd = -1;
   vt_trie_init(&r->trie);
+  vt_thread_ids_init(&r->thread_ids);
   if (open_file(r, path, error) || read_header(r, path, error)) {
     vt_reader_close(r);
     return NULL;
@@ -114,7 +115,9 @@ void vt_reader_close(vt_reader_t *r) {
   free(r->streams);
   free(r->symbol_chunks);
   free(r->threads);
-  free(r->thread_table);
+  vt_thread_ids_fini(&r->thread_ids);
+  free(r->known_threads);
+  free(r->tid_table);
   vt_bytes_free(&r->scratch);
   vt_bytes_free(&r->unpacked);
   free(r);

@@ -53,9 +53,18 @@ typedef struct {
 
 /* A thread; vt_event_t.thread is the index. A name is the last one given; "" without. */
 typedef struct {
-  uint32_t tid;
+  uint32_t tid; /* of the kernel, which gives it to another thread when this one has ended */
+  uint32_t nth; /* it is the trace's nth thread with this tid, from 1 */
   char const *name;
 } vt_trace_thread_t;
+
+/* vt_trace_thread_label names one thread of a trace: "5012", or "5012.2" for the second with that
+   tid. vt_trace_thread_matches: is it the label, or a pattern of the name? */
+typedef struct {
+  char text[24];
+} vt_thread_label_t;
+vt_thread_label_t vt_trace_thread_label(vt_trace_thread_t const *thread);
+int vt_trace_thread_matches(vt_trace_thread_t const *thread, char const *wanted);
 
 typedef struct {
   uint64_t start, end, file_off; /* run-time addresses */

@@ -18,6 +18,7 @@
 #include "analyzer/trace/header.h"
 #include "analyzer/trace/raw.h"
 #include "analyzer/trace/reader.h"
+#include "analyzer/trace/thread_ids.h"
 #include "analyzer/trace/trie.h"
 
 /* An event chunk of a stream, found by the scan. */
@@ -55,11 +56,6 @@ typedef struct {
   size_t heaps_cnt, heaps_cap;
   vt_trace_heap_op_t *ops; /* in order of time */
   size_t ops_cnt, ops_cap;
-  struct {
-    uint32_t tid;
-    char *name;
-  } * names;
-  size_t names_cnt, names_cap;
   vt_trace_mapping_t *mappings; /* in order of the file */
   size_t mappings_cnt, mappings_cap;
   void **owned; /* memory the entries point to */
@@ -74,6 +70,12 @@ typedef struct {
   uint32_t epoch, module;  /* of its load; index in the table */
   uint32_t group;          /* the first place with the same start */
 } vt_module_place_t;
+
+/* A thread that some message or event has told of. */
+typedef struct {
+  uint32_t place; /* index + 1 in the table of threads; 0: it has no event yet */
+  char const *name;
+} vt_known_thread_t;
 
 struct vt_reader {
   int fd;
@@ -95,8 +97,11 @@ struct vt_reader {
   size_t symbol_chunks_cnt, symbol_chunks_cap;
   vt_trace_thread_t *threads;
   size_t threads_cnt, threads_cap;
-  uint32_t *thread_table; /* tid -> index + 1, open addressing */
-  size_t thread_table_sz;
+  vt_thread_ids_t thread_ids;
+  vt_known_thread_t *known_threads; /* by index in thread_ids */
+  size_t known_threads_cnt, known_threads_cap;
+  uint32_t *tid_table; /* tid -> index + 1 of its latest thread, open addressing */
+  size_t tid_table_sz;
   uint64_t ns_per_tick_32;                /* nanoseconds per tick, times 2^32 */
   uint64_t clock_first[2], clock_last[2]; /* tick, ns; tick 0: none yet */
   uint64_t last_seq;                      /* next sequence number expected */
@@ -121,11 +126,12 @@ static inline uint64_t vt_reader_ns(vt_reader_t const *r, uint64_t tick) {
 }
 
 /* threads.c */
-uint32_t vt_threads_index(vt_reader_t *r, uint32_t tid);
+/* vt_threads_index is the place in the table of threads of the one that is `id` in thread_ids. */
+uint32_t vt_threads_index(vt_reader_t *r, uint32_t id);
 /* vt_threads_named notes the latest name of a thread, owned by the tables. */
-void vt_threads_named(vt_reader_t *r, uint32_t tid, char *name);
-/* vt_threads_name gives thread `index` its name. */
-void vt_threads_name(vt_reader_t *r, size_t index);
+void vt_threads_named(vt_reader_t *r, vt_thread_id_t who, char *name);
+/* vt_threads_forget_names: names will be told again. */
+void vt_threads_forget_names(vt_reader_t *r);
 
 /* chunk.c, thread-safe */
 /* vt_chunk_read reads sz bytes at off. Returns 0, or -1 when they are not there. */
@@ -162,7 +168,7 @@ int vt_scan_file(vt_reader_t *r, vt_error_t *error);
 /* decode.c: decoded chunks, ahead of the merge. */
 typedef struct vt_decoder vt_decoder_t;
 typedef struct {
-  vt_event_t *events; /* times in ticks, thread = tid; the merge may change them */
+  vt_event_t *events; /* times in ticks, thread in thread_ids; the merge may change them */
   size_t cnt;
   int failed; /* the chunk is damaged */
 } vt_decoded_t;

@@ -22,7 +22,6 @@ void vt_tables_clear(vt_tables_t *t) {
   free(t->markers);
   free(t->heaps);
   free(t->ops);
-  free(t->names);
   free(t->mappings);
   *t = (vt_tables_t){0};
 }
@@ -129,11 +128,11 @@ static int marker(vt_reader_t *r, vt_cursor_t *c) {
 static int thread_name(vt_reader_t *r, vt_cursor_t *c) {
   uint32_t sz;
   time_of(r, c);
-  uint32_t tid = vt_cursor_u32(c);
-  vt_cursor_u32(c);
+  vt_thread_id_t who = {.tid = vt_cursor_u32(c)};
+  who.number = vt_cursor_u32(c);
   char *name = text_of(r, c, &sz);
   if (c->bad) return -1;
-  vt_threads_named(r, tid, name);
+  vt_threads_named(r, who, name);
   return 0;
 }
 

@@ -1,48 +1,62 @@
-/* The threads of a trace: an index for each kernel number, and names. */
+/* The threads of a trace: an index for each, in order of their first events, and names. */
 #include "analyzer/trace/reader_private.h"
 
-void vt_threads_name(vt_reader_t *r, size_t index) {
-  vt_tables_t const *t = &r->tables;
-  r->threads[index].name = "";
-  for (size_t i = t->names_cnt; i-- > 0;) {
-    if (t->names[i].tid != r->threads[index].tid) continue;
-    r->threads[index].name = t->names[i].name;
-    return;
-  }
+#include <fnmatch.h>
+#include <stdio.h>
+
+/* The entry of a thread's identity, made if need be. */
+static vt_known_thread_t *known(vt_reader_t *r, uint32_t id) {
+  while (r->known_threads_cnt <= id) VT_PUSH(r->known_threads, (vt_known_thread_t){.name = ""});
+  return &r->known_threads[id];
 }
 
-void vt_threads_named(vt_reader_t *r, uint32_t tid, char *name) {
-  vt_tables_t *t = &r->tables;
-  t->names = vt_mem_room(t->names, t->names_cnt, &t->names_cap, sizeof *t->names);
-  t->names[t->names_cnt].tid = tid;
-  t->names[t->names_cnt++].name = name;
-  for (size_t i = 0; i < r->threads_cnt; i++)
-    if (r->threads[i].tid == tid) r->threads[i].name = name;
+void vt_threads_named(vt_reader_t *r, vt_thread_id_t who, char *name) {
+  vt_known_thread_t *thread = known(r, vt_thread_ids_index(&r->thread_ids, who));
+  thread->name = name;
+  if (thread->place) r->threads[thread->place - 1].name = name;
 }
 
-static size_t thread_slot(vt_reader_t const *r, uint32_t tid) {
-  size_t i = (tid * 0x9E3779B1u) & (r->thread_table_sz - 1);
-  while (r->thread_table[i] && r->threads[r->thread_table[i] - 1].tid != tid)
-    i = (i + 1) & (r->thread_table_sz - 1);
+void vt_threads_forget_names(vt_reader_t *r) {
+  for (size_t i = 0; i < r->known_threads_cnt; i++) r->known_threads[i].name = "";
+  for (size_t i = 0; i < r->threads_cnt; i++) r->threads[i].name = "";
+}
+
+static size_t tid_slot(vt_reader_t const *r, uint32_t tid) {
+  size_t i = (tid * 0x9E3779B1u) & (r->tid_table_sz - 1);
+  while (r->tid_table[i] && r->threads[r->tid_table[i] - 1].tid != tid)
+    i = (i + 1) & (r->tid_table_sz - 1);
   return i;
 }
 
-static void grow_threads(vt_reader_t *r) {
-  free(r->thread_table);
-  r->thread_table_sz = r->thread_table_sz ? 2 * r->thread_table_sz : 64;
-  r->thread_table = vt_mem_new(r->thread_table_sz, sizeof *r->thread_table);
+static void grow_tids(vt_reader_t *r) {
+  free(r->tid_table);
+  r->tid_table_sz = r->tid_table_sz ? 2 * r->tid_table_sz : 64;
+  r->tid_table = vt_mem_new(r->tid_table_sz, sizeof *r->tid_table);
   for (size_t i = 0; i < r->threads_cnt; i++)
-    r->thread_table[thread_slot(r, r->threads[i].tid)] = (uint32_t)i + 1;
+    r->tid_table[tid_slot(r, r->threads[i].tid)] = (uint32_t)i + 1;
 }
 
-uint32_t vt_threads_index(vt_reader_t *r, uint32_t tid) {
-  if (tid == UINT32_MAX) return 0; /* no thread has this id */
-  if (2 * r->threads_cnt >= r->thread_table_sz) grow_threads(r);
-  size_t slot = thread_slot(r, tid);
-  if (!r->thread_table[slot]) {
-    VT_PUSH(r->threads, ((vt_trace_thread_t){.tid = tid, .name = ""}));
-    vt_threads_name(r, r->threads_cnt - 1);
-    r->thread_table[slot] = (uint32_t)r->threads_cnt;
-  }
-  return r->thread_table[slot] - 1;
+uint32_t vt_threads_index(vt_reader_t *r, uint32_t id) {
+  vt_known_thread_t *thread = known(r, id);
+  if (thread->place) return thread->place - 1;
+  if (2 * r->threads_cnt >= r->tid_table_sz) grow_tids(r);
+  vt_trace_thread_t new = {
+      .tid = vt_thread_ids_at(&r->thread_ids, id).tid, .nth = 1, .name = thread->name};
+  size_t slot = tid_slot(r, new.tid);
+  if (r->tid_table[slot]) new.nth = r->threads[r->tid_table[slot] - 1].nth + 1;
+  VT_PUSH(r->threads, new);
+  return (thread->place = r->tid_table[slot] = (uint32_t)r->threads_cnt) - 1;
+}
+
+vt_thread_label_t vt_trace_thread_label(vt_trace_thread_t const *thread) {
+  vt_thread_label_t label;
+  if (thread->nth > 1)
+    snprintf(label.text, sizeof label.text, "%u.%u", thread->tid, thread->nth);
+  else
+    snprintf(label.text, sizeof label.text, "%u", thread->tid);
+  return label;
+}
+
+int vt_trace_thread_matches(vt_trace_thread_t const *thread, char const *wanted) {
+  return !strcmp(vt_trace_thread_label(thread).text, wanted) || !fnmatch(wanted, thread->name, 0);
 }

@@ -29,7 +29,8 @@ static void write_segment_header(vt_stream_t *s, uint64_t base_tick, uint32_t fl
   vt_store32(p + VT_SEGMENT_OFF_NUMBER, s->number++);
   vt_store32(p + VT_SEGMENT_OFF_EPOCH, s->epoch);
   vt_store32(p + VT_SEGMENT_OFF_FLAGS, flags);
-  memset(p + VT_SEGMENT_OFF_FLAGS + 4, 0, VT_SEGMENT_RECORDS_OFF - VT_SEGMENT_OFF_FLAGS - 4);
+  vt_store32(p + VT_SEGMENT_OFF_THREAD, s->thread);
+  memset(p + VT_SEGMENT_OFF_THREAD + 4, 0, VT_SEGMENT_RECORDS_OFF - VT_SEGMENT_OFF_THREAD - 4);
 }
 
 /* next_segment replaces the current segment. Returns 0, or -1 when recording has stopped. */
@@ -69,6 +70,10 @@ static void put_word_record(vt_stream_t *s, vt_kind_t kind, uint64_t word) {
   vt_stream_commit(s, s->cursor + 16);
 }
 
+static void put_thread(vt_stream_t *s) {
+  put_word_record(s, VT_KIND_THREAD, s->tid | (uint64_t)s->thread << 32);
+}
+
 /* forget_stack: the record just written emptied the current stack. */
 static void forget_stack(vt_stream_t *s) {
   s->depth = 0;
@@ -79,7 +84,7 @@ static void forget_stack(vt_stream_t *s) {
 static int catch_up(vt_stream_t *s, uint64_t tick) {
   if (need(s, 64, tick) < 0) return -1;
   if (s->depth == VT_DEPTH_UNKNOWN) {
-    put_word_record(s, VT_KIND_THREAD, s->tid); /* for its effect on the current stack */
+    put_thread(s); /* for its effect on the current stack */
     forget_stack(s);
   }
   if (s->lost) {
@@ -253,12 +258,13 @@ void vt_stream_blob_close(vt_stream_t *s, vt_chunk_type_t type, vt_message_t con
   vt_stream_commit(s, p + 16 + vt_pad8(m->sz));
 }
 
-void vt_stream_thread(vt_stream_t *s, uint32_t tid) {
+void vt_stream_thread(vt_stream_t *s, uint32_t tid, uint32_t thread) {
   s->tid = tid;
+  s->thread = thread;
   s->depth = s->depth == VT_DEPTH_UNKNOWN ? VT_DEPTH_UNKNOWN : 0;
   s->cut = 0;
   if (s->cursor && room(s) >= 16)
-    put_word_record(s, VT_KIND_THREAD, tid);
+    put_thread(s);
   else
     vt_stream_finish(s);
 }

@@ -28,6 +28,7 @@ typedef struct {
   uint32_t writer;
   uint32_t number; /* of the next segment in this stream */
   uint32_t tid;
+  uint32_t thread;    /* number of the thread in this image */
   uint32_t max_depth; /* UINT32_MAX: no limit */
   uint32_t cut;       /* 1: the recorded stack ends in VT_ADDRESS_CUT */
   uint64_t lost;      /* events lost since the last LOST record */
@@ -60,8 +61,9 @@ void vt_stream_blob_close(vt_stream_t *s, vt_chunk_type_t type, vt_message_t con
 vt_message_t vt_stream_blob_open_at(vt_stream_t *s, uint32_t cap, uint64_t tick,
                                     vt_stack_t const *stack);
 
-/* vt_stream_thread makes the stream the one of thread `tid`. */
-void vt_stream_thread(vt_stream_t *s, uint32_t tid);
+/* vt_stream_thread makes the stream the one of the image's thread number `thread`, which the kernel
+   calls `tid`. */
+void vt_stream_thread(vt_stream_t *s, uint32_t tid, uint32_t thread);
 
 /* vt_stream_finish hands the current segment back; the next record claims another. */
 void vt_stream_finish(vt_stream_t *s);

@@ -81,7 +81,7 @@ def check_import(tap, folder):
     with open(log, "rb+") as file:
         file.truncate(os.path.getsize(log) - 20)
     done = valtrace("import", log, "-o", trace)
-    tap.ok(done.returncode == 0 and done.stderr.count(b"\n") == 1 and b"1 records are cut" in done.stderr,
+    tap.ok(done.returncode == 0 and done.stderr.count(b"\n") == 1 and b"1 record is cut" in done.stderr,
            "a cut record is left out and said", [done.stderr])
 
 

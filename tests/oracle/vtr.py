@@ -37,7 +37,13 @@ MAPPING_OPS = {1: "map", 2: "unmap", 3: "remap"}
 MAPPING_APIS = dict(enumerate(("mmap", "munmap", "mremap", "shmat", "shmdt", "sbrk", "brk")))
 Mapping = collections.namedtuple("Mapping", "time begun op api tid flags address size old_address old_size "
                                             "prot map_flags offset file stack")
-Event = collections.namedtuple("Event", "tick tid kind api address size align stack heap tag")
+
+
+class Event(collections.namedtuple("Event", "tick tid number kind api address size align stack heap tag")):
+    """number: of the thread in its image, 0 where the writer had none; tids are given out again."""
+    @property
+    def thread(self):
+        return self.tid, self.number
 
 
 class BadTrace(Exception):
@@ -186,7 +192,7 @@ class Guess:
         z = self.column[6].varint() if value == 1 else value << 4 & MASK
         return (base + ((z >> 1) ^ -(z & 1))) & MASK
 
-    def event(self, code, tick, tid):
+    def event(self, code, tick, tid, number):
         two, one = self.slot(self.previous, self.before + 1), self.slot(self.previous, 0)
         stack = (self.after_two.get(two, 0), self.after_one.get(one, 0))[code & 3] if code & 3 < 2 \
             else self.column[5].varint() & 0xffffffff
@@ -206,7 +212,7 @@ class Guess:
         address, heap, tag = self.address(kind, size, code >> 4 & 3)
         self.after_two[two] = self.after_one[one] = stack
         self.before, self.previous = self.previous, stack
-        return Event(tick, tid, kind, api, address, size, align, None if kind == DONE else stack, heap, tag)
+        return Event(tick, tid, number, kind, api, address, size, align, None if kind == DONE else stack, heap, tag)
 
     def address(self, kind, size, mode):
         """(address, heap, tag) of an event; notes what happened to blocks."""
@@ -411,12 +417,12 @@ class Trace:
         self.memory.append((c.u64(), c.u64(), c.u64()))
 
     def on_marker(self, c, _):
-        time, tid, _zero = c.u64(), c.u32(), c.u32()
+        time, tid, _number = c.u64(), c.u32(), c.u32()
         self.markers.append((time, tid, c.text()))
 
     def on_thread(self, c, _):
-        _time, tid, _zero = c.u64(), c.u32(), c.u32()
-        self.threads[tid] = c.text()
+        _time, tid, number = c.u64(), c.u32(), c.u32()
+        self.threads[tid, number] = c.text()
 
     def on_heap(self, c, _):
         time, op, number, kind, parent = c.u64(), c.u32(), c.u32(), c.u32(), c.u32()
@@ -466,7 +472,7 @@ class Trace:
             ident += 1
 
     def on_events(self, c, _):
-        n, tid, time, columns, _zero = c.u32(), c.u32(), c.u64(), c.u32(), c.u32()
+        n, tid, time, columns, number = c.u32(), c.u32(), c.u64(), c.u32(), c.u32()
         directory = [(c.u16(), c.u16(), c.u32(), c.u32(), c.u32()) for _i in range(columns)]
         column = {}
         for ident, codec, size, stored, _zero in directory:
@@ -475,28 +481,29 @@ class Trace:
             if len(body) != size:
                 raise BadTrace("a column is not as long as its directory says")
             column[ident] = Cursor(body)
-        self.unpack(n, tid, time, column)
+        self.unpack(n, tid, number, time, column)
 
-    def unpack(self, n, tid, time, column):
-        out, guess = self.streams["packed", tid], Guess(column)
+    def unpack(self, n, tid, number, time, column):
+        out, guess = self.streams["packed", tid, number], Guess(column)
         for code in column[1].take(n):
             if code & 64:
                 tid = column[9].varint()
+                number = column[10].varint() if 10 in column else 0
             time += column[2].varint()
-            out.append(guess.event(code, time << self.shift, tid))
+            out.append(guess.event(code, time << self.shift, tid, number))
 
     # --- raw segments
 
     def on_segment(self, c, _):
         committed = struct.unpack_from("<Q", c.data, 0)[0]
         base = struct.unpack_from("<Q", c.data, 16)[0]
-        tid, writer, _number, epoch, flags = struct.unpack_from("<5I", c.data, 44)
+        tid, writer, _number, epoch, flags, thread = struct.unpack_from("<6I", c.data, 44)
         if committed > len(c.data) - 96:
             raise BadTrace("a segment commits more than it holds")
         state = self.states.get(writer)
         if state is None or not flags & 1:
             state = self.states[writer] = dict(stack=[])
-        state.update(tick=base, tid=tid, epoch=epoch)
+        state.update(tick=base, tid=tid, number=thread, epoch=epoch)
         self.records(c.data, 96, 96 + committed, state, self.streams["raw", writer])
 
     def records(self, data, at, end, state, out):
@@ -529,7 +536,7 @@ class Trace:
             state["tick"] = w[0]
         elif kind in (7, 8, 12):
             if kind == 7:
-                state["tid"] = w[0]
+                state.update(tid=w[0] & 0xffffffff, number=w[0] >> 32)
             if kind == 8:
                 state["epoch"] = w[0]
             if kind == 12:
@@ -561,7 +568,7 @@ class Trace:
         else:
             heap, address, size = *w, 0
             kind = HEAP_FREE_INTERIOR if wide else HEAP_FREE
-        return Event(state["tick"], state["tid"], kind, api, address, size, align, stack, heap, tag)
+        return Event(state["tick"], state["tid"], state["number"], kind, api, address, size, align, stack, heap, tag)
 
     def intern(self, stack):
         return self.interned.setdefault(stack, stack)
@@ -675,7 +682,7 @@ class Model:
         elif event.kind in (FREE, HEAP_FREE):
             self.free(key, event)
         elif event.kind == INTENT:
-            self.limbo[event.tid].append((key, self.live.pop(key, None), event.stack))
+            self.limbo[event.thread].append((key, self.live.pop(key, None), event.stack))
         elif event.kind == DONE:
             self.done(key, event)
 
@@ -685,9 +692,9 @@ class Model:
         if key in self.live:
             self.overwritten += 1
             self.live_bytes -= self.live[key][0]
-        self.live[key] = (event.size, stack, event.tid)
+        self.live[key] = (event.size, stack, event.thread)
         self.live_bytes += event.size
-        self.last[event.tid] = key
+        self.last[event.thread] = key
         site = self.sites[stack]
         site["allocations"] += 1
         site["bytes"] += event.size
@@ -702,15 +709,15 @@ class Model:
             self.unmatched_frees += 1
             return
         self.live_bytes -= block[0]
-        if block[2] == event.tid and self.last.get(event.tid) == key:
+        if block[2] == event.thread and self.last.get(event.thread) == key:
             self.temporary += 1
             self.sites[block[1]]["temporary"] += 1
-            self.last[event.tid] = None
+            self.last[event.thread] = None
 
     def done(self, key, event):
-        if not self.limbo[event.tid]:
+        if not self.limbo[event.thread]:
             return
-        old_key, block, stack = self.limbo[event.tid].pop()
+        old_key, block, stack = self.limbo[event.thread].pop()
         if not event.address and event.size:
             if block:
                 self.live[old_key] = block

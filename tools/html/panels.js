@@ -196,7 +196,7 @@ function plainColumns(spec) {
     cell: (r) => (text ? text(r[id]) : nameNode(clean(String(r[id])))) }));
 }
 
-const THREAD_COLUMNS = plainColumns([["name", "Thread"], ["tid", "Id", String],
+const THREAD_COLUMNS = plainColumns([["name", "Thread"], ["thread", "Id"],
   ["allocations", "Allocations", count], ["allocated_bytes", "Allocated", bytes],
   ["frees", "Frees", count], ["temporary", "Temporary", count],
   ["frees_of_others", "Freed for others", count], ["freed_by_others", "Freed by others", count],

@@ -19,6 +19,8 @@ static uint64_t random_u64(void) {
 static uint32_t roll(uint32_t n) { return (uint32_t)(random_u64() >> 33) % n; }
 
 #define RANDOM_LIVE_MAX 512
+#define RANDOM_THREADS 1000 /* vt_event_t.thread is less */
+
 typedef struct {
   uint64_t live[RANDOM_LIVE_MAX], released[RANDOM_LIVE_MAX];
   uint32_t live_cnt, released_cnt;
@@ -78,7 +80,7 @@ static void random_heap(vt_event_t *e) {
 static vt_event_t random_event(random_source_t *s) {
   vt_event_t e = {0};
   s->time += roll(50) ? roll(2000) : random_u64() >> (20 + roll(40));
-  if (!roll(500)) s->tid = roll(1000);
+  if (!roll(500)) s->tid = roll(RANDOM_THREADS);
   e.time = s->time;
   e.thread = s->tid;
   e.stack = roll(3) ? roll(8) : roll(s->stacks);

@@ -12,6 +12,14 @@
 #define SHIFT 5
 
 static vt_codec_t *codec;
+static vt_thread_ids_t threads;
+
+/* The threads that random events name: many have the same number in the kernel. */
+static void make_threads(void) {
+  vt_thread_ids_init(&threads);
+  for (uint32_t i = 0; i < RANDOM_THREADS; i++)
+    vt_thread_ids_index(&threads, (vt_thread_id_t){.tid = 7 + i % 50, .number = i});
+}
 
 static vt_event_t *make_events(size_t cnt) {
   vt_event_t *events = malloc(cnt * sizeof *events);
@@ -30,9 +38,9 @@ static void round_trip(size_t cnt) {
   vt_event_t *events = make_events(cnt), *out = calloc(cnt, sizeof *out);
   vt_bytes_t b = {0};
   size_t good = 0;
-  vt_codec_encode(codec, events, cnt, SHIFT, &b);
+  vt_codec_encode(codec, events, cnt, SHIFT, &threads, &b);
   int complete = vt_codec_count(b.data, b.sz) == cnt &&
-                 vt_codec_decode(codec, b.data, b.sz, SHIFT, out) == cnt;
+                 vt_codec_decode(codec, b.data, b.sz, SHIFT, &threads, out) == cnt;
   while (good < cnt && same(events[good], &out[good])) good++;
   ok(complete && good == cnt, "%zu events come back (%zu bytes)", cnt, b.sz);
   vt_bytes_free(&b);
@@ -47,7 +55,7 @@ static size_t decode_copy(uint8_t const *p, size_t sz) {
   memcpy(copy, p, sz);
   uint32_t cnt = vt_codec_count(copy, sz);
   vt_event_t *out = malloc((cnt ? cnt : 1) * sizeof *out);
-  size_t got = vt_codec_decode(codec, copy, sz, SHIFT, out);
+  size_t got = vt_codec_decode(codec, copy, sz, SHIFT, &threads, out);
   free(out);
   free(copy);
   return got <= cnt ? got : SIZE_MAX;
@@ -57,7 +65,7 @@ static void truncated(void) {
   vt_event_t *events = make_events(400);
   vt_bytes_t b = {0};
   size_t whole = 0, beyond = 0;
-  vt_codec_encode(codec, events, 400, SHIFT, &b);
+  vt_codec_encode(codec, events, 400, SHIFT, &threads, &b);
   for (size_t sz = 0; sz < b.sz; sz++) {
     size_t got = decode_copy(b.data, sz);
     whole += got == 400;
@@ -72,7 +80,7 @@ static void damaged(unsigned rounds) {
   vt_event_t *events = make_events(300);
   vt_bytes_t b = {0};
   size_t beyond = 0;
-  vt_codec_encode(codec, events, 300, SHIFT, &b);
+  vt_codec_encode(codec, events, 300, SHIFT, &threads, &b);
   uint8_t *copy = malloc(b.sz);
   for (unsigned i = 0; i < rounds; i++) {
     memcpy(copy, b.data, b.sz);
@@ -126,6 +134,7 @@ static void trie_round_trip(void) {
 int main(int argc, char **argv) {
   random_state = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL) * 2 + 1;
   printf("# seed %llu\n", (unsigned long long)random_state);
+  make_threads();
   codec = vt_codec_new();
   round_trip(1);
   round_trip(2);
@@ -136,5 +145,6 @@ int main(int argc, char **argv) {
   damaged(4000);
   trie_round_trip();
   vt_codec_delete(codec);
+  vt_thread_ids_fini(&threads);
   return done_testing();
 }

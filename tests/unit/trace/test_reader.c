@@ -44,6 +44,11 @@ static void put_module(vt_packer_t *p) {
   vt_bytes_free(&b);
 }
 
+static void name_threads(vt_packer_t *p) {
+  for (uint32_t i = 0; i < RANDOM_THREADS; i++)
+    vt_thread_ids_index(&p->threads, (vt_thread_id_t){.tid = i, .number = i + 1});
+}
+
 /* make_trace writes `cnt` events over STREAMS streams and remembers them. */
 static void make_trace(size_t cnt) {
   vt_error_t error;
@@ -53,6 +58,7 @@ static void make_trace(size_t cnt) {
                    .executable = "/bin/prog", .executable_sz = 9, .command = "prog\0-x", .command_sz = 8};
   vt_packer_open(&p, vt_writer_open(path, &error), codec, &h);
   put_module(&p);
+  name_threads(&p);
   random_source_t source[STREAMS];
   for (uint32_t i = 0; i < STREAMS; i++)
     source[i] = (random_source_t){.top = 0x10000 * (i + 1), .time = START, .tid = i, .stacks = 200};
@@ -175,6 +181,7 @@ static void heap_ops(void) {
   vt_packer_t p;
   vt_header_t h = {.tick_hz = HZ, .start_tick = START, .host = "", .executable = "", .command = ""};
   vt_packer_open(&p, vt_writer_open(path, &error), codec, &h);
+  name_threads(&p);
   for (uint64_t i = 0; i < 300; i++) { /* written in reverse order of time */
     vt_bytes_t b = {0};
     vt_bytes_u64(&b, START + (300 - i) * 1000);

@@ -130,7 +130,7 @@ static void run(vt_ring_t *ring, uint32_t deepest, uint32_t max_depth, char cons
       previous_depth = 0; /* the real unwinder forgets its memo too */
     }
     if (!roll(700)) {
-      vt_stream_thread(&s, i);
+      vt_stream_thread(&s, i, i + 1);
       previous_depth = 0;
     }
     if (!roll(600)) s.depth = VT_DEPTH_UNKNOWN; /* as after a lost event or a longjmp out of a hook */
