@@ -32,6 +32,8 @@
   X(posix_spawnp, int,                                                                             \
     (pid_t *, char const *, posix_spawn_file_actions_t const *, posix_spawnattr_t const *,         \
      char *const[], char *const[]))                                                                \
+  X(mlockall, int, (int))                                                                          \
+  X(munlockall, int, (void))                                                                       \
   X(prctl, int, (int, ...))                                                                        \
   X(pthread_setname_np, int, (pthread_t, char const *))                                            \
   X(quick_exit, void, (int))                                                                       \

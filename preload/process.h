@@ -147,6 +147,9 @@ void vt_thread_adopt(vt_thread_t *t);
 void vt_thread_reset_all(vt_thread_t *keep);
 int vt_thread_init(void);
 
+/* vt_thread_unlock undoes for the states what mlockall did. */
+void vt_thread_unlock(void);
+
 /* vt_thread_number is the number by which the kernel knows a living thread, 0 when it cannot be
    told. Of a vfork child that asks for pthread_self(): its own, not its parent's. */
 uint32_t vt_thread_number(pthread_t thread);

@@ -14,11 +14,14 @@
 #include <pthread.h>
 
 #define STATES_MAX 65536
+#define BLOCK      512 /* states that one piece of the table is for */
 #define STATE_SZ   (sizeof(vt_thread_t) + VT_UNWIND_STATE_SZ)
 
 __thread vt_tls_t vt_tls __attribute__((tls_model("initial-exec")));
 
-static vt_thread_t **states; /* id -> state; id 0 is not used */
+/* Id -> state, in pieces that are made when a thread first needs one; id 0 is not used. */
+typedef _Atomic(vt_thread_t *) entry_t;
+static _Atomic(entry_t *) states[STATES_MAX / BLOCK];
 static _Atomic uint32_t state_cnt = 1;
 /* Free states: id of the first in the low half, a change counter against ABA in the high half. The
    counter has 32 bits: a thread would have to sleep through 2^32 thread ends within one pop. */
@@ -26,10 +29,33 @@ static _Atomic uint64_t free_head;
 static _Atomic uint32_t thread_cnt; /* threads of this image that had events */
 static pthread_key_t key;
 
+static vt_thread_t *state_at(uint32_t id) {
+  if (id >= STATES_MAX) return NULL;
+  /* Both pair with the releases in set_state: who walks the table sees a state that is set up. */
+  entry_t *block = atomic_load_explicit(&states[id / BLOCK], memory_order_acquire);
+  return block ? atomic_load_explicit(&block[id % BLOCK], memory_order_acquire) : NULL;
+}
+
+/* set_state returns -1 when there is no memory for that piece of the table. */
+static int set_state(uint32_t id, vt_thread_t *t) {
+  entry_t *block = atomic_load_explicit(&states[id / BLOCK], memory_order_acquire), *none = NULL;
+  if (!block) {
+    block = vt_sys_memory(BLOCK * sizeof *block);
+    if (!block) return -1;
+    if (!atomic_compare_exchange_strong_explicit(&states[id / BLOCK], &none, block,
+                                                 memory_order_acq_rel, memory_order_acquire)) {
+      vt_sys_munmap(block, BLOCK * sizeof *block);
+      block = none;
+    }
+  }
+  atomic_store_explicit(&block[id % BLOCK], t, memory_order_release);
+  return 0;
+}
+
 static vt_thread_t *pop_free(void) {
   uint64_t head = atomic_load_explicit(&free_head, memory_order_acquire);
   while ((uint32_t)head) {
-    vt_thread_t *t = states[(uint32_t)head];
+    vt_thread_t *t = state_at((uint32_t)head);
     uint64_t next = ((head >> 32) + 1) << 32 | t->next;
     /* Linearizes here; acquire pairs with the release in push_free. */
     if (atomic_compare_exchange_weak_explicit(&free_head, &head, next, memory_order_acquire,
@@ -125,10 +151,11 @@ static void set_stream(vt_thread_t *t) {
 }
 
 static vt_thread_t *new_state(void) {
+  if (atomic_load_explicit(&state_cnt, memory_order_relaxed) >= STATES_MAX) return NULL;
   uint8_t *memory = state_memory();
   if (!memory) return NULL;
   uint32_t id = atomic_fetch_add_explicit(&state_cnt, 1, memory_order_relaxed);
-  if (id >= STATES_MAX) return NULL;
+  if (id >= STATES_MAX) return NULL; /* as many as there are processors may have passed */
   /* Before this stream's first event: what vt_clock_stamp relies on. */
   if (id > 1) __atomic_store_n(&vt_clock_shared, 1, __ATOMIC_RELEASE);
   vt_thread_t *t = (vt_thread_t *)(memory + VT_UNWIND_STATE_SZ);
@@ -137,9 +164,7 @@ static vt_thread_t *new_state(void) {
   if (vt_options.text_fd >= 0 && !(t->text = vt_sys_memory(VT_TEXT_BUFFER_SZ))) return NULL;
   set_stream(t);
   vt_sink_count(&vt_process.sink, VT_COUNTER_SHIM_BYTES, STATE_SZ);
-  /* Release: who walks the table (vt_thread_nameless) sees a state that is set up. */
-  __atomic_store_n(&states[id], t, __ATOMIC_RELEASE);
-  return t;
+  return set_state(id, t) ? NULL : t;
 }
 
 static void set_thread(vt_thread_t *t, uint32_t tid) {
@@ -189,8 +214,7 @@ static void on_thread_exit(void *arg) {
 
 int vt_thread_nameless(uint32_t id, vt_thread_t **state) {
   uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
-  vt_thread_t *t =
-      id < cnt && id < STATES_MAX ? __atomic_load_n(&states[id], __ATOMIC_ACQUIRE) : NULL;
+  vt_thread_t *t = id < cnt ? state_at(id) : NULL;
   *state = t && !atomic_load_explicit(&t->named, memory_order_relaxed) ? t : NULL;
   return id < cnt && id < STATES_MAX;
 }
@@ -198,8 +222,13 @@ int vt_thread_nameless(uint32_t id, vt_thread_t **state) {
 int vt_thread_init(void) {
   find_tid();
   find_stack();
-  states = vt_sys_memory(sizeof *states * STATES_MAX);
-  return states && pthread_key_create(&key, on_thread_exit) == 0 ? 0 : -1;
+  return pthread_key_create(&key, on_thread_exit) == 0 ? 0 : -1;
+}
+
+void vt_thread_unlock(void) {
+  uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
+  for (uint32_t id = 1; id < cnt; id++)
+    if (state_at(id)) vt_sys_munlock((uint8_t *)(state_at(id) + 1) - STATE_SZ, STATE_SZ);
 }
 
 void vt_thread_reset_all(vt_thread_t *keep) {
@@ -208,7 +237,7 @@ void vt_thread_reset_all(vt_thread_t *keep) {
   atomic_store_explicit(&thread_cnt, 0, memory_order_relaxed);
   vt_tls.thread = 0;
   for (uint32_t id = 1; id < cnt && id < STATES_MAX; id++) {
-    vt_thread_t *t = states[id];
+    vt_thread_t *t = state_at(id);
     if (!t) continue;
     set_stream(t);
     vt_unwind_reset(t->stream.unwind);

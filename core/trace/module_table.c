@@ -1,13 +1,14 @@
-/* See module_table.h. Block b has FIRST << b entries and, behind them, a hash of its own by link map
-   with twice as many slots, so that neither is ever copied. A link map's address is used again after
-   an unload: the slot then goes to the later entry, so that chains do not grow with reloads. */
+/* See module_table.h. Block b has FIRST << b entries and, behind them, a hash of its own by link
+   map with twice as many slots, so that neither is ever copied. A link map's address is used again
+   after an unload: the slot then goes to the later entry, so that chains do not grow with reloads.
+ */
 #include "valtrace/trace_format.h"
 
 #include "core/trace/module_table.h"
 #include "core/trace/sys.h"
 
-#define FIRST  ((uint32_t)256)
-#define BLOCKS 22
+#define FIRST  ((uint32_t)64)
+#define BLOCKS 24
 
 typedef struct {
   vt_module_t *entries;
@@ -26,12 +27,17 @@ static block_t block_number(uint32_t b) {
   return block;
 }
 
-static uint32_t number_of(uint32_t index) { return 31 - (uint32_t)__builtin_clz(index / FIRST + 1); }
+static uint32_t number_of(uint32_t index) {
+  return 31 - (uint32_t)__builtin_clz(index / FIRST + 1);
+}
+
+static size_t size_of(uint32_t b) {
+  return ((size_t)FIRST << b) * (sizeof(vt_module_t) + 2 * sizeof(uint32_t));
+}
 
 /* obtain maps block b unless another thread has. */
 static void obtain(uint32_t b) {
-  size_t cap = (size_t)FIRST << b;
-  size_t sz = cap * (sizeof(vt_module_t) + 2 * sizeof(uint32_t));
+  size_t sz = size_of(b);
   vt_module_t *none = NULL, *mine = vt_sys_memory(sz);
   if (mine && !atomic_compare_exchange_strong_explicit(&blocks[b], &none, mine,
                                                        memory_order_release, memory_order_relaxed))
@@ -55,8 +61,8 @@ vt_module_t *vt_module_table_at(uint32_t index) {
   return block.entries ? &block.entries[index - block.first] : NULL;
 }
 
-/* slot_for is the slot of an entry with this link map, or the free one where it belongs; *have is what
-   it held. There is always a free one: each entry takes at most one of twice as many. */
+/* slot_for is the slot of an entry with this link map, or the free one where it belongs; *have is
+   what it held. There is always a free one: each entry takes at most one of twice as many. */
 static _Atomic uint32_t *slot_for(block_t const *block, void const *map, uint32_t *have) {
   uint32_t mask = 2 * block->cap - 1;
   for (uint32_t at = (uint32_t)(((uintptr_t)map >> 4) * 0x9e3779b97f4a7c15u >> 32);; at++) {
@@ -72,9 +78,8 @@ void vt_module_table_enter(uint32_t index) {
   uint32_t offset = index - block.first, have;
   for (;;) {
     _Atomic uint32_t *slot = slot_for(&block, block.entries[offset].link_map, &have);
-    if (have > offset ||
-        atomic_compare_exchange_strong_explicit(slot, &have, offset + 1, memory_order_release,
-                                                memory_order_relaxed))
+    if (have > offset || atomic_compare_exchange_strong_explicit(
+                             slot, &have, offset + 1, memory_order_release, memory_order_relaxed))
       return; /* linearization point: the entry, or a later one, is found from here on */
   }
 }
@@ -90,4 +95,11 @@ vt_module_t *vt_module_table_find(void const *map, uint32_t *index) {
     return &block.entries[have - 1];
   }
   return NULL;
+}
+
+void vt_module_table_unlock(void) {
+  for (uint32_t b = 0; b < BLOCKS; b++) {
+    void *p = atomic_load_explicit(&blocks[b], memory_order_acquire);
+    if (p) vt_sys_munlock(p, size_of(b));
+  }
 }

@@ -50,6 +50,9 @@ vt_module_t *vt_module_table_claim(uint32_t *index);
 /* vt_module_table_cnt is the number of indexes handed out. */
 uint32_t vt_module_table_cnt(void);
 
+/* vt_module_table_unlock undoes for the table what mlockall did. */
+void vt_module_table_unlock(void);
+
 /* vt_module_table_at is an entry, NULL when there was no memory for it. */
 vt_module_t *vt_module_table_at(uint32_t index);
 

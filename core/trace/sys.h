@@ -141,12 +141,16 @@ static inline long vt_sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, 
   return vt_sys(SYS_futex, (long)word, FUTEX_WAIT, expected, (long)&ts, 0, 0);
 }
 
-/* Zeroed private memory, excluded from core dumps; NULL on failure. */
+/* Set while the kernel locks what is mapped (mlockall with MCL_FUTURE). */
+extern int vt_sys_future_locked;
+
+/* Zeroed private memory, not locked, excluded from core dumps; NULL on failure. */
 static inline void *vt_sys_memory(size_t sz) {
   void *p = vt_sys_mmap(NULL, sz, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (vt_sys_failed(p)) return NULL;
   vt_sys_madvise(p, sz, MADV_DONTDUMP);
+  if (vt_sys_future_locked) vt_sys_munlock(p, sz);
   return p;
 }
 

@@ -70,12 +70,17 @@ typedef struct {
 typedef struct vt_unwind vt_unwind_t;
 
 #define VT_UNWIND_STATE_SZ  ((size_t)172 << 10)
-#define VT_UNWIND_GLOBAL_SZ ((size_t)2 << 20)
+#define VT_UNWIND_GLOBAL_SZ ((size_t)256 << 10)
+#define VT_UNWIND_GROWN_SZ  ((size_t)2 << 20)
 
 /* Gives all threads' states a common rule cache in mem: zeroed, writable, 64-byte aligned, sz at
    least VT_UNWIND_GLOBAL_SZ, never unmapped. To be called once, before threads capture; without it
-   captures work but each thread parses for itself. Returns 0, or -EINVAL without effect. */
+   captures work but each thread parses for itself. When it is full, it is replaced once by one of
+   VT_UNWIND_GROWN_SZ, if that can be mapped. Returns 0, or -EINVAL without effect. */
 int vt_unwind_global_init(void *mem, size_t sz);
+
+/* vt_unwind_unlock undoes for the common rule cache what mlockall did. */
+void vt_unwind_unlock(void);
 
 /* Makes a state in mem: zeroed, writable, 64-byte aligned, VT_UNWIND_STATE_SZ bytes, owned by the
    caller, who may unmap it after vt_unwind_fini. Cannot fail, no system call. */

@@ -2,6 +2,7 @@
    (L1, direct-mapped) and for the process (L2, lock-free, insert-only within an epoch). Unloading
    code bumps the epoch, which is part of every key, so nothing needs to be found and removed. */
 #include <errno.h>
+#include "core/trace/sys.h"
 #include "core/trace/unwind_impl.h"
 
 /* ---- packing ---- */
@@ -109,7 +110,6 @@ static uint64_t parse(vt_unwind_t *u, uint64_t key) {
    no key of an epoch returns after it, so equal keys mean the rule in between was that key's.
    Linearization: the release-store of the key in l2_insert. */
 
-#define L2_CNT   (VT_UNWIND_GLOBAL_SZ / 16)
 #define L2_PROBE 8
 #define L2_BUSY  ((uint64_t)1) /* pc 0, epoch 1: no pc is 0 */
 
@@ -118,15 +118,32 @@ typedef struct {
   _Atomic uint64_t rule; /* with the next 14 bits of the epoch */
 } l2_slot_t;
 
-_Static_assert(sizeof(l2_slot_t) * L2_CNT == VT_UNWIND_GLOBAL_SZ, "the table fills its memory");
+typedef struct {
+  l2_slot_t *slots;
+  uint64_t mask; /* their number, a power of two, less 1 */
+} l2_t;
 
-static l2_slot_t *l2;
+/* Programs with many return addresses get the second table; the first stays mapped for those who
+   look into it still. */
+static l2_t l2_first_table, l2_grown_table;
+static _Atomic(l2_t *) l2;
+static _Atomic int l2_growing; /* or grown, or there is no memory for it */
 _Atomic uint64_t vt_unwind_epoch_word;
 
 int vt_unwind_global_init(void *mem, size_t sz) {
   if (!mem || sz < VT_UNWIND_GLOBAL_SZ || ((uintptr_t)mem & 63)) return -EINVAL;
-  l2 = mem;
+  l2_first_table = (l2_t){mem, VT_UNWIND_GLOBAL_SZ / sizeof(l2_slot_t) - 1};
+  atomic_store_explicit(&l2, &l2_first_table, memory_order_release);
   return 0;
+}
+
+static void unlock(l2_t const *table) {
+  if (table->slots) vt_sys_munlock(table->slots, (table->mask + 1) * sizeof *table->slots);
+}
+
+void vt_unwind_unlock(void) {
+  unlock(&l2_first_table);
+  unlock(&l2_grown_table);
 }
 
 static uint64_t l2_key(uint64_t key, uint64_t epoch) {
@@ -139,12 +156,15 @@ static uint64_t l2_tag(uint64_t epoch) {
 
 static uint64_t l2_first(uint64_t key) { return (key * 0x9E3779B97F4A7C15u) >> 32; }
 
-static l2_slot_t *l2_slot(uint64_t first, uint32_t i) { return &l2[(first + i) & (L2_CNT - 1)]; }
+static l2_slot_t *l2_slot(l2_t const *table, uint64_t first, uint32_t i) {
+  return &table->slots[(first + i) & table->mask];
+}
 
 static int l2_find(uint64_t key, uint64_t epoch, uint64_t *rule) {
   uint64_t want = l2_key(key, epoch), first = l2_first(key);
+  l2_t const *table = atomic_load_explicit(&l2, memory_order_acquire); /* pairs with l2_grow */
   for (uint32_t i = 0; i < L2_PROBE; i++) {
-    l2_slot_t *slot = l2_slot(first, i);
+    l2_slot_t *slot = l2_slot(table, first, i);
     /* Pairs with the release in l2_insert: the rule belongs to the key. */
     uint64_t have = atomic_load_explicit(&slot->key, memory_order_acquire);
     if (!have) return 0;
@@ -166,11 +186,21 @@ static int l2_is_free(l2_slot_t *slot, uint64_t have, uint64_t epoch) {
              l2_tag(epoch);
 }
 
+/* l2_grow replaces the table by the large one. Rules that are not taken over are parsed again. */
+static void l2_grow(void) {
+  if (atomic_exchange_explicit(&l2_growing, 1, memory_order_relaxed)) return;
+  l2_slot_t *slots = vt_sys_memory(VT_UNWIND_GROWN_SZ);
+  if (!slots) return;
+  l2_grown_table = (l2_t){slots, VT_UNWIND_GROWN_SZ / sizeof *slots - 1};
+  atomic_store_explicit(&l2, &l2_grown_table, memory_order_release);
+}
+
 /* Gives up when the neighbourhood is full: the rule is parsed again when an L1 lacks it. */
 static void l2_insert(uint64_t key, uint64_t epoch, uint64_t rule) {
   uint64_t first = l2_first(key);
+  l2_t const *table = atomic_load_explicit(&l2, memory_order_acquire); /* pairs with l2_grow */
   for (uint32_t i = 0; i < L2_PROBE; i++) {
-    l2_slot_t *slot = l2_slot(first, i);
+    l2_slot_t *slot = l2_slot(table, first, i);
     uint64_t have = atomic_load_explicit(&slot->key, memory_order_relaxed);
     if (have == l2_key(key, epoch)) return;
     if (!l2_is_free(slot, have, epoch)) continue;
@@ -183,9 +213,12 @@ static void l2_insert(uint64_t key, uint64_t epoch, uint64_t rule) {
     atomic_store_explicit(&slot->key, l2_key(key, epoch), memory_order_release);
     return;
   }
+  l2_grow();
 }
 
-static int l2_usable(uint64_t key) { return l2 && (key & ~VT_KEY_EXACT) >> 47 == 0; }
+static int l2_usable(uint64_t key) {
+  return atomic_load_explicit(&l2, memory_order_relaxed) && (key & ~VT_KEY_EXACT) >> 47 == 0;
+}
 
 uint64_t vt_rule_miss(vt_unwind_t *u, uint64_t key) {
   uint64_t rule, epoch = u->epoch >> 16;

@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, "tests/lib")
-from valtest import MODES, SHIM, VALTRACE, Tap, check, program, vtr  # noqa: E402
+from valtest import MODES, SHIM, VALTRACE, Run, Tap, check, program, vtr  # noqa: E402
 
 
 def check_alone(tap, way):
@@ -44,6 +44,9 @@ def main():
             check(tap, f"confined by {way}", program("confine", way))
     else:
         tap.skip("chroot, setuid, unshare", "needs root")
+    size = int(Run(program("confine", "size")).stdout)
+    check(tap, "mlockall, 4 MiB more than the program's size may be locked", program("confine", "locked", size + 4096))
+    check(tap, "3 MiB of address space left", program("confine", "as-late"))
     for way in ("fsize", "fsize0", "nofile"):  # from before the next image starts
         check(tap, f"started under {way}", program("confine", way, *program("apis", "basic")),
               counts=False, stderr=False)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -170,6 +171,30 @@ static void little_memory(void) { /* the heap hits the limit and says so, nothin
   churn(15000);
 }
 
+static unsigned long status_kib(char const *key) {
+  char line[256];
+  unsigned long kib = 0;
+  FILE *file = fopen("/proc/self/status", "r");
+  while (file && fgets(line, sizeof line, file))
+    if (!strncmp(line, key, strlen(key))) kib = strtoul(line + strlen(key), NULL, 10);
+  if (file) fclose(file);
+  return kib;
+}
+/* locked: with no more memory to be locked than argv[2] KiB; without privilege the kernel compares the
+   whole address space with that. */
+static void locked(unsigned long kib) {
+  limit(RLIMIT_MEMLOCK, kib << 10);
+  if (!getuid() && setuid(65534)) exit(8);
+  if (mlockall(MCL_CURRENT | MCL_FUTURE)) printf("mlockall: %s\n", strerror(errno));
+  churn(40000);
+  printf("locked: %s\n", status_kib("VmLck:") > kib - 3000 ? "too much" : "the program's own");
+}
+/* little_room: no address space beyond some MiB more than there is. */
+static void little_room(void) {
+  limit(RLIMIT_AS, (status_kib("VmSize:") + 3000) << 10);
+  churn(300000);
+}
+
 int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IONBF, 0);
   char const *way = argc > 1 ? argv[1] : "";
@@ -184,6 +209,12 @@ int main(int argc, char **argv) {
   if (!strcmp(way, "setuid")) other_user();
   if (!strcmp(way, "unshare")) other_namespaces();
   if (!strcmp(way, "as")) little_memory();
+  if (!strcmp(way, "as-late")) little_room();
+  if (!strcmp(way, "size")) return printf("%lu\n", status_kib("VmSize:")) < 0;
+  if (!strcmp(way, "locked")) {
+    locked(argc > 2 ? strtoul(argv[2], NULL, 10) : 0);
+    return 0;
+  }
   if (!strcmp(way, "fsize")) limit(RLIMIT_FSIZE, 4096);
   if (!strcmp(way, "fsize0")) limit(RLIMIT_FSIZE, 0);
   if (!strcmp(way, "nofile")) limit(RLIMIT_NOFILE, 3);
