@@ -15,6 +15,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 static void hook(void);
 static int collecting(void);
@@ -218,11 +221,24 @@ static proc_t *new_proc(uint64_t space) {
   return p;
 }
 
+/* A killed task left its frames, which AddressSanitizer still guards. */
+static void forget_frames(task_t *t) {
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(t->stack, sizeof t->stack);
+#else
+  (void)t;
+#endif
+}
+
 static task_t *new_task(proc_t *p, model_t *image, void (*entry)(void)) {
   for (int i = 0; p && i < TASK_MAX; i++) {
     task_t *t = &tasks[i];
     if (t->runnable || t == running) continue;
-    *t = (task_t){.runnable = 1, .proc = p, .image = image};
+    memset(t, 0, offsetof(task_t, stack));
+    t->runnable = 1;
+    t->proc = p;
+    t->image = image;
+    forget_frames(t);
     t->sp = coroutine_new(t->stack + STACK_SZ, entry);
     return t;
   }
@@ -465,8 +481,16 @@ static void guest_main(void) {
   task_main();
 }
 
+static void kill_parent(void) {
+  for (int i = 0; i < TASK_MAX; i++)
+    if (tasks[i].runnable && tasks[i].blocked && tasks[i].child == running->proc)
+      end_proc(tasks[i].proc);
+  kill_cnt++;
+}
+
 /* vforked_main writes as its parent, whose stream it has, until it executes a program or ends. */
 static void vforked_main(void) {
+  if (!rnd(8)) kill_parent();
   for (uint32_t n = rnd(4); n; n--) event();
   if (rnd(2)) exit_proc();
   running->image = NULL;
@@ -582,6 +606,7 @@ static void round_run(uint64_t seed) {
   drain.first_awaited = 1;
   drain.first_status = -1;
   for (int i = 0; i < TASK_MAX; i++) tasks[i].runnable = tasks[i].blocked = 0;
+  forget_frames(&collector);
   collector.sp = coroutine_new(collector.stack + STACK_SZ, collector_main);
   new_task(new_proc(1), NULL, started_main);
   switch_to(&collector);
