@@ -135,11 +135,18 @@ static void limit_self(void) {
   for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) signal(crashes[i], SIG_DFL);
 }
 
+/* Two builds may have been at one path. */
+static int same_file(vt_symbols_file_t const *a, vt_symbols_file_t const *b) {
+  return a->path == b->path && a->fd == b->fd && a->build_id == b->build_id &&
+         a->device == b->device && a->inode == b->inode && a->size == b->size &&
+         a->mtime_ns == b->mtime_ns && a->loaded_unix_ns == b->loaded_unix_ns;
+}
+
 static _Noreturn void worker_main(job_t *job, int fd, atomic_size_t *current) {
   limit_self();
   vt_elf_file_search(job->how->debug_folder);
   vt_elf_file_t file = {0};
-  char const *open_path = NULL;
+  vt_symbols_file_t open_file = {0};
   vt_symbols_problem_t problem = VT_SYMBOLS_FINE;
   for (;;) {
     size_t index = atomic_fetch_add_explicit(job->next, 1, memory_order_relaxed);
@@ -148,10 +155,10 @@ static _Noreturn void worker_main(job_t *job, int fd, atomic_size_t *current) {
     if (item->result != VT_WORKER_BROKE) continue;
     atomic_store_explicit(current, index + 1, memory_order_relaxed);
     alarm(ITEM_SECONDS);
-    if (item->file.path != open_path) {
+    if (!same_file(&item->file, &open_file)) {
       vt_elf_file_close(&file);
       problem = vt_elf_file_open(&file, &item->file, job->how->want_dwarf, NULL);
-      open_path = item->file.path;
+      open_file = item->file;
     }
     send_item(fd, index, item, &file, problem);
     atomic_store_explicit(current, 0, memory_order_relaxed);

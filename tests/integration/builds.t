@@ -65,6 +65,21 @@ def check(name, trace, reason, file):
         ok(names == RIGHT and file not in reasons, f"{name}: the right names", names, reasons)
 
 
+def sites(*traces):
+    data = subprocess.run([VALTRACE, "report", "leaks", "--json", "--by", "site", *traces], capture_output=True, check=True).stdout
+    return sorted((s["leaked_bytes"], s["stack"][0]["function"]) for s in json.loads(data)["sites"] if s["leaked_bytes"] in RIGHT)
+
+
+def both_builds(folder, name, argv, old):
+    """Traces of the build before and of that now in one report, either first: only the one that is there has names."""
+    new = f"{folder}/new.vtr"
+    subprocess.run([VALTRACE, "run", "-q", "--no-symbols", "-o", new, "--", *argv], check=True)
+    want = [(111, ""), (111, "beta"), (222, ""), (222, "alfa")]
+    for trace in old:
+        for order in ([trace, new], [new, trace]):
+            ok(sites(*order) == want, f"{name}, both builds: {' '.join(map(os.path.basename, order))}", sites(*order))
+
+
 def check_executable(folder, build_id):
     path = f"{folder}/prog-{build_id}"
     build(path, build_id, False)
@@ -79,6 +94,7 @@ def check_executable(folder, build_id):
     each("gone", "absent")
     build(path, build_id, True)
     each("rebuilt", "other-build")
+    both_builds(folder, f"build-id {build_id}", [path], traces)
     with open(path, "wb") as file:
         file.write(b"#!/bin/sh\n" * 1000)
     each("overwritten", "damaged" if build_id == "sha1" else "other-build")
@@ -99,6 +115,7 @@ def check_library(folder):
     build(path, "none", True, "-shared", "-fPIC")
     for trace in traces:
         check(f"a library loaded later, rebuilt, {os.path.basename(trace)}", trace, "other-build", "late.so")
+    both_builds(folder, "a library loaded later", [program, path], traces)
     record(folder, [program, path])
     data = subprocess.run([VALTRACE, "report", "leaks", "--json", "--by", "site", f"{folder}/before.vtr", f"{folder}/embedded.vtr"], capture_output=True, check=True)
     found = sorted((s["leaked_bytes"], s["stack"][0]["function"]) for s in json.loads(data.stdout)["sites"])
