@@ -22,9 +22,11 @@ static int take_char(line_t *line, char c) {
     line->mapping.start = with_digit(line->mapping.start, c);
   } else if (line->field == 1) {
     line->mapping.end = with_digit(line->mapping.end, c);
-  } else if (line->field < 6 && ++line->field == 6) {
-    line->mapping.is_private = c == 'p';
-    return 1;
+  } else if (line->field < 6) {
+    line->field++;
+    if (line->field == 5) line->mapping.is_executable = c == 'x';
+    if (line->field == 6) line->mapping.is_private = c == 'p';
+    return line->field == 6;
   }
   return 0;
 }
@@ -44,4 +46,12 @@ int vt_mapping_find(uint64_t address, vt_mapping_t *out) {
       }
   vt_sys_close(fd);
   return found;
+}
+
+int vt_mapping_executable(uint64_t address, uint64_t *start, uint64_t *end) {
+  vt_mapping_t mapping;
+  if (vt_mapping_find(address, &mapping) || !mapping.is_executable) return 0;
+  *start = mapping.start;
+  *end = mapping.end;
+  return 1;
 }

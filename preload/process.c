@@ -118,6 +118,7 @@ static int set_up(void) {
       vt_module_init(vt_process.sink.clock))
     return refuse(NO_MEMORY);
   vt_unwind_object_seen = vt_module_seen;
+  vt_unwind_executable = vt_mapping_executable;
   if (vt_options.libunwind && vt_unwind_use_libunwind())
     vt_say("VALTRACE_UNWINDER=libunwind", "libunwind.so.8 cannot be loaded",
            "install libunwind8; the own unwinder is used");

@@ -128,6 +128,12 @@ uint32_t vt_unwind_epoch(void);
    Set it before threads capture. */
 extern void (*vt_unwind_object_seen)(struct dl_find_object const *object);
 
+/* Finds, if set, the mapping that holds addr: 1 and its bounds [*lo,*hi) if code in it can be
+   executed, else 0. Called in the thread that captures and inside the capture, for return addresses
+   outside of all objects that follow no call instruction; must be async-signal-safe. Set it before
+   threads capture; without it such addresses end a walk. */
+extern int (*vt_unwind_executable)(uint64_t addr, uint64_t *lo, uint64_t *hi);
+
 /* Counters of u; to be read by the owner of u. */
 vt_unwind_counters_t const *vt_unwind_counters(vt_unwind_t const *u);
 

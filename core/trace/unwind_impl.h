@@ -141,6 +141,7 @@ enum {
 #define VT_FRAMES_INLINE 576
 #define VT_RANGE_CNT     4
 #define VT_JIT_CNT       64
+#define VT_CODE_CNT      4
 
 typedef struct {
   uint64_t key; /* pc, VT_KEY_EXACT */
@@ -193,7 +194,10 @@ struct vt_unwind {
   uint32_t switches; /* stack switches in this walk: bounds cycles */
   vt_unwind_counters_t counters;
   vt_range_t range[VT_RANGE_CNT]; /* other ranges known readable */
-  uint64_t jit[VT_JIT_CNT];       /* return addresses outside objects that were found plausible */
+  uint64_t jit[VT_JIT_CNT];       /* return addresses without CFI, and what they are */
+  vt_range_t code[VT_CODE_CNT];   /* executable mappings outside of objects */
+  uint32_t code_next;
+  uint32_t code_wait; /* questions left unasked until a mapping is asked for again */
   vt_cfi_t cfi;
   vt_rule_slot_t l1[VT_L1_CNT] __attribute__((aligned(64)));
   uint32_t trail_seen[VT_TRAIL_SEEN] __attribute__((aligned(64)));

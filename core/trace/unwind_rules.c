@@ -238,6 +238,7 @@ void vt_rule_new_epoch(vt_unwind_t *u, uint64_t word) {
   memset(u->l1, 0, sizeof(u->l1));
   memset(u->trail_key, 0, sizeof(u->trail_key));
   memset(u->jit, 0, sizeof(u->jit));
+  memset(u->code, 0, sizeof(u->code));
   u->memo = 0;
   u->depth = 0; /* the recorded stack belongs to the old epoch: the next one is sent in full */
   u->epoch = word;

@@ -135,6 +135,28 @@ static int is_restorer(uint64_t pc) {
 
 enum { CODE_BOGUS = 0, CODE_RETURN, CODE_RESTORER };
 
+int (*vt_unwind_executable)(uint64_t addr, uint64_t *lo, uint64_t *hi);
+
+/* A question costs a microsecond a mapping; damaged stacks may ask one in each capture. */
+#define CODE_WAIT 16
+
+/* Is pc in generated code? HotSpot's interpreter and others push addresses there that no call made
+   (docs/unwinder.md): where it is in executable memory outside of all objects that will do. Code of
+   objects is always called. */
+static int is_generated(vt_unwind_t *u, uint64_t pc) {
+  struct dl_find_object object;
+  vt_range_t *range = &u->code[u->code_next % VT_CODE_CNT];
+  for (uint32_t i = 0; i < VT_CODE_CNT; i++)
+    if (pc - u->code[i].lo < u->code[i].hi - u->code[i].lo) return 1;
+  if (!vt_unwind_executable || !vt_may(VT_UNWIND_ASKS)) return 0;
+  if (u->code_wait) return u->code_wait--, 0;
+  if (!_dl_find_object((void *)(uintptr_t)pc, &object)) return 0;
+  if (vt_unwind_executable(pc, &range->lo, &range->hi)) return ++u->code_next != 0;
+  *range = (vt_range_t){0, 0};
+  u->code_wait = CODE_WAIT;
+  return 0;
+}
+
 /* What code without CFI at pc can be. Looks at it only after asking the kernel, once per pc. */
 static int code_kind(vt_unwind_t *u, uint64_t pc) {
   uint64_t *known = &u->jit[(pc ^ (pc >> 6)) % VT_JIT_CNT];
@@ -145,6 +167,8 @@ static int code_kind(vt_unwind_t *u, uint64_t pc) {
     kind = CODE_RETURN;
   else if (is_restorer(pc))
     kind = CODE_RESTORER;
+  else if (is_generated(u, pc))
+    kind = CODE_RETURN;
   if (kind && !u->bypass) *known = pc | (kind == CODE_RESTORER ? VT_KEY_EXACT : 0);
   return kind;
 }

@@ -375,6 +375,12 @@ static uint8_t const with_fp[] = {0x55, 0x48, 0x89, 0xE5, 0xFF, 0xD7, 0x5D, 0xC3
 /* push %rbp; mov %rsi,%rbp; call *%rdi; pop %rbp; ret: rbp holds anything */
 static uint8_t const without_fp[] = {0x55, 0x48, 0x89, 0xF5, 0xFF, 0xD7, 0x5D, 0xC3};
 
+/* push %rbp; mov %rsp,%rbp; lea back(%rip),%rax; push %rax; jmp *%rdi; six nops; back: nop; pop
+   %rbp; ret: the callback returns to where no call was made */
+static uint8_t const pushing[] = {0x55, 0x48, 0x89, 0xE5, 0x48, 0x8D, 0x05, 9,
+                                  0,    0,    0,    0x50, 0xFF, 0xE7, 0x90, 0x90,
+                                  0x90, 0x90, 0x90, 0x90, 0x90, 0x5D, 0xC3};
+
 typedef void jit_t(void (*callback)(void), uint64_t rbp);
 
 static jit_t *jit(uint8_t const *code, size_t sz) {
@@ -398,6 +404,30 @@ NOINLINE static void calls_jit(jit_t *function, void (*callback)(void), uint64_t
   function(callback, rbp);
   shadow->cnt--;
   LEAVE();
+}
+
+static uint64_t executable_lo, executable_asked;
+static int executable(uint64_t addr, uint64_t *lo, uint64_t *hi) {
+  executable_asked++;
+  *lo = executable_lo;
+  *hi = executable_lo + 4096;
+  return addr >= *lo && addr < *hi;
+}
+
+/* Return addresses that follow no call are believed in executable memory only, which is asked for
+   once. */
+static void test_jit_pushing(void) {
+  jit_t *function = jit(pushing, sizeof(pushing));
+  calls_jit(function, in_jit_fp, 0);
+  ok(flow.captures == 1 && flow.truncated == 1, "pushed return address: cut without knowledge");
+  flow.captures = flow.truncated = flow.wrong_shadow = flow.wrong_frames = flow.libunwind_wrong = 0;
+  memcpy(&executable_lo, &function, sizeof(executable_lo));
+  vt_unwind_executable = executable;
+  for (int i = 0; i < 30; i++) calls_jit(function, in_jit_fp, 0);
+  flow.wrong_frames -= flow.libunwind_wrong;
+  ok(flow.truncated == 0 && executable_asked == 1, "pushed return address: followed");
+  flow_verdict(&flow, "generated code that pushes return addresses");
+  vt_unwind_executable = NULL;
 }
 
 static void test_jit(void) {
@@ -644,6 +674,7 @@ int main(int argc, char **argv) {
   test_vfork();
   test_noreturn();
   test_jit();
+  test_jit_pushing();
   test_restorer();
   test_end();
   test_stack_use();
