@@ -1,11 +1,14 @@
 // Allocation workloads of the overhead benchmark that need a program of their own.
 //   churn map N         N rounds of a map of strings that grows and shrinks
+//   churn pairs T N     T threads in pairs: N blocks of 64 bytes from one to the other; CPU seconds, too
 //   churn threads T N   T threads, N blocks each; prints the CPU seconds of this process at the end
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <map>
+#include <mutex>
 #include <string>
 #include <sys/resource.h>
 #include <thread>
@@ -45,12 +48,18 @@ static void churn_blocks(long n, unsigned state) {
   }
   for (void *p : live) std::free(p);
 }
+static void print_cpu();
+
 static void churn_threads(int count, long n) {
   std::vector<std::thread> threads;
   for (int i = 1; i < count; i++)
     threads.emplace_back(churn_blocks, n, 77u + static_cast<unsigned>(i));
   churn_blocks(n, 77);
   for (auto &thread : threads) thread.join();
+  print_cpu();
+}
+
+static void print_cpu() {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   auto sec = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec);
@@ -58,9 +67,49 @@ static void churn_threads(int count, long n) {
   std::printf("%.6f\n", sec + usec / 1e6);
 }
 
+/* A queue between a thread that allocates and one that frees. */
+struct Queue {
+  static constexpr int cap = 64;
+  std::mutex mutex;
+  std::condition_variable room, filled;
+  std::deque<void *> blocks;
+
+  void put(void *p) {
+    std::unique_lock<std::mutex> lock(mutex);
+    room.wait(lock, [this] { return blocks.size() < cap; });
+    blocks.push_back(p);
+    if (blocks.size() == 1) filled.notify_one();
+  }
+  void *take() {
+    std::unique_lock<std::mutex> lock(mutex);
+    filled.wait(lock, [this] { return !blocks.empty(); });
+    void *p = blocks.front();
+    blocks.pop_front();
+    if (blocks.size() == cap - 1) room.notify_one();
+    return p;
+  }
+};
+
+static void churn_pairs(size_t count, long n) {
+  std::vector<Queue> queues(count / 2);
+  std::vector<std::thread> threads;
+  for (auto &queue : queues) {
+    threads.emplace_back([&queue, n] {
+      for (long i = 0; i < n; i++) queue.put(std::malloc(64));
+    });
+    threads.emplace_back([&queue, n] {
+      for (long i = 0; i < n; i++) std::free(queue.take());
+    });
+  }
+  for (auto &thread : threads) thread.join();
+  print_cpu();
+}
+
 int main(int argc, char **argv) {
   if (argc > 2 && !std::strcmp(argv[1], "map")) churn_map(std::atol(argv[2]));
   if (argc > 3 && !std::strcmp(argv[1], "threads"))
     churn_threads(std::atoi(argv[2]), std::atol(argv[3]));
+  if (argc > 3 && !std::strcmp(argv[1], "pairs"))
+    churn_pairs(static_cast<size_t>(std::atol(argv[2])), std::atol(argv[3]));
   return 0;
 }
