@@ -6,6 +6,7 @@
 
 int vt_cmd_run(int argc, char **argv);
 int vt_cmd_report(int argc, char **argv);
+int vt_cmd_block(int argc, char **argv);
 int vt_cmd_diff(int argc, char **argv);
 int vt_cmd_flame(int argc, char **argv);
 int vt_cmd_export(int argc, char **argv);

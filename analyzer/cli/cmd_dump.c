@@ -5,6 +5,7 @@
 #include "analyzer/cli/error.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/report/chosen.h"
+#include "analyzer/report/families.h"
 #include "analyzer/report/json.h"
 #include "analyzer/trace/reader.h"
 #include "analyzer/util/mem.h"
@@ -50,14 +51,6 @@ static char const *kind_name(uint8_t kind) {
   case VT_EVENT_HEAP_FREE: return "heap_free";
   default: return "heap_free_interior";
   }
-}
-
-static char const *api_name(uint8_t api) {
-  static char const *const names[16] = {
-      "malloc",   "calloc",       "realloc",    "posix_memalign", "aligned_alloc", "memalign",
-      "valloc",   "pvalloc",      "new",        "new[]",          "free",          "delete",
-      "delete[]", "reallocarray", "free_sized", "other"};
-  return names[api & 15];
 }
 
 static void show_frame(dump_t *d, vt_trace_frame_t const *f) {
@@ -115,7 +108,7 @@ static void show_text(dump_t *d, vt_event_t const *e, vt_trace_thread_t const *t
                       size_t frames) {
   printf("%" PRIu64 ".%09" PRIu64 " %s %s %s 0x%" PRIx64, e->time / 1000000000u,
          e->time % 1000000000u, vt_trace_thread_label(thread).text, kind_name(e->kind),
-         api_name(e->api), e->address);
+         vt_api_name(e->api), e->address);
   if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE) printf(" size %" PRIu64, e->size);
   if (e->align) printf(" align %" PRIu64, e->align);
   if (e->heap) printf(" heap %u", e->heap);
@@ -131,7 +124,7 @@ static void show_json(dump_t *d, vt_event_t const *e, vt_trace_thread_t const *t
   printf("{\"t_ns\":%" PRIu64 ",\"thread\":%u", e->time, thread->tid);
   if (thread->nth > 1) printf(",\"nth\":%u", thread->nth);
   printf(",\"kind\":\"%s\",\"api\":\"%s\",\"heap\":%u,\"address\":%" PRIu64, kind_name(e->kind),
-         api_name(e->api), e->heap, e->address);
+         vt_api_name(e->api), e->heap, e->address);
   if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE)
     printf(",\"size\":%" PRIu64 ",\"align\":%" PRIu64, e->size, e->align);
   if (e->kind == VT_EVENT_HEAP_ALLOC) printf(",\"tag\":%" PRIu64, e->tag);

@@ -13,7 +13,8 @@
 #include "analyzer/export/page.h"
 
 /* What the page has a switch or a filter of its own for. */
-#define OUT_OF_PLACE (VT_CLI_TEXT | VT_CLI_SET(VT_OPT_BY) | VT_CLI_SET(VT_OPT_LIMIT) | VT_CLI_ALLOCATORS)
+#define OUT_OF_PLACE                                                                               \
+  (VT_CLI_TEXT | VT_CLI_SET(VT_OPT_BY) | VT_CLI_SET(VT_OPT_LIMIT) | VT_CLI_ALLOCATORS)
 
 static void help(void) {
   printf("usage: valtrace html [options] TRACE -o FILE.html\n"

@@ -1,48 +1,150 @@
 /* valtrace report: where memory leaks, churns and peaks. */
 #include "analyzer/cli/cmd_report.h"
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
+#include "analyzer/findings/growth_view.h"
+#include "analyzer/findings/show.h"
+#include "analyzer/lives/frees.h"
+#include "analyzer/lives/mismatches.h"
+#include "analyzer/util/mem.h"
 #include "analyzer/util/nearest.h"
 
 static void help(void) {
   printf("usage: valtrace report [VIEW] [options] TRACE…\n\n"
-         "Says where memory leaks, churns and peaks. VIEW is one of:\n"
-         "  summary     totals, completeness, and the top of the next four (default)\n"
+         "Says what is wrong with a program's memory, where, and what to look at next. VIEW:\n"
+         "  (none)      what stands out, in at most 40 lines; with --full all sections\n"
+         "  summary     totals, completeness, and the top of the next four (default of --json)\n"
          "  leaks       blocks live at the end\n"
          "  hot         most allocations\n"
          "  peak        what was live when the heap was largest\n"
          "  temporary   freed before the same thread allocated again\n"
+         "  growth      how live bytes went on in time\n"
          "  reallocs    most reallocs\n"
-         "  sizes, lifetimes, threads, timeline, modules, heaps   tables\n\n");
+         "  frees       where blocks are freed, and by which threads\n"
+         "  mismatches  wrong frees, with both stacks\n"
+         "  sizes, lifetimes, threads, timeline, modules, heaps   tables\n\n"
+         "  --full      all sections, and all findings\n\n");
   vt_cli_help_shared(0);
 }
 
-static int print(vt_cli_options_t const *options, vt_analysis_t const *analysis) {
-  if (options->json)
-    vt_report_json(analysis, &options->report, stdout);
-  else {
-    vt_term_t term = vt_cli_term(options);
-    vt_report_text(analysis, &options->report, &term);
-  }
-  return vt_cli_finish(stdout, "standard output");
+/* What watches the events for a view, and makes a part of the report of what it saw. */
+typedef struct {
+  vt_evidence_t *evidence; /* findings and growth */
+  vt_frees_t *frees;
+  vt_mismatches_t *mismatches;
+  vt_growth_view_t growth;
+  vt_findings_t findings;
+  uint32_t
+      *ranked; /* for findings in JSON: by site its rank in the document, 0 if it is not there */
+  int with_findings;
+} makers_t;
+
+/* Findings go with the report without a view, and with the summary. */
+static int wants_findings(vt_cli_options_t const *options) {
+  vt_report_options_t const *report = &options->report;
+  if (report->view != VT_VIEW_SUMMARY) return 0;
+  return options->json || report->full || (!options->view_given && !report->by_given);
 }
 
 /* What has to be collected for a view. */
-static void set_collections(vt_cli_options_t *options) {
+static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   vt_view_t view = options->report.view;
-  options->analysis.lifetimes = options->json || view == VT_VIEW_LIFETIMES;
-  options->analysis.sizes = view == VT_VIEW_SIZES;
-  options->analysis.timeline = view == VT_VIEW_TIMELINE;
-  options->analysis.threads = view == VT_VIEW_THREADS;
+  vt_analysis_options_t *analysis = &options->analysis;
+  analysis->lifetimes = options->json || view == VT_VIEW_LIFETIMES;
+  analysis->sizes = view == VT_VIEW_SIZES;
+  analysis->timeline = view == VT_VIEW_TIMELINE;
+  analysis->threads = view == VT_VIEW_THREADS;
+  makers->with_findings = wants_findings(options);
+  if (makers->with_findings || view == VT_VIEW_GROWTH) {
+    makers->evidence = vt_evidence_new();
+    analysis->watch = vt_evidence_watch(makers->evidence);
+    analysis->span = vt_evidence_span;
+  } else if (view == VT_VIEW_FREES) {
+    makers->frees = vt_frees_new();
+    analysis->watch = vt_frees_watch(makers->frees);
+  } else if (view == VT_VIEW_MISMATCHES) {
+    makers->mismatches = vt_mismatches_new();
+    analysis->watch = vt_mismatches_watch(makers->mismatches);
+  }
+}
+
+/* What run-time libraries keep is no finding; by site. Without a verdict nobody asks. */
+static uint8_t *known_sites(vt_analysis_t const *analysis) {
+  vt_suppressions_t known = {0};
+  vt_error_t error;
+  uint8_t *marks = NULL;
+  if (analysis->verdicts && !vt_cli_add_known(&known, &error))
+    marks = vt_suppressions_match(&known, analysis);
+  vt_suppressions_free(&known);
+  return marks;
+}
+
+static void json_findings(void *context, vt_json_t *json) {
+  makers_t const *makers = context;
+  vt_findings_json(&makers->findings, makers->growth.analysis, makers->ranked, json);
+}
+
+/* By site its rank in the array "sites" of the document. */
+static uint32_t *ranks_of(vt_analysis_t const *analysis, vt_report_options_t const *report) {
+  size_t cnt;
+  uint32_t *order = vt_metric_rank(analysis, vt_view_metric(report->view), &cnt);
+  uint32_t *ranked = vt_mem_new(analysis->sites_cnt + 1, sizeof *ranked);
+  for (uint32_t i = 0; i < cnt && (!report->limit || i < report->limit); i++)
+    ranked[order[i]] = i + 1;
+  free(order);
+  return ranked;
+}
+
+static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, makers_t *makers) {
+  vt_report_options_t *report = &options->report;
+  if (makers->with_findings) {
+    uint8_t *known = known_sites(analysis);
+    makers->findings = vt_findings_make(analysis, makers->evidence, known);
+    free(known);
+    makers->growth.analysis = analysis;
+    makers->ranked = ranks_of(analysis, report);
+    report->part = (vt_report_part_t){NULL, json_findings, makers};
+  } else if (report->view == VT_VIEW_GROWTH)
+    report->part = vt_growth_view_make(&makers->growth, analysis, makers->evidence, report);
+  else if (makers->frees)
+    report->part = vt_frees_part(makers->frees, analysis, report);
+  else if (makers->mismatches)
+    report->part = vt_mismatches_part(makers->mismatches, analysis, report);
+}
+
+static void free_makers(makers_t *makers) {
+  vt_growth_view_free(&makers->growth);
+  vt_findings_free(&makers->findings);
+  vt_evidence_free(makers->evidence);
+  vt_frees_delete(makers->frees);
+  vt_mismatches_delete(makers->mismatches);
+  free(makers->ranked);
+}
+
+static int print(vt_cli_options_t const *options, vt_analysis_t const *analysis,
+                 makers_t const *makers) {
+  vt_report_options_t const *report = &options->report;
+  vt_term_t term = vt_cli_term(options);
+  if (options->json)
+    vt_report_json(analysis, report, stdout);
+  else if (!makers->with_findings)
+    vt_report_text(analysis, report, &term);
+  else {
+    vt_findings_text(&makers->findings, analysis, report, &term);
+    if (report->full) vt_text_sections(analysis, report, &term);
+  }
+  return vt_cli_finish(stdout, "standard output");
 }
 
 /* Is something else asked for than what a view that is a table shows? */
 static int by_contradicts(vt_report_options_t const *report, vt_view_t view) {
   static unsigned const tables = 1u << VT_VIEW_SIZES | 1u << VT_VIEW_LIFETIMES |
                                  1u << VT_VIEW_THREADS | 1u << VT_VIEW_TIMELINE |
-                                 1u << VT_VIEW_MODULES | 1u << VT_VIEW_HEAPS;
+                                 1u << VT_VIEW_MODULES | 1u << VT_VIEW_HEAPS |
+                                 1u << VT_VIEW_MISMATCHES;
   if (!(tables >> view & 1)) return 0;
   if (view == VT_VIEW_MODULES && report->by_given) return report->by != VT_BY_MODULE;
   return report->view != view;
@@ -77,12 +179,16 @@ static int report(vt_cli_options_t *options) {
   vt_analysis_t analysis;
   vt_suppressions_t suppressions = {0};
   vt_error_t error;
-  set_collections(options);
+  makers_t makers = {0};
+  set_collections(options, &makers);
   int status = vt_cli_open(options, &analysis, &suppressions, &error);
   if (status)
     vt_error_print(&error);
-  else
-    status = print(options, &analysis);
+  else {
+    make_parts(options, &analysis, &makers);
+    status = print(options, &analysis, &makers);
+  }
+  free_makers(&makers);
   vt_suppressions_free(&suppressions);
   vt_analysis_close(&analysis);
   return status;
@@ -90,7 +196,7 @@ static int report(vt_cli_options_t *options) {
 
 int vt_cmd_report(int argc, char **argv) {
   vt_cli_options_t options;
-  if (vt_cli_parse(&options, argc, argv, 0)) return VT_EXIT_USAGE;
+  if (vt_cli_parse(&options, argc, argv, VT_CLI_REPORT)) return VT_EXIT_USAGE;
   if (options.help) {
     help();
     return VT_EXIT_OK;
@@ -101,6 +207,7 @@ int vt_cmd_report(int argc, char **argv) {
                     "leave it out, or take another view"))
     return VT_EXIT_USAGE;
   if (view >= 0) {
+    options.view_given = 1;
     if (options.report.view == VT_VIEW_SUMMARY) options.report.view = (vt_view_t)view;
     options.operands++;
     options.operand_cnt--;

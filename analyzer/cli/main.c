@@ -15,7 +15,8 @@ typedef struct {
 
 static command_t const commands[] = {
     {"run", vt_cmd_run, "record a program and the processes it starts"},
-    {"report", vt_cmd_report, "say where memory leaks, churns and peaks"},
+    {"report", vt_cmd_report, "say what is wrong with memory, where, and what to look at next"},
+    {"block", vt_cmd_block, "tell the history of the block at an address"},
     {"diff", vt_cmd_diff, "compare two traces, or two moments of one"},
     {"flame", vt_cmd_flame, "print folded stacks for flame graphs"},
     {"html", vt_cmd_html, "write the report as one HTML page"},

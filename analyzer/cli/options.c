@@ -74,6 +74,7 @@ static struct option const long_options[] = {
     {"json", 0, 0, VT_OPT_JSON},
     {"format", 1, 0, VT_OPT_FORMAT},
     {"metric", 1, 0, VT_OPT_METRIC},
+    {"full", 0, 0, VT_OPT_FULL},
     {"per", 1, 0, VT_OPT_PER},
     {"fail-if", 1, 0, VT_OPT_FAIL_IF},
     {"output", 1, 0, 'o'},
@@ -125,7 +126,7 @@ static int parse_by(vt_report_options_t *report, char const *text, int extras) {
     report->view = VT_VIEW_SUMMARY;
     return 0;
   }
-  if (extras) return -1;
+  if (!(extras & VT_CLI_REPORT)) return -1;
   report->by_given = 0;
   if (!strcmp(text, "thread"))
     report->view = VT_VIEW_THREADS;
@@ -205,6 +206,7 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
   case VT_OPT_JSON: options->json = 1; return 0;
   case VT_OPT_FORMAT: options->format = value; return extras & VT_CLI_FORMAT ? 0 : -2;
   case VT_OPT_METRIC: options->metric = value; return extras & VT_CLI_METRIC ? 0 : -2;
+  case VT_OPT_FULL: options->report.full = 1; return extras & VT_CLI_REPORT ? 0 : -2;
   case VT_OPT_PER: options->per = value; return extras & VT_CLI_DIFF ? 0 : -2;
   case VT_OPT_FAIL_IF:
     if (!(extras & VT_CLI_DIFF)) return -2;

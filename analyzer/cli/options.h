@@ -24,6 +24,7 @@ typedef struct {
   char const *fail_if[VT_CLI_CONDITIONS]; /* --fail-if, each time it was given */
   size_t fail_if_cnt;
   int json, help;
+  int view_given; /* of the report */
   int full_names;
   int gate,
       no_known;   /* known suppressions count, if the command is a gate; not if the user says so */
@@ -69,7 +70,8 @@ typedef enum {
   VT_OPT_FULL_NAMES,
   VT_OPT_SHOW_RUNTIME,
   VT_OPT_PER,
-  VT_OPT_FAIL_IF
+  VT_OPT_FAIL_IF,
+  VT_OPT_FULL
 } vt_cli_option_t;
 #define VT_CLI_SET(option) ((uint64_t)1 << ((option)-VT_OPT_FROM))
 #define VT_CLI_FILTERS     (VT_CLI_SET(VT_OPT_BY) - 1)
@@ -83,7 +85,8 @@ enum {
   VT_CLI_METRIC = 4,
   VT_CLI_BUDGET = 8,
   VT_CLI_GATE = 16,
-  VT_CLI_DIFF = 32
+  VT_CLI_DIFF = 32,
+  VT_CLI_REPORT = 64
 };
 
 /* Parses argv[1…]; options and operands may be mixed. Returns 0, or VT_EXIT_USAGE after saying what

@@ -21,6 +21,11 @@ static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thre
                               .thread = thread,
                               .owner = block->thread,
                               .begins = begins,
+                              .began = block->time,
+                              .trace = model->cells[block->cell].trace,
+                              .heap = model->cells[block->cell].heap,
+                              .stack = model->stack,
+                              .api = model->api,
                               .event = model->event,
                               .intent = model->intent};
   watch->changed(watch->context, &change);

@@ -47,7 +47,8 @@ typedef struct {
   uint64_t tag;
   uint64_t event, intent;
   uint32_t heap;
-  uint32_t trace, stack; /* of a free */
+  uint32_t trace, stack; /* trace: of a free */
+  uint8_t api;
   int realloc;           /* the free was a REALLOC_INTENT, … */
   int interior;          /* … gave an address inside the block */
   uint64_t last_address; /* what the thread that freed had allocated last */
@@ -92,6 +93,8 @@ struct vt_model {
   uint8_t *lifetime_bits; /* by ordinal of the allocation */
   uint64_t lifetime_bits_cnt;
   uint64_t inserted;
+  uint32_t stack;         /* of the event that is being counted, … */
+  uint8_t api;            /* … for the watcher */
   uint64_t event, intent; /* whose block begins or ends; see vt_model_change_t */
   int scanning;           /* the first pass of a lifetime filter */
   int filtering;          /* some block may be left out */

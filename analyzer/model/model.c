@@ -222,6 +222,8 @@ static int out_of_order(vt_model_t *model, uint32_t heap, vt_event_t const *even
   if (!slot->cell) return 0;
   waiting_t held = {.block = *block,
                     .tag = event->tag,
+                    .stack = model->stack,
+                    .api = model->api,
                     .event = model->event,
                     .intent = model->intent,
                     .heap = heap};
@@ -254,6 +256,7 @@ static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t 
 static void wait_early(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t const *event,
                        uint32_t thread, uint64_t time, int realloc) {
   waiting_t early = {.block = {.address = event->address, .time = time, .thread = thread},
+                     .api = model->api,
                      .event = model->event,
                      .heap = heap,
                      .trace = trace,
@@ -350,6 +353,7 @@ static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
   limbo_t limbo = {.heap = heap, .stack = event->stack, .event = model->event};
   if (begun && begun->cnt) limbo = begun->limbo[--begun->cnt];
   model->intent = limbo.event;
+  if (limbo.stack) model->stack = limbo.stack;
   if (!event->address && event->size) {
     put_back(model, &limbo, thread, time);
     return;
@@ -417,6 +421,8 @@ void vt_model_events(vt_model_t *model, uint32_t trace_number, vt_event_t const 
     }
     if (__builtin_expect(model->held.cnt + model->early.cnt != 0, 0)) vt_order_expire(model, time);
     model->event = model->intent = model->totals.events;
+    model->stack = events[i].stack;
+    model->api = events[i].api;
     uint32_t heap = heap_of(model, trace_number, events[i].heap);
     if (heap != NO_INDEX) on_event(model, trace_number, &events[i], heap, time);
     model->totals.events++;
@@ -471,6 +477,7 @@ void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap_number, u
   uint64_t time = time_ns + model->traces[trace].shift_ns;
   uint32_t heap = heap_number ? heap_of(model, trace, heap_number) : NO_INDEX;
   if (heap == NO_INDEX || time >= model->options.to_ns) return;
+  model->stack = 0;
   if (op == VT_HEAP_OP_PLACE || op == VT_HEAP_OP_BASE)
     place_heap(model, trace, heap_number, heap, tag);
   if (op != VT_HEAP_OP_GONE && (!op || op > VT_HEAP_OP_RESTORE)) return;

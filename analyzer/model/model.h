@@ -13,9 +13,9 @@
    cells of nested heaps have their own numbers.
 
    The order between threads is repaired as the trace format says (order.c): an allocation at a live
-   address waits for the free by another thread that it overtook (at most VT_MODEL_REPAIR_NS), a free
-   of an address that is not live is matched by an allocation of the same moment by another thread.
-   Not thread safe. */
+   address waits for the free by another thread that it overtook (at most VT_MODEL_REPAIR_NS), a
+   free of an address that is not live is matched by an allocation of the same moment by another
+   thread. Not thread safe. */
 #ifndef VT_ANALYZER_MODEL_MODEL_H
 #define VT_ANALYZER_MODEL_MODEL_H
 
@@ -103,15 +103,29 @@ typedef struct {
   uint32_t thread; /* whose change it is, in vt_model_threads; VT_MODEL_NO_THREAD: a heap's */
   uint32_t owner;  /* the thread that allocated the block, the same way */
   int begins;
+  uint64_t began;       /* when the block did */
+  uint32_t trace, heap; /* of the cell */
+  uint32_t stack;  /* where it was freed, or allocated: in the trace of the cell; 0: not known */
+  uint8_t api;     /* by which function (vt_api_t) */
   uint64_t event;  /* which made it, counted from 0; of a REALLOC_DONE both changes */
   uint64_t intent; /* the event before a REALLOC_DONE; else as `event` */
 } vt_model_change_t;
 #define VT_MODEL_NO_THREAD UINT32_MAX
 
+/* A free of an address at which nothing was live. */
+typedef struct {
+  uint64_t address, time;
+  uint64_t event;
+  uint32_t trace, heap, stack;
+  uint32_t thread; /* in vt_model_threads */
+  uint8_t api;
+} vt_model_unmatched_t;
+
 /* Who is told of every change, in order; NULL: nobody. Blocks that filters leave out are not told
    of, those of nested heaps only if asked for. */
 typedef struct {
   void (*changed)(void *context, vt_model_change_t const *change);
+  void (*unmatched)(void *context, vt_model_unmatched_t const *free); /* NULL: not wanted */
   void *context;
   int nested;
 } vt_model_watch_t;

@@ -22,11 +22,17 @@ static waiting_t take(waiting_list_t *list, size_t i) {
 static void insert(vt_model_t *model, waiting_t *alloc) {
   vt_blocks_t *blocks = &model->blocks[alloc->heap];
   uint64_t event = model->event, intent = model->intent;
+  uint32_t stack = model->stack;
+  uint8_t api = model->api;
   model->event = alloc->event;
   model->intent = alloc->intent;
+  model->stack = alloc->stack;
+  model->api = alloc->api;
   vt_count_begin(model, &alloc->block);
   model->event = event;
   model->intent = intent;
+  model->stack = stack;
+  model->api = api;
   vt_blocks_insert(blocks, vt_blocks_find(blocks, alloc->block.address), alloc->block, alloc->tag);
 }
 
@@ -47,12 +53,27 @@ static void give_up_held(vt_model_t *model, size_t i) {
   replace(model, &held);
 }
 
+static void tell_unmatched(vt_model_t const *model, waiting_t const *early) {
+  vt_model_watch_t const *watch = &model->options.watch;
+  if (!watch->unmatched) return;
+  vt_model_unmatched_t what = {.address = early->block.address,
+                               .time = early->block.time,
+                               .event = early->event,
+                               .trace = early->trace,
+                               .heap = early->heap,
+                               .stack = early->stack,
+                               .thread = early->block.thread,
+                               .api = early->api};
+  watch->unmatched(watch->context, &what);
+}
+
 static void give_up_early(vt_model_t *model) {
   waiting_t early = take(&model->early, 0);
   if (model->heaps[early.heap].shared) {
     model->heaps[early.heap].unseen_frees++;
     return;
   }
+  tell_unmatched(model, &early);
   if (!model->totals.unmatched_frees++) {
     model->totals.unmatched_trace = early.trace;
     model->totals.unmatched_stack = early.stack;
@@ -121,6 +142,8 @@ static void end_late(vt_model_t *model, waiting_t const *early, vt_block_t const
   thread->last_address = early->last_address;
   thread->last_heap = early->last_heap;
   model->event = model->intent = early->event;
+  model->stack = early->stack;
+  model->api = early->api;
   vt_count_end(model, early->heap, block, early->block.thread,
                over ? early->end_time : early->block.time,
                early->realloc && (!over || early->new_address));

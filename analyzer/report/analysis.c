@@ -46,6 +46,15 @@ uint64_t vt_analysis_shift(vt_analysis_t const *analysis, size_t trace) {
   return vt_reader_info(analysis->readers[trace])->start_unix_ns - first;
 }
 
+uint64_t vt_analysis_end(vt_analysis_t const *analysis) {
+  uint64_t end = 0;
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    uint64_t here = vt_analysis_shift(analysis, t) + vt_reader_end_time(analysis->readers[t]);
+    if (here > end) end = here;
+  }
+  return end;
+}
+
 int vt_filter_duration(char const *text, uint64_t *ns) {
   static struct {
     char const *name;
@@ -194,6 +203,10 @@ static int run_passes(vt_analysis_t *analysis, vt_analysis_options_t const *opti
     return -1;
   }
   if (filter->function || filter->module) find_matches(analysis, filter);
+  uint64_t end = vt_analysis_end(analysis);
+  if (chosen.to_ns && chosen.to_ns < end) end = chosen.to_ns;
+  if (options->span && chosen.from_ns < end)
+    options->span(options->watch.context, chosen.from_ns, end);
   run_model(analysis, &chosen);
   analysis->from_ns = chosen.from_ns;
   analysis->to_ns = chosen.to_ns ? chosen.to_ns : UINT64_MAX;
@@ -287,6 +300,7 @@ static void make_sites(vt_analysis_t *analysis) {
   size_t node_cnt = vt_stacks_cnt(analysis->stacks);
   uint32_t *head = vt_mem_table(node_cnt, sizeof *head);
   uint32_t *next = vt_mem_new(cnt, sizeof *next);
+  analysis->cell_sites = vt_mem_new(cnt, sizeof *analysis->cell_sites);
   for (size_t i = VT_CELL_FIRST; i < cnt; i++) {
     if (!cells[i].allocations) continue;
     uint32_t node = vt_analysis_cell_node(analysis, &cells[i], analysis->keep_allocators);
@@ -298,6 +312,7 @@ static void make_sites(vt_analysis_t *analysis) {
       head[node] = at;
     }
     add_cell(&analysis->sites[at - 1], &cells[i]);
+    analysis->cell_sites[i] = at;
   }
   vt_mem_table_free(head, node_cnt, sizeof *head);
   free(next);
@@ -349,6 +364,7 @@ void vt_analysis_close(vt_analysis_t *analysis) {
   }
   free(analysis->matches);
   free(analysis->verdicts);
+  free(analysis->cell_sites);
   vt_mem_table_free(analysis->sites, analysis->sites_cap, sizeof *analysis->sites);
   free(analysis->readers);
   free(analysis->nodes);
@@ -368,6 +384,16 @@ int vt_analysis_replay(vt_analysis_t *analysis, vt_analysis_options_t const *opt
   vt_model_delete(analysis->model);
   analysis->model = first;
   return 0;
+}
+
+vt_trace_thread_t vt_analysis_thread(vt_analysis_t const *analysis, uint32_t thread) {
+  vt_trace_thread_t none = {.name = ""};
+  size_t cnt, info_cnt;
+  vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt);
+  if (thread >= cnt) return none;
+  vt_trace_thread_t const *infos =
+      vt_reader_threads(analysis->readers[threads[thread].trace], &info_cnt);
+  return threads[thread].index < info_cnt ? infos[threads[thread].index] : none;
 }
 
 char const *vt_analysis_heap_name(vt_analysis_t const *analysis, uint32_t heap, char buffer[32]) {

@@ -26,10 +26,12 @@ int vt_filter_duration(char const *text, uint64_t *ns);
 typedef struct {
   vt_filter_t filter;
   int lifetimes, sizes, timeline, threads;
-  int history;            /* needs timeline */
-  int keep_allocators;    /* do not hide allocator frames */
-  int no_inlines;         /* leave inlined functions out of groups and of the page */
+  int history;                /* needs timeline */
+  int keep_allocators;        /* do not hide allocator frames */
+  int no_inlines;             /* leave inlined functions out of groups and of the page */
   vt_symbols_search_t search; /* for names that the traces do not have */
+  void (*span)(void *context, uint64_t from_ns, uint64_t to_ns); /* told which time is looked at,
+                                                   with the watch's context, before that pass */
   vt_model_watch_t watch; /* told of the chosen blocks during the (last) pass */
 } vt_analysis_options_t;
 
@@ -58,6 +60,7 @@ typedef struct {
   vt_site_t *sites;  /* a vt_mem_table */
   size_t sites_cnt, sites_cap;
   size_t unreadable_modules;
+  uint32_t *cell_sites;            /* by cell of the model: its site + 1; 0: none */
   vt_verdict_t *verdicts;          /* by site; NULL: there is no verdict */
   vt_verdict_t verdict;            /* their sum, without nested heaps */
   int keep_allocators, no_inlines; /* in sites; in what stands for them */
@@ -76,6 +79,9 @@ void vt_analysis_close(vt_analysis_t *analysis);
 /* How long after the earliest trace this one started: times of all traces count from there. */
 uint64_t vt_analysis_shift(vt_analysis_t const *analysis, size_t trace);
 
+/* When the last of the traces ends. */
+uint64_t vt_analysis_end(vt_analysis_t const *analysis);
+
 /* Runs over the events once more, with the same filter, and has `watch` told of each block's
    beginning and end. Meanwhile analysis->model is the one that runs: it has the cells and threads
    that changes refer to. Returns 0 or -1. */
@@ -93,6 +99,14 @@ uint32_t vt_analysis_cell_node(vt_analysis_t const *analysis, vt_cell_t const *c
 
 /* The name of a heap: the recorded one, or "libc", or "heap N". */
 char const *vt_analysis_heap_name(vt_analysis_t const *analysis, uint32_t heap, char buffer[32]);
+
+/* A thread of the model (its index there): number and name. Zeros and "" when it is not known. */
+vt_trace_thread_t vt_analysis_thread(vt_analysis_t const *analysis, uint32_t thread);
+
+static inline vt_thread_label_t vt_analysis_label(vt_analysis_t const *analysis, uint32_t thread) {
+  vt_trace_thread_t info = vt_analysis_thread(analysis, thread);
+  return vt_trace_thread_label(&info);
+}
 
 /* Is everything there? See `completeness` in the JSON contract. */
 typedef struct {

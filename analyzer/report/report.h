@@ -21,11 +21,23 @@ typedef enum {
   VT_VIEW_REALLOCS,
   VT_VIEW_MODULES,
   VT_VIEW_HEAPS,
+  VT_VIEW_GROWTH, /* these are parts that other rooms make */
+  VT_VIEW_FREES,
+  VT_VIEW_MISMATCHES,
   VT_VIEW_CNT
 } vt_view_t;
 
+/* A part of a report that is made elsewhere; text or JSON may be NULL: it has none. */
+typedef struct {
+  void (*text)(void *context, vt_term_t const *term);
+  void (*json)(void *context, vt_json_t *json); /* one or several members of the document */
+  void *context;
+} vt_report_part_t;
+
 typedef struct {
   vt_view_t view;
+  int full; /* all sections, all findings */
+  vt_report_part_t part;
   vt_by_t by;
   int by_given;
   size_t limit; /* 0: the view's own */
@@ -46,6 +58,15 @@ void vt_report_text(vt_analysis_t const *analysis, vt_report_options_t const *op
 void vt_report_json(vt_analysis_t const *analysis, vt_report_options_t const *options, FILE *out);
 
 /* ---- parts that several commands print ---- */
+
+/* What comes before the sections: programs (at most traces_max), totals, completeness. */
+void vt_text_head(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                  vt_term_t const *term, size_t traces_max);
+/* The sections of the view. */
+void vt_text_sections(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                      vt_term_t const *term);
+/* An argument as a shell would take it; cut where out is full. */
+void vt_text_quoted(char const *text, char *out, size_t cap);
 
 /* Groups by a metric, best first, with their stacks; at most `limit`. */
 void vt_text_groups(vt_analysis_t const *analysis, vt_report_options_t const *options,
@@ -86,6 +107,9 @@ void vt_json_suppressions(vt_json_t *json, vt_suppressions_t const *suppressions
 void vt_json_head(vt_json_t *json, vt_analysis_t const *analysis, char const *view);
 void vt_json_tables(vt_json_t *json, vt_analysis_t const *analysis,
                     vt_report_options_t const *options);
+/* A thread's number; after it `KEY_nth`, if it is not the first with that number. */
+void vt_json_thread(vt_json_t *json, char const *key, vt_analysis_t const *analysis,
+                    uint32_t thread);
 /* The counters of a site, keys as in the contract. */
 void vt_json_counters(vt_json_t *json, vt_site_t const *site);
 

@@ -157,6 +157,15 @@ void vt_json_stack(vt_json_t *json, vt_analysis_t const *analysis,
   vt_json_end_array(json);
 }
 
+void vt_json_thread(vt_json_t *json, char const *key, vt_analysis_t const *analysis,
+                    uint32_t thread) {
+  vt_trace_thread_t info = vt_analysis_thread(analysis, thread);
+  char nth[40];
+  snprintf(nth, sizeof nth, "%s_nth", key);
+  vt_json_uint(json, key, info.tid);
+  if (info.nth > 1) vt_json_uint(json, nth, info.nth);
+}
+
 void vt_json_counters(vt_json_t *json, vt_site_t const *site) {
   vt_json_uint(json, "allocations", site->allocations);
   vt_json_uint(json, "allocated_bytes", site->allocated_bytes);
@@ -251,6 +260,7 @@ void vt_report_json(vt_analysis_t const *analysis, vt_report_options_t const *op
   vt_json_object(&json, NULL);
   vt_json_head(&json, analysis, vt_view_name(options->view));
   vt_json_tables(&json, analysis, options);
+  if (options->part.json) options->part.json(options->part.context, &json);
   if (options->suppressions) vt_json_suppressions(&json, options->suppressions);
   vt_json_sites(&json, analysis, options, vt_view_metric(options->view));
   vt_json_end_object(&json);

@@ -13,9 +13,9 @@
 #define VIEW_GROUPS    20
 #define LINES_NAMED    3 /* of a function that allocates in several */
 
-static char const *const view_names[VT_VIEW_CNT] = {"summary",   "leaks",    "hot",       "peak",
-                                                    "temporary", "sizes",    "lifetimes", "threads",
-                                                    "timeline",  "reallocs", "modules",   "heaps"};
+static char const *const view_names[VT_VIEW_CNT] = {
+    "summary",  "leaks",    "hot",     "peak",  "temporary", "sizes", "lifetimes", "threads",
+    "timeline", "reallocs", "modules", "heaps", "growth",    "frees", "mismatches"};
 
 int vt_view_by_name(char const *name) {
   for (int i = 0; i < VT_VIEW_CNT; i++)
@@ -38,8 +38,7 @@ vt_metric_t vt_view_metric(vt_view_t view) {
 
 /* ---- the head ---- */
 
-/* quoted puts an argument as a shell would take it into out; cut where that is full. */
-static void quoted(char const *text, char *out, size_t cap) {
+void vt_text_quoted(char const *text, char *out, size_t cap) {
   static char const plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                               "_@%+=:,./-";
   size_t used = 0;
@@ -64,7 +63,7 @@ static void print_command(vt_term_t const *term, vt_trace_info_t const *info) {
   char argument[4096];
   vt_term_styled(term, VT_STYLE_FAINT, "  command  ");
   for (uint32_t i = 0; i < info->argc && left > 8; i++) {
-    quoted(info->argv[i], argument, sizeof argument);
+    vt_text_quoted(info->argv[i], argument, sizeof argument);
     putc(' ', term->out);
     left -= 1 + vt_term_text(term, argument, left);
   }
@@ -349,9 +348,11 @@ static void print_summary(vt_analysis_t const *analysis, vt_report_options_t con
     section(analysis, options, term, metrics[i], title_of(metrics[i]), limit, 1);
 }
 
-void vt_report_text(vt_analysis_t const *analysis, vt_report_options_t const *options,
-                    vt_term_t const *term) {
-  for (size_t t = 0; t < analysis->trace_cnt; t++) print_trace(analysis, term, t);
+void vt_text_head(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                  vt_term_t const *term, size_t traces_max) {
+  for (size_t t = 0; t < analysis->trace_cnt && t < traces_max; t++) print_trace(analysis, term, t);
+  if (analysis->trace_cnt > traces_max)
+    fprintf(term->out, "and %s more\n", vt_counted(analysis->trace_cnt - traces_max, "trace").text);
   if (options->filters) {
     vt_term_styled(term, VT_STYLE_WARNING, "  chosen    ");
     vt_term_text(term, options->filters, vt_term_room(term, 12));
@@ -360,6 +361,10 @@ void vt_report_text(vt_analysis_t const *analysis, vt_report_options_t const *op
   putc('\n', term->out);
   print_totals(analysis, term);
   print_completeness(analysis, term);
+}
+
+void vt_text_sections(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                      vt_term_t const *term) {
   size_t limit = options->limit ? options->limit : VIEW_GROUPS;
   switch (options->view) {
   case VT_VIEW_SUMMARY: print_summary(analysis, options, term); break;
@@ -374,5 +379,12 @@ void vt_report_text(vt_analysis_t const *analysis, vt_report_options_t const *op
   }
   default: vt_text_tables(analysis, options, term);
   }
+  if (options->part.text) options->part.text(options->part.context, term);
   if (options->suppressions) print_suppressions(options->suppressions, term);
+}
+
+void vt_report_text(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                    vt_term_t const *term) {
+  vt_text_head(analysis, options, term, SIZE_MAX);
+  vt_text_sections(analysis, options, term);
 }

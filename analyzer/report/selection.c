@@ -188,11 +188,7 @@ static int no_function(vt_analysis_t *analysis, char const *wanted, vt_error_t *
 
 static int no_time(vt_analysis_t const *analysis, char const *text, uint64_t from_ns,
                    vt_error_t *error) {
-  uint64_t end = 0;
-  for (size_t t = 0; t < analysis->trace_cnt; t++) {
-    uint64_t here = vt_analysis_shift(analysis, t) + vt_reader_end_time(analysis->readers[t]);
-    if (here > end) end = here;
-  }
+  uint64_t end = vt_analysis_end(analysis);
   if (from_ns <= end) return 0;
   char what[300];
   snprintf(what, sizeof what, "--from %.200s", text);

@@ -145,13 +145,6 @@ static void json_lifetimes(vt_json_t *json, vt_analysis_t const *analysis, size_
 
 /* ---- threads ---- */
 
-static vt_trace_thread_t thread_info(vt_analysis_t const *analysis,
-                                     vt_model_thread_t const *thread) {
-  size_t cnt;
-  vt_trace_thread_t const *threads = vt_reader_threads(analysis->readers[thread->trace], &cnt);
-  return thread->index < cnt ? threads[thread->index] : (vt_trace_thread_t){.name = ""};
-}
-
 static void text_threads(vt_analysis_t const *analysis, vt_report_options_t const *options,
                          vt_term_t const *term) {
   size_t cnt, limit = limit_of(options, 50);
@@ -162,7 +155,7 @@ static void text_threads(vt_analysis_t const *analysis, vt_report_options_t cons
   fprintf(term->out, "%10s %9s %9s %10s  name\n", "temporary", "of others", "by others", "leaked");
   for (size_t i = 0; i < cnt && i < limit; i++) {
     vt_model_thread_t const *thread = &threads[i];
-    vt_trace_thread_t info = thread_info(analysis, thread);
+    vt_trace_thread_t info = vt_analysis_thread(analysis, (uint32_t)i);
     fprintf(term->out, "%10s %11s %10s ", vt_trace_thread_label(&info).text,
             vt_count_text(thread->allocations).text, vt_bytes_text(thread->allocated_bytes).text);
     if (wide) fprintf(term->out, "%11s ", vt_count_text(thread->frees).text);
@@ -184,7 +177,7 @@ static void json_threads(vt_json_t *json, vt_analysis_t const *analysis, size_t 
   vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt);
   vt_json_array(json, "threads");
   for (size_t i = 0; i < cnt && i < limit; i++) {
-    vt_trace_thread_t info = thread_info(analysis, &threads[i]);
+    vt_trace_thread_t info = vt_analysis_thread(analysis, (uint32_t)i);
     vt_json_object_line(json, NULL);
     vt_json_uint(json, "trace", threads[i].trace);
     vt_json_uint(json, "tid", info.tid);

@@ -311,8 +311,8 @@ def screen(columns, *args, **environment):
 
 
 def check_terminal(trace):
-    views = [["report", v] for v in ("summary", "leaks", "hot", "peak", "temporary", "sizes", "lifetimes", "threads", "timeline",
-                                     "reallocs", "modules", "heaps")]
+    views = [["report"], ["report", "--full"], *(["report", v] for v in ("growth", "frees", "mismatches")), *(["report", v] for v in ("summary", "leaks", "hot", "peak", "temporary", "sizes", "lifetimes", "threads", "timeline",
+                                     "reallocs", "modules", "heaps"))]
     for columns in (80, 200):
         wide = []
         for command in [*views, ["report", "--by", "module"], ["diff", trace], ["check-budget", "--max-leaked", "0"]]:
@@ -326,7 +326,7 @@ def check_terminal(trace):
     for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
         ok("\x1b" not in screen(80, "report", trace, **{name: value}), f"none with {name}={value}")
     ok(b"\x1b" not in run("report", trace).stdout, "none in a file")
-    ok("leak(int n) { while (n--) sink" in screen(200, "report", trace), "the source line is shown")
+    ok("leak(int n) { while (n--) sink" in screen(200, "report", "leaks", trace), "the source line is shown")
 
 
 CXX = r"""

@@ -244,7 +244,7 @@ int main(int argc, char **argv) {
 
 def head(trace, *args):
     """The lines of the report before its sections, by their first word."""
-    lines = run(VALTRACE, "report", *args, trace).decode().split("\n\nLEAKS")[0].splitlines()
+    lines = run(VALTRACE, "report", "summary", *args, trace).decode().split("\n\nLEAKS")[0].splitlines()
     return {line.split()[0]: line for line in lines if line.split()}
 
 

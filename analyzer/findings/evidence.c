@@ -1,0 +1,222 @@
+/* See evidence.h. Memory: the running counters of each cell, and two numbers for each cell and
+ * moment. */
+#include "analyzer/findings/evidence.h"
+#include <stdlib.h>
+#include <string.h>
+#include "analyzer/report/families.h"
+#include "analyzer/util/mem.h"
+
+typedef struct {
+  uint64_t live_bytes, live_blocks, allocations;
+  uint64_t brief, lifetime_ns;
+  uint64_t creeps, creep_bytes, creep_moved, creep_min, creep_max;
+  uint64_t copies, copied_bytes, mismatched;
+  uint8_t api; /* of its allocations */
+} cell_t;
+
+typedef struct {
+  uint64_t live_bytes, live_blocks, allocations;
+} moment_t;
+
+/* The last block a thread allocated, and the old block of the realloc it is in. */
+typedef struct {
+  uint64_t address, size;
+  uint32_t cell;
+} last_t;
+
+struct vt_evidence {
+  cell_t *cells;
+  size_t cells_cnt, cells_cap;
+  last_t *last; /* by thread */
+  size_t last_cnt, last_cap;
+  uint64_t from_ns, step_ns, next_ns; /* next: the end of the running part */
+  size_t moment;
+  moment_t *moments[VT_EVIDENCE_MOMENTS]; /* by cell */
+  size_t moment_cells[VT_EVIDENCE_MOMENTS];
+  uint64_t live[VT_EVIDENCE_MOMENTS], live_now;
+  uint64_t old_event, old_address, old_size; /* the block that a realloc has ended */
+};
+
+vt_evidence_t *vt_evidence_new(void) {
+  vt_evidence_t *e = vt_mem_new(1, sizeof *e);
+  e->next_ns = UINT64_MAX;
+  e->old_event = UINT64_MAX;
+  return e;
+}
+
+void vt_evidence_free(vt_evidence_t *e) {
+  if (!e) return;
+  for (size_t i = 0; i < VT_EVIDENCE_MOMENTS; i++) free(e->moments[i]);
+  free(e->cells);
+  free(e->last);
+  free(e);
+}
+
+void vt_evidence_span(void *evidence, uint64_t from_ns, uint64_t to_ns) {
+  vt_evidence_t *e = evidence;
+  e->from_ns = from_ns;
+  e->step_ns = (to_ns - from_ns) / VT_EVIDENCE_MOMENTS + 1;
+  e->next_ns = from_ns + e->step_ns;
+}
+
+/* ---- moments ---- */
+
+static void take_moment(vt_evidence_t *e) {
+  moment_t *moments = vt_mem_new(e->cells_cnt + 1, sizeof *moments);
+  for (size_t i = 0; i < e->cells_cnt; i++)
+    moments[i] =
+        (moment_t){e->cells[i].live_bytes, e->cells[i].live_blocks, e->cells[i].allocations};
+  e->moments[e->moment] = moments;
+  e->moment_cells[e->moment] = e->cells_cnt;
+  e->live[e->moment++] = e->live_now;
+  e->next_ns += e->step_ns;
+}
+
+static void advance(vt_evidence_t *e, uint64_t time) {
+  while (e->moment + 1 < VT_EVIDENCE_MOMENTS && time >= e->next_ns) take_moment(e);
+  if (e->moment + 1 == VT_EVIDENCE_MOMENTS)
+    e->next_ns = UINT64_MAX; /* the end is taken at the end */
+}
+
+/* ---- changes ---- */
+
+static cell_t *cell_of(vt_evidence_t *e, uint32_t number) {
+  while (e->cells_cnt <= number) VT_PUSH(e->cells, ((cell_t){.creep_min = UINT64_MAX}));
+  return &e->cells[number];
+}
+
+static last_t *last_of(vt_evidence_t *e, uint32_t thread) {
+  while (e->last_cnt <= thread) VT_PUSH(e->last, ((last_t){0}));
+  return &e->last[thread];
+}
+
+/* A realloc has made this block of the one that it ended just before. A creep adds less than an
+   eighth. */
+static void resized(vt_evidence_t *e, cell_t *cell, vt_model_change_t const *change) {
+  uint64_t old = e->old_size;
+  if (change->size <= old || change->size - old >= old / 8) return;
+  cell->creeps++;
+  cell->creep_bytes += change->size - old;
+  if (change->address != e->old_address) cell->creep_moved += old;
+  if (old < cell->creep_min) cell->creep_min = old;
+  if (change->size > cell->creep_max) cell->creep_max = change->size;
+}
+
+static void begins(vt_evidence_t *e, vt_model_change_t const *change) {
+  cell_t *cell = cell_of(e, change->cell);
+  if (e->old_event == change->event) resized(e, cell, change);
+  cell->live_bytes += change->size;
+  cell->live_blocks++;
+  cell->allocations++;
+  cell->api = change->api;
+  e->live_now += change->size;
+  *last_of(e, change->thread) = (last_t){change->address, change->size, change->cell};
+}
+
+/* A block that is freed just after a larger one was made at the same place has been copied there,
+   as growing containers do. */
+static void freed(vt_evidence_t *e, cell_t *cell, vt_model_change_t const *change) {
+  cell->mismatched += vt_families_differ(cell->api, change->api);
+  if (change->thread != change->owner || change->thread == VT_MODEL_NO_THREAD) return;
+  last_t const *last = last_of(e, change->thread);
+  if (last->cell != change->cell || last->address == change->address || last->size <= change->size)
+    return;
+  cell->copies++;
+  cell->copied_bytes += change->size;
+}
+
+static void ends(vt_evidence_t *e, vt_model_change_t const *change) {
+  cell_t *cell = cell_of(e, change->cell);
+  uint64_t lived = change->time > change->began ? change->time - change->began : 0;
+  cell->live_bytes -= change->size;
+  cell->live_blocks--;
+  cell->lifetime_ns += lived;
+  cell->brief += lived <= VT_EVIDENCE_BRIEF;
+  e->live_now -= change->size;
+  if (change->intent == change->event) {
+    freed(e, cell, change);
+    return;
+  }
+  e->old_event = change->event;
+  e->old_address = change->address;
+  e->old_size = change->size;
+}
+
+static void changed(void *context, vt_model_change_t const *change) {
+  vt_evidence_t *e = context;
+  if (change->time >= e->next_ns) advance(e, change->time);
+  if (change->begins)
+    begins(e, change);
+  else
+    ends(e, change);
+}
+
+vt_model_watch_t vt_evidence_watch(vt_evidence_t *e) {
+  return (vt_model_watch_t){.changed = changed, .context = e};
+}
+
+/* ---- by group ---- */
+
+static void add_sums(vt_evidence_sums_t *sum, vt_evidence_sums_t const *one) {
+  for (size_t k = 0; k < VT_EVIDENCE_MOMENTS; k++) {
+    sum->live_bytes[k] += one->live_bytes[k];
+    sum->live_blocks[k] += one->live_blocks[k];
+    sum->allocations[k] += one->allocations[k];
+  }
+  if (one->creeps && (!sum->creeps || one->creep_min < sum->creep_min))
+    sum->creep_min = one->creep_min;
+  if (one->creep_max > sum->creep_max) sum->creep_max = one->creep_max;
+  sum->brief += one->brief;
+  sum->lifetime_ns += one->lifetime_ns;
+  sum->creeps += one->creeps;
+  sum->creep_bytes += one->creep_bytes;
+  sum->creep_moved += one->creep_moved;
+  sum->copies += one->copies;
+  sum->copied_bytes += one->copied_bytes;
+  sum->mismatched += one->mismatched;
+}
+
+static void add_cell(vt_evidence_t const *e, size_t number, vt_evidence_sums_t *sum) {
+  cell_t const *cell = &e->cells[number];
+  vt_evidence_sums_t one = {.brief = cell->brief,
+                            .lifetime_ns = cell->lifetime_ns,
+                            .creeps = cell->creeps,
+                            .creep_bytes = cell->creep_bytes,
+                            .creep_moved = cell->creep_moved,
+                            .creep_min = cell->creep_min,
+                            .creep_max = cell->creep_max,
+                            .copies = cell->copies,
+                            .copied_bytes = cell->copied_bytes,
+                            .mismatched = cell->mismatched};
+  for (size_t k = 0; k < VT_EVIDENCE_MOMENTS; k++) {
+    if (number >= e->moment_cells[k]) continue;
+    one.live_bytes[k] = e->moments[k][number].live_bytes;
+    one.live_blocks[k] = e->moments[k][number].live_blocks;
+    one.allocations[k] = e->moments[k][number].allocations;
+  }
+  add_sums(sum, &one);
+}
+
+vt_evidence_sums_t *vt_evidence_by_group(vt_evidence_t *e, vt_analysis_t const *analysis,
+                                         vt_groups_t const *groups) {
+  while (e->moment < VT_EVIDENCE_MOMENTS) take_moment(e);
+  vt_evidence_sums_t *sums = vt_mem_new(groups->groups_cnt + 1, sizeof *sums);
+  uint32_t *group_of = vt_mem_new(analysis->sites_cnt + 1, sizeof *group_of); /* + 1; 0: none */
+  for (uint32_t g = 0; g < groups->groups_cnt; g++)
+    for (size_t i = 0; i < groups->groups[g].site_cnt; i++)
+      group_of[groups->groups[g].sites[i]] = g + 1;
+  size_t cnt;
+  vt_model_cells(analysis->model, &cnt);
+  for (size_t i = VT_CELL_FIRST; i < cnt && i < e->cells_cnt; i++) {
+    uint32_t site = analysis->cell_sites[i], group = site ? group_of[site - 1] : 0;
+    if (group) add_cell(e, i, &sums[group - 1]);
+  }
+  free(group_of);
+  return sums;
+}
+
+uint64_t vt_evidence_time(vt_evidence_t const *e, size_t moment) {
+  return e->from_ns + (moment + 1) * e->step_ns;
+}
+
+uint64_t const *vt_evidence_live(vt_evidence_t const *e) { return e->live; }

@@ -1,0 +1,58 @@
+/* A site that grows with time: its live bytes rise again and again until the end, and do not
+   settle. The curve is looked at in 32 moments of equal distance, without the last, at which a
+   program may have freed everything. It grows when
+
+   - it rose by at least 16 KiB and 2 % of the peak of all;
+   - it rose in at least two thirds of the steps from one moment to the next after it began;
+   - no single step is more than a third of the rise (then it went up once);
+   - the second half of that time has at least a quarter of the rise (else it has settled, as a
+   cache does). */
+#include "analyzer/findings/findings.h"
+
+#define MOMENTS   (VT_EVIDENCE_MOMENTS - 1)
+#define RISE_MIN  16384
+#define STEPS_MIN 8 /* fewer tell nothing */
+
+vt_growth_t vt_growth_of(vt_evidence_sums_t const *sums) {
+  vt_growth_t g = {0};
+  size_t first = 0, middle;
+  uint64_t const *live = sums->live_bytes;
+  while (first < MOMENTS && !sums->allocations[first]) first++;
+  if (first == MOMENTS) return g;
+  middle = (first + MOMENTS) / 2;
+  g.first = live[first];
+  g.last = live[MOMENTS - 1];
+  g.rise = g.last > g.first ? g.last - g.first : 0;
+  g.late_rise = g.last > live[middle] ? g.last - live[middle] : 0;
+  g.allocations = sums->allocations[MOMENTS - 1] - sums->allocations[first];
+  for (size_t i = first + 1; i < MOMENTS; i++) {
+    if (live[i] <= live[i - 1]) continue;
+    g.rises++;
+    if (live[i] - live[i - 1] > g.largest_step) g.largest_step = live[i] - live[i - 1];
+  }
+  size_t steps = MOMENTS - 1 - first;
+  g.grows = steps >= STEPS_MIN && g.rise >= RISE_MIN && 3 * g.rises >= 2 * steps &&
+            3 * g.largest_step <= g.rise && 4 * g.late_rise >= g.rise;
+  return g;
+}
+
+void vt_find_growing(vt_findings_input_t const *input, vt_findings_t *out) {
+  double seconds = (double)(input->end_ns - input->start_ns) / 1e9;
+  for (size_t i = 0; i < input->groups->groups_cnt; i++) {
+    vt_group_t const *group = &input->groups->groups[i];
+    vt_growth_t growth = vt_growth_of(&input->sums[i]);
+    if (group->sum.nested || !growth.grows || 50 * growth.rise < input->totals->peak_bytes)
+      continue;
+    double rate = (double)growth.rise / seconds / MOMENTS * VT_EVIDENCE_MOMENTS;
+    double each = growth.allocations ? (double)growth.rise / (double)growth.allocations : 0;
+    vt_finding_t *finding = vt_findings_add(out, "growing", group, "growth", (double)growth.rise);
+    vt_finding_say(
+        finding, "Grows all the time: from %s to %s, %s/s, %s for each of its allocations.",
+        vt_bytes_text(growth.first).text, vt_bytes_text(growth.last).text,
+        vt_bytes_text((uint64_t)(rate + 0.5)).text, vt_bytes_text((uint64_t)(each + 0.5)).text);
+    vt_finding_value(finding, "first_bytes", (double)growth.first);
+    vt_finding_value(finding, "last_bytes", (double)growth.last);
+    vt_finding_value(finding, "bytes_per_second", rate);
+    vt_finding_value(finding, "bytes_per_allocation", each);
+  }
+}

@@ -1,0 +1,28 @@
+/* Wrong frees: of addresses where nothing is live (freed already, or never allocated), and by a
+   function of another family than the block was allocated by. Threshold: one. */
+#include "analyzer/findings/findings.h"
+
+static void unmatched(vt_findings_input_t const *input, vt_findings_t *out) {
+  uint64_t cnt = input->totals->unmatched_frees;
+  if (!cnt) return;
+  vt_finding_t *finding = vt_findings_add(out, "wrong-free", NULL, "mismatches", (double)cnt);
+  vt_finding_say(finding,
+                 "%s of an address where no block was live: freed twice, or never allocated.",
+                 vt_counted(cnt, "free").text);
+  vt_finding_value(finding, "frees", (double)cnt);
+}
+
+void vt_find_wrong_frees(vt_findings_input_t const *input, vt_findings_t *out) {
+  unmatched(input, out);
+  for (size_t i = 0; i < input->groups->groups_cnt; i++) {
+    uint64_t cnt = input->sums[i].mismatched;
+    vt_group_t const *group = &input->groups->groups[i];
+    if (!cnt || group->sum.nested) continue;
+    vt_finding_t *finding = vt_findings_add(out, "mismatch", group, "mismatches", (double)cnt);
+    vt_finding_say(finding,
+                   "%s freed by a function that does not fit the one that allocated (malloc/free, "
+                   "new/delete, new[]/delete[]).",
+                   vt_counted(cnt, "block").text);
+    vt_finding_value(finding, "blocks", (double)cnt);
+  }
+}

@@ -1,0 +1,2 @@
+# Findings: planted programs and their healthy twins.
+TAPS += tests/findings/findings.t

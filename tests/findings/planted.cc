@@ -1,0 +1,107 @@
+/* One finding a run, or the healthy twin of one that just does not make it: `planted KIND`. Each kind's place
+   is the function of its name; the others keep out of its way. Everything is freed but what grows. */
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#define SITE __attribute__((noinline, noclone))
+static void *volatile sink;
+static void *kept[1 << 16];
+static size_t kept_cnt;
+
+static void keep(void *p) { kept[kept_cnt++] = p; }
+static void pause_ms(int ms) { usleep(1000 * ms); }
+
+SITE static void grows(size_t sz) { keep(malloc(sz)); }
+SITE static void spikes(size_t sz) {
+  char *volatile p = static_cast<char *>(malloc(sz));
+  sink = p;
+  pause_ms(20);
+  free(p);
+}
+SITE static void churns(int n) {
+  while (n--) {
+    sink = malloc(40);
+    free(sink);
+  }
+}
+/* What is allocated after each step lies in the hole that the block has left and behind the block, so that it
+   has to move again. It is held for a while: a plateau is no spike. */
+SITE static void creeps(size_t sz, size_t step, int steps) {
+  void *p = malloc(sz);
+  for (int i = 0; i < steps; i++, sz += step) {
+    p = realloc(p, sz + step);
+    keep(malloc(sz));
+    keep(malloc(24));
+  }
+  pause_ms(100);
+  free(p);
+}
+SITE static void copies(int vectors, bool reserve) {
+  for (int k = 0; k < vectors; k++) {
+    std::vector<long> v;
+    if (reserve) v.reserve(4096);
+    for (long i = 0; i < 4096; i++) v.push_back(i);
+    sink = v.data();
+  }
+}
+SITE static void *foreign() { return malloc(50); }
+static void hand_over(int n) {
+  std::vector<void *> blocks;
+  for (int i = 0; i < n; i++) blocks.push_back(foreign());
+  std::thread([&] { for (void *p : blocks) free(p); }).join();
+}
+SITE static void mismatches(bool wrong) {
+  int *volatile p = new int[10];
+  if (wrong)
+    free(p);
+  else
+    delete[] p;
+}
+SITE static void twice(bool wrong) {
+  void *volatile p = malloc(2000); /* too large for the thread's cache, whose check would end us */
+  void *volatile q = malloc(2000);
+  free(p);
+  free(q);
+  if (wrong) free(p);
+}
+
+/* Calls f so often, a millisecond apart. */
+template <class F> static void over_time(int steps, F f) {
+  for (int i = 0; i < steps; i++) {
+    f(i);
+    pause_ms(1);
+  }
+}
+
+int main(int, char **argv) {
+  char const *kind = argv[1];
+  auto is = [&](char const *name) { return !strcmp(kind, name); };
+  if (is("growing")) over_time(600, [](int) { grows(300); });
+  if (is("growing-little")) over_time(600, [](int) { grows(20); });
+  if (is("growing-once")) over_time(600, [](int i) { if (i == 300) for (int k = 0; k < 600; k++) grows(300); });
+  if (is("growing-settled")) over_time(600, [](int i) { if (i < 200) grows(900); });
+  if (is("constant")) over_time(600, [](int i) { void *volatile p = malloc(5000 + i % 2); free(p); });
+  if (is("spike")) over_time(400, [](int i) { if (i == 200) spikes(4 << 20); });
+  if (is("spike-small")) over_time(400, [](int i) { if (i == 200) spikes(900 << 10); });
+  if (is("plateau")) { void *volatile p = malloc(4 << 20); over_time(300, [](int) {}); free(p); }
+  if (is("peak")) { void *volatile p = malloc(9 << 20); over_time(300, [](int) {}); free(p); }
+  if (is("churn")) churns(10000);
+  if (is("churn-little")) churns(9900);
+  if (is("creeping")) creeps(8192, 64, 130);
+  if (is("creeping-doubling")) for (size_t sz = 64; sz < 1 << 18; sz *= 2) { void *p = malloc(sz); sink = p; p = realloc(p, 2 * sz); free(p); }
+  if (is("creeping-little")) creeps(8192, 64, 99);
+  if (is("copying")) copies(100, false);
+  if (is("copying-reserved")) copies(100, true);
+  if (is("foreign-frees")) hand_over(10000);
+  if (is("foreign-frees-little")) hand_over(9900);
+  if (is("mismatch")) mismatches(true);
+  if (is("matching")) mismatches(false);
+  if (is("wrong-free")) twice(true);
+  if (is("right-free")) twice(false);
+  if (!is("growing") && !is("growing-little") && !is("growing-once") && !is("growing-settled"))
+    for (size_t i = 0; i < kept_cnt; i++) free(kept[i]);
+  _exit(0);
+}
