@@ -98,7 +98,8 @@ static void find_late(void) {
 void vt_cxx_find(void) {
   uint32_t runtimes = find();
   if (!real.new_) return;
-  atomic_store_explicit(&thin, vt_hooks_reached() ? runtimes : 0, memory_order_release);
+  atomic_store_explicit(&thin, vt_hooks_reached() == VT_HOOKS_FIRST ? runtimes : 0,
+                        memory_order_release);
   atomic_store_explicit(&found, 1, memory_order_release);
 }
 

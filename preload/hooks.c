@@ -37,10 +37,11 @@ static inline int ready(void) {
 /* A plain reference to malloc is bound to whoever comes first in symbol order, not to ours. */
 extern __typeof(malloc) own_malloc
     __attribute__((alias("malloc"), copy(malloc), visibility("hidden")));
-int vt_hooks_reached(void) {
-  struct link_map *first = vt_symbol_own();
+vt_hooks_order_t vt_hooks_reached(void) {
+  struct link_map *first = vt_symbol_own(), *where = NULL;
   while (first && first->l_prev) first = first->l_prev;
-  return vt_symbol_from(first, "malloc", NULL) == (void *)own_malloc;
+  if (vt_symbol_from(first, "malloc", &where) == (void *)own_malloc) return VT_HOOKS_FIRST;
+  return where == first ? VT_HOOKS_BEHIND_EXECUTABLE : VT_HOOKS_BEHIND_LIBRARY;
 }
 
 /* internal serves an allocation of the shim's own: from the arena, or unrecorded when that is full.

@@ -80,8 +80,14 @@ static inline int vt_boot_owns(void const *p) {
 void vt_cxx_find(void);
 void vt_cxx_sweep(void);
 
-/* vt_hooks_reached: does the program's malloc resolve to ours? 0 when the executable defines one.
+/* vt_hooks_reached: whose malloc does the program's resolve to? Ours, one of the executable, or one
+   of a library that is preloaded before the shim. The values of VT_COUNTER_ALLOCATOR_IN_EXECUTABLE.
  */
-int vt_hooks_reached(void);
+typedef enum {
+  VT_HOOKS_FIRST = 0,
+  VT_HOOKS_BEHIND_EXECUTABLE = 1,
+  VT_HOOKS_BEHIND_LIBRARY = 2
+} vt_hooks_order_t;
+vt_hooks_order_t vt_hooks_reached(void);
 
 #endif

@@ -73,8 +73,8 @@ static int children_off(void) {
 }
 
 /* refuse says why this process is not recorded. Children of a collected run write nothing to their
-   standard error, which may be somebody's input: `run` tells how many they are, if they can reach the
-   collector. */
+   standard error, which may be somebody's input: `run` tells how many they are, if they can reach
+   the collector. */
 static int refuse(char const *why, char const *advice) {
   int is_child = vt_options.collector && vt_first_known() && !vt_first_is_me();
   vt_sink_unrecorded(&vt_process.sink, 1);
@@ -96,7 +96,7 @@ static int begin_image(void) {
   if (vt_options.text_fd < 0 && vt_image_begin(&t->stream))
     return refuse("the collector makes no room", "is it stopped, or the disk full?");
   vt_sink_count(&vt_process.sink, VT_COUNTER_SHIM_BYTES, VT_UNWIND_GLOBAL_SZ);
-  if (!vt_hooks_reached()) vt_sink_count(&vt_process.sink, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE, 1);
+  vt_sink_count(&vt_process.sink, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE, vt_hooks_reached());
   return 0;
 }
 

@@ -295,6 +295,9 @@ static void print_problems(vt_collector_summary_t const *s, char const *program,
   } else if (!s->first[0] && !explained) {
     vt_error_say(program, "the program itself was not recorded",
                  "it does not load libvaltrace.so: is it static, set-user-ID or sandboxed?");
+  } else if (s->hidden == 2) {
+    vt_error_say(program, "its allocator was loaded before libvaltrace.so, so that its calls are not seen",
+                 "put libvaltrace.so first in LD_PRELOAD");
   } else if (s->hidden) {
     vt_error_say(program, "its allocator is inside the executable, where no preload sees it",
                  "link the allocator as a shared library to record all of it");

@@ -36,7 +36,7 @@ typedef struct {
   vt_error_t error;     /* of the first of these */
   uint32_t stopped;     /* vt_stopped_t if the first process's recording stopped early */
   uint64_t lost;        /* events lost by it */
-  int hidden;           /* its allocator is inside the executable, out of the shim's sight */
+  int hidden;           /* its allocator is inside the executable (1) or a library before the shim (2) */
   char first[PATH_MAX]; /* trace of the first process's last image; "": none */
 } vt_collector_summary_t;
 

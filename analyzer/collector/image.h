@@ -32,7 +32,7 @@ typedef struct vt_image {
   int symbolized;   /* its code has been named, or another process does it */
   uint32_t stopped; /* vt_stopped_t if its recording stopped early; valid when ended */
   uint64_t lost;    /* events lost; valid when ended */
-  int hidden;       /* its allocator is inside the executable; valid when ended */
+  int hidden;       /* VT_COUNTER_ALLOCATOR_IN_EXECUTABLE; valid when ended */
   int said_end;     /* vt_process_kind_t of the latest end message, 0: none */
   vt_image_stream_t *streams;
   size_t streams_cnt, streams_cap;

@@ -449,9 +449,10 @@ vt_completeness_t vt_analysis_completeness(vt_analysis_t const *analysis) {
     sum.torn_tail_bytes += integrity->torn_bytes;
     sum.overhead_ns += vt_reader_counter(reader, VT_COUNTER_SHIM_NS);
     sum.shim_bytes += vt_reader_counter(reader, VT_COUNTER_SHIM_BYTES);
-    sum.allocator_in_executable |=
-        vt_reader_counter(reader, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE) != 0;
+    uint64_t allocator = vt_reader_counter(reader, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE);
+    sum.allocator_in_executable |= allocator == 1;
+    sum.allocator_before_shim |= allocator == 2;
   }
-  sum.complete &= !sum.allocator_in_executable;
+  sum.complete &= !sum.allocator_in_executable && !sum.allocator_before_shim;
   return sum;
 }

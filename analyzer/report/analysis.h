@@ -112,7 +112,7 @@ static inline vt_thread_label_t vt_analysis_label(vt_analysis_t const *analysis,
 typedef struct {
   int complete;
   uint64_t dropped_events, truncated_stacks, torn_tail_bytes;
-  int allocator_in_executable;
+  int allocator_in_executable, allocator_before_shim;
   char ended[32];
   uint64_t overhead_ns, shim_bytes;
 } vt_completeness_t;

@@ -116,6 +116,7 @@ static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) 
   vt_json_uint(json, "torn_tail_bytes", have.torn_tail_bytes);
   vt_json_uint(json, "reordered", totals->reordered);
   vt_json_bool(json, "allocator_in_executable", have.allocator_in_executable);
+  vt_json_bool(json, "allocator_before_shim", have.allocator_before_shim);
   vt_json_string(json, "ended", have.ended);
   vt_json_uint(json, "overhead_ns", have.overhead_ns);
   vt_json_uint(json, "shim_bytes", have.shim_bytes);

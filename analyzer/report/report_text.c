@@ -162,6 +162,8 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
   warn(term, totals->missed_frees, "blocks whose address was handed out again without a free");
   warn(term, have.allocator_in_executable ? 1 : 0,
        "allocator inside the executable that preloading cannot see: its calls are not recorded");
+  warn(term, have.allocator_before_shim ? 1 : 0,
+       "allocator preloaded before libvaltrace.so, which belongs first: its calls are not recorded");
   vt_text_nameless(analysis, term);
 }
 

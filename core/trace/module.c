@@ -76,13 +76,47 @@ static void describe(vt_module_t *m, ElfW(Phdr) const *phdr, size_t phnum) {
   }
 }
 
+/* line_path is the path in a line of /proc/self/maps, "start-end perms offset device inode path", if
+   the mapping holds addr; else NULL. */
+static char const *line_path(char const *line, uint64_t addr) {
+  uint64_t at[2] = {0};
+  for (int i = 0; i < 2; i++, line++)
+    for (; *line && *line != '-' && *line != ' '; line++)
+      at[i] = at[i] << 4 | (uint64_t)(*line >= 'a' ? *line - 'a' + 10 : *line - '0');
+  return addr >= at[0] && addr < at[1] ? strchr(line, '/') : NULL;
+}
+
+/* mapped_path copies the path of the file that is mapped at addr; returns its length, 0: unknown. Uses
+   static memory: for the start. */
+static uint32_t mapped_path(char *out, size_t cap, uint64_t addr) {
+  static char line[2048], piece[512];
+  size_t len = 0;
+  char const *path = NULL;
+  int fd = vt_sys_open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  for (long n; !path && (n = vt_sys_read(fd, piece, sizeof piece)) > 0;)
+    for (long i = 0; i < n && !path; i++) {
+      if (piece[i] != '\n') {
+        if (len < sizeof line - 1) line[len++] = piece[i];
+        continue;
+      }
+      line[len] = '\0';
+      len = 0;
+      path = line_path(line, addr);
+    }
+  vt_sys_close(fd);
+  return path ? absolute(out, cap, path) : 0;
+}
+
 static void name_module(vt_module_t *m, char const *name) {
   if (name && name[0]) {
     m->path_sz = absolute(m->path, sizeof m->path - 1, name);
     if (!strncmp(name, "linux-vdso", 10)) m->flags |= VT_MODULE_FLAG_VDSO;
     return;
   }
-  m->path_sz = vt_module_executable(m->path, sizeof m->path - 1);
+  /* The kernel's executable is the loader if that was executed itself, to load the program. */
+  if (!getauxval(AT_BASE)) m->path_sz = mapped_path(m->path, sizeof m->path - 1, m->start);
+  if (!m->path_sz) m->path_sz = vt_module_executable(m->path, sizeof m->path - 1);
   m->flags |= VT_MODULE_FLAG_EXECUTABLE;
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Programs and places that are hostile to a preload: sanitizers, secure mode, static and Go programs, no /proc,
 namespaces, little address space, filters. Recorded exactly, or said in one line; never harmed."""
+import json
 import os
 import shutil
 import subprocess
@@ -133,6 +134,9 @@ def check_other_libc(tap, folder):
     done = subprocess.run([VALTRACE, "run", "-o", folder + "/loader.vtr", loader, *program("hello", 3)], capture_output=True)
     tap.ok((done.returncode, done.stdout, done.stderr.count(b"\n")) == (0, b"hello\n", 1) and b"wrote" in done.stderr,
            "the loader executed itself is recorded", [done])
+    trace = valtest.vtr.Trace(folder + "/loader.vtr")
+    paths = [m["path"] for m in trace.modules.values()]
+    tap.ok(program("hello")[0] in paths, "and the program it loads is a module of its own name", paths)
 
 
 def check_musl_child(tap, folder, way, path):
@@ -152,6 +156,20 @@ def check_order(tap):
         return
     argv = ["sh", "-c", f'LD_PRELOAD={lib}:$LD_PRELOAD "$@"; exit $?', "sh", *program("hello", 500)]
     check(tap, "an allocator that a child's preload puts before the shim", argv, counts=False, extra=hello_recorded)
+
+
+def check_order_said(tap, folder):
+    """Where nobody puts it in front, that is said: not of the executable."""
+    lib = "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4"
+    if not os.path.exists(lib):
+        tap.skip("allocator before the shim, said", "no tcmalloc")
+        return
+    env = dict(os.environ, LD_PRELOAD=lib + ":" + valtest.SHIM, VALTRACE_OUTPUT=folder + "/before.vtr")
+    subprocess.run(program("hello", 500), env=env, check=True, capture_output=True)
+    report = subprocess.run([VALTRACE, "report", "--json", folder + "/before.vtr"], capture_output=True, check=True)
+    have = json.loads(report.stdout)["completeness"]
+    tap.equal((have["complete"], have["allocator_before_shim"], have["allocator_in_executable"]), (False, True, False),
+              "an allocator preloaded before the shim is said")
 
 
 def hello_recorded(run):
@@ -212,6 +230,7 @@ def main():
     check_places(tap, folder)
     check_limits(tap)
     check_order(tap)
+    check_order_said(tap, folder)
     check_executions(tap, folder)
     shutil.rmtree(folder, ignore_errors=True)
     tap.done()

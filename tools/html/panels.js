@@ -45,6 +45,7 @@ const LOSSES = [
   ["unmatched_frees", (n) => `${count(n)} frees of blocks whose allocation was not seen`],
   ["missed_frees", (n) => `${count(n)} frees were not seen`],
   ["torn_tail_bytes", (n) => `the last ${bytes(n)} of the file are torn`],
+  ["allocator_before_shim", () => "an allocator loaded before the recorder was not recorded"],
   ["allocator_in_executable", () => "the program has an allocator of its own that was not recorded"],
   ["unreadable_modules", (n) => `${count(n)} modules had no readable symbols`],
 ];
