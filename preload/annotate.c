@@ -7,6 +7,7 @@
 #include "preload/heaps.h"
 #include "preload/mappings.h"
 #include "preload/record.h"
+#include "preload/snapshot.h"
 #include "core/trace/sys.h"
 
 #include <string.h>
@@ -67,6 +68,12 @@ static heap_t *table_of_heaps(void) {
                                               memory_order_acquire))
     return fresh;
   vt_sys_munmap(fresh, sizeof(heap_t) * HEAPS_MAX);
+  return table;
+}
+
+void const *vt_heaps_memory(size_t *sz) {
+  heap_t *table = atomic_load_explicit(&heaps, memory_order_acquire);
+  *sz = table ? sizeof(heap_t) * HEAPS_MAX : 0;
   return table;
 }
 
@@ -294,7 +301,10 @@ static void put_text(vt_chunk_type_t type, char const *text, void const *frame) 
 
 static void marker(char const *text) { put_text(VT_CHUNK_MARKER, text, FRAME); }
 static void thread_name(char const *name) { put_text(VT_CHUNK_THREAD, name, FRAME); }
-static void pause_thread(void) { vt_quiet_begin(); }
+static void pause_thread(void) {
+  vt_snapshot_paused();
+  vt_quiet_begin();
+}
 static void resume_thread(void) {
   if (vt_tls.quiet) vt_quiet_end(vt_tls.quiet > 1 ? VT_BUSY_QUIET : 0);
 }

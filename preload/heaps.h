@@ -8,4 +8,7 @@
  */
 void vt_heaps_write(vt_stream_t *s);
 
+/* vt_heaps_memory is the table of heaps, *sz 0: there is none. */
+void const *vt_heaps_memory(size_t *sz);
+
 #endif

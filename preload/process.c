@@ -5,6 +5,7 @@
 #include "preload/hooks.h"
 #include "preload/mappings.h"
 #include "preload/options.h"
+#include "preload/snapshot.h"
 #include "core/trace/sys.h"
 
 #include <errno.h>
@@ -232,13 +233,34 @@ void vt_losing(vt_thread_t *t) {
     gate_set(VT_GATE_STOPPED);
 }
 
-/* say_end writes how this image ends and hands the thread's records over. */
-static void say_end(vt_process_kind_t kind, uint32_t value, char const *text) {
+/* The registers that calls preserve, where a snapshot finds them. */
+#if defined(__x86_64__)
+#define SPILL(regs)                                                                                \
+  __asm__ volatile("movq %%rbx, 0(%0)\n\tmovq %%rbp, 8(%0)\n\tmovq %%r12, 16(%0)\n\t"             \
+                   "movq %%r13, 24(%0)\n\tmovq %%r14, 32(%0)\n\tmovq %%r15, 40(%0)"                \
+                   :                                                                               \
+                   : "r"(regs)                                                                     \
+                   : "memory")
+#else
+#define SPILL(regs)                                                                                \
+  __asm__ volatile("stp x19, x20, [%0]\n\tstp x21, x22, [%0, 16]\n\tstp x23, x24, [%0, 32]\n\t"   \
+                   "stp x25, x26, [%0, 48]\n\tstp x27, x28, [%0, 64]"                              \
+                   :                                                                               \
+                   : "r"(regs)                                                                     \
+                   : "memory")
+#endif
+#define SPILLED 10
+
+/* say_end writes how this image ends and hands the thread's records over. sp: see vt_snapshot_note; 0:
+   nobody will look at the memory. */
+static void say_end(vt_process_kind_t kind, uint32_t value, char const *text, uint64_t sp) {
   vt_thread_t *t = vt_enter(__builtin_frame_address(0));
   if (!t) return;
   vt_module_flush(&t->stream);
   if (vt_process_may_ask()) vt_image_memory(&t->stream);
   if (kind != VT_PROCESS_EXEC_FAILED) vt_names_process_ends(t);
+  if (sp)
+    vt_snapshot_note(&t->stream, kind == VT_PROCESS_EXIT ? VT_SNAPSHOT_EXIT : VT_SNAPSHOT_EXEC, sp);
   vt_image_process(&t->stream, kind, value, text);
   vt_stream_finish(&t->stream);
   t->stream.depth = VT_DEPTH_UNKNOWN;
@@ -252,19 +274,29 @@ static int recording_here(void) {
          (vt_process.filtered || vt_process.sink.pid == (uint32_t)vt_sys_getpid());
 }
 
+/* leave says how the image ends and leaves its memory to the collector. */
+static void leave(vt_process_kind_t kind, uint32_t value, char const *text) {
+  uint64_t registers[SPILLED] = {0};
+  int wanted = vt_snapshot_wanted();
+  SPILL(registers);
+  say_end(kind, value, text, wanted ? (uint64_t)registers : 0);
+  if (wanted) vt_snapshot_make();
+}
+
 void vt_process_end(vt_process_kind_t kind, uint32_t value) {
   if (!recording_here() || atomic_exchange_explicit(&ended, 1, memory_order_relaxed)) return;
-  say_end(kind, value, "");
+  leave(kind, value, "");
   if (!vt_process.sink.ring && !vt_process.filtered) vt_sink_close_file(&vt_process.sink);
 }
 
 void vt_process_exec(char const *path) {
   if (!recording_here()) return;
-  say_end(VT_PROCESS_EXEC, 0, path ? path : "");
+  leave(VT_PROCESS_EXEC, 0, path ? path : "");
   if (!vt_process.sink.ring) vt_sink_close_file(&vt_process.sink);
 }
 
 void vt_process_exec_failed(void) {
   if (!recording_here()) return;
-  say_end(VT_PROCESS_EXEC_FAILED, 0, "");
+  vt_snapshot_unmake();
+  say_end(VT_PROCESS_EXEC_FAILED, 0, "", 0);
 }

@@ -30,6 +30,7 @@ typedef struct vt_thread {
   _Atomic uint32_t number;               /* of that thread in this image */
   _Atomic uint32_t named;                /* it has told its name: the kernel's does not count */
   _Atomic uint64_t comm[VT_COMM_SZ / 8]; /* the kernel's, as written to the trace */
+  void *tls; /* vt_tls of the thread that uses the state */
   char *text;                            /* buffer of the text sink, NULL when recording a trace */
   uint8_t
       *intent_end; /* the stream's cursor after a REALLOC_INTENT whose DONE is to come, or NULL */
@@ -149,6 +150,11 @@ int vt_thread_init(void);
 
 /* vt_thread_unlock undoes for the states what mlockall did. */
 void vt_thread_unlock(void);
+
+/* vt_thread_memory tells of state `id` where it is (NULL: there is none), of VT_THREAD_STATE_SZ bytes, and
+   where vt_tls of the thread is that uses it (NULL: none). Numbers begin at 1; returns 0 beyond the last. */
+#define VT_THREAD_STATE_SZ (sizeof(vt_thread_t) + VT_UNWIND_STATE_SZ)
+int vt_thread_memory(uint32_t id, void const **state, void const **local);
 
 /* vt_thread_number is the number by which the kernel knows a living thread, 0 when it cannot be
    told. Of a vfork child that asks for pthread_self(): its own, not its parent's. */

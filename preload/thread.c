@@ -15,7 +15,7 @@
 
 #define STATES_MAX 65536
 #define BLOCK      512 /* states that one piece of the table is for */
-#define STATE_SZ   (sizeof(vt_thread_t) + VT_UNWIND_STATE_SZ)
+#define STATE_SZ   VT_THREAD_STATE_SZ
 
 __thread vt_tls_t vt_tls __attribute__((tls_model("initial-exec")));
 
@@ -194,6 +194,7 @@ void vt_thread_release(vt_thread_t *t) { push_free(t); }
 
 void vt_thread_adopt(vt_thread_t *t) {
   vt_tls.own = t;
+  t->tls = &vt_tls;
   uint64_t busy = vt_internal_begin();
   pthread_setspecific(key, t);
   vt_internal_end(busy);
@@ -216,6 +217,14 @@ int vt_thread_nameless(uint32_t id, vt_thread_t **state) {
   uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
   vt_thread_t *t = id < cnt ? state_at(id) : NULL;
   *state = t && !atomic_load_explicit(&t->named, memory_order_relaxed) ? t : NULL;
+  return id < cnt && id < STATES_MAX;
+}
+
+int vt_thread_memory(uint32_t id, void const **state, void const **local) {
+  uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
+  vt_thread_t *t = id < cnt ? state_at(id) : NULL;
+  *state = t ? (uint8_t *)(t + 1) - STATE_SZ : NULL;
+  *local = t && vt_thread_tid(t) ? t->tls : NULL;
   return id < cnt && id < STATES_MAX;
 }
 

@@ -9,6 +9,7 @@
 #include "analyzer/cli/error.h"
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/program.h"
+#include "analyzer/report/analysis.h"
 #include "analyzer/report/term.h"
 #include "analyzer/util/progress.h"
 #include "analyzer/util/output.h"
@@ -28,6 +29,7 @@
 #include <unistd.h>
 
 #define PROGRESS_MS 200
+#define SNAPSHOT_NS ((uint64_t)10 * 1000 * 1000 * 1000)
 #define RETRY_NS    100000000
 #define TELL_NS     10000000
 #define TELL_TRIES  20
@@ -35,6 +37,9 @@
 typedef struct {
   char const *output, *folder;
   char const *max_depth, *suppressions;
+  char const *timeout;  /* --snapshot-timeout */
+  uint64_t snapshot_ns; /* time limit of a snapshot; 0: none */
+  int high_tags;
   int quiet, no_children, no_free_stacks, no_mappings, no_symbols, report, fail_on_leak, no_known;
 } options_t;
 
@@ -54,6 +59,10 @@ static char const help[] =
     "      --no-free-stacks  no call stacks on frees: cheaper\n"
     "      --no-mappings     do not record mmap, munmap and the like\n"
     "      --max-depth N     keep the N outermost frames of each stack (default: all)\n"
+    "      --no-snapshot     do not look at the memory of ended processes: leaks are not told from what\n"
+    "                        is still in use\n"
+    "      --snapshot-timeout T   give such a look up after this time (default: 10 s)\n"
+    "      --high-tags       the program's pointers carry tags in their top 16 bits\n"
     "      --no-symbols      do not embed symbols: they are looked up when a report is made\n"
     "      --report          print the text report of PROGRAM at the end\n"
     "      --fail-on-leak    return 1 when PROGRAM succeeded but lost blocks, or that is not "
@@ -68,6 +77,9 @@ enum {
   OPT_NO_CHILDREN = 256,
   OPT_NO_FREE_STACKS,
   OPT_NO_MAPPINGS,
+  OPT_NO_SNAPSHOT,
+  OPT_SNAPSHOT_TIMEOUT,
+  OPT_HIGH_TAGS,
   OPT_MAX_DEPTH,
   OPT_NO_SYMBOLS,
   OPT_REPORT,
@@ -84,6 +96,9 @@ static struct option const long_options[] = {
     {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
     {"no-free-stacks", no_argument, NULL, OPT_NO_FREE_STACKS},
     {"no-mappings", no_argument, NULL, OPT_NO_MAPPINGS},
+    {"no-snapshot", no_argument, NULL, OPT_NO_SNAPSHOT},
+    {"snapshot-timeout", required_argument, NULL, OPT_SNAPSHOT_TIMEOUT},
+    {"high-tags", no_argument, NULL, OPT_HIGH_TAGS},
     {"max-depth", required_argument, NULL, OPT_MAX_DEPTH},
     {"no-symbols", no_argument, NULL, OPT_NO_SYMBOLS},
     {"report", no_argument, NULL, OPT_REPORT},
@@ -116,6 +131,9 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_NO_CHILDREN: o->no_children = 1; break;
     case OPT_NO_FREE_STACKS: o->no_free_stacks = 1; break;
     case OPT_NO_MAPPINGS: o->no_mappings = 1; break;
+    case OPT_NO_SNAPSHOT: o->snapshot_ns = 0; break;
+    case OPT_SNAPSHOT_TIMEOUT: o->timeout = optarg; break;
+    case OPT_HIGH_TAGS: o->high_tags = 1; break;
     case OPT_MAX_DEPTH: o->max_depth = optarg; break;
     case OPT_NO_SYMBOLS: o->no_symbols = 1; break;
     case OPT_REPORT: o->report = 1; break;
@@ -130,6 +148,10 @@ static int parse(options_t *o, int argc, char **argv) {
   if (o->max_depth && !valid_depth(o->max_depth))
     return usage_error("--max-depth", "not a number of frames from 1 up");
   if (o->output && o->folder) return usage_error("-d", "-o says where already");
+  uint64_t limit = o->snapshot_ns;
+  if (o->timeout && (vt_filter_duration(o->timeout, &limit) || !limit))
+    return usage_error("--snapshot-timeout", "not a time such as 10 or 500ms");
+  if (o->snapshot_ns) o->snapshot_ns = limit;
   if (!o->output || !*o->output) o->output = VT_NAME_DEFAULT;
   return optind < argc ? -1 : usage_error("run", "no program given");
 }
@@ -406,7 +428,7 @@ static int too_small_files(void) {
 }
 
 int vt_cmd_run(int argc, char **argv) {
-  options_t o = {0};
+  options_t o = {.snapshot_ns = SNAPSHOT_NS};
   char shim[PATH_MAX], pattern[PATH_MAX];
   vt_ring_end_t ring = {.fd = -1, .socket = -1};
   sigset_t before;
@@ -422,8 +444,9 @@ int vt_cmd_run(int argc, char **argv) {
   error = vt_ring_make(&ring);
   if (error == -EFBIG) return too_small_files();
   if (error) return failed("shared memory for the recording", -error);
+  ring.ring->heir_limit_ns = o.snapshot_ns;
   vt_collector_options_t options = {
-      .pattern = pattern, .symbols = !o.no_symbols, .children = !o.no_children};
+      .pattern = pattern, .high_tags = o.high_tags, .symbols = !o.no_symbols, .children = !o.no_children};
   block_signals(&before);
   int control = start_collector(&ring, &options);
   if (control < 0) return failed("the collector", errno);

@@ -43,6 +43,12 @@ static size_t living(collector_t const *c) {
   return n;
 }
 
+static size_t leaving(collector_t const *c) {
+  size_t n = 0;
+  for (size_t i = 0; i < c->drain.images_cnt; i++) n += (size_t)c->drain.images[i]->leaving;
+  return n;
+}
+
 /* expected tells how many processes live that hold the ring but have not told of themselves yet: a
    daemon forks and leaves its child behind before that has run one instruction. */
 static unsigned expected(collector_t *c) {
@@ -122,6 +128,10 @@ static void wait_for_work(collector_t *c, int timeout_ms) {
   if (!c->deaf) add_fd(c, c->end->socket);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t const *image = c->drain.images[i];
+    if (image->leaving) {
+      add_fd(c, image->look.done);
+      continue;
+    }
     vt_owner_t const *owner = &c->drain.slots.owner[image->place.slot];
     if (image->ended || vt_drain_awaited(&c->drain, image) || owner->shared) continue;
     add_fd(c, owner->fd);
@@ -132,6 +142,9 @@ static void wait_for_work(collector_t *c, int timeout_ms) {
   vt_drain_ended(&c->drain);
 }
 
+/* lives_on: something of the program goes on, beyond the looks at what has ended. */
+static int lives_on(collector_t *c) { return !leaving(c) && serving(c); }
+
 /* look_after does what is due from time to time: flushing, sampling memory, noticing a full disk.
  */
 static void look_after(collector_t *c) {
@@ -141,7 +154,7 @@ static void look_after(collector_t *c) {
   if (flush) vt_drain_leftovers(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt && (flush || sample); i++) {
     vt_image_t *image = c->drain.images[i];
-    if (image->ended) continue;
+    if (image->ended || image->leaving) continue;
     if (sample) vt_image_sample(image, (vt_clock_kind_t)c->end->ring->clock);
     if (flush) vt_image_flush(image);
     if (image->error.what[0])
@@ -253,6 +266,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   c.drain.slots.ring = end->ring;
   c.drain.slots.end = end;
   c.drain.pattern = options->pattern;
+  c.drain.high_tags = options->high_tags;
   c.drain.codec = vt_codec_new();
   c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;
   vt_progress_disable(); /* `run` waits for us and tells, as long as it does */
@@ -263,10 +277,11 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
     if (idle_ms > POLL_MAX_MS) idle_ms = POLL_MAX_MS;
     look_after(&c);
     wait_for_work(&c, idle_ms);
+    vt_drain_settle(&c.drain);
     if (c.drain.first_awaited) continue;
     vt_drain_full(&c.drain);
     vt_drain_ended(&c.drain);
-    if (c.control >= 0 && serving(&c)) answer_early(&c);
+    if (c.control >= 0 && lives_on(&c)) answer_early(&c);
     while (waitpid(-1, NULL, WNOHANG) > 0) continue;
   }
   embed_symbols(&c);

@@ -15,6 +15,7 @@
 
 typedef struct {
   char const *pattern; /* absolute; see vt_naming_t */
+  int high_tags;       /* pointers have tags in the top 16 bits */
   int symbols;         /* embed symbols at the end */
   int children;        /* processes other than the first are recorded too */
 } vt_collector_options_t;

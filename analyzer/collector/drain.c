@@ -71,8 +71,8 @@ static vt_image_t *image_of(vt_drain_t *d, uint32_t slot) {
                             .slot = slot,
                             .process = vt_slots_owner(&d->slots, slot)->pid,
                             .first = vt_slots_first(&d->slots, slot)};
-  vt_image_t *image = vt_image_new(d->pattern, d->images, d->images_cnt, &place, header, sz,
-                                   d->codec, d->symbols);
+  vt_image_t *image =
+      vt_image_new(d->pattern, d->images, d->images_cnt, &place, header, sz, d->codec, d->symbols);
   VT_PUSH(d->images, image);
   if (!d->replaced[slot]) vt_image_sample(image, (vt_clock_kind_t)d->ring->clock);
   uint32_t before = vt_slots_predecessor(&d->slots, slot);
@@ -169,33 +169,75 @@ static void free_slot(vt_drain_t *d, uint32_t slot) {
   vt_slots_free(&d->slots, slot);
 }
 
-/* outlived: may a process that shares the memory of the ended or replaced image still write as it? Not
-   if the only thread said that it ends: it would have waited for a vfork child. The look for such
-   processes costs more than most images do. */
+/* no_stranger: process `pid` has an image, or is the heir of one. */
+static int no_stranger(void *context, pid_t pid) {
+  vt_drain_t *d = context;
+  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++)
+    if (d->by_slot[slot] && d->by_slot[slot]->look.heir.pid == pid) return 1;
+  return vt_slots_owned(&d->slots, pid);
+}
+
+/* outlived: may a process that shares the memory of the ended or replaced image still write as it?
+   Not if the only thread said that it ends: it would have waited for a vfork child. The look for
+   such processes costs more than most images do. */
 static int outlived(vt_drain_t *d, uint32_t slot) {
-  vt_image_t const *image = d->by_slot[slot];
+  vt_image_t *image = d->by_slot[slot];
+  if (image) vt_heir_look_for(&image->look, d->end, &d->ring->images[slot]);
   int look = !image || !image->said_end || image->streams_cnt > ONE_THREAD_STREAMS;
   for (uint32_t i = 0; i < d->end->limit && !look; i++)
     look = state_of(d->ring, i) == VT_SEGMENT_WORD(slot, VT_SEGMENT_ACTIVE);
   return look && vt_owner_shared(d->end, vt_slots_owner(&d->slots, slot), &d->ring->images[slot],
-                                 vt_slots_owned, &d->slots);
+                                 no_stranger, d);
 }
 
-static void end_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
+static void complete(vt_drain_t *d, vt_image_t *image) {
   uint32_t slot = image->place.slot;
-  take_rest(d, slot, image);
-  vt_image_end(image, &d->ring->images[slot], (vt_clock_kind_t)d->ring->clock, wait_status);
+  image->leaving = 0;
+  vt_image_end(image, &d->ring->images[slot], (vt_clock_kind_t)d->ring->clock, image->wait_status);
   free_slot(d, slot);
 }
 
-/* end_replaced ends the images that exec has replaced. The one that says so may have been seen first:
-   what they had written is in the ring. */
+/* kept is the resident memory that is kept of processes that have ended. */
+static uint64_t kept(vt_drain_t const *d) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < d->images_cnt; i++)
+    if (d->images[i]->leaving) bytes += d->images[i]->look.bytes;
+  return bytes;
+}
+
+/* end_image completes the trace, but if the image left its memory to be looked at only after that.
+ */
+static void end_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
+  uint32_t slot = image->place.slot;
+  d->replaced[slot] = 0;
+  take_rest(d, slot, image);
+  image->wait_status = wait_status;
+  vt_image_flush(image);
+  image->leaving = image->open && vt_heir_look_begin(&image->look, d->end, &d->ring->images[slot],
+                                                     image->path, kept(d), d->high_tags);
+  if (!image->leaving) complete(d, image);
+}
+
+void vt_drain_settle(vt_drain_t *d) {
+  vt_bytes_t leaks = {0};
+  for (size_t i = 0; i < d->images_cnt; i++) {
+    vt_image_t *image = d->images[i];
+    leaks.sz = 0;
+    if (!image->leaving || !vt_heir_look_settle(&image->look, &leaks)) continue;
+    vt_image_leaks(image, &leaks);
+    complete(d, image);
+  }
+  vt_bytes_free(&leaks);
+}
+
+/* end_replaced ends the images that exec has replaced. The one that says so may have been seen
+   first: what they had written is in the ring. */
 static void end_replaced(vt_drain_t *d) {
   while (d->replacements) {
     d->replacements = 0;
     for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
       vt_image_t *image = d->replaced[slot] ? image_of(d, slot) : NULL;
-      if (image && !outlived(d, slot)) end_image(d, image, -1);
+      if (image && !image->leaving && !outlived(d, slot)) end_image(d, image, -1);
     }
   }
 }
@@ -242,7 +284,7 @@ void vt_drain_ended(vt_drain_t *d) {
   vt_image_t const *last = vt_drain_last(d);
   for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
     vt_image_t *image = d->by_slot[slot];
-    if (!image || vt_drain_awaited(d, image)) continue;
+    if (!image || image->leaving || vt_drain_awaited(d, image)) continue;
     if (vt_owner_gone(d->end, vt_slots_owner(&d->slots, slot)) && !outlived(d, slot))
       end_image(d, image, image == last ? d->first_status : -1);
   }

@@ -12,6 +12,7 @@ typedef struct {
   char const *pattern;   /* of the traces' names; absolute */
   int first_awaited;     /* `run` will tell of its end, which it may see later than we do */
   int first_status;      /* waitpid's status of the first process; -1: not told */
+  int high_tags;         /* pointers of these programs have tags in the top 16 bits */
   vt_codec_t *codec;     /* shared by all images */
   vt_symbols_t *symbols; /* NULL: not wanted */
   vt_image_t **images;   /* all of the run, in order of appearance */
@@ -45,5 +46,8 @@ vt_image_t *vt_drain_last(vt_drain_t const *d);
 /* vt_drain_leftovers frees what was claimed by images that ended before they said who they are, and
    looks again at those that others live on in. Costs a look at each slot. */
 void vt_drain_leftovers(vt_drain_t *d);
+
+/* vt_drain_settle completes the traces of images whose memory has been looked at. Does not block. */
+void vt_drain_settle(vt_drain_t *d);
 
 #endif

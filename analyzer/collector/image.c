@@ -184,6 +184,10 @@ void vt_image_flush(vt_image_t *image) {
   note_failure(image, vt_writer_failed(image->packer.writer));
 }
 
+void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload) {
+  if (image->open) vt_packer_message(&image->packer, VT_CHUNK_LEAKS, 0, payload->data, payload->sz);
+}
+
 static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {
   if (image->stopped) put_process(image, tick, VT_PROCESS_STOPPED, image->stopped);
   if (wait_status >= 0 && WIFSIGNALED(wait_status))

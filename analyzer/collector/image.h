@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "analyzer/collector/heir.h"
 #include "analyzer/symbols/symbols.h"
 #include "analyzer/trace/packer.h"
 #include "analyzer/trace/raw.h"
@@ -28,6 +29,9 @@ typedef struct vt_image {
   vt_image_place_t place;
   pid_t pid;           /* as it calls itself: in the namespace it lives in */
   uint64_t start_tick; /* as in the header: orders the images of one process */
+  int leaving;      /* it has ended, and its memory is looked at */
+  int wait_status;  /* its, valid when leaving */
+  vt_heir_look_t look;
   int ended;        /* the file is complete but for symbols */
   int symbolized;   /* its code has been named, or another process does it */
   uint32_t stopped; /* vt_stopped_t if its recording stopped early; valid when ended */
@@ -63,6 +67,9 @@ void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock);
 
 /* vt_image_flush writes what is gathered and notices failures. */
 void vt_image_flush(vt_image_t *image);
+
+/* vt_image_leaks adds what was found in the memory that the image left. */
+void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload);
 
 /* vt_image_end completes the file: counters of the ring's slot, how it ended. wait_status: of
    waitpid if the collector has it, else -1. */

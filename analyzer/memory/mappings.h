@@ -1,9 +1,9 @@
-/* The account of the mappings that a program made by calls of its own: which are left at the end, and
-   what each call site had mapped at most and has mapped at the end.
+/* The account of the mappings that a program made by calls of its own: which are left at the end,
+   and what each call site had mapped at most and has mapped at the end.
 
    Records are applied in order of time. A mapping over an older one replaces it there, an unmapping
-   may take a piece out of one or of many, as the kernel does it. Address space counts, touched or not;
-   what is resident is the snapshot's to say. */
+   may take a piece out of one or of many, as the kernel does it. Address space counts, touched or
+   not; what is resident is the snapshot's to say. */
 #ifndef VT_ANALYZER_MEMORY_MAPPINGS_H
 #define VT_ANALYZER_MEMORY_MAPPINGS_H
 
@@ -18,8 +18,8 @@ typedef struct {
 typedef struct {
   vt_mapped_t *pieces; /* that are left, by address */
   size_t pieces_cnt, pieces_cap;
-  /* In sum of all records but those by the allocator, without what can never be accessed (PROT_NONE:
-     address space that is only reserved). */
+  /* In sum of all records but those by the allocator, without what can never be accessed
+     (PROT_NONE: address space that is only reserved). */
   uint64_t mapped_bytes, peak_bytes, peak_time;
 } vt_mappings_t;
 

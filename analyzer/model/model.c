@@ -524,6 +524,25 @@ static void for_live(vt_model_t *model,
         visit(model, &model->limbos[i]->limbo[k].block, context);
 }
 
+typedef struct {
+  void (*visit)(void *context, vt_model_live_t const *block);
+  void *context;
+} visitor_t;
+
+static void visit_own(vt_model_t *model, vt_block_t const *block, void const *context) {
+  visitor_t const *v = context;
+  vt_cell_t const *cell = &model->cells[block->cell];
+  if (block->cell == VT_CELL_IGNORED || model->heaps[cell->heap].kind) return;
+  vt_model_live_t live = {block->address, block->size, block->cell, cell->trace};
+  v->visit(v->context, &live);
+}
+
+void vt_model_live(vt_model_t *model, void (*visit)(void *context, vt_model_live_t const *block),
+                   void *context) {
+  visitor_t v = {visit, context};
+  for_live(model, visit_own, &v);
+}
+
 static void scan_live(vt_model_t *model, vt_block_t const *block, void const *context) {
   (void)context;
   vt_count_scan_end(model, block, model->totals.end_time_ns, 1);

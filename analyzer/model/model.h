@@ -205,6 +205,14 @@ void vt_model_finish(vt_model_t *model);
 void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan);
 vt_model_t *vt_model_new_scan(vt_model_options_t const *options);
 
+/* Hands out every block of the processes' own heaps that is live at the end. After vt_model_finish. */
+typedef struct {
+  uint64_t address, size;
+  uint32_t cell, trace;
+} vt_model_live_t;
+void vt_model_live(vt_model_t *model, void (*visit)(void *context, vt_model_live_t const *block),
+                   void *context);
+
 /* Takes the live blocks of cells with a mark out of what leaked: in totals, threads, heaps and size
    classes. By cell, after vt_model_finish, at most once. */
 void vt_model_suppress(vt_model_t *model, uint8_t const *marks);

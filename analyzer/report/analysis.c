@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/report/leaks.h"
 #include "analyzer/report/merge.h"
 #include "analyzer/report/selection.h"
 #include "analyzer/util/mem.h"
@@ -352,6 +353,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
   analysis->keep_allocators = options->keep_allocators;
   analysis->no_inlines = options->no_inlines;
   make_sites(analysis);
+  vt_leaks_judge(analysis, !options->filter.at && !options->filter.to);
   return 0;
 }
 

@@ -62,6 +62,7 @@ typedef struct {
   size_t unreadable_modules;
   uint32_t *cell_sites;            /* by cell of the model: its site + 1; 0: none */
   vt_verdict_t *verdicts;          /* by site; NULL: there is no verdict */
+  char const *no_verdict;          /* then: why */
   vt_verdict_t verdict;            /* their sum, without nested heaps */
   int keep_allocators, no_inlines; /* in sites; in what stands for them */
   uint64_t from_ns, to_ns;         /* blocks allocated before, at or after are not chosen */

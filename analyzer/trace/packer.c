@@ -2,6 +2,7 @@
 #include "analyzer/trace/packer.h"
 
 #define FIRST_CAP   2048
+#define LARGE_SZ    1024  /* of a message that is worth compressing */
 #define MAPPINGS_SZ 65536 /* of a chunk of mappings */
 
 uint32_t vt_packer_shift(uint64_t tick_hz) {
@@ -78,7 +79,7 @@ static void write_mappings(vt_packer_t *p) {
 void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint32_t stack, uint8_t const *payload,
                        size_t sz) {
   if (type != VT_CHUNK_MAPPING) {
-    vt_writer_chunk(p->writer, type, 0, 0, payload, sz);
+    vt_writer_chunk(p->writer, type, sz > LARGE_SZ ? VT_CHUNK_FLAG_ZSTD : 0, 0, payload, sz);
     return;
   }
   vt_bytes_u32(&p->mappings, stack);

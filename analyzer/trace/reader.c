@@ -142,7 +142,10 @@ TABLE(vt_trace_process_t, vt_reader_process, tables., process)
 TABLE(vt_trace_memory_t, vt_reader_memory, tables., memory)
 TABLE(vt_trace_marker_t, vt_reader_markers, tables., markers)
 TABLE(vt_trace_heap_t, vt_reader_heaps, tables., heaps)
+TABLE(vt_trace_snapshot_t, vt_reader_snapshots, tables., snapshots)
 TABLE(vt_trace_mapping_t, vt_reader_mappings, tables., mappings)
+
+vt_trace_leaks_t const *vt_reader_leaks(vt_reader_t const *r) { return r->tables.leaks; }
 
 uint64_t vt_reader_counter(vt_reader_t const *r, vt_counter_t counter) {
   return counter <= VT_COUNTER_MAX ? r->tables.counters[counter] : 0;

@@ -153,6 +153,46 @@ typedef struct {
   char const *file; /* "": none, or not known */
 } vt_trace_mapping_t;
 
+/* What the process said just before it ended or called exec and left its memory to be looked at. */
+typedef struct {
+  uint64_t start, end;
+  vt_range_kind_t kind;
+} vt_trace_own_t;
+typedef struct {
+  uint64_t time;
+  vt_snapshot_kind_t kind;
+  uint32_t flags; /* VT_SNAPSHOT_… */
+  uint32_t tid;   /* the thread that said it, whose stack in use begins at sp */
+  uint64_t sp;
+  uint32_t range_cnt;
+  vt_trace_own_t const *ranges;
+} vt_trace_snapshot_t;
+
+/* What was found in the memory that the process left: what became of each block of its own heap that was
+   live then. `classes` and `holders` are in the order of `addresses`, which ascend. A holder is VT_NO_LEAK:
+   nobody; below VT_LEAK_ROOT: the block of that index; else the root of index holder - VT_LEAK_ROOT. */
+typedef struct {
+  uint64_t location; /* of the pointer */
+  uint64_t area;     /* where the mapping begins that it lies in */
+  char const *path;  /* of that mapping; "": anonymous; also the kernel's names, as "[stack]" */
+} vt_trace_root_t;
+typedef struct {
+  vt_snapshot_kind_t kind;
+  uint32_t flags;  /* VT_SNAPSHOT_… */
+  char const *why; /* why nothing is known of the blocks; "": it is */
+  uint32_t cnt;
+  uint64_t const *addresses;
+  uint8_t const *classes; /* vt_class_t */
+  uint32_t const *holders;
+  uint32_t root_cnt;
+  vt_trace_root_t const *roots;
+} vt_trace_leaks_t;
+#define VT_NO_LEAK   UINT32_MAX
+#define VT_LEAK_ROOT ((uint32_t)1 << 31)
+
+/* vt_leaks_find is the index of the block at an address, or VT_NO_LEAK. */
+uint32_t vt_leaks_find(vt_trace_leaks_t const *leaks, uint64_t address);
+
 /* All that can be missing or wrong. Complete after a complete vt_reader_run. */
 typedef struct {
   uint64_t file_bytes;
@@ -224,6 +264,11 @@ vt_trace_marker_t const *vt_reader_markers(vt_reader_t const *reader, size_t *cn
 vt_trace_heap_t const *vt_reader_heaps(vt_reader_t const *reader, size_t *cnt);
 /* In the order of the file, which is that of time within one thread only. */
 vt_trace_mapping_t const *vt_reader_mappings(vt_reader_t const *reader, size_t *cnt);
+
+vt_trace_snapshot_t const *vt_reader_snapshots(vt_reader_t const *reader, size_t *cnt);
+
+/* vt_reader_leaks is NULL when no look at the memory is recorded, not even why it failed. */
+vt_trace_leaks_t const *vt_reader_leaks(vt_reader_t const *reader);
 
 /* vt_reader_counter is the value of a counter, 0 when the trace has none. */
 uint64_t vt_reader_counter(vt_reader_t const *reader, vt_counter_t counter);

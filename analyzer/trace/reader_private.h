@@ -56,6 +56,9 @@ typedef struct {
   size_t heaps_cnt, heaps_cap;
   vt_trace_heap_op_t *ops; /* in order of time */
   size_t ops_cnt, ops_cap;
+  vt_trace_leaks_t *leaks; /* NULL: none */
+  vt_trace_snapshot_t *snapshots;
+  size_t snapshots_cnt, snapshots_cap;
   vt_trace_mapping_t *mappings; /* in order of the file */
   size_t mappings_cnt, mappings_cap;
   void **owned; /* memory the entries point to */
@@ -154,6 +157,10 @@ static inline uint64_t vt_chunk_end(vt_chunk_t const *c) {
 /* vt_tables_message adds a message; a malformed one is counted in integrity.damaged_chunks by the
    caller when the result is -1. */
 int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, size_t sz);
+/* vt_tables_own makes the tables free p in the end; returns it. */
+void *vt_tables_own(vt_tables_t *t, void *p);
+/* leaks_chunk.c */
+int vt_tables_leaks(vt_reader_t *r, vt_cursor_t *c);
 /* vt_tables_mapping adds one MAPPING message; -1: malformed. */
 int vt_tables_mapping(vt_reader_t *r, uint32_t stack, uint8_t const *payload, size_t sz);
 void vt_tables_clear(vt_tables_t *t);

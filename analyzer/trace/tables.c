@@ -4,13 +4,13 @@
 
 #define RANGES_MAX 4096
 
-static void *own(vt_tables_t *t, void *p) {
+void *vt_tables_own(vt_tables_t *t, void *p) {
   VT_PUSH(t->owned, p);
   return p;
 }
 
 char *vt_tables_text(vt_tables_t *t, void const *p, size_t sz) {
-  return own(t, vt_mem_copy(p ? p : "", sz));
+  return vt_tables_own(t, vt_mem_copy(p ? p : "", sz));
 }
 
 void vt_tables_clear(vt_tables_t *t) {
@@ -23,6 +23,7 @@ void vt_tables_clear(vt_tables_t *t) {
   free(t->heaps);
   free(t->ops);
   free(t->mappings);
+  free(t->snapshots);
   *t = (vt_tables_t){0};
 }
 
@@ -39,7 +40,7 @@ static char *text_of(vt_reader_t *r, vt_cursor_t *c, uint32_t *sz) {
 }
 
 static vt_trace_range_t *ranges_of(vt_reader_t *r, vt_cursor_t *c, uint32_t cnt) {
-  vt_trace_range_t *ranges = own(&r->tables, vt_mem_new(cnt ? cnt : 1, sizeof *ranges));
+  vt_trace_range_t *ranges = vt_tables_own(&r->tables, vt_mem_new(cnt ? cnt : 1, sizeof *ranges));
   for (uint32_t i = 0; i < cnt; i++) {
     uint64_t start = vt_cursor_u64(c), end = vt_cursor_u64(c);
     ranges[i] = (vt_trace_range_t){start, end, vt_cursor_u64(c)};
@@ -230,6 +231,25 @@ static int mappings(vt_reader_t *r, vt_cursor_t *c) {
   return 0;
 }
 
+static int snapshot(vt_reader_t *r, vt_cursor_t *c) {
+  vt_trace_snapshot_t s = {.time = time_of(r, c)};
+  s.kind = (vt_snapshot_kind_t)vt_cursor_u32(c);
+  s.flags = vt_cursor_u32(c);
+  s.tid = vt_cursor_u32(c);
+  s.range_cnt = vt_cursor_u32(c);
+  s.sp = vt_cursor_u64(c);
+  if (c->bad || s.range_cnt > vt_cursor_left(c) / 20) return -1;
+  vt_trace_own_t *ranges = vt_tables_own(&r->tables, vt_mem_new(s.range_cnt + 1, sizeof *ranges));
+  for (uint32_t i = 0; i < s.range_cnt; i++) {
+    ranges[i].kind = (vt_range_kind_t)vt_cursor_u32(c);
+    ranges[i].start = vt_cursor_u64(c);
+    ranges[i].end = vt_cursor_u64(c);
+  }
+  s.ranges = ranges;
+  VT_PUSH(r->tables.snapshots, s);
+  return 0;
+}
+
 int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, size_t sz) {
   static int (*const parse[])(vt_reader_t *, vt_cursor_t *) = {
       [VT_CHUNK_MODULE] = module,      [VT_CHUNK_MODULE_UNLOAD] = module_unload,
@@ -237,7 +257,8 @@ int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, siz
       [VT_CHUNK_MEMORY] = memory,      [VT_CHUNK_MARKER] = marker,
       [VT_CHUNK_THREAD] = thread_name, [VT_CHUNK_HEAP] = heap,
       [VT_CHUNK_HEAP_OP] = heap_op,    [VT_CHUNK_COUNTERS] = counters,
-      [VT_CHUNK_MAPPING] = mappings};
+      [VT_CHUNK_MAPPING] = mappings,   [VT_CHUNK_SNAPSHOT] = snapshot,
+      [VT_CHUNK_LEAKS] = vt_tables_leaks};
   if (type >= sizeof parse / sizeof parse[0] || !parse[type]) return 0;
   vt_cursor_t c = vt_cursor(payload, sz);
   return parse[type](r, &c) || c.bad ? -1 : 0;
@@ -260,5 +281,6 @@ void vt_tables_convert(vt_reader_t *r) {
     convert(r, &t->mappings[i].time);
     convert(r, &t->mappings[i].begun);
   }
+  for (size_t i = 0; i < t->snapshots_cnt; i++) convert(r, &t->snapshots[i].time);
   convert(r, &t->end_time);
 }

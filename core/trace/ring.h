@@ -32,6 +32,9 @@
 #define VT_SEGMENT_OWNER(word)       ((uint32_t)((word) >> 2))
 #define VT_SEGMENT_WORD(slot, state) (((uint64_t)(slot) << 2) | (state))
 
+/* What becomes of an image's memory when it ends; see core/trace/snapshot.h. */
+enum { VT_HEIR_NONE = 0, VT_HEIR_STARTING = 1, VT_HEIR_READY = 2 };
+
 /* A process image while it lives. Claimed by storing the image identity into `image` (0: free) with
    a compare-and-swap; freed by the collector once nobody can write as this image any more and it is
    drained. Which process it lives in, `space`, `pid` and `born` tell: at one moment a number names
@@ -47,6 +50,8 @@ typedef struct {
   _Atomic uint32_t follows_slot; /* the slot it had */
   _Atomic uint64_t seat;         /* see vt_sink_sit; 0: none */
   _Atomic uint64_t counters[VT_COUNTER_MAX + 1]; /* indexed by vt_counter_t */
+  _Atomic uint32_t heir;       /* its number as the image calls it; 0: none */
+  _Atomic uint32_t heir_state; /* VT_HEIR_…; a futex, on which the heir sleeps while READY */
 } vt_ring_image_t;
 
 typedef struct {
@@ -56,6 +61,7 @@ typedef struct {
   uint64_t nonce;   /* the same number as in VALTRACE_COLLECTOR: this ring and no other */
   uint64_t tick_hz; /* ticks per second of that clock as the collector measured them */
   uint32_t segments; /* that this ring has; at most VT_RING_SEGMENTS */
+  uint64_t heir_limit_ns; /* how long an image's memory may be kept after its end; 0: not at all */
   /* Segments [0,limit) may be claimed: bounds the memory of the ring. */
   _Atomic uint32_t limit;
   /* A free segment is likely from here on; who looks for one looks everywhere in the end. */

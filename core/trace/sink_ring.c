@@ -105,6 +105,8 @@ static void describe(vt_sink_t const *sink, vt_ring_image_t *image) {
   for (uint32_t c = 0; c <= VT_COUNTER_MAX; c++)
     atomic_store_explicit(&image->counters[c], 0, memory_order_relaxed);
   atomic_store_explicit(&image->stopped, 0, memory_order_relaxed);
+  atomic_store_explicit(&image->heir, 0, memory_order_relaxed);
+  atomic_store_explicit(&image->heir_state, VT_HEIR_NONE, memory_order_relaxed);
   atomic_store_explicit(&image->space, sink->space, memory_order_relaxed);
   atomic_store_explicit(&image->born, vt_clock_tick(sink->clock), memory_order_relaxed);
   atomic_store_explicit(&image->follows, sink->follows, memory_order_relaxed);

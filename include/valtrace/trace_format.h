@@ -79,7 +79,8 @@ typedef enum {
   VT_CHUNK_IMAGE = 17,
   VT_CHUNK_END = 18,
   VT_CHUNK_MAPPING = 19,
-  VT_CHUNK_MAX = VT_CHUNK_MAPPING
+  VT_CHUNK_SNAPSHOT = 20,
+  VT_CHUNK_MAX = VT_CHUNK_SNAPSHOT
 } vt_chunk_type_t;
 
 /* Raw segments. */
@@ -233,6 +234,24 @@ typedef enum {
   VT_HEAP_OP_RESTORE = 3,
   VT_HEAP_OP_PLACE = 4
 } vt_heap_op_t;
+
+/* SNAPSHOT messages. */
+typedef enum { VT_SNAPSHOT_EXIT = 1, VT_SNAPSHOT_EXEC = 2 } vt_snapshot_kind_t;
+#define VT_SNAPSHOT_LIBC_MALLOC ((uint32_t)1) /* malloc is the C library's */
+#define VT_SNAPSHOT_PAUSED      ((uint32_t)2) /* some events were not recorded on purpose */
+#define VT_SNAPSHOT_CUT         ((uint32_t)4) /* more ranges than the message holds */
+#define VT_SNAPSHOT_THREADS     ((uint32_t)8) /* other threads lived: their registers are not known */
+#define VT_SNAPSHOT_NO_MAPPINGS ((uint32_t)16) /* mappings were not recorded */
+typedef enum { VT_RANGE_OWN = 1, VT_RANGE_BOOT = 2, VT_RANGE_MALLOC = 3 } vt_range_kind_t;
+
+/* Classes of live blocks in LEAKS chunks, the better one first. */
+typedef enum {
+  VT_CLASS_UNKNOWN = 0,
+  VT_CLASS_REACHABLE = 1,
+  VT_CLASS_POSSIBLE = 2,
+  VT_CLASS_INDIRECT = 3,
+  VT_CLASS_DEFINITE = 4
+} vt_class_t;
 
 /* MAPPING messages. */
 typedef enum { VT_MAPPING_MAP = 1, VT_MAPPING_UNMAP = 2, VT_MAPPING_REMAP = 3 } vt_mapping_op_t;

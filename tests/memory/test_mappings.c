@@ -1,5 +1,5 @@
-/* The account of mappings against a naive model: an array that says, for every page of a small address
-   space, which record mapped it. */
+/* The account of mappings against a naive model: an array that says, for every page of a small
+   address space, which record mapped it. */
 #include "analyzer/memory/mappings.h"
 #include "tests/unit/tap.h"
 
@@ -50,7 +50,8 @@ static vt_trace_mapping_t random_record(uint64_t time) {
   vt_trace_mapping_t r = {.time = time, .begun = time};
   r.op = 1 + rand() % 3;
   r.address = (uint64_t)(rand() % (PAGES - 10)) * PAGE;
-  r.size = (1 + (uint64_t)(rand() % 9)) * PAGE - (r.op == VT_MAPPING_UNMAP ? (uint64_t)(rand() % 2) : 0);
+  r.size =
+      (1 + (uint64_t)(rand() % 9)) * PAGE - (r.op == VT_MAPPING_UNMAP ? (uint64_t)(rand() % 2) : 0);
   r.old_address = (uint64_t)(rand() % (PAGES - 10)) * PAGE;
   r.old_size = (1 + (uint64_t)(rand() % 9)) * PAGE;
   r.prot = rand() % 4 ? PROT_READ : PROT_NONE;
@@ -77,7 +78,6 @@ static void shuffle(vt_trace_mapping_t *out, size_t cnt) {
   }
 }
 
-
 static int round_agrees(void) {
   naive_t n = {.mapped = 0};
   for (size_t i = 0; i < PAGES; i++) n.owner[i] = NOBODY;
@@ -100,8 +100,13 @@ static int round_agrees(void) {
 static void overtaken(void) {
   vt_trace_mapping_t r[] = {
       {.time = 10, .begun = 9, .op = VT_MAPPING_MAP, .address = PAGE, .size = PAGE, .prot = 1},
-      {.time = 30, .begun = 20, .op = VT_MAPPING_REMAP, .address = 8 * PAGE, .size = 2 * PAGE,
-       .old_address = PAGE, .old_size = PAGE},
+      {.time = 30,
+       .begun = 20,
+       .op = VT_MAPPING_REMAP,
+       .address = 8 * PAGE,
+       .size = 2 * PAGE,
+       .old_address = PAGE,
+       .old_size = PAGE},
       {.time = 25, .begun = 24, .op = VT_MAPPING_MAP, .address = PAGE, .size = PAGE, .prot = 1}};
   r[1].prot = 0;
   vt_mappings_t m = vt_mappings_run(r, 3);
@@ -111,8 +116,14 @@ static void overtaken(void) {
 }
 
 static void breaks(void) {
-  vt_trace_mapping_t r[] = {{.time = 1, .op = VT_MAPPING_MAP, .api = VT_MAPPING_SBRK, .address = 100, .size = 50, .prot = 3},
-                            {.time = 2, .op = VT_MAPPING_UNMAP, .api = VT_MAPPING_SBRK, .address = 130, .size = 20}};
+  vt_trace_mapping_t r[] = {
+      {.time = 1,
+       .op = VT_MAPPING_MAP,
+       .api = VT_MAPPING_SBRK,
+       .address = 100,
+       .size = 50,
+       .prot = 3},
+      {.time = 2, .op = VT_MAPPING_UNMAP, .api = VT_MAPPING_SBRK, .address = 130, .size = 20}};
   vt_mappings_t m = vt_mappings_run(r, 2);
   is_ulong(m.mapped_bytes, 30, "the break moves by bytes");
   vt_mappings_free(&m);

@@ -18,7 +18,8 @@ MAGIC = b"\x89VTR\r\n\x1a\n"
 CHUNK_MAGIC = b"VTCK"
 SEGMENT_SZ = 65536
 (EVENTS, SEGMENT, STACKS, MODULE, MODULE_UNLOAD, PROCESS, CLOCK, MEMORY, MARKER, THREAD, HEAP,
- HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END, MAPPING) = range(1, 20)
+ HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END, MAPPING,
+ SNAPSHOT) = range(1, 21)
 NONE = None
 ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR = (
     1, 2, 3, 4, 5, 10, 11, 12)
@@ -37,6 +38,8 @@ MAPPING_OPS = {1: "map", 2: "unmap", 3: "remap"}
 MAPPING_APIS = dict(enumerate(("mmap", "munmap", "mremap", "shmat", "shmdt", "sbrk", "brk")))
 Mapping = collections.namedtuple("Mapping", "time begun op api tid flags address size old_address old_size "
                                             "prot map_flags offset file stack")
+LEAK_KINDS = ("unknown", "reachable", "possible", "indirect", "definite")
+Leaks = collections.namedtuple("Leaks", "kind flags why blocks roots")  # blocks: {address: (kind, holder)}
 
 
 class Event(collections.namedtuple("Event", "tick tid number kind api address size align stack heap tag")):
@@ -312,7 +315,7 @@ class Trace:
         self.errors, self.torn, self.ended = [], None, False
         self.modules, self.unloads, self.process, self.clocks = {}, {}, [], []
         self.threads, self.markers, self.symbols, self.memory = {}, [], {}, []
-        self.heaps, self.mappings = [], []
+        self.heaps, self.mappings, self.snapshots, self.leaks = [], [], [], None
         self.counters, self.nodes, self.lost = {}, {0: None}, 0
         self.streams = collections.defaultdict(list)  # thread or writer -> events in its order
         self.states, self.interned = {}, {}
@@ -446,6 +449,23 @@ class Trace:
             stack, message = c.u32(), c.string()
             self.mapping(Cursor(message), stack)
 
+    def on_snapshot(self, c, _):
+        time, kind, flags, tid, count, sp = c.u64(), c.u32(), c.u32(), c.u32(), c.u32(), c.u64()
+        self.snapshots.append((time, kind, flags, tid, sp, [(c.u32(), c.u64(), c.u64()) for _ in range(count)]))
+
+    def on_leaks(self, c, _):
+        kind, flags, why, count = c.u32(), c.u32(), c.text(), c.u64()
+        blocks, address, codes = {}, 0, []
+        for _i in range(count):
+            address += c.varint()
+            blocks[address] = [LEAK_KINDS[c.take(1)[0]], None]
+            codes.append((address, c.varint()))
+        roots = [(c.u64(), c.u64(), c.text()) for _ in range(c.u64())]
+        for address, code in codes:
+            blocks[address][1] = None if not code else \
+                ("block", codes[code // 2][0]) if code & 1 else ("root", roots[code // 2 - 1])
+        self.leaks = Leaks(kind, flags, why, blocks, roots)
+
     def on_end(self, _c, _writer):
         self.ended = True
 
@@ -459,7 +479,8 @@ class Trace:
             self.symbols[module, offset] = [(strings[f], strings[s], line) for f, s, line in frames]
 
     MESSAGES = {MODULE: on_module, MODULE_UNLOAD: on_unload, PROCESS: on_process, CLOCK: on_clock,
-                MEMORY: on_memory, MARKER: on_marker, THREAD: on_thread, HEAP: on_heap, COUNTERS: on_counters}
+                MEMORY: on_memory, MARKER: on_marker, THREAD: on_thread, HEAP: on_heap, COUNTERS: on_counters,
+                SNAPSHOT: on_snapshot}
 
     # --- packed events
 
@@ -574,7 +595,7 @@ class Trace:
         return self.interned.setdefault(stack, stack)
 
     HANDLERS = {**MESSAGES, STACKS: on_stacks, EVENTS: on_events, SEGMENT: on_segment, END: on_end,
-                SYMBOLS: on_symbols, MAPPING: on_mappings}
+                SYMBOLS: on_symbols, MAPPING: on_mappings, LEAKS: on_leaks}
 
     # --- stacks
 

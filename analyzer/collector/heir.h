@@ -1,0 +1,40 @@
+/* Looking at the memory that an ended process image left behind (core/trace/snapshot.h).
+
+   A helper process scans it, so that the collector goes on serving; both are given up at the time
+   limit, and when memory gets scarce, for what is kept of the dead must not be missed by the
+   living. */
+#ifndef VT_ANALYZER_COLLECTOR_HEIR_H
+#define VT_ANALYZER_COLLECTOR_HEIR_H
+
+#include <stdint.h>
+#include <sys/types.h>
+#include "analyzer/collector/owner.h"
+#include "analyzer/trace/bytes.h"
+
+typedef struct {
+  vt_ring_end_t *end;
+  vt_ring_image_t *row; /* of the image, which is not given to another one meanwhile */
+  vt_owner_t heir;      /* pid 0: none */
+  pid_t helper;         /* 0: not started */
+  int done;             /* readable when the helper has ended; -1 */
+  int result;           /* where it writes to */
+  int high_tags;        /* pointers have tags in the top 16 bits */
+  uint64_t deadline;    /* CLOCK_MONOTONIC */
+  uint64_t bytes;       /* resident memory that is kept */
+  char const *given_up; /* why; NULL: not */
+} vt_heir_look_t;
+
+/* vt_heir_look_for finds the heir, if there is one and it is not known yet. */
+void vt_heir_look_for(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row);
+
+/* vt_heir_look_begin: did the image leave its memory? Then it is 1, and the look is to be settled;
+   0: there is nothing to look at. The image's trace is at `path`, whole but for its end. `kept` are
+   bytes kept for others already. */
+int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row,
+                       char const *path, uint64_t kept, int high_tags);
+
+/* vt_heir_look_settle: 1 when there is a result, which is appended to *leaks (payload of a LEAKS
+   chunk); the heir is gone then and the look is over. Does not block. */
+int vt_heir_look_settle(vt_heir_look_t *look, vt_bytes_t *leaks);
+
+#endif

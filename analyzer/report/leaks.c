@@ -1,0 +1,77 @@
+/* See leaks.h. A snapshot knows blocks by their addresses; the model knows which cell has the block
+   that lives at an address at the end. */
+#include "analyzer/report/leaks.h"
+#include "analyzer/util/mem.h"
+
+#include <stdlib.h>
+
+typedef struct {
+  vt_analysis_t *analysis;
+  uint32_t missing; /* live blocks of traces without a verdict */
+} judge_t;
+
+static vt_leak_kind_t kind_of(uint8_t class) {
+  switch (class) {
+  case VT_CLASS_DEFINITE: return VT_LEAK_DEFINITE;
+  case VT_CLASS_INDIRECT: return VT_LEAK_INDIRECT;
+  case VT_CLASS_POSSIBLE: return VT_LEAK_POSSIBLE;
+  case VT_CLASS_REACHABLE: return VT_LEAK_REACHABLE;
+  default: return VT_LEAK_UNJUDGED;
+  }
+}
+
+static void add(vt_verdict_t *to, vt_leak_kind_t kind, uint64_t bytes, uint64_t blocks) {
+  to->bytes[kind] += bytes;
+  to->blocks[kind] += blocks;
+}
+
+static void judge_block(void *context, vt_model_live_t const *block) {
+  judge_t *j = context;
+  vt_trace_leaks_t const *leaks = vt_reader_leaks(j->analysis->readers[block->trace]);
+  uint32_t site = j->analysis->cell_sites[block->cell];
+  if (!leaks || leaks->why[0]) j->missing = 1;
+  if (!leaks || leaks->why[0] || !site) return;
+  uint32_t at = vt_leaks_find(leaks, block->address);
+  if (at == VT_NO_LEAK) return; /* not judged */
+  add(&j->analysis->verdicts[site - 1], kind_of(leaks->classes[at]), block->size, 1);
+}
+
+/* sum_up: of each site what is live and was not judged; of all sites the sums. */
+static void sum_up(vt_analysis_t *analysis) {
+  for (size_t i = 0; i < analysis->sites_cnt; i++) {
+    vt_site_t *site = &analysis->sites[i];
+    vt_verdict_t *v = &analysis->verdicts[i];
+    uint64_t bytes = 0, blocks = 0;
+    for (int k = 0; k < VT_LEAK_UNJUDGED; k++) {
+      bytes += v->bytes[k];
+      blocks += v->blocks[k];
+    }
+    add(v, VT_LEAK_UNJUDGED, site->leaked_bytes - bytes, site->leaked_blocks - blocks);
+    site->lost_bytes = vt_lost_bytes(v);
+    site->lost_blocks = vt_lost_blocks(v);
+    for (int k = 0; k < VT_LEAK_KINDS && !site->nested; k++)
+      add(&analysis->verdict, (vt_leak_kind_t)k, v->bytes[k], v->blocks[k]);
+  }
+}
+
+static char const *why_none(vt_analysis_t const *analysis, int whole) {
+  if (!whole) return "it is about another moment than the end";
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    vt_trace_leaks_t const *leaks = vt_reader_leaks(analysis->readers[t]);
+    if (leaks && leaks->why[0]) return leaks->why;
+  }
+  return "no snapshot was taken";
+}
+
+void vt_leaks_judge(vt_analysis_t *analysis, int whole) {
+  judge_t j = {.analysis = analysis, .missing = (uint32_t)!whole};
+  analysis->verdicts = vt_mem_new(analysis->sites_cnt + 1, sizeof *analysis->verdicts);
+  if (whole) vt_model_live(analysis->model, judge_block, &j);
+  if (j.missing) {
+    free(analysis->verdicts);
+    analysis->verdicts = NULL;
+    analysis->no_verdict = why_none(analysis, whole);
+  } else {
+    sum_up(analysis);
+  }
+}

@@ -1,0 +1,187 @@
+/* See verdict.h. A verdict needs all live blocks and all memory that may point to them: if any is
+   missing, no block is called lost. */
+#include "analyzer/snapshot/verdict.h"
+#include "analyzer/model/model.h"
+#include "analyzer/snapshot/process.h"
+#include "analyzer/snapshot/roots.h"
+#include "analyzer/util/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+  vt_live_block_t *blocks;
+  size_t blocks_cnt, blocks_cap;
+} gathered_t;
+
+static void gather(void *context, vt_model_live_t const *block) {
+  gathered_t *g = context;
+  VT_PUSH(g->blocks, ((vt_live_block_t){block->address, block->size}));
+}
+
+static int fold(void *context, vt_event_t const *events, size_t cnt) {
+  vt_model_events(context, 0, events, cnt);
+  return 0;
+}
+
+/* replay finds the live blocks; *missed: frees that must have happened unseen. */
+static vt_live_t replay(vt_reader_t *reader, uint64_t *missed) {
+  vt_model_t *model = vt_model_new(&(vt_model_options_t){0});
+  gathered_t g = {0};
+  vt_model_add_trace(model, 0);
+  vt_reader_run(reader, &(vt_reader_sink_t){.events = fold, .context = model});
+  vt_model_finish(model);
+  vt_model_live(model, gather, &g);
+  *missed = vt_model_totals(model)->missed_frees;
+  vt_model_delete(model);
+  return vt_live_make(g.blocks ? g.blocks : vt_mem_new(1, sizeof *g.blocks), g.blocks_cnt);
+}
+
+/* mid_life: were there blocks before recording began? */
+static int mid_life(vt_reader_t const *reader) {
+  size_t cnt;
+  vt_trace_process_t const *process = vt_reader_process(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++)
+    if (process[i].kind == VT_PROCESS_FORKED) return 1;
+  return (vt_reader_info(reader)->flags & VT_HEADER_FLAG_MID_LIFE) != 0;
+}
+
+/* obstacle: why not all live blocks, or not all of the memory's kinds, can be known; NULL: they
+ * can. */
+static char const *obstacle(vt_verdict_case_t const *of, vt_reader_t const *reader,
+                            vt_trace_snapshot_t const *s) {
+  vt_integrity_t const *in = vt_reader_integrity(reader);
+  if (!s) return "the process did not say how its memory is laid out";
+  if (of->counters[VT_COUNTER_ALLOCATOR_IN_EXECUTABLE])
+    return "its allocator is inside the executable, where no preload sees it";
+  if (of->counters[VT_COUNTER_LOST] || of->counters[VT_COUNTER_NESTED_LOST] ||
+      of->counters[VT_COUNTER_BEFORE_START] || in->lost_events || in->bad_events)
+    return "events are missing, so that not all live blocks are known";
+  if (s->flags & VT_SNAPSHOT_PAUSED) return "recording was paused";
+  if (s->flags & VT_SNAPSHOT_CUT) return "it has too many threads";
+  if (s->flags & VT_SNAPSHOT_NO_MAPPINGS && !(s->flags & VT_SNAPSHOT_LIBC_MALLOC))
+    return "mappings were not recorded, so that the allocator's cannot be told from the program's";
+  if (mid_life(reader) && !(s->flags & VT_SNAPSHOT_LIBC_MALLOC))
+    return "recording began in the middle of its life, and its malloc is not the C library's";
+  return vt_reader_info(reader)->sample_period ? "not every event was recorded" : NULL;
+}
+
+static void put_head(vt_trace_snapshot_t const *s, char const *why, vt_bytes_t *out) {
+  vt_bytes_u32(out, s ? s->kind : 0);
+  vt_bytes_u32(out, s ? s->flags : 0);
+  vt_bytes_string(out, why, strlen(why));
+}
+
+void vt_verdict_none(char const *why, vt_bytes_t *out) {
+  put_head(NULL, why, out);
+  vt_bytes_u64(out, 0);
+  vt_bytes_u64(out, 0);
+}
+
+/* number_roots gives those root pointers numbers that hold a block; returns how many. */
+static uint32_t number_roots(vt_judged_t const *v, uint32_t cnt, uint32_t *numbers) {
+  uint32_t used = 0;
+  for (uint32_t i = 0; i < cnt; i++) {
+    uint64_t holder = v->holders[i];
+    if (holder == VT_HELD_NOT || holder < VT_HELD_BY_ROOT) continue;
+    if (!numbers[holder - VT_HELD_BY_ROOT]) numbers[holder - VT_HELD_BY_ROOT] = ++used;
+  }
+  return used;
+}
+
+static uint64_t holder_code(uint64_t holder, uint32_t const *numbers) {
+  if (holder == VT_HELD_NOT) return 0;
+  if (holder < VT_HELD_BY_ROOT) return 1 + 2 * holder;
+  return 2 * (uint64_t)numbers[holder - VT_HELD_BY_ROOT];
+}
+
+static void put_blocks(vt_live_t const *live, vt_judged_t const *v, uint32_t const *numbers,
+                       vt_bytes_t *out) {
+  uint64_t last = 0;
+  vt_bytes_u64(out, live->cnt);
+  for (uint32_t i = 0; i < live->cnt; i++) {
+    vt_bytes_varint(out, live->blocks[i].start - last);
+    vt_bytes_u8(out, v->kinds[i]);
+    vt_bytes_varint(out, holder_code(v->holders[i], numbers));
+    last = live->blocks[i].start;
+  }
+}
+
+/* put_roots writes the roots that hold blocks in the order of their numbers. */
+static void put_roots(vt_graph_t const *g, vt_areas_t const *areas, uint32_t const *numbers,
+                      uint32_t used, vt_bytes_t *out) {
+  size_t *order = vt_mem_new((size_t)used + 1, sizeof *order);
+  for (size_t r = 0; r < g->roots_cnt; r++)
+    if (numbers[r]) order[numbers[r]] = r;
+  vt_bytes_u64(out, used);
+  for (uint32_t n = 1; n <= used; n++) {
+    vt_root_edge_t const *e = &g->roots[order[n]];
+    vt_area_t const *a = &areas->areas[e->area];
+    vt_bytes_u64(out, e->location);
+    vt_bytes_u64(out, a->start);
+    vt_bytes_string(out, a->path, strlen(a->path));
+  }
+  free(order);
+}
+
+static void put_verdict(vt_trace_snapshot_t const *s, vt_live_t const *live, vt_graph_t const *g,
+                        vt_areas_t const *areas, vt_bytes_t *out) {
+  vt_judged_t v = vt_graph_judge(g, vt_live_size_of, live);
+  uint32_t *numbers = vt_mem_new(g->roots_cnt + 1, sizeof *numbers);
+  uint32_t used = number_roots(&v, live->cnt, numbers);
+  put_head(s, "", out);
+  put_blocks(live, &v, numbers, out);
+  put_roots(g, areas, numbers, used, out);
+  free(numbers);
+  vt_judged_free(&v);
+}
+
+/* look scans the frozen memory. */
+static void look(vt_verdict_case_t const *of, vt_reader_t const *reader,
+                 vt_trace_snapshot_t const *s, vt_live_t const *live, vt_bytes_t *out) {
+  char const *why = "";
+  size_t cnt;
+  vt_frozen_t *frozen = vt_frozen_open(of->frozen, &why);
+  if (!frozen) {
+    vt_verdict_none(why, out);
+    return;
+  }
+  vt_trace_mapping_t const *records = vt_reader_mappings(reader, &cnt);
+  vt_mappings_t mappings = vt_mappings_run(records, cnt);
+  vt_memory_t memory = vt_frozen_memory(frozen);
+  vt_roots_from_t from = {&memory,   vt_frozen_areas(frozen), live, s, records,
+                          &mappings, mid_life(reader)};
+  vt_roots_t roots = vt_roots_find(&from);
+  vt_scan_t scan = {&memory, from.areas, live, roots.roots, roots.roots_cnt, of->high_tags};
+  vt_graph_t graph;
+  if (vt_scan_run(&scan, &graph) == UINT64_MAX)
+    vt_verdict_none("some of its memory cannot be read", out);
+  else
+    put_verdict(s, live, &graph, from.areas, out);
+  vt_graph_free(&graph);
+  vt_roots_free(&roots);
+  vt_mappings_free(&mappings);
+  vt_frozen_close(frozen);
+}
+
+void vt_verdict_write(vt_verdict_case_t const *of, vt_bytes_t *out) {
+  vt_error_t error;
+  size_t cnt;
+  uint64_t missed;
+  vt_reader_t *reader = vt_reader_open(of->path, &error);
+  if (!reader) {
+    vt_verdict_none("its trace cannot be read", out);
+    return;
+  }
+  vt_live_t live = replay(reader, &missed);
+  vt_trace_snapshot_t const *all = vt_reader_snapshots(reader, &cnt),
+                            *s = cnt ? &all[cnt - 1] : NULL;
+  char const *why = obstacle(of, reader, s);
+  if (!why && missed) why = "frees were not seen, so that not all live blocks are known";
+  if (why)
+    vt_verdict_none(why, out);
+  else
+    look(of, reader, s, &live, out);
+  vt_live_free(&live);
+  vt_reader_close(reader);
+}

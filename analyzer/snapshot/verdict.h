@@ -1,0 +1,23 @@
+/* From a recorded process and its frozen memory to the payload of a LEAKS chunk. */
+#ifndef VT_ANALYZER_SNAPSHOT_VERDICT_H
+#define VT_ANALYZER_SNAPSHOT_VERDICT_H
+
+#include <sys/types.h>
+#include "analyzer/trace/bytes.h"
+
+/* What the collector knows of an image whose process has ended. */
+typedef struct {
+  char const *path;         /* of its trace, with all its events in it */
+  pid_t frozen;             /* the process that holds its memory */
+  uint64_t const *counters; /* VT_COUNTER_MAX + 1 of them */
+  int high_tags;
+} vt_verdict_case_t;
+
+/* vt_verdict_write appends the payload: the class of every live block, or why there is none. Takes
+   memory in proportion to the live blocks and the pointers between them. */
+void vt_verdict_write(vt_verdict_case_t const *of, vt_bytes_t *out);
+
+/* vt_verdict_none appends a payload that says why there is no verdict. */
+void vt_verdict_none(char const *why, vt_bytes_t *out);
+
+#endif

@@ -1,0 +1,72 @@
+/* LEAKS chunks: what became of live blocks. See docs/trace-format.md. */
+#include "analyzer/trace/reader_private.h"
+
+#define ROOT_MIN_SZ 20 /* bytes of a root in the chunk, at least */
+
+uint32_t vt_leaks_find(vt_trace_leaks_t const *leaks, uint64_t address) {
+  uint32_t low = 0, high = leaks->cnt;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (leaks->addresses[middle] < address)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < leaks->cnt && leaks->addresses[low] == address ? low : VT_NO_LEAK;
+}
+
+/* holder_of turns a code into a holder; what does not exist holds nothing. */
+static uint32_t holder_of(uint64_t code, uint64_t blocks) {
+  if (code & 1) return code / 2 < blocks ? (uint32_t)(code / 2) : VT_NO_LEAK;
+  return code && code / 2 <= VT_LEAK_ROOT - 1 ? VT_LEAK_ROOT + (uint32_t)(code / 2 - 1)
+                                              : VT_NO_LEAK;
+}
+
+static int read_blocks(vt_tables_t *t, vt_cursor_t *c, vt_trace_leaks_t *leaks) {
+  uint64_t cnt = vt_cursor_u64(c), address = 0;
+  if (cnt > vt_cursor_left(c) / 3 || cnt >= VT_LEAK_ROOT) return -1;
+  uint64_t *addresses = vt_tables_own(t, vt_mem_new(cnt + 1, sizeof *addresses));
+  uint8_t *classes = vt_tables_own(t, vt_mem_new(cnt + 1, sizeof *classes));
+  uint32_t *holders = vt_tables_own(t, vt_mem_new(cnt + 1, sizeof *holders));
+  for (uint64_t i = 0; i < cnt; i++) {
+    addresses[i] = address += vt_cursor_varint(c);
+    classes[i] = vt_cursor_u8(c);
+    holders[i] = holder_of(vt_cursor_varint(c), cnt);
+  }
+  leaks->cnt = (uint32_t)cnt;
+  leaks->addresses = addresses;
+  leaks->classes = classes;
+  leaks->holders = holders;
+  return 0;
+}
+
+static char const *text_of(vt_tables_t *t, vt_cursor_t *c) {
+  uint32_t sz;
+  uint8_t const *p = vt_cursor_string(c, &sz);
+  return vt_tables_text(t, p, sz);
+}
+
+static int read_roots(vt_tables_t *t, vt_cursor_t *c, vt_trace_leaks_t *leaks) {
+  uint64_t cnt = vt_cursor_u64(c);
+  if (cnt > vt_cursor_left(c) / ROOT_MIN_SZ || cnt >= VT_LEAK_ROOT) return -1;
+  vt_trace_root_t *roots = vt_tables_own(t, vt_mem_new(cnt + 1, sizeof *roots));
+  for (uint64_t i = 0; i < cnt && !c->bad; i++) {
+    roots[i].location = vt_cursor_u64(c);
+    roots[i].area = vt_cursor_u64(c);
+    roots[i].path = text_of(t, c);
+  }
+  leaks->root_cnt = (uint32_t)cnt;
+  leaks->roots = roots;
+  return 0;
+}
+
+int vt_tables_leaks(vt_reader_t *r, vt_cursor_t *c) {
+  vt_tables_t *t = &r->tables;
+  vt_trace_leaks_t *leaks = vt_tables_own(t, vt_mem_new(1, sizeof *leaks));
+  leaks->kind = (vt_snapshot_kind_t)vt_cursor_u32(c);
+  leaks->flags = vt_cursor_u32(c);
+  leaks->why = text_of(t, c);
+  if (c->bad || read_blocks(t, c, leaks) || read_roots(t, c, leaks) || c->bad) return -1;
+  t->leaks = leaks;
+  return 0;
+}

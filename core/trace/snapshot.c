@@ -1,0 +1,153 @@
+/* See snapshot.h. The heir has the registers of the thread that made it, and so its thread-local
+   storage: nothing here may touch errno or call what does. */
+#include "core/trace/snapshot.h"
+#include "core/trace/sys.h"
+
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE 2
+#endif
+#ifndef __WALL
+#define __WALL 0x40000000
+#endif
+#define STACK_SZ 16384
+#define STEP_NS  ((uint64_t)50 * 1000 * 1000)
+#define DEAD_NS  ((uint64_t)2000 * 1000 * 1000) /* of a collector that shows no life */
+#define START_NS ((uint64_t)1000 * 1000 * 1000)
+
+static uint8_t stack[STACK_SZ] __attribute__((aligned(16)));
+static struct {
+  vt_ring_t *ring;
+  vt_ring_image_t *image;
+} left;
+
+static uint32_t state_of(vt_ring_image_t *image) {
+  return atomic_load_explicit(&image->heir_state, memory_order_acquire);
+}
+
+static void set_state(vt_ring_image_t *image, uint32_t state) {
+  atomic_store_explicit(&image->heir_state, state, memory_order_release);
+  vt_sys(SYS_futex, (long)&image->heir_state, FUTEX_WAKE, INT_MAX, 0, 0, 0);
+}
+
+static void end_heir(void) {
+  for (;;) vt_sys(SYS_exit_group, 0, 0, 0, 0, 0, 0);
+}
+
+/* withdraw gives up all that others could notice of the heir. */
+static int withdraw(vt_ring_t *ring) {
+  if (vt_sys(SYS_close_range, 0, UINT_MAX, CLOSE_RANGE_UNSHARE, 0, 0, 0)) return -1;
+  vt_sys(SYS_setsid, 0, 0, 0, 0, 0, 0);
+  vt_sys(SYS_chdir, (long)"/", 0, 0, 0, 0, 0);
+  vt_sys(SYS_prctl, PR_SET_NAME, (long)"valtrace-heir", 0, 0, 0, 0);
+  vt_sys(SYS_prctl, PR_SET_PTRACER, ring->collector_pid, 0, 0, 0, 0);
+  return 0;
+}
+
+/* sleep_on sleeps until the heir is released, or nobody can be there to release it. */
+static void sleep_on(vt_ring_t *ring, vt_ring_image_t *image) {
+  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC), sign = now, end = now + ring->heir_limit_ns;
+  uint32_t alive = atomic_load_explicit(&ring->alive, memory_order_relaxed);
+  while (state_of(image) == VT_HEIR_READY && now < end && now - sign < DEAD_NS) {
+    vt_sys_futex_wait(&image->heir_state, VT_HEIR_READY, STEP_NS);
+    now = vt_clock_ns(CLOCK_MONOTONIC);
+    uint32_t seen = atomic_load_explicit(&ring->alive, memory_order_relaxed);
+    if (seen != alive) sign = now;
+    alive = seen;
+  }
+}
+
+static void be_heir(void) {
+  vt_ring_image_t *image = left.image;
+  if (withdraw(left.ring)) {
+    set_state(image, VT_HEIR_NONE);
+    end_heir();
+  }
+  uint32_t starting = VT_HEIR_STARTING; /* or who made it has given up */
+  if (!atomic_compare_exchange_strong_explicit(&image->heir_state, &starting, VT_HEIR_READY,
+                                               memory_order_acq_rel, memory_order_relaxed))
+    end_heir();
+  vt_sys(SYS_futex, (long)&image->heir_state, FUTEX_WAKE, INT_MAX, 0, 0, 0);
+  sleep_on(left.ring, image);
+  end_heir();
+}
+
+/* clone_heir starts be_heir on its own stack; returns its number or a negative errno value. */
+static long clone_heir(void) {
+  long flags = CLONE_VM | CLONE_FILES | CLONE_UNTRACED; /* exit signal 0 */
+  long fault = vt_sys_fault(SYS_clone);
+  if (fault) return fault;
+#if defined(__x86_64__)
+  long ret;
+  register void *top __asm__("rsi") = stack + STACK_SZ;
+  register long none __asm__("r10") = 0;
+  register long tls __asm__("r8") = 0;
+  register void (*entry)(void) __asm__("r12") = be_heir;
+  __asm__ volatile("syscall\n\t"
+                   "test %%rax, %%rax\n\t"
+                   "jnz 1f\n\t"
+                   "xor %%ebp, %%ebp\n\t"
+                   "call *%%r12\n\t"
+                   "ud2\n"
+                   "1:"
+                   : "=a"(ret)
+                   : "a"(SYS_clone), "D"(flags), "r"(top), "d"(0), "r"(none), "r"(tls), "r"(entry)
+                   : "rcx", "r11", "memory");
+  return ret;
+#elif defined(__aarch64__)
+  register long x8 __asm__("x8") = SYS_clone;
+  register long x0 __asm__("x0") = flags;
+  register void *x1 __asm__("x1") = stack + STACK_SZ;
+  register long x2 __asm__("x2") = 0;
+  register long x3 __asm__("x3") = 0;
+  register long x4 __asm__("x4") = 0;
+  register void (*x19)(void) __asm__("x19") = be_heir;
+  __asm__ volatile("svc 0\n\t"
+                   "cbnz x0, 1f\n\t"
+                   "blr x19\n\t"
+                   "brk 1\n"
+                   "1:"
+                   : "+r"(x0)
+                   : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x19)
+                   : "memory");
+  return x0;
+#endif
+}
+
+static void reap(long pid) {
+  vt_sys(SYS_kill, pid, SIGKILL, 0, 0, 0, 0);
+  vt_sys(SYS_wait4, pid, 0, __WALL, 0, 0, 0);
+}
+
+int vt_heir_make(vt_ring_t *ring, vt_ring_image_t *image) {
+  uint64_t all = ~(uint64_t)0, before = 0;
+  if (!ring->heir_limit_ns) return -1;
+  left.ring = ring;
+  left.image = image;
+  atomic_store_explicit(&image->heir_state, VT_HEIR_STARTING, memory_order_relaxed);
+  vt_sys(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&before, 8, 0, 0);
+  long pid = clone_heir();
+  vt_sys(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8, 0, 0);
+  for (uint64_t start = vt_clock_ns(CLOCK_MONOTONIC);
+       pid > 0 && state_of(image) == VT_HEIR_STARTING &&
+       vt_clock_ns(CLOCK_MONOTONIC) - start < START_NS;)
+    vt_sys_futex_wait(&image->heir_state, VT_HEIR_STARTING, STEP_NS);
+  if (pid > 0 && state_of(image) == VT_HEIR_READY) {
+    atomic_store_explicit(&image->heir, (uint32_t)pid, memory_order_release);
+    return 0;
+  }
+  set_state(image, VT_HEIR_NONE);
+  if (pid > 0) reap(pid);
+  return -1;
+}
+
+void vt_heir_unmake(vt_ring_image_t *image) {
+  uint32_t pid = atomic_exchange_explicit(&image->heir, 0, memory_order_relaxed);
+  if (!pid) return;
+  set_state(image, VT_HEIR_NONE);
+  reap(pid);
+}

@@ -1,0 +1,22 @@
+/* A process's memory kept for the collector after the process has ended or called exec.
+
+   The *heir* is a process made by a raw clone that shares the memory and nothing else: the program
+   goes its way, the memory stays as it was last, and nothing of it is copied. The heir closes its
+   descriptors, leaves the session, blocks all signals and sleeps until the collector is done with
+   it; it never outlives the time limit, nor the collector, nor a collector that shows no life. It
+   is no child that the program's waiting could see: its exit signal is 0. Raw system calls only. */
+#ifndef VT_CORE_TRACE_SNAPSHOT_H
+#define VT_CORE_TRACE_SNAPSHOT_H
+
+#include "core/trace/ring.h"
+
+/* vt_heir_make makes the heir of this process and returns when its descriptors are closed;
+   image->heir is then its number. Returns 0, or -1 when there can be none (a limit on processes or
+   memory, an old kernel) or the ring says that nobody wants it. errno stays. One at a time for each
+   process. */
+int vt_heir_make(vt_ring_t *ring, vt_ring_image_t *image);
+
+/* vt_heir_unmake ends the heir and waits for its end: exec has failed. */
+void vt_heir_unmake(vt_ring_image_t *image);
+
+#endif

@@ -1,0 +1,145 @@
+/* See snapshot.h. The message tells the scanner what it cannot see from outside: which memory is
+   the shim's (its tables hold addresses of everything), whose malloc it is, where the stack ends.
+ */
+#include "preload/snapshot.h"
+#include "preload/heaps.h"
+#include "preload/hooks.h"
+#include "preload/options.h"
+#include "core/trace/snapshot.h"
+#include "core/trace/sys.h"
+
+#include <dlfcn.h>
+#include <gnu/libc-version.h>
+#include <string.h>
+
+#define FIXED_SZ   64
+#define RANGE_SZ   20
+#define RANGES_MAX 1500
+#define STATUS_SZ  2048
+
+static _Atomic int paused;
+static int other_threads; /* lived when vt_snapshot_wanted was asked */
+
+void vt_snapshot_paused(void) { atomic_store_explicit(&paused, 1, memory_order_relaxed); }
+
+/* unfiltered: no seccomp filter is in force, not even one from before this image began: it might
+   forbid what we do. */
+static int unfiltered(char const *status) {
+  static char const key[] = "\nSeccomp:\t";
+  char const *p = strstr(status, key);
+  return p && p[sizeof key - 1] == '0';
+}
+
+static int has_threads(char const *status) {
+  static char const key[] = "\nThreads:\t";
+  char const *p = strstr(status, key);
+  return !p || strncmp(p + sizeof key - 1, "1\n", 2);
+}
+
+int vt_snapshot_wanted(void) {
+  vt_sink_t const *sink = &vt_process.sink;
+  static char status[STATUS_SZ]; /* not of the caller's stack; threads that exec at once read the same */
+  if (!sink->ring || !sink->ring->heir_limit_ns || sink->silent || vt_process.filtered) return 0;
+  status[vt_image_read("/proc/self/status", status, sizeof status - 1)] = '\0';
+  other_threads = has_threads(status);
+  return unfiltered(status);
+}
+
+/* Ranges of addresses, of which neighbours of one kind become one. */
+typedef struct {
+  vt_message_t *m;
+  uint64_t start, end;
+  uint32_t kind; /* 0: none yet */
+  uint32_t cnt;
+  uint32_t cut;
+} ranges_t;
+
+static void flush(ranges_t *r) {
+  if (r->kind && r->cnt < RANGES_MAX) {
+    vt_message_u32(r->m, r->kind);
+    vt_message_u64(r->m, r->start);
+    vt_message_u64(r->m, r->end);
+    r->cnt++;
+  } else if (r->kind) {
+    r->cut = 1;
+  }
+  r->kind = 0;
+}
+
+static void add(ranges_t *r, vt_range_kind_t kind, void const *at, size_t sz) {
+  uint64_t start = (uint64_t)at, end = start + sz;
+  if (!sz) return;
+  if (r->kind == (uint32_t)kind && end == r->start) {
+    r->start = start;
+  } else if (r->kind == (uint32_t)kind && start == r->end) {
+    r->end = end;
+  } else {
+    flush(r);
+    r->kind = (uint32_t)kind;
+    r->start = start;
+    r->end = end;
+  }
+}
+
+/* add_module adds the mapping of the module that a place is in. */
+static void add_module(ranges_t *r, vt_range_kind_t kind, void const *at) {
+  struct dl_find_object object;
+  if (at && !_dl_find_object((void *)at, &object))
+    add(r, kind, object.dlfo_map_start,
+        (size_t)((char const *)object.dlfo_map_end - (char const *)object.dlfo_map_start));
+}
+
+/* module_of is where the module begins that a place is in. */
+static void const *module_of(void const *at) {
+  struct dl_find_object object;
+  return at && !_dl_find_object((void *)at, &object) ? object.dlfo_map_start : NULL;
+}
+
+static void add_all(ranges_t *r) {
+  size_t sz;
+  void const *p;
+  add_module(r, VT_RANGE_OWN, vt_boot_arena);
+  add(r, VT_RANGE_BOOT, vt_boot_arena, VT_BOOT_ARENA_SZ);
+  p = vt_heaps_memory(&sz);
+  add(r, VT_RANGE_OWN, p, sz);
+  void const *state, *local;
+  for (uint32_t id = 1; vt_thread_memory(id, &state, &local); id++)
+    add(r, VT_RANGE_OWN, state, state ? VT_THREAD_STATE_SZ : 0);
+  for (uint32_t id = 1; vt_thread_memory(id, &state, &local); id++)
+    add(r, VT_RANGE_OWN, local, local ? sizeof vt_tls : 0);
+  add_module(r, VT_RANGE_MALLOC, (void const *)vt_real.malloc);
+  flush(r);
+}
+
+void vt_snapshot_note(vt_stream_t *s, vt_snapshot_kind_t kind, uint64_t sp) {
+  vt_message_t m = vt_stream_blob_open(s, FIXED_SZ + RANGES_MAX * RANGE_SZ);
+  if (m.overflow) return;
+  vt_message_u64(&m, vt_clock_tick(s->sink->clock));
+  vt_message_u32(&m, kind);
+  vt_message_u32(&m, 0);
+  vt_message_u32(&m, s->tid);
+  vt_message_u32(&m, 0);
+  vt_message_u64(&m, sp);
+  ranges_t ranges = {.m = &m};
+  add_all(&ranges);
+  int libc =
+      module_of((void const *)vt_real.malloc) == module_of((void const *)gnu_get_libc_version);
+  uint32_t flags = libc ? VT_SNAPSHOT_LIBC_MALLOC : 0;
+  if (atomic_load_explicit(&paused, memory_order_relaxed)) flags |= VT_SNAPSHOT_PAUSED;
+  if (ranges.cut) flags |= VT_SNAPSHOT_CUT;
+  if (other_threads) flags |= VT_SNAPSHOT_THREADS;
+  if (vt_options.no_mappings) flags |= VT_SNAPSHOT_NO_MAPPINGS;
+  vt_store32(m.data + 12, flags);
+  vt_store32(m.data + 20, ranges.cnt);
+  vt_stream_blob_close(s, VT_CHUNK_SNAPSHOT, &m);
+}
+
+void vt_snapshot_make(void) {
+  vt_sink_t *sink = &vt_process.sink;
+  vt_heir_make(sink->ring, &sink->ring->images[sink->slot]);
+}
+
+void vt_snapshot_unmake(void) {
+  vt_sink_t *sink = &vt_process.sink;
+  if (sink->ring) vt_heir_unmake(&sink->ring->images[sink->slot]);
+}

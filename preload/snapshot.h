@@ -1,0 +1,23 @@
+/* What the shim says and does when the memory of this process may be looked at after its end. */
+#ifndef VT_PRELOAD_SNAPSHOT_H
+#define VT_PRELOAD_SNAPSHOT_H
+
+#include "preload/process.h"
+
+/* vt_snapshot_wanted: is there a collector that looks at the memory, and may this process be
+ * prepared? */
+int vt_snapshot_wanted(void);
+
+/* vt_snapshot_note writes the SNAPSHOT message. sp: below it the calling thread has nothing that a
+   pointer could be in; its registers are above. */
+void vt_snapshot_note(vt_stream_t *s, vt_snapshot_kind_t kind, uint64_t sp);
+
+/* vt_snapshot_make leaves the memory to the collector, vt_snapshot_unmake takes it back. Call the
+   first when nothing more will be recorded. */
+void vt_snapshot_make(void);
+void vt_snapshot_unmake(void);
+
+/* vt_snapshot_paused: events are left out on purpose, so that not all live blocks are known. */
+void vt_snapshot_paused(void);
+
+#endif

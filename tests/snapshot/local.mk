@@ -1,0 +1,8 @@
+# Reachability: the scanner against a naive model.
+$(eval $(call add-tap-test,test_scan,tests/snapshot/test_scan.c,libvt_analyzer,$(VALTRACE_LIBS)))
+
+TAPS  += tests/snapshot/planted.t
+TESTS += $(P)/libkeeps.so
+$(P)/libkeeps.so: tests/snapshot/planted_lib.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(P_CFLAGS) -fPIC -shared -o $@ $<
