@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "analyzer/report/nameless.h"
 #include "analyzer/report/report.h"
+#include "analyzer/report/roots.h"
 
 static void heap_objects(vt_json_t *json, vt_analysis_t const *analysis, uint32_t trace) {
   static char const *const kinds[] = {"libc", "wksp", "alloc", "groove", "custom"};
@@ -104,6 +105,21 @@ static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_end_object(json);
 }
 
+/* Where stacks end that have no root, and how many may be wrong outside of generated code. */
+static void roots_objects(vt_json_t *json, vt_analysis_t const *analysis) {
+  vt_roots_t roots = vt_analysis_roots(analysis);
+  vt_json_array(json, "truncated_in");
+  for (size_t i = 0; i < roots.cut_cnt; i++) {
+    vt_json_object(json, NULL);
+    vt_json_string(json, "module", roots.cut[i].module);
+    vt_json_uint(json, "allocations", roots.cut[i].allocations);
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+  vt_json_uint(json, "uncertain_allocations", roots.uncertain);
+  free(roots.cut);
+}
+
 static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_completeness_t have = vt_analysis_completeness(analysis);
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
@@ -111,6 +127,7 @@ static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) 
   vt_json_bool(json, "complete", have.complete);
   vt_json_uint(json, "dropped_events", have.dropped_events);
   vt_json_uint(json, "truncated_stacks", have.truncated_stacks);
+  roots_objects(json, analysis);
   vt_json_uint(json, "unmatched_frees", totals->unmatched_frees);
   vt_json_uint(json, "missed_frees", totals->missed_frees);
   vt_json_uint(json, "torn_tail_bytes", have.torn_tail_bytes);

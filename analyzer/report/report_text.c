@@ -7,6 +7,7 @@
 #include <time.h>
 #include "analyzer/report/nameless.h"
 #include "analyzer/report/report.h"
+#include "analyzer/report/roots.h"
 #include "analyzer/util/mem.h"
 
 #define SUMMARY_GROUPS 5
@@ -149,6 +150,21 @@ static void print_end(vt_term_t const *term, char const *ended) {
                                        : "how the program ended is not known");
 }
 
+/* How stacks end that do not end at a root, or may not. */
+static void print_roots(vt_analysis_t const *analysis, vt_term_t const *term, uint64_t truncated) {
+  vt_roots_t roots = vt_analysis_roots(analysis);
+  char text[120] = "stacks could not be followed to their root";
+  if (roots.cut_cnt) {
+    char const *module = roots.cut[0].module, *slash = strrchr(module, '/');
+    snprintf(text, sizeof text, "stacks could not be followed to their root, most of them in %.50s",
+             slash ? slash + 1 : module[0] ? module : "generated code");
+  }
+  warn(term, truncated, text);
+  warn(term, roots.uncertain,
+       "allocations through generated code: its callers are found by frame pointers and may be wrong");
+  free(roots.cut);
+}
+
 static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_completeness_t have = vt_analysis_completeness(analysis);
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
@@ -157,7 +173,7 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
   print_end(term, have.ended);
   warn(term, have.dropped_events, "events were lost");
   warn(term, have.torn_tail_bytes, "bytes at the end of the trace are damaged and were not used");
-  warn(term, have.truncated_stacks, "stacks could not be followed to their root");
+  print_roots(analysis, term, have.truncated_stacks);
   warn(term, totals->unmatched_frees, "frees of an address where no block was live");
   warn(term, totals->missed_frees, "blocks whose address was handed out again without a free");
   warn(term, have.allocator_in_executable ? 1 : 0,

@@ -362,6 +362,13 @@ uint32_t vt_stacks_place(vt_stacks_t const *stacks, uint32_t node) {
 
 uint32_t vt_stacks_places_cnt(vt_stacks_t const *stacks) { return (uint32_t)stacks->places_cnt; }
 
+vt_code_t vt_stacks_code(vt_stacks_t const *stacks, uint32_t node) {
+  place_t const *place = &stacks->places[stacks->nodes[node].place];
+  if (place->module != NO_MODULE) return VT_CODE_MODULE;
+  if (place->offset == VT_ADDRESS_TRUNCATED) return VT_CODE_TRUNCATED;
+  return place->offset == VT_ADDRESS_CUT ? VT_CODE_CUT : VT_CODE_GENERATED;
+}
+
 uint32_t vt_stacks_parent(vt_stacks_t const *stacks, uint32_t node) {
   return stacks->nodes[node].parent;
 }

@@ -62,6 +62,10 @@ uint32_t vt_stacks_owner(vt_stacks_t const *stacks, uint32_t node, int no_inline
 uint32_t vt_stacks_place(vt_stacks_t const *stacks, uint32_t node);
 uint32_t vt_stacks_places_cnt(vt_stacks_t const *stacks);
 
+/* What a node is: code of a module or of none (generated), or a mark in place of missing frames. */
+typedef enum { VT_CODE_MODULE, VT_CODE_GENERATED, VT_CODE_TRUNCATED, VT_CODE_CUT } vt_code_t;
+vt_code_t vt_stacks_code(vt_stacks_t const *stacks, uint32_t node);
+
 uint32_t vt_stacks_parent(vt_stacks_t const *stacks, uint32_t node);
 uint32_t vt_stacks_cnt(vt_stacks_t const *stacks);
 
