@@ -7,10 +7,13 @@
 #include "analyzer/report/chosen.h"
 #include "analyzer/report/families.h"
 #include "analyzer/report/json.h"
+#include "analyzer/report/stacks.h"
+#include "analyzer/report/term.h"
 #include "analyzer/trace/reader.h"
 #include "analyzer/util/mem.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +40,9 @@ typedef struct {
   size_t shown_sz;
   vt_trace_frame_t *frames;
   size_t frames_cap;
-  uint64_t *old; /* per thread: old block of its pending realloc */
+  vt_stacks_t *stacks; /* names of functions, … */
+  uint32_t *nodes;     /* … by node of the reader's trie */
+  uint64_t *old;       /* per thread: old block of its pending realloc */
   size_t old_cnt;
 } dump_t;
 
@@ -53,6 +58,40 @@ static char const *kind_name(uint8_t kind) {
   }
 }
 
+/* The functions of a frame, innermost inlined one first; how many. */
+static size_t functions_of(dump_t const *d, uint32_t node, vt_stack_frame_t *functions) {
+  size_t cnt = d->nodes[node] ? vt_stacks_frames(d->stacks, d->nodes[node], 0, functions) : 0;
+  return cnt && functions[0].function[0] ? cnt : 0;
+}
+
+static void show_functions_text(dump_t const *d, uint32_t node) {
+  vt_stack_frame_t functions[VT_STACKS_FRAMES_MAX];
+  size_t cnt = functions_of(d, node, functions);
+  for (size_t i = 0; i < cnt; i++) {
+    vt_term_t term = {.out = stdout, .width = INT_MAX};
+    fputs(i ? " < " : " ", stdout);
+    vt_term_text(&term, functions[i].function, INT_MAX);
+    if (!functions[i].file[0]) continue;
+    putchar(' ');
+    vt_term_text(&term, functions[i].file, INT_MAX);
+    printf(":%u", functions[i].line);
+  }
+}
+
+static void show_functions_json(dump_t const *d, uint32_t node) {
+  vt_stack_frame_t functions[VT_STACKS_FRAMES_MAX];
+  size_t cnt = functions_of(d, node, functions);
+  printf(",\"functions\":[");
+  for (size_t i = 0; i < cnt; i++) {
+    printf("%s{\"function\":", i ? "," : "");
+    vt_json_escape(stdout, functions[i].function, strlen(functions[i].function));
+    printf(",\"file\":");
+    vt_json_escape(stdout, functions[i].file, strlen(functions[i].file));
+    printf(",\"line\":%u}", functions[i].line);
+  }
+  putchar(']');
+}
+
 static void show_frame(dump_t *d, vt_trace_frame_t const *f) {
   size_t cnt;
   vt_trace_module_t const *modules = vt_reader_modules(d->r, &cnt);
@@ -60,12 +99,16 @@ static void show_frame(dump_t *d, vt_trace_frame_t const *f) {
   if (!d->json) {
     printf("frame %u: 0x%" PRIx64 " %s", f->node, f->pc, *path ? path : "?");
     if (*path) printf("+0x%" PRIx64, f->offset);
+    show_functions_text(d, f->node);
     putchar('\n');
     return;
   }
-  printf("{\"kind\":\"stack\",\"id\":%u,\"pc\":%" PRIu64 ",\"module\":", f->node, f->pc);
+  printf("{\"kind\":\"stack\",\"id\":%u,\"pc\":%" PRIu64 ",\"pc_hex\":\"0x%" PRIx64
+         "\",\"module\":",
+         f->node, f->pc, f->pc);
   vt_json_escape(stdout, path, strlen(path));
   if (*path) printf(",\"offset\":%" PRIu64, f->offset);
+  show_functions_json(d, f->node);
   puts("}");
 }
 
@@ -123,12 +166,14 @@ static void show_json(dump_t *d, vt_event_t const *e, vt_trace_thread_t const *t
                       size_t frames) {
   printf("{\"t_ns\":%" PRIu64 ",\"thread\":%u", e->time, thread->tid);
   if (thread->nth > 1) printf(",\"nth\":%u", thread->nth);
-  printf(",\"kind\":\"%s\",\"api\":\"%s\",\"heap\":%u,\"address\":%" PRIu64, kind_name(e->kind),
-         vt_api_name(e->api), e->heap, e->address);
+  printf(",\"kind\":\"%s\",\"api\":\"%s\",\"heap\":%u,\"address\":%" PRIu64
+         ",\"address_hex\":\"0x%" PRIx64 "\"",
+         kind_name(e->kind), vt_api_name(e->api), e->heap, e->address, e->address);
   if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE)
     printf(",\"size\":%" PRIu64 ",\"align\":%" PRIu64, e->size, e->align);
   if (e->kind == VT_EVENT_HEAP_ALLOC) printf(",\"tag\":%" PRIu64, e->tag);
-  if (e->kind == VT_EVENT_REALLOC_DONE) printf(",\"old_address\":%" PRIu64, old);
+  if (e->kind == VT_EVENT_REALLOC_DONE)
+    printf(",\"old_address\":%" PRIu64 ",\"old_address_hex\":\"0x%" PRIx64 "\"", old, old);
   printf(",\"stack\":[");
   for (size_t i = 0; i < frames; i++) printf("%s%u", i ? "," : "", d->frames[i].node);
   puts("]}");
@@ -164,6 +209,24 @@ static void on_heap_op(void *context, vt_trace_heap_op_t const *op) {
            op->time % 1000000000u, name, op->heap, op->tag);
 }
 
+static int skip_events(void *context, vt_event_t const *events, size_t cnt) {
+  (void)context, (void)events, (void)cnt;
+  return 0;
+}
+
+/* find_names looks up the functions of all stacks, which a raw trace has only after a run. */
+static void find_names(dump_t *d, vt_symbols_search_t const *search) {
+  if (vt_reader_info(d->r)->raw) vt_reader_run(d->r, &(vt_reader_sink_t){.events = skip_events});
+  uint32_t cnt = vt_reader_stacks(d->r).cnt;
+  uint8_t *used = vt_mem_new((size_t)cnt + 1, 1);
+  memset(used, 1, cnt);
+  d->stacks = vt_stacks_new(search);
+  vt_stacks_take_symbols(d->stacks, d->r);
+  d->nodes = vt_stacks_add(d->stacks, d->r, used);
+  vt_stacks_symbolize(d->stacks);
+  free(used);
+}
+
 /* warn_damage says on standard error what could not be shown. */
 static void warn_damage(vt_reader_t const *r) {
   vt_integrity_t const *in = vt_reader_integrity(r);
@@ -189,10 +252,13 @@ static int dump(char *path, vt_cli_options_t const *options) {
     vt_chosen_free(d.chosen);
     return usage_error ? VT_EXIT_USAGE : VT_EXIT_INPUT;
   }
+  find_names(&d, &options->analysis.search);
   vt_reader_run(d.r, &(vt_reader_sink_t){on_events, on_heap_op, &d});
   warn_damage(d.r);
   vt_reader_close(d.r);
   vt_chosen_free(d.chosen);
+  vt_stacks_delete(d.stacks);
+  free(d.nodes);
   free(d.shown);
   free(d.frames);
   free(d.old);

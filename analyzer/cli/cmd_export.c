@@ -66,7 +66,8 @@ static int export_traces(vt_cli_options_t *options, format_t const *format, vt_m
   vt_suppressions_t suppressions = {0};
   vt_error_t error;
   options->analysis.lifetimes = !strcmp(format->name, "dhat");
-  options->analysis.timeline = !strcmp(format->name, "massif") || !strcmp(format->name, "firefox");
+  options->analysis.timeline =
+      !strcmp(format->name, "massif") || !strcmp(format->name, "firefox") || !format->write;
   int status = vt_cli_open(options, &analysis, &suppressions, &error);
   if (status)
     vt_error_print(&error);

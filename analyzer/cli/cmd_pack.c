@@ -20,11 +20,11 @@ static char const usage[] = "usage: valtrace pack [-o OUT] [options] TRACE\n\n"
                             "  --help         this text\n";
 
 int vt_cmd_pack(int argc, char **argv) {
-  static struct option const options[] = {
-      {"no-symbols", no_argument, NULL, 's'},
-                                         {"debug-dir", required_argument, NULL, 'd'},
-                                         {"no-debuginfod", no_argument, NULL, 'n'},
-                                         {"help", no_argument, NULL, 'h'}, {0}};
+  static struct option const options[] = {{"no-symbols", no_argument, NULL, 's'},
+                                          {"debug-dir", required_argument, NULL, 'd'},
+                                          {"no-debuginfod", no_argument, NULL, 'n'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
   char const *out = NULL;
   vt_symbols_search_t search = {.debuginfod = 1};
   int symbols = 1;

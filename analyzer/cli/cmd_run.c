@@ -293,10 +293,11 @@ static void print_note(vt_collector_summary_t const *s, char const *program) {
     fprintf(stderr, "valtrace: %s has ended; %u process%s of it live on and are still recorded\n",
             program, s->living, s->living == 1 ? "" : "es");
   if (s->unrecorded)
-    fprintf(stderr,
-            "valtrace: not recorded: %s, started where libvaltrace.so or the collector is out of reach "
-            "(chroot, sandbox, another C library)\n",
-            vt_counted(s->unrecorded, "program").text);
+    fprintf(
+        stderr,
+        "valtrace: not recorded: %s, started where libvaltrace.so or the collector is out of reach "
+        "(chroot, sandbox, another C library)\n",
+        vt_counted(s->unrecorded, "program").text);
   if (s->traces == 1)
     fprintf(stderr, "valtrace: wrote %s (%s, %s)\n", s->first[0] ? s->first : "1 trace",
             vt_counted(s->events, "event").text, size);
@@ -422,7 +423,8 @@ static int leak_status(options_t const *o, vt_collector_summary_t const *summary
 }
 
 static int too_small_files(void) {
-  vt_error_say("shared memory for the recording", "the limit on the size of files is too low for it",
+  vt_error_say("shared memory for the recording",
+               "the limit on the size of files is too low for it",
                "ulimit -f 8192 is enough; nothing was started");
   return VT_EXIT_RUN_FAILED;
 }

@@ -38,8 +38,10 @@ static struct {
     {VT_OPT_SHOW_ALLOCATORS,
      "  --show-allocator-frames  do not hide malloc, operator new and the like\n"},
     {VT_OPT_HIDE_ALLOCATORS, "  --hide-allocator-frames  hide them (default)\n"},
-    {VT_OPT_DEBUG_DIR, "  --debug-dir DIR        debug files are here, too, laid out as in /usr/lib/debug\n"},
-    {VT_OPT_NO_DEBUGINFOD, "  --no-debuginfod        do not ask the servers in DEBUGINFOD_URLS for them\n"},
+    {VT_OPT_DEBUG_DIR,
+     "  --debug-dir DIR        debug files are here, too, laid out as in /usr/lib/debug\n"},
+    {VT_OPT_NO_DEBUGINFOD,
+     "  --no-debuginfod        do not ask the servers in DEBUGINFOD_URLS for them\n"},
     {VT_OPT_JSON, "  --json                 machine-readable\n"}};
 
 void vt_cli_help_shared(uint64_t without) {

@@ -1,8 +1,12 @@
-/* An SQLite database with the tables Perfetto uses for native heap profiles, and the totals. */
+/* An SQLite database with the tables Perfetto uses for native heap profiles, the totals, and what
+   they come from: every block with its beginning and end, the threads, and how it went on in time.
+ */
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/export/export.h"
+#include "analyzer/model/blocks.h"
+#include "analyzer/util/mem.h"
 
 static char const schema[] =
     "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;"
@@ -14,12 +18,25 @@ static char const schema[] =
     "CREATE TABLE heap_profile_allocation(id INTEGER PRIMARY KEY, ts INT, upid INT, heap_name TEXT,"
     " callsite_id INT, count INT, size INT, frees INT, freed_size INT, temporary INT,"
     " peak_count INT, peak_size INT, leaked_count INT, leaked_size INT, nested INT);"
+    "CREATE TABLE thread(id INTEGER PRIMARY KEY, upid INT, tid INT, nth INT, name TEXT);"
+    "CREATE TABLE block(id INTEGER PRIMARY KEY, address INT, size INT, heap_name TEXT, site_id INT,"
+    " alloc_ts INT, alloc_thread INT, free_ts INT, free_thread INT, free_callsite_id INT,"
+    " resized INT);"
+    "CREATE TABLE timeline(ts INT, max_bytes INT, end_bytes INT, end_blocks INT, allocations INT,"
+    " allocated_bytes INT, frees INT);"
+    "CREATE TABLE mapping(ts INT, upid INT, op INT, api INT, address INT, size INT);"
+    "CREATE TABLE memory(ts INT, upid INT, resident_bytes INT);"
     "CREATE TABLE totals(name TEXT PRIMARY KEY, value INT);";
 
 typedef struct {
   sqlite3 *db;
   sqlite3_stmt *mapping, *mapping_id, *frame, *callsite, *allocation, *total;
+  sqlite3_stmt *thread, *block, *timeline, *memory, *range;
   int64_t frame_cnt, callsite_cnt;
+  vt_export_t const *export;
+  uint32_t **nodes;  /* by trace, by stack, also of those that free */
+  vt_blocks_t *live; /* by heap, during the replay */
+  size_t live_cnt, live_cap;
   int64_t *callsites; /* by node: the callsite of its innermost function; 0: none yet */
 } database_t;
 
@@ -134,20 +151,181 @@ static int prepare(database_t *db) {
                    {&db->callsite, "INSERT INTO stack_profile_callsite VALUES(?,?,?,?)"},
                    {&db->allocation,
                     "INSERT INTO heap_profile_allocation VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
-                   {&db->total, "INSERT INTO totals VALUES(?,?)"}};
+                   {&db->total, "INSERT INTO totals VALUES(?,?)"},
+                   {&db->thread, "INSERT INTO thread VALUES(?,?,?,?,?)"},
+                   {&db->block, "INSERT INTO block VALUES(NULL,?,?,?,?,?,?,?,?,?,?)"},
+                   {&db->timeline, "INSERT INTO timeline VALUES(?,?,?,?,?,?,?)"},
+                   {&db->memory, "INSERT INTO memory VALUES(?,?,?)"},
+                   {&db->range, "INSERT INTO mapping VALUES(?,?,?,?,?,?)"}};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (sqlite3_prepare_v2(db->db, all[i].text, -1, all[i].statement, NULL)) return -1;
   return 0;
 }
 
+/* ---- blocks ---- */
+
+static void bind_thread(sqlite3_stmt *s, int at, uint32_t thread) {
+  if (thread == VT_MODEL_NO_THREAD)
+    sqlite3_bind_null(s, at);
+  else
+    sqlite3_bind_int64(s, at, (int64_t)thread + 1);
+}
+
+/* Writes a block; ends: NULL, it is live at the end. */
+static void add_block(database_t *db, vt_block_t const *block, vt_model_change_t const *ends) {
+  char heap[32];
+  size_t cnt;
+  vt_analysis_t const *analysis = db->export->analysis;
+  vt_cell_t const *cell = &vt_model_cells(analysis->model, &cnt)[block->cell];
+  sqlite3_stmt *s = db->block;
+  sqlite3_bind_int64(s, 1, (int64_t)block->address);
+  sqlite3_bind_int64(s, 2, (int64_t)block->size);
+  sqlite3_bind_text(s, 3, vt_analysis_heap_name(analysis, cell->heap, heap), -1, SQLITE_TRANSIENT);
+  sqlite3_bind_int64(s, 4, analysis->cell_sites[block->cell]);
+  sqlite3_bind_int64(s, 5, (int64_t)block->time);
+  bind_thread(s, 6, block->thread);
+  sqlite3_bind_null(s, 7);
+  sqlite3_bind_null(s, 8);
+  sqlite3_bind_null(s, 9);
+  sqlite3_bind_int(s, 10, ends && ends->intent != ends->event);
+  if (ends) {
+    sqlite3_bind_int64(s, 7, (int64_t)ends->time);
+    bind_thread(s, 8, ends->thread);
+    if (ends->stack) sqlite3_bind_int64(s, 9, db->callsites[db->nodes[ends->trace][ends->stack]]);
+  }
+  step(s);
+}
+
+static vt_blocks_t *live_of(database_t *db, uint32_t heap) {
+  while (db->live_cnt <= heap) {
+    vt_blocks_t blocks;
+    vt_blocks_init(&blocks);
+    VT_PUSH(db->live, blocks);
+  }
+  return &db->live[heap];
+}
+
+static void changed(void *context, vt_model_change_t const *change) {
+  database_t *db = context;
+  vt_blocks_t *live = live_of(db, change->heap);
+  vt_block_t *slot = vt_blocks_find(live, change->address);
+  if (!change->begins) {
+    add_block(db, slot, change);
+    vt_blocks_remove(live, slot);
+    return;
+  }
+  vt_block_t block = {change->address, change->size, change->time, change->cell, change->owner};
+  vt_blocks_insert(live, slot, block, 0);
+}
+
+static void add_blocks(database_t *db) {
+  vt_model_watch_t watch = {.changed = changed, .context = db, .nested = 1};
+  vt_analysis_replay(db->export->analysis, db->export->options, &watch);
+  for (size_t heap = 0; heap < db->live_cnt; heap++) {
+    for (size_t i = 0; i <= db->live[heap].mask; i++)
+      if (db->live[heap].slots[i].cell) add_block(db, &db->live[heap].slots[i], NULL);
+    vt_blocks_fini(&db->live[heap]);
+  }
+  free(db->live);
+}
+
+/* Stacks that free are known to the analysis only now. */
+static void find_nodes(database_t *db) {
+  vt_analysis_t *analysis = db->export->analysis;
+  db->nodes = vt_mem_new(analysis->trace_cnt, sizeof *db->nodes);
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    uint32_t cnt = vt_reader_stacks(analysis->readers[t]).cnt;
+    uint8_t *used = vt_mem_new((size_t)cnt + 1, 1);
+    memset(used, 1, cnt);
+    db->nodes[t] = vt_stacks_add(analysis->stacks, analysis->readers[t], used);
+    free(used);
+  }
+  vt_stacks_symbolize(analysis->stacks);
+}
+
+/* ---- threads and time ---- */
+
+static void add_threads(database_t *db) {
+  vt_analysis_t const *analysis = db->export->analysis;
+  size_t cnt;
+  vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt);
+  for (uint32_t i = 0; i < cnt; i++) {
+    vt_trace_thread_t info = vt_analysis_thread(analysis, i);
+    sqlite3_bind_int64(db->thread, 1, (int64_t)i + 1);
+    sqlite3_bind_int64(db->thread, 2, vt_reader_info(analysis->readers[threads[i].trace])->pid);
+    sqlite3_bind_int64(db->thread, 3, info.tid);
+    sqlite3_bind_int64(db->thread, 4, info.nth);
+    sqlite3_bind_text(db->thread, 5, info.name, -1, SQLITE_TRANSIENT);
+    step(db->thread);
+  }
+}
+
+static void add_timeline(database_t *db) {
+  size_t cnt;
+  uint64_t width;
+  vt_moment_t const *moments = vt_model_timeline(db->export->analysis->model, &cnt, &width);
+  for (size_t i = 0; i < cnt; i++) {
+    uint64_t const values[] = {i * width,
+                               moments[i].max_bytes,
+                               moments[i].end_bytes,
+                               moments[i].end_blocks,
+                               moments[i].allocations,
+                               moments[i].allocated_bytes,
+                               moments[i].frees};
+    for (int k = 0; k < 7; k++) sqlite3_bind_int64(db->timeline, k + 1, (int64_t)values[k]);
+    step(db->timeline);
+  }
+}
+
+static void add_memory(database_t *db) {
+  vt_analysis_t const *analysis = db->export->analysis;
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    size_t cnt;
+    vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[t], &cnt);
+    for (size_t i = 0; i < cnt; i++) {
+      sqlite3_bind_int64(db->memory, 1,
+                         (int64_t)(vt_analysis_shift(analysis, t) + samples[i].time));
+      sqlite3_bind_int64(db->memory, 2, vt_reader_info(analysis->readers[t])->pid);
+      sqlite3_bind_int64(db->memory, 3, (int64_t)samples[i].resident_bytes);
+      step(db->memory);
+    }
+  }
+}
+
+/* What the program mapped by calls of its own, where that was recorded. */
+static void add_mappings(database_t *db) {
+  vt_analysis_t const *analysis = db->export->analysis;
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    size_t cnt;
+    vt_trace_mapping_t const *mappings = vt_reader_mappings(analysis->readers[t], &cnt);
+    for (size_t i = 0; i < cnt; i++) {
+      uint64_t const values[] = {vt_analysis_shift(analysis, t) + mappings[i].time,
+                                 vt_reader_info(analysis->readers[t])->pid,
+                                 mappings[i].op,
+                                 mappings[i].api,
+                                 mappings[i].address,
+                                 mappings[i].size};
+      for (int k = 0; k < 6; k++) sqlite3_bind_int64(db->range, k + 1, (int64_t)values[k]);
+      step(db->range);
+    }
+  }
+}
+
 static int fill(database_t *db, vt_export_t const *export) {
   if (sqlite3_exec(db->db, schema, NULL, NULL, NULL) || prepare(db)) return -1;
+  db->export = export;
+  find_nodes(db);
   db->callsites = calloc(vt_stacks_cnt(export->analysis->stacks), sizeof *db->callsites);
   if (!db->callsites) return -1;
   add_callsites(db, export);
   for (size_t i = 0; i < export->analysis->sites_cnt; i++)
     add_site(db, export, &export->analysis->sites[i]);
   add_totals(db, vt_model_totals(export->analysis->model));
+  add_threads(db);
+  add_timeline(db);
+  add_memory(db);
+  add_mappings(db);
+  add_blocks(db);
   return sqlite3_exec(db->db, "COMMIT", NULL, NULL, NULL);
 }
 
@@ -156,9 +334,13 @@ int vt_export_sqlite(vt_export_t const *export, char const *path, char const *na
   database_t db = {0};
   int failed = sqlite3_open(path, &db.db) || fill(&db, export);
   if (failed) vt_error_set(error, name, sqlite3_errmsg(db.db), "write elsewhere");
-  sqlite3_stmt *all[] = {db.mapping, db.mapping_id, db.frame, db.callsite, db.allocation, db.total};
+  sqlite3_stmt *all[] = {db.mapping,    db.mapping_id, db.frame,  db.callsite,
+                         db.allocation, db.total,      db.thread, db.block,
+                         db.timeline,   db.memory,     db.range};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sqlite3_finalize(all[i]);
   sqlite3_close(db.db);
   free(db.callsites);
+  for (size_t t = 0; db.nodes && t < export->analysis->trace_cnt; t++) free(db.nodes[t]);
+  free(db.nodes);
   return failed ? -1 : 0;
 }

@@ -1,2 +1,2 @@
 # Findings: planted programs and their healthy twins.
-TAPS += tests/findings/findings.t
+TAPS += tests/findings/findings.t tests/findings/schema.t

@@ -70,6 +70,7 @@ def check_destdir(folder):
     ok({f for f in files_below(f"{folder}/d") if not f.startswith("usr/")} == set(), "all below PREFIX")
     sources = {f"share/valtrace/{os.path.relpath(path, 'tools')}" for path in glob.glob("tools/html/**", recursive=True)
                if os.path.isfile(path) and not path.endswith(".pyc")}
+    sources |= {f"share/valtrace/{os.path.relpath(path, 'tools')}" for path in glob.glob("tools/schema/*.json")}
     ok(sources | {"share/valtrace/known.supp"} == {f for f in files if f.startswith("share/valtrace/")}, "known suppressions and the scripts of the HTML report, all of them")
     modes = {f: stat.S_IMODE(os.stat(f"{folder}/d/usr/{f}").st_mode) for f in files}
     ok(all(mode == (0o755 if f.startswith("bin/") else 0o644) for f, mode in modes.items()), "modes", modes)

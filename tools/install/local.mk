@@ -14,6 +14,7 @@ INSTALLS = 755:$(BUILD)/bin/valtrace:bin/valtrace \
   $(foreach m,$(MAN_PAGES),644:$(m):share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
   $(foreach f,LICENSE CHANGELOG.md,644:$(f):share/doc/valtrace/$(f)) \
   644:tools/known.supp:share/valtrace/known.supp \
+  $(foreach s,$(wildcard tools/schema/*.json),644:$(s):share/valtrace/$(s:tools/%=%)) \
   644:tools/completion/valtrace.bash:share/bash-completion/completions/valtrace \
   $(foreach f,$(shell find tools/html -type f -not -name '*.pyc' 2>/dev/null),644:$(f):share/valtrace/$(f:tools/%=%))
 
