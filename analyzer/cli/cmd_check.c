@@ -4,6 +4,7 @@
 #include "analyzer/cli/options.h"
 #include "analyzer/report/json.h"
 #include "analyzer/util/progress.h"
+#include "analyzer/trace/folder.h"
 #include "analyzer/trace/reader.h"
 
 #include <inttypes.h>
@@ -12,9 +13,10 @@
 
 static char const usage[] =
     "usage: valtrace check [--json] TRACE…\n\n"
-    "Decodes each TRACE and prints what it holds, what was lost while recording, and where it is\n"
-    "damaged or torn. Exit status 0: everything could be read; 3: something is damaged or "
-    "missing.\n\n"
+    "Decodes each TRACE (of a folder: all in it) and prints what it holds, what was lost while\n"
+    "recording, and where it is damaged or torn. Exit status 0: everything could be read; 3: "
+    "something\n"
+    "is damaged or missing.\n\n"
     "  --json   one JSON document\n"
     "  --help   this text\n";
 
@@ -114,9 +116,30 @@ static int check(char const *path, vt_json_t *j) {
   return good ? VT_EXIT_OK : VT_EXIT_INPUT;
 }
 
+static int check_all(vt_cli_options_t const *options) {
+  vt_trace_list_t list = {0};
+  vt_error_t error;
+  int status = VT_EXIT_OK;
+  if (vt_trace_list(&list, options->operands, (size_t)options->operand_cnt, &error)) {
+    vt_error_print(&error);
+    status = VT_EXIT_INPUT;
+  }
+  vt_json_t j = vt_json_start(stdout);
+  if (options->json) vt_json_array(&j, NULL);
+  for (size_t i = 0; i < list.paths_cnt; i++) {
+    int result = check(list.paths[i], options->json ? &j : NULL);
+    if (result) status = result;
+  }
+  if (options->json) {
+    vt_json_end_array(&j);
+    vt_json_finish(&j);
+  }
+  vt_trace_list_free(&list);
+  return status;
+}
+
 int vt_cmd_check(int argc, char **argv) {
   vt_cli_options_t options;
-  int status = VT_EXIT_OK;
   if (vt_cli_parse(&options, argc, argv, 0) ||
       vt_cli_refuse(&options, ~VT_CLI_SET(VT_OPT_JSON), "check looks at the whole file",
                     "leave it out; `valtrace report` chooses"))
@@ -125,21 +148,11 @@ int vt_cmd_check(int argc, char **argv) {
     fputs(usage, stdout);
     return VT_EXIT_OK;
   }
-  int json = options.json;
   if (!options.operand_cnt) {
     vt_error_say("check", "no trace given", "valtrace check TRACE…");
     return VT_EXIT_USAGE;
   }
-  vt_json_t j = vt_json_start(stdout);
-  if (json) vt_json_array(&j, NULL);
-  for (int i = 0; i < options.operand_cnt; i++) {
-    int result = check(options.operands[i], json ? &j : NULL);
-    if (result) status = result;
-  }
-  if (json) {
-    vt_json_end_array(&j);
-    vt_json_finish(&j);
-  }
+  int status = check_all(&options);
   int unwritten = vt_cli_finish(stdout, "standard output");
   return unwritten ? unwritten : status;
 }

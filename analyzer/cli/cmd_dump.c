@@ -9,6 +9,7 @@
 #include "analyzer/report/json.h"
 #include "analyzer/report/stacks.h"
 #include "analyzer/report/term.h"
+#include "analyzer/trace/folder.h"
 #include "analyzer/trace/reader.h"
 #include "analyzer/util/mem.h"
 
@@ -22,7 +23,9 @@ static char const usage[] =
     "usage: valtrace dump [options] TRACE\n\n"
     "Prints the events of TRACE in order of time, one line each, with the ids of their stack's "
     "frames,\n"
-    "innermost first; a frame is described in a line of its own before its id is first used.\n\n"
+    "innermost first; a frame is described in a line of its own before its id is first used. TRACE "
+    "may\n"
+    "be a folder: of several traces, each begins with a line that names it.\n\n"
     "Choosing blocks (their allocations and frees are shown, a realloc whole):\n"
     "%s"
     "Showing them:\n"
@@ -239,11 +242,23 @@ static void warn_damage(vt_reader_t const *r) {
   vt_error_print(&e);
 }
 
-static int dump(char *path, vt_cli_options_t const *options) {
+/* Of several traces each begins with its name; ids of frames are its own. */
+static void show_trace(vt_reader_t const *r, int json) {
+  vt_trace_info_t const *info = vt_reader_info(r);
+  if (!json) {
+    printf("trace %s pid %u\n", info->path, info->pid);
+    return;
+  }
+  printf("{\"kind\":\"trace\",\"path\":");
+  vt_json_escape(stdout, info->path, strlen(info->path));
+  printf(",\"pid\":%u}\n", info->pid);
+}
+
+/* Dumps at most *left events of a trace, which become fewer. */
+static int dump(char *path, vt_cli_options_t const *options, int several, uint64_t *left) {
   vt_error_t error;
   int usage_error = 0;
-  dump_t d = {.json = options->json, .left = options->report.limit};
-  if (!d.left) d.left = UINT64_MAX;
+  dump_t d = {.json = options->json, .left = *left};
   int filtered = (options->given & VT_CLI_FILTERS) != 0;
   if (filtered) d.chosen = vt_chosen_find(path, &options->analysis, &error, &usage_error);
   if (!filtered || d.chosen) d.r = vt_reader_open(path, &error);
@@ -253,6 +268,7 @@ static int dump(char *path, vt_cli_options_t const *options) {
     return usage_error ? VT_EXIT_USAGE : VT_EXIT_INPUT;
   }
   find_names(&d, &options->analysis.search);
+  if (several) show_trace(d.r, d.json);
   vt_reader_run(d.r, &(vt_reader_sink_t){on_events, on_heap_op, &d});
   warn_damage(d.r);
   vt_reader_close(d.r);
@@ -262,7 +278,24 @@ static int dump(char *path, vt_cli_options_t const *options) {
   free(d.shown);
   free(d.frames);
   free(d.old);
-  return vt_cli_finish(stdout, "standard output");
+  *left = d.left;
+  return VT_EXIT_OK;
+}
+
+static int dump_all(vt_cli_options_t const *options) {
+  vt_trace_list_t list = {0};
+  vt_error_t error;
+  uint64_t left = options->report.limit ? options->report.limit : UINT64_MAX;
+  int status = VT_EXIT_OK;
+  if (vt_trace_list(&list, options->operands, 1, &error)) {
+    vt_error_print(&error);
+    status = VT_EXIT_INPUT;
+  }
+  for (size_t i = 0; i < list.paths_cnt && left && !status; i++)
+    status = dump(list.paths[i], options, list.paths_cnt > 1, &left);
+  vt_trace_list_free(&list);
+  int unwritten = vt_cli_finish(stdout, "standard output");
+  return status ? status : unwritten;
 }
 
 /* What makes no sense for single events. */
@@ -284,5 +317,5 @@ int vt_cmd_dump(int argc, char **argv) {
     vt_error_say("dump", "exactly one trace is wanted", "valtrace dump TRACE");
     return VT_EXIT_USAGE;
   }
-  return dump(options.operands[0], &options);
+  return dump_all(&options);
 }

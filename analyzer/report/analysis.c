@@ -8,6 +8,7 @@
 #include "analyzer/report/leaks.h"
 #include "analyzer/report/merge.h"
 #include "analyzer/report/selection.h"
+#include "analyzer/trace/folder.h"
 #include "analyzer/util/mem.h"
 
 /* ---- filters ---- */
@@ -332,20 +333,32 @@ static void read_ahead(vt_reader_t *reader) {
     vt_reader_run(reader, &(vt_reader_sink_t){.events = skip_events});
 }
 
-int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
+/* open_readers opens the traces that the operands name. Returns 0, or -1 and *error. */
+static int open_readers(vt_analysis_t *analysis, char *const *operands, size_t cnt,
+                        vt_error_t *error) {
+  vt_trace_list_t list = {0};
+  int failed = vt_trace_list(&list, operands, cnt, error);
+  analysis->readers = vt_mem_new(list.paths_cnt + 1, sizeof *analysis->readers);
+  analysis->nodes = vt_mem_new(list.paths_cnt + 1, sizeof *analysis->nodes);
+  while (!failed && analysis->trace_cnt < list.paths_cnt) {
+    vt_reader_t *reader = vt_reader_open(list.paths[analysis->trace_cnt], error);
+    failed = !reader;
+    if (failed) break;
+    analysis->readers[analysis->trace_cnt++] = reader;
+    read_ahead(reader);
+  }
+  vt_trace_list_free(&list);
+  return failed ? -1 : 0;
+}
+
+int vt_analysis_open(vt_analysis_t *analysis, char *const *operands, size_t operand_cnt,
                      vt_analysis_options_t const *options, vt_error_t *error, int *usage) {
   *analysis = (vt_analysis_t){0};
   *usage = 0;
-  analysis->readers = vt_mem_new(cnt, sizeof *analysis->readers);
-  analysis->nodes = vt_mem_new(cnt, sizeof *analysis->nodes);
   analysis->stacks = vt_stacks_new(&options->search);
-  for (; analysis->trace_cnt < cnt; analysis->trace_cnt++) {
-    vt_reader_t *reader = vt_reader_open(paths[analysis->trace_cnt], error);
-    if (!reader) return -1;
-    analysis->readers[analysis->trace_cnt] = reader;
-    read_ahead(reader);
-  }
-  for (size_t t = 0; t < cnt; t++) vt_stacks_take_symbols(analysis->stacks, analysis->readers[t]);
+  if (open_readers(analysis, operands, operand_cnt, error)) return -1;
+  for (size_t t = 0; t < analysis->trace_cnt; t++)
+    vt_stacks_take_symbols(analysis->stacks, analysis->readers[t]);
   if (run_passes(analysis, options, error, usage)) return -1;
   add_stacks(analysis);
   analysis->nowhere =

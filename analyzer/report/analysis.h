@@ -70,10 +70,11 @@ typedef struct {
                   says which part of it */
 } vt_analysis_t;
 
-/* Runs the whole analysis. Returns 0; or -1 with *error filled when a trace cannot be opened or a
+/* Runs the whole analysis of the traces that operands name: files, or folders of them (see
+   analyzer/trace/folder.h). Returns 0; or -1 with *error filled when a trace cannot be opened or a
    filter makes no sense (*usage set then). Shows a progress bar on a terminal. Release with
    vt_analysis_close in both cases. */
-int vt_analysis_open(vt_analysis_t *analysis, char *const *paths, size_t cnt,
+int vt_analysis_open(vt_analysis_t *analysis, char *const *operands, size_t operand_cnt,
                      vt_analysis_options_t const *options, vt_error_t *error, int *usage);
 void vt_analysis_close(vt_analysis_t *analysis);
 

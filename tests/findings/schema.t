@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -79,6 +80,12 @@ def main():
         dump = schema("dump")
         bad = [(line, e.message[:200]) for line in lines[:3000] for e in dump.iter_errors(line)]
         ok(not bad and {line["kind"] for line in lines} >= {"stack", "alloc", "free", "realloc", "heap_alloc"}, "lines of dump have their schema", *bad[:3])
+        os.mkdir(f"{folder}/two")
+        for name in ("a", "b"):
+            shutil.copy(trace, f"{folder}/two/{name}.vtr")
+        first = [json.loads(line) for line in out("dump", "--json", "--limit", "1", f"{folder}/two").splitlines()]
+        ok(first[0]["kind"] == "trace" and all(dump.is_valid(line) for line in first), "a line that names a trace has its schema", first[:2])
+        check(schema("ls"), json.loads(out("ls", "--json", f"{folder}/two")), "ls")
         address = next(line["address"] for line in lines if line["kind"] == "alloc")
         check(schema("block"), json.loads(out("block", "--json", hex(address), trace)), "block")
         broken = json.loads(out("report", "--json", trace))
