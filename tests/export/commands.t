@@ -71,7 +71,7 @@ def check_inputs(folder, trace):
         pass
     for command in [*READERS, ["pack"]]:
         name = " ".join(command)
-        for path in (f"{folder}/none.vtr", junk, empty, folder):
+        for path in (f"{folder}/none.vtr", junk, empty, "/"):
             done = run(*operands(command, path))
             bad = done.returncode != 3 or done.stderr.count(b"\n") != 1
             if bad or path == junk:
