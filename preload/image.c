@@ -106,13 +106,13 @@ static int make_room(char *path, char const *name, int usual) {
 static int name_file(char *path) {
   static char name[PATH_MAX], program[PATH_MAX];
   char const *pattern = vt_options.output ? vt_options.output : VT_NAME_DEFAULT;
-  name[0] = '\0';
+  size_t at = 0;
   if (pattern[0] != '/') {
     long n = vt_sys_getcwd(name, sizeof name);
     if (n <= 0) return -1;
-    name[n - 1] = '/';
+    at = (size_t)n;
+    name[at - 1] = '/';
   }
-  size_t at = strlen(name);
   program[vt_module_executable(program, sizeof program - 1)] = '\0';
   if (vt_name_expand(name + at, sizeof name - at, pattern, vt_process.sink.pid, program,
                      host_name()) < 0)

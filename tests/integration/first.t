@@ -2,6 +2,7 @@
 """A trace's name without %p is the first process's: children of which no hook hears leave its file alone."""
 import glob
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -10,10 +11,11 @@ sys.path.insert(0, "tests/lib")
 from valtest import SHIM, Tap, adopt_orphans, program, vtr  # noqa: E402
 
 
-def record(folder, argv, **more):
+def record(folder, argv, pattern="t.vtr", **more):
     env = {k: v for k, v in os.environ.items() if not k.startswith("VALTRACE_")}
-    env.update(LD_PRELOAD=SHIM, VALTRACE_OUTPUT=folder + "/t.vtr", **more)
-    done = subprocess.run(argv, capture_output=True, env=env, stdin=subprocess.DEVNULL)
+    env.update(LD_PRELOAD=os.path.abspath(SHIM), VALTRACE_OUTPUT=pattern, **more)
+    argv = [os.path.abspath(argv[0]), *argv[1:]]
+    done = subprocess.run(argv, capture_output=True, env=env, stdin=subprocess.DEVNULL, cwd=folder)
     while True:  # those that outlive it
         try:
             os.waitpid(-1, 0)
@@ -49,7 +51,8 @@ def main():
             tap.equal(traces.pop("t.vtr", None), [("first", want)], f"{way}: the program's trace is whole")
             others = sorted({program for them in traces.values() for program, _kept in them} - {SHELL, "first"})
             tap.equal(others, ["hello"], f"{way}: the child has one of its own")
-            tap.ok(all(".PID." in name for name in traces), f"{way}: children's are numbered", [traces])
+            tap.ok(all(re.fullmatch(r"t\.PID\.\d+\.vtr", name) for name in traces),
+                   f"{way}: children's are numbered", [traces])
     with tempfile.TemporaryDirectory(prefix="valtest-first-") as folder:
         record(folder, program("first", "exec", hello))
         tap.equal(found(folder), {"t.vtr": HELLO, "t.PID.1.vtr": [("first", 300)]},
