@@ -62,7 +62,7 @@ void vt_evidence_span(void *evidence, uint64_t from_ns, uint64_t to_ns) {
 /* ---- moments ---- */
 
 static void take_moment(vt_evidence_t *e) {
-  moment_t *moments = vt_mem_new(e->cells_cnt + 1, sizeof *moments);
+  moment_t *moments = vt_mem_resize(NULL, e->cells_cnt + 1, sizeof *moments);
   for (size_t i = 0; i < e->cells_cnt; i++)
     moments[i] =
         (moment_t){e->cells[i].live_bytes, e->cells[i].live_blocks, e->cells[i].allocations};
@@ -80,13 +80,21 @@ static void advance(vt_evidence_t *e, uint64_t time) {
 
 /* ---- changes ---- */
 
-static cell_t *cell_of(vt_evidence_t *e, uint32_t number) {
+static __attribute__((noinline)) void add_cells(vt_evidence_t *e, uint32_t number) {
   while (e->cells_cnt <= number) VT_PUSH(e->cells, ((cell_t){.creep_min = UINT64_MAX}));
+}
+
+static inline cell_t *cell_of(vt_evidence_t *e, uint32_t number) {
+  if (__builtin_expect(e->cells_cnt <= number, 0)) add_cells(e, number);
   return &e->cells[number];
 }
 
-static last_t *last_of(vt_evidence_t *e, uint32_t thread) {
+static __attribute__((noinline)) void add_threads(vt_evidence_t *e, uint32_t thread) {
   while (e->last_cnt <= thread) VT_PUSH(e->last, ((last_t){0}));
+}
+
+static inline last_t *last_of(vt_evidence_t *e, uint32_t thread) {
+  if (__builtin_expect(e->last_cnt <= thread, 0)) add_threads(e, thread);
   return &e->last[thread];
 }
 

@@ -22,8 +22,9 @@ void vt_find_lost(vt_findings_input_t const *input, vt_findings_t *out) {
     lost_of(input, group, &bytes, &blocks);
     if (!blocks) continue;
     vt_finding_t *finding = vt_findings_add(out, "lost", group, "leaks", (double)bytes);
-    vt_finding_say(finding, "%s in %s lost: nothing points to them any more.",
-                   vt_bytes_text(bytes).text, vt_counted(blocks, "block").text);
+    vt_finding_say(finding, "%s in %s lost: nothing points to %s any more.",
+                   vt_bytes_text(bytes).text, vt_counted(blocks, "block").text,
+                   blocks == 1 ? "it" : "them");
     vt_finding_value(finding, "bytes", (double)bytes);
     vt_finding_value(finding, "blocks", (double)blocks);
   }

@@ -36,7 +36,9 @@ def output(*args):
 
 def from_report(trace, options):
     totals = json.loads(output("report", "--json", *options, trace))["totals"]
-    return {key: value for key, value in totals.items() if key not in ("peak_time_ns", "peak_blocks", "peak_rss_bytes", "distinct_stacks")}
+    of_snapshot = ("lost", "possible", "reachable", "unjudged")
+    return {key: value for key, value in totals.items() if not key.startswith(of_snapshot) and
+            key not in ("peak_time_ns", "peak_blocks", "peak_rss_bytes", "distinct_stacks")}
 
 
 def from_diff(trace, options):

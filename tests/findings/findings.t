@@ -15,11 +15,11 @@ from tap import COUNT, ok  # noqa: E402
 BUILD = os.environ.get("BUILD", "build")
 VALTRACE = os.path.abspath(f"{BUILD}/bin/valtrace")
 # kind of finding -> (program's argument, function it is in, view it points to), and its twins
-PLANTED = {"growing": ("grows", "growth"), "spike": ("spikes", "peak"), "peak": ("main", "peak"), "churn": ("churns", "temporary"),
+PLANTED = {"lost": ("loses", "leaks"), "growing": ("grows", "growth"), "spike": ("spikes", "peak"), "peak": ("main", "peak"), "churn": ("churns", "temporary"),
            "creeping": ("creeps", "reallocs"), "copying": ("copies", "hot"), "foreign-frees": ("foreign", "frees"),
            "mismatch": ("mismatches", "mismatches"), "wrong-free": (None, "mismatches")}
 HEALTHY = ("growing-little", "growing-once", "growing-settled", "constant", "spike-small", "plateau", "churn-little", "creeping-doubling",
-           "creeping-little", "copying-reserved", "foreign-frees-little", "matching", "right-free", "nothing")
+           "creeping-little", "copying-reserved", "foreign-frees-little", "matching", "right-free", "reachable", "nothing")
 
 
 def run(*args):
@@ -56,7 +56,7 @@ def check_text(kind, trace, expected):
 
 def check_numbers(kind, values, trace):
     """The numbers of the finding against the plan."""
-    want = {"growing": {"bytes_per_allocation": (299, 301)}, "spike": {"peak_bytes": (4 << 20, (4 << 20) + 200000)},
+    want = {"lost": {"blocks": (18, 20), "bytes": (18 * 123, 20 * 123)}, "growing": {"bytes_per_allocation": (299, 301)}, "spike": {"peak_bytes": (4 << 20, (4 << 20) + 200000)},
             "peak": {"bytes": (9 << 20, 9 << 20)}, "churn": {"temporary": (10000, 10000), "allocations": (10000, 10000)},
             "creeping": {"bytes_per_step": (64, 64), "steps": (130, 130), "copied_bytes": (1 << 20, 130 * 16600)}, "copying": {"steps": (1100, 1200)},
             "foreign-frees": {"blocks": (10000, 10000)}, "mismatch": {"blocks": (1, 1)}, "wrong-free": {"frees": (1, 1)}}[kind]

@@ -47,6 +47,12 @@ SITE static void copies(int vectors, bool reserve) {
     sink = v.data();
   }
 }
+SITE static void loses(bool really) {
+  for (int i = 0; i < 20; i++) {
+    void *volatile p = malloc(123);
+    if (!really) keep(p);
+  }
+}
 SITE static void *foreign() { return malloc(50); }
 static void hand_over(int n) {
   std::vector<void *> blocks;
@@ -97,11 +103,13 @@ int main(int, char **argv) {
   if (is("copying-reserved")) copies(100, true);
   if (is("foreign-frees")) hand_over(10000);
   if (is("foreign-frees-little")) hand_over(9900);
+  if (is("lost") || is("reachable")) loses(is("lost"));
   if (is("mismatch")) mismatches(true);
   if (is("matching")) mismatches(false);
   if (is("wrong-free")) twice(true);
   if (is("right-free")) twice(false);
-  if (!is("growing") && !is("growing-little") && !is("growing-once") && !is("growing-settled"))
+  if (!is("growing") && !is("growing-little") && !is("growing-once") && !is("growing-settled") &&
+      !is("reachable"))
     for (size_t i = 0; i < kept_cnt; i++) free(kept[i]);
   _exit(0);
 }

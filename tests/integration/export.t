@@ -280,14 +280,17 @@ def check_fail_on_leak(folder):
     for options, program, status in (([], ["sh", "-c", "exit 7"], 7), ([], ["/usr/bin/python3", "-c", "pass"], 1), ([], [hello], 0),
                                      (["--no-default-suppressions"], [hello], 1), ([], [f"{folder}/leaky"], 1),
                                      (["--suppressions", mine], [f"{folder}/leaky"], 0), (["--suppressions", "/none"], [hello], 125)):
-        done = subprocess.run([VALTRACE, "run", "-q", "--fail-on-leak", *options, "-o", f"{folder}/l.vtr", "--", *program],
+        done = subprocess.run([VALTRACE, "run", "-q", "--no-snapshot", "--fail-on-leak", *options, "-o", f"{folder}/l.vtr", "--", *program],
                               capture_output=True)
         said = done.stderr.count(b"\n") == 1 if status in (1, 125) else not done.stderr
         ok(done.returncode == status and said, f"run --fail-on-leak {' '.join(options[:1] + program[:1])}: status {status}", done)
     totals = json.loads(output(VALTRACE, "report", "--json", f"{folder}/l.vtr"))
     ok(all(totals["totals"][f"{kind}_{unit}"] is None for kind in ("lost", "possible", "reachable", "unjudged") for unit in ("bytes", "blocks")) and
        all(s["leak_kind"] == "unknown" and s["lost_bytes"] is None for s in totals["sites"]), "without a verdict nothing is said of lost blocks")
-    subprocess.run([VALTRACE, "run", "-q", "-o", f"{folder}/l.vtr", "--", hello], check=True, stdout=subprocess.DEVNULL)
+    for program, status in (([hello], 0), ([f"{folder}/leaky"], 1)):
+        done = subprocess.run([VALTRACE, "run", "-q", "--fail-on-leak", "-o", f"{folder}/l.vtr", "--", *program], capture_output=True)
+        ok(done.returncode == status and (b" lost" in done.stderr) == bool(status), f"run --fail-on-leak with a snapshot: status {status}", done)
+    subprocess.run([VALTRACE, "run", "-q", "--no-snapshot", "-o", f"{folder}/l.vtr", "--", hello], check=True, stdout=subprocess.DEVNULL)
     for options, status, words in ((["--max-live", "0"], 0, ["within budget", "not counted: "]), (["--max-leaked-blocks", "0"], 0, ["not counted"]),
                                    (["--max-lost", "0"], 0, []), (["--max-live", "0", "--no-default-suppressions"], 1, ["over budget"]),
                                    (["--max-lost", "0", "--no-default-suppressions"], 1, [])):
