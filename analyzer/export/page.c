@@ -1,15 +1,20 @@
-/* Writing the data of the HTML page; see page.h. Tables are columns, names are cut and the history
-   of nodes is coarsened until each part keeps to its share of the page's size. */
+/* Writing the data of the HTML page; see page.h. The call tree goes in whole and packed; only a tree
+   that is too large is folded. Names are cut and the history is coarsened until each part keeps to
+   its share of the page's size. */
 #include "analyzer/export/page.h"
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/export/page_history.h"
+#include "analyzer/export/page_pack.h"
 #include "analyzer/export/page_tree.h"
 #include "analyzer/report/report.h"
 #include "analyzer/util/mem.h"
 
-#define NAMES_BYTES_MAX   1200000
-#define HISTORY_BYTES_MAX 1600000
+/* Shares of the page's 5 MB, in characters of packed text. */
+#define NODES_CHARS_MAX   2000000
+#define NAMES_CHARS_MAX   1000000
+#define HISTORY_CHARS_MAX 1400000
+#define NODES_MIN         2000 /* no tree is folded further */
 #define NAME_MAX_START    4096
 #define INTERVALS_MAX     512
 #define ROWS_MAX          500
@@ -133,23 +138,6 @@ static void write_threads(vt_json_t *json, vt_analysis_t const *analysis) {
 
 /* ---- frames ---- */
 
-/* What a string takes at most in the page, quotes and escapes included. */
-static size_t cost(char const *text, size_t max) {
-  size_t sum = 3;
-  for (size_t i = 0; text[i] && i < max; i++)
-    sum += (unsigned char)text[i] < 0x20 || strchr("<>&\\\"\x7f", text[i]) ? 6 : 1;
-  return sum;
-}
-
-/* The length names are cut to, so that all of them fit. */
-static size_t name_limit(vt_strings_t const *strings, uint32_t const *used, size_t cnt) {
-  for (size_t max = NAME_MAX_START;; max /= 2) {
-    size_t sum = 0;
-    for (size_t i = 0; i < cnt; i++) sum += cost(vt_strings_get(strings, used[i], NULL), max);
-    if (sum <= NAMES_BYTES_MAX || max <= 8) return max;
-  }
-}
-
 typedef struct {
   uint32_t *number; /* by old number: new number + 1; 0: not used */
   uint32_t *used;   /* by new number: old number */
@@ -165,85 +153,118 @@ static uint32_t renumber(renumbering_t *all, uint32_t old) {
 }
 
 /* The beginning of a string, not ending within a UTF-8 sequence, with "…" when something is cut. */
-static void write_cut(vt_json_t *json, char const *text, size_t max) {
-  size_t sz = strlen(text);
-  if (sz <= max) {
-    vt_json_string(json, NULL, text);
-    return;
-  }
-  while (max && ((unsigned char)text[max] & 0xc0) == 0x80) max--;
-  char *copy = vt_mem_new(max + sizeof "…", 1);
-  memcpy(copy, text, max);
-  memcpy(copy + max, "…", sizeof "…");
-  vt_json_string(json, NULL, copy);
-  free(copy);
+static void put_cut(vt_page_pack_t *out, char const *text, size_t max) {
+  size_t sz = strlen(text), cut = sz;
+  if (sz > max)
+    for (cut = max; cut && ((unsigned char)text[cut] & 0xc0) == 0x80;) cut--;
+  vt_page_put_bytes(out, text, cut);
+  if (cut < sz) vt_page_put_bytes(out, "…", strlen("…"));
+  vt_page_put_bytes(out, "", 1);
 }
 
+static char *pack_strings(vt_page_tree_t const *tree, renumbering_t const *strings, size_t max) {
+  vt_page_pack_t out = {0};
+  for (size_t i = 0; i < strings->used_cnt; i++)
+    put_cut(&out, vt_strings_get(tree->strings, strings->used[i], NULL), max);
+  char *text = vt_page_packed(&out);
+  free(out.bytes);
+  return text;
+}
+
+/* Names are cut until all of them fit. */
 static void write_strings(vt_json_t *json, vt_page_tree_t const *tree,
                           renumbering_t const *strings) {
-  size_t max = name_limit(tree->strings, strings->used, strings->used_cnt);
-  vt_json_uint(json, "name_limit", max);
-  vt_json_array(json, "strings");
-  for (size_t i = 0; i < strings->used_cnt; i++)
-    write_cut(json, vt_strings_get(tree->strings, strings->used[i], NULL), max);
-  vt_json_end_array(json);
-}
-
-static void write_frames(vt_json_t *json, vt_page_tree_t const *tree, renumbering_t const *frames) {
-  renumbering_t strings = {
-      .number = vt_mem_new((size_t)vt_strings_cnt(tree->strings) + 1, sizeof *strings.number)};
-  vt_json_array(json, "frames"); /* function, file, line, module, flags of each */
-  renumber(&strings, 0);
-  for (size_t i = 0; i < frames->used_cnt; i++) {
-    vt_page_frame_t const *frame = &tree->frames[frames->used[i]];
-    vt_json_uint(json, NULL, renumber(&strings, frame->function));
-    vt_json_uint(json, NULL, renumber(&strings, frame->file));
-    vt_json_uint(json, NULL, frame->line);
-    vt_json_uint(json, NULL, renumber(&strings, frame->module));
-    vt_json_uint(json, NULL, frame->flags);
+  size_t max = NAME_MAX_START;
+  char *text = pack_strings(tree, strings, max);
+  while (strlen(text) > NAMES_CHARS_MAX && max > 8) {
+    free(text);
+    text = pack_strings(tree, strings, max /= 2);
   }
-  vt_json_end_array(json);
-  write_strings(json, tree, &strings);
-  free(strings.number);
-  free(strings.used);
+  vt_json_uint(json, "name_limit", max);
+  vt_json_string(json, "strings", text);
+  free(text);
 }
 
 /* ---- nodes ---- */
 
-static void write_values(vt_json_t *json, vt_page_tree_t const *tree, int side) {
-  static char const *const names[VT_PAGE_VALUES] = {
-      "allocations", "allocated_bytes", "temporary",    "temporary_bytes",
-      "peak_bytes",  "peak_blocks",     "leaked_bytes", "leaked_blocks"};
-  vt_json_object(json, NULL);
-  for (int v = 0; v < VT_PAGE_VALUES; v++) {
-    vt_json_array(json, names[v]);
-    for (size_t i = 0; i < tree->nodes_cnt; i++)
-      vt_json_uint(json, NULL, tree->nodes[i].self[side][v]);
-    vt_json_end_array(json);
-  }
-  vt_json_end_object(json);
+static renumbering_t new_renumbering(size_t cnt) {
+  return (renumbering_t){.number = vt_mem_new(cnt + 1, sizeof(uint32_t))};
 }
 
-static void write_nodes(vt_json_t *json, vt_page_tree_t const *tree) {
-  renumbering_t frames = {.number = vt_mem_new(tree->frames_cnt + 1, sizeof *frames.number)};
-  vt_json_object(json, "nodes");
-  vt_json_array(json, "parent");
-  for (size_t i = 0; i < tree->nodes_cnt; i++) vt_json_uint(json, NULL, tree->nodes[i].parent);
-  vt_json_end_array(json);
-  vt_json_array(json, "frame"); /* of the root: 0, without meaning */
-  for (size_t i = 0; i < tree->nodes_cnt; i++)
-    vt_json_uint(json, NULL, i ? renumber(&frames, tree->nodes[i].frame) : 0);
-  vt_json_end_array(json);
-  vt_json_array(json, "self");
-  for (int side = 0; side < tree->sides; side++) write_values(json, tree, side);
-  vt_json_end_array(json);
+static void free_renumbering(renumbering_t *all) {
+  free(all->number);
+  free(all->used);
+}
+
+static void put_frames(vt_page_pack_t *out, vt_page_tree_t const *tree, renumbering_t const *frames,
+                       renumbering_t *strings) {
+  vt_page_put(out, frames->used_cnt);
+  for (size_t i = 0; i < frames->used_cnt; i++) {
+    vt_page_frame_t const *frame = &tree->frames[frames->used[i]];
+    vt_page_put(out, renumber(strings, frame->function));
+    vt_page_put(out, renumber(strings, frame->file));
+    vt_page_put(out, frame->line);
+    vt_page_put(out, renumber(strings, frame->module));
+    vt_page_put(out, frame->flags);
+  }
+}
+
+static void put_values(vt_page_pack_t *out, vt_page_tree_t const *tree) {
+  size_t before = 0;
+  for (size_t i = 0; i < tree->nodes_cnt; i++) {
+    if (!vt_page_node_ends(&tree->nodes[i])) continue;
+    vt_page_put(out, i + 1 - before);
+    before = i + 1;
+    for (int v = 0; v < tree->sides * VT_PAGE_VALUES; v++)
+      vt_page_put(out, tree->nodes[i].self[v / VT_PAGE_VALUES][v % VT_PAGE_VALUES]);
+  }
+  vt_page_put(out, 0);
+}
+
+/* See page.h for the order. */
+static char *pack_nodes(vt_page_tree_t const *tree, renumbering_t *strings) {
+  renumbering_t frames = new_renumbering(tree->frames_cnt);
+  vt_page_pack_t out = {0};
+  vt_page_put(&out, tree->nodes_cnt);
+  for (size_t i = 1; i < tree->nodes_cnt; i++) vt_page_put(&out, i - tree->nodes[i].parent);
+  for (size_t i = 1; i < tree->nodes_cnt; i++)
+    vt_page_put(&out, renumber(&frames, tree->nodes[i].frame));
+  put_frames(&out, tree, &frames, strings);
+  put_values(&out, tree);
+  char *text = vt_page_packed(&out);
+  free(out.bytes);
+  free_renumbering(&frames);
+  return text;
+}
+
+/* The tree as a page can hold it: folded when it is too large, as little as possible. */
+static char *pack_tree(vt_page_tree_t *tree, vt_analysis_t const *const *analyses,
+                       renumbering_t *strings) {
+  for (;;) {
+    *strings = new_renumbering(vt_strings_cnt(tree->strings));
+    renumber(strings, 0);
+    char *text = pack_nodes(tree, strings);
+    size_t sz = strlen(text), fitting = tree->nodes_cnt;
+    if (sz > NODES_CHARS_MAX) fitting = fitting * 9 / 10 * NODES_CHARS_MAX / sz;
+    if (fitting > VT_PAGE_NODES_MAX) fitting = VT_PAGE_NODES_MAX;
+    if (fitting >= tree->nodes_cnt || tree->nodes_cnt <= NODES_MIN) return text;
+    free(text);
+    free_renumbering(strings);
+    vt_page_tree_fold(tree, analyses, fitting);
+  }
+}
+
+static void write_nodes(vt_json_t *json, vt_page_tree_t *tree,
+                        vt_analysis_t const *const *analyses) {
+  renumbering_t strings;
+  char *text = pack_tree(tree, analyses, &strings);
+  vt_json_string(json, "nodes", text);
+  vt_json_uint(json, "nodes_max", VT_PAGE_NODES_MAX);
   vt_json_uint(json, "folded", tree->folded);
   vt_json_uint(json, "folded_share_ppm", (uint64_t)(tree->folded_largest * 1e6 + 1));
-  vt_json_uint(json, "max", VT_PAGE_NODES_MAX);
-  vt_json_end_object(json);
-  write_frames(json, tree, &frames);
-  free(frames.number);
-  free(frames.used);
+  write_strings(json, tree, &strings);
+  free(text);
+  free_renumbering(&strings);
 }
 
 /* ---- document ---- */
@@ -260,16 +281,16 @@ static void write_side(vt_json_t *json, vt_analysis_t const *analysis) {
 }
 
 void vt_page_write(vt_analysis_t const *const *analyses, int sides, FILE *out) {
-  vt_page_tree_t *tree = vt_page_tree_new(analyses, sides, VT_PAGE_NODES_MAX);
+  vt_page_tree_t *tree = vt_page_tree_new(analyses, sides);
   vt_json_t json = vt_json_start(out);
   vt_json_object_line(&json, NULL);
   vt_json_string(&json, "schema", "valtrace-page");
-  vt_json_uint(&json, "version", 1);
+  vt_json_uint(&json, "version", 2);
   vt_json_array(&json, "sides");
   for (int i = 0; i < sides; i++) write_side(&json, analyses[i]);
   vt_json_end_array(&json);
-  write_nodes(&json, tree);
-  if (sides == 1) vt_page_history(&json, tree, analyses[0]->model, HISTORY_BYTES_MAX);
+  write_nodes(&json, tree, analyses);
+  if (sides == 1) vt_page_history(&json, tree, analyses[0]->model, HISTORY_CHARS_MAX);
   vt_json_end_object(&json);
   vt_json_finish(&json);
   vt_page_tree_delete(tree);

@@ -2,12 +2,11 @@
    counting pass, which keeps their order in time also where a node stands for many cells. */
 #include "analyzer/export/page_history.h"
 #include <stdlib.h>
+#include <string.h>
+#include "analyzer/export/page_pack.h"
 #include "analyzer/util/mem.h"
 
-typedef struct {
-  uint8_t *bytes;
-  size_t bytes_cnt, bytes_cap;
-} buffer_t;
+#define SHIFT_MAX 8
 
 typedef struct {
   vt_history_t const *entries;
@@ -27,15 +26,6 @@ static sorted_t sort_entries(vt_page_tree_t const *tree, vt_history_t const *ent
   return sorted;
 }
 
-static void put(buffer_t *out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) {
-    uint8_t low = (uint8_t)(value | 0x80);
-    VT_PUSH(out->bytes, low);
-  }
-  uint8_t last = (uint8_t)value;
-  VT_PUSH(out->bytes, last);
-}
-
 static void add(vt_history_t *sum, vt_history_t const *entry) {
   sum->allocations += entry->allocations;
   sum->allocated_bytes += entry->allocated_bytes;
@@ -45,58 +35,76 @@ static void add(vt_history_t *sum, vt_history_t const *entry) {
   sum->temporary_bytes += entry->temporary_bytes;
 }
 
-/* Sums up the entry at *at and those that follow in its bucket. */
-static vt_history_t next_bucket(sorted_t const *sorted, size_t *at, size_t end, unsigned shift) {
-  vt_history_t sum = {.bucket = sorted->entries[sorted->order[*at]].bucket >> shift};
+/* Sums up the entries of one node and one bucket by the age of their blocks, at sums[age]; ages not
+   in use are 0. Returns their number. *at moves on to the next bucket. */
+static uint32_t sum_bucket(sorted_t const *sorted, size_t *at, size_t end, unsigned shift,
+                           vt_history_t *sums) {
+  uint32_t cnt = 0, bucket = sorted->entries[sorted->order[*at]].bucket >> shift;
+  memset(sums, 0, (bucket + 1) * sizeof *sums);
   for (; *at < end; (*at)++) {
     vt_history_t const *entry = &sorted->entries[sorted->order[*at]];
-    if (entry->bucket >> shift != sum.bucket) break;
-    add(&sum, entry);
+    if (entry->bucket >> shift != bucket) break;
+    vt_history_t *sum = &sums[bucket - (entry->born >> shift)];
+    cnt += !sum->allocations && !sum->frees;
+    add(sum, entry);
   }
-  return sum;
+  return cnt;
 }
 
-static void encode_node(buffer_t *out, sorted_t const *sorted, size_t node, unsigned shift) {
-  size_t start = sorted->starts[node], end = sorted->starts[node + 1], cnt = 0;
+static void encode_ages(vt_page_pack_t *out, vt_history_t const *sums, uint32_t cnt) {
+  vt_page_put(out, cnt);
+  for (uint32_t age = 0, before = 0; cnt; age++) {
+    vt_history_t const *sum = &sums[age];
+    if (!sum->allocations && !sum->frees) continue;
+    vt_page_put(out, age - before);
+    before = age;
+    vt_page_put(out, sum->allocations);
+    if (sum->allocations) vt_page_put(out, sum->allocated_bytes);
+    vt_page_put(out, sum->frees);
+    if (sum->frees) vt_page_put(out, sum->freed_bytes);
+    if (sum->frees) vt_page_put(out, sum->temporary);
+    if (sum->temporary) vt_page_put(out, sum->temporary_bytes);
+    cnt--;
+  }
+}
+
+static size_t count_buckets(sorted_t const *sorted, size_t start, size_t end, unsigned shift) {
+  size_t cnt = 0;
+  uint32_t last = UINT32_MAX;
+  for (size_t at = start; at < end; at++) {
+    uint32_t bucket = sorted->entries[sorted->order[at]].bucket >> shift;
+    cnt += bucket != last;
+    last = bucket;
+  }
+  return cnt;
+}
+
+static void encode_node(vt_page_pack_t *out, sorted_t const *sorted, size_t node, unsigned shift) {
+  size_t start = sorted->starts[node], end = sorted->starts[node + 1];
   uint32_t before = 0;
-  for (size_t at = start; at < end; cnt++) next_bucket(sorted, &at, end, shift);
-  put(out, cnt);
+  vt_history_t sums[VT_HISTORY_BUCKETS_MAX];
+  vt_page_put(out, count_buckets(sorted, start, end, shift));
   for (size_t at = start; at < end;) {
-    vt_history_t sum = next_bucket(sorted, &at, end, shift);
-    put(out, sum.bucket - before);
-    put(out, sum.allocations);
-    put(out, sum.allocated_bytes);
-    put(out, sum.frees);
-    put(out, sum.freed_bytes);
-    put(out, sum.temporary);
-    put(out, sum.temporary_bytes);
-    before = sum.bucket;
+    uint32_t bucket = sorted->entries[sorted->order[at]].bucket >> shift;
+    uint32_t cnt = sum_bucket(sorted, &at, end, shift, sums);
+    vt_page_put(out, bucket - before);
+    encode_ages(out, sums, cnt);
+    before = bucket;
   }
 }
 
-static void encode(buffer_t *out, sorted_t const *sorted, unsigned shift) {
+static char *encode(sorted_t const *sorted, unsigned shift) {
+  vt_page_pack_t out = {0};
   size_t before = 0;
-  out->bytes_cnt = 0;
   for (size_t node = 0; node < sorted->nodes; node++) {
     if (sorted->starts[node] == sorted->starts[node + 1]) continue;
-    put(out, node - before);
-    encode_node(out, sorted, node, shift);
+    vt_page_put(&out, node - before);
+    encode_node(&out, sorted, node, shift);
     before = node;
   }
-}
-
-static void write_base64(vt_json_t *json, char const *key, buffer_t const *data) {
-  static char const digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  char *text = vt_mem_new(data->bytes_cnt / 3 * 4 + 8, 1), *end = text;
-  for (size_t i = 0; i < data->bytes_cnt; i += 3) {
-    size_t left = data->bytes_cnt - i;
-    uint32_t bits = (uint32_t)data->bytes[i] << 16;
-    if (left > 1) bits |= (uint32_t)data->bytes[i + 1] << 8;
-    if (left > 2) bits |= data->bytes[i + 2];
-    for (unsigned k = 0; k < 4; k++) *end++ = k <= left ? digits[bits >> (18 - 6 * k) & 63] : '=';
-  }
-  vt_json_string_sz(json, key, text, (size_t)(end - text));
-  free(text);
+  char *text = vt_page_packed(&out);
+  free(out.bytes);
+  return text;
 }
 
 void vt_page_history(vt_json_t *json, vt_page_tree_t const *tree, vt_model_t const *model,
@@ -104,17 +112,19 @@ void vt_page_history(vt_json_t *json, vt_page_tree_t const *tree, vt_model_t con
   size_t cnt;
   uint64_t bucket_ns;
   unsigned shift = 0;
-  buffer_t data = {0};
   vt_history_t const *entries = vt_model_history(model, &cnt, &bucket_ns);
   if (!cnt) return;
   sorted_t sorted = sort_entries(tree, entries, cnt);
-  for (encode(&data, &sorted, shift); data.bytes_cnt / 3 * 4 > max; encode(&data, &sorted, shift))
-    if (++shift == 8) break;
+  char *data = encode(&sorted, shift);
+  while (strlen(data) > max && shift < SHIFT_MAX) {
+    free(data);
+    data = encode(&sorted, ++shift);
+  }
   vt_json_object(json, "history");
   vt_json_uint(json, "bucket_ns", bucket_ns << shift);
-  write_base64(json, "data", &data);
+  vt_json_string(json, "data", data);
   vt_json_end_object(json);
+  free(data);
   free(sorted.order);
   free(sorted.starts);
-  free(data.bytes);
 }

@@ -6,11 +6,13 @@
 #include "analyzer/export/page_tree.h"
 #include "analyzer/report/json.h"
 
-/* Writes the object "history": bucket_ns, and data, base64 of LEB128 numbers. For each node that
-   has entries: distance to the node before, number of entries, and for each entry, in order of
-   time: distance to the bucket before, allocations, allocated bytes, frees, freed bytes, temporary,
-   temporary bytes. Buckets are made longer until data takes at most max characters. Nothing is
-   written when the model has no history. */
+/* Writes the object "history": bucket_ns, and data, packed numbers (page_pack.h). For each node that
+   has entries: distance to the node before, number of buckets, and for each in order of time:
+   distance to the bucket before, number of ages, and for each age of blocks (in buckets, youngest
+   first): distance to the age before; allocations, and if there are any their bytes; frees, and if
+   there are any their bytes and how many were temporary, and if any were the bytes of those.
+   Buckets are made longer until data takes at most max characters. Nothing is written when the
+   model has no history. */
 void vt_page_history(vt_json_t *json, vt_page_tree_t const *tree, vt_model_t const *model,
                      size_t max);
 

@@ -127,6 +127,8 @@ static rank_t *rank_nodes(vt_page_tree_t const *tree) {
 }
 
 static uint32_t folded_frame(vt_page_tree_t *tree) {
+  if (tree->frames[tree->frames_cnt - 1].flags & VT_PAGE_FOLDED)
+    return (uint32_t)tree->frames_cnt - 1; /* folded before */
   vt_page_frame_t frame = {.function = intern(tree, "[smaller frames]"), .flags = VT_PAGE_FOLDED};
   VT_PUSH(tree->frames, frame);
   return (uint32_t)tree->frames_cnt - 1;
@@ -138,7 +140,7 @@ static void add_self(vt_page_node_t *to, vt_page_node_t const *from) {
         from->self[i / VT_PAGE_VALUES][i % VT_PAGE_VALUES];
 }
 
-static int has_self(vt_page_node_t const *node) {
+int vt_page_node_ends(vt_page_node_t const *node) {
   return node->self[0][VT_PAGE_ALLOCATIONS] || node->self[1][VT_PAGE_ALLOCATIONS];
 }
 
@@ -182,7 +184,7 @@ static void fold_to(folding_t *fold, rank_t const *ranks, size_t kept) {
   memset(fold->keep, 0, from->nodes_cnt);
   for (size_t i = 0; i < kept; i++) fold->keep[ranks[i].node] = 1;
   for (uint32_t i = 0; i < from->nodes_cnt && fold->to.nodes_cnt <= fold->max; i++) {
-    if (!fold->keep[i] && !has_self(&from->nodes[i])) continue;
+    if (!fold->keep[i] && !vt_page_node_ends(&from->nodes[i])) continue;
     if (!fold->keep[i])
       fold->moved[i] = fold_stack(fold, i);
     else if (i)
@@ -222,15 +224,15 @@ static void take_over(vt_page_tree_t *tree, vt_analysis_t const *const *analyses
   tree->node_keys = fold->to.node_keys;
 }
 
-static void fold_small(vt_page_tree_t *tree, vt_analysis_t const *const *analyses, size_t max) {
+void vt_page_tree_fold(vt_page_tree_t *tree, vt_analysis_t const *const *analyses, size_t max) {
   if (tree->nodes_cnt <= max) return;
   rank_t *ranks = rank_nodes(tree);
   folding_t fold = {.from = tree, .max = max, .frame = folded_frame(tree)};
   fold.keep = vt_mem_new(tree->nodes_cnt, 1);
   fold.moved = vt_mem_new(tree->nodes_cnt, sizeof *fold.moved);
   size_t kept = fold_to_fit(&fold, ranks);
-  tree->folded = tree->nodes_cnt - kept;
-  tree->folded_largest = ranks[kept].share;
+  tree->folded += tree->nodes_cnt - kept;
+  if (ranks[kept].share > tree->folded_largest) tree->folded_largest = ranks[kept].share;
   take_over(tree, analyses, &fold);
   free(ranks);
   free(fold.keep);
@@ -239,8 +241,7 @@ static void fold_small(vt_page_tree_t *tree, vt_analysis_t const *const *analyse
 
 /* ---- interface ---- */
 
-vt_page_tree_t *vt_page_tree_new(vt_analysis_t const *const *analyses, int sides,
-                                 size_t nodes_max) {
+vt_page_tree_t *vt_page_tree_new(vt_analysis_t const *const *analyses, int sides) {
   vt_page_tree_t *tree = vt_mem_new(1, sizeof *tree);
   vt_page_node_t root = {0};
   tree->sides = sides;
@@ -251,7 +252,6 @@ vt_page_tree_t *vt_page_tree_new(vt_analysis_t const *const *analyses, int sides
   tree->node_of = vt_mem_new(2, sizeof *tree->node_of);
   VT_PUSH(tree->nodes, root);
   for (int side = 0; side < sides; side++) add_side(tree, analyses[side], side);
-  fold_small(tree, analyses, nodes_max);
   return tree;
 }
 

@@ -1,7 +1,8 @@
-/* The call tree of the HTML page: the frames of all stacks of one or two analyses as one tree of
-   bounded size, with every metric of each. Where stacks are too many, a node [smaller frames] stands
-   for the frames between a node that was kept and the inner ends of the stacks below it; sums stay
-   exact. */
+/* The call tree of the HTML page: the frames of all stacks of one or two analyses as one tree, with
+   every metric of each. What is computed from the whole tree is exact. A tree that is too large for
+   a page can be folded: a node [smaller frames] stands for the frames between a node that was kept
+   and the inner ends of the stacks below it. Then the numbers of the nodes that are left are still
+   exact, but those of a function, summed up over its nodes, are only lower bounds. */
 #ifndef VT_ANALYZER_EXPORT_PAGE_TREE_H
 #define VT_ANALYZER_EXPORT_PAGE_TREE_H
 
@@ -45,9 +46,16 @@ typedef struct {
   double folded_largest; /* the largest share of any metric one of them had, 0 … 1 */
 } vt_page_tree_t;
 
-/* Makes the tree of one or two analyses (sides 2: frames are told apart by function and module
-   only, so that two builds of a program can be compared), with at most nodes_max nodes. */
-vt_page_tree_t *vt_page_tree_new(vt_analysis_t const *const *analyses, int sides, size_t nodes_max);
+/* Makes the whole tree of one or two analyses (sides 2: frames are told apart by function and module
+   only, so that two builds of a program can be compared). */
+vt_page_tree_t *vt_page_tree_new(vt_analysis_t const *const *analyses, int sides);
 void vt_page_tree_delete(vt_page_tree_t *tree);
+
+/* Folds the tree of these analyses until it has at most nodes_max nodes. */
+void vt_page_tree_fold(vt_page_tree_t *tree, vt_analysis_t const *const *analyses,
+                       size_t nodes_max);
+
+/* Do stacks end at the node? */
+int vt_page_node_ends(vt_page_node_t const *node);
 
 #endif

@@ -5,7 +5,7 @@
 #include "analyzer/util/mem.h"
 
 #define MOMENTS_PER_BUCKET (VT_MOMENTS_MAX / VT_HISTORY_BUCKETS_MAX)
-#define ENTRIES_MAX        (1 << 21) /* 112 MiB; beyond it buckets become longer */
+#define ENTRIES_MAX        (1 << 21) /* 128 MiB; beyond it buckets become longer */
 
 static uint32_t bucket_now(vt_model_t const *model) {
   return (uint32_t)(model->moment / MOMENTS_PER_BUCKET) >> model->history_shift;
@@ -16,29 +16,41 @@ static uint32_t *last_of(vt_model_t *model, uint32_t cell) {
   return &model->history_last[cell];
 }
 
-/* The entry of this cell for the current time. */
-static vt_history_t *entry_of(vt_model_t *model, uint32_t cell) {
-  uint32_t *last = last_of(model, cell), bucket = bucket_now(model);
-  if (*last != NO_INDEX && model->history[*last].bucket == bucket) return &model->history[*last];
+/* The newest entry of the cell in this bucket for blocks of that age, among those that are linked
+   from `at`; NO_INDEX: none. */
+static uint32_t find_entry(vt_model_t const *model, uint32_t at, uint32_t bucket, uint32_t born) {
+  for (; at != NO_INDEX && model->history[at].bucket == bucket; at = model->history[at].before)
+    if (model->history[at].born == born) return at;
+  return NO_INDEX;
+}
+
+/* The entry of the block's cell and bucket for the current time. */
+static vt_history_t *entry_of(vt_model_t *model, vt_block_t const *block) {
+  uint32_t *last = last_of(model, block->cell), bucket = bucket_now(model);
+  uint64_t step = model->moment_step * MOMENTS_PER_BUCKET << model->history_shift;
+  uint32_t born = block->time / step < bucket ? (uint32_t)(block->time / step) : bucket;
+  uint32_t at = find_entry(model, *last, bucket, born);
+  if (at != NO_INDEX) return &model->history[at];
   if (model->history_cnt >= ENTRIES_MAX && bucket) {
     model->history_shift++;
     vt_history_coarsen(model);
-    return entry_of(model, cell);
+    return entry_of(model, block);
   }
-  vt_history_t entry = {.cell = cell, .bucket = bucket};
+  vt_history_t entry = {
+      .cell = block->cell, .bucket = bucket, .born = born, .before = *last};
   *last = (uint32_t)model->history_cnt;
   VT_PUSH(model->history, entry);
   return &model->history[*last];
 }
 
 void vt_history_alloc(vt_model_t *model, vt_block_t const *block) {
-  vt_history_t *entry = entry_of(model, block->cell);
+  vt_history_t *entry = entry_of(model, block);
   entry->allocations++;
   entry->allocated_bytes += block->size;
 }
 
 void vt_history_free(vt_model_t *model, vt_block_t const *block, int temporary) {
-  vt_history_t *entry = entry_of(model, block->cell);
+  vt_history_t *entry = entry_of(model, block);
   entry->frees++;
   entry->freed_bytes += block->size;
   if (!temporary) return;
@@ -62,9 +74,12 @@ void vt_history_coarsen(vt_model_t *model) {
     vt_history_t entry = model->history[i];
     uint32_t *last = &model->history_last[entry.cell];
     entry.bucket /= 2;
-    if (*last != NO_INDEX && model->history[*last].bucket == entry.bucket)
-      add_entry(&model->history[*last], &entry);
+    entry.born /= 2;
+    uint32_t at = find_entry(model, *last, entry.bucket, entry.born);
+    if (at != NO_INDEX)
+      add_entry(&model->history[at], &entry);
     else {
+      entry.before = *last;
       *last = (uint32_t)kept;
       model->history[kept++] = entry;
     }

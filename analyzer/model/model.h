@@ -130,9 +130,12 @@ typedef struct {
   int nested;
 } vt_model_watch_t;
 
-/* What one cell did in one stretch of time: allocations made, and frees of blocks it had made. */
+/* What one cell did in one stretch of time with its blocks of one age: allocations made, and frees.
+   The age is told so that the blocks allocated within any span of whole stretches are known. */
 typedef struct {
   uint32_t cell, bucket; /* bucket: from bucket * bucket_ns on */
+  uint32_t born;         /* the bucket the blocks were allocated in; at most `bucket` */
+  uint32_t before;       /* internal: the cell's entry before this one */
   uint64_t allocations, allocated_bytes, frees, freed_bytes, temporary, temporary_bytes;
 } vt_history_t;
 #define VT_HISTORY_BUCKETS_MAX 128

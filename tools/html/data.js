@@ -24,29 +24,60 @@ const clean = (text) =>
   text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
     "\ufffd");
 
-function unpack(from) {
-  const nodes = from.nodes;
-  const strings = from.strings.map(clean);
-  const out = {
-    sides: from.sides, n: nodes.parent.length, parent: Int32Array.from(nodes.parent),
-    frame: Int32Array.from(nodes.frame), folded: nodes.folded,
-    foldedShare: nodes.folded_share_ppm / 1e6, nodesMax: nodes.max, nameLimit: from.name_limit,
-    self: nodes.self.map((side) =>
-      Object.fromEntries(VALUES.map((name) => [name, Float64Array.from(side[name])]))),
+// Numbers in base64, deflated, LEB128 (exact up to 2^53).
+async function inflate(text) {
+  const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+function numberReader(from) {
+  let at = 0;
+  return {
+    more: () => at < from.length,
+    next() {
+      let byte = from[at++], value = byte & 127;
+      for (let scale = 128; byte & 128; scale *= 128) {
+        byte = from[at++];
+        value += (byte & 127) * scale;
+      }
+      return value;
+    },
   };
-  out.isDiff = out.sides.length > 1;
-  unpackFrames(out, from.frames, strings);
-  out.history = from.history ? unpackHistory(from.history, out.n) : null;
+}
+
+async function unpack(from) {
+  const parts = await Promise.all([from.strings, from.nodes, from.history?.data || ""].map((text) =>
+    (text ? inflate(text) : null)));
+  const out = { sides: from.sides, isDiff: from.sides.length > 1, folded: from.folded,
+    foldedShare: from.folded_share_ppm / 1e6, nodesMax: from.nodes_max, nameLimit: from.name_limit };
+  unpackNodes(out, parts[1], new TextDecoder().decode(parts[0]).split("\0").map(clean));
+  out.history = from.history ? unpackHistory(from.history, parts[2], out.n) : null;
   return out;
 }
 
-function unpackFrames(out, columns, strings) {
+function unpackNodes(out, packed, strings) {
+  const reader = numberReader(packed), n = (out.n = reader.next());
+  out.parent = new Int32Array(n);
+  out.frame = new Int32Array(n);
+  for (let i = 1; i < n; i++) out.parent[i] = i - reader.next();
+  for (let i = 1; i < n; i++) out.frame[i] = reader.next();
+  unpackFrames(out, reader, strings);
+  out.self = out.sides.map(() =>
+    Object.fromEntries(VALUES.map((name) => [name, new Float64Array(n)])));
+  for (let at = -1, step = reader.next(); step; step = reader.next()) {
+    at += step;
+    for (const side of out.self) for (const name of VALUES) side[name][at] = reader.next();
+  }
+}
+
+function unpackFrames(out, reader, strings) {
   const ids = new Map();
   out.frames = [];
   out.functions = [];
-  for (let i = 0; i < columns.length; i += 5) {
-    const frame = { name: strings[columns[i]], file: strings[columns[i + 1]],
-      line: columns[i + 2], module: strings[columns[i + 3]], flags: columns[i + 4] };
+  for (let left = reader.next(); left > 0; left--) {
+    const frame = { name: strings[reader.next()], file: strings[reader.next()],
+      line: reader.next(), module: strings[reader.next()], flags: reader.next() };
     const key = `${frame.name}\n${frame.module}`;
     if (!ids.has(key)) {
       ids.set(key, out.functions.length);
@@ -57,50 +88,39 @@ function unpackFrames(out, columns, strings) {
   }
 }
 
-function base64Bytes(text) {
-  const binary = atob(text);
-  const out = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) out[i] = binary.charCodeAt(i);
-  return out;
-}
-
-// A reader of LEB128 numbers (exact up to 2^53).
-function numberReader(from) {
-  let at = 0;
-  return {
-    more: () => at < from.length,
-    next() {
-      let value = 0, scale = 1, byte;
-      do {
-        byte = from[at++];
-        value += (byte & 127) * scale;
-        scale *= 128;
-      } while (byte & 128);
-      return value;
-    },
-  };
-}
-
 const HISTORY = ["allocations", "allocated_bytes", "frees", "freed_bytes", "temporary",
   "temporary_bytes"];
 
-// Columns of entries: node, bucket and the six counters.
-function unpackHistory(from, n) {
-  const reader = numberReader(base64Bytes(from.data));
-  const columns = { node: [], bucket: [] };
-  for (const name of HISTORY) columns[name] = [];
+// Columns of entries: node, bucket, the bucket its blocks were allocated in, and six counters.
+function unpackHistory(from, packed, n) {
+  const reader = numberReader(packed), rows = [];
   for (let node = 0; reader.more() && node < n;) {
     node += reader.next();
     let bucket = 0;
-    for (let left = reader.next(); left > 0; left--) {
+    for (let buckets = reader.next(); buckets > 0; buckets--) {
       bucket += reader.next();
-      columns.node.push(node);
-      columns.bucket.push(bucket);
-      for (const name of HISTORY) columns[name].push(reader.next());
+      let born = bucket;
+      for (let ages = reader.next(); ages > 0; ages--) {
+        born -= reader.next();
+        const allocations = reader.next(), allocated = allocations && reader.next();
+        const frees = reader.next(), freed = frees && reader.next();
+        const temporary = frees && reader.next(), bytes_ = temporary && reader.next();
+        rows.push(node, bucket, born, allocations, allocated, frees, freed, temporary, bytes_);
+      }
     }
   }
-  const buckets = columns.bucket.reduce((most, b) => Math.max(most, b), 0) + 1;
-  return { ...columns, cnt: columns.node.length, bucketNs: from.bucket_ns, buckets };
+  return historyColumns(rows, from.bucket_ns);
+}
+
+function historyColumns(rows, bucketNs) {
+  const names = ["node", "bucket", "born", ...HISTORY], cnt = rows.length / names.length;
+  const out = { cnt, bucketNs, buckets: 1 };
+  names.forEach((name, k) => {
+    const column = (out[name] = k < 3 ? new Int32Array(cnt) : new Float64Array(cnt));
+    for (let i = 0; i < cnt; i++) column[i] = rows[i * names.length + k];
+  });
+  for (let i = 0; i < cnt; i++) out.buckets = Math.max(out.buckets, out.bucket[i] + 1);
+  return out;
 }
 
 const baseName = (path) => path.slice(path.lastIndexOf("/") + 1);
@@ -113,4 +133,4 @@ function placeOf(frame) {
 const shortPlaceOf = (frame) =>
   (frame.file ? baseName(frame.file) + (frame.line ? `:${frame.line}` : "") : baseName(frame.module));
 
-const data = unpack(JSON.parse(document.getElementById("data").textContent));
+const data = await unpack(JSON.parse(document.getElementById("data").textContent));

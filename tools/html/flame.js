@@ -185,10 +185,14 @@ function drawFocus(g, x, y, w, c) {
 function labelOf(node) {
   const chart = flame.chart, text = metricText(chart.metric);
   const name = node ? frameOf(chart, node).name : state.invert ? "all, by innermost frame" : "all";
-  if (!data.isDiff) return `${name}  ${text(chart.width[node])}`;
+  const mark = node ? inexactAt(chart) : "";
+  if (!data.isDiff) return `${name}  ${mark}${text(chart.width[node])}`;
   const gone = node && !chart.sides[1].total[node] ? " gone" : "";
-  return `${signed(text, change(chart, node))}${gone}  ${name}`;
+  return `${mark}${signed(text, change(chart, node))}${gone}  ${name}`;
 }
+
+// A node of the call tree is exact also where others are folded; one by innermost frames is not.
+const inexactAt = (chart) => (chart.options.invert ? INEXACT : "");
 
 // ---- interaction ----
 
@@ -281,10 +285,11 @@ function tooltipLines(chart, node) {
     lines.push(["change", signed((n) => exactText(chart.metric, n), change(chart, node))]);
     return lines;
   }
-  lines.push([chart.metric.name.toLowerCase(), exactText(chart.metric, total[node])]);
-  lines.push(["", otherText(other.total[node])]);
-  lines.push(["share", percent(total[node], whole)]);
-  if (self[node]) lines.push(["here itself", exactText(chart.metric, self[node])]);
+  const mark = node ? inexactAt(chart) : "";
+  lines.push([chart.metric.name.toLowerCase(), mark + exactText(chart.metric, total[node])]);
+  lines.push(["", mark + otherText(other.total[node])]);
+  lines.push(["share", mark + percent(total[node], whole)]);
+  if (self[node] && !chart.options.invert) lines.push(["here itself", exactText(chart.metric, self[node])]);
   return lines;
 }
 
@@ -404,7 +409,7 @@ function detailNumbers(chart, node) {
   });
   const cells = (row) => {
     const text = metricText(row.metric);
-    const shown = text(row.value);
+    const shown = (node ? inexactAt(chart) : "") + text(row.value);
     const last = data.isDiff ? signed(text, row.value - row.sums[0].total[node]) :
       percent(row.value, row.whole);
     return [el("th", { scope: "row" }, row.metric.name),

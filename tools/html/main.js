@@ -78,7 +78,7 @@ function optionControls() {
 function updateMatched() {
   const out = byId("matched"), test = searchTest(state.q);
   if (!test) return void (out.textContent = "");
-  const found = matched(chartNow(), test);
+  const found = matched(chartNow({ invert: false }), test);
   out.textContent = found.frames ? `${percent(found.share, 1)} matched, ${count(found.frames)} frame${found.frames === 1 ? "" : "s"}` : "no match";
 }
 
@@ -146,9 +146,11 @@ function render() {
 function footerText() {
   const parts = [];
   if (data.folded)
-    parts.push(`This page holds ${count(data.n - 1)} nodes of the call tree (at most ${count(data.nodesMax)}): ` +
-      `of ${count(data.folded)} smaller ones, each under ${shareText(data.foldedShare)} of every metric, ` +
-      "those in the middle of stacks are folded into [smaller frames]; sums are exact.");
+    parts.push(`The call tree was too large for this page: of ${count(data.folded)} small nodes, each under ` +
+      `${shareText(data.foldedShare)} of every metric, those in the middle of stacks are folded into [smaller frames]. ` +
+      `What is summed up by function, module or innermost frame is therefore marked ${INEXACT}: it can be more; ` +
+      "`valtrace report` and `valtrace export` have the exact numbers.");
+  else parts.push("All numbers are exact: computed from every stack of the recording.");
   if (data.frames.some((f) => f.name.length > data.nameLimit))
     parts.push(`Names longer than ${count(data.nameLimit)} characters are cut.`);
   parts.push("Made by valtrace; one file, no network.");
@@ -170,7 +172,14 @@ const inspection = { rects: () => flame.rects.map((r) => ({ ...r, row: ROW,
   name: r.node ? frameOf(flame.chart, r.node).name : "", label: labelOf(r.node),
   value: flame.chart.width[r.node] })),
   focus: () => (flame.focus ? frameOf(flame.chart, flame.focus).name : ""),
-  total: () => after(flame.chart).total[0] };
+  total: () => after(flame.chart).total[0],
+  functions: () => filteredRows(tableChart()).map((r) => [r.name, r.self[0], r.total[0]]),
+  functionNumber: (name) => data.functions.findIndex((f) => f.name === name),
+  callers: () => callerRows(chartNow({ invert: false, by: "function" }), Number(state.fn)).callers
+    .filter((r) => r.value[0]).map((r) => [r.frame && r.frame.name, r.value[0]]),
+  roots: () => childrenOf(flame.chart, 0).map((n) => [frameOf(flame.chart, n).name, flame.chart.width[n]]),
+  steps: () => [data.history.bucketNs, data.history.buckets],
+  peakStep: () => highestBucket(spanNow()) + 1 };
 window.valtrace = Object.freeze(inspection);
 
 byId("skip").onclick = (event) => {
@@ -188,6 +197,6 @@ addEventListener("keydown", globalKey);
 addEventListener("resize", render);
 render();
 document.documentElement.dataset.ready = "1";
-// The upside-down tree takes longest to make: have it ready before it is asked for.
+// Views of the call tree take longest to make: have them ready before they are asked for.
 const idly = window.requestIdleCallback || ((work) => setTimeout(work, 200));
-idly(() => viewFor({ ...viewOptions(), invert: true }));
+for (const frames of Object.keys(HIDDEN_FLAGS)) idly(() => outermostIn(forwardFor({ ...viewOptions(), frames })));

@@ -5,11 +5,14 @@ valtrace-page) on standard input and writes one self-contained file ("-": standa
 The page is page.html with style.css and the scripts put in, the data as inert JSON, and a summary
 with the top functions as plain HTML for readers without JavaScript. Python's standard library only.
 """
+import base64
 import html
+import itertools
 import json
 import os
 import sys
 import unicodedata
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCRIPTS = ("format.js", "data.js", "tree.js", "state.js", "dom.js", "timeline.js", "flame.js",
@@ -70,24 +73,48 @@ def trim(data):
 
 # ---- without JavaScript ----
 
-def charged_function(data, node):
-    """The first function outside allocators and run-time libraries of a node's stack."""
-    parent, frame, frames = data["nodes"]["parent"], data["nodes"]["frame"], data["frames"]
-    first = node
-    while node and frames[5 * frame[node] + 4] & ALLOCATOR_OR_RUNTIME:
-        node = parent[node]
-    return data["strings"][frames[5 * frame[node or first]]]
+def numbers(packed):
+    """The packed numbers of the data, see page_pack.h."""
+    value = shift = 0
+    for byte in zlib.decompress(base64.b64decode(packed)):
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            yield value
+            value = shift = 0
 
 
-def top_functions(data, metric):
-    """[name, amount of each side] of the functions with most."""
+def unpack(data):
+    """(parent, frame and flags of frame of each node, [(node, values)] where stacks end); see page.h."""
+    strings = zlib.decompress(base64.b64decode(data["strings"])).decode("utf-8", "replace").split("\0")
+    stream = numbers(data["nodes"])
+    cnt, node, ends = next(stream), -1, []
+    parent = [0] + [i - next(stream) for i in range(1, cnt)]
+    frame = [0] + list(itertools.islice(stream, cnt - 1))
+    frames = [list(itertools.islice(stream, 5)) for _ in range(next(stream))]
+    while step := next(stream):
+        node += step
+        ends.append((node, list(itertools.islice(stream, 8 * len(data["sides"])))))
+    named = [(strings[f[0]], f[4]) for f in frames]
+    return parent, [None] + [named[f] for f in frame[1:]], ends
+
+
+def top_functions(data):
+    """{metric: [(name, amount of each side)]} of the functions with most, charged as the report does: the
+    first function outside allocators and run-time libraries."""
+    parent, frames, ends = unpack(data)
     sums = {}
-    for side, values in enumerate(data["nodes"]["self"]):
-        for node, value in enumerate(values[metric]):
-            if value and node:
-                name = charged_function(data, node)
-                sums.setdefault(name, [0] * len(data["sides"]))[side] += value
-    return sorted(sums.items(), key=lambda item: -max(item[1]))[:TOP]
+    for end, values in ends:
+        node = end
+        while node and frames[node][1] & ALLOCATOR_OR_RUNTIME:
+            node = parent[node]
+        if node or end:
+            sum_ = sums.setdefault(frames[node or end][0], [0] * len(values))
+            for i, value in enumerate(values):
+                sum_[i] += value
+    return {metric: sorted(((name, values[at::8]) for name, values in sums.items() if any(values[at::8])),
+                           key=lambda item: -max(item[1]))[:TOP]
+            for metric, at in (("allocations", 0), ("peak_bytes", 4), ("leaked_bytes", 6))}
 
 
 def plain_table(title, heads, rows):
@@ -110,9 +137,10 @@ def plain_page(data):
              ("Allocations", "allocations", "{:,}".format), ("Temporary", "temporary", "{:,}".format))
     parts.append(plain_table("Totals", ["Total", *amounts],
                              [[name, *(text(t[key]) for t in totals)] for name, key, text in lines]))
+    top = top_functions(data)
     for heading, metric, text in (("Leaked", "leaked_bytes", size_text), ("Live at the peak", "peak_bytes", size_text),
                                   ("Most allocations", "allocations", "{:,}".format)):
-        rows = [[*map(text, values), f"<bdi>{escape(name)}</bdi>"] for name, values in top_functions(data, metric)]
+        rows = [[*map(text, values), f"<bdi>{escape(name)}</bdi>"] for name, values in top[metric]]
         parts.append(plain_table(heading, [*amounts, "Function"], rows))
     return "\n".join(parts)
 
@@ -154,7 +182,7 @@ def make_page(data):
         "style": "<style>\n" + read("style.css") + "</style>",
         "plain": plain_page(data),
         "data": '<script type="application/json" id="data">' + inert(data) + "</script>",
-        "script": '<script>\n"use strict";\n(() => {\n' + "\n".join(map(read, SCRIPTS)) + "})();\n</script>",
+        "script": '<script>\n"use strict";\n(async () => {\n' + "\n".join(map(read, SCRIPTS)) + "})();\n</script>",
     })
 
 

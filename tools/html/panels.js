@@ -83,7 +83,7 @@ function callerRows(chart, fn) {
     map.get(key).value[side] += value;
   };
   for (let i = 1; i < view.n; i++) {
-    if (view.key[i] !== fn || sameBefore(view, view.parent[i], fn)) continue;
+    if (view.key[i] !== fn || !outermostIn(view)[i]) continue;
     chart.sides.forEach((sums, side) => {
       total[side] += sums.total[i];
       own[side] += sums.self[i];
@@ -98,9 +98,9 @@ function callTable(caption, rows, chart, whole) {
   const side = data.sides.length - 1, text = metricText(chart.metric);
   const columns = [
     { id: "value", label: chart.metric.name, number: true, value: (r) => r.value[side],
-      cell: (r) => barCell(text(r.value[side]), r.value[side] / whole) },
+      cell: (r) => barCell(INEXACT + text(r.value[side]), r.value[side] / whole) },
     { id: "share", label: "%", number: true, value: (r) => r.value[side] / whole,
-      cell: (r) => percent(r.value[side], whole) },
+      cell: (r) => INEXACT + percent(r.value[side], whole) },
   ];
   if (data.isDiff) columns[1] = changeColumn("share", "Change", chart, (r) => r.value);
   columns.push({ id: "name", label: "Function", value: (r) => (r.frame ? r.frame.name : ""),
@@ -127,8 +127,8 @@ function updateCallers(panel) {
   const whole = found.total[side] || 1;
   panel.replaceChildren(el("div", { class: "card" },
     el("h3", {}, nameNode(frame.name)), el("p", { class: "faint place" }, placeOf(frame)),
-    el("p", {}, `${chart.metric.name}: ${text(found.total[side])} with callees (`,
-      `${percent(found.total[side], after(chart).total[0])} of all), ${text(found.own[side])} itself.`,
+    el("p", {}, `${chart.metric.name}: ${INEXACT}${text(found.total[side])} with callees (`,
+      `${INEXACT}${percent(found.total[side], after(chart).total[0])} of all), ${INEXACT}${text(found.own[side])} itself.`,
       " Recursive calls count once, at the outermost."),
     el("div", { class: "pair-of-tables" }, callTable("Callers", found.callers, chart, whole),
       callTable("Callees", found.callees, chart, whole))));
@@ -243,7 +243,7 @@ const HELP = [
   ["The metrics", "Peak: bytes live at the moment the heap was largest. Leaked: live at the end. Allocated and Allocations: everything ever asked for, in bytes and in number. Temporary: freed by the thread that allocated it before it allocated anything else – often a buffer that could be reused. All sizes are the sizes asked for; the allocator's own overhead is not in them."],
   ["The call tree", "Callers are above, callees below; the width is the metric. Click a frame to zoom; the back button goes back. Frames narrower than a pixel are left out of the drawing but not of the sums. Invert puts the innermost frames on top: all stacks that end in the same function come together."],
   ["Frames", "Malloc, operator new and the standard library's allocators are hidden at the inner end of stacks. “Hide run-time too” also hides wrappers such as xmalloc and the C and C++ libraries there, so that a stack ends in the program's own code. Merge recursion makes a function that calls itself one frame."],
-  ["Selecting time", "Drag over the timeline, or move its two handles with the arrow keys. Allocated, Allocations and Temporary then count what happened in the span; Leaked becomes what was live at its end; Peak what was live at the highest of its steps, or at the peak itself when it lies inside. Selections go by whole steps, whose length is shown; at their borders the numbers are exact."],
+  ["Selecting time", "Drag over the timeline, or move its two handles with the arrow keys. A selection means what --from and --to mean on the command line: blocks allocated in it, and nothing that happened after it. Leaked is what of them was live at its end; Peak what of them was live at the highest of its steps, whose moment is named. Selections go by whole steps, whose length is shown; at their borders the numbers are exact."],
   ["Searching", "Names of functions, files and modules; /…/ is a regular expression. The share is of everything that has a matching frame in its stack, counted once."],
   ["Keys", "In the call tree: ↑ caller, ↓ largest callee, ← → neighbours, Enter zooms, Escape resets, Home goes to the top. Anywhere: / searches, ? opens this help. Tables sort by a click on their heads."],
 ];

@@ -54,10 +54,11 @@ const spanTimes = (span) => {
 const charts = new Map();
 function chartNow(overrides) {
   const options = { ...viewOptions(), ...overrides }, span = spanNow();
-  const key = [JSON.stringify(options), state.metric, span && span.from, span && span.to].join();
+  const path = options.invert ? state.zoom : "";
+  const key = [JSON.stringify(options), path, state.metric, span && span.from, span && span.to].join();
   if (!charts.has(key)) {
     if (charts.size > 8) charts.delete(charts.keys().next().value);
-    charts.set(key, chartFor(options, metricNow(), span));
+    charts.set(key, chartFor(options, metricNow(), span, path));
   }
   return charts.get(key);
 }

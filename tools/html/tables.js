@@ -1,25 +1,27 @@
 // The tables of functions, source lines, stacks and modules: sortable, filtered by the search.
 const ROW_KINDS = { functions: "Functions", lines: "Source lines", stacks: "Stacks", modules: "Modules" };
 
+// What stands before a number that folded stacks may be missing from.
+const INEXACT = data.folded ? (data.isDiff ? "≈" : "≥") : "";
+
 function newRow(frame, node) {
   return { frame, node, name: frame.name, self: [0, 0], total: [0, 0], other: 0 };
 }
 
 // Rows by key: what frames of it have themselves, and with their callees (a recursion once).
 function rowsByKey(chart) {
-  const rows = new Map(), { view, sides } = chart, other = lastSums(chart, chart.metric, true);
+  const rows = [], { view, sides } = chart, other = lastSums(chart, chart.metric, true);
+  const outermost = outermostIn(view);
   for (let i = 1; i < view.n; i++) {
     if (!chart.width[i]) continue;
-    const key = view.key[i];
-    if (!rows.has(key)) rows.set(key, newRow(data.frames[view.rep[i]], i));
-    const row = rows.get(key), outermost = !sameBefore(view, view.parent[i], key);
+    const key = view.key[i], row = (rows[key] ||= newRow(data.frames[view.rep[i]], i));
     sides.forEach((sums, side) => {
       row.self[side] += sums.self[i];
-      if (outermost) row.total[side] += sums.total[i];
+      if (outermost[i]) row.total[side] += sums.total[i];
     });
     row.other += other.self[i];
   }
-  return [...rows.values()];
+  return rows.filter((row) => row);
 }
 
 // The first frame outside allocators and run-time libraries, up from a node.
@@ -70,7 +72,7 @@ function tableRows(chart) {
 function numberColumn(id, label, chart, value, title) {
   const text = metricText(chart.metric), whole = after(chart).total[0];
   return { id, label, number: true, value, title, cell: (row) => {
-    const cell = barCell(text(value(row)), value(row) / whole);
+    const cell = barCell(INEXACT + text(value(row)), value(row) / whole);
     cell.title = exactText(chart.metric, value(row));
     return cell;
   } };
@@ -79,7 +81,7 @@ function numberColumn(id, label, chart, value, title) {
 function shareColumn(id, chart, value) {
   const whole = after(chart).total[0];
   return { id, label: "%", number: true, value: (row) => (whole ? (100 * value(row)) / whole : 0),
-    cell: (row) => percent(value(row), whole) };
+    cell: (row) => INEXACT + percent(value(row), whole) };
 }
 
 function changeColumn(id, label, chart, values) {
@@ -87,7 +89,7 @@ function changeColumn(id, label, chart, values) {
   const by = (row) => values(row)[1] - values(row)[0];
   return { id, label, number: true, value: by, sortValue: (row) => Math.abs(by(row)), cell: (row) =>
     el("span", { class: by(row) > 0 ? "grew" : by(row) < 0 ? "shrank" : "",
-      title: signed((n) => exactText(chart.metric, n), by(row)) }, signed(text, by(row)),
+      title: signed((n) => exactText(chart.metric, n), by(row)) }, INEXACT + signed(text, by(row)),
     values(row)[1] || !values(row)[0] ? null : el("span", { class: "faint" }, " gone"),
     values(row)[0] || !values(row)[1] ? null : el("span", { class: "faint" }, " new")) };
 }
@@ -97,7 +99,7 @@ function valueColumns(chart) {
   if (data.isDiff) {
     const text = metricText(metric);
     const side = (i) => ({ id: `side${i}`, label: SIDE_NAMES[i], number: true,
-      value: (row) => row.self[i], cell: (row) => text(row.self[i]) });
+      value: (row) => row.self[i], cell: (row) => INEXACT + text(row.self[i]) });
     const columns = [side(0), side(1), changeColumn("self", "Change", chart, (r) => r.self)];
     if (!flat) columns.push(changeColumn("total", "Change with callees", chart, (r) => r.total));
     return columns;
@@ -109,7 +111,7 @@ function valueColumns(chart) {
       shareColumn("totalshare", chart, (r) => r.total[0]));
   columns.push({ id: "other", number: true, value: (r) => r.other,
     label: metric.unit === "bytes" ? "Blocks" : "Bytes",
-    cell: (r) => (metric.unit === "bytes" ? count(r.other) : bytes(r.other)) });
+    cell: (r) => INEXACT + (metric.unit === "bytes" ? count(r.other) : bytes(r.other)) });
   return columns;
 }
 

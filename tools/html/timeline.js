@@ -301,16 +301,23 @@ function placeBrush(plot, at) {
   drawChip(span);
 }
 
-// What the metric means for the selected span, and what of it is not exact.
+// What the metric means for the selected span. Every number is exact for what is said here.
 function spanMeaning(span) {
-  const metric = metricNow();
-  if (metric.id === "leaked") return "Leaked means here: live at the end of the selection.";
+  const metric = metricNow(), suppressed = suppressedNow() ? " Suppressions do not apply to a selection." : "";
+  if (metric.id === "leaked")
+    return `Blocks allocated in the selection and live at its end.${suppressed}`;
   if (metric.id !== "peak") return `${metric.name}: within the selection.`;
-  if (spanHasPeak(span)) return "The peak lies in the selection.";
+  if (spanIsPeak(span)) return "The peak lies in the selection.";
   const [, end] = spanTimes({ from: 0, to: highestBucket(span) + 1 });
-  return `Peak means here: live at ${duration(end)}, the highest of the steps selection goes by ` +
-    `(between them the heap may have been larger).`;
+  return `Peak means here: allocated in the selection and live at ${duration(end)}, the highest of the steps ` +
+    "selection goes by (between them it may have been more).";
 }
+
+// Does the recording's own "leaked" leave something out that a selection cannot?
+const suppressedNow = memo(() => {
+  const h = data.history, sum = (column) => column.reduce((a, b) => a + b, 0);
+  return sum(h.allocated_bytes) - sum(h.freed_bytes) !== data.sides[0].totals.leaked_bytes;
+});
 
 function drawChip(span) {
   const chip = byId("span-chip");

@@ -1,5 +1,6 @@
 // Views of the call tree: with frames hidden, recursion merged, lines told apart, upside down.
-// A view is made once for its options; values of a metric are then sums over an index.
+// A view is made once for its options; values of a metric are then sums over an index. All of it is
+// computed from every stack of the recording, unless the page says that it had to fold some.
 
 // What each base node has of a metric, one array for each side; within a selected span of time
 // (buckets from … to-1) what can be said from the history.
@@ -14,46 +15,46 @@ function otherValues(metric, span) {
 
 const peakTime = () => data.sides[0].totals.peak_time_ns;
 
-function spanHasPeak(span) {
+// Is the peak of the selected blocks the peak of the recording? Blocks from before would be missing.
+function spanIsPeak(span) {
   const bucket = Math.floor(peakTime() / data.history.bucketNs);
-  return bucket >= span.from && bucket < span.to;
+  return span.from === 0 && bucket < span.to;
 }
 
-// Live bytes at the end of each bucket.
-const liveAtEdges = memo(() => {
-  const live = new Float64Array(data.history.buckets);
-  const h = data.history;
-  for (let i = 0; i < h.cnt; i++) live[h.bucket[i]] += h.allocated_bytes[i] - h.freed_bytes[i];
-  for (let b = 1; b < live.length; b++) live[b] += live[b - 1];
-  return live;
-});
-
-// The bucket in the span at whose end the heap was largest.
+// The bucket in the span at whose end most bytes allocated in the span were live.
 function highestBucket(span) {
-  const live = liveAtEdges();
+  const live = new Float64Array(data.history.buckets), h = data.history;
+  for (let i = 0; i < h.cnt; i++)
+    if (h.born[i] >= span.from && h.bucket[i] < span.to)
+      live[h.bucket[i]] += h.allocated_bytes[i] - h.freed_bytes[i];
   let best = span.from;
-  for (let b = span.from; b < Math.min(span.to, live.length); b++)
+  for (let b = span.from + 1; b < span.to; b++) {
+    live[b] += live[b - 1];
     if (live[b] > live[best]) best = b;
+  }
   return best;
 }
 
+// A span means what --from and --to do: blocks allocated in it, and nothing seen after its end.
 function spanValues(metric, column, span) {
   if (metric.id === "peak") {
-    if (spanHasPeak(span)) return data.self[0][column];
-    return liveValues(column === "peak_bytes", highestBucket(span) + 1);
+    if (spanIsPeak(span)) return data.self[0][column];
+    return liveValues(column === "peak_bytes", span.from, highestBucket(span) + 1);
   }
-  if (metric.id === "leaked") return liveValues(column === "leaked_bytes", span.to);
+  if (metric.id === "leaked") return liveValues(column === "leaked_bytes", span.from, span.to);
   const out = new Float64Array(data.n), h = data.history, values = h[column];
   for (let i = 0; i < h.cnt; i++)
-    if (h.bucket[i] >= span.from && h.bucket[i] < span.to) out[h.node[i]] += values[i];
+    if (h.born[i] >= span.from && h.bucket[i] < span.to) out[h.node[i]] += values[i];
   return out;
 }
 
-function liveValues(inBytes, end) {
+// What of the blocks allocated from a bucket on is live at a bucket's start.
+function liveValues(inBytes, from, end) {
   const out = new Float64Array(data.n), h = data.history;
   const plus = inBytes ? h.allocated_bytes : h.allocations;
   const minus = inBytes ? h.freed_bytes : h.frees;
-  for (let i = 0; i < h.cnt; i++) if (h.bucket[i] < end) out[h.node[i]] += plus[i] - minus[i];
+  for (let i = 0; i < h.cnt; i++)
+    if (h.born[i] >= from && h.bucket[i] < end) out[h.node[i]] += plus[i] - minus[i];
   return out;
 }
 
@@ -137,41 +138,96 @@ function forwardView(options) {
   return view;
 }
 
-function invertedView(forward) {
-  let steps = 1;
-  const done = new Int32Array(forward.n);
-  const depth = depths(forward);
-  for (const node of new Set(forward.end)) steps += depth[node];
-  const view = newTrie(steps);
-  view.end = new Int32Array(data.n);
-  for (let i = 1; i < data.n; i++) {
-    const from = forward.end[i];
-    if (!from) continue;
-    if (!done[from]) {
-      let at = 0;
-      for (let up = from; up > 0; up = forward.parent[up])
-        at = view.child(at, forward.key[up], forward.rep[up]);
-      done[from] = at;
-    }
-    view.end[i] = done[from];
+// Upside down: which stacks end alike, from the inside out. The whole of it would have as many nodes
+// as all stacks have frames together; it is opened only where it can be seen: along the path that is
+// zoomed into, and below its end what is wide enough. All its totals are exact, in every metric: a
+// node that is not opened holds its stacks as a whole.
+const SEEN_SHARE = 1 / 4000;
+
+function invertedView(forward, width, path) {
+  const ends = Int32Array.from(new Set(forward.end)).filter((end) => end);
+  const view = { n: 1, parent: [0], key: [0], rep: [0], first: [0], next: [0], several: [0] };
+  const at = new Int32Array(forward.n); // by end: where in the view it is
+  const groups = [{ node: 0, ends, next: ends, sum: sumAt(width, ends), path, whole: 0 }];
+  while (groups.length) {
+    const group = groups.pop(), children = openGroup(view, forward, width, at, group);
+    const zoomed = children.filter((child) => view.key[child.node] === group.path[0]);
+    const whole = group.whole || group.sum;
+    if (zoomed.length) groups.push({ ...zoomed[0], path: group.path.slice(1), whole: 0 });
+    else for (const child of children)
+      if (child.sum > 0 && child.sum >= whole * SEEN_SHARE) groups.push({ ...child, path: [], whole });
   }
+  view.end = Int32Array.from(forward.end, (end) => at[end]);
   return view;
 }
 
-function depths(trie) {
-  const depth = new Int32Array(trie.n);
-  for (let i = 1; i < trie.n; i++) depth[i] = depth[trie.parent[i]] + 1;
-  return depth;
+const sumAt = (width, nodes) => nodes.reduce((sum, node) => sum + width[node], 0);
+
+// Makes the children of a group's node: its stacks by their next caller.
+function openGroup(view, forward, width, at, group) {
+  const children = new Map();
+  group.ends.forEach((end, i) => {
+    const up = group.next[i];
+    if (!up) return;
+    const key = forward.key[up];
+    if (!children.has(key))
+      children.set(key, { node: addChild(view, group.node, key, forward.rep[up]), ends: [], next: [], sum: 0 });
+    const child = children.get(key);
+    if (view.rep[child.node] !== forward.rep[up]) view.several[child.node] = 1;
+    child.ends.push(end);
+    child.next.push(forward.parent[up]);
+    child.sum += width[end];
+    at[end] = child.node;
+  });
+  return [...children.values()];
+}
+
+function addChild(view, parent, key, rep) {
+  const node = view.n++;
+  view.parent.push(parent);
+  view.key.push(key);
+  view.rep.push(rep);
+  view.next.push(view.first[parent]);
+  view.first.push(0);
+  view.several.push(0);
+  view.first[parent] = node;
+  return node;
+}
+
+// By node: is it the outermost of its key on its stack? Others are recursive calls.
+function outermostIn(view) {
+  if (view.outermost) return view.outermost;
+  const out = new Uint8Array(view.n), open = new Int32Array(data.frames.length);
+  for (let at = view.first[0]; at;) {
+    out[at] = open[view.key[at]]++ ? 0 : 1;
+    if (view.first[at]) {
+      at = view.first[at];
+      continue;
+    }
+    while (at) {
+      open[view.key[at]]--;
+      if (view.next[at]) break;
+      at = view.parent[at];
+    }
+    at = at && view.next[at];
+  }
+  return (view.outermost = out);
 }
 
 const views = new Map();
-function viewFor(options) {
-  const key = [options.frames, options.by, options.merge, options.invert].join();
-  if (!views.has(key)) {
-    const forward = options.invert ? viewFor({ ...options, invert: false }) : null;
-    views.set(key, forward ? invertedView(forward) : forwardView(options));
-  }
+function forwardFor(options) {
+  const key = [options.frames, options.by, options.merge].join();
+  if (!views.has(key)) views.set(key, forwardView(options));
   return views.get(key);
+}
+
+// The view that shows the path zoomed into; the other way up it depends on what is wide.
+function viewFor(options, metric, span, path) {
+  const forward = forwardFor(options);
+  if (!options.invert) return forward;
+  const sides = baseValues(metric, span).map((vector) => sumOver(forward, vector).self);
+  const width = sides.length === 1 ? sides[0] : sides[0].map((v, i) => Math.max(v, sides[1][i]));
+  return invertedView(forward, width, keysOf(path));
 }
 
 // Sums of base values over a view: self and total of each of its nodes.
@@ -185,8 +241,8 @@ function sumOver(view, vector) {
 
 // Everything a chart needs: the view, sums by side, and `width`: of two sides the larger self value
 // of each node, so that frames which vanished keep their place.
-function chartFor(options, metric, span) {
-  const view = viewFor(options);
+function chartFor(options, metric, span, path) {
+  const view = viewFor(options, metric, span, path);
   const sides = baseValues(metric, span).map((vector) => sumOver(view, vector));
   const chart = { view, sides, metric, options, span, sums: new Map() };
   if (sides.length === 1) chart.width = sides[0].total;
@@ -234,10 +290,11 @@ function pathOf(view, node) {
   for (let at = node; at > 0; at = view.parent[at]) keys.push(view.key[at].toString(36));
   return keys.reverse().join(".");
 }
+const keysOf = (path) => (path ? path.split(".").map((part) => parseInt(part, 36)) : []);
+
 function nodeAt(view, path) {
   let node = 0;
-  for (const part of path ? path.split(".") : []) {
-    const key = parseInt(part, 36);
+  for (const key of keysOf(path)) {
     let child = view.first[node];
     while (child && view.key[child] !== key) child = view.next[child];
     if (!child) return node;

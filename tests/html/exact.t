@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Every number of the page's tables against another way to it: the CSV export of the same recording, of a
+compiler with tens of thousands of stacks, before and after a span of time is selected."""
+import csv
+import io
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
+import sample  # noqa: E402
+import webdriver  # noqa: E402
+from sample import VALTRACE, page, valtrace  # noqa: E402
+from tap import COUNT, ok  # noqa: E402
+
+METRICS = {"peak": "peak_bytes", "leaked": "leaked_bytes", "allocated": "allocated_bytes", "count": "allocations", "temporary": "temporary"}
+FRAMES = {"all": ["--show-allocator-frames"], "hide": []}
+PROGRAM = "#include <map>\n#include <string>\nint main() { std::map<std::string, int> m; m[\"a\"] = 1; return (int)m.size(); }\n"
+
+
+def record_compiler(folder):
+    with open(f"{folder}/x.cc", "w", encoding="utf-8") as file:
+        file.write(PROGRAM)
+    subprocess.run([VALTRACE, "run", "-q", "-o", f"{folder}/%n.%p.vtr", "--", "g++", "-c", "x.cc", "-o", "x.o"], cwd=folder, check=True)
+    return next(os.path.join(folder, name) for name in os.listdir(folder) if name.startswith("cc1plus"))
+
+
+def stacks(trace, *options):
+    """[(names from the innermost frame, numbers by column)] of the CSV export."""
+    done = valtrace("export", "--format", "csv", *options, trace)
+    assert done.returncode == 0, done.stderr
+    rows = csv.DictReader(io.StringIO(done.stdout.decode()))
+    return [(row["stack"].split(";"), {key: int(row[key]) for key in set(METRICS.values())}) for row in rows]
+
+
+def by_function(found, column):
+    """{name: [self, total]}; a recursion counts once."""
+    sums = {}
+    for names, values in found:
+        sums.setdefault(names[0], [0, 0])[0] += values[column]
+        for name in set(names):
+            sums.setdefault(name, [0, 0])[1] += values[column]
+    return {name: both for name, both in sums.items() if any(both)}
+
+
+def callers_of(found, column, name):
+    """{caller: value} of the outermost call of each stack; None: nobody."""
+    sums = {}
+    for names, values in found:
+        if name in names and values[column]:
+            at = len(names) - 1 - names[::-1].index(name)
+            caller = names[at + 1] if at + 1 < len(names) else None
+            sums[caller] = sums.get(caller, 0) + values[column]
+    return sums
+
+
+def page_functions(browser):
+    """{name: [self, total]}: of a name in several modules the sum, and no total."""
+    sums = {}
+    for name, own, total in browser.js("return valtrace.functions()"):
+        known = sums.get(name)
+        sums[name] = [known[0] + own, None] if known else [own, total]
+    return sums
+
+
+def same(got, want):
+    differ = [(name, got.get(name), want.get(name)) for name in set(got) | set(want)
+              if not (name in got and name in want and got[name][0] == want[name][0] and got[name][1] in (None, want[name][1]))]
+    return differ[:5]
+
+
+def check_functions(browser, path, metric, frames, found, name, span=""):
+    browser.open(path, f"#view=table&metric={metric}&frames={frames}{span}")
+    want, got = by_function(found, METRICS[metric]), page_functions(browser)
+    differ = same(got, want)
+    ok(not differ and (want or metric in ("peak", "leaked")), f"{name}: {metric}, frames {frames}: each function, self and total", len(want), differ)
+    return want
+
+
+def check_inverted(browser, path, metric, want, span=""):
+    """The roots of the inverted view are the functions with something of their own."""
+    browser.open(path, f"#metric={metric}&frames=all&invert=1{span}")
+    roots = {}
+    for name, value in browser.js("return valtrace.roots()"):
+        roots[name] = roots.get(name, 0) + value
+    own = {name: both[0] for name, both in want.items() if both[0]}
+    ok(roots == own, f"inverted, {metric}: its roots are exact", len(own), [(n, roots.get(n), own.get(n)) for n in set(roots) | set(own) if roots.get(n) != own.get(n)][:5])
+
+
+def check_callers(browser, path, found, want):
+    name = max((n for n in want if want[n][0] and n.isidentifier()), key=lambda n: want[n][0])
+    browser.open(path, f"#view=callers&metric=allocated&frames=all&fn={browser.js('return valtrace.functionNumber(arguments[0])', name)}")
+    got = dict(map(tuple, browser.js("return valtrace.callers()")))
+    expected = callers_of(found, "allocated_bytes", name)
+    ok(got == expected and len(got) > 1, f"callers of {name} are exact", len(got), list(expected.items())[:3])
+
+
+def check_span(browser, path, trace):
+    """A selection and --from/--to say the same; what is called peak is what was live at the moment it names."""
+    browser.open(path)
+    step, buckets = browser.js("return valtrace.steps()")
+    start, end = buckets // 4, buckets * 3 // 4
+    span, name = f"&from={start}&to={end}", "selection"
+    options = ["--show-allocator-frames", "--from", f"{start * step}ns"]
+    found = stacks(trace, *options, "--to", f"{end * step}ns")
+    for metric in METRICS:
+        if metric != "peak":
+            want = check_functions(browser, path, metric, "all", found, name, span)
+            check_inverted(browser, path, metric, want, span)
+    browser.open(path, f"#view=table&metric=peak&frames=all{span}")
+    moment = browser.js("return valtrace.peakStep()") * step
+    ok(start * step < moment <= end * step, "selection: its peak is within it", moment)
+    want = by_function(stacks(trace, *options, "--to", f"{moment}ns"), "leaked_bytes")
+    differ = same(page_functions(browser), want)
+    ok(not differ and want, "selection: peak: each function", differ)
+
+
+def check_folded(browser, folder):
+    """Of a tree too large for a page no table pretends to be exact, and what it says is not too much."""
+    sample.build(folder)
+    trace = sample.record(folder, "sample", "18")
+    path = page(folder, "folded", trace)
+    ok(os.path.getsize(path) <= 5000000 and sample.data_of(path)["folded"] > 100000, "folded: 5 MB", os.path.getsize(path))
+    browser.open(path, "#view=table&metric=count&frames=all")
+    cells = browser.js("return [...document.querySelectorAll('#table-body td.number')].map((c) => c.textContent)")
+    ok(cells and all(cell.startswith("≥") for cell in cells), "folded: every number of the table is marked", cells[:5])
+    ok("folded into [smaller frames]" in browser.text("#footer"), "folded: the page says so", browser.text("#footer"))
+    exact = by_function(stacks(trace, "--show-allocator-frames"), "allocations")
+    shown = {name: values for name, values in page_functions(browser).items() if name != "[smaller frames]"}
+    ok(all(a <= b for name, values in shown.items() for a, b in zip(values, exact[name]) if a is not None), "folded: they are lower bounds", shown)
+    browser.open(path, "#metric=count&frames=all&invert=1")
+    labels = browser.js("return valtrace.rects().filter((r) => r.node).map((r) => r.label)")
+    ok(labels and all("≥" in label for label in labels), "folded: inverted is marked, too", labels[:3])
+
+
+def run_all(browser, folder):
+    trace = record_compiler(folder)
+    path = page(folder, "compiler", trace)
+    ok(os.path.getsize(path) <= 5000000, "5 MB", os.path.getsize(path))
+    for frames, options in FRAMES.items():
+        found = stacks(trace, *options)
+        for metric in METRICS:
+            want = check_functions(browser, path, metric, frames, found, "whole")
+            if frames == "all":
+                check_inverted(browser, path, metric, want)
+        if frames == "all":
+            ok(len(found) > 5000, "many stacks", len(found))
+            check_callers(browser, path, found, by_function(found, "allocated_bytes"))
+    check_span(browser, path, trace)
+    check_folded(browser, folder)
+    ok(browser.log() == [], "no error on the console", browser.log()[:3])
+
+
+def main():
+    if not webdriver.installed():
+        print("1..0 # SKIP chromium and chromium-driver are not installed (tools/deps full)")
+        return
+    with tempfile.TemporaryDirectory() as folder, webdriver.Browser() as browser:
+        run_all(browser, folder)
+    print(f"1..{COUNT[0]}")
+    sys.exit(1 if COUNT[1] else 0)
+
+
+main()
