@@ -15,7 +15,9 @@ static void help(void) {
          "  --max-allocations N     allocations\n"
          "  --max-temporary PCT     share of temporary allocations\n"
          "Blocks that run-time libraries keep by design (stdio's buffers, …) do not count:\n"
-         "  --no-default-suppressions   they do\n\n");
+         "  --no-default-suppressions   they do\n\n"
+         "  --format F              what is printed: text (default), github, junit or sarif, for\n"
+         "                          machines that show failures at file and line\n\n");
   vt_cli_help_shared(0);
 }
 
@@ -26,6 +28,8 @@ typedef struct {
   vt_analysis_t const *analysis;
   vt_term_t term;
   vt_json_t json;
+  vt_gate_format_t format;
+  vt_gate_t gate;
   int exceeded;
 } check_t;
 
@@ -52,10 +56,25 @@ static void text_exceeded(check_t *check, char const *name, uint64_t value, uint
   vt_text_groups(check->analysis, &check->options->report, &check->term, metric, shown, 1);
 }
 
+/* For machines: the check, and when it failed the lines with most of it. */
+static void note_check(check_t *check, char const *name, uint64_t value, uint64_t limit, int bytes,
+                       vt_metric_t metric) {
+  char text[160];
+  size_t shown = check->options->report.limit ? check->options->report.limit : SITES;
+  snprintf(text, sizeof text, "%s %s, allowed %s", name,
+           bytes ? vt_bytes_text(value).text : vt_count_text(value).text,
+           bytes ? vt_bytes_text(limit).text : vt_count_text(limit).text);
+  vt_gate_check_t *noted = vt_gate_add(&check->gate, name, value > limit, text);
+  if (value > limit) vt_gate_add_sites(noted, check->analysis, metric, shown);
+}
+
 static void check_limit(check_t *check, char const *name, uint64_t value, uint64_t limit, int bytes,
                         vt_metric_t metric) {
+  if (limit != UINT64_MAX && check->format != VT_GATE_TEXT)
+    note_check(check, name, value, limit, bytes, metric);
   if (value <= limit) return;
   check->exceeded++;
+  if (check->format != VT_GATE_TEXT) return;
   if (check->options->json)
     json_exceeded(check, name, value, limit, metric);
   else
@@ -68,6 +87,7 @@ static void check_lost(check_t *check, vt_budget_t const *budget) {
   if (budget->lost_bytes == UINT64_MAX && budget->lost_blocks == UINT64_MAX) return;
   if (!analysis->verdicts && vt_model_totals(analysis->model)->live_blocks) {
     check->exceeded++;
+    vt_gate_add(&check->gate, "lost", 1, vt_lost_unknown);
     vt_error_say("--max-lost", vt_lost_unknown, vt_lost_advice);
     return;
   }
@@ -102,24 +122,42 @@ static void check_all(check_t *check) {
   check_limit(check, "temporary allocations", totals->temporary, allowed, 0, VT_METRIC_TEMPORARY);
 }
 
-static int run_checks(vt_cli_options_t *options, vt_analysis_t const *analysis) {
-  check_t check = {.options = options, .analysis = analysis, .term = vt_cli_term(options)};
-  if (options->json) {
-    check.json = vt_json_start(stdout);
-    vt_json_object(&check.json, NULL);
-    vt_json_head(&check.json, analysis, "check-budget");
-    vt_json_array(&check.json, "exceeded");
-  }
+static void begin_json(check_t *check) {
+  check->json = vt_json_start(stdout);
+  vt_json_object(&check->json, NULL);
+  vt_json_head(&check->json, check->analysis, "check-budget");
+  vt_json_array(&check->json, "exceeded");
+}
+
+static void end_json(check_t *check) {
+  vt_suppressions_t const *suppressions = check->options->report.suppressions;
+  vt_json_end_array(&check->json);
+  if (suppressions) vt_json_suppressions(&check->json, suppressions);
+  vt_json_end_object(&check->json);
+  vt_json_finish(&check->json);
+}
+
+static void end_text(check_t *check) {
+  if (!check->exceeded) puts("within budget");
+  say_known(check);
+}
+
+static int run_checks(vt_cli_options_t *options, vt_analysis_t const *analysis,
+                      vt_gate_format_t format) {
+  check_t check = {.options = options,
+                   .analysis = analysis,
+                   .term = vt_cli_term(options),
+                   .format = format,
+                   .gate = {.command = "check-budget", .analysis = analysis}};
+  if (options->json) begin_json(&check);
   check_all(&check);
-  if (options->json) {
-    vt_json_end_array(&check.json);
-    if (options->report.suppressions)
-      vt_json_suppressions(&check.json, options->report.suppressions);
-    vt_json_end_object(&check.json);
-    vt_json_finish(&check.json);
-  } else if (!check.exceeded)
-    puts("within budget");
-  if (!options->json) say_known(&check);
+  if (options->json)
+    end_json(&check);
+  else if (format == VT_GATE_TEXT)
+    end_text(&check);
+  else
+    vt_gate_write(&check.gate, format, stdout);
+  vt_gate_free(&check.gate);
   int status = vt_cli_finish(stdout, "standard output");
   return status ? status : check.exceeded ? VT_EXIT_BUDGET : VT_EXIT_OK;
 }
@@ -133,7 +171,9 @@ static int no_limit(vt_budget_t const *budget) {
 
 int vt_cmd_check_budget(int argc, char **argv) {
   vt_cli_options_t options;
-  if (vt_cli_parse(&options, argc, argv, VT_CLI_BUDGET | VT_CLI_GATE)) return VT_EXIT_USAGE;
+  vt_gate_format_t format;
+  if (vt_cli_parse(&options, argc, argv, VT_CLI_BUDGET | VT_CLI_GATE | VT_CLI_FORMAT))
+    return VT_EXIT_USAGE;
   if (options.help) {
     help();
     return VT_EXIT_OK;
@@ -143,6 +183,7 @@ int vt_cmd_check_budget(int argc, char **argv) {
                  "`valtrace check-budget --help` lists the limits");
     return VT_EXIT_USAGE;
   }
+  if (vt_cli_gate_format(&options, &format)) return VT_EXIT_USAGE;
   vt_analysis_t analysis;
   vt_suppressions_t suppressions = {0};
   vt_error_t error;
@@ -150,7 +191,7 @@ int vt_cmd_check_budget(int argc, char **argv) {
   if (status)
     vt_error_print(&error);
   else
-    status = run_checks(&options, &analysis);
+    status = run_checks(&options, &analysis, format);
   vt_suppressions_free(&suppressions);
   vt_analysis_close(&analysis);
   return status;

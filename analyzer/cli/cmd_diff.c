@@ -5,6 +5,7 @@
 #include "analyzer/report/selection.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void help(void) {
   printf(
@@ -20,7 +21,9 @@ static void help(void) {
       "                     ('allocations>+1000'), with %% that in percent ('peak>+5%%'). METRIC:\n"
       "                     lost, live, peak, allocated, allocations, temporary, frees, reallocs,\n"
       "                     lost-blocks, live-blocks, peak-blocks; also >= < <= = !=\n"
-      "  --no-default-suppressions  with --fail-if: what run-time libraries keep counts too\n\n");
+      "  --no-default-suppressions  with --fail-if: what run-time libraries keep counts too\n"
+      "  --format F         with --fail-if: only the conditions are printed, as github, junit or\n"
+      "                     sarif; text (default): the comparison for people\n\n");
   vt_cli_help_shared(0);
 }
 
@@ -72,8 +75,9 @@ static int divide(vt_cli_options_t const *options, vt_diff_t *diff) {
 typedef struct {
   vt_condition_t holding[VT_CLI_CONDITIONS];
   size_t cnt;
-  int unknown;
+  uint32_t unknown; /* a set: by bit of the condition's place */
 } failed_t;
+_Static_assert(VT_CLI_CONDITIONS <= 32, "a bit for each condition");
 
 static int is_known(vt_analysis_t const *analysis) {
   return analysis->verdicts || !vt_model_totals(analysis->model)->live_blocks;
@@ -88,7 +92,7 @@ static failed_t find_failed(vt_cli_options_t const *options, vt_diff_t const *di
     if (vt_condition_of_lost(&condition) &&
         !(is_known(diff->after) && (!both || is_known(diff->before)))) {
       vt_error_say(options->fail_if[i], vt_lost_unknown, vt_lost_advice);
-      out.unknown = 1;
+      out.unknown |= (uint32_t)1 << i;
     } else if (vt_condition_holds(
                    &condition, (double)vt_condition_total(&condition, diff->before) / diff->per[0],
                    (double)vt_condition_total(&condition, diff->after) / diff->per[1]))
@@ -109,11 +113,69 @@ static int check_conditions(vt_cli_options_t const *options) {
   return VT_EXIT_OK;
 }
 
+/* ---- for machines ---- */
+
+#define PLACES 5 /* named for each condition that holds, unless --limit says how many */
+
+static void add_place(void *check, vt_analysis_t const *analysis, uint32_t node, char const *text) {
+  vt_gate_add_place(check, analysis, node, text);
+}
+
+/* A condition that failed on a value is explained by what there is; one on a change, by the change. */
+static void add_failed(vt_gate_t *gate, vt_cli_options_t const *options, vt_diff_t const *diff,
+                       vt_condition_t const *condition) {
+  char text[400];
+  size_t limit = options->report.limit ? options->report.limit : PLACES;
+  snprintf(text, sizeof text, "%.200s holds: %s", condition->text,
+           vt_diff_values(diff, condition).text);
+  vt_gate_check_t *check = vt_gate_add(gate, condition->text, 1, text);
+  if (condition->of == VT_CONDITION_VALUE)
+    vt_gate_add_sites(check, diff->after, vt_condition_metric(condition), limit);
+  else
+    vt_diff_tell(diff, condition, limit, add_place, check);
+}
+
+static int is_failed(failed_t const *failed, char const *text, vt_condition_t const **condition) {
+  for (size_t i = 0; i < failed->cnt; i++) {
+    *condition = &failed->holding[i];
+    if (!strcmp(failed->holding[i].text, text)) return 1;
+  }
+  return 0;
+}
+
+static int given_before(vt_cli_options_t const *options, size_t i) {
+  for (size_t k = 0; k < i; k++)
+    if (!strcmp(options->fail_if[k], options->fail_if[i])) return 1;
+  return 0;
+}
+
+static void print_gate(vt_cli_options_t const *options, vt_diff_t const *diff,
+                       failed_t const *failed, vt_gate_format_t format) {
+  vt_gate_t gate = {.command = "diff", .analysis = diff->after};
+  for (size_t i = 0; i < options->fail_if_cnt; i++) {
+    char const *text = options->fail_if[i];
+    vt_condition_t const *condition;
+    if (given_before(options, i)) continue;
+    if (is_failed(failed, text, &condition))
+      add_failed(&gate, options, diff, condition);
+    else if (failed->unknown >> i & 1)
+      vt_gate_add(&gate, text, 1, vt_lost_unknown);
+    else
+      vt_gate_add(&gate, text, 0, text);
+  }
+  vt_gate_write(&gate, format, stdout);
+  vt_gate_free(&gate);
+}
+
 /* ---- the command ---- */
 
 static int print(vt_cli_options_t const *options, vt_diff_t const *diff) {
   failed_t failed = find_failed(options, diff);
-  if (options->json)
+  vt_gate_format_t format;
+  vt_cli_gate_format(options, &format);
+  if (format != VT_GATE_TEXT)
+    print_gate(options, diff, &failed, format);
+  else if (options->json)
     vt_diff_json(diff, options->fail_if_cnt ? failed.holding : NULL, failed.cnt, stdout);
   else {
     vt_term_t term = vt_cli_term(options);
@@ -143,9 +205,17 @@ static int compare(vt_cli_options_t const *options, vt_analysis_t const *before,
   return status;
 }
 
+static int check_format(vt_cli_options_t const *options) {
+  vt_gate_format_t format;
+  if (vt_cli_gate_format(options, &format)) return VT_EXIT_USAGE;
+  if (format == VT_GATE_TEXT || options->fail_if_cnt) return VT_EXIT_OK;
+  vt_error_say("--format", "there is no condition to report", "give --fail-if, or use --json");
+  return VT_EXIT_USAGE;
+}
+
 int vt_cmd_diff(int argc, char **argv) {
   vt_cli_options_t options;
-  if (vt_cli_parse(&options, argc, argv, VT_CLI_METRIC | VT_CLI_GATE | VT_CLI_DIFF))
+  if (vt_cli_parse(&options, argc, argv, VT_CLI_METRIC | VT_CLI_GATE | VT_CLI_DIFF | VT_CLI_FORMAT))
     return VT_EXIT_USAGE;
   if (options.help) {
     help();
@@ -157,7 +227,7 @@ int vt_cmd_diff(int argc, char **argv) {
                  "`valtrace diff --help`");
     return VT_EXIT_USAGE;
   }
-  if (check_conditions(&options)) return VT_EXIT_USAGE;
+  if (check_conditions(&options) || check_format(&options)) return VT_EXIT_USAGE;
   options.gate = options.fail_if_cnt != 0;
   char const *at = options.analysis.filter.at;
   vt_analysis_t before;

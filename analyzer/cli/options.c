@@ -290,6 +290,15 @@ int vt_cli_parse(vt_cli_options_t *options, int argc, char **argv, int extras) {
                        "give one of them");
 }
 
+int vt_cli_gate_format(vt_cli_options_t const *options, vt_gate_format_t *format) {
+  int found = options->format ? vt_gate_format(options->format) : VT_GATE_TEXT;
+  *format = (vt_gate_format_t)found;
+  if (found >= 0 && !(options->json && options->format)) return VT_EXIT_OK;
+  vt_error_say("--format", found < 0 ? "no such format" : "--json is a format of its own",
+               found < 0 ? "one of " VT_GATE_FORMATS : "give one of them");
+  return VT_EXIT_USAGE;
+}
+
 int vt_cli_add_known(vt_suppressions_t *suppressions, vt_error_t *error) {
   char path[PATH_MAX];
   if (!vt_installed_find("known.supp", path))

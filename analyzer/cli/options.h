@@ -2,6 +2,7 @@
 #ifndef VT_ANALYZER_CLI_OPTIONS_H
 #define VT_ANALYZER_CLI_OPTIONS_H
 
+#include "analyzer/gate/gate.h"
 #include "analyzer/report/analysis.h"
 #include "analyzer/report/report.h"
 #include "analyzer/util/output.h"
@@ -102,6 +103,10 @@ int vt_cli_refuse(vt_cli_options_t const *options, uint64_t set, char const *why
    value, and which of the known ones was probably meant. Returns VT_EXIT_USAGE. */
 struct option;
 int vt_cli_bad_option(char *const *argv, struct option const *known);
+
+/* Reads the --format of a gate (text without one). Returns 0, or VT_EXIT_USAGE after a line: there is no
+   such format, or --json asks for another one. */
+int vt_cli_gate_format(vt_cli_options_t const *options, vt_gate_format_t *format);
 
 /* Is there such a folder? Returns 0 or -1. */
 int vt_cli_folder(char const *path);

@@ -335,15 +335,40 @@ static double total(vt_diff_t const *diff, vt_condition_t const *condition, int 
   return (double)vt_condition_total(condition, analysis) / diff->per[side];
 }
 
+vt_diff_values_t vt_diff_values(vt_diff_t const *diff, vt_condition_t const *condition) {
+  vt_diff_values_t out;
+  int bytes = vt_condition_bytes(condition);
+  snprintf(out.text, sizeof out.text, "%s -> %s", number_text(total(diff, condition, 0), bytes).text,
+           number_text(total(diff, condition, 1), bytes).text);
+  return out;
+}
+
+void vt_diff_tell(vt_diff_t const *diff, vt_condition_t const *condition, size_t limit,
+                  vt_diff_told_t *told, void *context) {
+  vt_diff_t one = *diff;
+  char text[160];
+  one.metric = vt_condition_metric(condition);
+  found_t found = find_changes(&one);
+  for (size_t i = 0; i < found.sites.changes_cnt && i < limit; i++) {
+    change_t const *change = &found.sites.changes[i];
+    double by = delta(&one, change);
+    if (by == 0) break;
+    snprintf(text, sizeof text, "%c%s (%s -> %s)", by > 0 ? '+' : '-',
+             number_text(fabs(by), one.metric < VT_METRIC_COUNT).text,
+             vt_count_text(vt_metric_blocks(one.metric, &change->sums[0])).text,
+             vt_counted(vt_metric_blocks(one.metric, &change->sums[1]), "block").text);
+    told(context, change->of ? diff->after : diff->before, change->node, text);
+  }
+  free_changes(&found);
+}
+
 void vt_diff_text_failed(vt_diff_t const *diff, vt_condition_t const *condition,
                          vt_term_t const *term) {
   vt_diff_t one = *diff;
-  int bytes = vt_condition_bytes(condition);
   one.metric = vt_condition_metric(condition);
   found_t found = find_changes(&one);
   vt_term_styled(term, VT_STYLE_WARNING, "\nfailed: %s", condition->text);
-  fprintf(term->out, ": %s -> %s\n", number_text(total(diff, condition, 0), bytes).text,
-          number_text(total(diff, condition, 1), bytes).text);
+  fprintf(term->out, ": %s\n", vt_diff_values(diff, condition).text);
   text_list(&one, term, &found, diff->options->limit ? diff->options->limit : FAILED);
   free_changes(&found);
 }

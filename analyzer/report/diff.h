@@ -29,4 +29,17 @@ void vt_diff_json(vt_diff_t const *diff, vt_condition_t const *failed, size_t fa
 void vt_diff_text_failed(vt_diff_t const *diff, vt_condition_t const *condition,
                          vt_term_t const *term);
 
+/* Tells of the sites that changed most by a condition's metric, at most `limit`: the analysis and node
+   of a stack that stands for each, and the change as a text of one line. */
+typedef void vt_diff_told_t(void *context, vt_analysis_t const *analysis, uint32_t node,
+                            char const *text);
+void vt_diff_tell(vt_diff_t const *diff, vt_condition_t const *condition, size_t limit,
+                  vt_diff_told_t *told, void *context);
+
+/* The condition's metric before and after, as a text. */
+typedef struct {
+  char text[80];
+} vt_diff_values_t;
+vt_diff_values_t vt_diff_values(vt_diff_t const *diff, vt_condition_t const *condition);
+
 #endif

@@ -35,6 +35,8 @@ done
 try export --format ""
 formats="${COMPREPLY[*]}"
 [ "$formats" = "$("$valtrace" export --help | sed -n '/^  --format F/{N;s/.*one of//;s/[,\n]/ /g;p}' | xargs)" ]; ok "formats are those of the help"
+try diff --format ""
+[ "${COMPREPLY[*]}" = "text github junit sarif" ]; ok "formats of a gate"
 try flame --metric p
 [ "${COMPREPLY[*]}" = peak ]; ok "metrics"
 try report --by l

@@ -11,13 +11,14 @@ _valtrace_commands() {
   "$1" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\)  *[^ ].*/\1/p'
 }
 
-# Values of the option before the cursor; fails when it takes none that are known.
+# Values of the option before the cursor of a command; fails when it takes none that are known.
 _valtrace_values() {
-  case $1 in
-  --format) echo pprof folded speedscope heaptrack dhat massif callgrind firefox csv sqlite ;;
-  --metric) echo leaked peak allocated count temporary ;;
-  --by) echo function line module site thread size ;;
-  --heap) echo libc ;;
+  case $1:$2 in
+  --format:run | --format:check-budget | --format:diff) echo text github junit sarif ;;
+  --format:*) echo pprof folded speedscope heaptrack dhat massif callgrind firefox csv sqlite ;;
+  --metric:*) echo leaked peak allocated count temporary ;;
+  --by:*) echo function line module site thread size ;;
+  --heap:*) echo libc ;;
   *) return 1 ;;
   esac
 }
@@ -30,7 +31,7 @@ _valtrace_program() {
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
     --) i=$((i + 1)) && break ;;
-    -o | --output | -d | --directory | --max-depth) i=$((i + 1)) ;;
+    -o | --output | -d | --directory | --max-depth | --suppressions | --format) i=$((i + 1)) ;;
     -*) ;;
     *) break ;;
     esac
@@ -49,7 +50,7 @@ _valtrace() {
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
     mapfile -t COMPREPLY < <(compgen -W "$(_valtrace_commands "$program") --help --version" -- "$word")
-  elif values=$(_valtrace_values "${COMP_WORDS[COMP_CWORD - 1]}"); then
+  elif values=$(_valtrace_values "${COMP_WORDS[COMP_CWORD - 1]}" "$command"); then
     mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word")
   elif [[ $word == -* && " ${COMP_WORDS[*]:2:COMP_CWORD-2} " != *" -- "* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_valtrace_options "$program" "$command")" -- "$word")
