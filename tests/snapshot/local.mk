@@ -1,8 +1,11 @@
 # Reachability: the scanner against a naive model.
 $(eval $(call add-tap-test,test_scan,tests/snapshot/test_scan.c,libvt_analyzer,$(VALTRACE_LIBS)))
 
-TAPS  += tests/snapshot/planted.t
-TESTS += $(P)/libkeeps.so
+TAPS  += tests/snapshot/planted.t tests/snapshot/heirs.t
+TESTS += $(P)/libkeeps.so $(P)/heirs
+$(P)/heirs: tests/snapshot/heirs.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(P_CFLAGS) -o $@ $<
 $(P)/libkeeps.so: tests/snapshot/planted_lib.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(P_CFLAGS) -fPIC -shared -o $@ $<

@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+"""The memory that a program leaves behind is noticed by nobody, and never stays."""
+import collections
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, "tests/lib")
+from valtest import HANG_S, PROGRAMS, Tap, VALTRACE, program, vtr  # noqa: E402
+
+HEIRS = os.path.join(PROGRAMS, "heirs")
+
+
+def heirs():
+    """Processes that hold memory of ended ones of our program."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/comm"):
+        pid = path.split("/")[2]
+        try:
+            with open(path, encoding="utf-8") as file:
+                held = file.read() == "valtrace-heir\n" and os.readlink(f"/proc/{pid}/exe") == os.path.realpath(HEIRS)
+        except OSError:
+            held = False
+        if held:
+            found.append(int(pid))
+    return found
+
+
+def awaited(condition):
+    end = time.monotonic() + HANG_S
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def collector_of(run):
+    """The process that `valtrace run` has forked to collect: it has the same command line."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as file, open(f"/proc/{run.pid}/cmdline", "rb") as own:
+                same = file.read() == own.read()
+        except OSError:
+            same = False
+        if same and int(path.split("/")[2]) != run.pid:
+            found.append(int(path.split("/")[2]))
+    return found[0]
+
+
+def traced(folder, *args, options=()):
+    out = subprocess.run([VALTRACE, "run", "-q", *options, "-o", f"{folder}/%p.vtr", "--", *args], capture_output=True)
+    traces = [vtr.Trace(path) for path in glob.glob(f"{folder}/*.vtr")]
+    for path in glob.glob(f"{folder}/*.vtr"):
+        os.unlink(path)
+    return out, traces
+
+
+def check_unseen(tap, folder):
+    for way in ("waiter", "failing"):
+        plain = subprocess.run([HEIRS, way], capture_output=True)
+        out, traces = traced(folder, HEIRS, way)
+        tap.equal((out.returncode, out.stdout, out.stderr), (plain.returncode, plain.stdout, plain.stderr), f"{way}: as without")
+        tap.ok(all(t.leaks and not t.leaks.why for t in traces), f"{way}: every process was looked at",
+               [(t.pid, t.leaks) for t in traces])
+
+
+def check_inherited(tap, folder):
+    _, traces = traced(folder, HEIRS, "inherits")
+    child = [t for t in traces if t.process[0][1] == "forked"][0]
+    kinds = collections.Counter(kind for kind, _ in child.leaks.blocks.values())
+    tap.equal(dict(kinds), {"reachable": 10}, "a forked child's blocks on its parent's are reachable")
+
+
+def start(folder):
+    """Of `run`, which has opened the pipe and waits for a byte: itself, its collector, the pipe's reading end."""
+    pipe = f"{folder}/pipe"
+    if not os.path.exists(pipe):
+        os.mkfifo(pipe)
+    run = subprocess.Popen([VALTRACE, "run", "-q", "-o", f"{folder}/e.vtr", "--", HEIRS, "ends", pipe],
+                           stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    reader = open(pipe, "rb")
+    reader.read(5)
+    return run, collector_of(run), reader
+
+
+def check_pipe(tap, folder):
+    """A stopped collector keeps the heir; the reader of the program's output sees its end all the same."""
+    run, collector, reader = start(folder)
+    os.kill(collector, signal.SIGSTOP)
+    run.stdin.write(b"x")
+    run.stdin.close()
+    end = reader.read()
+    held = heirs()
+    tap.equal((end, len(held)), (b"", 1), "the pipe ends while an heir lives")
+    tap.ok(held and os.getsid(held[0]) == held[0], "which is in a session of its own")
+    tap.ok(awaited(lambda: not heirs()), "and ends by itself when the collector shows no life")
+    os.kill(collector, signal.SIGCONT)
+    tap.equal(run.wait(), 7, "the status is the program's")
+    leaks = vtr.Trace(f"{folder}/e.vtr").leaks
+    tap.ok(leaks is None or leaks.why, "there is no verdict then")
+    tap.ok(vtr.Trace(f"{folder}/e.vtr").ended, "but the trace is whole")
+
+
+def check_killed(tap, folder):
+    run, collector, reader = start(folder)
+    os.kill(collector, signal.SIGSTOP)
+    run.stdin.write(b"x")
+    run.stdin.close()
+    reader.read()
+    tap.equal(len(heirs()), 1, "an heir lives when valtrace is killed")
+    os.kill(collector, signal.SIGKILL)
+    run.kill()
+    run.wait()
+    tap.ok(awaited(lambda: not heirs()), "and ends by itself")
+
+
+def check_options(tap, folder):
+    _, traces = traced(folder, *program("hello"), options=["--no-snapshot"])
+    tap.ok(all(t.leaks is None and not t.snapshots for t in traces), "--no-snapshot: no look")
+    _, traces = traced(folder, *program("hello"), options=["--snapshot-timeout", "1ns"])
+    tap.ok(all(t.leaks and "time" in t.leaks.why for t in traces), "a time limit that is over: why is said",
+           [t.leaks for t in traces])
+    for bad in ("0", "x", "-1"):
+        out = subprocess.run([VALTRACE, "run", "--snapshot-timeout", bad, "true"], capture_output=True)
+        tap.equal((out.returncode, out.stderr.count(b"\n")), (2, 1), f"--snapshot-timeout {bad}: refused in one line")
+
+
+def main():
+    tap = Tap()
+    folder = tempfile.mkdtemp(prefix="heirs-")
+    check_unseen(tap, folder)
+    check_inherited(tap, folder)
+    check_pipe(tap, folder)
+    check_killed(tap, folder)
+    check_options(tap, folder)
+    shutil.rmtree(folder)
+    tap.done()
+
+
+main()
