@@ -26,7 +26,8 @@ static void help(void) {
          "  frees       where blocks are freed, and by which threads\n"
          "  mismatches  wrong frees, with both stacks\n"
          "  sizes, lifetimes, threads, timeline, modules, heaps   tables\n\n"
-         "  --full      all sections, and all findings\n\n");
+         "  --full      all sections, and all findings\n"
+         "  --leak-kind lost|definite|indirect|possible|reachable|live   of leaks: which\n\n");
   vt_cli_help_shared(0);
 }
 
@@ -211,6 +212,15 @@ int vt_cmd_report(int argc, char **argv) {
     if (options.report.view == VT_VIEW_SUMMARY) options.report.view = (vt_view_t)view;
     options.operands++;
     options.operand_cnt--;
+  }
+  if (options.report.leak_kind_given && options.view_given &&
+      options.report.view != VT_VIEW_LEAKS &&
+      vt_cli_refuse(&options, VT_CLI_SET(VT_OPT_LEAK_KIND), "it is about live blocks",
+                    "take the view leaks"))
+    return VT_EXIT_USAGE;
+  if (options.report.leak_kind_given) {
+    options.view_given = 1;
+    options.report.view = VT_VIEW_LEAKS;
   }
   if (!options.operand_cnt) {
     vt_error_say("report", "no trace given", "name a .vtr file; `valtrace report --help`");

@@ -66,6 +66,7 @@ static struct option const long_options[] = {
     {"by", 1, 0, VT_OPT_BY},
     {"limit", 1, 0, VT_OPT_LIMIT},
     {"suppressions", 1, 0, VT_OPT_SUPPRESSIONS},
+    {"leak-kind", 1, 0, VT_OPT_LEAK_KIND},
     {"no-inlines", 0, 0, VT_OPT_NO_INLINES},
     {"full-names", 0, 0, VT_OPT_FULL_NAMES},
     {"show-runtime-frames", 0, 0, VT_OPT_SHOW_RUNTIME},
@@ -208,6 +209,11 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
   case VT_OPT_JSON: options->json = 1; return 0;
   case VT_OPT_FORMAT: options->format = value; return extras & VT_CLI_FORMAT ? 0 : -2;
   case VT_OPT_METRIC: options->metric = value; return extras & VT_CLI_METRIC ? 0 : -2;
+  case VT_OPT_LEAK_KIND:
+    options->report.leak_kind_given = 1;
+    options->report.leak_kind = (vt_metric_t)vt_metric_by_leak_kind(value);
+    if (!(extras & VT_CLI_REPORT)) return -2;
+    return vt_metric_by_leak_kind(value) < 0 ? -1 : 0;
   case VT_OPT_FULL: options->report.full = 1; return extras & VT_CLI_REPORT ? 0 : -2;
   case VT_OPT_PER: options->per = value; return extras & VT_CLI_DIFF ? 0 : -2;
   case VT_OPT_FAIL_IF:

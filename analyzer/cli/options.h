@@ -72,6 +72,7 @@ typedef enum {
   VT_OPT_SHOW_RUNTIME,
   VT_OPT_PER,
   VT_OPT_FAIL_IF,
+  VT_OPT_LEAK_KIND,
   VT_OPT_FULL
 } vt_cli_option_t;
 #define VT_CLI_SET(option) ((uint64_t)1 << ((option)-VT_OPT_FROM))

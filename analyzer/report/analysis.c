@@ -228,6 +228,10 @@ void vt_site_add(vt_site_t *sum, vt_site_t const *site) {
   sum->peak_blocks += site->peak_blocks;
   sum->leaked_bytes += site->leaked_bytes;
   sum->leaked_blocks += site->leaked_blocks;
+  for (int i = 0; i < VT_LEAK_KINDS; i++) {
+    sum->kinds.bytes[i] += site->kinds.bytes[i];
+    sum->kinds.blocks[i] += site->kinds.blocks[i];
+  }
   sum->lost_bytes += site->lost_bytes;
   sum->lost_blocks += site->lost_blocks;
   sum->reallocs += site->reallocs;

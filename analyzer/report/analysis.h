@@ -45,6 +45,7 @@ typedef struct {
   uint64_t allocations, allocated_bytes, frees, freed_bytes, temporary, temporary_bytes;
   uint64_t peak_bytes, peak_blocks, leaked_bytes, leaked_blocks;
   uint64_t lost_bytes, lost_blocks; /* of the leaked; 0 without a verdict */
+  vt_verdict_t kinds;               /* what became of the leaked; zero without a verdict */
   uint64_t reallocs, realloc_moved, realloc_old_bytes, cross_thread_frees;
   uint64_t max_bytes, max_blocks; /* live when it had most; a site of several cells: their sum */
   vt_lifetimes_t lifetimes;

@@ -49,6 +49,7 @@ static void sum_up(vt_analysis_t *analysis) {
     add(v, VT_LEAK_UNJUDGED, site->leaked_bytes - bytes, site->leaked_blocks - blocks);
     site->lost_bytes = vt_lost_bytes(v);
     site->lost_blocks = vt_lost_blocks(v);
+    site->kinds = *v;
     for (int k = 0; k < VT_LEAK_KINDS && !site->nested; k++)
       add(&analysis->verdict, (vt_leak_kind_t)k, v->bytes[k], v->blocks[k]);
   }

@@ -4,21 +4,40 @@
 #include <string.h>
 #include "analyzer/util/mem.h"
 
-static char const *const names[] = {"leaked", "peak",      "allocated", "lost",
-                                    "count",  "temporary", "reallocs"};
+static char const *const names[] = {"leaked",   "peak",      "allocated", "lost",
+                                    "definite", "indirect",  "possible",  "reachable",
+                                    "count",    "temporary", "reallocs"};
 
 char const *vt_metric_name(vt_metric_t metric) { return names[metric]; }
 
 int vt_metric_by_name(char const *name) {
   for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
-    if (i != VT_METRIC_LOST && !strcmp(name, names[i])) return i;
+    if ((i < VT_METRIC_LOST || i >= VT_METRIC_COUNT) && !strcmp(name, names[i])) return i;
   return -1;
+}
+
+int vt_metric_by_leak_kind(char const *name) {
+  if (!strcmp(name, "live")) return VT_METRIC_LEAKED;
+  for (int i = VT_METRIC_LOST; i < VT_METRIC_COUNT; i++)
+    if (!strcmp(name, names[i])) return i;
+  return -1;
+}
+
+static vt_leak_kind_t kind_of(vt_metric_t metric) {
+  return metric == VT_METRIC_DEFINITE   ? VT_LEAK_DEFINITE
+         : metric == VT_METRIC_INDIRECT ? VT_LEAK_INDIRECT
+         : metric == VT_METRIC_POSSIBLE ? VT_LEAK_POSSIBLE
+                                        : VT_LEAK_REACHABLE;
 }
 
 uint64_t vt_metric_bytes(vt_metric_t metric, vt_site_t const *site) {
   switch (metric) {
   case VT_METRIC_LEAKED: return site->leaked_bytes;
   case VT_METRIC_LOST: return site->lost_bytes;
+  case VT_METRIC_DEFINITE:
+  case VT_METRIC_INDIRECT:
+  case VT_METRIC_POSSIBLE:
+  case VT_METRIC_REACHABLE: return site->kinds.bytes[kind_of(metric)];
   case VT_METRIC_PEAK: return site->peak_bytes;
   case VT_METRIC_TEMPORARY: return site->temporary_bytes;
   case VT_METRIC_REALLOCS: return site->realloc_old_bytes;
@@ -30,6 +49,10 @@ uint64_t vt_metric_blocks(vt_metric_t metric, vt_site_t const *site) {
   switch (metric) {
   case VT_METRIC_LEAKED: return site->leaked_blocks;
   case VT_METRIC_LOST: return site->lost_blocks;
+  case VT_METRIC_DEFINITE:
+  case VT_METRIC_INDIRECT:
+  case VT_METRIC_POSSIBLE:
+  case VT_METRIC_REACHABLE: return site->kinds.blocks[kind_of(metric)];
   case VT_METRIC_PEAK: return site->peak_blocks;
   case VT_METRIC_TEMPORARY: return site->temporary;
   case VT_METRIC_REALLOCS: return site->reallocs;

@@ -9,13 +9,19 @@ typedef enum {
   VT_METRIC_PEAK,      /* bytes and blocks at the peak */
   VT_METRIC_ALLOCATED, /* bytes and blocks ever allocated, ranked by bytes */
   VT_METRIC_LOST,      /* bytes and blocks that nothing reaches any more; 0 without a verdict */
-  VT_METRIC_COUNT,     /* the same, ranked by number */
+  VT_METRIC_DEFINITE,  /* of these the definite ones, … */
+  VT_METRIC_INDIRECT,
+  VT_METRIC_POSSIBLE, /* … and of the others */
+  VT_METRIC_REACHABLE,
+  VT_METRIC_COUNT,     /* blocks ever allocated, ranked by number */
   VT_METRIC_TEMPORARY, /* temporary blocks, ranked by number */
   VT_METRIC_REALLOCS,  /* reallocs, ranked by number; bytes of the old blocks */
 } vt_metric_t;
 
 /* The metric of an option's value (leaked, peak, allocated, count, temporary), or -1. */
 int vt_metric_by_name(char const *name);
+/* The metric of a kind of live blocks (--leak-kind), or -1. */
+int vt_metric_by_leak_kind(char const *name);
 char const *vt_metric_name(vt_metric_t metric);
 
 uint64_t vt_metric_bytes(vt_metric_t metric, vt_site_t const *site);

@@ -41,6 +41,8 @@ typedef struct {
   vt_by_t by;
   int by_given;
   size_t limit; /* 0: the view's own */
+  int leak_kind_given;
+  vt_metric_t leak_kind; /* of VT_VIEW_LEAKS: which blocks */
   int no_inlines, keep_allocators;
   int show_runtime;                /* the inside of libraries is not folded in stacks */
   vt_suppressions_t *suppressions; /* NULL: none */

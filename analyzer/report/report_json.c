@@ -280,7 +280,7 @@ void vt_report_json(vt_analysis_t const *analysis, vt_report_options_t const *op
   vt_json_tables(&json, analysis, options);
   if (options->part.json) options->part.json(options->part.context, &json);
   if (options->suppressions) vt_json_suppressions(&json, options->suppressions);
-  vt_json_sites(&json, analysis, options, vt_view_metric(options->view));
+  vt_json_sites(&json, analysis, options, options->view == VT_VIEW_LEAKS ? options->leak_kind : vt_view_metric(options->view));
   vt_json_end_object(&json);
   vt_json_finish(&json);
 }

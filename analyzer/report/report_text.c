@@ -126,6 +126,15 @@ static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
   snprintf(rest, sizeof rest, "in %s block%s still live at the end",
            vt_count_text(totals->live_blocks).text, plural(totals->live_blocks));
   total_line(term, "leaked", vt_bytes_text(totals->live_bytes).text, rest);
+  if (!totals->live_blocks) return;
+  if (analysis->verdicts) {
+    vt_verdict_t const *v = &analysis->verdict;
+    snprintf(rest, sizeof rest, "of these, in %s that nothing reaches any more",
+             vt_counted(vt_lost_blocks(v), "block").text);
+    total_line(term, "lost", vt_bytes_text(vt_lost_bytes(v)).text, rest);
+  } else {
+    total_line(term, "lost", "not known", analysis->no_verdict);
+  }
 }
 
 static void warn(vt_term_t const *term, uint64_t count, char const *what) {
@@ -277,6 +286,16 @@ static void print_group_place(vt_analysis_t const *analysis, vt_term_t const *te
   print_source(term, frame->file, frame->line);
 }
 
+/* print_lost_kinds says which of a group's lost blocks are only behind others. */
+static void print_lost_kinds(vt_term_t const *term, vt_verdict_t const *kinds) {
+  if (!kinds->blocks[VT_LEAK_INDIRECT]) return;
+  fprintf(term->out, "        %s in %s definite + %s in %s indirect\n",
+          vt_bytes_text(kinds->bytes[VT_LEAK_DEFINITE]).text,
+          vt_counted(kinds->blocks[VT_LEAK_DEFINITE], "block").text,
+          vt_bytes_text(kinds->bytes[VT_LEAK_INDIRECT]).text,
+          vt_counted(kinds->blocks[VT_LEAK_INDIRECT], "block").text);
+}
+
 static void print_group(vt_analysis_t const *analysis, vt_report_options_t const *options,
                         vt_term_t const *term, vt_metric_t metric, vt_group_t const *group,
                         size_t rank, uint64_t whole, int stacks_each) {
@@ -291,6 +310,7 @@ static void print_group(vt_analysis_t const *analysis, vt_report_options_t const
   putc('\n', term->out);
   if (options->by != VT_BY_MODULE && (frame->function[0] || frame->file[0]))
     print_group_place(analysis, term, group, options->by);
+  if (metric == VT_METRIC_LOST) print_lost_kinds(term, &group->sum.kinds);
   vt_group_rank(analysis, metric, group, (size_t)stacks_each);
   for (size_t i = 0; i < group->site_cnt && (int)i < stacks_each; i++) {
     vt_site_t const *site = &analysis->sites[group->sites[i]];
@@ -337,6 +357,10 @@ static char const *title_of(vt_metric_t metric) {
   switch (metric) {
   case VT_METRIC_LEAKED: return "LEAKS: live at the end, most bytes first";
   case VT_METRIC_LOST: return "LOST: nothing reaches them any more, most bytes first";
+  case VT_METRIC_DEFINITE: return "DEFINITE: lost, and nothing else that is lost points to them";
+  case VT_METRIC_INDIRECT: return "INDIRECT: lost with another block that points to them";
+  case VT_METRIC_POSSIBLE: return "POSSIBLE: reached only by pointers into the middle of a block";
+  case VT_METRIC_REACHABLE: return "REACHABLE: live at the end and still in use, most bytes first";
   case VT_METRIC_COUNT: return "HOT: most allocations first";
   case VT_METRIC_PEAK: return "PEAK: what was live when the heap was largest, most bytes first";
   case VT_METRIC_TEMPORARY:
@@ -344,6 +368,38 @@ static char const *title_of(vt_metric_t metric) {
   case VT_METRIC_REALLOCS: return "REALLOCS: most first; bytes of the old blocks";
   default: return "ALLOCATED: most bytes first";
   }
+}
+
+/* print_rest says what else is live, in a line each. */
+static void print_rest(vt_analysis_t const *analysis, vt_term_t const *term, vt_leak_kind_t kind,
+                       char const *what, char const *how) {
+  vt_verdict_t const *v = &analysis->verdict;
+  if (!v->blocks[kind]) return;
+  char text[200];
+  snprintf(text, sizeof text, "%s: %s in %s%s", what, vt_bytes_text(v->bytes[kind]).text,
+           vt_counted(v->blocks[kind], "block").text, how);
+  putc('\n', term->out);
+  vt_term_wrap(term, text, 0);
+  putc('\n', term->out);
+}
+
+/* print_leaks shows the lost ones by site, then those that are possibly in use, then says the rest. */
+static void print_leaks(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                        vt_term_t const *term, size_t limit) {
+  if (options->leak_kind != VT_METRIC_LEAKED && !analysis->verdicts) {
+    fprintf(term->out, "\nwhat is lost is not known: %s\n", analysis->no_verdict);
+    return;
+  }
+  if (options->leak_kind_given || !analysis->verdicts) {
+    section(analysis, options, term, options->leak_kind, title_of(options->leak_kind), limit, 2);
+    return;
+  }
+  section(analysis, options, term, VT_METRIC_LOST, title_of(VT_METRIC_LOST), limit, 2);
+  if (analysis->verdict.blocks[VT_LEAK_POSSIBLE])
+    section(analysis, options, term, VT_METRIC_POSSIBLE, title_of(VT_METRIC_POSSIBLE), limit, 1);
+  print_rest(analysis, term, VT_LEAK_REACHABLE, "still reachable",
+             " (--leak-kind reachable shows them)");
+  print_rest(analysis, term, VT_LEAK_UNJUDGED, "live, not judged", " (of annotated heaps, or unseen)");
 }
 
 static void print_suppressions(vt_suppressions_t const *suppressions, vt_term_t const *term) {
@@ -386,7 +442,7 @@ void vt_text_sections(vt_analysis_t const *analysis, vt_report_options_t const *
   size_t limit = options->limit ? options->limit : VIEW_GROUPS;
   switch (options->view) {
   case VT_VIEW_SUMMARY: print_summary(analysis, options, term); break;
-  case VT_VIEW_LEAKS:
+  case VT_VIEW_LEAKS: print_leaks(analysis, options, term, limit); break;
   case VT_VIEW_HOT:
   case VT_VIEW_PEAK:
   case VT_VIEW_TEMPORARY:

@@ -179,6 +179,7 @@ static uint8_t *suppress_sites(vt_suppressions_t *suppressions, vt_analysis_t *a
     found->blocks += site->leaked_blocks;
     found->bytes += site->leaked_bytes;
     site->leaked_bytes = site->leaked_blocks = site->lost_bytes = site->lost_blocks = 0;
+    site->kinds = (vt_verdict_t){{0}, {0}};
     forget_verdict(analysis, i);
     suppressed[site->node] = 1;
   }

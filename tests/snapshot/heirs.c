@@ -1,4 +1,5 @@
-/* A program that would notice an heir: by waiting, by signals, by the end of a pipe, by an exec that fails. */
+/* A program that would notice an heir: by waiting, by signals, by the end of a pipe, by an exec
+ * that fails. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -86,7 +87,8 @@ int main(int argc, char **argv) {
   static struct {
     char const *name;
     int (*run)(void);
-  } const ways[] = {{"waiter", waiter}, {"failing", failing}, {"ends", ends}, {"inherits", inherits}};
+  } const ways[] = {
+      {"waiter", waiter}, {"failing", failing}, {"ends", ends}, {"inherits", inherits}};
   static char out[256];
   if (argc > 2) path = argv[2];
   setvbuf(stdout, out, _IOFBF, sizeof out);

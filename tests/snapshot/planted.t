@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Every planted block gets its class: whatever holds it or does not, however the program is compiled and ends."""
+import collections
 import glob
+import json
 import os
 import shutil
 import subprocess
@@ -42,6 +44,32 @@ def differences(stdout, leaks):
     return out if stdout else ["nothing was planted"]
 
 
+def check_report(tap, folder, path):
+    """Report and gates say what the trace says, summed up by the independent reader."""
+    trace_path = f"{folder}/r.vtr"
+    subprocess.run([VALTRACE, "run", "-q", "-o", trace_path, "--", path, "exit", LIBRARY], capture_output=True, check=True)
+    trace = vtr.Trace(trace_path)
+    live = {a: block[0] for (heap, a), block in vtr.Model(trace).live.items() if heap is None}
+    want = collections.Counter()
+    for address, (kind, _) in trace.leaks.blocks.items():
+        name = "lost" if kind in ("definite", "indirect") else kind
+        want[name + "_blocks"] += 1
+        want[name + "_bytes"] += live[address]
+    report = json.loads(subprocess.run([VALTRACE, "report", "leaks", "--json", trace_path], capture_output=True).stdout)
+    tap.equal({k: report["totals"][k] for k in want}, dict(want), "the report's totals")
+    tap.equal(report["totals"]["unjudged_blocks"], 0, "every live block was judged")
+    tap.equal({k: sum(site[k] for site in report["sites"]) for k in want}, dict(want), "the report's sites add up to them")
+    for kind in ("lost", "definite", "indirect", "possible", "reachable"):
+        out = subprocess.run([VALTRACE, "report", "--leak-kind", kind, trace_path], capture_output=True, text=True)
+        tap.ok(out.returncode == 0 and kind.upper() + ":" in out.stdout, f"--leak-kind {kind}", [out])
+    for limit, status in ((want["lost_bytes"], 0), (want["lost_bytes"] - 1, 1)):
+        out = subprocess.run([VALTRACE, "check-budget", "--max-lost", str(limit), trace_path], capture_output=True)
+        tap.equal(out.returncode, status, f"--max-lost {limit}: status {status}")
+    out = subprocess.run([VALTRACE, "run", "-q", "--no-snapshot", "--fail-on-leak", "-o", trace_path, "--", path, "exit", LIBRARY],
+                         capture_output=True)
+    tap.ok(out.returncode == 1 and out.stderr.count(b"\n") == 1, "--fail-on-leak without a verdict: 1, and why", [out])
+
+
 def main():
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix="planted-") as folder:
@@ -55,6 +83,8 @@ def main():
                     stdout, leaks = run(folder, [path, end, LIBRARY, *thread])
                     bad = differences(stdout, leaks)
                     tap.ok(not bad, f"{compiler} {level}, {end} {''.join(thread)}: {len(stdout.splitlines())} blocks", bad)
+            if (compiler, level) == COMPILERS[0]:
+                check_report(tap, folder, path)
     tap.done()
 
 

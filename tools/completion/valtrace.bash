@@ -19,6 +19,7 @@ _valtrace_values() {
   --metric:*) echo leaked peak allocated count temporary ;;
   --by:*) echo function line module site thread size ;;
   --heap:*) echo libc ;;
+  --leak-kind:*) echo lost definite indirect possible reachable live ;;
   *) return 1 ;;
   esac
 }
@@ -31,7 +32,7 @@ _valtrace_program() {
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
     --) i=$((i + 1)) && break ;;
-    -o | --output | -d | --directory | --max-depth | --suppressions | --format) i=$((i + 1)) ;;
+    -o | --output | -d | --directory | --max-depth | --suppressions | --snapshot-timeout | --format) i=$((i + 1)) ;;
     -*) ;;
     *) break ;;
     esac
