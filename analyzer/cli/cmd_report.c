@@ -50,6 +50,11 @@ static int wants_findings(vt_cli_options_t const *options) {
   return options->json || report->full || (!options->view_given && !report->by_given);
 }
 
+/* Is time shown by groups? */
+static int wants_bands(vt_report_options_t const *report) {
+  return report->view == VT_VIEW_GROWTH || (report->view == VT_VIEW_TIMELINE && report->by_given);
+}
+
 /* What has to be collected for a view. */
 static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   vt_view_t view = options->report.view;
@@ -59,7 +64,7 @@ static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   analysis->timeline = view == VT_VIEW_TIMELINE;
   analysis->threads = view == VT_VIEW_THREADS;
   makers->with_findings = wants_findings(options);
-  if (makers->with_findings || view == VT_VIEW_GROWTH) {
+  if (makers->with_findings || wants_bands(&options->report)) {
     makers->evidence = vt_evidence_new();
     analysis->watch = vt_evidence_watch(makers->evidence);
     analysis->span = vt_evidence_span;
@@ -108,7 +113,7 @@ static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, maker
     makers->growth.analysis = analysis;
     makers->ranked = ranks_of(analysis, report);
     report->part = (vt_report_part_t){NULL, json_findings, makers};
-  } else if (report->view == VT_VIEW_GROWTH)
+  } else if (wants_bands(report))
     report->part = vt_growth_view_make(&makers->growth, analysis, makers->evidence, report);
   else if (makers->frees)
     report->part = vt_frees_part(makers->frees, analysis, report);
@@ -147,6 +152,7 @@ static int by_contradicts(vt_report_options_t const *report, vt_view_t view) {
                                  1u << VT_VIEW_MODULES | 1u << VT_VIEW_HEAPS |
                                  1u << VT_VIEW_MISMATCHES;
   if (!(tables >> view & 1)) return 0;
+  if (view == VT_VIEW_TIMELINE && report->by_given) return 0;
   if (view == VT_VIEW_MODULES && report->by_given) return report->by != VT_BY_MODULE;
   return report->view != view;
 }

@@ -76,6 +76,81 @@ static void text(void *context, vt_term_t const *term) {
   if (!shown) fputs("\n  nothing grew\n", term->out);
 }
 
+/* ---- time by group ---- */
+
+#define BANDS   10
+#define COLUMNS 3 /* bands whose numbers fit a line of 80 columns */
+
+/* The most that was live of a group at a moment. */
+static uint64_t most_of(vt_evidence_sums_t const *sums) {
+  uint64_t most = 0;
+  for (int i = 0; i < VT_EVIDENCE_MOMENTS; i++)
+    if (sums->live_bytes[i] > most) most = sums->live_bytes[i];
+  return most;
+}
+
+static int compare_most(void const *a, void const *b, void *context) {
+  vt_evidence_sums_t const *sums = context;
+  uint32_t x = *(uint32_t const *)a, y = *(uint32_t const *)b;
+  uint64_t mx = most_of(&sums[x]), my = most_of(&sums[y]);
+  return mx != my ? (mx > my ? -1 : 1) : x < y ? -1 : 1;
+}
+
+/* The groups from `first` on as one. */
+static vt_evidence_sums_t sum_from(vt_growth_view_t const *view, size_t first) {
+  vt_evidence_sums_t rest = {.brief = 0};
+  for (size_t i = first; i < view->groups.groups_cnt; i++) {
+    vt_evidence_sums_t const *sums = &view->sums[view->order[i]];
+    for (size_t k = 0; k < VT_EVIDENCE_MOMENTS; k++) {
+      rest.live_bytes[k] += sums->live_bytes[k];
+      rest.live_blocks[k] += sums->live_blocks[k];
+      rest.allocations[k] += sums->allocations[k];
+    }
+  }
+  return rest;
+}
+
+static size_t bands_of(vt_growth_view_t const *view, size_t otherwise) {
+  size_t bands = view->options->limit ? view->options->limit : otherwise;
+  return bands < view->groups.groups_cnt ? bands : view->groups.groups_cnt;
+}
+
+static void text_moments(vt_growth_view_t const *view, vt_term_t const *term, size_t bands) {
+  vt_evidence_sums_t rest = sum_from(view, bands);
+  fprintf(term->out, "\n%10s", "until");
+  for (size_t i = 0; i < bands; i++) fprintf(term->out, " %11c", (int)('A' + i));
+  fprintf(term->out, " %11s %11s\n", "the rest", "all");
+  for (size_t k = 0; k < VT_EVIDENCE_MOMENTS; k++) {
+    uint64_t sum = rest.live_bytes[k];
+    fprintf(term->out, "%10s", vt_time_text(vt_evidence_time(view->evidence, k)).text);
+    for (size_t i = 0; i < bands; i++) {
+      uint64_t live = view->sums[view->order[i]].live_bytes[k];
+      sum += live;
+      fprintf(term->out, " %11s", vt_bytes_text(live).text);
+    }
+    fprintf(term->out, " %11s %11s\n", vt_bytes_text(rest.live_bytes[k]).text,
+            vt_bytes_text(sum).text);
+  }
+}
+
+static void text_bands(void *context, vt_term_t const *term) {
+  vt_growth_view_t const *view = context;
+  size_t bands = bands_of(view, BANDS), shown = bands < COLUMNS ? bands : COLUMNS;
+  putc('\n', term->out);
+  vt_term_styled(term, VT_STYLE_TITLE, "TIMELINE: live bytes, what had most of them first");
+  putc('\n', term->out);
+  for (size_t i = 0; i < bands; i++) {
+    vt_group_t const *group = &view->groups.groups[view->order[i]];
+    fprintf(term->out, "\n  %c  ", i < shown ? (int)('A' + i) : ' ');
+    vt_text_group_name(term, &group->frame, view->options->by, vt_term_room(term, 40));
+    fputs("  ", term->out);
+    vt_text_place(term, &group->frame, 30);
+    putc('\n', term->out);
+    text_curve(term, &view->sums[view->order[i]]);
+  }
+  text_moments(view, term, shown);
+}
+
 /* ---- JSON ---- */
 
 static void json_moments(vt_json_t *json, vt_growth_view_t const *view,
@@ -118,6 +193,28 @@ static void json(void *context, vt_json_t *json) {
   vt_json_end_array(json);
 }
 
+static void json_bands(void *context, vt_json_t *json) {
+  vt_growth_view_t const *view = context;
+  size_t bands = bands_of(view, view->groups.groups_cnt);
+  vt_evidence_sums_t rest = sum_from(view, bands);
+  vt_json_object(json, "timeline_by");
+  vt_json_array(json, "groups");
+  for (size_t i = 0; i < bands; i++) {
+    vt_group_t const *group = &view->groups.groups[view->order[i]];
+    vt_json_object(json, NULL);
+    vt_json_uint(json, "rank", i + 1);
+    vt_json_group(json, &group->frame,
+                  view->options->by == VT_BY_SITE ? VT_BY_LINE : view->options->by);
+    json_moments(json, view, &view->sums[view->order[i]]);
+    vt_json_end_object(json);
+  }
+  vt_json_end_array(json);
+  vt_json_object(json, "rest");
+  json_moments(json, view, &rest);
+  vt_json_end_object(json);
+  vt_json_end_object(json);
+}
+
 vt_report_part_t vt_growth_view_make(vt_growth_view_t *view, vt_analysis_t const *analysis,
                                      vt_evidence_t *evidence, vt_report_options_t const *options) {
   *view = (vt_growth_view_t){.analysis = analysis, .options = options, .evidence = evidence};
@@ -125,7 +222,10 @@ vt_report_part_t vt_growth_view_make(vt_growth_view_t *view, vt_analysis_t const
   view->sums = vt_evidence_by_group(evidence, analysis, &view->groups);
   view->order = vt_mem_new(view->groups.groups_cnt + 1, sizeof *view->order);
   for (uint32_t i = 0; i < view->groups.groups_cnt; i++) view->order[i] = i;
+  int bands = options->view == VT_VIEW_TIMELINE;
   if (view->groups.groups_cnt)
-    qsort_r(view->order, view->groups.groups_cnt, sizeof *view->order, compare, view->sums);
-  return (vt_report_part_t){text, json, view};
+    qsort_r(view->order, view->groups.groups_cnt, sizeof *view->order,
+            bands ? compare_most : compare, view->sums);
+  return bands ? (vt_report_part_t){text_bands, json_bands, view}
+               : (vt_report_part_t){text, json, view};
 }

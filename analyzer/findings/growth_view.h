@@ -13,7 +13,8 @@ typedef struct {
   uint32_t *order; /* groups with the largest rise first */
 } vt_growth_view_t;
 
-/* The view as a part of the report, after vt_analysis_open with this evidence. */
+/* The view as a part of the report, after vt_analysis_open with this evidence. In a view of time
+   (timeline): what was live of the ten groups that matter most, and of the rest, at each moment. */
 vt_report_part_t vt_growth_view_make(vt_growth_view_t *view, vt_analysis_t const *analysis,
                                      vt_evidence_t *evidence, vt_report_options_t const *options);
 void vt_growth_view_free(vt_growth_view_t *view);

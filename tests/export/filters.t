@@ -396,6 +396,7 @@ STACKS = {"--by", "--limit", "--suppressions", "--no-inlines", "--show-allocator
 # What each command obeys; all else it has to refuse.
 OBEYS = {**{("report", v): STACKS for v in VIEWS}, **{("report", v): {"--limit", "--suppressions", "--json"} for v in TABLES},
          **{("report", v, "--json"): STACKS - {"--by"} for v in TABLES}, **{("report", v, "--json"): STACKS for v in VIEWS},
+         ("report", "timeline"): {"--by", "--limit", "--suppressions", "--json"}, ("report", "timeline", "--json"): STACKS,
          ("diff",): STACKS | {"--metric"}, ("diff", "--json"): STACKS | {"--metric"},
          ("flame", "--metric", "leaked"): STACKS - {"--by"} | {"--metric"},
          ("check-budget", "--max-leaked", "0"): STACKS, ("check-budget", "--max-leaked", "0", "--json"): STACKS,

@@ -73,6 +73,48 @@ def check_views(world, chosen, blocks, totals, exact):
     ok(sum(h["live_bytes"] for h in heaps if not h["nested"] or chosen.nested) == totals["leaked_bytes"], f"{name}: heaps")
 
 
+def check_frees(world, chosen, everywhere, blocks, exact):
+    """Who frees what, by pairs of threads and by stacks; how live bytes went on; both for every grouping."""
+    name = " ".join(chosen.options)
+    freed = [b for b in blocks if b.end is not None]
+    for by in ("function", "site"):
+        frees = report(world.trace, "frees", "--by", by, *chosen.options)["frees"]
+        pairs = collections.Counter()
+        for row in frees:
+            for t in row["threads"]:
+                pairs[t["allocated_by"], t["freed_by"]] += t["blocks"]
+        want = collections.Counter((b.thread, b.freer) for b in freed)
+        ok(all(row["blocks"] == sum(t["blocks"] for t in row["threads"]) and row["bytes"] == sum(t["bytes"] for t in row["threads"])
+               for row in frees) and (not exact or (pairs == want and sum(row["bytes"] for row in frees) == sum(b.size for b in freed))),
+           f"{name}: frees --by {by}: pairs of threads", pairs, want)
+        if by == "site" and exact:
+            got, places = collections.Counter(), collections.Counter()
+            for row in frees:
+                got[tuple((f["module"], f["offset"]) for f in row["free"]["stack"] if not f["inlined"])] += row["blocks"]
+            for b in freed:
+                places[tuple(node for node in world.dump.events[b.ended[0]] if node[0])] += 1
+            ok(got == places, f"{name}: frees --by site: stacks that free", list((got - places).items())[:2], list((places - got).items())[:2])
+    grown = report(world.trace, "growth", *chosen.options)["growth"]
+    bands = report(world.trace, "timeline", "--by", "line", "--limit", "3", *chosen.options)["timeline_by"]
+    ok([[sum(m[key] for m in moments) for key in ("live_bytes", "live_blocks", "allocations")]
+        for moments in zip(*([g["moments"] for g in bands["groups"]] + [bands["rest"]["moments"]]))] ==
+       [[sum(m[key] for m in moments) for key in ("live_bytes", "live_blocks", "allocations")] for moments in zip(*(g["moments"] for g in grown))]
+       if grown else not bands["groups"], f"{name}: timeline --by: bands and the rest are all of it")
+    live = [b for b in blocks if b.end is None]
+    ok(sum(g["moments"][-1]["live_blocks"] for g in grown) == len(live) or not exact, f"{name}: growth ends with what is live",
+       sum(g["moments"][-1]["live_blocks"] for g in grown), len(live))
+    ok(all(a["allocations"] <= b["allocations"] and a["t_ns"] < b["t_ns"] for g in grown for a, b in zip(g["moments"], g["moments"][1:])) and
+       (not exact or sum(g["moments"][-1]["allocations"] for g in grown) == len(blocks)), f"{name}: growth counts all allocations")
+    if exact and grown and grown[0]["moments"][15]["t_ns"] > world.dump.times[0]:
+        moment = grown[0]["moments"][15]["t_ns"]  # blocks that begin or end at this very moment may be on either side
+        sure = sum(b.size for b in blocks if b.start < moment and (b.end is None or b.end > moment))
+        more = sum(b.size for b in blocks if b.start == moment or b.end == moment)
+        got = sum(g["moments"][15]["live_bytes"] for g in grown)
+        ok(sure <= got <= sure + more, f"{name}: growth: live bytes in the middle", sure, got, more)
+    wrong = report(world.trace, "mismatches", *chosen.options)["mismatches"]
+    ok(all(w["kind"] != "mismatch" for w in wrong), f"{name}: no free of another family", wrong[:1])
+
+
 def check_dump(world, chosen, blocks):
     """The lines of the events that begin or end a chosen block; of live ones only those that begin them."""
     live = "--at" in chosen.options
@@ -123,6 +165,8 @@ def main():
             full += bool(blocks)
             totals, exact = check_totals(world, chosen, blocks)
             check_views(world, chosen, blocks, totals, exact)
+            if number % 3 == 0:
+                check_frees(world, chosen, everywhere, blocks, exact)
             if exact:
                 check_dump(world, chosen, everywhere)
         for pattern in ("take", "step", "pooled"):

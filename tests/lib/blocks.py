@@ -97,6 +97,7 @@ class Blocks:
 
     def read_dump(self, path):
         self.lines, self.times, self.of_thread, frames = [], [], collections.defaultdict(list), {}
+        self.events = []  # by line: its stack
         for line in dumped(path):
             event = json.loads(line)
             if event["kind"] == "stack":
@@ -104,6 +105,7 @@ class Blocks:
                 continue
             event["stack"] = tuple(frames[node] for node in event["stack"])
             self.of_thread[event["thread"]].append((len(self.lines), event))
+            self.events.append(event["stack"])
             self.lines.append(line)
             self.times.append(event["t_ns"])
 
