@@ -6,6 +6,7 @@
 #include "analyzer/trace/embed.h"
 #include "analyzer/util/mem.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -72,21 +73,28 @@ static void put_nothing(int fd) {
   close(nothing);
 }
 
-static int by_value(void const *a, void const *b) { return *(int const *)a - *(int const *)b; }
+static int served(collector_t const *c, int fd) {
+  return fd == c->end->fd || fd == c->end->socket || fd == c->control;
+}
+
+/* close_inherited closes what came to `run` through exec: that has no FD_CLOEXEC. What has it was
+   opened in this process, by a library before main, too (libunwind in a preloaded allocator has a pipe, and
+   would later close whatever has its number). */
+static void close_inherited(collector_t const *c) {
+  DIR *dir = opendir("/proc/self/fd");
+  if (!dir) return;
+  for (struct dirent const *entry; (entry = readdir(dir));) {
+    int fd = atoi(entry->d_name);
+    if (fd > STDERR_FILENO && !served(c, fd) && fcntl(fd, F_GETFD) == 0) close(fd);
+  }
+  closedir(dir);
+}
 
 /* let_go gives up what was inherited from whoever started `run`: who reads a pipe to its end, waits for
    a lock or unmounts a file system does not wait for processes that live on. Standard error stays as
    long as `run` does. */
 static void let_go(collector_t const *c) {
-  int kept[] = {c->end->fd, c->end->socket, c->control};
-  unsigned from = STDERR_FILENO + 1;
-  qsort(kept, sizeof kept / sizeof *kept, sizeof *kept, by_value);
-  for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
-    if (kept[i] < (int)from) continue;
-    if (kept[i] > (int)from) close_range(from, (unsigned)kept[i] - 1, 0);
-    from = (unsigned)kept[i] + 1;
-  }
-  close_range(from, UINT_MAX, 0);
+  close_inherited(c);
   put_nothing(STDIN_FILENO);
   put_nothing(STDOUT_FILENO);
   (void)!chdir("/");

@@ -10,7 +10,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, "tests/lib")
-from valtest import HANG_S, VALTRACE, Run, Tap, adopt_orphans, check, program, trace_problems, vtr  # noqa: E402
+from valtest import (HANG_S, PROGRAMS, VALTRACE, Run, Tap, adopt_orphans, check, program,  # noqa: E402
+                     trace_problems, vtr)
 
 LONG = bool(os.environ.get("VALTEST_LONG"))
 RUN_OPTIONS = ("--no-symbols",)
@@ -122,22 +123,35 @@ def emulator(tap):
     run.remove()
 
 
+def holders(path):
+    """Collectors that outlived their run and have this file open."""
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+        ours = [f"/proc/{pid}" for pid in file.read().split()]
+    valtrace = os.stat(VALTRACE)
+    return [pid for pid in ours if os.path.exists(pid + "/exe") and os.path.samestat(os.stat(pid + "/exe"), valtrace)
+            and any(os.path.samefile(fd.path, path) for fd in os.scandir(pid + "/fd") if os.path.exists(fd.path))]
+
+
 def lives_on(tap):
     """Who reads the output of a run to its end does not wait for processes that closed it, nor who
-    waits for a lock that the run was started with."""
+    waits for a lock that the run was started with. What a library has opened in valtrace is the library's."""
     folder = tempfile.mkdtemp(prefix="valtest-chains-")
     fifo, lock = os.path.join(folder, "fifo"), os.path.join(folder, "lock")
     os.mkfifo(fifo)
     held = os.open(lock, os.O_RDWR | os.O_CREAT)
     subprocess.run(["flock", str(held)], pass_fds=[held], check=True)
     script = f"echo said; (exec {held}>&-; read x <{fifo}; ls >/dev/null) >/dev/null 2>&1 </dev/null &"
-    run = subprocess.Popen([VALTRACE, "run", "-q", "-o", folder + "/t.vtr", "sh", "-c", script],
+    own = os.path.join(folder, "own")
+    os.close(os.open(own, os.O_CREAT))
+    env = dict(os.environ, LD_PRELOAD=os.path.abspath(os.path.join(PROGRAMS, "libopens.so")), VALTEST_OWN_FILE=own)
+    run = subprocess.Popen([VALTRACE, "run", "-q", "-o", folder + "/t.vtr", "sh", "-c", script], env=env,
                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=[held])
     os.close(held)
     out, _ = run.communicate(timeout=HANG_S)
     free = subprocess.run(["flock", "-n", lock, "true"]).returncode == 0
     tap.ok(run.returncode == 0 and out == b"said\n" and free, "a process that lives on holds nothing of the run's caller",
            [run.returncode, out, free])
+    tap.equal(len(holders(own)), 1, "but keeps what a preloaded library opened in it")
     with open(fifo, "wb") as file:
         file.write(b"x\n")
     while True:  # the collector and what it serves are our children now
