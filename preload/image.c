@@ -198,26 +198,27 @@ void vt_image_text(vt_stream_t *s, vt_chunk_type_t type, vt_thread_t const *thre
   vt_stream_blob_close(s, type, &m);
 }
 
-/* peak_kib finds the most resident memory in the text of /proc/self/status. */
-static uint64_t peak_kib(char const *status) {
-  static char const key[] = "VmHWM:";
+/* bytes_of is the number behind `key` in the text of /proc/self/status, in bytes; 0: not there. */
+static uint64_t bytes_of(char const *status, char const *key) {
   char const *p = strstr(status, key);
   uint64_t kib = 0;
-  for (p = p ? p + sizeof key - 1 : ""; *p == ' ' || *p == '\t' || (*p >= '0' && *p <= '9'); p++)
+  for (p = p ? p + strlen(key) : ""; *p == ' ' || *p == '\t' || (*p >= '0' && *p <= '9'); p++)
     if (*p >= '0') kib = 10 * kib + (uint64_t)(*p - '0');
-  return kib;
+  return kib << 10;
 }
 
 /* The text is read to where the message will be: the stack may be a small one. */
 void vt_image_memory(vt_stream_t *s) {
   vt_message_t m = vt_stream_blob_open(s, STATUS_MAX);
+  char const *status = (char const *)m.data;
   if (!m.cap) return;
   m.data[vt_image_read("/proc/self/status", (char *)m.data, m.cap - 1)] = '\0';
-  uint64_t kib = peak_kib((char const *)m.data);
-  if (!kib) return;
+  uint64_t resident = bytes_of(status, "VmRSS:"), private = bytes_of(status, "RssAnon:");
+  vt_sink_note(s->sink, VT_COUNTER_PEAK_RESIDENT, bytes_of(status, "VmHWM:"));
+  if (!resident) return;
   vt_message_u64(&m, vt_clock_tick(vt_process.sink.clock));
-  vt_message_u64(&m, kib << 10);
-  vt_message_u64(&m, 0);
+  vt_message_u64(&m, resident);
+  vt_message_u64(&m, private);
   vt_stream_blob_close(s, VT_CHUNK_MEMORY, &m);
 }
 

@@ -165,7 +165,8 @@ void vt_process_forked(void) {
       atomic_load_explicit(&vt_gate.value, memory_order_relaxed) != VT_GATE_CLOSED)
     return; /* the atfork handler and the first event both come here */
   gate_set(VT_GATE_OFF);
-  if (!(vt_process.allowed & VT_FILTER_OPEN) || children_off()) return;
+  if (!(vt_process.allowed & VT_FILTER_OPEN)) return;
+  if (children_off()) return vt_sink_forked(&vt_process.sink);
   vt_tls.busy = 0;
   uint64_t busy = vt_internal_begin();
   vt_process.forked = 1;

@@ -186,8 +186,8 @@ void vt_image_text(vt_stream_t *s, vt_chunk_type_t type, vt_thread_t const *thre
 /* vt_image_read reads at most cap bytes of a small file; returns the number read, 0 on errors. */
 size_t vt_image_read(char const *path, char *buf, size_t cap);
 
-/* vt_image_memory writes a memory sample with the most resident memory this image ever had: what is
-   sampled while it runs misses the peaks of short programs. */
+/* vt_image_memory writes a memory sample and notes the most resident memory this image ever had: what
+   is sampled while it runs misses the peaks of short programs. */
 void vt_image_memory(vt_stream_t *s);
 
 /* vt_process_end records how the process ends and completes the trace; only the first call counts.

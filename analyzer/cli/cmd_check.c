@@ -2,7 +2,7 @@
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/error.h"
 #include "analyzer/cli/options.h"
-#include "analyzer/report/json.h"
+#include "analyzer/report/report.h"
 #include "analyzer/util/progress.h"
 #include "analyzer/trace/folder.h"
 #include "analyzer/trace/reader.h"
@@ -14,9 +14,8 @@
 static char const usage[] =
     "usage: valtrace check [--json] TRACE…\n\n"
     "Decodes each TRACE (of a folder: all in it) and prints what it holds, what was lost while\n"
-    "recording, and where it is damaged or torn. Exit status 0: everything could be read; 3: "
-    "something\n"
-    "is damaged or missing.\n\n"
+    "recording, and where it is damaged or torn. Exit status 0: everything that happened is there;\n"
+    "3: something is damaged or missing, or the trace is still being recorded.\n\n"
     "  --json   one JSON document\n"
     "  --help   this text\n";
 
@@ -35,59 +34,54 @@ static int on_events(void *context, vt_event_t const *events, size_t cnt) {
   return 0;
 }
 
-static char const *ended_as(vt_reader_t const *r, char *buf, size_t cap) {
-  size_t cnt;
-  vt_trace_process_t const *p = vt_reader_process(r, &cnt);
-  for (size_t i = cnt; i-- > 0;) {
-    switch (p[i].kind) {
-    case VT_PROCESS_EXIT: snprintf(buf, cap, "exit status %u", p[i].value); return buf;
-    case VT_PROCESS_SIGNAL: snprintf(buf, cap, "signal %u", p[i].value); return buf;
-    case VT_PROCESS_EXEC: return "exec";
-    case VT_PROCESS_VANISHED: return "killed";
-    case VT_PROCESS_STOPPED: return "recording stopped";
-    default: break;
-    }
-  }
-  return "unknown";
+static char const *state_of(vt_completeness_t const *have) {
+  return have->complete    ? "intact"
+         : have->recording ? "recording"
+         : have->damaged   ? "damaged"
+                           : "incomplete";
 }
 
-static int is_good(vt_integrity_t const *in) {
-  return !in->damaged_chunks && !in->torn_bytes && !in->bad_events && !in->missing_chunks;
+static void print_missing(vt_completeness_t const *have) {
+  for (size_t i = 0; i < have->reason_cnt; i++) printf("  %s\n", have->reasons[i]);
+  if (have->complete || have->recording) return;
+  if (have->missing_events == VT_MISSING_UNKNOWN)
+    printf("  how many events are missing is not known");
+  else
+    printf("  missing events: %" PRIu64, have->missing_events);
+  if (have->missing_since != VT_TIME_NEVER)
+    printf("; all before %" PRIu64 ".%09" PRIu64 " s is there", have->missing_since / 1000000000u,
+           have->missing_since % 1000000000u);
+  putchar('\n');
 }
 
-static void print_text(vt_reader_t const *r) {
+static void print_text(vt_reader_t const *r, vt_completeness_t const *have) {
   vt_integrity_t const *in = vt_reader_integrity(r);
-  char end[64];
-  printf("%s: %s\n", vt_reader_info(r)->path, is_good(in) ? "intact" : "damaged");
-  printf("  %" PRIu64 " bytes, %" PRIu64 " chunks (%" PRIu64 " with events), %" PRIu64 " events",
-         in->file_bytes, in->chunks, in->event_chunks, in->events);
+  printf("%s: %s\n", vt_reader_info(r)->path, state_of(have));
+  printf("  %" PRIu64 " bytes, %" PRIu64 " chunk%s (%" PRIu64 " with events), %" PRIu64 " event%s",
+         in->file_bytes, in->chunks, in->chunks == 1 ? "" : "s", in->event_chunks, in->events,
+         in->events == 1 ? "" : "s");
   if (in->events) printf(", %.2f bytes per event", (double)in->file_bytes / (double)in->events);
-  printf("\n  process %u ended: %s; file %s\n", vt_reader_info(r)->pid,
-         ended_as(r, end, sizeof end), in->ended ? "complete" : "without end mark");
-  if (in->lost_events) printf("  %" PRIu64 " events were not recorded\n", in->lost_events);
-  if (in->damaged_chunks)
-    printf("  %" PRIu64 " damaged chunks, the first at byte %" PRIu64 "\n", in->damaged_chunks,
-           in->damage_off);
-  if (in->missing_chunks) printf("  %" PRIu64 " chunks are missing\n", in->missing_chunks);
-  if (in->torn_bytes)
-    printf("  torn tail of %" PRIu64 " bytes at byte %" PRIu64 "\n", in->torn_bytes, in->torn_off);
+  printf("\n  process %u ended: %s; file %s\n", vt_reader_info(r)->pid, have->ended,
+         have->complete ? "complete" : "not complete");
+  print_missing(have);
   if (in->unknown_chunks)
-    printf("  %" PRIu64 " chunks of unknown optional types were skipped\n", in->unknown_chunks);
+    printf("  chunks of unknown optional types that were skipped: %" PRIu64 "\n",
+           in->unknown_chunks);
 }
 
-static void print_json(vt_json_t *j, vt_reader_t const *r) {
+static void print_json(vt_json_t *j, vt_reader_t const *r, vt_completeness_t const *have) {
   vt_integrity_t const *in = vt_reader_integrity(r);
-  char end[64];
   vt_json_object(j, NULL);
   vt_json_string(j, "path", vt_reader_info(r)->path);
-  vt_json_bool(j, "intact", is_good(in));
-  vt_json_bool(j, "complete", in->ended);
-  vt_json_string(j, "ended", ended_as(r, end, sizeof end));
+  vt_json_bool(j, "intact", !have->damaged && !in->missing_chunks);
+  vt_json_bool(j, "complete", have->complete);
+  vt_json_string(j, "ended", have->ended);
+  vt_json_missing(j, have);
   vt_json_uint(j, "bytes", in->file_bytes);
   vt_json_uint(j, "chunks", in->chunks);
   vt_json_uint(j, "event_chunks", in->event_chunks);
   vt_json_uint(j, "events", in->events);
-  vt_json_uint(j, "lost_events", in->lost_events);
+  vt_json_uint(j, "lost_events", have->dropped_events);
   vt_json_uint(j, "damaged_chunks", in->damaged_chunks);
   vt_json_uint(j, "damage_offset", in->damage_off);
   vt_json_uint(j, "missing_chunks", in->missing_chunks);
@@ -107,13 +101,13 @@ static int check(char const *path, vt_json_t *j) {
   watch_t watch = {r, vt_progress_start("checking")};
   vt_reader_run(r, &(vt_reader_sink_t){.events = on_events, .context = &watch});
   vt_progress_end(&watch.progress);
+  vt_completeness_t have = vt_completeness(r);
   if (j)
-    print_json(j, r);
+    print_json(j, r, &have);
   else
-    print_text(r);
-  int good = is_good(vt_reader_integrity(r));
+    print_text(r, &have);
   vt_reader_close(r);
-  return good ? VT_EXIT_OK : VT_EXIT_INPUT;
+  return have.complete ? VT_EXIT_OK : VT_EXIT_INPUT;
 }
 
 static int check_all(vt_cli_options_t const *options) {

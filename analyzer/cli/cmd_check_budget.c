@@ -2,11 +2,13 @@
 #include <inttypes.h>
 #include <math.h>
 #include "analyzer/cli/cmd.h"
+#include "analyzer/cli/gate.h"
 #include "analyzer/cli/options.h"
 
 static void help(void) {
   printf("usage: valtrace check-budget LIMITS [options] TRACE…\n\n"
-         "Exits with status 1, naming the worst sites, when a limit is exceeded:\n"
+         "Exits with status 1, naming the worst sites, when a limit is exceeded, and also when a\n"
+         "TRACE is incomplete: what it lacks may be what exceeds it. Limits:\n"
          "  --max-lost B            bytes that nothing reaches any more (suffixes k, M, G)\n"
          "  --max-lost-blocks N     blocks that nothing reaches any more\n"
          "  --max-live B, --max-leaked B   bytes live at the end\n"
@@ -138,7 +140,7 @@ static void end_json(check_t *check) {
 }
 
 static void end_text(check_t *check) {
-  if (!check->exceeded) puts("within budget");
+  if (!check->exceeded && vt_analysis_completeness(check->analysis).complete) puts("within budget");
   say_known(check);
 }
 
@@ -159,7 +161,9 @@ static int run_checks(vt_cli_options_t *options, vt_analysis_t const *analysis,
     vt_gate_write(&check.gate, format, stdout);
   vt_gate_free(&check.gate);
   int status = vt_cli_finish(stdout, "standard output");
-  return status ? status : check.exceeded ? VT_EXIT_BUDGET : VT_EXIT_OK;
+  vt_completeness_t have = vt_analysis_completeness(analysis);
+  int within = vt_gate_complete(&have) && !check.exceeded;
+  return status ? status : within ? VT_EXIT_OK : VT_EXIT_BUDGET;
 }
 
 static int no_limit(vt_budget_t const *budget) {

@@ -1,5 +1,6 @@
 /* valtrace diff: what grew and shrank between two traces, or two moments of one. */
 #include "analyzer/cli/cmd.h"
+#include "analyzer/cli/gate.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/report/diff.h"
 #include "analyzer/report/selection.h"
@@ -71,7 +72,8 @@ static int divide(vt_cli_options_t const *options, vt_diff_t *diff) {
 
 /* ---- conditions ---- */
 
-/* Conditions that hold; what they say of lost blocks without a verdict counts as holding. */
+/* Conditions that hold; what they say of lost blocks without a verdict counts as holding, and
+   whatever they say of incomplete records. */
 typedef struct {
   vt_condition_t holding[VT_CLI_CONDITIONS];
   size_t cnt;
@@ -85,6 +87,10 @@ static int is_known(vt_analysis_t const *analysis) {
 
 static failed_t find_failed(vt_cli_options_t const *options, vt_diff_t const *diff) {
   failed_t out = {.cnt = 0};
+  vt_completeness_t sides[] = {vt_analysis_completeness(diff->before),
+                               vt_analysis_completeness(diff->after)};
+  if (options->fail_if_cnt)
+    out.unknown = !vt_gate_complete(&sides[0]) || !vt_gate_complete(&sides[1]);
   for (size_t i = 0; i < options->fail_if_cnt; i++) {
     vt_condition_t condition;
     vt_condition_parse(options->fail_if[i], &condition);

@@ -2,6 +2,7 @@
 
    A frame of a stack is shown once, when its id is first used; later events name the id. */
 #include "analyzer/cli/cmd.h"
+#include "analyzer/cli/gate.h"
 #include "analyzer/cli/error.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/report/chosen.h"
@@ -230,18 +231,6 @@ static void find_names(dump_t *d, vt_symbols_search_t const *search) {
   free(used);
 }
 
-/* warn_damage says on standard error what could not be shown. */
-static void warn_damage(vt_reader_t const *r) {
-  vt_integrity_t const *in = vt_reader_integrity(r);
-  if (!in->torn_bytes && !in->damaged_chunks) return;
-  vt_error_t e;
-  uint64_t off = in->damaged_chunks ? in->damage_off : in->torn_off;
-  vt_error_setf(&e, vt_reader_info(r)->path,
-                "everything else was used; `valtrace check` tells more", "%s at byte %" PRIu64,
-                in->damaged_chunks ? "damaged" : "torn tail", off);
-  vt_error_print(&e);
-}
-
 /* Of several traces each begins with its name; ids of frames are its own. */
 static void show_trace(vt_reader_t const *r, int json) {
   vt_trace_info_t const *info = vt_reader_info(r);
@@ -270,7 +259,8 @@ static int dump(char *path, vt_cli_options_t const *options, int several, uint64
   find_names(&d, &options->analysis.search);
   if (several) show_trace(d.r, d.json);
   vt_reader_run(d.r, &(vt_reader_sink_t){on_events, on_heap_op, &d});
-  warn_damage(d.r);
+  vt_completeness_t have = vt_completeness(d.r);
+  vt_gate_warn(path, &have);
   vt_reader_close(d.r);
   vt_chosen_free(d.chosen);
   vt_stacks_delete(d.stacks);

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "analyzer/cli/cmd.h"
+#include "analyzer/cli/gate.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/export/export.h"
 
@@ -72,6 +73,8 @@ static int export_traces(vt_cli_options_t *options, format_t const *format, vt_m
   if (status)
     vt_error_print(&error);
   else {
+    vt_completeness_t have = vt_analysis_completeness(&analysis);
+    vt_gate_warn(options->operands[0], &have);
     vt_export_t export = {&analysis, &options->analysis, &options->report, metric, NULL};
     status = write_to_file(&export, format, options->output, options->json);
   }

@@ -8,6 +8,7 @@
 #include "analyzer/cli/leak_gate.h"
 #include "analyzer/cli/error.h"
 #include "analyzer/collector/collector.h"
+#include "analyzer/collector/ending.h"
 #include "analyzer/collector/program.h"
 #include "analyzer/report/analysis.h"
 #include "analyzer/report/term.h"
@@ -270,11 +271,11 @@ static void block_signals(sigset_t *before) {
 }
 
 /* follow waits for the program, passing signals on; returns waitpid's status. */
-static int follow(pid_t pid) {
+static int follow(pid_t pid, uint64_t *peak_resident) {
   sigset_t set;
   sigfillset(&set);
   for (int status;;) {
-    pid_t got = waitpid(pid, &status, WNOHANG | WUNTRACED);
+    pid_t got = vt_ending_reap(pid, WNOHANG | WUNTRACED, &status, peak_resident);
     if (got == pid && WIFSTOPPED(status)) {
       raise(SIGSTOP); /* the shell must see its job stopped; SIGCONT then wakes both */
       kill(pid, SIGCONT);
@@ -320,9 +321,10 @@ static void print_problems(vt_collector_summary_t const *s, char const *program,
   char why[128];
   if (s->failed) {
     vt_error_print(&s->error);
-  } else if (s->lost) {
-    snprintf(why, sizeof why, "recording stopped early, %llu events are missing",
-             (unsigned long long)s->lost);
+  } else if (s->lost || s->stopped) {
+    snprintf(why, sizeof why, "the record is incomplete: %s%llu event%s not recorded",
+             s->stopped ? "recording stopped early, " : "", (unsigned long long)s->lost,
+             s->lost == 1 ? " was" : "s were");
     vt_error_say(program, why, "valtrace check tells more");
   } else if (!s->first[0] && !explained) {
     vt_error_say(program, "the program itself was not recorded",
@@ -426,11 +428,11 @@ static int cannot_start(char const *program, int error) {
 
 /* For --fail-on-leak: 1 and a line when PROGRAM lost blocks, or that is not known. */
 static int leak_status(options_t const *o, vt_collector_summary_t const *summary) {
-  if (!summary->first[0]) return VT_EXIT_RUN_FAILED;
+  if (!summary->first[0]) return VT_EXIT_BUDGET; /* why has been said */
   int format = o->format ? vt_gate_format(o->format) : VT_GATE_TEXT;
   int status =
       vt_leak_gate(summary->first, o->suppressions, o->no_known, (vt_gate_format_t)format);
-  return status == VT_EXIT_INPUT ? VT_EXIT_RUN_FAILED : status;
+  return status ? VT_EXIT_BUDGET : VT_EXIT_OK;
 }
 
 static int too_small_files(void) {
@@ -474,7 +476,7 @@ int vt_cmd_run(int argc, char **argv) {
   vt_ring_leave(&ring); /* whoever holds it is served: see vt_owner_holders */
   vt_collector_order_t order = {.first_pid = pid};
   (void)!tell(control, &order);
-  order.wait_status = status = follow(pid);
+  order.wait_status = status = follow(pid, &order.peak_resident);
   order.ended = 1;
   vt_collector_summary_t summary;
   unblock_signals(&before);

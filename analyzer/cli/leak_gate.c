@@ -2,10 +2,13 @@
 #include "analyzer/cli/leak_gate.h"
 #include <limits.h>
 #include <string.h>
+#include "analyzer/cli/gate.h"
 #include "analyzer/cli/options.h"
 
 static int judge(char const *path, vt_analysis_t const *analysis) {
   vt_error_t error;
+  vt_completeness_t have = vt_analysis_completeness(analysis);
+  if (!vt_gate_complete(&have)) return VT_EXIT_BUDGET;
   uint64_t live = vt_model_totals(analysis->model)->live_blocks;
   uint64_t lost = vt_lost_blocks(&analysis->verdict);
   if (!live || (analysis->verdicts && !lost)) return VT_EXIT_OK;

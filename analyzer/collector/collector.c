@@ -122,6 +122,7 @@ static void take_order(collector_t *c) {
   c->drain.slots.first_over = vt_clock_tick((vt_clock_kind_t)c->end->ring->clock);
   c->drain.first_awaited = 0;
   c->drain.first_status = order.wait_status;
+  c->drain.first_peak = order.peak_resident;
 }
 
 static void add_fd(collector_t *c, int fd) {
@@ -158,13 +159,14 @@ static int lives_on(collector_t *c) { return !leaving(c) && serving(c); }
 static void look_after(collector_t *c) {
   uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
   int flush = now >= c->next_flush, sample = now >= c->next_sample;
-  if (flush) vt_drain_partial(&c->drain);
+  vt_moment_of_clocks_t whole_until;
+  if (flush) whole_until = vt_drain_all(&c->drain);
   if (flush) vt_drain_leftovers(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt && (flush || sample); i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->ended || image->leaving) continue;
     if (sample) vt_image_sample(image, (vt_clock_kind_t)c->end->ring->clock);
-    if (flush) vt_image_flush(image);
+    if (flush) vt_image_flush(image, &whole_until);
     if (image->error.what[0])
       atomic_store_explicit(&c->end->ring->stop, VT_STOPPED_SPACE, memory_order_relaxed);
   }

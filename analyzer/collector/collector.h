@@ -25,6 +25,7 @@ typedef struct {
   pid_t first_pid;
   int ended;
   int wait_status;
+  uint64_t peak_resident; /* of the process alone, in bytes; 0: not known */
 } vt_collector_order_t;
 
 /* collector → run, once, when the first process's traces are complete. */

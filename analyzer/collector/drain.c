@@ -11,6 +11,7 @@
    have: they may be of two namespaces, or an emulator and its guest in one process. An image that
    was replaced past our hooks is over when its process is. */
 #include "analyzer/collector/drain.h"
+#include "analyzer/collector/ending.h"
 #include "analyzer/collector/ring.h"
 #include "analyzer/util/mem.h"
 
@@ -211,8 +212,10 @@ static void end_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
   uint32_t slot = image->place.slot;
   d->replaced[slot] = 0;
   take_rest(d, slot, image);
+  vt_moment_of_clocks_t now = vt_image_now((vt_clock_kind_t)d->ring->clock);
   image->wait_status = wait_status;
-  vt_image_flush(image);
+  image->end_tick = now.tick;
+  vt_image_flush(image, &now);
   image->leaving = image->open && vt_heir_look_begin(&image->look, d->end, &d->ring->images[slot],
                                                      image->path, kept(d), d->high_tags);
   if (!image->leaving) complete(d, image);
@@ -254,7 +257,7 @@ size_t vt_drain_full(vt_drain_t *d) {
   return total;
 }
 
-void vt_drain_partial(vt_drain_t *d) {
+static void take_partial(vt_drain_t *d) {
   for (uint32_t i = 0; i < d->end->limit; i++) {
     uint64_t word = state_of(d->ring, i);
     if ((word & VT_SEGMENT_STATE_MASK) != VT_SEGMENT_ACTIVE || !committed_of(d->ring, i)) continue;
@@ -264,6 +267,17 @@ void vt_drain_partial(vt_drain_t *d) {
     feed(d, image, i);
     vt_ring_drained(d->ring, i, from, d->consumed[i]);
   }
+}
+
+/* Why everything: a segment that is unfinished when partial ones are looked at has its predecessors
+   taken, unless they became full after the first look, and so after `now`. One that became full
+   meanwhile is taken by the second look. */
+vt_moment_of_clocks_t vt_drain_all(vt_drain_t *d) {
+  vt_moment_of_clocks_t now = vt_image_now((vt_clock_kind_t)d->ring->clock);
+  vt_drain_full(d);
+  take_partial(d);
+  vt_drain_full(d);
+  return now;
 }
 
 int vt_drain_awaited(vt_drain_t const *d, vt_image_t const *image) {
@@ -279,14 +293,34 @@ vt_image_t *vt_drain_last(vt_drain_t const *d) {
   return last;
 }
 
+/* status_of is how the process of an image ended, as of waitpid: as `run` has told of the first one's
+   last image, else as far as the kernel knows; -1: nobody does. */
+static int status_of(vt_drain_t *d, vt_image_t const *image, vt_image_t const *last) {
+  vt_owner_t const *owner = vt_slots_owner(&d->slots, image->place.slot);
+  if (image == last && d->first_status >= 0) return d->first_status;
+  return vt_ending_status(owner->pid, owner->fd, owner->start);
+}
+
+/* note_peak takes what the kernel has told of the first process's memory for its last image, unless an
+   earlier one had as much. */
+static void note_peak(vt_drain_t const *d, vt_image_t *last) {
+  for (size_t i = 0; i < d->images_cnt; i++)
+    if (d->images[i]->place.first && d->images[i] != last &&
+        d->images[i]->peak_resident >= d->first_peak)
+      return;
+  if (d->first_peak > last->peak_resident && last->said_end != VT_PROCESS_EXEC)
+    last->peak_resident = d->first_peak;
+}
+
 void vt_drain_ended(vt_drain_t *d) {
   vt_drain_full(d);
   vt_image_t const *last = vt_drain_last(d);
   for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
     vt_image_t *image = d->by_slot[slot];
     if (!image || image->leaving || vt_drain_awaited(d, image)) continue;
-    if (vt_owner_gone(d->end, vt_slots_owner(&d->slots, slot)) && !outlived(d, slot))
-      end_image(d, image, image == last ? d->first_status : -1);
+    if (!vt_owner_gone(d->end, vt_slots_owner(&d->slots, slot)) || outlived(d, slot)) continue;
+    if (image == last) note_peak(d, image);
+    end_image(d, image, status_of(d, image, last));
   }
 }
 

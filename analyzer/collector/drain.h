@@ -13,6 +13,7 @@ typedef struct {
   int first_awaited;     /* `run` will tell of its end, which it may see later than we do */
   int first_status;      /* waitpid's status of the first process; -1: not told */
   int high_tags;         /* pointers of these programs have tags in the top 16 bits */
+  uint64_t first_peak;   /* highest resident bytes of the first process; 0: not known */
   vt_codec_t *codec;     /* shared by all images */
   vt_symbols_t *symbols; /* NULL: not wanted */
   vt_image_t **images;   /* all of the run, in order of appearance */
@@ -29,9 +30,9 @@ typedef struct {
    that exec has replaced are ended. */
 size_t vt_drain_full(vt_drain_t *d);
 
-/* vt_drain_partial takes the committed prefix of unfinished segments, so that a collector that is
-   killed has lost little. */
-void vt_drain_partial(vt_drain_t *d);
+/* vt_drain_all takes everything that is committed when it is called, of unfinished segments too, so
+   that a collector that is killed has lost little. Returns that moment. */
+vt_moment_of_clocks_t vt_drain_all(vt_drain_t *d);
 
 /* vt_drain_ended ends the images whose process is gone: takes what they left, finished or not, and
    frees their segments and slots. One that is awaited stays. */

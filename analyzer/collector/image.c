@@ -62,6 +62,7 @@ static void on_end(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
   if (sz < 16) return;
   uint32_t kind = vt_load32(payload + 8);
   if (kind == VT_PROCESS_EXIT || kind == VT_PROCESS_EXEC) image->said_end = (int)kind;
+  image->said_value = vt_load32(payload + 12);
   if (kind == VT_PROCESS_EXEC_FAILED) image->said_end = 0;
 }
 
@@ -124,20 +125,30 @@ static void put_message(vt_image_t *image, vt_chunk_type_t type, vt_message_t co
 }
 
 void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock) {
-  char path[64];
-  uint8_t buf[24];
-  unsigned long total, resident, shared;
-  snprintf(path, sizeof path, "/proc/%d/statm", image->place.process);
+  char path[64], line[128];
+  unsigned long long peak = 0, resident = 0, private = 0;
+  snprintf(path, sizeof path, "/proc/%d/status", image->place.process);
+  vt_image_put_sample(image);
   FILE *file = fopen(path, "re");
-  if (!file) return;
-  int got = fscanf(file, "%lu %lu %lu", &total, &resident, &shared);
-  fclose(file);
-  if (got != 3) return;
-  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+  while (file && fgets(line, sizeof line, file)) {
+    sscanf(line, "VmHWM: %llu", &peak);
+    sscanf(line, "VmRSS: %llu", &resident);
+    sscanf(line, "RssAnon: %llu", &private);
+  }
+  if (file) fclose(file);
+  image->sample = (vt_image_sample_t){vt_clock_tick(clock), resident << 10, private << 10, peak << 10};
+}
+
+void vt_image_put_sample(vt_image_t *image) {
+  uint8_t buf[24];
+  vt_image_sample_t s = image->sample;
+  image->sample = (vt_image_sample_t){0};
+  if (!s.resident || image->said_end == VT_PROCESS_EXEC) return;
+  if (s.peak > image->peak_resident) image->peak_resident = s.peak;
   vt_message_t m = {.data = buf, .cap = sizeof buf};
-  vt_message_u64(&m, vt_clock_tick(clock));
-  vt_message_u64(&m, resident * page);
-  vt_message_u64(&m, (resident - shared) * page);
+  vt_message_u64(&m, s.tick);
+  vt_message_u64(&m, s.resident);
+  vt_message_u64(&m, s.private);
   put_message(image, VT_CHUNK_MEMORY, &m);
 }
 
@@ -151,36 +162,49 @@ static void put_process(vt_image_t *image, uint64_t tick, vt_process_kind_t kind
   put_message(image, VT_CHUNK_PROCESS, &m);
 }
 
+static uint64_t told(vt_ring_image_t *slot, vt_counter_t c) {
+  return atomic_load_explicit(&slot->counters[c], memory_order_relaxed);
+}
+
+/* counter is a counter's last value: some the collector knows better than the process. */
+static uint64_t counter(vt_image_t const *image, vt_ring_image_t *slot, uint64_t c) {
+  if (c == VT_COUNTER_EVENTS) return image->packer.events;
+  if (c == VT_COUNTER_STOPPED) return image->stopped;
+  if (c == VT_COUNTER_PEAK_RESIDENT) return image->peak_resident;
+  return told(slot, (vt_counter_t)c);
+}
+
 static void put_counters(vt_image_t *image, vt_ring_image_t *slot) {
   uint8_t buf[8 + 16 * VT_COUNTER_MAX];
   vt_message_t m = {.data = buf, .cap = sizeof buf};
   vt_message_u64(&m, VT_COUNTER_MAX);
   for (uint64_t c = 1; c <= VT_COUNTER_MAX; c++) {
     vt_message_u64(&m, c);
-    vt_message_u64(&m, c == VT_COUNTER_EVENTS
-                           ? image->packer.events
-                           : atomic_load_explicit(&slot->counters[c], memory_order_relaxed));
+    vt_message_u64(&m, counter(image, slot, c));
   }
   put_message(image, VT_CHUNK_COUNTERS, &m);
 }
 
-static void put_clock(vt_image_t *image, vt_clock_kind_t clock) {
+static void put_moment(vt_image_t *image, vt_moment_of_clocks_t const *at) {
   uint8_t buf[24];
   vt_message_t m = {.data = buf, .cap = sizeof buf};
-  vt_message_u64(&m, vt_clock_tick(clock));
-  vt_message_u64(&m, vt_clock_ns(CLOCK_MONOTONIC));
-  vt_message_u64(&m, vt_clock_ns(CLOCK_REALTIME));
+  vt_message_u64(&m, at->tick);
+  vt_message_u64(&m, at->monotonic_ns);
+  vt_message_u64(&m, at->real_ns);
   put_message(image, VT_CHUNK_CLOCK, &m);
 }
 
 static void note_failure(vt_image_t *image, int error) {
   if (!error || image->error.what[0]) return;
-  vt_error_set(&image->error, image->path, strerror(error), "make room or choose another place");
+  vt_error_setf(&image->error, image->path, "make room or choose another place",
+                "%s: the record is incomplete", strerror(error));
 }
 
-void vt_image_flush(vt_image_t *image) {
+void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until) {
   if (!image->open) return;
   vt_packer_flush(&image->packer);
+  put_moment(image, whole_until);
+  vt_writer_flush(image->packer.writer);
   note_failure(image, vt_writer_failed(image->packer.writer));
 }
 
@@ -189,7 +213,9 @@ void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload) {
 }
 
 static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {
-  if (image->stopped) put_process(image, tick, VT_PROCESS_STOPPED, image->stopped);
+  if (image->said_end && vt_writer_failed(image->packer.writer)) /* what it said is not in the file */
+    put_process(image, tick, (vt_process_kind_t)image->said_end, image->said_value);
+  if (image->said_end == VT_PROCESS_EXEC) return; /* what became of its successor is not its end */
   if (wait_status >= 0 && WIFSIGNALED(wait_status))
     put_process(image, tick, VT_PROCESS_SIGNAL, (uint32_t)WTERMSIG(wait_status));
   else if (image->said_end)
@@ -200,22 +226,38 @@ static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {
     put_process(image, tick, VT_PROCESS_VANISHED, 0);
 }
 
+/* put_stop writes that recording stopped before the process's end, if it did. */
+static void put_stop(vt_image_t *image, vt_ring_image_t *slot, uint64_t now) {
+  uint64_t tick = told(slot, VT_COUNTER_STOPPED_TICK);
+  if (vt_writer_failed(image->packer.writer)) {
+    image->stopped = VT_STOPPED_SPACE;
+    vt_writer_resume(image->packer.writer); /* last words */
+  }
+  if (image->stopped)
+    put_process(image, tick && tick < now ? tick : now, VT_PROCESS_STOPPED, image->stopped);
+}
+
 void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t clock,
                   int wait_status) {
+  vt_moment_of_clocks_t now = vt_image_now(clock);
   image->ended = 1;
   image->stopped = atomic_load_explicit(&slot->stopped, memory_order_relaxed);
-  image->lost = atomic_load_explicit(&slot->counters[VT_COUNTER_LOST], memory_order_relaxed);
-  image->hidden = atomic_load_explicit(&slot->counters[VT_COUNTER_ALLOCATOR_IN_EXECUTABLE],
-                                       memory_order_relaxed) != 0;
+  image->lost = told(slot, VT_COUNTER_LOST) + told(slot, VT_COUNTER_NESTED_LOST) +
+                told(slot, VT_COUNTER_BEFORE_START);
+  uint64_t peak = told(slot, VT_COUNTER_PEAK_RESIDENT);
+  if (peak > image->peak_resident) image->peak_resident = peak;
+  image->hidden = told(slot, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE) != 0;
   if (!image->open) return;
   vt_packer_flush(&image->packer);
-  put_end(image, vt_clock_tick(clock), wait_status);
+  put_stop(image, slot, image->end_tick);
+  vt_image_put_sample(image);
+  put_end(image, image->end_tick, wait_status);
   put_counters(image, slot);
-  put_clock(image, clock);
-  image->events = image->packer.events;
+  put_moment(image, &now);
   vt_writer_flush(image->packer.writer);
+  if (!vt_writer_failed(image->packer.writer)) image->events = image->packer.events;
   image->bytes = vt_writer_bytes(image->packer.writer);
-  note_failure(image, vt_packer_finish(&image->packer, 1));
+  note_failure(image, vt_packer_finish(&image->packer, !vt_writer_failed(image->packer.writer)));
   image->open = 0;
 }
 

@@ -25,12 +25,29 @@ typedef struct {
   int first;     /* of the recording's first process */
 } vt_image_place_t;
 
+/* A look at the process's memory, in bytes; resident 0: none. */
+typedef struct {
+  uint64_t tick, resident, private, peak;
+} vt_image_sample_t;
+
+/* One moment by all clocks. */
+typedef struct {
+  uint64_t tick, monotonic_ns, real_ns;
+} vt_moment_of_clocks_t;
+
+/* vt_image_now reads the clocks. */
+static inline vt_moment_of_clocks_t vt_image_now(vt_clock_kind_t clock) {
+  return (vt_moment_of_clocks_t){vt_clock_tick(clock), vt_clock_ns(CLOCK_MONOTONIC),
+                                 vt_clock_ns(CLOCK_REALTIME)};
+}
+
 typedef struct vt_image {
   vt_image_place_t place;
   pid_t pid;           /* as it calls itself: in the namespace it lives in */
   uint64_t start_tick; /* as in the header: orders the images of one process */
   int leaving;      /* it has ended, and its memory is looked at */
   int wait_status;  /* its, valid when leaving */
+  uint64_t end_tick; /* when its end was noticed */
   vt_heir_look_t look;
   int ended;        /* the file is complete but for symbols */
   int symbolized;   /* its code has been named, or another process does it */
@@ -38,12 +55,15 @@ typedef struct vt_image {
   uint64_t lost;    /* events lost; valid when ended */
   int hidden;       /* VT_COUNTER_ALLOCATOR_IN_EXECUTABLE; valid when ended */
   int said_end;     /* vt_process_kind_t of the latest end message, 0: none */
+  uint32_t said_value; /* its value */
   vt_image_stream_t *streams;
   size_t streams_cnt, streams_cap;
   int open; /* packer is in use: the file could be created and is not yet complete */
   vt_packer_t packer;
   vt_symbols_t *symbols;  /* borrowed; told of each module; NULL: symbols are not wanted */
-  uint64_t events, bytes; /* of the file; valid when ended */
+  uint64_t events, bytes; /* of the file; valid when ended and it could be written */
+  vt_image_sample_t sample; /* not yet in the file */
+  uint64_t peak_resident; /* highest resident bytes that the kernel has told of; 0: none */
   vt_error_t error;       /* error.what[0] != 0: the file could not be written, or not all of it */
   char path[PATH_MAX];
 } vt_image_t;
@@ -62,11 +82,16 @@ vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream);
 void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment, uint32_t from,
                       uint32_t to);
 
-/* vt_image_sample adds a memory sample of the living process. */
+/* vt_image_sample samples the memory of the living process. The sample is put into the file when the
+   next is taken or the image ends: only then it is known that the process had not executed another
+   program by then. vt_image_put_sample does so now. */
 void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock);
+void vt_image_put_sample(vt_image_t *image);
 
-/* vt_image_flush writes what is gathered and notices failures. */
-void vt_image_flush(vt_image_t *image);
+/* vt_image_flush writes what is gathered and notices failures. whole_until: all that the process had
+   committed then has been taken from the ring; the file says so, for readers of a file that nobody
+   completes. */
+void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until);
 
 /* vt_image_leaks adds what was found in the memory that the image left. */
 void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload);

@@ -548,7 +548,9 @@ static void scan_live(vt_model_t *model, vt_block_t const *block, void const *co
   vt_count_scan_end(model, block, model->totals.end_time_ns, 1);
 }
 
-void vt_model_finish(vt_model_t *model) {
+void vt_model_finish(vt_model_t *model, uint64_t end_ns) {
+  if (end_ns > model->options.to_ns) end_ns = model->options.to_ns;
+  if (end_ns > model->totals.end_time_ns) model->totals.end_time_ns = end_ns;
   vt_order_expire(model, UINT64_MAX);
   if (model->scanning) {
     for_live(model, scan_live, NULL);

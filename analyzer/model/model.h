@@ -198,8 +198,10 @@ void vt_model_events(vt_model_t *model, uint32_t trace, vt_event_t const *events
 void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t op, uint64_t tag,
                       uint64_t time_ns);
 
-/* Ends the stream: settles what waits, computes sums. Call once, before the functions below. */
-void vt_model_finish(vt_model_t *model);
+/* Ends the stream: settles what waits, computes sums. Call once, before the functions below. end_ns:
+   when the last process ended, 0 if with its last event: what lives then has lived until there, and
+   so far the timeline goes. */
+void vt_model_finish(vt_model_t *model, uint64_t end_ns);
 
 /* Two passes when options say min_lifetime or lifetime_end: the first model sees all events, then
    hands over which allocations match. Takes memory of 1 bit for each of the first 2^32 allocations

@@ -431,47 +431,26 @@ uint64_t vt_analysis_peak_rss(vt_analysis_t const *analysis) {
     vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[t], &cnt);
     for (size_t i = 0; i < cnt; i++)
       if (samples[i].resident_bytes > peak) peak = samples[i].resident_bytes;
+    uint64_t told = vt_reader_counter(analysis->readers[t], VT_COUNTER_PEAK_RESIDENT);
+    if (told > peak) peak = told;
   }
   return peak;
 }
 
-/* How the process ended, from its last words. Returns 0 when recording stopped before. */
-static int ended(vt_reader_t const *reader, char out[32]) {
-  size_t cnt;
-  vt_trace_process_t const *process = vt_reader_process(reader, &cnt);
-  int whole = 1;
-  snprintf(out, 32, "%s", "unknown");
-  for (size_t i = 0; i < cnt; i++) {
-    if (process[i].kind == VT_PROCESS_EXIT) snprintf(out, 32, "exit");
-    if (process[i].kind == VT_PROCESS_SIGNAL) snprintf(out, 32, "signal:%u", process[i].value);
-    if (process[i].kind == VT_PROCESS_EXEC) snprintf(out, 32, "exec");
-    if (process[i].kind == VT_PROCESS_EXEC_FAILED) snprintf(out, 32, "unknown");
-    if (process[i].kind == VT_PROCESS_VANISHED) snprintf(out, 32, "killed");
-    if (process[i].kind == VT_PROCESS_STOPPED) whole = 0;
+vt_completeness_t vt_analysis_completeness(vt_analysis_t const *analysis) {
+  vt_completeness_t sum = {.complete = 1, .ended = "unknown", .missing_since = VT_TIME_NEVER};
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    vt_completeness_t one = vt_completeness(analysis->readers[t]);
+    if (one.missing_since != VT_TIME_NEVER) one.missing_since += vt_analysis_shift(analysis, t);
+    if (!t) memcpy(sum.ended, one.ended, sizeof sum.ended);
+    vt_completeness_add(&sum, &one);
   }
-  return whole;
+  return sum;
 }
 
-vt_completeness_t vt_analysis_completeness(vt_analysis_t const *analysis) {
-  vt_completeness_t sum = {.complete = 1, .ended = "unknown"};
-  for (size_t t = 0; t < analysis->trace_cnt; t++) {
-    vt_reader_t const *reader = analysis->readers[t];
-    vt_integrity_t const *integrity = vt_reader_integrity(reader);
-    char how[32];
-    uint64_t dropped = integrity->lost_events + integrity->bad_events +
-                       vt_reader_counter(reader, VT_COUNTER_NESTED_LOST);
-    sum.complete &= ended(reader, how) && !dropped && !integrity->torn_bytes &&
-                    !integrity->damaged_chunks && !integrity->missing_chunks;
-    if (!t) memcpy(sum.ended, how, sizeof how);
-    sum.dropped_events += dropped;
-    sum.truncated_stacks += vt_reader_counter(reader, VT_COUNTER_TRUNCATED);
-    sum.torn_tail_bytes += integrity->torn_bytes;
-    sum.overhead_ns += vt_reader_counter(reader, VT_COUNTER_SHIM_NS);
-    sum.shim_bytes += vt_reader_counter(reader, VT_COUNTER_SHIM_BYTES);
-    uint64_t allocator = vt_reader_counter(reader, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE);
-    sum.allocator_in_executable |= allocator == 1;
-    sum.allocator_before_shim |= allocator == 2;
-  }
-  sum.complete &= !sum.allocator_in_executable && !sum.allocator_before_shim;
+uint64_t vt_analysis_counter(vt_analysis_t const *analysis, vt_counter_t counter) {
+  uint64_t sum = 0;
+  for (size_t t = 0; t < analysis->trace_cnt; t++)
+    sum += vt_reader_counter(analysis->readers[t], counter);
   return sum;
 }

@@ -7,6 +7,7 @@
 #include "analyzer/model/model.h"
 #include "analyzer/report/stacks.h"
 #include "analyzer/report/verdict.h"
+#include "analyzer/trace/completeness.h"
 #include "analyzer/trace/reader.h"
 
 /* Which blocks a report is about (cli.md, "Filters"). Strings may be NULL: not filtered. */
@@ -111,17 +112,14 @@ static inline vt_thread_label_t vt_analysis_label(vt_analysis_t const *analysis,
   return vt_trace_thread_label(&info);
 }
 
-/* Is everything there? See `completeness` in the JSON contract. */
-typedef struct {
-  int complete;
-  uint64_t dropped_events, truncated_stacks, torn_tail_bytes;
-  int allocator_in_executable, allocator_before_shim;
-  char ended[32];
-  uint64_t overhead_ns, shim_bytes;
-} vt_completeness_t;
+/* What all traces together lack (analyzer/trace/completeness.h), and how the first one's process
+   ended; times count from the start of the earliest. */
 vt_completeness_t vt_analysis_completeness(vt_analysis_t const *analysis);
 
-/* Highest resident size seen in any trace, 0: never sampled. */
+/* A counter, added up over all traces. */
+uint64_t vt_analysis_counter(vt_analysis_t const *analysis, vt_counter_t counter);
+
+/* Highest resident size of any process, 0: not known. */
 uint64_t vt_analysis_peak_rss(vt_analysis_t const *analysis);
 
 #endif

@@ -319,8 +319,22 @@ static void text_list(vt_diff_t const *diff, vt_term_t const *term, found_t cons
     vt_term_styled(term, VT_STYLE_FAINT, "\n  and %zu more changed (--limit N shows more)\n", more);
 }
 
+/* Says that a side is not complete, and why. */
+static void text_incomplete(vt_analysis_t const *analysis, vt_term_t const *term,
+                            char const *name) {
+  char text[160];
+  vt_completeness_t have = vt_analysis_completeness(analysis);
+  if (have.complete) return;
+  snprintf(text, sizeof text, "%s: the record is incomplete: %s", name, have.reasons[0]);
+  vt_term_styled(term, VT_STYLE_WARNING, "  ! ");
+  vt_term_wrap(term, text, 4);
+  putc('\n', term->out);
+}
+
 void vt_diff_text(vt_diff_t const *diff, vt_term_t const *term) {
   found_t found = find_changes(diff);
+  text_incomplete(diff->before, term, "before");
+  text_incomplete(diff->after, term, "after");
   text_totals(diff, term);
   text_renamed(&found.pairing, term);
   putc('\n', term->out);
@@ -381,6 +395,15 @@ static void json_pair(vt_json_t *json, char const *name, uint64_t before, uint64
   vt_json_uint(json, key, before);
   snprintf(key, sizeof key, "%s_after", name);
   vt_json_uint(json, key, after);
+}
+
+static void json_completeness(vt_json_t *json, vt_analysis_t const *analysis, char const *key) {
+  vt_completeness_t have = vt_analysis_completeness(analysis);
+  vt_json_object(json, key);
+  vt_json_bool(json, "complete", have.complete);
+  vt_json_string(json, "ended", have.ended);
+  vt_json_missing(json, &have);
+  vt_json_end_object(json);
 }
 
 static void json_values(vt_json_t *json, vt_diff_t const *diff, change_t const *change) {
@@ -482,6 +505,8 @@ void vt_diff_json(vt_diff_t const *diff, vt_condition_t const *failed, size_t fa
   if (diff->unit) json_per(&json, diff);
   json_renamed(&json, &found.pairing);
   json_totals(&json, diff);
+  json_completeness(&json, diff->before, "completeness_before");
+  json_completeness(&json, diff->after, "completeness_after");
   if (failed) vt_json_array(&json, "failed");
   for (size_t i = 0; i < failed_cnt; i++) json_failed(&json, diff, &failed[i]);
   if (failed) vt_json_end_array(&json);

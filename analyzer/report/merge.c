@@ -84,8 +84,13 @@ void vt_merge_run(vt_model_t *model, vt_reader_t *const *readers, uint64_t const
     take(model, (uint32_t)i, &sources[i], limit);
     if (!(++steps & 15)) show(&progress, readers, cnt);
   }
-  for (size_t i = 0; i < cnt; i++) vt_pass_end(sources[i].pass);
+  uint64_t end = 0;
+  for (size_t i = 0; i < cnt; i++) {
+    vt_pass_end(sources[i].pass);
+    uint64_t ended = shifts[i] + vt_reader_end_time(readers[i]);
+    if (ended > end) end = ended;
+  }
   free(sources);
   vt_progress_end(&progress);
-  vt_model_finish(model);
+  vt_model_finish(model, end);
 }

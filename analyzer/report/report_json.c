@@ -120,23 +120,53 @@ static void roots_objects(vt_json_t *json, vt_analysis_t const *analysis) {
   free(roots.cut);
 }
 
+/* hides: does some program have an allocator of this kind (VT_COUNTER_ALLOCATOR_IN_EXECUTABLE)? */
+static int hides(vt_analysis_t const *analysis, uint64_t kind) {
+  for (size_t t = 0; t < analysis->trace_cnt; t++)
+    if (vt_reader_counter(analysis->readers[t], VT_COUNTER_ALLOCATOR_IN_EXECUTABLE) == kind)
+      return 1;
+  return 0;
+}
+
+static uint64_t torn_bytes(vt_analysis_t const *analysis) {
+  uint64_t sum = 0;
+  for (size_t t = 0; t < analysis->trace_cnt; t++)
+    sum += vt_reader_integrity(analysis->readers[t])->torn_bytes;
+  return sum;
+}
+
+void vt_json_missing(vt_json_t *json, vt_completeness_t const *have) {
+  if (have->missing_events == VT_MISSING_UNKNOWN)
+    vt_json_null(json, "missing_events");
+  else
+    vt_json_uint(json, "missing_events", have->missing_events);
+  if (have->missing_since == VT_TIME_NEVER)
+    vt_json_null(json, "missing_since_ns");
+  else
+    vt_json_uint(json, "missing_since_ns", have->missing_since);
+  vt_json_array(json, "reasons");
+  for (size_t i = 0; i < have->reason_cnt; i++) vt_json_string(json, NULL, have->reasons[i]);
+  vt_json_end_array(json);
+}
+
 static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_completeness_t have = vt_analysis_completeness(analysis);
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   vt_json_object(json, "completeness");
   vt_json_bool(json, "complete", have.complete);
   vt_json_uint(json, "dropped_events", have.dropped_events);
-  vt_json_uint(json, "truncated_stacks", have.truncated_stacks);
+  vt_json_missing(json, &have);
+  vt_json_uint(json, "truncated_stacks", vt_analysis_counter(analysis, VT_COUNTER_TRUNCATED));
   roots_objects(json, analysis);
   vt_json_uint(json, "unmatched_frees", totals->unmatched_frees);
   vt_json_uint(json, "missed_frees", totals->missed_frees);
-  vt_json_uint(json, "torn_tail_bytes", have.torn_tail_bytes);
+  vt_json_uint(json, "torn_tail_bytes", torn_bytes(analysis));
   vt_json_uint(json, "reordered", totals->reordered);
-  vt_json_bool(json, "allocator_in_executable", have.allocator_in_executable);
-  vt_json_bool(json, "allocator_before_shim", have.allocator_before_shim);
+  vt_json_bool(json, "allocator_in_executable", hides(analysis, 1));
+  vt_json_bool(json, "allocator_before_shim", hides(analysis, 2));
   vt_json_string(json, "ended", have.ended);
-  vt_json_uint(json, "overhead_ns", have.overhead_ns);
-  vt_json_uint(json, "shim_bytes", have.shim_bytes);
+  vt_json_uint(json, "overhead_ns", vt_analysis_counter(analysis, VT_COUNTER_SHIM_NS));
+  vt_json_uint(json, "shim_bytes", vt_analysis_counter(analysis, VT_COUNTER_SHIM_BYTES));
   vt_json_uint(json, "unreadable_modules", analysis->unreadable_modules);
   vt_json_nameless(json, analysis);
   vt_json_end_object(json);

@@ -123,9 +123,10 @@ static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
   if (vt_analysis_peak_rss(analysis))
     total_line(term, "peak RSS", vt_bytes_text(vt_analysis_peak_rss(analysis)).text,
                "resident memory of the process, code and stacks included");
-  snprintf(rest, sizeof rest, "in %s block%s still live at the end",
-           vt_count_text(totals->live_blocks).text, plural(totals->live_blocks));
-  total_line(term, "leaked", vt_bytes_text(totals->live_bytes).text, rest);
+  int recording = vt_analysis_completeness(analysis).recording;
+  snprintf(rest, sizeof rest, "in %s block%s %s", vt_count_text(totals->live_blocks).text,
+           plural(totals->live_blocks), recording ? "live so far" : "still live at the end");
+  total_line(term, recording ? "live" : "leaked", vt_bytes_text(totals->live_bytes).text, rest);
   if (!totals->live_blocks) return;
   if (analysis->verdicts) {
     vt_verdict_t const *v = &analysis->verdict;
@@ -155,8 +156,30 @@ static void print_end(vt_term_t const *term, char const *ended) {
     fprintf(term->out, "%s\n",
             !strcmp(ended, "exit")     ? "the program ended by itself"
             : !strcmp(ended, "exec")   ? "the program executed another one"
-            : !strcmp(ended, "killed") ? "the program was killed"
-                                       : "how the program ended is not known");
+            : !strcmp(ended, "killed")  ? "the program was killed, or ended without telling"
+            : !strcmp(ended, "running") ? "the program still runs"
+                                        : "the program ended without telling how");
+}
+
+static void print_warning(vt_term_t const *term, char const *text) {
+  vt_term_styled(term, VT_STYLE_WARNING, "  ! ");
+  vt_term_wrap(term, text, 4);
+  putc('\n', term->out);
+}
+
+/* print_missing says why the record is not complete, and what that means. */
+static void print_missing(vt_term_t const *term, vt_completeness_t const *have) {
+  char text[160];
+  for (size_t i = 0; i < have->reason_cnt; i++) print_warning(term, have->reasons[i]);
+  if (have->complete || have->recording) return;
+  int known = have->missing_events != VT_MISSING_UNKNOWN;
+  if (have->missing_since == VT_TIME_NEVER && (!known || !have->missing_events)) return;
+  snprintf(text, sizeof text, "%s event%s missing%s%s",
+           known ? vt_count_text(have->missing_events).text : "an unknown number of",
+           known && have->missing_events == 1 ? " is" : "s are",
+           have->missing_since == VT_TIME_NEVER ? "" : ", all later than ",
+           have->missing_since == VT_TIME_NEVER ? "" : vt_time_text(have->missing_since).text);
+  print_warning(term, text);
 }
 
 /* How stacks end that do not end at a root, or may not. */
@@ -178,17 +201,15 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
   vt_completeness_t have = vt_analysis_completeness(analysis);
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   vt_term_styled(term, VT_STYLE_FAINT, "  %-12s", "record");
-  fprintf(term->out, "%14s  ", have.complete ? "complete" : "incomplete");
+  fprintf(term->out, "%14s  ",
+          have.complete    ? "complete"
+          : have.recording ? "recording"
+                           : "incomplete");
   print_end(term, have.ended);
-  warn(term, have.dropped_events, "events were lost");
-  warn(term, have.torn_tail_bytes, "bytes at the end of the trace are damaged and were not used");
-  print_roots(analysis, term, have.truncated_stacks);
+  print_missing(term, &have);
+  print_roots(analysis, term, vt_analysis_counter(analysis, VT_COUNTER_TRUNCATED));
   warn(term, totals->unmatched_frees, "frees of an address where no block was live");
   warn(term, totals->missed_frees, "blocks whose address was handed out again without a free");
-  warn(term, have.allocator_in_executable ? 1 : 0,
-       "allocator inside the executable that preloading cannot see: its calls are not recorded");
-  warn(term, have.allocator_before_shim ? 1 : 0,
-       "allocator preloaded before libvaltrace.so, which belongs first: its calls are not recorded");
   vt_text_nameless(analysis, term);
 }
 
@@ -344,18 +365,11 @@ void vt_text_groups(vt_analysis_t const *analysis, vt_report_options_t const *op
   vt_groups_free(&groups);
 }
 
-static void section(vt_analysis_t const *analysis, vt_report_options_t const *options,
-                    vt_term_t const *term, vt_metric_t metric, char const *title, size_t limit,
-                    int stacks_each) {
-  putc('\n', term->out);
-  vt_term_styled(term, VT_STYLE_TITLE, "%s", title);
-  putc('\n', term->out);
-  vt_text_groups(analysis, options, term, metric, limit, stacks_each);
-}
-
-static char const *title_of(vt_metric_t metric) {
+static char const *title_of(vt_metric_t metric, int recording) {
   switch (metric) {
-  case VT_METRIC_LEAKED: return "LEAKS: live at the end, most bytes first";
+  case VT_METRIC_LEAKED:
+    return recording ? "LIVE: live so far, most bytes first"
+                     : "LEAKS: live at the end, most bytes first";
   case VT_METRIC_LOST: return "LOST: nothing reaches them any more, most bytes first";
   case VT_METRIC_DEFINITE: return "DEFINITE: lost, and nothing else that is lost points to them";
   case VT_METRIC_INDIRECT: return "INDIRECT: lost with another block that points to them";
@@ -368,6 +382,15 @@ static char const *title_of(vt_metric_t metric) {
   case VT_METRIC_REALLOCS: return "REALLOCS: most first; bytes of the old blocks";
   default: return "ALLOCATED: most bytes first";
   }
+}
+
+static void section(vt_analysis_t const *analysis, vt_report_options_t const *options,
+                    vt_term_t const *term, vt_metric_t metric, size_t limit, int stacks_each) {
+  int recording = vt_analysis_completeness(analysis).recording;
+  putc('\n', term->out);
+  vt_term_styled(term, VT_STYLE_TITLE, "%s", title_of(metric, recording));
+  putc('\n', term->out);
+  vt_text_groups(analysis, options, term, metric, limit, stacks_each);
 }
 
 /* print_rest says what else is live, in a line each. */
@@ -391,12 +414,12 @@ static void print_leaks(vt_analysis_t const *analysis, vt_report_options_t const
     return;
   }
   if (options->leak_kind_given || !analysis->verdicts) {
-    section(analysis, options, term, options->leak_kind, title_of(options->leak_kind), limit, 2);
+    section(analysis, options, term, options->leak_kind, limit, 2);
     return;
   }
-  section(analysis, options, term, VT_METRIC_LOST, title_of(VT_METRIC_LOST), limit, 2);
+  section(analysis, options, term, VT_METRIC_LOST, limit, 2);
   if (analysis->verdict.blocks[VT_LEAK_POSSIBLE])
-    section(analysis, options, term, VT_METRIC_POSSIBLE, title_of(VT_METRIC_POSSIBLE), limit, 1);
+    section(analysis, options, term, VT_METRIC_POSSIBLE, limit, 1);
   print_rest(analysis, term, VT_LEAK_REACHABLE, "still reachable",
              " (--leak-kind reachable shows them)");
   print_rest(analysis, term, VT_LEAK_UNJUDGED, "live, not judged", " (of annotated heaps, or unseen)");
@@ -419,7 +442,7 @@ static void print_summary(vt_analysis_t const *analysis, vt_report_options_t con
   static vt_metric_t const metrics[] = {VT_METRIC_LEAKED, VT_METRIC_COUNT, VT_METRIC_PEAK,
                                         VT_METRIC_TEMPORARY};
   for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
-    section(analysis, options, term, metrics[i], title_of(metrics[i]), limit, 1);
+    section(analysis, options, term, metrics[i], limit, 1);
 }
 
 void vt_text_head(vt_analysis_t const *analysis, vt_report_options_t const *options,
@@ -448,7 +471,7 @@ void vt_text_sections(vt_analysis_t const *analysis, vt_report_options_t const *
   case VT_VIEW_TEMPORARY:
   case VT_VIEW_REALLOCS: {
     vt_metric_t metric = vt_view_metric(options->view);
-    section(analysis, options, term, metric, title_of(metric), limit, 2);
+    section(analysis, options, term, metric, limit, 2);
     break;
   }
   default: vt_text_tables(analysis, options, term);

@@ -30,7 +30,7 @@ static vt_live_t replay(vt_reader_t *reader, uint64_t *missed) {
   gathered_t g = {0};
   vt_model_add_trace(model, 0);
   vt_reader_run(reader, &(vt_reader_sink_t){.events = fold, .context = model});
-  vt_model_finish(model);
+  vt_model_finish(model, 0);
   vt_model_live(model, gather, &g);
   *missed = vt_model_totals(model)->missed_frees;
   vt_model_delete(model);

@@ -73,8 +73,10 @@ static void decode_raw(vt_decoder_t *d, job_t *j) {
   lane_t *lane = &d->lanes[j->stream];
   j->out.cnt = 0;
   j->out.failed = 1;
-  if (vt_chunk_header(d->r, d->r->streams[j->stream].chunks[j->index].off, &c)) return;
+  vt_chunk_ref_t const *ref = &d->r->streams[j->stream].chunks[j->index];
+  if (vt_chunk_header(d->r, ref->off, &c)) return;
   if (vt_chunk_segment(d->r, &c, &d->tools.payload, &committed)) return;
+  if (committed > ref->committed) committed = ref->committed; /* each pass sees the same events */
   make_room(j, VT_SEGMENT_RECORDS_MAX / 16 + 1);
   uint64_t bad = d->sink.bad;
   vt_raw_begin(&lane->raw, d->tools.payload.data);

@@ -16,6 +16,8 @@ typedef struct {
   vt_codec_t *codec;
   vt_raw_sink_t sink;
   int damaged;
+  int said_end;      /* a raw source has the process's last words */
+  uint64_t next_seq; /* of a packed source */
   vt_progress_t progress;
   uint64_t done; /* chunks of events */
 } pack_t;
@@ -23,6 +25,8 @@ typedef struct {
 static void on_message(void *context, uint16_t type, uint32_t stack, uint8_t const *payload,
                        uint32_t sz) {
   pack_t *p = context;
+  uint32_t kind = type == VT_CHUNK_PROCESS && sz >= 12 ? vt_load32(payload + 8) : 0;
+  if (kind == VT_PROCESS_EXIT || kind == VT_PROCESS_EXEC) p->said_end = 1;
   if ((type >= VT_CHUNK_MODULE && type < VT_CHUNK_SYMBOLS) || type == VT_CHUNK_MAPPING)
     vt_packer_message(&p->out, (vt_chunk_type_t)type, stack, payload, sz);
 }
@@ -77,6 +81,16 @@ static void pack_stream(pack_t *p, vt_stream_ref_t const *s) {
   vt_raw_stream_fini(&state);
 }
 
+/* lacks tells how many chunks the source lacks as far as the scan found, at least 1 if any. */
+static uint32_t lacks(vt_reader_t const *r) {
+  vt_integrity_t const *in = &r->integrity;
+  uint64_t cnt = in->missing_chunks + in->damaged_chunks;
+  if (!cnt) return in->torn_bytes || in->recording;
+  return cnt < UINT32_MAX ? (uint32_t)cnt : UINT32_MAX;
+}
+
+/* Why numbers are skipped: what comes after is then no proof that all is there, like the second CLOCK,
+   or END. */
 static int pack_raw(pack_t *p, vt_writer_t *writer) {
   p->codec = vt_codec_new();
   vt_packer_open(&p->out, writer, p->codec, &p->r->header);
@@ -87,19 +101,26 @@ static int pack_raw(pack_t *p, vt_writer_t *writer) {
                       .message = on_message,
                       .context = p};
   put_clock(p, p->r->clock_first);
+  vt_writer_skip(writer, lacks(p->r));
   for (size_t i = 0; i < p->r->streams_cnt; i++) pack_stream(p, &p->r->streams[i]);
   put_clock(p, p->r->clock_last);
   vt_packer_flush(&p->out);
   put_counters(p);
-  int failed = vt_packer_finish(&p->out, !p->damaged && !p->sink.bad);
+  int whole =
+      !lacks(p->r) && !p->damaged && !p->sink.bad && (p->r->integrity.counted || p->said_end);
+  int failed = vt_packer_finish(&p->out, whole);
   vt_codec_delete(p->codec);
   return failed;
 }
 
-/* copy_chunk copies one chunk; END and symbols come again later. */
+/* copy_chunk copies one chunk; END and symbols come again later. What is missing stays missing: the
+   numbers tell. */
 static void copy_chunk(pack_t *p, vt_writer_t *writer, vt_chunk_t const *c) {
   if (c->type == VT_CHUNK_END || c->type == VT_CHUNK_SYMBOLS) return;
+  if (c->seq > p->next_seq) vt_writer_skip(writer, (uint32_t)(c->seq - p->next_seq));
+  p->next_seq = (uint64_t)c->seq + 1;
   if (vt_chunk_payload(p->r, c, &p->r->scratch)) {
+    vt_writer_skip(writer, 1);
     p->damaged = 1;
     return;
   }

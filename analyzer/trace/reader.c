@@ -61,10 +61,17 @@ static int read_header(vt_reader_t *r, char const *path, vt_error_t *error) {
   return r->header_sz ? 0 : -1;
 }
 
+/* is_written: does somebody still write the file? Writers hold a lock on it. */
+static int is_written(int fd) {
+  struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+  return fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+}
+
 /* open_file opens a regular file; -1 and *error on failure. */
 static int open_file(vt_reader_t *r, char const *path, vt_error_t *error) {
   struct stat st;
   r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (r->fd >= 0) r->integrity.recording = is_written(r->fd); /* first: then the size is final */
   if (r->fd < 0 || fstat(r->fd, &st)) {
     vt_error_set(error, path, strerror(errno), "give a trace that exists and can be read");
     return -1;
@@ -95,6 +102,9 @@ vt_reader_t *vt_reader_open(char const *path, vt_error_t *error) {
   vt_ticks_settle(r);
   vt_tables_convert(r);
   r->integrity.lost_events = r->tables.counters[VT_COUNTER_LOST];
+  r->integrity.whole_until = vt_reader_ns(r, r->whole_until);
+  uint64_t stopped = r->tables.counters[VT_COUNTER_STOPPED_TICK];
+  r->integrity.stopped_time = stopped ? vt_reader_ns(r, stopped) : VT_TIME_NEVER;
   r->shown = r->integrity;
   return r;
 }

@@ -208,6 +208,10 @@ typedef struct {
   uint64_t unknown_chunks; /* optional types this reader does not know */
   uint64_t missing_chunks; /* gaps in the sequence numbers that no damage explains */
   int ended;               /* an END chunk: the writer finished */
+  int recording;           /* the file was still being written when it was opened */
+  int counted;             /* without collector: missing_chunks is certain, as segments are counted */
+  uint64_t whole_until;    /* all that was recorded before this time is in the file */
+  uint64_t stopped_time;   /* when recording stopped as a counter says; VT_TIME_NEVER: it does not */
 } vt_integrity_t;
 
 /* vt_reader_open opens a trace. On failure returns NULL and fills *error; the exit status for it is

@@ -24,7 +24,8 @@
 /* An event chunk of a stream, found by the scan. */
 typedef struct {
   uint64_t off;
-  uint64_t first; /* time of its first event, in clock ticks */
+  uint64_t first;     /* time of its first event, in clock ticks */
+  uint32_t committed; /* SEGMENT: bytes of records as of the scan: it may grow while it is read */
 } vt_chunk_ref_t;
 
 typedef struct {
@@ -64,6 +65,7 @@ typedef struct {
   void **owned; /* memory the entries point to */
   size_t owned_cnt, owned_cap;
   uint64_t counters[VT_COUNTER_MAX + 1];
+  uint64_t counters_known; /* bit c: the trace has counter c */
   uint64_t end_time; /* latest time of any message */
 } vt_tables_t;
 
@@ -98,6 +100,7 @@ struct vt_reader {
   size_t streams_cnt, streams_cap;
   uint64_t *symbol_chunks; /* offsets */
   size_t symbol_chunks_cnt, symbol_chunks_cap;
+  uint64_t segments; /* SEGMENT chunks */
   vt_trace_thread_t *threads;
   size_t threads_cnt, threads_cap;
   vt_thread_ids_t thread_ids;
@@ -107,6 +110,7 @@ struct vt_reader {
   size_t tid_table_sz;
   uint64_t ns_per_tick_32;                /* nanoseconds per tick, times 2^32 */
   uint64_t clock_first[2], clock_last[2]; /* tick, ns; tick 0: none yet */
+  uint64_t whole_until; /* tick: what the process committed before is before the first gap in the file */
   uint64_t last_seq;                      /* next sequence number expected */
   uint64_t done_bytes, total_bytes;
   uint64_t end_ticks; /* latest event */
@@ -146,7 +150,7 @@ int vt_chunk_payload(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b);
 /* vt_chunk_unpack gives the payload after decompression: *p and *sz point into b or into to. */
 int vt_chunk_unpack(vt_chunk_t const *c, vt_bytes_t const *b, vt_bytes_t *to, uint8_t const **p,
                     size_t *sz);
-/* vt_chunk_segment reads a whole segment into b and verifies it; *committed is the bytes to use. */
+/* vt_chunk_segment reads a whole segment into b and verifies it; *committed is the bytes of records. */
 int vt_chunk_segment(vt_reader_t const *r, vt_chunk_t const *c, vt_bytes_t *b, uint32_t *committed);
 /* vt_chunk_end is where the next chunk begins. */
 static inline uint64_t vt_chunk_end(vt_chunk_t const *c) {

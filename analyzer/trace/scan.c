@@ -53,6 +53,16 @@ static vt_stream_ref_t *stream_of(vt_reader_t *r, uint32_t id) {
   return &r->streams[r->streams_cnt - 1];
 }
 
+/* has_gap: is something missing before the chunk that is looked at? */
+static int has_gap(vt_reader_t const *r) {
+  return r->integrity.missing_chunks || r->integrity.damaged_chunks;
+}
+
+/* note_whole takes the word of a CLOCK chunk that all the process committed before it is in the file. */
+static void note_whole(vt_reader_t *r, uint8_t const *payload, size_t sz) {
+  if (sz >= 8 && !has_gap(r)) r->whole_until = vt_load64(payload);
+}
+
 /* note_events enters an event chunk into its stream. */
 static int note_events(vt_reader_t *r, vt_chunk_t const *c) {
   uint8_t head[VT_SEGMENT_RECORDS_OFF];
@@ -61,7 +71,11 @@ static int note_events(vt_reader_t *r, vt_chunk_t const *c) {
   vt_chunk_ref_t ref = {.off = c->off};
   if (c->type == VT_CHUNK_SEGMENT) {
     r->info.raw = 1;
+    uint64_t committed = vt_load64(head + VT_SEGMENT_OFF_COMMITTED);
+    ref.committed = committed > VT_SEGMENT_RECORDS_MAX ? VT_SEGMENT_RECORDS_MAX : (uint32_t)committed;
     ref.first = vt_load64(head + VT_SEGMENT_OFF_BASE_TICK);
+    r->segments++;
+    if (!has_gap(r)) r->whole_until = vt_load64(head + VT_SEGMENT_OFF_CLOCK_TICK);
     vt_ticks_pair(r, vt_load64(head + VT_SEGMENT_OFF_CLOCK_TICK),
                     vt_load64(head + VT_SEGMENT_OFF_CLOCK_NS));
   } else {
@@ -84,23 +98,30 @@ static int small_chunk(vt_reader_t *r, vt_chunk_t const *c) {
   if (c->type < VT_CHUNK_STACKS || c->type > VT_CHUNK_MAX) r->integrity.unknown_chunks++;
   if (c->type < VT_CHUNK_STACKS || c->type > VT_CHUNK_MAX || c->type == VT_CHUNK_SYMBOLS) return 0;
   if (vt_chunk_unpack(c, &r->scratch, &r->unpacked, &p, &sz)) return -1;
+  if (c->type == VT_CHUNK_CLOCK) note_whole(r, p, sz);
   return c->type == VT_CHUNK_STACKS ? vt_trie_decode(&r->trie, p, sz)
                                     : vt_tables_message(r, c->type, p, sz);
 }
 
 static int use_chunk(vt_reader_t *r, vt_chunk_t const *c) {
   int events = c->type == VT_CHUNK_EVENTS || c->type == VT_CHUNK_SEGMENT;
-  int failed = events ? note_events(r, c) : small_chunk(r, c);
-  if (failed) return -1;
-  r->integrity.chunks++;
+  uint64_t before = r->integrity.missing_chunks;
   if (c->seq > r->last_seq && !r->integrity.damaged_chunks)
     r->integrity.missing_chunks += c->seq - r->last_seq;
+  if (events ? note_events(r, c) : small_chunk(r, c)) {
+    r->integrity.missing_chunks = before;
+    return -1;
+  }
+  r->integrity.chunks++;
   r->last_seq = (uint64_t)c->seq + 1;
   return 0;
 }
 
+static int is_raw(vt_reader_t const *r) { return (r->header.optional & VT_OPTIONAL_NO_COLLECTOR) != 0; }
+
 static void note_damage(vt_reader_t *r, uint64_t off, uint64_t next) {
   vt_integrity_t *in = &r->integrity;
+  if (in->recording && (is_raw(r) || next >= r->file_sz)) return; /* not yet written */
   if (next >= r->file_sz) {
     in->torn_off = off;
     in->torn_bytes = r->file_sz - off;
@@ -114,6 +135,17 @@ static int refuse(vt_reader_t const *r, vt_chunk_t const *c, vt_error_t *error) 
   vt_error_setf(error, r->info.path, "use a newer valtrace",
                 "has chunks of type %u, which this reader must understand and does not", c->type);
   return -1;
+}
+
+/* settle decides what is missing once all chunks have been seen. A file without collector says how
+   many segments it must have: a number that is left out may be of one that was never begun. */
+static void settle(vt_reader_t *r) {
+  vt_integrity_t *in = &r->integrity;
+  if (in->ended) in->recording = 0;
+  if (!is_raw(r) || !(r->tables.counters_known >> VT_COUNTER_SEGMENTS & 1)) return;
+  uint64_t claimed = r->tables.counters[VT_COUNTER_SEGMENTS];
+  in->counted = 1;
+  in->missing_chunks = claimed > r->segments ? claimed - r->segments : 0;
 }
 
 int vt_scan_file(vt_reader_t *r, vt_error_t *error) {
@@ -140,5 +172,6 @@ int vt_scan_file(vt_reader_t *r, vt_error_t *error) {
     for (size_t i = 0; i < sizeof rest; i++) nonzero |= rest[i];
     if (nonzero) note_damage(r, off, r->file_sz);
   }
+  settle(r);
   return 0;
 }

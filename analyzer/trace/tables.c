@@ -108,11 +108,22 @@ static int clock_pair(vt_reader_t *r, vt_cursor_t *c) {
   return 0;
 }
 
+/* memory keeps samples in order of time. One without private bytes is the highest size so far, with
+   which writers ended a trace before there was a counter for it. */
 static int memory(vt_reader_t *r, vt_cursor_t *c) {
+  vt_tables_t *t = &r->tables;
   vt_trace_memory_t m = {.time = time_of(r, c)};
   m.resident_bytes = vt_cursor_u64(c);
   m.private_bytes = vt_cursor_u64(c);
-  if (!c->bad) VT_PUSH(r->tables.memory, m);
+  if (c->bad) return 0;
+  uint64_t *peak = &t->counters[VT_COUNTER_PEAK_RESIDENT];
+  if (m.resident_bytes > *peak) *peak = m.resident_bytes;
+  if (!m.private_bytes) return 0;
+  VT_PUSH(t->memory, m);
+  for (size_t i = t->memory_cnt - 1; i && t->memory[i - 1].time > m.time; i--) {
+    t->memory[i] = t->memory[i - 1];
+    t->memory[i - 1] = m;
+  }
   return 0;
 }
 
@@ -194,7 +205,9 @@ static int counters(vt_reader_t *r, vt_cursor_t *c) {
   if (cnt > vt_cursor_left(c) / 16) return -1;
   while (cnt--) {
     uint64_t id = vt_cursor_u64(c), value = vt_cursor_u64(c);
-    if (id <= VT_COUNTER_MAX) r->tables.counters[id] = value;
+    if (id > VT_COUNTER_MAX) continue;
+    r->tables.counters[id] = value;
+    r->tables.counters_known |= (uint64_t)1 << id;
   }
   return 0;
 }

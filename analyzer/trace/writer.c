@@ -17,7 +17,8 @@
 
 struct vt_writer {
   int fd;
-  int failed;
+  int failed;   /* errno of the first failed write */
+  int dropping; /* chunks are counted but not written */
   uint32_t sequence;
   uint64_t written;  /* bytes in the file that are whole chunks */
   vt_bytes_t gather; /* whole chunks not yet written */
@@ -26,7 +27,14 @@ struct vt_writer {
   char *path;
 };
 
+/* lock tells readers that the file is still written, until it is closed or this process ends. */
+static void lock(int fd) {
+  struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  fcntl(fd, F_OFD_SETLK, &whole); /* a file system that cannot is no obstacle */
+}
+
 vt_writer_t *vt_writer_on(int fd, char const *path) {
+  lock(fd);
   vt_writer_t *w = vt_mem_new(1, sizeof *w);
   w->fd = fd;
   w->path = vt_mem_copy(path, strlen(path));
@@ -78,17 +86,22 @@ static size_t whole_chunks(vt_writer_t const *w, size_t n) {
 /* give_up keeps what reached the file as whole chunks. */
 static void give_up(vt_writer_t *w, int err) {
   struct stat st;
-  w->failed = err;
+  if (!w->failed) w->failed = err;
+  w->dropping = 1;
   if (fstat(w->fd, &st) == 0 && (uint64_t)st.st_size > w->written) {
     size_t reached = (size_t)((uint64_t)st.st_size - w->written);
     if (w->written) w->written += whole_chunks(w, reached < w->gather.sz ? reached : w->gather.sz);
-    if (ftruncate(w->fd, (off_t)w->written)) w->failed = err;
+    if (ftruncate(w->fd, (off_t)w->written)) w->failed = errno;
   }
   w->gather.sz = 0;
 }
 
+void vt_writer_skip(vt_writer_t *w, uint32_t cnt) { w->sequence += cnt; }
+
+void vt_writer_resume(vt_writer_t *w) { w->dropping = 0; }
+
 void vt_writer_flush(vt_writer_t *w) {
-  if (w->failed || !w->gather.sz) return;
+  if (w->dropping || !w->gather.sz) return;
   int err = put(w->fd, w->gather.data, w->gather.sz, w->written);
   if (err) return give_up(w, err);
   w->written += w->gather.sz;
@@ -134,7 +147,11 @@ void vt_writer_chunk(vt_writer_t *w, vt_chunk_type_t type, uint16_t flags, uint3
 
 void vt_writer_copy(vt_writer_t *w, uint16_t type, uint16_t flags, uint32_t stream,
                     uint8_t const *payload, size_t sz) {
-  if (w->failed || sz > VT_CHUNK_PAYLOAD_MAX) return;
+  if (sz > VT_CHUNK_PAYLOAD_MAX) return;
+  if (w->dropping) {
+    w->sequence++;
+    return;
+  }
   size_t total = VT_CHUNK_HEADER_SZ + (size_t)vt_pad8(sz);
   uint8_t *p = vt_bytes_room(&w->gather, total);
   memset(p, 0, VT_CHUNK_HEADER_SZ);

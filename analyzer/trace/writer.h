@@ -1,8 +1,9 @@
 /* Writing the chunks of a trace file.
 
-   Chunks are gathered in memory and written in large pieces. After the first failure (disk full,
-   say) the file is cut to its last whole chunk, nothing more is written, and vt_writer_failed
-   tells. Not thread safe. */
+   Chunks are gathered in memory and written in large pieces. After a failure (disk full, say) the
+   file is cut to its last whole chunk, further ones are only numbered, and vt_writer_failed tells:
+   readers see by the numbers that some are missing. The file is locked while it is written
+   (docs/trace-format.md). Not thread safe. */
 #ifndef VT_ANALYZER_TRACE_WRITER_H
 #define VT_ANALYZER_TRACE_WRITER_H
 
@@ -37,6 +38,13 @@ void vt_writer_chunk(vt_writer_t *w, vt_chunk_type_t type, uint16_t flags, uint3
 /* vt_writer_copy appends a chunk whose payload is as stored in another trace: flags are kept. */
 void vt_writer_copy(vt_writer_t *w, uint16_t type, uint16_t flags, uint32_t stream,
                     uint8_t const *payload, size_t sz);
+
+/* vt_writer_skip leaves out `cnt` numbers: readers see that so many chunks are missing. */
+void vt_writer_skip(vt_writer_t *w, uint32_t cnt);
+
+/* vt_writer_resume has chunks written again after a failure, behind what is whole: a few last words
+   may find room where much did not. */
+void vt_writer_resume(vt_writer_t *w);
 
 /* vt_writer_flush hands what is gathered to the kernel. */
 void vt_writer_flush(vt_writer_t *w);

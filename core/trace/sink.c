@@ -3,8 +3,11 @@
 
 void vt_sink_stop(vt_sink_t *sink, vt_stopped_t reason) {
   uint32_t none = 0;
-  atomic_compare_exchange_strong_explicit(&sink->stopped, &none, (uint32_t)reason,
-                                          memory_order_relaxed, memory_order_relaxed);
+  if (atomic_compare_exchange_strong_explicit(&sink->stopped, &none, (uint32_t)reason,
+                                              memory_order_relaxed, memory_order_relaxed)) {
+    vt_sink_note(sink, VT_COUNTER_STOPPED_TICK, vt_clock_tick(sink->clock));
+    vt_sink_note(sink, VT_COUNTER_STOPPED, (uint64_t)reason);
+  }
   if (sink->ring)
     atomic_store_explicit(&sink->ring->images[sink->slot].stopped,
                           atomic_load_explicit(&sink->stopped, memory_order_relaxed),

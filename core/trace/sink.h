@@ -117,7 +117,7 @@ void vt_sink_unlock(vt_sink_t *sink);
 typedef enum { VT_SILENT_NOT = 0, VT_SILENT_FILE, VT_SILENT_ALL } vt_silent_t;
 void vt_sink_silence(vt_sink_t *sink, int silent);
 
-/* vt_sink_stop ends recording for `reason`; the first reason stays. */
+/* vt_sink_stop ends recording for `reason` and notes when; the first reason stays. */
 void vt_sink_stop(vt_sink_t *sink, vt_stopped_t reason);
 
 /* vt_sink_count adds n to a counter. Thread- and signal-safe. */
@@ -125,6 +125,13 @@ static inline void vt_sink_count(vt_sink_t *sink, vt_counter_t counter, uint64_t
   if (sink->counters)
     atomic_fetch_add_explicit(&sink->counters[(size_t)counter * sink->counter_stride], n,
                               memory_order_relaxed);
+}
+
+/* vt_sink_note makes `value` the value of a counter. Thread- and signal-safe. */
+static inline void vt_sink_note(vt_sink_t *sink, vt_counter_t counter, uint64_t value) {
+  if (sink->counters)
+    atomic_store_explicit(&sink->counters[(size_t)counter * sink->counter_stride], value,
+                          memory_order_relaxed);
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* The file side of the sink: segments are pieces of the trace file, mapped shared, so that what is
-   committed is the kernel's and survives the process.
+   committed is the kernel's and survives the process. A lock of the open file, which the mapping
+   holds as well as the descriptor does, tells readers that the file is still written.
 
    The file is sparse and grows in large steps: only a step needs a descriptor, and a host that
    closed ours is no obstacle while the path leads to the file. It is mapped piece by piece
@@ -67,6 +68,7 @@ static int open_new(vt_sink_t *sink) {
     fd = vt_sys_open(sink->path, flags, 0600);
   }
   if (fd < 0) return fd;
+  vt_sys_lock(fd);
   int high = vt_sys_dup_high(fd, FD_HIGH, 1);
   if (high < 0) return fd; /* RLIMIT_NOFILE below FD_HIGH */
   vt_sys_close(fd);
@@ -253,6 +255,9 @@ uint8_t *vt_sink_claim_file(vt_sink_t *sink, uint32_t *index) {
   *index = (uint32_t)(off / VT_SEGMENT_SZ);
   chunk_header(segment, VT_CHUNK_SEGMENT, VT_CHUNK_FLAG_OPEN, VT_SEGMENT_SZ - VT_CHUNK_HEADER_SZ,
                *index, 0);
+  /* Counted when it is there and before it has records: a reader that finds as many has all. */
+  atomic_signal_fence(memory_order_seq_cst); /* a killed process's stores are all seen in order */
+  vt_sink_count(sink, VT_COUNTER_SEGMENTS, 1);
   return segment;
 }
 

@@ -111,6 +111,12 @@ static inline long vt_sys_getcwd(char *buf, size_t sz) {
 static inline int vt_sys_dup_high(int fd, int at_least, int cloexec) {
   return (int)vt_sys(SYS_fcntl, fd, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, at_least, 0, 0, 0);
 }
+/* vt_sys_lock locks a file that is being written for its open file description: until no descriptor
+   and no mapping of it is left. A file system that cannot is no obstacle. */
+static inline void vt_sys_lock(int fd) {
+  struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  vt_sys(SYS_fcntl, fd, F_OFD_SETLK, (long)&whole, 0, 0, 0);
+}
 static inline int vt_sys_getpid(void) { return (int)vt_sys(SYS_getpid, 0, 0, 0, 0, 0, 0); }
 static inline int vt_sys_getppid(void) { return (int)vt_sys(SYS_getppid, 0, 0, 0, 0, 0, 0); }
 static inline int vt_sys_gettid(void) { return (int)vt_sys(SYS_gettid, 0, 0, 0, 0, 0, 0); }

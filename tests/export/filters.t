@@ -295,7 +295,7 @@ def check_peak_time(world):
         live += sum(size for t, _begins, size in changes if t == time)
     when = totals["peak_time_ns"]
     ok(0 < len(possible) < 20 and when in possible, "the time of the peak", when, possible)
-    check_massif(world.trace, world.dump.times[-1])
+    check_massif(world.trace, world.dump.end())
     ok(json.loads(export(world.trace, "dhat", []))["tg"] == when, "dhat: the time of the peak")
 
 

@@ -109,6 +109,14 @@ class Blocks:
             self.lines.append(line)
             self.times.append(event["t_ns"])
 
+    def end(self):
+        """When the process ended, in ns: what lives at the end has lived until then."""
+        trace = self.trace
+        (tick0, ns0, _), (tick1, ns1, _) = min(trace.clocks), max(trace.clocks)
+        rate = 1e9 / trace.tick_hz if ns1 - ns0 < 10**7 else (ns1 - ns0) / (tick1 - tick0)
+        last = max(message[0] for message in trace.process + trace.memory)
+        return max(self.times[-1], int((last - trace.start_tick) * rate))
+
     def match_lines(self):
         """By id of an event: (ns, line). Each thread's events are in the same order in both readers."""
         known, at = {}, collections.Counter()
@@ -252,7 +260,7 @@ class Filter:
 
     def choose(self, world):
         """The chosen blocks as they are seen until the end of the window."""
-        end = world.dump.times[-1] if self.to is None or self.to >= world.dump.times[-1] else self.to + 1
+        end = world.dump.end() if self.to is None or self.to >= world.dump.end() else self.to + 1
         for block in world.dump.blocks:
             if block.start < self.from_ or (self.to is not None and block.start > self.to):
                 continue

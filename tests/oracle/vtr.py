@@ -25,7 +25,9 @@ ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR = 
     1, 2, 3, 4, 5, 10, 11, 12)
 COUNTER_NAMES = {1: "lost", 2: "truncated", 3: "general_unwinds", 4: "events", 5: "shim_bytes",
                  6: "shim_ns", 7: "allocator_in_executable", 8: "unwind_differences",
-                 9: "unwind_checked", 10: "nested_lost", 11: "cut", 12: "before_start"}
+                 9: "unwind_checked", 10: "nested_lost", 11: "cut", 12: "before_start",
+                 13: "libunwind_differences", 14: "segments", 15: "stopped", 16: "stopped_tick",
+                 17: "peak_resident"}
 PROCESS_KINDS = {1: "started", 2: "forked", 3: "exec", 4: "exec-failed", 5: "exit", 6: "signal",
                  7: "killed", 8: "stopped"}
 MASK = (1 << 64) - 1
@@ -313,6 +315,7 @@ class Trace:
         self.data = read_data(path)
         self.path, self.verify = path, verify
         self.errors, self.torn, self.ended = [], None, False
+        self.chunk_cnt = self.next_seq = 0
         self.modules, self.unloads, self.process, self.clocks = {}, {}, [], []
         self.threads, self.markers, self.symbols, self.memory = {}, [], {}, []
         self.heaps, self.mappings, self.snapshots, self.leaks = [], [], [], None
@@ -388,12 +391,26 @@ class Trace:
         if flags & 1:
             payload = unzstd(payload)
         self.chunk_types[kind] += 1
+        self.chunk_cnt, self.next_seq = self.chunk_cnt + 1, max(self.next_seq, seq + 1)
         handler = self.HANDLERS.get(kind)
         if handler:
             handler(self, Cursor(payload), writer)
         elif flags & 0x8000:
             raise BadTrace(f"required chunk type {kind} is not known")
         return (32 + size + 7) // 8 * 8
+
+    @property
+    def complete(self):
+        """Whether everything the process did is here ("Completeness" in the format document)."""
+        lost = self.lost or any(self.counters.get(name) for name in ("lost", "nested_lost", "before_start", "stopped",
+                                                                     "allocator_in_executable"))
+        if lost or self.errors or self.torn is not None or any(p[1] == "stopped" for p in self.process):
+            return False
+        if not self.optional & 2:
+            return self.ended and self.next_seq == self.chunk_cnt
+        if "segments" in self.counters:
+            return self.chunk_types[SEGMENT] >= self.counters["segments"]
+        return self.next_seq == self.chunk_cnt and any(p[1] in ("exit", "exec") for p in self.process)
 
     # --- messages
 

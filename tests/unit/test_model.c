@@ -398,7 +398,7 @@ static vt_model_t *run_model(vt_model_options_t const *options) {
     vt_model_events(model, 0, events + i, n);
     i += n;
   }
-  vt_model_finish(model);
+  vt_model_finish(model, 0);
   return model;
 }
 
@@ -544,13 +544,13 @@ static void check_filters(void) {
   vt_model_t *scan = vt_model_new_scan(&options);
   vt_model_add_trace(scan, 0);
   vt_model_events(scan, 0, events, event_cnt);
-  vt_model_finish(scan);
+  vt_model_finish(scan, 0);
   model = vt_model_new(&(vt_model_options_t){.min_lifetime = 5000, .lifetimes = 1});
   vt_model_take_lifetimes(model, scan);
   vt_model_delete(scan);
   vt_model_add_trace(model, 0);
   vt_model_events(model, 0, events, event_cnt);
-  vt_model_finish(model);
+  vt_model_finish(model, 0);
   cells = vt_model_cells(model, &cnt);
   for (size_t i = VT_CELL_FIRST; i < cnt; i++)
     long_lived |= cells[i].frees && cells[i].lifetimes.min < 5000;

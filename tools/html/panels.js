@@ -40,23 +40,25 @@ function summaryTiles() {
 }
 
 const LOSSES = [
-  ["dropped_events", (n) => `${count(n)} events were lost: the numbers are too small`],
   ["truncated_stacks", (n) => `${count(n)} stacks are cut at their outer end`],
   ["unmatched_frees", (n) => `${count(n)} frees of blocks whose allocation was not seen`],
   ["missed_frees", (n) => `${count(n)} frees were not seen`],
-  ["torn_tail_bytes", (n) => `the last ${bytes(n)} of the file are torn`],
-  ["allocator_before_shim", () => "an allocator loaded before the recorder was not recorded"],
-  ["allocator_in_executable", () => "the program has an allocator of its own that was not recorded"],
   ["unreadable_modules", (n) => `${count(n)} modules had no readable symbols`],
 ];
 
 function completeness(side, name) {
   const have = side.completeness;
-  const notes = LOSSES.filter(([key]) => have[key]).map(([key, text]) => text(have[key]));
-  const ended = have.ended === "exit" ? "the program ended by itself" : `the program ended: ${clean(have.ended)}`;
+  const notes = [...have.reasons.map(clean),
+    ...LOSSES.filter(([key]) => have[key]).map(([key, text]) => text(have[key]))];
+  if (!have.complete && have.missing_since_ns !== null && have.ended !== "running")
+    notes.push(`the numbers are whole up to ${duration(have.missing_since_ns)} only`);
+  const ended = have.ended === "exit" ? "the program ended by itself"
+    : have.ended === "running" ? "the program still runs" : `the program ended: ${clean(have.ended)}`;
+  const verdict = have.complete ? "✓ Complete record"
+    : have.ended === "running" ? "⚠ Still being recorded: live so far is called leaked" : "⚠ Incomplete record";
   const who = name ? `${name}: ` : "";
   return el("p", { class: `verdict ${have.complete ? "good" : "bad"}` },
-    el("b", {}, who + (have.complete ? "✓ Complete record" : "⚠ Incomplete record")), ` – ${ended}`,
+    el("b", {}, who + verdict), ` – ${ended}`,
     notes.length ? el("ul", {}, notes.map((note) => el("li", {}, note))) : null);
 }
 

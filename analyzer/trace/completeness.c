@@ -1,0 +1,175 @@
+/* See completeness.h. */
+#include "analyzer/trace/completeness.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+__attribute__((format(printf, 2, 3))) static void because(vt_completeness_t *c, char const *format,
+                                                          ...) {
+  va_list args;
+  if (c->reason_cnt == VT_REASONS_MAX) return;
+  va_start(args, format);
+  vsnprintf(c->reasons[c->reason_cnt++], sizeof c->reasons[0], format, args);
+  va_end(args);
+}
+
+static char const *plural(uint64_t cnt) { return cnt == 1 ? "" : "s"; }
+
+/* How the process ended, and whether recording had stopped before. */
+typedef struct {
+  vt_process_kind_t kind; /* VT_PROCESS_STARTED: it began and said no more; 0: it said nothing */
+  uint32_t value;
+  uint32_t stopped; /* vt_stopped_t */
+  uint64_t stopped_time;
+} last_words_t;
+
+static last_words_t last_words(vt_reader_t const *reader) {
+  size_t cnt;
+  vt_trace_process_t const *process = vt_reader_process(reader, &cnt);
+  last_words_t said = {.stopped = (uint32_t)vt_reader_counter(reader, VT_COUNTER_STOPPED),
+                       .stopped_time = vt_reader_integrity(reader)->stopped_time};
+  for (size_t i = 0; i < cnt; i++) {
+    switch (process[i].kind) {
+    case VT_PROCESS_STOPPED:
+      said.stopped = process[i].value;
+      said.stopped_time = process[i].time;
+      break;
+    case VT_PROCESS_STARTED:
+    case VT_PROCESS_FORKED:
+    case VT_PROCESS_EXEC_FAILED: said.kind = VT_PROCESS_STARTED; break;
+    case VT_PROCESS_EXEC:
+    case VT_PROCESS_EXIT:
+    case VT_PROCESS_SIGNAL:
+    case VT_PROCESS_VANISHED:
+      said.kind = process[i].kind;
+      said.value = process[i].value;
+      break;
+    default: break;
+    }
+  }
+  return said;
+}
+
+static int is_raw(vt_reader_t const *reader) {
+  return (vt_reader_info(reader)->optional & VT_OPTIONAL_NO_COLLECTOR) != 0;
+}
+
+/* A process that ended without a word is killed if the file is whole and there was room for its word.
+   Whoever collects says VANISHED of one whose status nobody knows. */
+static void set_ended(vt_completeness_t *c, last_words_t const *said, int whole) {
+  char const *how = "unknown";
+  if (said->kind == VT_PROCESS_EXIT) how = "exit";
+  if (said->kind == VT_PROCESS_EXEC) how = "exec";
+  if (said->kind == VT_PROCESS_STARTED && c->recording) how = "running";
+  if (said->kind == VT_PROCESS_STARTED && whole && !said->stopped) how = "killed";
+  if (said->kind == VT_PROCESS_SIGNAL)
+    snprintf(c->ended, sizeof c->ended, "signal:%" PRIu32, said->value);
+  else
+    strcpy(c->ended, how);
+}
+
+static char const *stop_reason(uint32_t stopped) {
+  return stopped == VT_STOPPED_COLLECTOR ? "the collector was stopped or killed"
+         : stopped == VT_STOPPED_SPACE   ? "no space, or a limit on the size of files"
+         : stopped == VT_STOPPED_LIMIT   ? "a limit was reached"
+                                         : "it could not go on";
+}
+
+/* has_end: does the file say that it has all, or at least that the process had no more to say? A raw
+   file whose segments were not counted ends well with the process's last words. */
+static int has_end(vt_reader_t const *reader, last_words_t const *said) {
+  vt_integrity_t const *in = vt_reader_integrity(reader);
+  if (!is_raw(reader)) return in->ended;
+  return in->counted || said->kind == VT_PROCESS_EXIT || said->kind == VT_PROCESS_EXEC;
+}
+
+/* judge_file adds what the file lacks; returns 1 if it lacks nothing. */
+static int judge_file(vt_completeness_t *c, vt_reader_t const *reader, last_words_t const *said) {
+  vt_integrity_t const *in = vt_reader_integrity(reader);
+  char const *piece = is_raw(reader) ? "segment" : "chunk";
+  c->damaged = in->damaged_chunks || in->torn_bytes || in->bad_events;
+  if (in->damaged_chunks)
+    because(c, "%" PRIu64 " chunk%s of the file damaged, the first at byte %" PRIu64,
+            in->damaged_chunks, in->damaged_chunks == 1 ? " is" : "s are", in->damage_off);
+  if (in->torn_bytes)
+    because(c, "the file has a torn tail at byte %" PRIu64 " (%" PRIu64 " byte%s)", in->torn_off,
+            in->torn_bytes, plural(in->torn_bytes));
+  if (in->missing_chunks)
+    because(c, "%" PRIu64 " %s%s missing from the file", in->missing_chunks, piece,
+            in->missing_chunks == 1 ? " is" : "s are");
+  if (has_end(reader, said)) return !c->damaged && !in->missing_chunks;
+  if (said->stopped == VT_STOPPED_SPACE) return 0; /* that is why there is no end mark */
+  if (is_raw(reader))
+    because(c, "the file does not tell how much it should hold, and the process has not said its end");
+  else
+    because(c, "the file has no end mark: the collector was killed, or the file was cut");
+  return 0;
+}
+
+/* judge_losses adds what the process could not record. */
+static void judge_losses(vt_completeness_t *c, vt_reader_t const *reader) {
+  c->dropped_events = vt_reader_integrity(reader)->lost_events +
+                      vt_reader_counter(reader, VT_COUNTER_NESTED_LOST) +
+                      vt_reader_counter(reader, VT_COUNTER_BEFORE_START);
+  if (c->dropped_events)
+    because(c, "%" PRIu64 " event%s not recorded", c->dropped_events,
+            c->dropped_events == 1 ? " was" : "s were");
+  uint64_t allocator = vt_reader_counter(reader, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE);
+  if (allocator == 1)
+    because(c, "the executable has an allocator of its own that preloading cannot see");
+  if (allocator == 2)
+    because(c, "an allocator is preloaded before libvaltrace.so, which belongs first");
+}
+
+/* fewer is how many events the file has fewer than were counted when they were written, which is told
+   at the end of a trace with collector; VT_MISSING_UNKNOWN when it is not told. */
+static uint64_t fewer(vt_reader_t const *reader) {
+  uint64_t counted = vt_reader_counter(reader, VT_COUNTER_EVENTS);
+  uint64_t have = vt_reader_integrity(reader)->events;
+  if (!counted) return VT_MISSING_UNKNOWN;
+  return counted > have ? counted - have : 0;
+}
+
+static void set_missing(vt_completeness_t *c, vt_reader_t const *reader, last_words_t const *said,
+                        int whole) {
+  vt_integrity_t const *in = vt_reader_integrity(reader);
+  uint64_t lacking = whole ? 0 : fewer(reader);
+  c->missing_events = lacking == VT_MISSING_UNKNOWN ? lacking : lacking + c->dropped_events;
+  c->missing_since = VT_TIME_NEVER;
+  if (!whole && !in->bad_events) c->missing_since = in->whole_until;
+  if (said->stopped && said->stopped_time < c->missing_since && !in->bad_events)
+    c->missing_since = said->stopped_time;
+}
+
+vt_completeness_t vt_completeness(vt_reader_t const *reader) {
+  vt_completeness_t c = {.recording = vt_reader_integrity(reader)->recording};
+  last_words_t said = last_words(reader);
+  if (c.recording) because(&c, "it is still being recorded");
+  if (said.stopped) because(&c, "recording stopped early: %s", stop_reason(said.stopped));
+  int whole = c.recording ? 0 : judge_file(&c, reader, &said);
+  set_ended(&c, &said, whole);
+  judge_losses(&c, reader);
+  set_missing(&c, reader, &said, whole);
+  c.complete = !c.reason_cnt;
+  return c;
+}
+
+void vt_completeness_add(vt_completeness_t *sum, vt_completeness_t const *one) {
+  int known = sum->complete || sum->missing_since != VT_TIME_NEVER;
+  if (!one->complete && (sum->complete || one->missing_since < sum->missing_since))
+    sum->missing_since = one->missing_since;
+  if (!one->complete && (!known || one->missing_since == VT_TIME_NEVER))
+    sum->missing_since = VT_TIME_NEVER;
+  sum->complete &= one->complete;
+  sum->recording |= one->recording;
+  sum->damaged |= one->damaged;
+  sum->dropped_events += one->dropped_events;
+  if (one->missing_events == VT_MISSING_UNKNOWN || sum->missing_events == VT_MISSING_UNKNOWN)
+    sum->missing_events = VT_MISSING_UNKNOWN;
+  else
+    sum->missing_events += one->missing_events;
+  for (size_t i = 0; i < one->reason_cnt && sum->reason_cnt < VT_REASONS_MAX; i++)
+    memcpy(sum->reasons[sum->reason_cnt++], one->reasons[i], sizeof sum->reasons[0]);
+}

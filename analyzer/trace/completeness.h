@@ -1,0 +1,33 @@
+/* Is everything there? What every command says of a trace's own worth comes from here.
+
+   A trace with a collector is whole when its END is there, one without when it holds as many
+   segments as its process claimed (docs/trace-format.md). Whatever else is missing is counted by
+   who lost it. */
+#ifndef VT_ANALYZER_TRACE_COMPLETENESS_H
+#define VT_ANALYZER_TRACE_COMPLETENESS_H
+
+#include "analyzer/trace/reader.h"
+
+#define VT_MISSING_UNKNOWN UINT64_MAX
+#define VT_REASONS_MAX     12
+
+typedef struct {
+  int complete;            /* every event of the process is in the trace */
+  int recording;           /* it is still being written: not complete, and nothing wrong */
+  int damaged;             /* something in the file is not as it was written, or has gone */
+  char ended[32];          /* "exit", "signal:N", "exec", "killed", "running" or "unknown" */
+  uint64_t dropped_events; /* that the process could not record */
+  uint64_t missing_events; /* these and what the file lacks; VT_MISSING_UNKNOWN */
+  uint64_t missing_since;  /* ns: everything before is there; VT_TIME_NEVER: not known, or complete */
+  size_t reason_cnt;       /* why it is not complete, as short clauses */
+  char reasons[VT_REASONS_MAX][120];
+} vt_completeness_t;
+
+/* vt_completeness judges a trace. Valid after a complete run: only then damaged events are known. */
+vt_completeness_t vt_completeness(vt_reader_t const *reader);
+
+/* vt_completeness_add makes *sum what can be said of its traces and one more together. How the process
+   ended, and for how many traces it is the sum, is the caller's to know. */
+void vt_completeness_add(vt_completeness_t *sum, vt_completeness_t const *one);
+
+#endif

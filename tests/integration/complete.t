@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+"""A record never claims more than it has: cut files, killed collectors and programs, full disks, traces
+that still grow. Every command says the same of them.
+
+What is there is known from the independent reader: where chunks begin, and what the program said."""
+import json
+import os
+import random
+import re
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.getcwd(), "tests", "lib"))
+from valtest import SHIM, VALTRACE, Tap, adopt_orphans, program, vtr  # noqa: E402
+
+SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))
+PAIRS = 9000
+CUTS = 40
+
+
+def valtrace(*args):
+    return subprocess.run([VALTRACE, *args], capture_output=True, check=False)
+
+
+def check(*paths):
+    return json.loads(valtrace("check", "--json", *paths).stdout)
+
+
+def bare(path, *args, **more):
+    return subprocess.Popen(program("halves", *args), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            env={**os.environ, "LD_PRELOAD": SHIM, "VALTRACE_OUTPUT": path}, **more)
+
+
+def run(path, *args, options=()):
+    return subprocess.Popen([VALTRACE, "run", *options, "-o", path, "--", *program("halves", *args)],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def said(process, what):
+    """The number behind the line that the program is waited for."""
+    name, number = process.stdout.readline().split()
+    assert name.decode() == what, name
+    return int(number)
+
+
+def go_on(process):
+    process.stdin.write(b"x")
+    process.stdin.flush()
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
+
+
+def collector_of(process):
+    """run's child that is not the program."""
+    def exe(pid):
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    return next(pid for pid in children(process.pid) if exe(pid) == "valtrace")
+
+
+def verdicts(path):
+    """What each command says of a trace: (complete, ended, exit status or None) by command."""
+    report, diff = (json.loads(valtrace(*args, path).stdout) for args in (("report", "--json"), ("diff", "--json", path)))
+    checked, budget = valtrace("check", "--json", path), valtrace("check-budget", "--max-peak", "1000G", path)
+    text = valtrace("report", path).stdout.decode()
+    page = os.path.join(tempfile.gettempdir(), f"complete-{os.getpid()}.html")
+    valtrace("html", path, "-o", page)
+    with open(page, encoding="utf-8") as file:
+        shown = re.search(r'"completeness":\s*\{\s*"complete":\s*(true|false)', file.read())
+    os.unlink(page)
+    export = valtrace("export", "--format", "folded", path)
+    record = re.search(r"^  record +(\w+)", text, re.M).group(1)
+    document = json.loads(checked.stdout)[0]
+    return {"report": report["completeness"]["complete"], "text": record == "complete", "check": document["complete"],
+            "check's status": checked.returncode == 0, "budget": budget.returncode == 0 and b"within budget\n" == budget.stdout,
+            "diff": diff["completeness_after"]["complete"], "page": not shown or shown.group(1) == "true",
+            "export": b"incomplete" not in export.stderr}, document, report, text, budget
+
+
+def agree(tap, path, complete, ended, name):
+    """All commands say that the trace is complete, or that it is not."""
+    said_by, document, report, text, budget = verdicts(path)
+    good = set(said_by.values()) == {complete} and document["ended"] == report["completeness"]["ended"] == ended
+    if not complete:
+        good &= bool(document["reasons"]) and budget.returncode == 1 and budget.stderr.count(b"\n") == 1 \
+            and b"within budget\n" not in budget.stdout and valtrace("check", path).returncode == 3
+    tap.ok(good, name, [said_by, document, text[:1500], budget.stderr])
+    return report["completeness"], text
+
+
+def boundaries(data, at):
+    """Where chunks begin, from `at` on, and the type of each."""
+    found = []
+    while at + 32 <= len(data) and data[at:at + 4] == vtr.CHUNK_MAGIC:
+        kind, _flags, size = struct.unpack_from("<HHQ", data, at + 4)
+        found.append((at, kind))
+        at += (32 + size + 7) // 8 * 8
+    return found, at
+
+
+def cut(folder, data, places):
+    paths = []
+    for place in places:
+        paths.append(os.path.join(folder, f"cut-{place}.vtr"))
+        with open(paths[-1], "wb") as file:
+            file.write(data[:place])
+    return paths
+
+
+def check_cuts(tap, folder, path, kind, end):
+    """Cut at every chunk and at random bytes before `end`, where the last thing that counts ends."""
+    data = vtr.read_data(path)
+    header = struct.unpack_from("<I", data, 12)[0]
+    places = [at for at, _kind in boundaries(data, header)[0] if at < end]
+    rng = random.Random(SEED)
+    places += [rng.randrange(header, end) for _ in range(CUTS)]
+    paths = cut(folder, data, places)
+    wrong = [(place, got) for place, got in zip(places, check(*paths)) if got["complete"] or not got["reasons"]]
+    tap.ok(not wrong, f"{kind}: cut in {len(places)} places, never complete (seed {SEED})", wrong[:3])
+    wrong = [p for p in rng.sample(paths, 8) if vtr.Trace(p).complete]
+    tap.ok(not wrong, f"{kind}: nor does the independent reader say so", wrong)
+    packed = os.path.join(folder, "packed.vtr")
+    wrong = []
+    for p in rng.sample(paths, 5):
+        valtrace("pack", "--no-symbols", p, "-o", packed)
+        wrong += [p for got in check(packed) if got["complete"]]
+    tap.ok(not wrong, f"{kind}: packing a cut file does not make it complete", wrong)
+    tap.ok(check(path)[0]["complete"] and vtr.Trace(path).complete, f"{kind}: the whole file is complete")
+    for p in paths:
+        os.unlink(p)
+
+
+def check_collector(tap, folder):
+    path = os.path.join(folder, "run.vtr")
+    process = run(path, PAIRS, 0, "exit")
+    go_on(process)
+    process.communicate()
+    data = vtr.read_data(path)
+    chunks, _end = boundaries(data, struct.unpack_from("<I", data, 12)[0])
+    check_cuts(tap, folder, path, "run", next(at for at, kind in chunks if kind == vtr.END))
+    missing = os.path.join(folder, "gap.vtr")
+    at, kind = chunks[len(chunks) // 2]
+    with open(missing, "wb") as file:
+        file.write(data[:at] + data[chunks[len(chunks) // 2 + 1][0]:])
+    repacked = os.path.join(folder, "repacked.vtr")
+    valtrace("pack", "--no-symbols", missing, "-o", repacked)
+    tap.ok(not any(got["complete"] for got in check(missing, repacked)), f"a chunk taken out (type {kind}) is missed, also when packed",
+           check(missing, repacked))
+
+
+def check_bare_killed(tap, folder):
+    path = os.path.join(folder, "killed.vtr")
+    process = bare(path, PAIRS, 0, "kill")
+    said(process, "half")
+    so_far, text = agree(tap, path, False, "running", "bare, growing: recording, in every command")
+    tap.ok("live so far" in text and "still being recorded" in " ".join(so_far["reasons"]) and "damaged" not in text,
+           "bare, growing: blocks are live so far", [text[:800]])
+    go_on(process)
+    process.communicate()
+    have, text = agree(tap, path, True, "killed", "bare, killed: it has everything, and says killed")
+    tap.ok(have["missing_events"] == 0 and have["missing_since_ns"] is None and vtr.Model(vtr.Trace(path)).allocations >= 2 * PAIRS,
+           "bare, killed: nothing is missing", [have])
+    check_cuts(tap, folder, path, "bare", len(vtr.read_data(path)) // vtr.SEGMENT_SZ * vtr.SEGMENT_SZ)
+    packed = os.path.join(folder, "whole.vtr")
+    valtrace("pack", path, "-o", packed)
+    agree(tap, packed, True, "killed", "bare, killed, packed: complete and killed")
+
+
+def check_collector_killed(tap, folder):
+    path = os.path.join(folder, "orphan.vtr")
+    process = run(path, PAIRS, 0, "exit", options=("--fail-on-leak",))
+    said(process, "half")
+    while not os.path.exists(path) or not check(path)[0]["events"]:
+        pass  # it flushes from time to time
+    _have, text = agree(tap, path, False, "running", "run, growing: recording, in every command")
+    tap.ok("live so far" in text, "run, growing: blocks are live so far", [text[:800]])
+    os.kill(collector_of(process), signal.SIGKILL)
+    go_on(process)
+    _out, err = process.communicate()
+    tap.ok(process.returncode == 1 and err.count(b"\n") == 1 and b"collector was killed" in err,
+           "collector killed: run says so in one line, and --fail-on-leak fails", [process.returncode, err])
+    have, _text = agree(tap, path, False, "unknown", "collector killed: incomplete, in every command")
+    tap.ok(have["missing_events"] is None and have["missing_since_ns"] is not None, "collector killed: since when is known, how much is not", [have])
+
+
+def check_full_disk(tap, folder):
+    small = os.path.join(folder, "small")
+    os.mkdir(small)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small], check=False, capture_output=True).returncode:
+        tap.skip("full disk", "needs the right to mount")
+        return
+    try:
+        path, pairs = os.path.join(small, "t.vtr"), 500000
+        process = run(path, pairs // 2, 0, "exit")
+        go_on(process)
+        out, err = process.communicate()
+        tap.ok(process.returncode == 0 and err.count(b"\n") == 1 and b"incomplete" in err and out.count(b"\n") == 2,
+               "full disk: the program's status, and one line", [process.returncode, err])
+        have, _text = agree(tap, path, False, "exit", "full disk: incomplete, in every command")
+        # All blocks but those in the slots at the end are freed; stdio allocates a little.
+        there, happened = check(path)[0]["events"], 2 * pairs - 1024
+        tap.ok(have["missing_events"] and 0 <= there + have["missing_events"] - happened <= 40,
+               "full disk: what is missing is counted", [there, have, happened])
+        os.unlink(path)
+        process = bare(path, pairs // 2, 0, "exit", stderr=subprocess.PIPE)
+        go_on(process)
+        process.communicate()
+        if os.path.exists(path):
+            have, _text = agree(tap, path, False, "unknown", "full disk, bare: incomplete, in every command")
+            tap.ok(have["missing_events"] and have["missing_since_ns"], "full disk, bare: how much and since when", [have])
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def check_ends(tap, folder):
+    """Ends that no hook sees: the kernel's word, else none, but not `killed`."""
+    path = os.path.join(folder, "raw.vtr")
+    process = run(path, 10, 0, "raw")
+    go_on(process)
+    process.communicate()
+    agree(tap, path, True, "exit", "exit by a system call of the program's own: exit")
+    process = run(path, 10, 0, "child")
+    go_on(process)
+    process.communicate()
+    child = next(p for p in (os.path.join(folder, n) for n in os.listdir(folder)) if re.search(r"raw\.\d+\.\d+\.vtr$", p))
+    ended = check(child)[0]["ended"]
+    tap.ok(ended in ("exit", "unknown"), "the same of a child: the status that the kernel keeps, or unknown", [ended])
+    path = os.path.join(folder, "signal.vtr")
+    process = run(path, 10, 0, "kill")
+    go_on(process)
+    process.communicate()
+    agree(tap, path, True, f"signal:{signal.SIGKILL}", "killed under run: complete, and the signal")
+
+
+def timeline(path):
+    document = json.loads(valtrace("report", "timeline", "--json", path).stdout)
+    return document["timeline"], document["totals"], document["traces"][0]["duration_ns"]
+
+
+def check_memory(tap, folder):
+    """The kernel's own word for the peak is the oracle; the last sample is the last."""
+    mib = 64
+    for ending in ("exit", "kill"):
+        path = os.path.join(folder, f"memory-{ending}.vtr")
+        process = run(path, 10, mib, ending)
+        said(process, "half")
+        go_on(process)
+        peak = said(process, "all") << 10
+        process.communicate()
+        line, totals, duration = timeline(path)
+        last = line["memory"][-1]["resident_bytes"]
+        tap.ok(peak > mib << 20 and abs(totals["peak_rss_bytes"] - peak) < 2 << 20, f"{ending}: peak RSS is the kernel's",
+               [totals["peak_rss_bytes"], peak])
+        if ending == "exit":  # of a process that is killed the last sample may be a tenth of a second old
+            tap.ok(last < mib << 19, f"{ending}: the last sample is the last, not the highest", [line["memory"]])
+        trace = vtr.Trace(path)
+        ended = max(p[0] for p in trace.process) - trace.start_tick
+        rate = (trace.clocks[-1][1] - trace.clocks[0][1]) / (trace.clocks[-1][0] - trace.clocks[0][0])
+        until = line["intervals"][-1]["start_ns"] + line["step_ns"]
+        tap.ok(until >= ended * rate - 1e6 and duration >= ended * rate - 1e6, f"{ending}: the timeline goes on to the process's end",
+               [until, duration, ended * rate])
+
+
+def main():
+    adopt_orphans()
+    tap = Tap()
+    with tempfile.TemporaryDirectory(prefix="complete-") as folder:
+        check_collector(tap, folder)
+        check_bare_killed(tap, folder)
+        check_collector_killed(tap, folder)
+        check_full_disk(tap, folder)
+        check_ends(tap, folder)
+        check_memory(tap, folder)
+    tap.done()
+
+
+main()
