@@ -1,5 +1,6 @@
-/* See first.h. A process is told from another of its number by the moment it was started, which the
-   kernel keeps in /proc; without /proc the number alone must do. */
+/* See first.h. A process is told from another of its number by the moment it was started and by its
+   namespace of process numbers, both in /proc: the moment alone is a clock tick, in which many start.
+   Without /proc the number alone must do. */
 #include "preload/first.h"
 #include "preload/options.h"
 #include "preload/process.h"
@@ -18,6 +19,7 @@
 
 static uint32_t first_pid;
 static uint64_t first_start; /* 0: not told */
+static uint64_t first_space; /* 0: not told */
 
 /* digits reads a decimal number and moves on. */
 static uint64_t digits(char const **p) {
@@ -63,18 +65,22 @@ static uint64_t unix_ns(uint64_t ticks) {
 
 int vt_first_read(char const *value) {
   char const *p = value;
-  uint64_t pid = digits(&p), start = *p == '.' ? (p++, digits(&p)) : 0;
+  uint64_t pid = digits(&p), start = *p == '.' ? (p++, digits(&p)) : 0,
+           space = *p == '.' ? (p++, digits(&p)) : 0;
   if (!pid || pid > INT32_MAX || *p) return 0;
   first_pid = (uint32_t)pid;
   first_start = start;
+  first_space = space;
   return 1;
 }
 
 int vt_first_known(void) { return first_pid != 0; }
 
 int vt_first_is_me(void) {
-  uint32_t own = (uint32_t)vt_sys_getpid();
-  return own == first_pid && (!first_start || first_start == start_of(SELF));
+  if ((uint32_t)vt_sys_getpid() != first_pid) return 0;
+  if (first_start && first_start != start_of(SELF)) return 0;
+  uint64_t space = first_space ? vt_sink_space() : 0;
+  return !space || space == first_space;
 }
 
 /* add_to_environment appends to a copy: the program's own array has no room. */
@@ -89,14 +95,15 @@ static void add_to_environment(char *variable) {
 }
 
 void vt_first_tell(void) {
-  static char variable[sizeof VARIABLE + 40] = VARIABLE;
+  static char variable[sizeof VARIABLE + 60] = VARIABLE;
   first_pid = (uint32_t)vt_sys_getpid();
   first_start = start_of(SELF);
+  first_space = vt_sink_space();
   char *end = put_digits(variable + sizeof VARIABLE - 1, first_pid);
-  if (first_start) {
-    *end = '.';
-    put_digits(end + 1, first_start);
-  }
+  *end++ = '.';
+  end = put_digits(end, first_start);
+  *end++ = '.';
+  put_digits(end, first_space);
   vt_options_inherit(variable);
   add_to_environment(variable);
 }

@@ -9,8 +9,9 @@
 
 #include <stdint.h>
 
-/* vt_first_read takes the value of VALTRACE_FIRST_PID: "PID" or "PID.START", the latter in the
-   kernel's clock ticks since it was started. 0: it is neither, and nobody is first. */
+/* vt_first_read takes the value of VALTRACE_FIRST_PID: "PID", "PID.START" or "PID.START.SPACE": START
+   in the kernel's clock ticks since it was started, SPACE as vt_sink_space, 0 where one is not known.
+   0: it is none of these, and nobody is first. */
 int vt_first_read(char const *value);
 
 /* vt_first_known: has anybody said who is first? vt_first_is_me: this process, and not one that has

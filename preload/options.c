@@ -86,7 +86,7 @@ char const *vt_options_read(void) {
       o->max_depth = (uint32_t)n;
   }
   if ((v = value("VALTRACE_FIRST_PID")) && !vt_first_read(v))
-    error = "VALTRACE_FIRST_PID: neither PID nor PID.START";
+    error = "VALTRACE_FIRST_PID: not PID[.START[.SPACE]]";
   if ((v = value("VALTRACE_SINK"))) {
     o->text_fd = strncmp(v, "text:", 5) ? -1 : (int)number(v + 5);
     if (o->text_fd < 0) error = "VALTRACE_SINK: not of the form text:FD";

@@ -108,7 +108,7 @@ void vt_program_environment(char const *shim, char const *const *more) {
 }
 
 #define FIRST_PID "VALTRACE_FIRST_PID="
-static char first_pid[sizeof FIRST_PID + 40] = FIRST_PID;
+static char first_pid[sizeof FIRST_PID + 60] = FIRST_PID;
 
 static struct sigaction on_limit = {.sa_handler = SIG_DFL};
 
@@ -119,8 +119,9 @@ void vt_program_endure_limits(void) {
 /* be_program is the child: it tells the parent through the pipe only if exec fails. */
 static void be_program(char **argv, void const *mask, struct sigaction const *on_child,
                        int report) {
-  snprintf(first_pid, sizeof first_pid, FIRST_PID "%d.%llu", getpid(),
-           (unsigned long long)vt_owner_started(getpid())); /* the environment has it already */
+  snprintf(first_pid, sizeof first_pid, FIRST_PID "%d.%llu.%llu", getpid(),
+           (unsigned long long)vt_owner_started(getpid()),
+           (unsigned long long)vt_owner_space()); /* the environment has it already */
   sigaction(SIGCHLD, on_child, NULL);
   sigaction(SIGXFSZ, &on_limit, NULL);
   sigprocmask(SIG_SETMASK, mask, NULL);
