@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
+#include "analyzer/report/why.h"
 #include "analyzer/findings/growth_view.h"
 #include "analyzer/findings/show.h"
 #include "analyzer/lives/frees.h"
@@ -27,7 +28,8 @@ static void help(void) {
          "  mismatches  wrong frees, with both stacks\n"
          "  sizes, lifetimes, threads, timeline, modules, heaps   tables\n\n"
          "  --full      all sections, and all findings\n"
-         "  --leak-kind lost|definite|indirect|possible|reachable|live   of leaks: which\n\n");
+         "  --leak-kind lost|definite|indirect|possible|reachable|live   of leaks: which\n"
+         "  --why       of leaks: who holds the largest block of a site\n\n");
   vt_cli_help_shared(0);
 }
 
@@ -37,6 +39,7 @@ typedef struct {
   vt_frees_t *frees;
   vt_mismatches_t *mismatches;
   vt_growth_view_t growth;
+  vt_why_t *why;
   vt_findings_t findings;
   uint32_t
       *ranked; /* for findings in JSON: by site its rank in the document, 0 if it is not there */
@@ -115,6 +118,10 @@ static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, maker
     report->part = (vt_report_part_t){NULL, json_findings, makers};
   } else if (wants_bands(report))
     report->part = vt_growth_view_make(&makers->growth, analysis, makers->evidence, report);
+  else if (options->why && (makers->why = vt_why_make(analysis)))
+    report->part = vt_why_part(makers->why, report);
+  else if (options->why)
+    vt_error_say("--why", analysis->no_verdict, "it needs the snapshot that `valtrace run` takes");
   else if (makers->frees)
     report->part = vt_frees_part(makers->frees, analysis, report);
   else if (makers->mismatches)
@@ -123,6 +130,7 @@ static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, maker
 
 static void free_makers(makers_t *makers) {
   vt_growth_view_free(&makers->growth);
+  vt_why_delete(makers->why);
   vt_findings_free(&makers->findings);
   vt_evidence_free(makers->evidence);
   vt_frees_delete(makers->frees);
@@ -219,12 +227,12 @@ int vt_cmd_report(int argc, char **argv) {
     options.operands++;
     options.operand_cnt--;
   }
-  if (options.report.leak_kind_given && options.view_given &&
-      options.report.view != VT_VIEW_LEAKS &&
-      vt_cli_refuse(&options, VT_CLI_SET(VT_OPT_LEAK_KIND), "it is about live blocks",
-                    "take the view leaks"))
+  int about_leaks = options.report.leak_kind_given || options.why;
+  if (about_leaks && options.view_given && options.report.view != VT_VIEW_LEAKS &&
+      vt_cli_refuse(&options, VT_CLI_SET(VT_OPT_LEAK_KIND) | VT_CLI_SET(VT_OPT_WHY),
+                    "it is about live blocks", "take the view leaks"))
     return VT_EXIT_USAGE;
-  if (options.report.leak_kind_given) {
+  if (about_leaks) {
     options.view_given = 1;
     options.report.view = VT_VIEW_LEAKS;
   }

@@ -67,6 +67,7 @@ static struct option const long_options[] = {
     {"limit", 1, 0, VT_OPT_LIMIT},
     {"suppressions", 1, 0, VT_OPT_SUPPRESSIONS},
     {"leak-kind", 1, 0, VT_OPT_LEAK_KIND},
+    {"why", 0, 0, VT_OPT_WHY},
     {"no-inlines", 0, 0, VT_OPT_NO_INLINES},
     {"full-names", 0, 0, VT_OPT_FULL_NAMES},
     {"show-runtime-frames", 0, 0, VT_OPT_SHOW_RUNTIME},
@@ -214,6 +215,7 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
     options->report.leak_kind = (vt_metric_t)vt_metric_by_leak_kind(value);
     if (!(extras & VT_CLI_REPORT)) return -2;
     return vt_metric_by_leak_kind(value) < 0 ? -1 : 0;
+  case VT_OPT_WHY: options->why = 1; return extras & VT_CLI_REPORT ? 0 : -2;
   case VT_OPT_FULL: options->report.full = 1; return extras & VT_CLI_REPORT ? 0 : -2;
   case VT_OPT_PER: options->per = value; return extras & VT_CLI_DIFF ? 0 : -2;
   case VT_OPT_FAIL_IF:

@@ -25,6 +25,7 @@ typedef struct {
   char const *fail_if[VT_CLI_CONDITIONS]; /* --fail-if, each time it was given */
   size_t fail_if_cnt;
   int json, help;
+  int why; /* of leaks: who holds them */
   int view_given; /* of the report */
   int full_names;
   int gate,
@@ -73,6 +74,7 @@ typedef enum {
   VT_OPT_PER,
   VT_OPT_FAIL_IF,
   VT_OPT_LEAK_KIND,
+  VT_OPT_WHY,
   VT_OPT_FULL
 } vt_cli_option_t;
 #define VT_CLI_SET(option) ((uint64_t)1 << ((option)-VT_OPT_FROM))

@@ -24,10 +24,7 @@ static size_t first_after(vt_mappings_t const *m, uint64_t address) {
   return low;
 }
 
-static int counts(run_t const *run, size_t record) {
-  vt_trace_mapping_t const *r = &run->records[record];
-  return !r->by_allocator && r->prot != PROT_NONE;
-}
+static int counts(vt_trace_mapping_t const *r) { return !r->by_allocator && r->prot != PROT_NONE; }
 
 static void insert(vt_mappings_t *m, size_t at, vt_mapped_t piece) {
   VT_PUSH(m->pieces, piece);
@@ -47,10 +44,11 @@ static void take_out(run_t *run, uint64_t start, uint64_t end, uint64_t before) 
     }
     uint64_t from = piece.start > start ? piece.start : start;
     uint64_t to = piece.end < end ? piece.end : end;
-    if (counts(run, piece.record)) m->mapped_bytes -= to - from;
-    if (piece.start < from) m->pieces[kept++] = (vt_mapped_t){piece.start, from, piece.record};
+    if (piece.counted) m->mapped_bytes -= to - from;
+    if (piece.start < from)
+      m->pieces[kept++] = (vt_mapped_t){piece.start, from, piece.record, piece.counted};
     if (to == piece.end) continue;
-    vt_mapped_t rest = {to, piece.end, piece.record};
+    vt_mapped_t rest = {to, piece.end, piece.record, piece.counted};
     if (kept > i) { /* it was split in two: the only piece concerned */
       insert(m, kept, rest);
       return;
@@ -63,15 +61,15 @@ static void take_out(run_t *run, uint64_t start, uint64_t end, uint64_t before) 
 
 static uint64_t page_up(uint64_t sz) { return (sz + 4095) & ~(uint64_t)4095; }
 
-static void add(run_t *run, size_t record, size_t like) {
+static void add(run_t *run, size_t record, int counted) {
   vt_trace_mapping_t const *r = &run->records[record];
   vt_mappings_t *m = &run->out;
   int is_break = r->api == VT_MAPPING_SBRK || r->api == VT_MAPPING_BRK;
   uint64_t end = r->address + (is_break ? r->size : page_up(r->size));
   if (end <= r->address) return;
   take_out(run, r->address, end, r->time);
-  insert(m, first_after(m, r->address), (vt_mapped_t){r->address, end, like});
-  if (!counts(run, like)) return;
+  insert(m, first_after(m, r->address), (vt_mapped_t){r->address, end, record, counted});
+  if (!counted) return;
   m->mapped_bytes += end - r->address;
   if (m->mapped_bytes <= m->peak_bytes) return;
   m->peak_bytes = m->mapped_bytes;
@@ -90,13 +88,13 @@ static void unmap(run_t *run, vt_trace_mapping_t const *r) {
   take_out(run, r->address, r->address + (is_break ? sz : page_up(sz)), r->time);
 }
 
-/* remap: what moved keeps the protection it was made with; the site is that of the latest call. */
+/* remap: what moved keeps the protection it had; the site is that of the latest call. */
 static void remap(run_t *run, size_t record) {
   vt_trace_mapping_t const *r = &run->records[record];
   vt_mapped_t const *old = vt_mappings_find(&run->out, r->old_address);
-  size_t like = old && !counts(run, old->record) ? old->record : record;
+  int counted = old ? old->counted : !r->by_allocator;
   take_out(run, r->old_address, r->old_address + page_up(r->old_size), r->begun);
-  add(run, record, like);
+  add(run, record, counted);
 }
 
 typedef struct {
@@ -117,7 +115,7 @@ vt_mappings_t vt_mappings_run(vt_trace_mapping_t const *records, size_t cnt) {
   qsort(order, cnt, sizeof *order, by_time);
   for (size_t i = 0; i < cnt; i++) {
     vt_trace_mapping_t const *r = &records[order[i].record];
-    if (r->op == VT_MAPPING_MAP) add(&run, order[i].record, order[i].record);
+    if (r->op == VT_MAPPING_MAP) add(&run, order[i].record, counts(r));
     if (r->op == VT_MAPPING_UNMAP) unmap(&run, r);
     if (r->op == VT_MAPPING_REMAP) remap(&run, order[i].record);
   }

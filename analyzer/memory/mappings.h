@@ -13,6 +13,7 @@
 typedef struct {
   uint64_t start, end;
   size_t record;
+  int counted; /* in the sums below */
 } vt_mapped_t;
 
 typedef struct {

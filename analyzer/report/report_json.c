@@ -2,6 +2,7 @@
  * meaning). */
 #include <stdlib.h>
 #include "analyzer/report/nameless.h"
+#include "analyzer/memory/mappings.h"
 #include "analyzer/report/report.h"
 #include "analyzer/report/roots.h"
 
@@ -85,6 +86,19 @@ static void leak_kinds(vt_json_t *json, vt_verdict_t const *verdict) {
   one_kind(json, "unjudged", verdict, VT_LEAK_UNJUDGED);
 }
 
+/* mapped_bytes is what the programs' own mappings take at the end, without what is only reserved. */
+static uint64_t mapped_bytes(vt_analysis_t const *analysis) {
+  uint64_t bytes = 0;
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    size_t cnt;
+    vt_trace_mapping_t const *records = vt_reader_mappings(analysis->readers[t], &cnt);
+    vt_mappings_t mappings = vt_mappings_run(records, cnt);
+    bytes += mappings.mapped_bytes;
+    vt_mappings_free(&mappings);
+  }
+  return bytes;
+}
+
 static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   vt_json_object(json, "totals");
@@ -99,6 +113,7 @@ static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_uint(json, "leaked_blocks", totals->live_blocks);
   vt_json_uint(json, "temporary", totals->temporary);
   vt_json_uint(json, "peak_rss_bytes", vt_analysis_peak_rss(analysis));
+  vt_json_uint(json, "mapped_bytes", mapped_bytes(analysis));
   vt_json_uint(json, "distinct_stacks", analysis->sites_cnt);
   vt_json_uint(json, "cross_thread_frees", totals->cross_thread_frees);
   leak_kinds(json, analysis->verdicts ? &analysis->verdict : NULL);

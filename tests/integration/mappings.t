@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """What a program maps by calls of its own is recorded as it happened, with the stack of each call."""
+import json
 import subprocess
 import sys
 
 sys.path.insert(0, "tests/lib")
-from valtest import BUILD, MODES, Run, Tap, program, vtr  # noqa: E402
+from valtest import BUILD, MODES, Run, Tap, VALTRACE, program, vtr  # noqa: E402
 
 NUMBERS = (3, 4, 5, 6)
 
@@ -38,6 +39,24 @@ def recorded(trace):
             for m in of_program(trace)]
 
 
+def mapped_by(trace):
+    """Bytes of pages mapped at the end, by a table of all of them; the break moves by whole pages here,
+    and the counting oracle, whose malloc is the next one, is the allocator."""
+    pages = {}
+    for m in trace.mappings:
+        first, cnt = m.address >> 12, (m.size + 4095) >> 12
+        if m.op == "remap":
+            for page in range(m.old_address >> 12, (m.old_address + m.old_size + 4095) >> 12):
+                pages.pop(page, None)
+        if m.api == "shmdt":
+            cnt = 3
+        for page in range(first, first + cnt):
+            pages.pop(page, None)
+            if m.op != "unmap" and (m.prot or m.op == "remap") and not m.flags & 1:
+                pages[page] = 1
+    return 4096 * len(pages)
+
+
 def main():
     tap = Tap()
     for mode in MODES:
@@ -48,6 +67,9 @@ def main():
         begun = [m.begun <= m.time for m in trace.mappings]
         tap.ok(all(begun) and trace.mappings == sorted(trace.mappings), f"times are in order [{mode}]")
         tap.equal((trace.lost, trace.errors, vtr.Model(trace).unmatched_frees), (0, [], 0), f"the rest is whole [{mode}]")
+        report = subprocess.run([VALTRACE, "report", "--json", run.trace_path if mode == "run" else trace.path],
+                                capture_output=True, check=True).stdout
+        tap.equal(json.loads(report)["totals"]["mapped_bytes"], mapped_by(trace), f"mapped_bytes [{mode}]")
         run.remove()
     off = Run(program("mappings"), MODES[0], env={"VALTRACE_NO_MAPPINGS": "1"})
     tap.equal(off.main_trace().mappings, [], "VALTRACE_NO_MAPPINGS: none")

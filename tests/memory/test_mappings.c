@@ -15,19 +15,19 @@
 
 typedef struct {
   int owner[PAGES]; /* index of a record, or NOBODY */
+  int counted[PAGES];
   uint64_t mapped, peak;
 } naive_t;
 
 static vt_trace_mapping_t records[RECORDS];
 
-static int counted(int owner) {
-  return owner != NOBODY && !records[owner].by_allocator && records[owner].prot != PROT_NONE;
-}
-
-static void set_pages(naive_t *n, size_t first, size_t cnt, int owner) {
-  for (size_t i = first; i < first + cnt && i < PAGES; i++) n->owner[i] = owner;
+static void set_pages(naive_t *n, size_t first, size_t cnt, int owner, int counted) {
+  for (size_t i = first; i < first + cnt && i < PAGES; i++) {
+    n->owner[i] = owner;
+    n->counted[i] = counted;
+  }
   n->mapped = 0;
-  for (size_t i = 0; i < PAGES; i++) n->mapped += counted(n->owner[i]) ? PAGE : 0;
+  for (size_t i = 0; i < PAGES; i++) n->mapped += n->counted[i] ? PAGE : 0;
 }
 
 static void note_peak(naive_t *n) {
@@ -37,12 +37,12 @@ static void note_peak(naive_t *n) {
 static void apply(naive_t *n, int i) {
   vt_trace_mapping_t const *r = &records[i];
   size_t at = r->address / PAGE, old = r->old_address / PAGE;
-  int like = i;
+  int counted = r->op == VT_MAPPING_MAP && !r->by_allocator && r->prot != PROT_NONE;
   if (r->op == VT_MAPPING_REMAP) {
-    if (n->owner[old] != NOBODY && !counted(n->owner[old])) like = n->owner[old];
-    set_pages(n, old, r->old_size / PAGE, NOBODY);
+    counted = n->owner[old] != NOBODY ? n->counted[old] : !r->by_allocator;
+    set_pages(n, old, r->old_size / PAGE, NOBODY, 0);
   }
-  set_pages(n, at, (r->size + PAGE - 1) / PAGE, r->op == VT_MAPPING_UNMAP ? NOBODY : like);
+  set_pages(n, at, (r->size + PAGE - 1) / PAGE, r->op == VT_MAPPING_UNMAP ? NOBODY : i, counted);
   if (r->op != VT_MAPPING_UNMAP) note_peak(n);
 }
 

@@ -62,6 +62,17 @@ def check_report(tap, folder, path):
     for kind in ("lost", "definite", "indirect", "possible", "reachable"):
         out = subprocess.run([VALTRACE, "report", "--leak-kind", kind, trace_path], capture_output=True, text=True)
         tap.ok(out.returncode == 0 and kind.upper() + ":" in out.stdout, f"--leak-kind {kind}", [out])
+    for kind in ("lost", "possible", "reachable"):
+        why = json.loads(subprocess.run([VALTRACE, "report", "--why", "--leak-kind", kind, "--limit", "50", "--json", trace_path],
+                                        capture_output=True).stdout)["why"]
+        bad = []
+        for entry in why:
+            holders = [trace.leaks.blocks[int(block["address"], 0)][1] for block in entry["chain"]]
+            named = [("block", int(block["address"], 0)) for block in entry["chain"][1:]]
+            root = holders[-1] and holders[-1][1][0]
+            if holders[:-1] != named or root != (int(entry["root"]["location"], 0) if "root" in entry else None):
+                bad.append(entry)
+        tap.ok(why and not bad, f"--why {kind}: chains are those of the trace", bad)
     for limit, status in ((want["lost_bytes"], 0), (want["lost_bytes"] - 1, 1)):
         out = subprocess.run([VALTRACE, "check-budget", "--max-lost", str(limit), trace_path], capture_output=True)
         tap.equal(out.returncode, status, f"--max-lost {limit}: status {status}")
