@@ -37,10 +37,10 @@
 
 typedef struct {
   char const *output, *folder;
-  char const *max_depth, *suppressions, *format;
+  char const *max_depth, *suppressions, *format, *children, *min_events;
   char const *timeout;  /* --snapshot-timeout */
   uint64_t snapshot_ns; /* time limit of a snapshot; 0: none */
-  int high_tags;
+  int high_tags, gather;
   int quiet, no_children, no_free_stacks, no_mappings, no_symbols, report, fail_on_leak, no_known;
 } options_t;
 
@@ -51,12 +51,15 @@ static char const help[] =
     "returns PROGRAM's exit status (128 + signal if it was killed). The program's output is "
     "untouched.\n\n"
     "  -o, --output PATTERN  name of the traces: %p pid, %n program, %h host, %% percent sign\n"
-    "                        (default: " VT_NAME_DEFAULT
-    "). Without %p it names the last image of\n"
-    "                        PROGRAM itself; others get .PID.N before the extension\n"
+    "                        Without %p it names the last image of PROGRAM itself; others get\n"
+    "                        .PID.N before the extension. Default: " VT_NAME_DEFAULT
+    ", and when\n"
+    "                        several processes are recorded the folder valtrace.%n.%p\n"
     "  -d, --directory DIR   all traces in the folder DIR, named %n.%p.vtr\n"
     "  -q, --quiet           no note of what was written\n"
     "      --no-children     record PROGRAM only (exec is followed)\n"
+    "      --children GLOB   of other processes, record those whose program matches\n"
+    "      --min-events N    no traces of processes with fewer events (PROGRAM keeps its own)\n"
     "      --no-free-stacks  no call stacks on frees: cheaper\n"
     "      --no-mappings     do not record mmap, munmap and the like\n"
     "      --max-depth N     keep the N outermost frames of each stack (default: all)\n"
@@ -79,6 +82,8 @@ static char const help[] =
 
 enum {
   OPT_NO_CHILDREN = 256,
+  OPT_CHILDREN,
+  OPT_MIN_EVENTS,
   OPT_NO_FREE_STACKS,
   OPT_NO_MAPPINGS,
   OPT_NO_SNAPSHOT,
@@ -99,6 +104,8 @@ static struct option const long_options[] = {
     {"directory", required_argument, NULL, 'd'},
     {"quiet", no_argument, NULL, 'q'},
     {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
+    {"children", required_argument, NULL, OPT_CHILDREN},
+    {"min-events", required_argument, NULL, OPT_MIN_EVENTS},
     {"no-free-stacks", no_argument, NULL, OPT_NO_FREE_STACKS},
     {"no-mappings", no_argument, NULL, OPT_NO_MAPPINGS},
     {"no-snapshot", no_argument, NULL, OPT_NO_SNAPSHOT},
@@ -126,6 +133,10 @@ static int valid_depth(char const *text) {
   return *text && !*end && n >= 1 && n < 4000000000;
 }
 
+static int valid_count(char const *text) {
+  return *text && !text[strspn(text, "0123456789")] && strlen(text) < 19;
+}
+
 /* parse fills o; returns -1 to go on, else the exit status. optind is then PROGRAM's index. */
 static int parse(options_t *o, int argc, char **argv) {
   opterr = 0;
@@ -135,6 +146,8 @@ static int parse(options_t *o, int argc, char **argv) {
     case 'd': o->folder = optarg; break;
     case 'q': o->quiet = 1; break;
     case OPT_NO_CHILDREN: o->no_children = 1; break;
+    case OPT_CHILDREN: o->children = optarg; break;
+    case OPT_MIN_EVENTS: o->min_events = optarg; break;
     case OPT_NO_FREE_STACKS: o->no_free_stacks = 1; break;
     case OPT_NO_MAPPINGS: o->no_mappings = 1; break;
     case OPT_NO_SNAPSHOT: o->snapshot_ns = 0; break;
@@ -154,6 +167,9 @@ static int parse(options_t *o, int argc, char **argv) {
   }
   if (o->max_depth && !valid_depth(o->max_depth))
     return usage_error("--max-depth", "not a number of frames from 1 up");
+  if (o->min_events && !valid_count(o->min_events))
+    return usage_error("--min-events", "not a number of events");
+  if (o->children && o->no_children) return usage_error("--children", "--no-children says none");
   if (o->output && o->folder) return usage_error("-d", "-o says where already");
   uint64_t limit = o->snapshot_ns;
   if (o->timeout && (vt_filter_duration(o->timeout, &limit) || !limit))
@@ -162,7 +178,8 @@ static int parse(options_t *o, int argc, char **argv) {
   if (o->format && !o->fail_on_leak) return usage_error("--format", "is for --fail-on-leak");
   if (o->format && vt_gate_format(o->format) < 0)
     return usage_error("--format", "not one of " VT_GATE_FORMATS);
-  if (!o->output || !*o->output) o->output = VT_NAME_DEFAULT;
+  o->gather = !o->folder && (!o->output || !*o->output);
+  if (o->gather) o->output = VT_NAME_DEFAULT;
   return optind < argc ? -1 : usage_error("run", "no program given");
 }
 
@@ -308,12 +325,19 @@ static void print_note(vt_collector_summary_t const *s, char const *program) {
         "valtrace: not recorded: %s, started where libvaltrace.so or the collector is out of reach "
         "(chroot, sandbox, another C library)\n",
         vt_counted(s->unrecorded, "program").text);
+  if (s->skipped)
+    fprintf(stderr, "valtrace: not recorded, as --children says: %s\n",
+            vt_counted(s->skipped, "program").text);
+  if (s->dropped)
+    fprintf(stderr, "valtrace: dropped, with fewer events than --min-events: %s\n",
+            vt_counted(s->dropped, "trace").text);
   if (s->traces == 1)
     fprintf(stderr, "valtrace: wrote %s (%s, %s)\n", s->first[0] ? s->first : "1 trace",
             vt_counted(s->events, "event").text, size);
   else if (s->traces)
-    fprintf(stderr, "valtrace: wrote %u traces (%s, %s), of the program itself %s\n", s->traces,
-            vt_counted(s->events, "event").text, size, s->first[0] ? s->first : "none");
+    fprintf(stderr, "valtrace: wrote %u traces (%s, %s)%s%s, of the program itself %s\n", s->traces,
+            vt_counted(s->events, "event").text, size, s->folder[0] ? " into " : "", s->folder,
+            s->first[0] ? s->first : "none");
 }
 
 /* print_problems; explained: why the program is not recorded has been said. */
@@ -442,6 +466,14 @@ static int too_small_files(void) {
   return VT_EXIT_RUN_FAILED;
 }
 
+static vt_outputs_t outputs_of(options_t const *o, char const pattern[PATH_MAX]) {
+  vt_outputs_t outputs = {.gather = o->gather,
+                          .children = o->children,
+                          .min_events = o->min_events ? strtoull(o->min_events, NULL, 10) : 0};
+  strcpy(outputs.pattern, pattern);
+  return outputs;
+}
+
 int vt_cmd_run(int argc, char **argv) {
   options_t o = {.snapshot_ns = SNAPSHOT_NS};
   char shim[PATH_MAX], pattern[PATH_MAX];
@@ -460,8 +492,9 @@ int vt_cmd_run(int argc, char **argv) {
   if (error == -EFBIG) return too_small_files();
   if (error) return failed("shared memory for the recording", -error);
   ring.ring->heir_limit_ns = o.snapshot_ns;
+  vt_outputs_t outputs = outputs_of(&o, pattern);
   vt_collector_options_t options = {
-      .pattern = pattern, .high_tags = o.high_tags, .symbols = !o.no_symbols, .children = !o.no_children};
+      .outputs = &outputs, .high_tags = o.high_tags, .symbols = !o.no_symbols, .children = !o.no_children};
   block_signals(&before);
   int control = start_collector(&ring, &options);
   if (control < 0) return failed("the collector", errno);

@@ -175,7 +175,7 @@ static void look_after(collector_t *c) {
 }
 
 static int wants_symbols(collector_t const *c, vt_image_t const *image) {
-  return c->drain.symbols && image->ended && !image->symbolized && !image->error.what[0];
+  return c->drain.symbols && image->ended && !image->symbolized && !image->skipped && !image->error.what[0];
 }
 
 static void embed_symbols(collector_t *c) {
@@ -199,16 +199,27 @@ static void embed_symbols(collector_t *c) {
   free(traces);
 }
 
+/* recorded tells how many living processes have a trace, or may come to have one. */
+static size_t recorded(collector_t *c) {
+  size_t n = 0;
+  for (size_t i = 0; i < c->drain.images_cnt; i++)
+    n += !c->drain.images[i]->ended && !c->drain.images[i]->skipped;
+  return living(c) ? n : expected(c);
+}
+
 /* summary is what the ring tells. */
 static vt_collector_summary_t summary(collector_t *c) {
   return (vt_collector_summary_t){
-      .living = (uint32_t)(living(c) ? living(c) : expected(c)),
+      .living = (uint32_t)recorded(c),
       .unrecorded = atomic_load_explicit(&c->end->ring->unrecorded, memory_order_relaxed)};
 }
 
 /* answer tells `run` what was written, too. */
 static void answer(collector_t *c, vt_collector_summary_t s) {
   vt_image_t const *last = vt_drain_last(&c->drain);
+  s.skipped = c->options->outputs->skipped;
+  s.dropped = c->options->outputs->dropped;
+  strcpy(s.folder, c->options->outputs->folder);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->error.what[0] && !s.failed++) s.error = image->error;
@@ -233,6 +244,7 @@ static void answer(collector_t *c, vt_collector_summary_t s) {
    traces, which takes too long for the ring to wait, and answers. */
 static void answer_early(collector_t *c) {
   vt_collector_summary_t s = summary(c);
+  c->options->outputs->gather = 0; /* the names that are told stay */
   pid_t child = fork();
   if (child == 0) {
     vt_ring_leave(c->end); /* who holds it counts as one that may still be recorded */
@@ -275,7 +287,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   c.drain.end = end;
   c.drain.slots.ring = end->ring;
   c.drain.slots.end = end;
-  c.drain.pattern = options->pattern;
+  c.drain.outputs = options->outputs;
   c.drain.high_tags = options->high_tags;
   c.drain.codec = vt_codec_new();
   c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;

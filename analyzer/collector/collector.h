@@ -11,10 +11,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "analyzer/cli/error.h"
+#include "analyzer/collector/outputs.h"
 #include "analyzer/collector/ring.h"
 
 typedef struct {
-  char const *pattern; /* absolute; see vt_naming_t */
+  vt_outputs_t *outputs;
   int high_tags;       /* pointers have tags in the top 16 bits */
   int symbols;         /* embed symbols at the end */
   int children;        /* processes other than the first are recorded too */
@@ -34,11 +35,13 @@ typedef struct {
   uint32_t traces;      /* complete ones */
   uint32_t living;      /* processes that are still recorded */
   uint32_t unrecorded;  /* programs that are known not to be recorded */
+  uint32_t skipped, dropped; /* processes without a trace, as in vt_outputs_t */
   uint32_t failed;      /* traces that could not be written, or not completely */
   vt_error_t error;     /* of the first of these */
   uint32_t stopped;     /* vt_stopped_t if the first process's recording stopped early */
   uint64_t lost;        /* events lost by it */
   int hidden;           /* its allocator is inside the executable (1) or a library before the shim (2) */
+  char folder[PATH_MAX]; /* that was made for the traces of several processes; "": none */
   char first[PATH_MAX]; /* trace of the first process's last image; "": none */
 } vt_collector_summary_t;
 

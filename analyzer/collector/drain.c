@@ -73,7 +73,7 @@ static vt_image_t *image_of(vt_drain_t *d, uint32_t slot) {
                             .process = vt_slots_owner(&d->slots, slot)->pid,
                             .first = vt_slots_first(&d->slots, slot)};
   vt_image_t *image =
-      vt_image_new(d->pattern, d->images, d->images_cnt, &place, header, sz, d->codec, d->symbols);
+      vt_image_new(d->outputs, d->images, d->images_cnt, &place, header, sz, d->codec, d->symbols);
   VT_PUSH(d->images, image);
   if (!d->replaced[slot]) vt_image_sample(image, (vt_clock_kind_t)d->ring->clock);
   uint32_t before = vt_slots_predecessor(&d->slots, slot);
@@ -195,6 +195,8 @@ static void complete(vt_drain_t *d, vt_image_t *image) {
   uint32_t slot = image->place.slot;
   image->leaving = 0;
   vt_image_end(image, &d->ring->images[slot], (vt_clock_kind_t)d->ring->clock, image->wait_status);
+  vt_outputs_drop(d->outputs, image);
+  vt_outputs_collect(d->outputs, d->images, d->images_cnt);
   free_slot(d, slot);
 }
 
@@ -216,8 +218,8 @@ static void end_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
   image->wait_status = wait_status;
   image->end_tick = now.tick;
   vt_image_flush(image, &now);
-  image->leaving = image->open && vt_heir_look_begin(&image->look, d->end, &d->ring->images[slot],
-                                                     image->path, kept(d), d->high_tags);
+  image->leaving = vt_heir_look_begin(&image->look, d->end, &d->ring->images[slot],
+                                      image->open ? image->path : NULL, kept(d), d->high_tags);
   if (!image->leaving) complete(d, image);
 }
 

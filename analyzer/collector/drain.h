@@ -3,13 +3,14 @@
 #define VT_ANALYZER_COLLECTOR_DRAIN_H
 
 #include "analyzer/collector/image.h"
+#include "analyzer/collector/outputs.h"
 #include "analyzer/collector/ring.h"
 #include "analyzer/collector/slots.h"
 
 typedef struct {
   vt_ring_t *ring;
   vt_ring_end_t *end;    /* of that ring */
-  char const *pattern;   /* of the traces' names; absolute */
+  vt_outputs_t *outputs; /* where traces go */
   int first_awaited;     /* `run` will tell of its end, which it may see later than we do */
   int first_status;      /* waitpid's status of the first process; -1: not told */
   int high_tags;         /* pointers of these programs have tags in the top 16 bits */

@@ -86,6 +86,8 @@ int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t
   look->bytes = vt_memory_resident(look->heir.pid);
   if (!look->heir.pid)
     look->given_up = "its memory is gone";
+  else if (!path)
+    look->given_up = "it has no trace";
   else if (look->bytes + kept > vt_memory_spare() || vt_memory_tight(look->heir.pid))
     look->given_up = "memory is too scarce to keep that of an ended process";
   else

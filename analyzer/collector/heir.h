@@ -28,7 +28,8 @@ typedef struct {
 void vt_heir_look_for(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row);
 
 /* vt_heir_look_begin: did the image leave its memory? Then it is 1, and the look is to be settled;
-   0: there is nothing to look at. The image's trace is at `path`, whole but for its end. `kept` are
+   0: there is nothing to look at. The image's trace is at `path`, whole but for its end; NULL: it has
+   none, and its memory is let go. `kept` are
    bytes kept for others already. */
 int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row,
                        char const *path, uint64_t kept, int high_tags);

@@ -1,6 +1,7 @@
 /* See image.h. */
 #include "analyzer/collector/image.h"
 #include "analyzer/collector/module.h"
+#include "analyzer/collector/outputs.h"
 #include "analyzer/util/mem.h"
 #include "analyzer/util/output.h"
 #include "core/trace/message.h"
@@ -77,7 +78,7 @@ static void on_message(void *context, uint16_t type, uint32_t stack, uint8_t con
   vt_packer_message(&image->packer, (vt_chunk_type_t)type, stack, payload, sz);
 }
 
-vt_image_t *vt_image_new(char const *pattern, vt_image_t **others, size_t others_cnt,
+vt_image_t *vt_image_new(vt_outputs_t *outputs, vt_image_t **others, size_t others_cnt,
                          vt_image_place_t const *place, uint8_t const *header, size_t sz,
                          vt_codec_t *codec, vt_symbols_t *symbols) {
   vt_image_t *image = vt_mem_new(1, sizeof *image);
@@ -87,7 +88,12 @@ vt_image_t *vt_image_new(char const *pattern, vt_image_t **others, size_t others
   if (!vt_header_parse(&h, "a process", header, sz, &image->error)) return image;
   image->pid = (pid_t)h.pid;
   image->start_tick = h.start_tick;
-  if (choose_path(image, pattern, others, others_cnt, &h)) return image;
+  char program[PATH_MAX];
+  copy_string(program, sizeof program, h.executable, h.executable_sz);
+  image->skipped = !vt_outputs_wants(outputs, place, program);
+  if (image->skipped) return image;
+  vt_outputs_admit(outputs, place, others, others_cnt);
+  if (choose_path(image, outputs->pattern, others, others_cnt, &h)) return image;
   vt_writer_t *writer = vt_writer_open(image->path, &image->error);
   if (!writer) return image;
   image->open = 1;

@@ -50,6 +50,7 @@ typedef struct vt_image {
   uint64_t end_tick; /* when its end was noticed */
   vt_heir_look_t look;
   int ended;        /* the file is complete but for symbols */
+  int skipped;      /* it has no trace, as the user wants it */
   int symbolized;   /* its code has been named, or another process does it */
   uint32_t stopped; /* vt_stopped_t if its recording stopped early; valid when ended */
   uint64_t lost;    /* events lost; valid when ended */
@@ -68,10 +69,11 @@ typedef struct vt_image {
   char path[PATH_MAX];
 } vt_image_t;
 
-/* vt_image_new creates the trace of a new image. `others` are the images of the run so far: of those
-   that want one name the one that started last has it, in whatever order they are seen. header: the
-   IMAGE message. */
-vt_image_t *vt_image_new(char const *pattern, vt_image_t **others, size_t others_cnt,
+/* vt_image_new creates the trace of a new image, unless it is to have none. `others` are the images of
+   the run so far: of those that want one name the one that started last has it, in whatever order
+   they are seen. header: the IMAGE message. */
+struct vt_outputs;
+vt_image_t *vt_image_new(struct vt_outputs *outputs, vt_image_t **others, size_t others_cnt,
                          vt_image_place_t const *place, uint8_t const *header, size_t header_sz,
                          vt_codec_t *codec, vt_symbols_t *symbols);
 
