@@ -189,11 +189,14 @@ static void print_roots(vt_analysis_t const *analysis, vt_term_t const *term, ui
   if (roots.cut_cnt) {
     char const *module = roots.cut[0].module, *slash = strrchr(module, '/');
     snprintf(text, sizeof text, "stacks could not be followed to their root, most of them in %.50s",
-             slash ? slash + 1 : module[0] ? module : "generated code");
+             slash       ? slash + 1
+             : module[0] ? module
+                         : "generated code");
   }
   warn(term, truncated, text);
   warn(term, roots.uncertain,
-       "allocations through generated code: its callers are found by frame pointers and may be wrong");
+       "allocations through generated code: its callers are found by frame pointers and may be "
+       "wrong");
   free(roots.cut);
 }
 
@@ -208,8 +211,12 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
   print_end(term, have.ended);
   print_missing(term, &have);
   print_roots(analysis, term, vt_analysis_counter(analysis, VT_COUNTER_TRUNCATED));
-  warn(term, totals->unmatched_frees, "frees of an address where no block was live");
-  warn(term, totals->missed_frees, "blocks whose address was handed out again without a free");
+  warn(term, totals->unmatched_frees,
+       totals->unmatched_frees == 1 ? "free of an address where no block was live"
+                                    : "frees of an address where no block was live");
+  warn(term, totals->missed_frees,
+       totals->missed_frees == 1 ? "block whose address was handed out again without a free"
+                                 : "blocks whose address was handed out again without a free");
   vt_text_nameless(analysis, term);
 }
 
@@ -406,7 +413,8 @@ static void print_rest(vt_analysis_t const *analysis, vt_term_t const *term, vt_
   putc('\n', term->out);
 }
 
-/* print_leaks shows the lost ones by site, then those that are possibly in use, then says the rest. */
+/* print_leaks shows the lost ones by site, then those that are possibly in use, then says the rest.
+ */
 static void print_leaks(vt_analysis_t const *analysis, vt_report_options_t const *options,
                         vt_term_t const *term, size_t limit) {
   if (options->leak_kind != VT_METRIC_LEAKED && !analysis->verdicts) {
@@ -422,7 +430,8 @@ static void print_leaks(vt_analysis_t const *analysis, vt_report_options_t const
     section(analysis, options, term, VT_METRIC_POSSIBLE, limit, 1);
   print_rest(analysis, term, VT_LEAK_REACHABLE, "still reachable",
              " (--leak-kind reachable shows them)");
-  print_rest(analysis, term, VT_LEAK_UNJUDGED, "live, not judged", " (of annotated heaps, or unseen)");
+  print_rest(analysis, term, VT_LEAK_UNJUDGED, "live, not judged",
+             " (of annotated heaps, or unseen)");
 }
 
 static void print_suppressions(vt_suppressions_t const *suppressions, vt_term_t const *term) {

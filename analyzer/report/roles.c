@@ -66,7 +66,8 @@ static char const compiler[] =
 static char const python[] =
     "PyMem_* _PyMem_* PyObject_Malloc PyObject_Calloc PyObject_Realloc _PyObject_Malloc* "
     "_PyObject_Calloc* _PyObject_Realloc* _PyObject_New* _PyObject_GC_* "
-    "PyType_GenericAlloc pymalloc_alloc new_arena gc_alloc";
+    "PyType_GenericAlloc pymalloc_alloc new_arena gc_alloc PyObject_Free PyObject_GC_Del "
+    "_PyObject_Free";
 static char const hotspot[] =
     "os::malloc os::realloc os::strdup os::strdup_check_oom AllocateHeap ReallocateHeap";
 static char const interpreters[] =
@@ -82,8 +83,14 @@ static char const start[] =
     "__libc_start_main __libc_start_main_impl __libc_start_call_main clone3 "
     "__clone3 clone __clone start_thread";
 
+static char const frees[] =
+    "xfree g_free g_slice_free1 zfree je_free safefree safesysfree Perl_safesysfree sqlite3_free "
+    "sqlite3DbFree sqlite3DbFreeNN _efree CRYPTO_free monoeg_g_free vt_block_free "
+    "vt_block_free_interior vt_block_realloc";
+
 static row_t const rows[] = {{EVERYWHERE, VT_ROLE_ALLOCATOR, allocators},
                              {EVERYWHERE, VT_ROLE_WRAPPER, wrappers},
+                             {EVERYWHERE, VT_ROLE_WRAPPER, frees},
                              {EVERYWHERE, VT_ROLE_LIBRARY, go},
                              {EVERYWHERE, VT_ROLE_LIBRARY | VT_ROLE_START, "_start"},
                              {RUNTIME, VT_ROLE_LIBRARY | VT_ROLE_START, start},

@@ -19,7 +19,7 @@ PLANTED = {"lost": ("loses", "leaks"), "growing": ("grows", "growth"), "spike": 
            "creeping": ("creeps", "reallocs"), "copying": ("copies", "hot"), "foreign-frees": ("foreign", "frees"),
            "mismatch": ("mismatches", "mismatches"), "wrong-free": (None, "mismatches")}
 HEALTHY = ("growing-little", "growing-once", "growing-settled", "constant", "spike-small", "plateau", "churn-little", "creeping-doubling",
-           "creeping-little", "copying-reserved", "foreign-frees-little", "matching", "right-free", "reachable", "nothing")
+           "creeping-little", "copying-reserved", "foreign-frees-little", "matching", "right-free", "annotated", "reachable", "nothing")
 
 
 def run(*args):
@@ -105,6 +105,12 @@ def check_views(traces):
     [wrong] = document(traces["mismatch"], "mismatches")["mismatches"]
     ok((wrong["kind"], wrong["allocation"]["api"], wrong["free"]["api"], wrong["size"]) == ("mismatch", "new[]", "free", 40),
        "mismatches: free of new[]", wrong)
+    [wrong] = document(traces["annotated-twice"], "mismatches")["mismatches"]
+    ok(wrong["kind"] == "double-free" and wrong["size"] == 60 and wrong["address"] == 64 and
+       all(any(base(frame["function"]) == "annotated" for frame in wrong[key]["stack"]) for key in ("allocation", "earlier_free", "free")),
+       "mismatches: a double free in an annotated heap is called one", wrong)
+    text = run("report", "summary", traces["annotated-twice"]).stdout
+    ok("1 free of an address where no block was live" in text and "before recording" not in text, "and nothing else is said of it", text[:900])
     ok(document(traces["right-free"], "mismatches")["mismatches"] == [], "mismatches: none in a healthy program")
 
 
@@ -135,10 +141,10 @@ def check_block(trace):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         program = f"{folder}/planted"
-        subprocess.run(["g++", "-std=gnu++17", "-O1", "-g", "-w", "-fno-builtin", "-o", program, os.path.abspath("tests/findings/planted.cc"), "-lpthread"],
+        subprocess.run(["g++", "-std=gnu++17", "-O1", "-g", "-w", "-fno-builtin", "-Iinclude", "-o", program, os.path.abspath("tests/findings/planted.cc"), "-lpthread"],
                        check=True)
         with concurrent.futures.ThreadPoolExecutor(6) as pool:
-            traces = dict(pool.map(lambda kind: record(folder, program, kind), [*PLANTED, *HEALTHY]))
+            traces = dict(pool.map(lambda kind: record(folder, program, kind), [*PLANTED, *HEALTHY, "annotated-twice"]))
         for kind in PLANTED:
             check_planted(kind, traces[kind])
         for kind in HEALTHY:

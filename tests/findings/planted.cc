@@ -5,6 +5,7 @@
 #include <thread>
 #include <unistd.h>
 #include <vector>
+#include "valtrace/annotate.h"
 
 #define SITE __attribute__((noinline, noclone))
 static void *volatile sink;
@@ -74,6 +75,14 @@ SITE static void twice(bool wrong) {
   if (wrong) free(p);
 }
 
+SITE static void annotated(bool wrong) { /* blocks of a heap of the program's own */
+  static char pool[4096];
+  vt_heap_create(pool, sizeof pool, VT_HEAP_CUSTOM, "pool", 0, 0);
+  vt_block_alloc(pool, pool + 64, 60, 0, 0);
+  vt_block_free(pool, pool + 64);
+  if (wrong) vt_block_free(pool, pool + 64);
+}
+
 /* Calls f so often, a millisecond apart. */
 template <class F> static void over_time(int steps, F f) {
   for (int i = 0; i < steps; i++) {
@@ -108,6 +117,7 @@ int main(int, char **argv) {
   if (is("matching")) mismatches(false);
   if (is("wrong-free")) twice(true);
   if (is("right-free")) twice(false);
+  if (is("annotated-twice") || is("annotated")) annotated(is("annotated-twice"));
   if (!is("growing") && !is("growing-little") && !is("growing-once") && !is("growing-settled") &&
       !is("reachable"))
     for (size_t i = 0; i < kept_cnt; i++) free(kept[i]);

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The HTML page without a browser: it is self-contained and bounded, foreign names cannot become markup, and
 its data add up to what `report --json` says."""
-import base64
 import html.parser
 import json
 import os
@@ -9,18 +8,16 @@ import re
 import shutil
 import sys
 import tempfile
-import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 import sample  # noqa: E402
+from page_tree import COLUMNS, Tree, numbers  # noqa: E402
 from sample import VALTRACE, data_of, page, record, report, run, valtrace  # noqa: E402
 from tap import COUNT, ok  # noqa: E402
 
-VALUES = ("allocations", "allocated_bytes", "temporary", "temporary_bytes", "peak_bytes", "peak_blocks", "leaked_bytes", "leaked_blocks")
-COLUMNS = ("allocations", "allocated_bytes", "temporary", "peak_bytes", "peak_blocks", "leaked_bytes", "leaked_blocks")
 KNOWN_TAGS = {"html", "head", "meta", "link", "title", "style", "body", "a", "header", "div", "h1", "p", "button", "noscript",
               "dl", "dt", "dd", "h2", "h3", "table", "thead", "tbody", "tr", "th", "td", "bdi", "section", "main", "footer",
               "dialog", "script"}
@@ -70,41 +67,6 @@ def check_hostile(folder, trace):
     plain = "".join(outline.texts[:outline.texts.index(next(t for t in outline.texts if '"schema"' in t))])
     ok("onerror=window.pwned=1" in plain, "hostile names: shown as text without JavaScript")
     ok(not re.search("[\u202e\u2066\x01]", plain), "hostile names: direction and control characters are replaced")
-
-
-def numbers(text):
-    value = shift = 0
-    for byte in zlib.decompress(base64.b64decode(text)):
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            yield value
-            value = shift = 0
-
-
-class Tree:
-    """The call tree in the page's data, read by what analyzer/export/page.h says of it."""
-
-    def __init__(self, data):
-        self.strings = zlib.decompress(base64.b64decode(data["strings"])).decode().split("\0")
-        stream, sides = numbers(data["nodes"]), len(data["sides"])
-        cnt = next(stream)
-        self.parent = [0] + [i - next(stream) for i in range(1, cnt)]
-        self.frame = [0] + [next(stream) for _ in range(1, cnt)]
-        self.frames = [[next(stream) for _ in range(5)] for _ in range(next(stream))]
-        self.ends, at = {}, -1  # by node where stacks end: values of each side
-        while step := next(stream):
-            at += step
-            self.ends[at] = [dict(zip(VALUES, [next(stream) for _ in VALUES])) for _ in range(sides)]
-
-    def name(self, node):
-        return self.strings[self.frames[self.frame[node]][0]]
-
-    def flags(self, node):
-        return self.frames[self.frame[node]][4]
-
-    def sums(self, side=0):
-        return {name: sum(v[side][name] for v in self.ends.values()) for name in COLUMNS}
 
 
 def check_totals(trace, data, name, side=0):
