@@ -65,7 +65,8 @@ def check_destdir(folder):
     want = {"bin/valtrace", "bin/valtrace-leak-detector", "lib/libvaltrace.so", "lib/libfd.a", "include/valtrace/annotate.h",
             "include/fd/util/fd_util.h", "lib/pkgconfig/valtrace.pc", "lib/pkgconfig/fd.pc", "share/man/man1/valtrace.1",
             "share/man/man1/valtrace-run.1", "share/man/man7/valtrace-preload.7",
-            "share/bash-completion/completions/valtrace"}
+            "share/bash-completion/completions/valtrace", "share/zsh/site-functions/_valtrace",
+            "share/fish/vendor_completions.d/valtrace.fish"}
     ok(want <= files, "the command, libraries, headers, pages and completion are there", sorted(want - files))
     ok({f for f in files_below(f"{folder}/d") if not f.startswith("usr/")} == set(), "all below PREFIX")
     sources = {f"share/valtrace/{os.path.relpath(path, 'tools')}" for path in glob.glob("tools/html/**", recursive=True)

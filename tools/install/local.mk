@@ -16,6 +16,8 @@ INSTALLS = 755:$(BUILD)/bin/valtrace:bin/valtrace \
   644:tools/known.supp:share/valtrace/known.supp \
   $(foreach s,$(wildcard tools/schema/*.json),644:$(s):share/valtrace/$(s:tools/%=%)) \
   644:tools/completion/valtrace.bash:share/bash-completion/completions/valtrace \
+  644:tools/completion/_valtrace:share/zsh/site-functions/_valtrace \
+  644:tools/completion/valtrace.fish:share/fish/vendor_completions.d/valtrace.fish \
   $(foreach f,$(shell find tools/html -type f -not -name '*.pyc' 2>/dev/null),644:$(f):share/valtrace/$(f:tools/%=%))
 
 # Folders that are ours alone; uninstall removes them when they are empty.
