@@ -150,19 +150,19 @@ static void text_threads(vt_analysis_t const *analysis, vt_report_options_t cons
   size_t cnt, limit = limit_of(options, 50);
   vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt);
   int wide = term->width >= WIDE;
-  fprintf(term->out, "\n%10s %11s %10s ", "thread", "allocations", "bytes");
+  fprintf(term->out, "\n%8s %11s %10s ", "thread", "allocations", "bytes");
   if (wide) fprintf(term->out, "%11s ", "frees");
   fprintf(term->out, "%10s %9s %9s %10s  name\n", "temporary", "of others", "by others", "leaked");
   for (size_t i = 0; i < cnt && i < limit; i++) {
     vt_model_thread_t const *thread = &threads[i];
     vt_trace_thread_t info = vt_analysis_thread(analysis, (uint32_t)i);
-    fprintf(term->out, "%10s %11s %10s ", vt_trace_thread_label(&info).text,
+    fprintf(term->out, "%8s %11s %10s ", vt_trace_thread_label(&info).text,
             vt_count_text(thread->allocations).text, vt_bytes_text(thread->allocated_bytes).text);
     if (wide) fprintf(term->out, "%11s ", vt_count_text(thread->frees).text);
     fprintf(term->out, "%10s %9s %9s %10s  ", vt_count_text(thread->temporary).text,
             vt_count_text(thread->frees_of_others).text,
             vt_count_text(thread->freed_by_others).text, vt_bytes_text(thread->leaked_bytes).text);
-    vt_term_text(term, info.name, vt_term_room(term, wide ? 90 : 78));
+    vt_term_text(term, info.name, vt_term_room(term, wide ? 88 : 76));
     putc('\n', term->out);
   }
   say_more(term, cnt, limit, "thread");
