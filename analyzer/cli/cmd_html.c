@@ -11,6 +11,7 @@
 #include "analyzer/cli/installed.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/export/page.h"
+#include "analyzer/findings/show.h"
 
 /* What the page has a switch or a filter of its own for. */
 #define OUT_OF_PLACE                                                                               \
@@ -53,22 +54,41 @@ static FILE *start_script(int out, pid_t *pid) {
   return fdopen(ends[1], "w");
 }
 
+/* What the page is made of. */
+typedef struct {
+  vt_analysis_t analyses[2];
+  vt_suppressions_t suppressions[2];
+  int sides, opened;
+  vt_evidence_t *evidence; /* of findings; NULL: two traces have none */
+  vt_findings_t findings;
+} contents_t;
+
+static void json_findings(void *context, vt_json_t *json) {
+  contents_t const *contents = context;
+  vt_findings_json(&contents->findings, &contents->analyses[0], NULL, json);
+}
+
+static void write_contents(contents_t *contents, FILE *out) {
+  vt_report_part_t findings = {NULL, json_findings, contents};
+  vt_page_write((vt_analysis_t const *[]){&contents->analyses[0], &contents->analyses[1]},
+                contents->sides, contents->evidence ? &findings : NULL, out);
+}
+
 /* Writes the data alone. */
-static int write_data(vt_analysis_t const *const *analyses, int sides, FILE *out,
-                      char const *name) {
-  vt_page_write(analyses, sides, out);
+static int write_data(contents_t *contents, FILE *out, char const *name) {
+  write_contents(contents, out);
   return vt_cli_finish(out, name);
 }
 
 /* Hands the data to the script, which says itself what went wrong there. */
-static int write_page(vt_analysis_t const *const *analyses, int sides, FILE *out) {
+static int write_page(contents_t *contents, FILE *out) {
   pid_t pid;
   int status;
   fflush(stdout);
   signal(SIGPIPE, SIG_IGN);
   FILE *in = start_script(fileno(out), &pid);
   if (!in) return VT_EXIT_OUTPUT;
-  vt_page_write(analyses, sides, in);
+  write_contents(contents, in);
   fclose(in);
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
   if (WIFEXITED(status)) return WEXITSTATUS(status) ? VT_EXIT_OUTPUT : VT_EXIT_OK;
@@ -76,37 +96,55 @@ static int write_page(vt_analysis_t const *const *analyses, int sides, FILE *out
   return VT_EXIT_OUTPUT;
 }
 
-static int write_either(vt_analysis_t const *const *analyses, vt_cli_options_t const *options,
-                        int sides) {
+static int write_either(contents_t *contents, vt_cli_options_t const *options) {
   vt_output_t output;
   char const *path = options->output;
   FILE *out = vt_cli_output(&output, path);
   if (!out) return VT_EXIT_OUTPUT;
-  int status = options->json ? write_data(analyses, sides, out, path ? path : "standard output")
-                             : write_page(analyses, sides, out);
+  int status = options->json ? write_data(contents, out, path ? path : "standard output")
+                             : write_page(contents, out);
   if (!options->json && path) fclose(out);
   return vt_cli_close_output(&output, path, status);
 }
 
-static int make_page(vt_cli_options_t *options) {
-  vt_analysis_t analyses[2];
-  vt_suppressions_t suppressions[2] = {{0}};
+static void find(contents_t *contents) {
+  uint8_t *known = vt_cli_known_sites(&contents->analyses[0]);
+  contents->findings = vt_findings_make(&contents->analyses[0], contents->evidence, known);
+  free(known);
+}
+
+static int open_sides(contents_t *contents, vt_cli_options_t *options) {
   vt_error_t error;
-  int status = VT_EXIT_OK, sides = options->operand_cnt, opened = 0, nowhere = 1;
+  int status = VT_EXIT_OK, nowhere = 1;
   char **operands = options->operands;
   options->operand_cnt = 1;
-  for (; opened < sides && !status; opened++, options->operands++) {
-    status = vt_cli_open_side(options, &analyses[opened], &suppressions[opened], &error);
-    nowhere &= analyses[opened].nowhere;
+  for (; contents->opened < contents->sides && !status; contents->opened++, options->operands++) {
+    int i = contents->opened;
+    status =
+        vt_cli_open_side(options, &contents->analyses[i], &contents->suppressions[i], &error);
+    nowhere &= contents->analyses[i].nowhere;
   }
+  options->operands = operands;
   if (!status && nowhere) status = VT_EXIT_USAGE;
   if (status) vt_error_print(&error);
-  if (!status)
-    status = write_either((vt_analysis_t const *[]){&analyses[0], &analyses[1]}, options, sides);
-  options->operands = operands;
-  for (int i = 0; i < opened; i++) {
-    vt_suppressions_free(&suppressions[i]);
-    vt_analysis_close(&analyses[i]);
+  return status;
+}
+
+static int make_page(vt_cli_options_t *options) {
+  contents_t contents = {.sides = options->operand_cnt};
+  if (contents.sides == 1) {
+    contents.evidence = vt_evidence_new();
+    options->analysis.watch = vt_evidence_watch(contents.evidence);
+    options->analysis.span = vt_evidence_span;
+  }
+  int status = open_sides(&contents, options);
+  if (!status && contents.evidence) find(&contents);
+  if (!status) status = write_either(&contents, options);
+  vt_findings_free(&contents.findings);
+  vt_evidence_free(contents.evidence);
+  for (int i = 0; i < contents.opened; i++) {
+    vt_suppressions_free(&contents.suppressions[i]);
+    vt_analysis_close(&contents.analyses[i]);
   }
   return status;
 }

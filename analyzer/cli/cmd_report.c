@@ -80,17 +80,6 @@ static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   }
 }
 
-/* What run-time libraries keep is no finding; by site. Without a verdict nobody asks. */
-static uint8_t *known_sites(vt_analysis_t const *analysis) {
-  vt_suppressions_t known = {0};
-  vt_error_t error;
-  uint8_t *marks = NULL;
-  if (analysis->verdicts && !vt_cli_add_known(&known, &error))
-    marks = vt_suppressions_match(&known, analysis);
-  vt_suppressions_free(&known);
-  return marks;
-}
-
 static void json_findings(void *context, vt_json_t *json) {
   makers_t const *makers = context;
   vt_findings_json(&makers->findings, makers->growth.analysis, makers->ranked, json);
@@ -110,7 +99,7 @@ static uint32_t *ranks_of(vt_analysis_t const *analysis, vt_report_options_t con
 static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, makers_t *makers) {
   vt_report_options_t *report = &options->report;
   if (makers->with_findings) {
-    uint8_t *known = known_sites(analysis);
+    uint8_t *known = vt_cli_known_sites(analysis);
     makers->findings = vt_findings_make(analysis, makers->evidence, known);
     free(known);
     makers->growth.analysis = analysis;

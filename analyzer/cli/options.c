@@ -316,6 +316,16 @@ int vt_cli_add_known(vt_suppressions_t *suppressions, vt_error_t *error) {
   return VT_EXIT_INPUT;
 }
 
+uint8_t *vt_cli_known_sites(vt_analysis_t const *analysis) {
+  vt_suppressions_t known = {0};
+  vt_error_t error;
+  uint8_t *marks = NULL;
+  if (analysis->verdicts && !vt_cli_add_known(&known, &error))
+    marks = vt_suppressions_match(&known, analysis);
+  vt_suppressions_free(&known);
+  return marks;
+}
+
 int vt_cli_open_side(vt_cli_options_t *options, vt_analysis_t *analysis,
                      vt_suppressions_t *suppressions, vt_error_t *error) {
   int usage;

@@ -131,6 +131,9 @@ int vt_cli_open_side(vt_cli_options_t *options, vt_analysis_t *analysis,
 /* Adds what run-time libraries keep until the end to the suppressions. Returns 0, or the exit
    status with *error filled when the list is not installed. */
 int vt_cli_add_known(vt_suppressions_t *suppressions, vt_error_t *error);
+/* By site: do run-time libraries keep its live blocks by design? For findings; the caller frees it.
+   NULL: nobody knows, as there is no verdict or no list. */
+uint8_t *vt_cli_known_sites(vt_analysis_t const *analysis);
 
 /* Prints the part of --help that describes the shared options, but for some that show what was
    chosen. */

@@ -7,7 +7,6 @@
 #include "analyzer/export/page_history.h"
 #include "analyzer/export/page_pack.h"
 #include "analyzer/export/page_tree.h"
-#include "analyzer/report/report.h"
 #include "analyzer/util/mem.h"
 
 /* Shares of the page's 5 MB, in characters of packed text. */
@@ -280,7 +279,8 @@ static void write_side(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_end_object(json);
 }
 
-void vt_page_write(vt_analysis_t const *const *analyses, int sides, FILE *out) {
+void vt_page_write(vt_analysis_t const *const *analyses, int sides,
+                   vt_report_part_t const *findings, FILE *out) {
   vt_page_tree_t *tree = vt_page_tree_new(analyses, sides);
   vt_json_t json = vt_json_start(out);
   vt_json_object_line(&json, NULL);
@@ -289,6 +289,7 @@ void vt_page_write(vt_analysis_t const *const *analyses, int sides, FILE *out) {
   vt_json_array(&json, "sides");
   for (int i = 0; i < sides; i++) write_side(&json, analyses[i]);
   vt_json_end_array(&json);
+  if (findings) findings->json(findings->context, &json);
   write_nodes(&json, tree, analyses);
   if (sides == 1) vt_page_history(&json, tree, analyses[0]->model, HISTORY_CHARS_MAX);
   vt_json_end_object(&json);

@@ -11,14 +11,16 @@
 #define VT_ANALYZER_EXPORT_PAGE_H
 
 #include <stdio.h>
-#include "analyzer/report/analysis.h"
+#include "analyzer/report/report.h"
 
 /* More than this a browser does not sum up while one waits for a click. */
 #define VT_PAGE_NODES_MAX 600000
 
-/* Writes the data of one analysis, or of two to compare (sides 2). They must have been opened with
+/* Writes the data of one analysis, or of two to compare (sides 2), and findings->json (NULL: there
+   are none). They must have been opened with
    lifetimes, sizes, timeline and threads; with history too the page can show a selected span of
    time. Write errors are the caller's to check (ferror). */
-void vt_page_write(vt_analysis_t const *const *analyses, int sides, FILE *out);
+void vt_page_write(vt_analysis_t const *const *analyses, int sides,
+                   vt_report_part_t const *findings, FILE *out);
 
 #endif

@@ -125,7 +125,8 @@ void vt_findings_json(vt_findings_t const *findings, vt_analysis_t const *analys
   for (size_t i = 0; i < findings->findings_cnt; i++) {
     vt_finding_t const *finding = &findings->findings[i];
     char command[1200], path[1024];
-    uint32_t rank = finding->site == VT_FINDING_NO_SITE ? 0 : ranked[finding->site];
+    uint32_t rank =
+        !ranked || finding->site == VT_FINDING_NO_SITE ? 0 : ranked[finding->site];
     vt_json_object(json, NULL);
     vt_json_string(json, "kind", finding->kind);
     vt_json_string(json, "text", finding->text);

@@ -11,8 +11,8 @@
 void vt_findings_text(vt_findings_t const *findings, vt_analysis_t const *analysis,
                       vt_report_options_t const *options, vt_term_t const *term);
 
-/* The array "findings". ranked: by site its rank in the document's "sites", 0 if it is not there.
- */
+/* The array "findings". ranked: by site its rank in the document's "sites", 0 if it is not there;
+   NULL: the document has none. */
 void vt_findings_json(vt_findings_t const *findings, vt_analysis_t const *analysis,
                       uint32_t const *ranked, vt_json_t *json);
 

@@ -59,7 +59,7 @@ def check_totals(browser, path, trace):
     for metric, key in METRICS.items():
         browser.open(path, f"#metric={metric}")
         ok(browser.js("return valtrace.total()") == totals[key], f"total of {metric} is that of report --json")
-    exact = browser.js("return document.querySelector('[data-total=peak_bytes]').closest('.tile').title")
+    exact = browser.js("return document.querySelector('[data-total=peak_bytes]').closest('.total').title")
     ok(f"{totals['peak_bytes']:,} bytes" in exact, "summary: exact peak in the tooltip", exact)
     ok(browser.text("[data-total=allocations]") == f"{totals['allocations']:,}", "summary: allocations")
     ok(browser.log() == [], "no error on the console")
@@ -97,13 +97,14 @@ def check_search(browser, path, trace):
 
 
 def check_switches(browser, path):
-    browser.open(path, "#metric=allocated")
+    browser.open(path, "#metric=allocated&frames=hide")
     total = browser.js("return valtrace.total()")
     ok(rect_of(browser, "xmalloc") and not rect_of(browser, "fd_wksp_alloc"), "allocator frames are hidden")
     browser.open(path, "#metric=allocated&frames=all")
     ok(rect_of(browser, "fd_wksp_alloc"), "allocator frames can be shown")
-    browser.open(path, "#metric=allocated&frames=runtime")
-    ok(rect_of(browser, "keep") and not rect_of(browser, "xmalloc"), "wrappers can be hidden")
+    browser.open(path, "#metric=allocated")
+    ok(rect_of(browser, "keep") and not rect_of(browser, "xmalloc"), "wrappers are hidden at first")
+    ok(rect_of(browser, "main")["depth"] == 1, "what starts the process takes no row at first")
     before = sum(r["name"] == "recurse" for r in rects(browser))
     browser.click("#toggle-merge")
     ok((before, sum(r["name"] == "recurse" for r in rects(browser))) == (7, 1), "recursion is merged", before)
@@ -131,7 +132,7 @@ def check_brush(browser, path, trace):
     browser.open(path, "#metric=allocated")
     browser.js("scrollTo(0, 0)")
     box = browser.js("const r = document.querySelector('.plot').getBoundingClientRect(); return [r.left + 62, r.top, r.width - 74]")
-    browser.drag([(box[0] + 9, box[1] + 60), (box[0] + box[2] * 0.1, box[1] + 60), (box[0] + box[2] * 0.25, box[1] + 60)])
+    browser.drag([(box[0] + 1, box[1] + 8), (box[0] + box[2] * 0.05, box[1] + 60), (box[0] + box[2] * 0.1, box[1] + 60)])
     early = rect_of(browser, "phase_early")
     ok("from=0" in fragment(browser) and early and early["value"] == 300000 and not rect_of(browser, "phase_late"), "brush: only what the span allocated", fragment(browser), early)
     browser.click("[data-metric=leaked]")
@@ -156,10 +157,7 @@ def check_keyboard(browser, path):
         return browser.js("return valtrace.focus()")
 
     first = after("down")
-    ok(first == "_start" or first, "keyboard: down is the callee", first)
-    for _ in range(12):
-        if after("down") == "main":
-            break
+    ok(first == "main", "keyboard: down is the callee", first)
     child = after("down")
     sibling = after("right")
     ok(child != sibling and after("left") == child and after("up") == "main", "keyboard: left and right are siblings, up is the caller", child, sibling)
@@ -177,7 +175,7 @@ def check_keyboard(browser, path):
 
 
 def check_table(browser, path, trace):
-    browser.open(path, "#view=table&metric=allocated")
+    browser.open(path, "#view=table&metric=allocated&frames=hide")
     name = "return document.querySelector('#table-body tbody tr .name').textContent"
     ok(browser.js(name) == "phase_peak", "table: largest first", browser.js(name))
     browser.click("[data-sort=name]")
@@ -191,21 +189,25 @@ def check_table(browser, path, trace):
     time.sleep(0.2)
     lines = browser.js("return window.csv").splitlines()
     ok(len(lines) == 4 and "400000" in browser.js("return window.csv"), "table: CSV has what is shown, exact", lines)
-    browser.open(path, "#view=table&metric=leaked&rows=stacks")
+    browser.open(path, "#view=table&metric=leaked&rows=stacks&frames=hide")
     browser.click(".stackcell summary")
     want = report(trace, "leaks")["sites"][0]["stack"]
+    for _ in range(100):
+        if browser.js("return document.querySelector('.stackcell .stack') !== null"):
+            break
+        time.sleep(0.05)
     shown = browser.js("return [...document.querySelector('.stackcell .stack').querySelectorAll('.name')].map((n) => n.textContent)")
     ok(shown == [f["function"] for f in want], "table: the largest leak's stack is the report's", shown)
 
 
 def check_details(browser, path):
-    browser.open(path, "#metric=leaked")
+    browser.open(path, "#metric=leaked&frames=hide")
     click_frame(browser, "xmalloc")
     browser.js("navigator.clipboard.writeText = (t) => { window.copied = t; return Promise.resolve(); }")
     browser.click("#copy-stack")
     copied = browser.js("return window.copied").splitlines()
     ok(copied[0].startswith("xmalloc  ") and "sample.c:" in copied[0] and any(line.startswith("main  ") for line in copied), "copy stack: innermost first, with source lines", copied[:3])
-    browser.open(path, "#view=callers&metric=allocated")
+    browser.open(path, "#view=callers&metric=allocated&frames=hide")
     tables = browser.js("return [...document.querySelectorAll('.pair-of-tables table')].map((t) => [...t.querySelectorAll('.name')].map((n) => n.textContent))")
     ok(tables[0] == ["main"], "callers and callees of the function with most", tables)
 

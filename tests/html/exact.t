@@ -19,6 +19,7 @@ from tap import COUNT, ok  # noqa: E402
 
 METRICS = {"peak": "peak_bytes", "leaked": "leaked_bytes", "allocated": "allocated_bytes", "count": "allocations", "temporary": "temporary"}
 FRAMES = {"all": ["--show-allocator-frames"], "hide": []}
+COLUMNS = set(METRICS.values())
 PROGRAM = "#include <map>\n#include <string>\nint main() { std::map<std::string, int> m; m[\"a\"] = 1; return (int)m.size(); }\n"
 
 
@@ -30,17 +31,17 @@ def record_compiler(folder):
 
 
 def stacks(trace, *options):
-    """[(names from the innermost frame, numbers by column)] of the CSV export."""
+    """[(names from the innermost frame, numbers by column, the function charged with it)] of the CSV export."""
     done = valtrace("export", "--format", "csv", *options, trace)
     assert done.returncode == 0, done.stderr
     rows = csv.DictReader(io.StringIO(done.stdout.decode()))
-    return [(row["stack"].split(";"), {key: int(row[key]) for key in set(METRICS.values())}) for row in rows]
+    return [(row["stack"].split(";"), {key: int(row[key]) for key in COLUMNS}, row["function"]) for row in rows]
 
 
 def by_function(found, column):
     """{name: [self, total]}; a recursion counts once."""
     sums = {}
-    for names, values in found:
+    for names, values, _ in found:
         sums.setdefault(names[0], [0, 0])[0] += values[column]
         for name in set(names):
             sums.setdefault(name, [0, 0])[1] += values[column]
@@ -50,7 +51,7 @@ def by_function(found, column):
 def callers_of(found, column, name):
     """{caller: value} of the outermost call of each stack; None: nobody."""
     sums = {}
-    for names, values in found:
+    for names, values, _ in found:
         if name in names and values[column]:
             at = len(names) - 1 - names[::-1].index(name)
             caller = names[at + 1] if at + 1 < len(names) else None
@@ -79,6 +80,39 @@ def check_functions(browser, path, metric, frames, found, name, span=""):
     differ = same(got, want)
     ok(not differ and (want or metric in ("peak", "leaked")), f"{name}: {metric}, frames {frames}: each function, self and total", len(want), differ)
     return want
+
+
+def by_charged(found, column):
+    sums = {}
+    for _, values, function in found:
+        sums[function] = sums.get(function, 0) + values[column]
+    return {name: value for name, value in sums.items() if value}
+
+
+def check_charged(browser, path, found):
+    """Without run-time frames the functions themselves have what the export charges them with."""
+    browser.open(path, "#view=table&metric=allocated")
+    own = {}
+    for name, value, _ in browser.js("return valtrace.functions()"):
+        own[name] = own.get(name, 0) + value
+    own = {name: value for name, value in own.items() if value}
+    ok(own == by_charged(found, "allocated_bytes"), "run-time frames hidden, as at first: each function itself", len(own))
+
+
+def check_bands(browser, path, trace):
+    """The bands at one of their moments are what was live then; a chosen one is all there is."""
+    browser.open(path, "#bands=function&metric=allocated")
+    step, buckets = browser.js("return valtrace.steps()")
+    bands, at = browser.js("return valtrace.bands()"), buckets * 2 // 3
+    found = stacks(trace, "--to", f"{(at + 1) * step}ns")
+    live = by_charged(found, "leaked_bytes")
+    named = {name: values[at] for name, values, _ in bands if name}
+    ok(len(named) == 10 and all(live.get(name, 0) == value for name, value in named.items()), "bands: each is what was live", named)
+    ok(sum(values[at] for _, values, _ in bands) == sum(live.values()), "bands: together they are all that was live", sum(live.values()))
+    name, _, number = bands[0]
+    browser.open(path, f"#bands=function&metric=allocated&only=function.{number}")
+    want = by_charged(stacks(trace), "allocated_bytes")[name]
+    ok(browser.js("return valtrace.total()") == want, "bands: a chosen one filters", browser.js("return valtrace.total()"), want)
 
 
 def check_inverted(browser, path, metric, want, span=""):
@@ -150,6 +184,8 @@ def run_all(browser, folder):
         if frames == "all":
             ok(len(found) > 5000, "many stacks", len(found))
             check_callers(browser, path, found, by_function(found, "allocated_bytes"))
+    check_charged(browser, path, stacks(trace))
+    check_bands(browser, path, trace)
     check_span(browser, path, trace)
     check_folded(browser, folder)
     ok(browser.log() == [], "no error on the console", browser.log()[:3])

@@ -7,11 +7,11 @@ const VALUES = ["allocations", "allocated_bytes", "temporary", "temporary_bytes"
 const METRICS = [
   { id: "peak", name: "Peak", value: "peak_bytes", other: "peak_blocks", unit: "bytes",
     what: "live when the heap was largest" },
-  { id: "leaked", name: "Leaked", value: "leaked_bytes", other: "leaked_blocks", unit: "bytes",
-    what: "never freed before the end" },
-  { id: "allocated", name: "Allocated", value: "allocated_bytes", other: "allocations",
+  { id: "leaked", name: "Live at the end", value: "leaked_bytes", other: "leaked_blocks", unit: "bytes",
+    what: "not freed before the end: lost, or still reachable" },
+  { id: "allocated", name: "Allocated bytes", value: "allocated_bytes", other: "allocations",
     unit: "bytes", what: "bytes of all allocations together" },
-  { id: "count", name: "Allocations", value: "allocations", other: "allocated_bytes",
+  { id: "count", name: "Number of allocations", value: "allocations", other: "allocated_bytes",
     unit: "count", what: "how often memory was asked for" },
   { id: "temporary", name: "Temporary", value: "temporary", other: "temporary_bytes",
     unit: "count", what: "freed before the same thread allocated again" },
@@ -50,7 +50,8 @@ async function unpack(from) {
   const parts = await Promise.all([from.strings, from.nodes, from.history?.data || ""].map((text) =>
     (text ? inflate(text) : null)));
   const out = { sides: from.sides, isDiff: from.sides.length > 1, folded: from.folded,
-    foldedShare: from.folded_share_ppm / 1e6, nodesMax: from.nodes_max, nameLimit: from.name_limit };
+    foldedShare: from.folded_share_ppm / 1e6, nodesMax: from.nodes_max, nameLimit: from.name_limit,
+    findings: from.findings || null };
   unpackNodes(out, parts[1], new TextDecoder().decode(parts[0]).split("\0").map(clean));
   out.history = from.history ? unpackHistory(from.history, parts[2], out.n) : null;
   return out;

@@ -360,7 +360,8 @@ function drawLegend() {
       el("span", { class: "faint" }, "width: the larger of the two"));
     return;
   }
-  legend.replaceChildren(...[...moduleColours()].map(([module, i]) =>
+  const there = new Set(flame.rects.filter((r) => r.node).map((r) => frameOf(flame.chart, r.node).module));
+  legend.replaceChildren(...[...moduleColours()].filter(([module]) => there.has(module)).map(([module, i]) =>
     el("span", { class: "legend", title: module },
       el("span", { class: `key m${i}` }), nameNode(baseName(module)))));
 }

@@ -1,3 +1,5 @@
+state = readState();
+
 // Putting the screens together: toolbar, tabs, themes, and redrawing what a step changed.
 const VIEWS = {
   flame: { label: "Flame graph", make: flamePanel, update: updateFlame },
@@ -43,7 +45,7 @@ function buildToolbar() {
     "aria-label": "Search functions, files and modules", "aria-describedby": "matched", spellcheck: "false", autocomplete: "off",
     oninput: (event) => go({ q: event.target.value }, true) });
   byId("toolbar").append(metricButtons(), el("div", { class: "search" }, search,
-    el("output", { id: "matched", for: "search" })), el("div", { class: "options", id: "options" }));
+    el("output", { id: "matched", for: "search" })), el("div", { class: "options", id: "options" }), el("div", { id: "only" }));
 }
 
 function updateToolbar() {
@@ -58,6 +60,9 @@ function updateToolbar() {
   const focused = document.activeElement && document.activeElement.id;
   byId("options").replaceChildren(...optionControls());
   if (focused && focused.startsWith("toggle-")) byId(focused)?.focus();
+  const chosen = chosenGroup(state.only);
+  byId("only").replaceChildren(...(chosen ? [el("span", { class: "chip" }, "only ", nameNode(groupName(chosen.by, chosen.frame)),
+    button("✕", () => go({ only: "", zoom: "" }), { "aria-label": "Show everything again" }))] : []));
 }
 
 function optionControls() {
@@ -139,6 +144,7 @@ function render() {
   hideTooltip();
   updateTabs();
   updateToolbar();
+  byId("top-sites").replaceChildren(...topSitesCard());
   view.update(panel);
   updateTimeline();
 }
@@ -179,6 +185,7 @@ const inspection = { rects: () => flame.rects.map((r) => ({ ...r, row: ROW,
     .filter((r) => r.value[0]).map((r) => [r.frame && r.frame.name, r.value[0]]),
   roots: () => childrenOf(flame.chart, 0).map((n) => [frameOf(flame.chart, n).name, flame.chart.width[n]]),
   steps: () => [data.history.bucketNs, data.history.buckets],
+  bands: () => bandsFor(state.bands).map((band) => [band.frame && bandName(state.bands, band), [...band.live], band.id]),
   peakStep: () => highestBucket(spanNow()) + 1 };
 window.valtrace = Object.freeze(inspection);
 

@@ -15,8 +15,8 @@ import unicodedata
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SCRIPTS = ("format.js", "data.js", "tree.js", "state.js", "dom.js", "timeline.js", "flame.js",
-           "tables.js", "panels.js", "main.js")
+SCRIPTS = ("format.js", "data.js", "tree.js", "state.js", "dom.js", "bands.js",
+           "timeline.js", "flame.js", "tables.js", "panels.js", "main.js")
 SIZE_MAX = 5 * 1000 * 1000  # bytes of the page; the data keep to it, this is the last check
 COMMAND_MAX = 2000  # characters shown of a command line
 ROWS_MAX = 500  # rows of a table of heaps

@@ -4,9 +4,9 @@ const lastSide = () => data.sides[data.sides.length - 1];
 
 // ---- summary ----
 
-function tile(label, value, note, id, title) {
-  return el("div", { class: "tile", title: title || null }, el("dt", {}, label),
-    el("dd", {}, el("b", { "data-total": id }, value), el("span", { class: "faint" }, note)));
+function total(label, value, note, id, title) {
+  return el("div", { class: "total", title: title || null }, el("dt", {}, label),
+    el("dd", {}, el("b", { "data-total": id }, value), note ? el("span", { class: "faint" }, ` ${note}`) : null));
 }
 
 // "1.2 MiB"; in a comparison with the change.
@@ -17,26 +17,52 @@ function totalText(text, key) {
   return [text(now), el("span", { class: by > 0 ? "grew" : by < 0 ? "shrank" : "" }, ` ${signed(text, by)}`)];
 }
 
-function summaryTiles() {
-  const t = lastSide().totals, trace = lastSide().traces[0];
+function summaryLine() {
+  const t = lastSide().totals;
   return [
-    tile("Peak heap", totalText(bytes, "peak_bytes"),
-      `${count(t.peak_blocks)} blocks, after ${duration(t.peak_time_ns)}`, "peak_bytes",
-      exactBytes(t.peak_bytes)),
-    tile("Leaked", totalText(bytes, "leaked_bytes"), `${count(t.leaked_blocks)} blocks never freed`,
-      "leaked_bytes", exactBytes(t.leaked_bytes)),
-    tile("Allocated", totalText(bytes, "allocated_bytes"),
-      `from ${count(t.distinct_stacks)} stacks`, "allocated_bytes", exactBytes(t.allocated_bytes)),
-    tile("Allocations", totalText(count, "allocations"),
-      `${count(t.frees)} freed, ${count(t.reallocs)} by realloc`, "allocations"),
-    tile("Temporary", data.isDiff ? totalText(count, "temporary") : percent(t.temporary, t.allocations),
-      data.isDiff ? percent(t.temporary, t.allocations) : `${count(t.temporary)} allocations`,
-      "temporary", count(t.temporary)),
-    tile("Peak RSS", t.peak_rss_bytes ? totalText(bytes, "peak_rss_bytes") : "–",
-      "resident memory, code too", "peak_rss_bytes", exactBytes(t.peak_rss_bytes)),
-    tile("Duration", duration(trace.duration_ns), `${count(trace.threads)} thread${trace.threads === 1 ? "" : "s"}`,
-      "duration_ns"),
+    total("Peak heap", totalText(bytes, "peak_bytes"), "", "peak_bytes",
+      `${exactBytes(t.peak_bytes)} in ${count(t.peak_blocks)} blocks, after ${duration(t.peak_time_ns)}`),
+    total("Live at the end", totalText(bytes, "leaked_bytes"), fateText(t), "leaked_bytes",
+      `${exactBytes(t.leaked_bytes)} in ${count(t.leaked_blocks)} blocks`),
+    total("Allocated bytes", totalText(bytes, "allocated_bytes"), "", "allocated_bytes",
+      `${exactBytes(t.allocated_bytes)} from ${count(t.distinct_stacks)} stacks`),
+    total("Number of allocations", totalText(count, "allocations"), "", "allocations",
+      `${count(t.frees)} freed, ${count(t.reallocs)} by realloc`),
+    total("Temporary", data.isDiff ? totalText(count, "temporary") : percent(t.temporary, t.allocations),
+      "", "temporary", `${count(t.temporary)} allocations`),
+    total("Peak RSS", t.peak_rss_bytes ? totalText(bytes, "peak_rss_bytes") : "–", "",
+      "peak_rss_bytes", `${exactBytes(t.peak_rss_bytes)}: resident memory of the process, code too`),
   ];
+}
+
+// What became of the blocks live at the end, if that was looked at.
+function fateText(totals) {
+  if (totals.lost_bytes === null || totals.lost_bytes === undefined) return "";
+  const parts = [["lost", totals.lost_bytes], ["possibly lost", totals.possible_bytes], ["still reachable", totals.reachable_bytes]];
+  return parts.filter(([name, n]) => n || name === "lost").map(([name, n]) => `${bytes(n)} ${name}`).join(", ");
+}
+
+// ---- findings ----
+
+const FINDINGS_SHOWN = 4;
+
+function findingItem(finding) {
+  const id = finding.function === undefined ? -1 : groupOfPlace(finding);
+  const name = clean(finding.function || ""), where = finding.file ? `${baseName(finding.file)}:${finding.line}` : baseName(finding.module || "");
+  const site = !name ? null : id > 0 ? button(nameNode(name), () => toggleGroup("site", id), { class: "link", title: "Show only this" }) : nameNode(name);
+  const command = clean(finding.see[0] || "");
+  return el("li", {}, site, site ? el("span", { class: "faint place" }, ` ${clean(where)} `) : null,
+    el("span", {}, clean(finding.text), " "),
+    command ? button("copy command", () => copyText(command, () => announce("Command copied")), { class: "link", title: command }) : null);
+}
+
+function findingsCard() {
+  const found = data.findings, more = found.slice(FINDINGS_SHOWN);
+  return [el("h2", {}, "Findings"),
+    found.length ? el("ol", { class: "findings" }, found.slice(0, FINDINGS_SHOWN).map(findingItem)) :
+      el("p", { class: "faint" }, "Nothing stands out."),
+    more.length ? el("details", {}, el("summary", {}, `${count(more.length)} more`),
+      el("ol", { class: "findings", start: FINDINGS_SHOWN + 1 }, more.map(findingItem))) : null];
 }
 
 const LOSSES = [
@@ -68,11 +94,14 @@ function drawSummary() {
   byId("command").textContent = traces.map((t) => clean(t.command)).join("  →  ");
   byId("command").title = byId("command").textContent;
   const started = traces.map((t) => new Date(t.start_unix_ns / 1e6).toISOString().slice(0, 19).replace("T", " "));
-  byId("summary").replaceChildren(el("dl", { class: "tiles" }, summaryTiles()),
+  byId("summary").replaceChildren(el("dl", { class: "totals" }, summaryLine()),
     el("div", { class: "verdicts" },
       data.sides.map((side, i) => completeness(side, SIDE_NAMES[i])),
       el("p", { class: "faint" }, traces.map((t, i) =>
-        `pid ${t.pid} on ${clean(t.host)}, ${started[i]} UTC`).join("  →  "))));
+        `pid ${t.pid} on ${clean(t.host)}, ${started[i]} UTC, ran ${duration(t.duration_ns)}, ` +
+        `${count(t.threads)} thread${t.threads === 1 ? "" : "s"}`).join("  →  "))),
+    el("div", { class: data.findings ? "answers" : "" },
+      data.findings ? el("div", { class: "card" }, findingsCard()) : null, el("div", { class: "card", id: "top-sites" })));
 }
 
 // ---- callers and callees ----
@@ -161,7 +190,7 @@ function sizesCard(side) {
     { id: "n", label: "Allocations", number: true, value: (r) => r.allocations, cell: (r) => count(r.allocations) },
     { id: "bytes", label: "Bytes", number: true, value: (r) => r.allocated_bytes, cell: (r) => bytes(r.allocated_bytes) },
     { id: "temp", label: "Temporary", number: true, value: (r) => r.temporary, cell: (r) => count(r.temporary) },
-    { id: "leaked", label: "Leaked", number: true, value: (r) => r.leaked_bytes, cell: (r) => bytes(r.leaked_bytes) },
+    { id: "leaked", label: "Live at the end", number: true, value: (r) => r.leaked_bytes, cell: (r) => bytes(r.leaked_bytes) },
   ];
   const top = rows.reduce((a, b) => (b.allocations > a.allocations ? b : a), { allocations: 0 });
   return el("div", { class: "card" }, el("h3", {}, "Sizes of blocks"),
@@ -203,10 +232,10 @@ const THREAD_COLUMNS = plainColumns([["name", "Thread"], ["thread", "Id"],
   ["allocations", "Allocations", count], ["allocated_bytes", "Allocated", bytes],
   ["frees", "Frees", count], ["temporary", "Temporary", count],
   ["frees_of_others", "Freed for others", count], ["freed_by_others", "Freed by others", count],
-  ["leaked_bytes", "Leaked", bytes]]);
+  ["leaked_bytes", "Live at the end", bytes]]);
 const HEAP_COLUMNS = plainColumns([["name", "Heap"], ["kind", "Kind"],
   ["allocations", "Allocations", count], ["frees", "Frees", count],
-  ["leaked_bytes", "Leaked", bytes], ["leaked_blocks", "Blocks", count]]);
+  ["leaked_bytes", "Live at the end", bytes], ["leaked_blocks", "Blocks", count]]);
 
 // A table that keeps its own order.
 function localTable(caption, columns, rows, first) {
@@ -224,6 +253,11 @@ function cutNote(shown, total, what) {
   return shown < total ? el("p", { class: "faint" }, `The ${count(shown)} with most of ${count(total)} ${what}.`) : null;
 }
 
+function threadName(thread, side) {
+  if (side.traces.some((trace) => trace.pid === thread.tid)) return thread.name ? `main thread (${thread.name})` : "main thread";
+  return thread.name || "–";
+}
+
 function updateThreads(panel) {
   const side = lastSide(), heaps = side.traces.flatMap((t) => t.heaps);
   const heapsTotal = side.traces.reduce((sum, t) => sum + t.heaps_total, 0);
@@ -231,7 +265,7 @@ function updateThreads(panel) {
     el("div", { class: "card" }, el("h3", {}, "Threads"),
       el("p", { class: "faint" }, "Freed for others: frees by this thread of blocks that another one allocated. Freed by others: the reverse."),
       cutNote(side.threads.length, side.threads_total, "threads"),
-      localTable("Threads", THREAD_COLUMNS, side.threads.map((t) => ({ ...t, name: t.name || "–" })), "allocated_bytes")),
+      localTable("Threads", THREAD_COLUMNS, side.threads.map((t) => ({ ...t, name: threadName(t, side) })), "allocated_bytes")),
     el("div", { class: "card" }, el("h3", {}, "Heaps"),
       el("p", { class: "faint" }, "libc is the process's own heap; others were announced by the program. Nested heaps lie in blocks of another and are in no total."),
       cutNote(heaps.length, heapsTotal, "heaps"),
@@ -241,11 +275,11 @@ function updateThreads(panel) {
 // ---- help ----
 
 const HELP = [
-  ["Leaked is not a bug yet", "Leaked means: never freed before the program ended. Caches, tables built once and everything a program leaves for the kernel to take back are leaked in this sense and harmless. A leak is what grows with the work done: select a span in the middle of the timeline, or compare two recordings of different length."],
-  ["The metrics", "Peak: bytes live at the moment the heap was largest. Leaked: live at the end. Allocated and Allocations: everything ever asked for, in bytes and in number. Temporary: freed by the thread that allocated it before it allocated anything else – often a buffer that could be reused. All sizes are the sizes asked for; the allocator's own overhead is not in them."],
+  ["Live at the end is not a bug yet", "Live at the end means: not freed before the program ended. Lost blocks are those that nothing points to any more; what is still reachable – caches, tables built once, everything a program leaves for the kernel to take back – is mostly harmless. A leak is what grows with the work done: select a span in the middle of the timeline, or compare two recordings of different length."],
+  ["The metrics", "Peak: bytes live at the moment the heap was largest. Live at the end: not freed. Allocated bytes and Number of allocations: everything ever asked for, in bytes and in number. Temporary: freed by the thread that allocated it before it allocated anything else – often a buffer that could be reused. All sizes are the sizes asked for; the allocator's own overhead is not in them."],
   ["The call tree", "Callers are above, callees below; the width is the metric. Click a frame to zoom; the back button goes back. Frames narrower than a pixel are left out of the drawing but not of the sums. Invert puts the innermost frames on top: all stacks that end in the same function come together."],
-  ["Frames", "Malloc, operator new and the standard library's allocators are hidden at the inner end of stacks. “Hide run-time too” also hides wrappers such as xmalloc and the C and C++ libraries there, so that a stack ends in the program's own code. Merge recursion makes a function that calls itself one frame."],
-  ["Selecting time", "Drag over the timeline, or move its two handles with the arrow keys. A selection means what --from and --to mean on the command line: blocks allocated in it, and nothing that happened after it. Leaked is what of them was live at its end; Peak what of them was live at the highest of its steps, whose moment is named. Selections go by whole steps, whose length is shown; at their borders the numbers are exact."],
+  ["Frames", "Malloc, operator new and the standard library's allocators are hidden at the inner end of stacks. “Hide run-time too” (as at first) also hides wrappers such as xmalloc and the C and C++ libraries there, so that a stack ends in the program's own code, and what starts processes and threads at the outer end. Merge recursion makes a function that calls itself one frame."],
+  ["Selecting time", "Drag over the timeline, or move its two handles with the arrow keys. A selection means what --from and --to mean on the command line: blocks allocated in it, and nothing that happened after it. Live at the end is what of them was live at its end; Peak what of them was live at the highest of its steps, whose moment is named. Selections go by whole steps, whose length is shown; at their borders the numbers are exact."],
   ["Searching", "Names of functions, files and modules; /…/ is a regular expression. The share is of everything that has a matching frame in its stack, counted once."],
   ["Keys", "In the call tree: ↑ caller, ↓ largest callee, ← → neighbours, Enter zooms, Escape resets, Home goes to the top. Anywhere: / searches, ? opens this help. Tables sort by a click on their heads."],
 ];

@@ -1,9 +1,9 @@
 // What is shown, kept in the address: it can be shared, and the back button undoes each step.
 const DEFAULTS = { view: "flame", metric: "peak", zoom: "", q: "", invert: "", merge: "",
-  frames: "hide", by: "function", rows: "functions", from: "", to: "", sort: "self", asc: "",
-  fn: "" };
+  frames: "runtime", by: "function", rows: "functions", from: "", to: "", sort: "self", asc: "",
+  fn: "", only: "", bands: "site" };
 const listeners = [];
-let state = readState();
+let state;
 
 function readState() {
   const out = { ...DEFAULTS };
@@ -11,6 +11,7 @@ function readState() {
     if (key in out) out[key] = value;
   if (!METRICS.some((m) => m.id === out.metric)) out.metric = DEFAULTS.metric;
   if (!(out.frames in HIDDEN_FLAGS)) out.frames = DEFAULTS.frames;
+  if (!(out.bands in BANDS_BY)) out.bands = DEFAULTS.bands;
   if (!data.history || !/^\d+$/.test(out.from) || !/^\d+$/.test(out.to)) out.from = out.to = "";
   return out;
 }
@@ -55,7 +56,7 @@ const charts = new Map();
 function chartNow(overrides) {
   const options = { ...viewOptions(), ...overrides }, span = spanNow();
   const path = options.invert ? state.zoom : "";
-  const key = [JSON.stringify(options), path, state.metric, span && span.from, span && span.to].join();
+  const key = [JSON.stringify(options), path, state.only, state.metric, span && span.from, span && span.to].join();
   if (!charts.has(key)) {
     if (charts.size > 8) charts.delete(charts.keys().next().value);
     charts.set(key, chartFor(options, metricNow(), span, path));

@@ -1,6 +1,6 @@
 // The curve of the heap and of resident memory over time, with allocations per interval below and a
 // span that can be selected with the pointer or the keyboard.
-const TIMELINE = { height: 190, rate: 34, left: 62, right: 12, top: 22, bottom: 20 };
+const TIMELINE = { height: 226, rate: 34, left: 62, right: 12, top: 22, bottom: 20 };
 let showResident = null;
 
 const endOfTime = () => Math.max(1, ...data.sides.map((s) =>
@@ -36,10 +36,12 @@ function heapPath(timeline, at, closed) {
     points.push(`${at.x(Math.min(at.end, (i + 1) * step)).toFixed(1)},${at.y(b).toFixed(1)}`);
   });
   if (!points.length) return "";
+  const rest = timeline.end_bytes[timeline.end_bytes.length - 1];
+  points.push(`${at.x(points.length / 2 * step < at.end ? points.length / 2 * step : at.end).toFixed(1)},${at.y(rest).toFixed(1)}`);
+  points.push(`${at.x(at.end).toFixed(1)},${at.y(rest).toFixed(1)}`); // until the process ended
   const line = `M${points.join("L")}`;
   if (!closed) return line;
-  const last = Math.min(at.end, timeline.max_bytes.length * step);
-  return `${line}L${at.x(last).toFixed(1)},${at.base}L${at.x(0)},${at.base}Z`;
+  return `${line}L${at.x(at.end).toFixed(1)},${at.base}L${at.x(0)},${at.base}Z`;
 }
 
 function residentPath(timeline, at) {
@@ -105,7 +107,10 @@ function updateTimeline() {
   if (!box.firstChild) buildTimeline(box);
   const plot = box.querySelector(".plot"), width = Math.max(280, plot.clientWidth);
   const drawn = plot.querySelector("svg");
-  if (!drawn || Number(drawn.getAttribute("width")) !== width) drawCurves(plot, width);
+  const shown = [width, state.only, state.bands, showResident].join();
+  if (!drawn || plot.dataset.shown !== shown) drawCurves(plot, width);
+  plot.dataset.shown = shown;
+  if (data.history) box.querySelector(".band-list").replaceChildren(bandList());
   placeBrush(plot, scales(width));
 }
 
@@ -114,7 +119,8 @@ function drawCurves(plot, width) {
   const parts = [...axes(at)];
   data.sides.forEach((side, i) => {
     const old = data.isDiff && i === 0 ? " before" : "";
-    if (!old) parts.push(svg("path", { d: heapPath(side.timeline, at, true), class: "heap-area" }));
+    if (data.history) parts.push(...bandPaths(at));
+    else if (!old) parts.push(svg("path", { d: heapPath(side.timeline, at, true), class: "heap-area" }));
     parts.push(svg("path", { d: heapPath(side.timeline, at, false), class: `heap-line${old}` }));
     if (residentShown())
       parts.push(svg("path", { d: residentPath(side.timeline, at), class: `rss-line${old}` }));
@@ -141,7 +147,7 @@ function legendButton(label, shape, pressed, onclick) {
 function buildTimeline(box) {
   const legend = el("div", { class: "legend-row" },
     el("span", { class: "legend" }, el("span", { class: "key heap", "aria-hidden": "true" }),
-      data.isDiff ? "Heap after (line) and before (dashed)" : "Heap"),
+      data.isDiff ? "Heap after (line) and before (dashed)" : "Heap, highest"),
     el("span", { class: "legend" }, el("span", { class: "key rate-key", "aria-hidden": "true" }),
       "Allocations"));
   if (maxOf(residentOf(0)) > 0)
@@ -153,8 +159,13 @@ function buildTimeline(box) {
     }));
   const chip = el("div", { class: "chip-row", id: "span-chip" });
   const plot = el("div", { class: "plot" });
-  box.append(el("div", { class: "title-row" }, el("h2", { id: "timeline-title" }, "Timeline"),
-    legend, chip), plot, tableInstead("Timeline as a table", timelineTable));
+  const title = el("h2", { id: "timeline-title" }, data.history ? "Live bytes over time" : "Timeline");
+  const by = data.history ? choice("by", Object.entries(BANDS_BY), state.bands, (bands) => go({ bands })) : null;
+  const list = data.history ? el("div", { class: "band-list" }) : null;
+  box.append(el("div", { class: "title-row" }, [title, by, legend, chip].filter((part) => part)),
+    el("div", { class: list ? "timeline-split" : "" }, plot, ...(list ? [list] : [])),
+    el("div", { class: "row" }, tableInstead("Timeline as a table", timelineTable),
+      ...(list ? [tableInstead("Bands as a table", bandTable)] : [])));
   if (data.history) addBrush(plot);
   plot.addEventListener("pointermove", (event) => timelineTooltip(event, plot));
   plot.addEventListener("pointerleave", hideTooltip);
@@ -208,6 +219,11 @@ function timelineTooltip(event, plot) {
       ["allocations", count(t.allocations[i])], ["frees", count(t.frees[i])]);
     if (t.resident_bytes[i]) lines.push(["resident", exactBytes(t.resident_bytes[i])]);
   });
+  const band = data.history && bandUnder(plot, event);
+  if (band) {
+    const b = Math.min(data.history.buckets - 1, Math.floor(time / data.history.bucketNs));
+    lines.push(["", ""], `${bandName(state.bands, band)}: ${bytes(band.live[b])} at ${duration((b + 1) * data.history.bucketNs)}`);
+  }
   showTooltip(event.clientX, event.clientY, `at ${duration(time)}`, lines);
 }
 
@@ -239,8 +255,21 @@ function addBrush(plot) {
       const end = bucketAt(timeAt(plot, event.clientX));
       setSpan(Math.min(start.bucket, end), Math.max(start.bucket, end) + 1);
     }
+    else if (start) clickBand(plot, event);
     start = null;
   });
+}
+
+// A click without a drag chooses the band under the pointer.
+function clickBand(plot, event) {
+  const band = bandUnder(plot, event);
+  if (band && band.frame) toggleGroup(state.bands, band.id);
+}
+
+function bandUnder(plot, event) {
+  const at = scales(Math.max(280, plot.clientWidth));
+  const y = event.clientY - plot.getBoundingClientRect().top;
+  return bandAt(at, timeAt(plot, event.clientX), (at.most * 1.04 * (at.base - y)) / at.plotHeight);
 }
 
 function showDraft(plot, a, b) {

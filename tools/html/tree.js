@@ -4,14 +4,12 @@
 
 // What each base node has of a metric, one array for each side; within a selected span of time
 // (buckets from … to-1) what can be said from the history.
-function baseValues(metric, span) {
-  if (!span) return data.self.map((side) => side[metric.value]);
-  return [spanValues(metric, metric.value, span)];
+function unfiltered(metric, span, other) {
+  const column = other ? metric.other : metric.value;
+  if (!span) return data.self.map((side) => side[column]);
+  return [spanValues(metric, column, span)];
 }
-function otherValues(metric, span) {
-  if (!span) return data.self.map((side) => side[metric.other]);
-  return [spanValues(metric, metric.other, span)];
-}
+const baseValues = (metric, span, other) => unfiltered(metric, span, other).map(ofChosen);
 
 const peakTime = () => data.sides[0].totals.peak_time_ns;
 
@@ -127,9 +125,12 @@ function sameBefore(trie, node, key) {
 function forwardView(options) {
   const { need, end } = neededNodes(HIDDEN_FLAGS[options.frames]);
   const view = newTrie(data.n), target = new Int32Array(data.n);
+  const ends = new Set(end);
   for (let i = 1; i < data.n; i++) {
     if (!need[i]) continue;
     const frame = data.frame[i], parent = target[data.parent[i]];
+    // What starts processes and threads takes no rows above the program's own frames.
+    if (!parent && options.frames === "runtime" && data.frames[frame].flags & RUNTIME && !ends.has(i)) continue;
     const key = options.by === "line" ? frame : data.frames[frame].fn;
     target[i] = (options.merge && sameBefore(view, parent, key)) || view.child(parent, key, frame);
   }
@@ -254,7 +255,7 @@ function chartFor(options, metric, span, path) {
 function sumsOf(chart, metric, other) {
   const key = other ? metric.other : metric.value;
   if (!chart.sums.has(key)) {
-    const values = (other ? otherValues : baseValues)(metric, chart.span);
+    const values = baseValues(metric, chart.span, other);
     chart.sums.set(key, values.map((vector) => sumOver(chart.view, vector)));
   }
   return chart.sums.get(key);
