@@ -55,11 +55,27 @@ static void sum_up(vt_analysis_t *analysis) {
   }
 }
 
+/* was_killed: a process that is killed leaves no memory. */
+static int was_killed(vt_reader_t const *reader) {
+  size_t cnt;
+  vt_trace_process_t const *process = vt_reader_process(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++)
+    if (process[i].kind == VT_PROCESS_SIGNAL || process[i].kind == VT_PROCESS_VANISHED) return 1;
+  return 0;
+}
+
 static char const *why_none(vt_analysis_t const *analysis, int whole) {
   if (!whole) return "it is about another moment than the end";
   for (size_t t = 0; t < analysis->trace_cnt; t++) {
-    vt_trace_leaks_t const *leaks = vt_reader_leaks(analysis->readers[t]);
+    vt_reader_t const *reader = analysis->readers[t];
+    vt_trace_leaks_t const *leaks = vt_reader_leaks(reader);
+    size_t said;
+    vt_reader_snapshots(reader, &said);
     if (leaks && leaks->why[0]) return leaks->why;
+    if (!leaks && was_killed(reader)) return "the process was killed, so that its memory is gone";
+    if (!leaks && said)
+      return "its memory could not be kept: is there a limit on processes, or was valtrace "
+             "stopped?";
   }
   return "no snapshot was taken";
 }

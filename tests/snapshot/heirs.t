@@ -130,6 +130,22 @@ def check_options(tap, folder):
         tap.equal((out.returncode, out.stderr.count(b"\n")), (2, 1), f"--snapshot-timeout {bad}: refused in one line")
 
 
+def check_limit(tap, folder):
+    """Where no process may be made, nothing is kept, and it is said."""
+    if not shutil.which("bash"):
+        tap.skip("a limit on processes", "no bash")
+        return
+    os.chmod(folder, 0o777)
+    path = f"{folder}/limit.vtr"
+    user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    out = subprocess.run([VALTRACE, "run", "-q", "-o", path, "--", "bash", "-c", f"ulimit -u 1; exec {program('hello')[0]}"],
+                         capture_output=True, **user)
+    tap.equal((out.returncode, out.stdout, out.stderr), (0, b"hello\n", b""), "a limit on processes: as without")
+    tap.equal(vtr.Trace(path).leaks, None, "there is no verdict")
+    said = subprocess.run([VALTRACE, "report", "--leak-kind", "lost", path], capture_output=True, text=True)
+    tap.ok(said.returncode == 0 and "could not be kept" in said.stdout, "and why is said", [said])
+
+
 def main():
     tap = Tap()
     folder = tempfile.mkdtemp(prefix="heirs-")
@@ -138,6 +154,7 @@ def main():
     check_pipe(tap, folder)
     check_killed(tap, folder)
     check_options(tap, folder)
+    check_limit(tap, folder)
     shutil.rmtree(folder)
     tap.done()
 
