@@ -417,9 +417,8 @@ static int follow_output(char pattern[PATH_MAX], vt_error_t *error) {
   char target[PATH_MAX];
   char const *name = strrchr(pattern, '/');
   if (memchr(pattern, '%', (size_t)(name - pattern))) return 0;
-  if (vt_output_prepare(pattern, error)) return -1;
-  if (strchr(name, '%')) return 0;
-  if (vt_output_resolve(pattern, target, error)) return -1;
+  if (strchr(name, '%')) return vt_output_prepare(pattern, error);
+  if (vt_output_resolve(pattern, target, error) || vt_output_prepare(target, error)) return -1;
   if (!strchr(target, '%')) strcpy(pattern, target);
   return 0;
 }

@@ -99,6 +99,14 @@ static void make_parents(char const *path) {
   }
 }
 
+/* anothers: is there a file that only another user may remove, as in /tmp? */
+static int anothers(char const *folder, char const *path) {
+  struct stat in, there;
+  uid_t user = geteuid();
+  if (!user || stat(folder, &in) || !(in.st_mode & S_ISVTX) || in.st_uid == user) return 0;
+  return !lstat(path, &there) && there.st_uid != user;
+}
+
 int vt_output_prepare(char const *path, vt_error_t *error) {
   char folder[PATH_MAX] = ".";
   size_t sz = folder_sz(path);
@@ -108,7 +116,8 @@ int vt_output_prepare(char const *path, vt_error_t *error) {
     folder[sz] = '\0';
   }
   make_parents(path);
-  return access(folder, W_OK | X_OK) ? fail(error, path, errno) : 0;
+  if (access(folder, W_OK | X_OK)) return fail(error, path, errno);
+  return anothers(folder, path) ? fail(error, path, EPERM) : 0;
 }
 
 /* ---- temporary files ---- */

@@ -48,8 +48,8 @@ int vt_output_resolve(char const *path, char target[PATH_MAX], vt_error_t *error
    are made. `target` is a resolved name. Returns a descriptor (close-on-exec), or -1 and *error. */
 int vt_output_trace(char const *target, vt_error_t *error);
 
-/* vt_output_prepare makes the folder of `path` and tells whether files can be made in it. Returns 0, or
-   -1 and *error. */
+/* vt_output_prepare makes the folder of `path` and tells whether files can be made in it, and one that is
+   there be removed. Returns 0, or -1 and *error. */
 int vt_output_prepare(char const *path, vt_error_t *error);
 
 #endif

@@ -176,6 +176,30 @@ def check_run(folder):
         done = run("run", "-o", f"{where}/{output}", "--", "/bin/true")
         ok(b"another user" in done.stderr and content(f"{where}/far/t.vtr") == before and os.path.islink(f"{where}/link.vtr"),
            f"run -o {output}: a link of another user is not followed", done)
+    check_others_files(where)
+
+
+def check_others_files(where):
+    """What another user may not remove is said before the program starts: a file in a folder like /tmp, a link's target."""
+    nobody = ["setpriv", "--reuid", str(OTHER), "--regid", str(OTHER), "--clear-groups"]
+    if subprocess.run([*nobody, "test", "-x", os.path.abspath(VALTRACE)], check=False).returncode:
+        skip("run: files of others")
+        return
+    with tempfile.TemporaryDirectory() as shared:
+        os.chmod(shared, 0o1777)
+        put(f"{shared}/roots")
+        os.mkdir(f"{shared}/closed")
+        put(f"{shared}/closed/roots")
+        os.symlink("closed/roots", f"{shared}/link")
+        os.lchown(f"{shared}/link", OTHER, OTHER)
+        for output in ("roots", "link"):
+            done = subprocess.run([*nobody, os.path.abspath(VALTRACE), "run", "-o", f"{shared}/{output}", "--", "/bin/echo", "ran"],
+                                  capture_output=True, check=False)
+            ok(done.returncode == 125 and not done.stdout and b"ermi" in done.stderr and done.stderr.count(b"\n") == 1,
+               f"run -o {output}: a file of another user that stays is refused", done)
+        done = subprocess.run([*nobody, os.path.abspath(VALTRACE), "run", "-q", "-o", f"{shared}/new/er/own", "--", "/bin/echo", "ran"],
+                              capture_output=True, check=False)
+        ok(done.returncode == 0 and not done.stderr and os.path.exists(f"{shared}/new/er/own"), "run: beside it a file of one's own is made", done)
 
 
 def check_bare(folder):
