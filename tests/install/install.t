@@ -72,7 +72,7 @@ def check_destdir(folder):
     sources = {f"share/valtrace/{os.path.relpath(path, 'tools')}" for path in glob.glob("tools/html/**", recursive=True)
                if os.path.isfile(path) and not path.endswith(".pyc")}
     sources |= {f"share/valtrace/{os.path.relpath(path, 'tools')}" for path in glob.glob("tools/schema/*.json")}
-    ok(sources | {"share/valtrace/known.supp"} == {f for f in files if f.startswith("share/valtrace/")}, "known suppressions and the scripts of the HTML report, all of them")
+    ok(sources | {"share/valtrace/known.supp", "share/valtrace/cmake/FindValtrace.cmake"} == {f for f in files if f.startswith("share/valtrace/")}, "known suppressions, the CMake module and the scripts of the HTML report, all of them")
     modes = {f: stat.S_IMODE(os.stat(f"{folder}/d/usr/{f}").st_mode) for f in files}
     ok(all(mode == (0o755 if f.startswith("bin/") else 0o644) for f, mode in modes.items()), "modes", modes)
     with open(f"{folder}/d/usr/lib/pkgconfig/fd.pc", encoding="utf-8") as file:

@@ -14,6 +14,7 @@ INSTALLS = 755:$(BUILD)/bin/valtrace:bin/valtrace \
   $(foreach m,$(MAN_PAGES),644:$(m):share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
   $(foreach f,LICENSE CHANGELOG.md,644:$(f):share/doc/valtrace/$(f)) \
   644:tools/known.supp:share/valtrace/known.supp \
+  644:tools/cmake/FindValtrace.cmake:share/valtrace/cmake/FindValtrace.cmake \
   $(foreach s,$(wildcard tools/schema/*.json),644:$(s):share/valtrace/$(s:tools/%=%)) \
   644:tools/completion/valtrace.bash:share/bash-completion/completions/valtrace \
   644:tools/completion/_valtrace:share/zsh/site-functions/_valtrace \
