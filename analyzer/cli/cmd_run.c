@@ -455,7 +455,7 @@ static int leak_status(options_t const *o, vt_collector_summary_t const *summary
   int format = o->format ? vt_gate_format(o->format) : VT_GATE_TEXT;
   int status =
       vt_leak_gate(summary->first, o->suppressions, o->no_known, (vt_gate_format_t)format);
-  return status ? VT_EXIT_BUDGET : VT_EXIT_OK;
+  return status == VT_EXIT_INPUT ? VT_EXIT_BUDGET : status;
 }
 
 static int too_small_files(void) {
