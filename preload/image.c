@@ -136,6 +136,7 @@ static int open_file(char const **why) {
   *why = err == -ENOENT || err == -ENOTDIR ? "no such folder"
          : err == -EACCES || err == -EROFS ? "no permission"
          : err == -ENOSPC                  ? "no space on the device"
+         : err == -EFBIG                   ? "the limit on the size of files is too low"
                                            : "the file system or a limit does not allow it";
   return err;
 }

@@ -94,7 +94,7 @@ static int reserve(vt_sink_t *sink, uint8_t *p, uint64_t off) {
 
 /* size_new sizes the new file, halving the wish until file system and limits agree. */
 static int size_new(vt_sink_t *sink) {
-  long err = -ENOSPC;
+  long err = -EFBIG;
   for (uint64_t sz = file_limit(); sz >= FILE_MIN; sz = sz / 2 / VT_SEGMENT_SZ * VT_SEGMENT_SZ) {
     uint64_t file_sz = sz < FILE_FIRST ? sz : FILE_FIRST;
     err = vt_sys_ftruncate(sink->fd, (off_t)file_sz);

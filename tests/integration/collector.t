@@ -12,7 +12,7 @@ import tempfile
 import time
 
 sys.path.insert(0, "tests/lib")
-from valtest import HANG_S, VALTRACE, Run, Tap, adopt_orphans, program, vtr  # noqa: E402
+from valtest import HANG_S, SHIM, VALTRACE, Run, Tap, adopt_orphans, program, vtr  # noqa: E402
 
 
 def wait_for(condition):
@@ -230,6 +230,10 @@ def check_file_limit(tap, folder):
         got = subprocess.run([VALTRACE, "run", "-q", "-o", trace, "--", "head", "-c", "100000", "/dev/zero"], stdout=file,
                              stderr=subprocess.DEVNULL, preexec_fn=limited, check=False)
     tap.equal(got.returncode, 128 + signal.SIGXFSZ, "limit on file size: the program's own signal is as it was")
+    env = dict(os.environ, LD_PRELOAD=os.path.abspath(SHIM), VALTRACE_OUTPUT=os.path.join(folder, "bare.vtr"))
+    got = subprocess.run(program("hello"), env=env, preexec_fn=limited, capture_output=True, check=False)
+    tap.ok(got.returncode == 0 and b"size of files" in got.stderr and got.stderr.count(b"\n") == 1,
+           "limit on file size: without a collector the program runs, and hears why it is not recorded", [got])
 
 
 def main():
