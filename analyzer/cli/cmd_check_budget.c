@@ -151,6 +151,8 @@ static int run_checks(vt_cli_options_t *options, vt_analysis_t const *analysis,
                    .term = vt_cli_term(options),
                    .format = format,
                    .gate = {.command = "check-budget", .analysis = analysis}};
+  vt_completeness_t have = vt_analysis_completeness(analysis);
+  vt_gate_add_record(&check.gate, &have);
   if (options->json) begin_json(&check);
   check_all(&check);
   if (options->json)
@@ -161,7 +163,6 @@ static int run_checks(vt_cli_options_t *options, vt_analysis_t const *analysis,
     vt_gate_write(&check.gate, format, stdout);
   vt_gate_free(&check.gate);
   int status = vt_cli_finish(stdout, "standard output");
-  vt_completeness_t have = vt_analysis_completeness(analysis);
   int within = vt_gate_complete(&have) && !check.exceeded;
   return status ? status : within ? VT_EXIT_OK : VT_EXIT_BUDGET;
 }

@@ -78,6 +78,7 @@ typedef struct {
   vt_condition_t holding[VT_CLI_CONDITIONS];
   size_t cnt;
   uint32_t unknown; /* a set: by bit of the condition's place */
+  int incomplete;
 } failed_t;
 _Static_assert(VT_CLI_CONDITIONS <= 32, "a bit for each condition");
 
@@ -90,7 +91,7 @@ static failed_t find_failed(vt_cli_options_t const *options, vt_diff_t const *di
   vt_completeness_t sides[] = {vt_analysis_completeness(diff->before),
                                vt_analysis_completeness(diff->after)};
   if (options->fail_if_cnt)
-    out.unknown = !vt_gate_complete(&sides[0]) || !vt_gate_complete(&sides[1]);
+    out.incomplete = !vt_gate_complete(&sides[0]) || !vt_gate_complete(&sides[1]);
   for (size_t i = 0; i < options->fail_if_cnt; i++) {
     vt_condition_t condition;
     vt_condition_parse(options->fail_if[i], &condition);
@@ -158,6 +159,9 @@ static int given_before(vt_cli_options_t const *options, size_t i) {
 static void print_gate(vt_cli_options_t const *options, vt_diff_t const *diff,
                        failed_t const *failed, vt_gate_format_t format) {
   vt_gate_t gate = {.command = "diff", .analysis = diff->after};
+  vt_completeness_t before = vt_analysis_completeness(diff->before);
+  vt_completeness_t after = vt_analysis_completeness(diff->after);
+  vt_gate_add_record(&gate, before.complete ? &after : &before);
   for (size_t i = 0; i < options->fail_if_cnt; i++) {
     char const *text = options->fail_if[i];
     vt_condition_t const *condition;
@@ -189,7 +193,7 @@ static int print(vt_cli_options_t const *options, vt_diff_t const *diff) {
     for (size_t i = 0; i < failed.cnt; i++) vt_diff_text_failed(diff, &failed.holding[i], &term);
   }
   int status = vt_cli_finish(stdout, "standard output");
-  return status ? status : failed.cnt || failed.unknown ? VT_EXIT_BUDGET : VT_EXIT_OK;
+  return status ? status : failed.cnt || failed.unknown || failed.incomplete ? VT_EXIT_BUDGET : VT_EXIT_OK;
 }
 
 /* Opens the second side and prints what is different there. */

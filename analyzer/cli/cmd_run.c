@@ -77,8 +77,9 @@ static char const help[] =
     "sarif\n"
     "                        in a file beside the trace: NAME.junit.xml, NAME.sarif\n"
     "      --help            this text\n\n"
-    "Exit status: PROGRAM's; 2 usage; 125 valtrace failed; 126 PROGRAM cannot be executed; 127 not "
-    "found.\n";
+    "Exit status: PROGRAM's; after its 0: 1 when --fail-on-leak found something, 4 when that could "
+    "not be\n"
+    "written; 2 usage; 125 valtrace failed; 126 PROGRAM cannot be executed; 127 not found.\n";
 
 enum {
   OPT_NO_CHILDREN = 256,
@@ -449,7 +450,8 @@ static int cannot_start(char const *program, int error) {
   return error == ENOENT ? VT_EXIT_NOT_FOUND : VT_EXIT_CANNOT_EXECUTE;
 }
 
-/* For --fail-on-leak: 1 and a line when PROGRAM lost blocks, or that is not known. */
+/* For --fail-on-leak: 1 and a line when PROGRAM lost blocks, or that is not known; 4 when it could not be
+   written. */
 static int leak_status(options_t const *o, vt_collector_summary_t const *summary) {
   if (!summary->first[0]) return VT_EXIT_BUDGET; /* why has been said */
   int format = o->format ? vt_gate_format(o->format) : VT_GATE_TEXT;

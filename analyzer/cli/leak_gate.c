@@ -50,8 +50,11 @@ static int tell(char const *path, vt_analysis_t const *analysis, vt_gate_format_
   char text[100];
   snprintf(text, sizeof text, "%s in %s", vt_bytes_text(vt_lost_bytes(&analysis->verdict)).text,
            vt_counted(vt_lost_blocks(&analysis->verdict), "block").text);
-  vt_gate_check_t *check = vt_gate_add(&gate, "lost", status != VT_EXIT_OK, known ? text : vt_lost_unknown);
-  if (status) vt_gate_add_sites(check, analysis, VT_METRIC_LOST, PLACES);
+  vt_completeness_t have = vt_analysis_completeness(analysis);
+  vt_gate_add_record(&gate, &have);
+  int lost = !known || vt_lost_blocks(&analysis->verdict);
+  vt_gate_check_t *check = vt_gate_add(&gate, "lost", lost, known ? text : vt_lost_unknown);
+  if (lost) vt_gate_add_sites(check, analysis, VT_METRIC_LOST, PLACES);
   int unwritten = VT_EXIT_OK;
   if (format == VT_GATE_GITHUB)
     vt_gate_write(&gate, format, stderr);

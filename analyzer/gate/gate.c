@@ -27,6 +27,13 @@ vt_gate_check_t *vt_gate_add(vt_gate_t *gate, char const *name, int failed, char
   return &gate->checks[gate->checks_cnt - 1];
 }
 
+void vt_gate_add_record(vt_gate_t *gate, vt_completeness_t const *have) {
+  char text[NAME_SZ];
+  snprintf(text, sizeof text, "the record is incomplete: %s", have->reasons[0]);
+  vt_gate_add(gate, "complete record", !have->complete,
+              have->complete ? "the record is complete" : text);
+}
+
 char *vt_gate_path(char const *file) {
   char here[PATH_MAX];
   while (file[0] == '.' && file[1] == '/') file += 2;

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include "analyzer/report/metric.h"
+#include "analyzer/trace/completeness.h"
 
 typedef enum {
   VT_GATE_TEXT, /* for people: the command's own */
@@ -49,6 +50,10 @@ typedef struct {
 
 /* vt_gate_add adds a check; copies its texts. The result is valid until the next one is added. */
 vt_gate_check_t *vt_gate_add(vt_gate_t *gate, char const *name, int failed, char const *text);
+
+/* vt_gate_add_record adds the check that a record is complete, without which no other one means
+   anything. */
+void vt_gate_add_record(vt_gate_t *gate, vt_completeness_t const *have);
 
 /* vt_gate_add_sites adds the places with most of a metric, at most `limit`; of nested heaps none.
    Lines that several sites have in common are one place. */

@@ -154,7 +154,7 @@ def check_run(folder):
         ok(done.returncode == 7 and os.path.exists(f"{folder}/{name}"), f"run: {form} is there when the program failed, its status too", done)
     done = run(folder, "run", "-q", "--fail-on-leak", "--format", "junit", "-o", "ok.vtr", "--", "/bin/true")
     with open(f"{folder}/ok.junit.xml", encoding="utf-8") as file:
-        ok(done.returncode == 0 and junit(file.read()) == {"lost": None}, "run: a program that is well passes", done)
+        ok(done.returncode == 0 and junit(file.read()) == {"complete record": None, "lost": None}, "run: a program that is well passes", done)
     os.mkdir(f"{folder}/taken.sarif")
     done = run(folder, "run", "-q", "--fail-on-leak", "--format", "sarif", "-o", "taken.vtr", "--", "/bin/true")
     ok(done.returncode == 4 and "taken.sarif" in done.stderr, "run: a verdict that cannot be written is an error", done)
@@ -170,8 +170,22 @@ def check_unknown(folder):
     found = sarif(run(folder, *args, "--format", "sarif").stdout)
     ok([f[:3] for f in found] == [("lost", None, None)], "no verdict: a SARIF result without a place", found)
     cases = junit(run(folder, *args, "--format", "junit").stdout)
-    ok(list(cases) == ["lost"] and cases["lost"], "no verdict: a JUnit failure", cases)
+    ok(list(cases) == ["complete record", "lost"] and cases["lost"] and cases["complete record"] is None, "no verdict: a JUnit failure", cases)
     return None
+
+
+def check_incomplete(folder):
+    """A record that lacks something passes nowhere, though no limit is exceeded in what is there."""
+    with open(f"{folder}/a.vtr", "rb") as file:
+        data = file.read()
+    with open(f"{folder}/torn.vtr", "wb") as file:
+        file.write(data[:len(data) * 9 // 10])
+    for args in (["check-budget", "--max-peak", "1G", "torn.vtr"], ["diff", "--fail-if", "peak>1G", "a.vtr", "torn.vtr"],
+                 ["diff", "--fail-if", "peak>1G", "torn.vtr", "a.vtr"]):
+        done = {form: run(folder, *args, "--format", form) for form in ("github", "junit", "sarif")}
+        failed = {check for check, text in junit(done["junit"].stdout).items() if text}
+        ok({d.returncode for d in done.values()} == {1} and failed == {"complete record"} == {r[0] for r in sarif(done["sarif"].stdout)}
+           and "the record is incomplete: " in github(done["github"].stdout)[0][1], f"{' '.join(args)}: every format says so", failed, done)
 
 
 def check_hostile(folder):
@@ -203,7 +217,7 @@ def main():
         subprocess.run(["gcc", "-g", "-O1", "-o", "leaky", "leaky.c"], cwd=folder, check=True)
         for name, args in (("a", []), ("b", ["x"])):
             ok(run(folder, "run", "-q", "-o", f"{name}.vtr", "--", "./leaky", *args).returncode == 0, "recorded")
-        for check in (check_budget, check_diff, check_run, check_unknown, check_hostile, check_usage):
+        for check in (check_budget, check_diff, check_run, check_unknown, check_incomplete, check_hostile, check_usage):
             check(folder)
     print(f"1..{COUNT[0]}")
     return 1 if COUNT[1] else 0
