@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
+#include "analyzer/report/mappings_view.h"
 #include "analyzer/report/why.h"
 #include "analyzer/findings/growth_view.h"
 #include "analyzer/findings/show.h"
@@ -26,6 +27,7 @@ static void help(void) {
          "  reallocs    most reallocs\n"
          "  frees       where blocks are freed, and by which threads\n"
          "  mismatches  wrong frees, with both stacks\n"
+         "  mappings    what the program maps by calls of its own\n"
          "  sizes, lifetimes, threads, timeline, modules, heaps   tables\n\n"
          "  --full      all sections, and all findings\n"
          "  --leak-kind lost|definite|indirect|possible|reachable|live   of leaks: which\n"
@@ -40,6 +42,7 @@ typedef struct {
   vt_mismatches_t *mismatches;
   vt_growth_view_t growth;
   vt_why_t *why;
+  vt_mappings_view_t *mappings;
   vt_findings_t findings;
   uint32_t
       *ranked; /* for findings in JSON: by site its rank in the document, 0 if it is not there */
@@ -66,6 +69,7 @@ static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   analysis->sizes = view == VT_VIEW_SIZES;
   analysis->timeline = view == VT_VIEW_TIMELINE;
   analysis->threads = view == VT_VIEW_THREADS;
+  analysis->mappings = view == VT_VIEW_MAPPINGS;
   makers->with_findings = wants_findings(options);
   if (makers->with_findings || wants_bands(&options->report)) {
     makers->evidence = vt_evidence_new();
@@ -107,6 +111,9 @@ static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, maker
     report->part = (vt_report_part_t){NULL, json_findings, makers};
   } else if (wants_bands(report))
     report->part = vt_growth_view_make(&makers->growth, analysis, makers->evidence, report);
+  else if (report->view == VT_VIEW_MAPPINGS)
+    report->part =
+        vt_mappings_view_part(makers->mappings = vt_mappings_view_make(analysis), report);
   else if (options->why && (makers->why = vt_why_make(analysis)))
     report->part = vt_why_part(makers->why, report);
   else if (options->why)
@@ -120,6 +127,7 @@ static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, maker
 static void free_makers(makers_t *makers) {
   vt_growth_view_free(&makers->growth);
   vt_why_delete(makers->why);
+  vt_mappings_view_delete(makers->mappings);
   vt_findings_free(&makers->findings);
   vt_evidence_free(makers->evidence);
   vt_frees_delete(makers->frees);
@@ -147,7 +155,7 @@ static int by_contradicts(vt_report_options_t const *report, vt_view_t view) {
   static unsigned const tables = 1u << VT_VIEW_SIZES | 1u << VT_VIEW_LIFETIMES |
                                  1u << VT_VIEW_THREADS | 1u << VT_VIEW_TIMELINE |
                                  1u << VT_VIEW_MODULES | 1u << VT_VIEW_HEAPS |
-                                 1u << VT_VIEW_MISMATCHES;
+                                 1u << VT_VIEW_MISMATCHES | 1u << VT_VIEW_MAPPINGS;
   if (!(tables >> view & 1)) return 0;
   if (view == VT_VIEW_TIMELINE && report->by_given) return 0;
   if (view == VT_VIEW_MODULES && report->by_given) return report->by != VT_BY_MODULE;

@@ -134,6 +134,13 @@ static void run_pass(vt_analysis_t *analysis, vt_model_t *model) {
 }
 
 /* Brings the stacks that have cells into analysis->stacks and looks up their functions. */
+static void use_mappings(vt_reader_t const *reader, uint8_t *used, uint32_t ids) {
+  size_t cnt;
+  vt_trace_mapping_t const *records = vt_reader_mappings(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++)
+    if (records[i].stack < ids) used[records[i].stack] = 1;
+}
+
 static void add_stacks(vt_analysis_t *analysis) {
   size_t cnt;
   vt_cell_t const *cells = vt_model_cells(analysis->model, &cnt);
@@ -142,6 +149,7 @@ static void add_stacks(vt_analysis_t *analysis) {
     uint8_t *used = vt_mem_new((size_t)ids + 1, 1);
     for (size_t i = VT_CELL_FIRST; i < cnt; i++)
       if (cells[i].trace == t && cells[i].stack < ids) used[cells[i].stack] = 1;
+    if (analysis->with_mappings) use_mappings(analysis->readers[t], used, ids);
     analysis->nodes[t] = vt_stacks_add(analysis->stacks, analysis->readers[t], used);
     free(used);
   }
@@ -360,6 +368,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *operands, size_t oper
   *analysis = (vt_analysis_t){0};
   *usage = 0;
   analysis->stacks = vt_stacks_new(&options->search);
+  analysis->with_mappings = options->mappings;
   if (open_readers(analysis, operands, operand_cnt, error)) return -1;
   for (size_t t = 0; t < analysis->trace_cnt; t++)
     vt_stacks_take_symbols(analysis->stacks, analysis->readers[t]);

@@ -27,6 +27,7 @@ int vt_filter_duration(char const *text, uint64_t *ns);
 typedef struct {
   vt_filter_t filter;
   int lifetimes, sizes, timeline, threads;
+  int mappings;           /* the stacks of mappings, too */
   int history;                /* needs timeline */
   int keep_allocators;        /* do not hide allocator frames */
   int no_inlines;             /* leave inlined functions out of groups and of the page */
@@ -66,6 +67,7 @@ typedef struct {
   vt_verdict_t *verdicts;          /* by site; NULL: there is no verdict */
   char const *no_verdict;          /* then: why */
   vt_verdict_t verdict;            /* their sum, without nested heaps */
+  int with_mappings;               /* stacks of mappings have nodes */
   int keep_allocators, no_inlines; /* in sites; in what stands for them */
   uint64_t from_ns, to_ns;         /* blocks allocated before, at or after are not chosen */
   int nowhere; /* what the filter asks for occurs in none of the traces; *error of vt_analysis_open

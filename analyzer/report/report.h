@@ -24,6 +24,7 @@ typedef enum {
   VT_VIEW_GROWTH, /* these are parts that other rooms make */
   VT_VIEW_FREES,
   VT_VIEW_MISMATCHES,
+  VT_VIEW_MAPPINGS,
   VT_VIEW_CNT
 } vt_view_t;
 

@@ -70,6 +70,13 @@ def main():
         report = subprocess.run([VALTRACE, "report", "--json", run.trace_path if mode == "run" else trace.path],
                                 capture_output=True, check=True).stdout
         tap.equal(json.loads(report)["totals"]["mapped_bytes"], mapped_by(trace), f"mapped_bytes [{mode}]")
+        view = json.loads(subprocess.run([VALTRACE, "report", "mappings", "--json", trace.path], capture_output=True,
+                                         check=True).stdout)["mappings"]
+        own = [site for site in view if site["stack"] and not site["by_allocator"]]
+        tap.equal((sum(s["end_bytes"] - s["reserved_bytes"] for s in own), sum(s["calls"] for s in own)),
+                  (mapped_by(trace), sum(m.op != "unmap" for m in of_program(trace))), f"the view adds up to it [{mode}]")
+        tap.equal({s["stack"][0]["function"] for s in own}, {name for op, _, name, *_ in said(run) if op != "unmap"},
+                  f"its sites are the functions that map [{mode}]")
         run.remove()
     off = Run(program("mappings"), MODES[0], env={"VALTRACE_NO_MAPPINGS": "1"})
     tap.equal(off.main_trace().mappings, [], "VALTRACE_NO_MAPPINGS: none")
