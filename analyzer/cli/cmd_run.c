@@ -10,7 +10,7 @@
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/ending.h"
 #include "analyzer/collector/program.h"
-#include "analyzer/report/analysis.h"
+#include "analyzer/report/suppressions.h"
 #include "analyzer/report/term.h"
 #include "analyzer/util/progress.h"
 #include "analyzer/util/output.h"
@@ -460,6 +460,16 @@ static int leak_status(options_t const *o, vt_collector_summary_t const *summary
   return status == VT_EXIT_INPUT ? VT_EXIT_BUDGET : status;
 }
 
+/* A file of suppressions that cannot be read is told before the program has run for nothing. */
+static int suppressions_good(char const *path) {
+  vt_suppressions_t suppressions = {0};
+  vt_error_t error;
+  int bad = path && vt_suppressions_load(&suppressions, path, 0, &error);
+  if (bad) vt_error_print(&error);
+  vt_suppressions_free(&suppressions);
+  return !bad;
+}
+
 static int too_small_files(void) {
   vt_error_say("shared memory for the recording",
                "the limit on the size of files is too low for it",
@@ -488,7 +498,8 @@ int vt_cmd_run(int argc, char **argv) {
   char const *what;
   int error = make_pattern(pattern, &o, &what);
   if (error) return failed(what, error);
-  if (!output_possible(pattern, o.output)) return VT_EXIT_RUN_FAILED;
+  if (!output_possible(pattern, o.output) || !suppressions_good(o.suppressions))
+    return VT_EXIT_RUN_FAILED;
   error = vt_ring_make(&ring);
   if (error == -EFBIG) return too_small_files();
   if (error) return failed("shared memory for the recording", -error);
