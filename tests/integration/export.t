@@ -283,6 +283,7 @@ def check_fail_on_leak(folder):
         done = subprocess.run([VALTRACE, "run", "-q", "--no-snapshot", "--fail-on-leak", *options, "-o", f"{folder}/l.vtr", "--", *program],
                               capture_output=True)
         said = done.stderr.count(b"\n") == 1 if status in (1, 125) else not done.stderr
+        said = said and bool(done.stdout) == (status in (0, 1) and hello in program)
         ok(done.returncode == status and said, f"run --fail-on-leak {' '.join(options[:1] + program[:1])}: status {status}", done)
     totals = json.loads(output(VALTRACE, "report", "--json", f"{folder}/l.vtr"))
     ok(all(totals["totals"][f"{kind}_{unit}"] is None for kind in ("lost", "possible", "reachable", "unjudged") for unit in ("bytes", "blocks")) and
