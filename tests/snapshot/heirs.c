@@ -48,10 +48,11 @@ static int waiter(void) {
 static int failing(void) {
   void **list = malloc(64);
   kept[0] = list;
+  signal(SIGCHLD, on_child);
   for (int i = 0; i < 3; i++) execl("/dev/null/none", "none", (char *)NULL);
   list[0] = malloc(40);
   int got = waitpid(-1, NULL, __WALL);
-  printf("%d %s\n", got, strerror(errno));
+  printf("%d %s, %d signals\n", got, strerror(errno), signals);
   return 0;
 }
 
