@@ -59,6 +59,17 @@ def check_listing(folder):
     return [r["path"] for r in sorted(rows, key=lambda r: r["start_unix_ns"])]
 
 
+def check_orphan(folder):
+    """What a process executes after its parent has ended has another parent by number, but it is the same process."""
+    script = 'v=$(/bin/sh -c "(while [ -e /proc/\\$\\$/exe ]; do :; done; exec /bin/cat /dev/null) & :"); /bin/true'
+    made = run("run", "-q", "-d", folder, "--", "/bin/sh", "-c", script)
+    rows = json.loads(run("ls", "--json", folder).stdout)["traces"]
+    cat = [r for r in rows if r["program"].endswith("/cat")]
+    before = [r for r in rows if cat and r["pid"] == cat[0]["pid"] and r["ended"] == "exec"]
+    ok(made.returncode == 0 and len(cat) == len(before) == 1 and cat[0]["parent_pid"] != before[0]["parent_pid"]
+       and cat[0]["parent_path"] == before[0]["parent_path"] is not None, "an orphan stays where it was", rows)
+
+
 def check_readers(folder, paths):
     for command in (["report"], ["report", "leaks", "--json"], ["flame"], ["export", "--format", "csv"], ["check"], ["check", "--json"],
                     ["check-budget", "--max-live", "1", "--json"], ["html", "--json"]):
@@ -108,6 +119,7 @@ def main():
         paths = check_listing(f"{folder}/d")
         check_readers(f"{folder}/d", paths)
         check_errors(f"{folder}/d")
+        check_orphan(f"{folder}/o")
     print(f"1..{COUNT[0]}")
     return 1 if COUNT[1] else 0
 
