@@ -196,7 +196,7 @@ static void complete(vt_drain_t *d, vt_image_t *image) {
   image->leaving = 0;
   vt_image_end(image, &d->ring->images[slot], (vt_clock_kind_t)d->ring->clock, image->wait_status);
   vt_outputs_drop(d->outputs, image);
-  vt_outputs_collect(d->outputs, d->images, d->images_cnt);
+  vt_outputs_collect(d->outputs, &image, 1); /* what was looked at by its name */
   free_slot(d, slot);
 }
 
