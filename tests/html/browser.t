@@ -148,6 +148,29 @@ def check_brush(browser, path, trace):
     ok("to=1" in fragment(browser), "brush: Home makes it shortest", fragment(browser))
 
 
+def check_answers(browser, folder):
+    """The first screen answers; a band, a site and a finding's function can be clicked, and clicked again."""
+    path = page(folder, "phases", record(folder, "sample"))
+    browser.resize(1200, 800)
+    browser.open(path)
+    bottoms = browser.js("return ['.findings, #summary .card', '#timeline', '#top-sites'].map((s) => document.querySelector(s).getBoundingClientRect().bottom)")
+    ok(max(bottoms) <= 800, "1200 by 800: findings, timeline and top sites are on the first screen", bottoms)
+    ok(len(browser.js("return [...document.querySelectorAll('.site-row')]")) == 5, "five top sites")
+    # Live for the second half of the time: what was kept in the middle.
+    bands = [b for b in browser.js("return valtrace.bands()") if b[0]]
+    name, _, number = next(b for b in bands if b[1][-1] > 0)
+    point = browser.js("return valtrace.bandPoint(arguments[0], 0.8)", number)
+    browser.drag([point])
+    ok(f"only=site.{number}" in fragment(browser) and browser.text("#only .name") == name, "a click on a band chooses it", fragment(browser))
+    shown = {r["name"] for r in rects(browser) if r["node"]}
+    ok(name in shown and "phase_late" not in shown, "and everything is about it alone", shown)
+    browser.click("#only button")
+    ok("only=" not in fragment(browser), "the chip takes it back")
+    browser.click(".site-row")
+    ok("only=site." in fragment(browser), "a top site can be chosen, too")
+    browser.resize(1400, 1000)
+
+
 def check_keyboard(browser, path):
     browser.open(path, "#metric=allocated")
     browser.js("document.getElementById('flame').focus()")
@@ -329,6 +352,7 @@ def run_all(browser, folder):
     check_switches(browser, path)
     check_metric_switch(browser, path, trace)
     check_brush(browser, path, trace)
+    check_answers(browser, folder)
     check_keyboard(browser, path)
     check_table(browser, path, trace)
     check_details(browser, path)

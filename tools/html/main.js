@@ -185,6 +185,14 @@ const inspection = { rects: () => flame.rects.map((r) => ({ ...r, row: ROW,
     .filter((r) => r.value[0]).map((r) => [r.frame && r.frame.name, r.value[0]]),
   roots: () => childrenOf(flame.chart, 0).map((n) => [frameOf(flame.chart, n).name, flame.chart.width[n]]),
   steps: () => [data.history.bucketNs, data.history.buckets],
+  // The middle of a band at a share of the time, in the window.
+  bandPoint: (id, share) => {
+    const path = document.querySelector(`[data-band="${id}"]`), plot = document.querySelector(".plot");
+    const box = plot.getBoundingClientRect(), at = scales(Math.max(280, plot.clientWidth));
+    const x = at.x(share * at.end);
+    const inside = [...Array(TIMELINE.height).keys()].filter((y) => path.isPointInFill(new DOMPoint(x, y)));
+    return inside.length ? [box.left + x, box.top + inside[inside.length >> 1]] : null;
+  },
   bands: () => bandsFor(state.bands).map((band) => [band.frame && bandName(state.bands, band), [...band.live], band.id]),
   peakStep: () => highestBucket(spanNow()) + 1 };
 window.valtrace = Object.freeze(inspection);

@@ -38,8 +38,8 @@ function summaryLine() {
 // What became of the blocks live at the end, if that was looked at.
 function fateText(totals) {
   if (totals.lost_bytes === null || totals.lost_bytes === undefined) return "";
-  const parts = [["lost", totals.lost_bytes], ["possibly lost", totals.possible_bytes], ["still reachable", totals.reachable_bytes]];
-  return parts.filter(([name, n]) => n || name === "lost").map(([name, n]) => `${bytes(n)} ${name}`).join(", ");
+  const { lost_bytes: lost, possible_bytes: possible, reachable_bytes: reachable } = totals;
+  return `${bytes(lost)} lost, ${possible ? `${bytes(possible)} possibly, ` : ""}${bytes(reachable)} still reachable`;
 }
 
 // ---- findings ----
@@ -215,10 +215,15 @@ function lifetimesCard(side) {
     tableInstead("Lifetimes as a table", () => makeTable({ caption: "Lifetimes", columns, rows })));
 }
 
+// What these screens are about, whatever is selected on the others.
+function wholeNote() {
+  const ignored = [spanNow() ? "the selected span of time" : "", state.only ? "the chosen site" : ""].filter((text) => text);
+  return el("p", { class: "faint panel-note" }, "Of the whole recording", data.isDiff ? " (after)" : "",
+    ignored.length ? `: ${ignored.join(" and ")} do not change these.` : ".");
+}
+
 function updateDistributions(panel) {
-  const note = el("p", { class: "faint panel-note" }, "Of the whole recording", data.isDiff ? " (after)" : "",
-    spanNow() ? "; a selected span of time does not change these." : ".");
-  panel.replaceChildren(note, el("div", { class: "stack-cards" }, sizesCard(lastSide()), lifetimesCard(lastSide())));
+  panel.replaceChildren(wholeNote(), el("div", { class: "stack-cards" }, sizesCard(lastSide()), lifetimesCard(lastSide())));
 }
 
 // ---- threads and heaps ----
@@ -261,7 +266,7 @@ function threadName(thread, side) {
 function updateThreads(panel) {
   const side = lastSide(), heaps = side.traces.flatMap((t) => t.heaps);
   const heapsTotal = side.traces.reduce((sum, t) => sum + t.heaps_total, 0);
-  panel.replaceChildren(el("div", { class: "stack-cards" },
+  panel.replaceChildren(wholeNote(), el("div", { class: "stack-cards" },
     el("div", { class: "card" }, el("h3", {}, "Threads"),
       el("p", { class: "faint" }, "Freed for others: frees by this thread of blocks that another one allocated. Freed by others: the reverse."),
       cutNote(side.threads.length, side.threads_total, "threads"),
@@ -279,6 +284,7 @@ const HELP = [
   ["The metrics", "Peak: bytes live at the moment the heap was largest. Live at the end: not freed. Allocated bytes and Number of allocations: everything ever asked for, in bytes and in number. Temporary: freed by the thread that allocated it before it allocated anything else – often a buffer that could be reused. All sizes are the sizes asked for; the allocator's own overhead is not in them."],
   ["The call tree", "Callers are above, callees below; the width is the metric. Click a frame to zoom; the back button goes back. Frames narrower than a pixel are left out of the drawing but not of the sums. Invert puts the innermost frames on top: all stacks that end in the same function come together."],
   ["Frames", "Malloc, operator new and the standard library's allocators are hidden at the inner end of stacks. “Hide run-time too” (as at first) also hides wrappers such as xmalloc and the C and C++ libraries there, so that a stack ends in the program's own code, and what starts processes and threads at the outer end. Merge recursion makes a function that calls itself one frame."],
+  ["Whose bytes", "The curve is stacked by site: the line of the first function outside allocators and run-time libraries; or by function, or by module. Each band is exact at the steps of the curve; the line above it is the highest between them. A click on a band, on a name beside it, on one of the top sites or on the function of a finding shows only its stacks, everywhere but under sizes and threads; the chip in the tool bar takes that back."],
   ["Selecting time", "Drag over the timeline, or move its two handles with the arrow keys. A selection means what --from and --to mean on the command line: blocks allocated in it, and nothing that happened after it. Live at the end is what of them was live at its end; Peak what of them was live at the highest of its steps, whose moment is named. Selections go by whole steps, whose length is shown; at their borders the numbers are exact."],
   ["Searching", "Names of functions, files and modules; /…/ is a regular expression. The share is of everything that has a matching frame in its stack, counted once."],
   ["Keys", "In the call tree: ↑ caller, ↓ largest callee, ← → neighbours, Enter zooms, Escape resets, Home goes to the top. Anywhere: / searches, ? opens this help. Tables sort by a click on their heads."],

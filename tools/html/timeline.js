@@ -21,7 +21,7 @@ function residentShown() {
 function scales(width) {
   const tops = data.sides.map((s) => maxOf(s.timeline.max_bytes));
   if (residentShown()) tops.push(...data.sides.map((s, i) => maxOf(residentOf(i))));
-  const most = Math.max(1, ...tops), end = endOfTime();
+  const most = Math.max(4, ...tops), end = endOfTime();
   const plotWidth = width - TIMELINE.left - TIMELINE.right;
   const plotHeight = TIMELINE.height - TIMELINE.top - TIMELINE.bottom - TIMELINE.rate;
   return { most, end, plotWidth, plotHeight, base: TIMELINE.top + plotHeight,
