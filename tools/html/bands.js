@@ -166,7 +166,7 @@ function topSites() {
 
 function topSitesCard() {
   const { rows, whole } = topSites(), metric = metricNow(), text = metricText(metric);
-  return [el("h2", {}, `Top sites: ${metric.name.toLowerCase()}`),
+  return [el("h2", {}, `Top sites: ${metric.name.toLowerCase()}${data.isDiff ? " (after)" : ""}`),
     rows.length ? el("ol", { class: "top-sites" }, rows.map((row) => el("li", {}, button(
       [el("span", { class: "amount" }, INEXACT + text(row.value)), el("span", { class: "amount faint" }, percent(row.value, whole)),
         nameNode(row.frame.name), el("span", { class: "faint place" }, shortPlaceOf(row.frame))],

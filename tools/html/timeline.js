@@ -3,8 +3,7 @@
 const TIMELINE = { height: 226, rate: 34, left: 62, right: 12, top: 22, bottom: 20 };
 let showResident = null;
 
-const endOfTime = () => Math.max(1, ...data.sides.map((s) =>
-  Math.max(s.totals.peak_time_ns, ...s.traces.map((t) => t.duration_ns))));
+const endOfTime = () => Math.max(1, ...data.sides.map(endOfSide));
 
 function residentOf(side) {
   return data.sides[side].timeline.resident_bytes;
@@ -29,19 +28,22 @@ function scales(width) {
     y: (b) => TIMELINE.top + plotHeight * (1 - b / (most * 1.04)) };
 }
 
-function heapPath(timeline, at, closed) {
-  const step = timeline.step_ns, points = [];
+// When the processes of a side ended.
+const endOfSide = (side) => Math.max(side.totals.peak_time_ns, ...side.traces.map((t) => t.duration_ns));
+
+// The highest of each interval, and what is live after the last one until the end of the process.
+function heapPath(side, at, closed) {
+  const { timeline } = side, step = timeline.step_ns, points = [], end = endOfSide(side);
+  const add = (time, value) => points.push(`${at.x(Math.min(end, time)).toFixed(1)},${at.y(value).toFixed(1)}`);
   timeline.max_bytes.forEach((b, i) => {
-    points.push(`${at.x(i * step).toFixed(1)},${at.y(b).toFixed(1)}`);
-    points.push(`${at.x(Math.min(at.end, (i + 1) * step)).toFixed(1)},${at.y(b).toFixed(1)}`);
+    add(i * step, b);
+    add((i + 1) * step, b);
   });
   if (!points.length) return "";
-  const rest = timeline.end_bytes[timeline.end_bytes.length - 1];
-  points.push(`${at.x(points.length / 2 * step < at.end ? points.length / 2 * step : at.end).toFixed(1)},${at.y(rest).toFixed(1)}`);
-  points.push(`${at.x(at.end).toFixed(1)},${at.y(rest).toFixed(1)}`); // until the process ended
+  const last = timeline.max_bytes.length, rest = timeline.end_bytes[last - 1];
+  if (last * step < end) add(last * step, rest), add(end, rest);
   const line = `M${points.join("L")}`;
-  if (!closed) return line;
-  return `${line}L${at.x(at.end).toFixed(1)},${at.base}L${at.x(0)},${at.base}Z`;
+  return closed ? `${line}L${at.x(end).toFixed(1)},${at.base}L${at.x(0)},${at.base}Z` : line;
 }
 
 function residentPath(timeline, at) {
@@ -120,8 +122,8 @@ function drawCurves(plot, width) {
   data.sides.forEach((side, i) => {
     const old = data.isDiff && i === 0 ? " before" : "";
     if (data.history) parts.push(...bandPaths(at));
-    else if (!old) parts.push(svg("path", { d: heapPath(side.timeline, at, true), class: "heap-area" }));
-    parts.push(svg("path", { d: heapPath(side.timeline, at, false), class: `heap-line${old}` }));
+    else if (!old) parts.push(svg("path", { d: heapPath(side, at, true), class: "heap-area" }));
+    parts.push(svg("path", { d: heapPath(side, at, false), class: `heap-line${old}` }));
     if (residentShown())
       parts.push(svg("path", { d: residentPath(side.timeline, at), class: `rss-line${old}` }));
     if (!old) parts.push(svg("path", { d: rateBars(side.timeline, at), class: "rate" }));
