@@ -77,9 +77,13 @@ def check_several(top):
 def check_taken(top):
     """A folder of that name that is there already belongs to another run."""
     folder = fresh(top)
-    script = 'mkdir "valtrace.$0.$$" && touch "valtrace.$0.$$/old.vtr"; /bin/ls /'
-    shell = os.path.basename(os.path.realpath("/bin/sh"))
-    run(folder, "--", "/usr/bin/env", "-u", "X", "/bin/sh", "-c", f"exec /bin/sh -c '{script}' {shell}")
+    script = ("import glob, os, time\n"
+              "while not glob.glob(f'valtrace.*.{os.getpid()}.vtr'): time.sleep(0.01)\n"
+              "old = glob.glob(f'valtrace.*.{os.getpid()}.vtr')[0][:-4]\n"
+              "os.mkdir(old)\n"
+              "open(old + '/old.vtr', 'w').close()\n"
+              "os.system('/bin/ls / >/dev/null')\n")
+    run(folder, "--", "/usr/bin/python3", "-c", script)
     found = files(folder)
     taken = [f for f in found if f.endswith("old.vtr")]
     ok(len(taken) == 1, "a folder was there", found)
