@@ -66,7 +66,8 @@ bindkey '^X' all
 hand() {{ print -r -- "$BUFFER" >{self.pipe}; BUFFER= }}
 zle -N hand; bindkey '^G' hand
 cd {folder}
-print -r -- ready >{self.pipe}
+zle-line-init() {{ zle -D zle-line-init; print -r -- ready >{self.pipe} }}
+zle -N zle-line-init
 """)
         self.pid, self.terminal = pty.fork()
         if not self.pid:
