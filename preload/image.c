@@ -15,7 +15,7 @@
 
 #define COMMAND_MAX    16384
 #define STATUS_MAX     4096 /* of /proc/self/status */
-#define FEW_STRINGS_SZ (COMMAND_MAX + PATH_MAX + 1024)
+#define FEW_STRINGS_SZ (COMMAND_MAX + 2 * PATH_MAX + 1024)
 
 size_t vt_image_read(char const *path, char *buf, size_t cap) {
   int fd = vt_sys_open(path, O_RDONLY | O_CLOEXEC, 0);
@@ -66,6 +66,8 @@ static void put_strings(vt_message_t *m) {
   vt_message_string(m, scratch, vt_module_executable(scratch, PATH_MAX));
   size_t sz = vt_image_read("/proc/self/cmdline", scratch, COMMAND_MAX);
   vt_message_string(m, scratch, sz);
+  char const *started = vt_module_started_as();
+  vt_message_string(m, started ? started : "", started ? strnlen(started, PATH_MAX) : 0);
 }
 
 /* header_finish pads the header to `sz` and writes its size and hash. */
@@ -114,8 +116,9 @@ static int name_file(char *path) {
     name[at - 1] = '/';
   }
   program[vt_module_executable(program, sizeof program - 1)] = '\0';
-  if (vt_name_expand(name + at, sizeof name - at, pattern, vt_process.sink.pid, program,
-                     host_name()) < 0)
+  char const *started = vt_module_started_as();
+  if (vt_name_expand(name + at, sizeof name - at, pattern, vt_process.sink.pid,
+                     started ? started : program, host_name()) < 0)
     return -1;
   return make_room(path, name, vt_name_has_pid(pattern));
 }

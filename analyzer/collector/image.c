@@ -37,12 +37,20 @@ static int make_room(vt_image_t const *image, vt_image_t *other, char const *nam
   return 1;
 }
 
+/* program_of is the path that names the program. */
+static void program_of(char program[PATH_MAX], vt_header_t const *h) {
+  if (h->started_sz)
+    copy_string(program, PATH_MAX, h->started, h->started_sz);
+  else
+    copy_string(program, PATH_MAX, h->executable, h->executable_sz);
+}
+
 /* choose_path applies the naming rules. Returns 0, or -1 and image->error. */
 static int choose_path(vt_image_t *image, char const *pattern, vt_image_t **others,
                        size_t others_cnt, vt_header_t const *h) {
   char program[PATH_MAX], host[256], name[PATH_MAX], wanted[PATH_MAX];
   copy_string(host, sizeof host, h->host, h->host_sz);
-  copy_string(program, sizeof program, h->executable, h->executable_sz);
+  program_of(program, h);
   if (vt_name_expand(name, sizeof name, pattern, (uint32_t)image->pid, program, host) < 0) {
     vt_error_set(&image->error, pattern, "the name is too long", "use a shorter -o");
     return -1;
@@ -89,7 +97,7 @@ vt_image_t *vt_image_new(vt_outputs_t *outputs, vt_image_t **others, size_t othe
   image->pid = (pid_t)h.pid;
   image->start_tick = h.start_tick;
   char program[PATH_MAX];
-  copy_string(program, sizeof program, h.executable, h.executable_sz);
+  program_of(program, &h);
   image->skipped = !vt_outputs_wants(outputs, place, program);
   if (image->skipped) return image;
   vt_outputs_admit(outputs, place, others, others_cnt);

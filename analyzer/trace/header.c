@@ -42,7 +42,9 @@ static int parse_strings(vt_header_t *h, uint8_t const *p, uint32_t sz) {
   h->host = (char const *)vt_cursor_string(&c, &h->host_sz);
   h->executable = (char const *)vt_cursor_string(&c, &h->executable_sz);
   h->command = (char const *)vt_cursor_string(&c, &h->command_sz);
-  return c.bad ? -1 : 0;
+  if (c.bad) return -1;
+  if (c.end - c.p >= 4) h->started = (char const *)vt_cursor_string(&c, &h->started_sz);
+  return 0;
 }
 
 uint32_t vt_header_parse(vt_header_t *h, char const *path, uint8_t const *p, size_t sz,
@@ -97,6 +99,7 @@ void vt_header_encode(vt_header_t const *h, vt_bytes_t *out) {
   vt_bytes_string(out, h->host, h->host_sz);
   vt_bytes_string(out, h->executable, h->executable_sz);
   vt_bytes_string(out, h->command, h->command_sz);
+  vt_bytes_string(out, h->started, h->started_sz);
   while ((out->sz - start) % 8) vt_bytes_u8(out, 0);
   vt_store32(out->data + start + VT_HEADER_OFF_SZ, (uint32_t)(out->sz - start + 8));
   vt_bytes_u64(out, XXH64(out->data + start, out->sz - start, 0));

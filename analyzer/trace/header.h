@@ -17,7 +17,8 @@ typedef struct {
   uint64_t image, tick_hz, start_tick, start_unix_ns, sample_period;
   uint32_t flags, time_shift;
   char const *host, *executable, *command; /* command: arguments, each ended by a zero byte */
-  uint32_t host_sz, executable_sz, command_sz;
+  char const *started;                     /* the path given to exec; "": not known */
+  uint32_t host_sz, executable_sz, command_sz, started_sz;
 } vt_header_t;
 
 /* vt_header_parse reads a header from the first sz bytes of a file. Returns its size in bytes, or 0

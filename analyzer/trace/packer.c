@@ -16,6 +16,7 @@ void vt_packer_open(vt_packer_t *p, vt_writer_t *writer, vt_codec_t *codec,
   *p = (vt_packer_t){.writer = writer, .codec = codec, .header = *header, .written_nodes = 1};
   p->header.host = vt_mem_copy(header->host, header->host_sz);
   p->header.executable = vt_mem_copy(header->executable, header->executable_sz);
+  p->header.started = vt_mem_copy(header->started, header->started_sz);
   p->header.command = vt_mem_copy(header->command, header->command_sz);
   p->header.time_shift = vt_packer_shift(header->tick_hz);
   p->header.optional &= ~(VT_OPTIONAL_NO_COLLECTOR | VT_OPTIONAL_SYMBOLS);
@@ -108,6 +109,7 @@ int vt_packer_finish(vt_packer_t *p, int complete) {
   free(p->streams);
   free((char *)p->header.host);
   free((char *)p->header.executable);
+  free((char *)p->header.started);
   free((char *)p->header.command);
   return failed;
 }

@@ -1,5 +1,6 @@
 /* Noticing modules and the messages about them; see module.h for how changes are noticed. */
 #include "core/trace/module.h"
+#include "core/trace/executable.h"
 #include "core/trace/message.h"
 #include "core/trace/module_table.h"
 #include "core/trace/symbol.h"
@@ -31,6 +32,11 @@ static uint32_t absolute(char *out, size_t cap, char const *path) {
   if (len > cap - cwd_sz) len = cap - cwd_sz;
   memcpy(out + cwd_sz, path, len);
   return (uint32_t)(cwd_sz + len);
+}
+
+char const *vt_module_started_as(void) {
+  char const *given = (char const *)getauxval(AT_EXECFN);
+  return given && strncmp(given, "/dev/fd/", 8) && !vt_executable_is_loader(given) ? given : NULL;
 }
 
 uint32_t vt_module_executable(char *out, size_t cap) {

@@ -16,6 +16,10 @@
    -1 without memory for the table; nothing else here may be called then. */
 int vt_module_init(vt_clock_kind_t kind);
 
+/* vt_module_started_as is the path by which this program was started, as given to exec (a script's own);
+   NULL when that does not name it: a descriptor was executed, or the loader. No system call. */
+char const *vt_module_started_as(void);
+
 /* vt_module_executable copies the path of this process's executable (no terminating zero) and
    returns its length, 0 if nobody knows: what /proc says or, where there is none, the name it was
    executed by. */

@@ -35,18 +35,28 @@ static char const *last_component(char const *path) {
   return slash ? slash + 1 : path;
 }
 
+/* put_program writes the last component of a path as part of a file's name: not hidden, without control
+   characters, and not long. */
+static void put_program(text_t *t, char const *path) {
+  char const *name = last_component(path);
+  int leading = 1;
+  for (size_t i = 0; name[i] && i < VT_NAME_PROGRAM_MAX; i++) {
+    leading &= name[i] == '.';
+    put(t, leading || (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? "_" : &name[i], 1);
+  }
+}
+
 static int finish(text_t const *t) { return t->overflow ? -1 : (int)t->len; }
 
 int vt_name_expand(char *out, size_t cap, char const *pattern, uint32_t pid, char const *program,
                    char const *host) {
   text_t t = {.out = out, .cap = cap};
-  program = last_component(program);
   for (char const *p = pattern; *p; p++) {
     char c = *p == '%' ? p[1] : '\0';
     if (c == 'p')
       put_number(&t, pid);
     else if (c == 'n')
-      put(&t, program, strlen(program));
+      put_program(&t, program);
     else if (c == 'h')
       put(&t, host, strlen(host));
     else if (c == '%')

@@ -8,8 +8,11 @@
 #define VT_NAME_DEFAULT   "valtrace.%n.%p.vtr"
 #define VT_NAME_IN_FOLDER "%n.%p.vtr" /* of `run -d` */
 
-/* vt_name_expand writes pattern with %p (pid), %n (program: the last component of its path), %h
-   (host) and %% replaced; other % sequences stay as they are. Returns the length, or -1 if it does
+#define VT_NAME_PROGRAM_MAX 64
+
+/* vt_name_expand writes pattern with %p (pid), %n (program: the last component of its path, leading dots
+   and control characters as _, cut at VT_NAME_PROGRAM_MAX bytes), %h (host) and %% replaced; other %
+   sequences stay as they are. Returns the length, or -1 if it does
    not fit in cap bytes with its terminating zero. No allocation; async-signal-safe. */
 int vt_name_expand(char *out, size_t cap, char const *pattern, uint32_t pid, char const *program,
                    char const *host);

@@ -346,6 +346,7 @@ class Trace:
         self.host, self.exe = cursor.text(), cursor.text()
         command = cursor.string()
         self.command = [a.decode("utf-8", "replace") for a in command.split(b"\0")[:-1]]
+        self.started = cursor.text() if self.header_sz - 8 - cursor.at >= 4 else ""
 
     def read_chunks(self):
         at, bad = self.header_sz, None
