@@ -1,6 +1,7 @@
 /* Growing containers: a larger block is allocated, the old one copied and freed, again and again,
-   as std::vector does without reserve. Threshold: at least 1,000 such steps that copied at least 1
-   MiB and a tenth of all bytes allocated. */
+   as std::vector does without reserve. A step is one of at least four in a row in which the same
+   thread makes a block larger by a quarter or more and then frees the one of the step before.
+   Threshold: at least 1,000 such steps that copied at least 1 MiB and a tenth of all bytes allocated. */
 #include "analyzer/findings/findings.h"
 
 #define STEPS_MIN  1000

@@ -18,11 +18,17 @@ typedef struct {
   uint64_t live_bytes, live_blocks, allocations;
 } moment_t;
 
-/* The last block a thread allocated, and the old block of the realloc it is in. */
+/* The last block a thread allocated, and the container it is seen to grow: the block it is in now, how
+   often it was moved to a larger one, and the bytes of these moves that are not counted yet. */
 typedef struct {
   uint64_t address, size;
   uint32_t cell;
+  uint32_t steps;
+  uint64_t grown, pending;
 } last_t;
+
+/* Moves in a row that make a growing container of what may have been two blocks by chance. */
+#define STEPS_SURE 4
 
 struct vt_evidence {
   cell_t *cells;
@@ -118,19 +124,33 @@ static void begins(vt_evidence_t *e, vt_model_change_t const *change) {
   cell->allocations++;
   cell->api = change->api;
   e->live_now += change->size;
-  *last_of(e, change->thread) = (last_t){change->address, change->size, change->cell};
+  last_t *last = last_of(e, change->thread);
+  last->address = change->address;
+  last->size = change->size;
+  last->cell = change->cell;
 }
 
-/* A block that is freed just after a larger one was made at the same place has been copied there,
-   as growing containers do. */
+/* A container has moved from the block that is freed to the one made last. */
+static void moved(cell_t *cell, last_t *last, vt_model_change_t const *change) {
+  if (last->grown != change->address) last->steps = 0, last->pending = 0;
+  last->grown = last->address;
+  last->steps++;
+  last->pending += change->size;
+  if (last->steps < STEPS_SURE) return;
+  cell->copies += last->steps == STEPS_SURE ? STEPS_SURE : 1;
+  cell->copied_bytes += last->pending;
+  last->pending = 0;
+}
+
+/* A block that is freed just after one was made at the same place that is larger by a quarter or more
+   may have been copied there, as growing containers do; it has been if that one moves on likewise. */
 static void freed(vt_evidence_t *e, cell_t *cell, vt_model_change_t const *change) {
   cell->mismatched += vt_families_differ(cell->api, change->api);
   if (change->thread != change->owner || change->thread == VT_MODEL_NO_THREAD) return;
-  last_t const *last = last_of(e, change->thread);
-  if (last->cell != change->cell || last->address == change->address || last->size <= change->size)
-    return;
-  cell->copies++;
-  cell->copied_bytes += change->size;
+  last_t *last = last_of(e, change->thread);
+  if (last->cell == change->cell && last->address != change->address &&
+      last->size >= change->size + change->size / 4 + 1)
+    moved(cell, last, change);
 }
 
 static void ends(vt_evidence_t *e, vt_model_change_t const *change) {

@@ -20,7 +20,7 @@ typedef struct {
   uint64_t creep_bytes, creep_moved; /* by how much in all; bytes of old blocks that moved */
   uint64_t creep_min, creep_max;     /* the smallest old and the largest new block */
   uint64_t copies,
-      copied_bytes;    /* blocks freed right after a larger one of the same site was made */
+      copied_bytes;    /* moves of growing containers to larger blocks */
   uint64_t mismatched; /* freed by a function of another family than allocated by */
 } vt_evidence_sums_t;
 

@@ -53,7 +53,7 @@ def check_several(top):
     done = run(folder, "--", "/bin/sh", "-c", SEVERAL)
     found = files(folder)
     name = found[0].split("/")[0] if found else ""
-    shell = os.path.basename(os.path.realpath("/bin/sh"))
+    shell = "sh"
     pid = name.split(".")[-1]
     ok(name == f"valtrace.{shell}.{pid}" and len(found) == 4 and all(re.fullmatch(rf"{name}/\w+\.\d+\.vtr", f) for f in found),
        "several processes: a folder named after the first, nothing else", found)
@@ -67,7 +67,7 @@ def check_several(top):
        "what the first process was before is moved, too", found)
     folder = fresh(top)
     done = run(folder, "--report", "--", "/bin/sh", "-c", SEVERAL)
-    ok(done.returncode == 0 and f"{shell}  pid" in done.stdout, "--report finds the trace", done)
+    ok(done.returncode == 0 and f"{os.path.basename(os.path.realpath('/bin/sh'))}  pid" in done.stdout, "--report finds the trace", done)
     folder = os.path.join(fresh(top), "100%p %n")
     os.mkdir(folder)
     run(folder, "--", "/bin/sh", "-c", SEVERAL)

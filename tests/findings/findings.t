@@ -19,7 +19,7 @@ PLANTED = {"lost": ("loses", "leaks"), "growing": ("grows", "growth"), "spike": 
            "creeping": ("creeps", "reallocs"), "copying": ("copies", "hot"), "foreign-frees": ("foreign", "frees"),
            "mismatch": ("mismatches", "mismatches"), "wrong-free": (None, "mismatches")}
 HEALTHY = ("growing-little", "growing-once", "growing-settled", "constant", "spike-small", "plateau", "churn-little", "creeping-doubling",
-           "creeping-little", "copying-reserved", "foreign-frees-little", "matching", "right-free", "annotated", "reachable", "nothing")
+           "creeping-little", "copying-reserved", "copying-ring", "foreign-frees-little", "matching", "right-free", "annotated", "reachable", "nothing")
 
 
 def run(*args):

@@ -83,6 +83,15 @@ SITE static void annotated(bool wrong) { /* blocks of a heap of the program's ow
   if (wrong) vt_block_free(pool, pool + 64);
 }
 
+SITE static void rings(int n) { /* an old block goes before a new one comes, which is often larger: nothing is copied */
+  static void *slots[16];
+  for (int i = 0; i < n; i++) {
+    free(slots[i % 16]);
+    slots[i % 16] = malloc((size_t)(1000 + 500 * (i % 20)));
+  }
+  for (void *&slot : slots) free(slot);
+}
+
 /* Calls f so often, a millisecond apart. */
 template <class F> static void over_time(int steps, F f) {
   for (int i = 0; i < steps; i++) {
@@ -110,6 +119,7 @@ int main(int, char **argv) {
   if (is("creeping-little")) creeps(8192, 64, 99);
   if (is("copying")) copies(100, false);
   if (is("copying-reserved")) copies(100, true);
+  if (is("copying-ring")) rings(4000);
   if (is("foreign-frees")) hand_over(10000);
   if (is("foreign-frees-little")) hand_over(9900);
   if (is("lost") || is("reachable")) loses(is("lost"));

@@ -102,7 +102,7 @@ def check_failures(tap, folder, packed):
     with open(text, "w", encoding="utf-8") as file:
         file.write("not a trace\n")
     cases = [(["dump", "/no/such"], 3, "No such file"), (["dump", text], 3, "not a valtrace trace"),
-             (["dump", folder], 3, "not a regular file"), (["check", "/dev/null"], 3, "not a regular file"),
+             (["dump", tempfile.mkdtemp(dir=folder)], 3, "no trace in this folder"), (["check", "/dev/null"], 3, "not a regular file"),
              (["check"], 2, "no trace given"), (["dump"], 2, "exactly one"), (["pack"], 2, "exactly one"),
              (["pack", packed, "-o", "/proc/x.vtr"], 4, "(what|No such file)"),
              (["pack", text, "-o", os.path.join(folder, "o")], 3, "not a valtrace trace"),
