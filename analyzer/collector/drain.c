@@ -170,11 +170,16 @@ static void free_slot(vt_drain_t *d, uint32_t slot) {
   vt_slots_free(&d->slots, slot);
 }
 
-/* no_stranger: process `pid` has an image, or is the heir of one. */
+/* no_stranger: process `pid` has an image, or is the heir of one, which may not have been looked for
+   yet: its seat may lie where that of the image in question does, if one was forked by the other. */
 static int no_stranger(void *context, pid_t pid) {
   vt_drain_t *d = context;
-  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++)
-    if (d->by_slot[slot] && d->by_slot[slot]->look.heir.pid == pid) return 1;
+  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
+    vt_image_t *image = d->by_slot[slot];
+    if (!image) continue;
+    vt_heir_look_for(&image->look, d->end, &d->ring->images[slot]);
+    if (image->look.heir.pid == pid) return 1;
+  }
   return vt_slots_owned(&d->slots, pid);
 }
 

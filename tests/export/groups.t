@@ -122,7 +122,7 @@ def main():
             file.write(program())
         subprocess.run(["gcc", "-g", "-O1", "-Iinclude", "-o", binary, source], check=True)
         subprocess.run([VALTRACE, "run", "-q", "-o", trace, binary], check=True)
-        text = report(trace, "leaks", "--by", "function")
+        text = report(trace, "leaks", "--leak-kind", "live", "--by", "function")
         ranked = sorted(range(CALLERS), key=size_of, reverse=True)
         [many] = group(text, "many")
         shown = re.findall(r"stack (\d+) of (\d+): (\S+ \S+) in 1 block\n.*\n *caller_(\d+) ", many)

@@ -55,7 +55,8 @@ def record(folder):
 
 
 def check_inputs(tap, folder):
-    empty, text, secret = (os.path.join(folder, n) for n in ("empty", "text", "secret"))
+    empty, text, secret, hollow = (os.path.join(folder, n) for n in ("empty", "text", "secret", "hollow"))
+    os.mkdir(hollow)
     with open(empty, "wb"), open(text, "wb") as file:
         file.write(b"#!/bin/sh\necho this is not a trace\n" * 100)
     with open(secret, "wb") as file:
@@ -66,7 +67,7 @@ def check_inputs(tap, folder):
     for name in READERS:
         log = name == "import"  # any text is a log, of no records
         output = folder + "/out"
-        for what, path, around in (("missing file", folder + "/none", ()), ("folder", folder, ()), ("unreadable file", secret, nobody),
+        for what, path, around in (("missing file", folder + "/none", ()), ("folder without traces", hollow, ()), ("unreadable file", secret, nobody),
                                    ("path through a file", text + "/x", ())):
             expect(tap, f"{name}: {what}", run(arguments(name, path, output), around), 3)
         if not log:

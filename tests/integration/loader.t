@@ -91,7 +91,7 @@ def shown_whole(path, depth):
     """What is printed of that stack has its root: folded all of it, text says how much is left out."""
     folded = subprocess.run([VALTRACE, "flame", "--metric", "leaked", path], capture_output=True, text=True, check=True).stdout
     stack = folded.rsplit(" ", 1)[0].split(";")
-    text = subprocess.run([VALTRACE, "report", "leaks", path], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run([VALTRACE, "report", "leaks", "--leak-kind", "live", path], capture_output=True, text=True, check=True).stdout
     more = re.search(r"… (\d+) more, up to\n +(\w+)", text)
     good = stack.count("descend") == depth and "main" in stack[:5] and more and int(more[1]) > depth - 10 and more[2] == "main"
     return [] if good else [f"shown: {stack.count('descend')} frames from {stack[:3]}, text {more}"]
