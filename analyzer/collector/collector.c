@@ -123,6 +123,7 @@ static void take_order(collector_t *c) {
   c->drain.first_awaited = 0;
   c->drain.first_status = order.wait_status;
   c->drain.first_peak = order.peak_resident;
+  vt_drain_doubt(&c->drain);
 }
 
 static void add_fd(collector_t *c, int fd) {

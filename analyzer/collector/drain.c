@@ -319,6 +319,10 @@ static void note_peak(vt_drain_t const *d, vt_image_t *last) {
     last->peak_resident = d->first_peak;
 }
 
+void vt_drain_doubt(vt_drain_t *d) {
+  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) d->slots.owner[slot].shared = 0;
+}
+
 void vt_drain_ended(vt_drain_t *d) {
   vt_drain_full(d);
   vt_image_t const *last = vt_drain_last(d);

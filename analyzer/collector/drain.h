@@ -35,6 +35,10 @@ size_t vt_drain_full(vt_drain_t *d);
    that a collector that is killed has lost little. Returns that moment. */
 vt_moment_of_clocks_t vt_drain_all(vt_drain_t *d);
 
+/* vt_drain_doubt: whether a process lives on in the memory of another is asked anew, not remembered. Who was
+   about to end, and had not told of its heir yet, looked like one. */
+void vt_drain_doubt(vt_drain_t *d);
+
 /* vt_drain_ended ends the images whose process is gone: takes what they left, finished or not, and
    frees their segments and slots. One that is awaited stays. */
 void vt_drain_ended(vt_drain_t *d);

@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #define WINDOW       2048 /* entries of pagemap that are read together */
+/* What the kernel tells of pages is 2 MiB for each GiB of addresses, used or not. A sanitizer's shadow
+   memory has 20 TiB of them; the largest reservations of others (V8's cage) have one. */
+#define ADDRESSES_MAX ((uint64_t)4 << 40)
 #define PAGE_HERE    ((uint64_t)1 << 63)
 #define PAGE_SWAP    ((uint64_t)1 << 62)
 #define PAGE_OF_FILE ((uint64_t)1 << 61) /* or of shared memory */
@@ -58,12 +61,21 @@ static int read_areas(vt_frozen_t *f, pid_t pid) {
   return f->areas.areas_cnt ? 0 : -1;
 }
 
+static uint64_t addresses(vt_areas_t const *areas) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < areas->areas_cnt; i++) sum += areas->areas[i].end - areas->areas[i].start;
+  return sum;
+}
+
 vt_frozen_t *vt_frozen_open(pid_t pid, char const **why) {
   vt_frozen_t *f = vt_mem_new(1, sizeof *f);
   f->mem = open_of(pid, "mem");
   f->pagemap = f->mem < 0 ? -1 : open_of(pid, "pagemap");
-  if (f->pagemap >= 0 && !read_areas(f, pid)) return f;
-  *why = errno == EACCES || errno == EPERM ? "its memory may not be read" : "its memory is gone";
+  int read = f->pagemap >= 0 && !read_areas(f, pid);
+  if (read && addresses(&f->areas) <= ADDRESSES_MAX) return f;
+  *why = read ? "it has reserved more than 4 TiB of addresses, as sanitizers do"
+         : errno == EACCES || errno == EPERM ? "its memory may not be read"
+                                             : "its memory is gone";
   vt_frozen_close(f);
   return NULL;
 }

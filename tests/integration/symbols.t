@@ -239,7 +239,7 @@ def forks(folder, *options):
     """How many processes `run` and what it records make, for ten programs that have little in common."""
     programs = ["true", "uname", "date", "id", "pwd", "nproc", "arch", "tty", "whoami", "hostid"]
     script = ";".join(f"/usr/bin/{name} >/dev/null" for name in programs) + ";:"
-    run("strace", "-f", "-qq", "-o", f"{folder}/forks", "-e", "trace=clone,clone3,fork,vfork", f"{BUILD}/bin/valtrace", "run", "-q", *options,
+    run("strace", "-f", "-qq", "-o", f"{folder}/forks", "-e", "trace=clone,clone3,fork,vfork", f"{BUILD}/bin/valtrace", "run", "-q", "--no-snapshot", *options,
         "-d", f"{folder}/ten", "--", "/bin/sh", "-c", script)
     with open(f"{folder}/forks", encoding="utf-8") as file:
         return sum(" = " in line and "CLONE_THREAD" not in line and not line.rstrip().endswith("?") for line in file)

@@ -4,6 +4,7 @@
    Prints that number and how many threads had it. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,8 @@ int main(int argc, char **argv) {
     pthread_t thread;
     if (pwrite(last, text, (size_t)sz, 0) != sz) return 3;
     if (pthread_create(&thread, NULL, body, (void *)(intptr_t)i)) return 9;
-    pthread_join(thread, NULL);
+    pthread_join(thread, NULL); /* returns before the kernel has the number back */
+    while (!syscall(SYS_tgkill, getpid(), number, 0)) sched_yield();
   }
   printf("%ld %d\n", number, had_it);
   return 0;
