@@ -103,8 +103,8 @@ test: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) tests
 	@$(MAKE) --no-print-directory test-only
 # The shim is never instrumented, the command and the fd library are. A sanitized command is of no use where
-# another allocator, a memory limit or strace gets in its way, which is what these tests are about.
-SAN_UNFIT := tests/fault/bad_input.t tests/fault/strace.t tests/install/install.t \
+# another allocator or a memory limit gets in its way, which is what these tests are about.
+SAN_UNFIT := tests/fault/bad_input.t tests/install/install.t \
              $(addprefix tests/integration/,apis.t foreign.t format.t terminal.t)
 SAN_ENV   := ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
 test-only:

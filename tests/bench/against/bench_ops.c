@@ -129,45 +129,47 @@ treap_make( int by_size ) {
   }
 }
 
+/* An index: how a record goes in and out, and what is asked of it. */
+typedef struct {
+  int ( *insert )( ulong, fd_wksp_t *, fd_wksp_private_pinfo_t * );
+  int ( *remove )( ulong, fd_wksp_t *, fd_wksp_private_pinfo_t * );
+  ulong ( *query )( ulong, fd_wksp_t *, fd_wksp_private_pinfo_t * );
+  ulong key_min;
+  ulong key_cnt;
+} treap_t;
+
 static double
-treap_used( int first ) {
-  static uchar in[REC_CNT];
-  if( first ) treap_make( 0 );
+treap_round( treap_t const * index ) {
+  static uchar              in[REC_CNT];
   fd_wksp_private_pinfo_t * p   = fd_wksp_private_pinfo( wksp );
   ulong                     cnt = 1000000UL;
   ulong                     sum = 0UL;
   double                    t0  = cpu_ns();
   for( ulong n = 0UL; n < cnt; n++ ) {
-    ulong i   = rnd( &seed ) % REC_CNT;
-    int   err = in[i] ? fd_wksp_private_used_treap_remove( i, wksp, p )
-                      : fd_wksp_private_used_treap_insert( i, wksp, p );
-    FD_TEST( !err );
+    ulong i = rnd( &seed ) % REC_CNT;
+    FD_TEST( !( in[i] ? index->remove : index->insert )( i, wksp, p ) );
     in[i] ^= 1;
-    sum += fd_wksp_private_used_treap_query( wksp->gaddr_lo + rnd( &seed ) % ( REC_CNT * 64UL ),
-                                             wksp, p );
+    sum += index->query( index->key_min + rnd( &seed ) % index->key_cnt, wksp, p );
   }
   FD_COMPILER_FORGET( sum );
   return ( cpu_ns() - t0 ) / (double)cnt;
 }
 
 static double
+treap_used( int first ) {
+  if( first ) treap_make( 0 );
+  return treap_round( &(treap_t){ fd_wksp_private_used_treap_insert,
+                                  fd_wksp_private_used_treap_remove,
+                                  fd_wksp_private_used_treap_query, wksp->gaddr_lo,
+                                  REC_CNT * 64UL } );
+}
+
+static double
 treap_free( int first ) {
-  static uchar in[REC_CNT];
   if( first ) treap_make( 1 );
-  fd_wksp_private_pinfo_t * p   = fd_wksp_private_pinfo( wksp );
-  ulong                     cnt = 1000000UL;
-  ulong                     sum = 0UL;
-  double                    t0  = cpu_ns();
-  for( ulong n = 0UL; n < cnt; n++ ) {
-    ulong i   = rnd( &seed ) % REC_CNT;
-    int   err = in[i] ? fd_wksp_private_free_treap_remove( i, wksp, p )
-                      : fd_wksp_private_free_treap_insert( i, wksp, p );
-    FD_TEST( !err );
-    in[i] ^= 1;
-    sum += fd_wksp_private_free_treap_query( rnd( &seed ) % 4000UL, wksp, p );
-  }
-  FD_COMPILER_FORGET( sum );
-  return ( cpu_ns() - t0 ) / (double)cnt;
+  return treap_round( &(treap_t){ fd_wksp_private_free_treap_insert,
+                                  fd_wksp_private_free_treap_remove,
+                                  fd_wksp_private_free_treap_query, 0UL, 4000UL } );
 }
 
 static struct {
