@@ -124,6 +124,8 @@ int vt_output_prepare(char const *path, vt_error_t *error) {
 
 static char pending[PATH_MAX + 32]; /* the temporary file there is */
 static pid_t pending_owner;
+static int const ending_signals[] = {SIGINT, SIGTERM, SIGHUP};
+enum { COUNT_ENDS = sizeof ending_signals / sizeof *ending_signals };
 
 /* A worker process has the handler too, but not the file. */
 static void on_end(int signal_number) {
@@ -133,13 +135,12 @@ static void on_end(int signal_number) {
 }
 
 static void remove_at_end(char const *path) {
-  static int const ends[] = {SIGINT, SIGTERM, SIGHUP};
   strcpy(pending, path);
   pending_owner = getpid();
-  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+  for (size_t i = 0; i < COUNT_ENDS; i++) {
     struct sigaction now;
-    if (sigaction(ends[i], NULL, &now) || now.sa_handler != SIG_DFL) continue;
-    sigaction(ends[i], &(struct sigaction){.sa_handler = on_end}, NULL);
+    if (sigaction(ending_signals[i], NULL, &now) || now.sa_handler != SIG_DFL) continue;
+    sigaction(ending_signals[i], &(struct sigaction){.sa_handler = on_end}, NULL);
   }
 }
 
@@ -149,6 +150,20 @@ static mode_t usual_mode(void) {
   return 0666 & ~mask;
 }
 
+/* make_temporary makes the file with the signals held that end us: one that comes between the file's
+   birth and its being noted down would leave it behind. */
+static int make_temporary(char *path) {
+  sigset_t ends, before;
+  sigemptyset(&ends);
+  for (size_t i = 0; i < COUNT_ENDS; i++) sigaddset(&ends, ending_signals[i]);
+  sigprocmask(SIG_BLOCK, &ends, &before);
+  int fd = mkostemp(path, O_CLOEXEC), err = errno;
+  if (fd >= 0) remove_at_end(path);
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  errno = err;
+  return fd;
+}
+
 /* open_temporary: `old` is what will be replaced, NULL if nothing. */
 static int open_temporary(vt_output_t *output, struct stat const *old, vt_output_use_t use,
                           vt_error_t *error) {
@@ -156,9 +171,8 @@ static int open_temporary(vt_output_t *output, struct stat const *old, vt_output
   if (old && access(output->target, W_OK)) return fail(error, output->target, errno);
   snprintf(output->temporary, sizeof output->temporary, "%.*s.%.*s.XXXXXX", (int)folder,
            output->target, NAME_KEPT, output->target + folder);
-  output->fd = mkostemp(output->temporary, O_CLOEXEC);
+  output->fd = make_temporary(output->temporary);
   if (output->fd < 0) return fail(error, output->target, errno);
-  remove_at_end(output->temporary);
   if (use != VT_OUTPUT_TRACE && fchmod(output->fd, old ? old->st_mode & 0777 : usual_mode()))
     return vt_output_close(output, 0, error), fail(error, output->target, errno);
   return 0;
