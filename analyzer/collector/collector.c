@@ -2,6 +2,7 @@
    socket for processes that ask for the ring, and `run` for orders. */
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/drain.h"
+#include "analyzer/collector/sampling.h"
 #include "analyzer/util/progress.h"
 #include "analyzer/trace/embed.h"
 #include "analyzer/util/mem.h"
@@ -22,7 +23,6 @@
 #define POLL_MIN_MS     1
 #define POLL_MAX_MS     5
 #define FLUSH_NS        ((uint64_t)1000000000)
-#define SAMPLE_NS       ((uint64_t)100000000)
 #define USERS_NS        ((uint64_t)200000000)
 #define SIGN_OF_LIFE_NS 100000000
 
@@ -34,7 +34,7 @@ typedef struct {
   int deaf; /* the socket could not be served: it stays ready, so wait without it */
   struct pollfd *fds;
   size_t fds_cnt, fds_cap;
-  uint64_t next_flush, next_sample, next_users;
+  uint64_t next_flush, next_users;
   unsigned users; /* processes that may still come, as of the last look */
 } collector_t;
 
@@ -159,20 +159,19 @@ static int lives_on(collector_t *c) { return !leaving(c) && serving(c); }
  */
 static void look_after(collector_t *c) {
   uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
-  int flush = now >= c->next_flush, sample = now >= c->next_sample;
+  int flush = now >= c->next_flush;
   vt_moment_of_clocks_t whole_until;
   if (flush) whole_until = vt_drain_all(&c->drain);
   if (flush) vt_drain_leftovers(&c->drain);
-  for (size_t i = 0; i < c->drain.images_cnt && (flush || sample); i++) {
+  for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->ended || image->leaving) continue;
-    if (sample) vt_image_sample(image, (vt_clock_kind_t)c->end->ring->clock);
+    vt_sampling_look(image, (vt_clock_kind_t)c->end->ring->clock, now);
     if (flush) vt_image_flush(image, &whole_until);
     if (image->error.what[0])
       atomic_store_explicit(&c->end->ring->stop, VT_STOPPED_SPACE, memory_order_relaxed);
   }
   if (flush) c->next_flush = now + FLUSH_NS;
-  if (sample) c->next_sample = now + SAMPLE_NS;
 }
 
 static int wants_symbols(collector_t const *c, vt_image_t const *image) {

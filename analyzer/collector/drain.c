@@ -13,6 +13,7 @@
 #include "analyzer/collector/drain.h"
 #include "analyzer/collector/ending.h"
 #include "analyzer/collector/ring.h"
+#include "analyzer/collector/sampling.h"
 #include "analyzer/util/mem.h"
 
 #include <stdlib.h>
@@ -75,7 +76,8 @@ static vt_image_t *image_of(vt_drain_t *d, uint32_t slot) {
   vt_image_t *image =
       vt_image_new(d->outputs, d->images, d->images_cnt, &place, header, sz, d->codec, d->symbols);
   VT_PUSH(d->images, image);
-  if (!d->replaced[slot]) vt_image_sample(image, (vt_clock_kind_t)d->ring->clock);
+  if (!d->replaced[slot])
+    vt_sampling_look(image, (vt_clock_kind_t)d->ring->clock, vt_clock_ns(CLOCK_MONOTONIC));
   uint32_t before = vt_slots_predecessor(&d->slots, slot);
   if (before) d->replaced[before] = d->replacements = 1;
   return d->by_slot[slot] = image;
@@ -223,21 +225,24 @@ static void end_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
   image->wait_status = wait_status;
   image->end_tick = now.tick;
   vt_image_flush(image, &now);
+  image->look.kind = image->said_end == VT_PROCESS_EXEC ? VT_SNAPSHOT_EXEC : VT_SNAPSHOT_EXIT;
   image->leaving = vt_heir_look_begin(&image->look, d->end, &d->ring->images[slot],
                                       image->open ? image->path : NULL, kept(d), d->high_tags);
   if (!image->leaving) complete(d, image);
 }
 
 void vt_drain_settle(vt_drain_t *d) {
-  vt_bytes_t leaks = {0};
+  vt_heir_seen_t seen = {0};
   for (size_t i = 0; i < d->images_cnt; i++) {
     vt_image_t *image = d->images[i];
-    leaks.sz = 0;
-    if (!image->leaving || !vt_heir_look_settle(&image->look, &leaks)) continue;
-    vt_image_leaks(image, &leaks);
+    seen.pages.sz = seen.leaks.sz = 0;
+    if (!image->leaving || !vt_heir_look_settle(&image->look, &seen)) continue;
+    vt_image_chunk(image, VT_CHUNK_PAGES, &seen.pages);
+    vt_image_chunk(image, VT_CHUNK_LEAKS, &seen.leaks);
     complete(d, image);
   }
-  vt_bytes_free(&leaks);
+  vt_bytes_free(&seen.pages);
+  vt_bytes_free(&seen.leaks);
 }
 
 /* end_replaced ends the images that exec has replaced. The one that says so may have been seen

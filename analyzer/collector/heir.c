@@ -1,6 +1,7 @@
 /* See heir.h. */
 #include "analyzer/collector/heir.h"
 #include "analyzer/collector/memory_limits.h"
+#include "analyzer/memory/capture.h"
 #include "analyzer/snapshot/verdict.h"
 
 #include <errno.h>
@@ -35,30 +36,37 @@ void vt_heir_look_for(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t 
   look->heir = vt_owner_find(end, &who);
 }
 
-/* write_result puts the whole payload behind a mark that is written last. */
-static void write_result(int fd, vt_bytes_t const *b) {
-  uint64_t sz = b->sz;
-  size_t at = 0;
-  while (at < b->sz) {
-    ssize_t n = pwrite(fd, b->data + at, b->sz - at, (off_t)(at + sizeof sz));
+/* write_result puts a whole payload, behind a mark that is written last, where *begin is; and *begin
+   behind it. */
+static void write_result(int fd, off_t *begin, vt_bytes_t const *b) {
+  uint64_t mark = b->sz + 1;
+  off_t to = *begin + (off_t)sizeof mark;
+  for (size_t at = 0; at < b->sz;) {
+    ssize_t n = pwrite(fd, b->data + at, b->sz - at, to + (off_t)at);
     if (n <= 0) return;
     at += (size_t)n;
   }
-  (void)!pwrite(fd, &sz, sizeof sz, 0);
+  (void)!pwrite(fd, &mark, sizeof mark, *begin);
+  *begin = to + (off_t)b->sz;
 }
 
-/* be_helper is the helper's life. Without the ring: who has it counts as one that is recorded. */
+/* be_helper is the helper's life. Without the ring: who has it counts as one that is recorded. The pages
+   come first: they cost little. */
 static void be_helper(vt_heir_look_t *look, char const *path) {
   uint64_t counters[VT_COUNTER_MAX + 1];
-  vt_bytes_t out = {0};
+  vt_clock_kind_t clock = (vt_clock_kind_t)look->end->ring->clock;
+  vt_heir_seen_t seen = {0};
+  off_t end = 0;
   for (uint32_t c = 0; c <= VT_COUNTER_MAX; c++)
     counters[c] = atomic_load_explicit(&look->row->counters[c], memory_order_relaxed);
   vt_verdict_case_t of = {
       .path = path, .frozen = look->heir.pid, .counters = counters, .high_tags = look->high_tags};
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   vt_ring_leave(look->end);
-  vt_verdict_write(&of, &out);
-  write_result(look->result, &out);
+  vt_capture_take(look->heir.pid, look->kind, clock, &seen.pages);
+  write_result(look->result, &end, &seen.pages);
+  vt_verdict_write(&of, &seen.leaks);
+  write_result(look->result, &end, &seen.leaks);
   _exit(0);
 }
 
@@ -120,22 +128,27 @@ static void end_helper(vt_heir_look_t *look) {
   look->helper = 0;
 }
 
-/* take_result copies what the helper wrote; -1: it did not get so far. */
-static int take_result(vt_heir_look_t *look, vt_bytes_t *leaks) {
-  uint64_t sz = 0;
-  if (look->result < 0 || pread(look->result, &sz, sizeof sz, 0) != (ssize_t)sizeof sz || !sz)
+/* take_result copies what the helper wrote where *begin is; -1: it did not get so far. */
+static int take_result(vt_heir_look_t *look, off_t *begin, vt_bytes_t *out) {
+  uint64_t mark = 0;
+  if (look->result < 0 || pread(look->result, &mark, sizeof mark, *begin) != (ssize_t)sizeof mark ||
+      !mark)
     return -1;
-  uint8_t *to = vt_bytes_room(leaks, sz);
+  size_t sz = mark - 1;
+  uint8_t *to = vt_bytes_room(out, sz);
+  *begin += (off_t)sizeof mark;
   for (size_t at = 0; at < sz;) {
-    ssize_t n = pread(look->result, to + at, sz - at, (off_t)(at + sizeof sz));
+    ssize_t n = pread(look->result, to + at, sz - at, *begin + (off_t)at);
     if (n <= 0) return -1;
     at += (size_t)n;
   }
-  leaks->sz += sz;
+  *begin += (off_t)sz;
+  out->sz += sz;
   return 0;
 }
 
-int vt_heir_look_settle(vt_heir_look_t *look, vt_bytes_t *leaks) {
+int vt_heir_look_settle(vt_heir_look_t *look, vt_heir_seen_t *seen) {
+  off_t begin = 0;
   int over = look->given_up ||
              (look->done >= 0 ? is_over(look->done, 0) : waitpid(look->helper, NULL, WNOHANG) != 0);
   if (!over && now_ns() > look->deadline)
@@ -145,8 +158,11 @@ int vt_heir_look_settle(vt_heir_look_t *look, vt_bytes_t *leaks) {
   if (!over && !look->given_up) return 0;
   end_heir(look);
   end_helper(look);
-  if (look->given_up || take_result(look, leaks))
-    vt_verdict_none(look->given_up ? look->given_up : "the look at its memory failed", leaks);
+  int failed = take_result(look, &begin, &seen->pages) || take_result(look, &begin, &seen->leaks);
+  if (look->given_up || failed) {
+    seen->leaks.sz = 0;
+    vt_verdict_none(look->given_up ? look->given_up : "the look at its memory failed", &seen->leaks);
+  }
   if (look->result >= 0) close(look->result);
   look->result = -1;
   return 1;

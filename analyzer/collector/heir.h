@@ -18,6 +18,7 @@ typedef struct {
   pid_t helper;         /* 0: not started */
   int done;             /* readable when the helper has ended; -1 */
   int result;           /* where it writes to */
+  uint32_t kind;        /* vt_snapshot_kind_t of what is looked at */
   int high_tags;        /* pointers have tags in the top 16 bits */
   uint64_t deadline;    /* CLOCK_MONOTONIC */
   uint64_t bytes;       /* resident memory that is kept */
@@ -34,8 +35,11 @@ void vt_heir_look_for(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t 
 int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row,
                        char const *path, uint64_t kept, int high_tags);
 
-/* vt_heir_look_settle: 1 when there is a result, which is appended to *leaks (payload of a LEAKS
-   chunk); the heir is gone then and the look is over. Does not block. */
-int vt_heir_look_settle(vt_heir_look_t *look, vt_bytes_t *leaks);
+/* vt_heir_look_settle: 1 when there is a result, which is appended to *seen; the heir is gone then and the
+   look is over. The verdict is there in any case, the pages if the look got so far. Does not block. */
+typedef struct {
+  vt_bytes_t pages, leaks; /* payloads of chunks */
+} vt_heir_seen_t;
+int vt_heir_look_settle(vt_heir_look_t *look, vt_heir_seen_t *seen);
 
 #endif

@@ -2,6 +2,7 @@
 #include "analyzer/collector/image.h"
 #include "analyzer/collector/module.h"
 #include "analyzer/collector/outputs.h"
+#include "analyzer/collector/sampling.h"
 #include "analyzer/util/mem.h"
 #include "analyzer/util/output.h"
 #include "core/trace/message.h"
@@ -138,34 +139,6 @@ static void put_message(vt_image_t *image, vt_chunk_type_t type, vt_message_t co
   if (image->open) vt_packer_message(&image->packer, type, 0, m->data, m->sz);
 }
 
-void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock) {
-  char path[64], line[128];
-  unsigned long long peak = 0, resident = 0, private = 0;
-  snprintf(path, sizeof path, "/proc/%d/status", image->place.process);
-  vt_image_put_sample(image);
-  FILE *file = fopen(path, "re");
-  while (file && fgets(line, sizeof line, file)) {
-    sscanf(line, "VmHWM: %llu", &peak);
-    sscanf(line, "VmRSS: %llu", &resident);
-    sscanf(line, "RssAnon: %llu", &private);
-  }
-  if (file) fclose(file);
-  image->sample = (vt_image_sample_t){vt_clock_tick(clock), resident << 10, private << 10, peak << 10};
-}
-
-void vt_image_put_sample(vt_image_t *image) {
-  uint8_t buf[24];
-  vt_image_sample_t s = image->sample;
-  image->sample = (vt_image_sample_t){0};
-  if (!s.resident || image->said_end == VT_PROCESS_EXEC) return;
-  if (s.peak > image->peak_resident) image->peak_resident = s.peak;
-  vt_message_t m = {.data = buf, .cap = sizeof buf};
-  vt_message_u64(&m, s.tick);
-  vt_message_u64(&m, s.resident);
-  vt_message_u64(&m, s.private);
-  put_message(image, VT_CHUNK_MEMORY, &m);
-}
-
 static void put_process(vt_image_t *image, uint64_t tick, vt_process_kind_t kind, uint32_t value) {
   uint8_t buf[20];
   vt_message_t m = {.data = buf, .cap = sizeof buf};
@@ -222,8 +195,9 @@ void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until)
   note_failure(image, vt_writer_failed(image->packer.writer));
 }
 
-void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload) {
-  if (image->open) vt_packer_message(&image->packer, VT_CHUNK_LEAKS, 0, payload->data, payload->sz);
+void vt_image_chunk(vt_image_t *image, vt_chunk_type_t type, vt_bytes_t const *payload) {
+  if (image->open && payload->sz)
+    vt_packer_message(&image->packer, type, 0, payload->data, payload->sz);
 }
 
 static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {
@@ -264,7 +238,7 @@ void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t cloc
   if (!image->open) return;
   vt_packer_flush(&image->packer);
   put_stop(image, slot, image->end_tick);
-  vt_image_put_sample(image);
+  vt_sampling_put(image);
   put_end(image, image->end_tick, wait_status);
   put_counters(image, slot);
   put_moment(image, &now);
@@ -278,5 +252,6 @@ void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t cloc
 void vt_image_delete(vt_image_t *image) {
   for (size_t i = 0; i < image->streams_cnt; i++) vt_raw_stream_fini(&image->streams[i].raw);
   free(image->streams);
+  vt_bytes_free(&image->sampling.capture);
   free(image);
 }

@@ -25,10 +25,14 @@ typedef struct {
   int first;     /* of the recording's first process */
 } vt_image_place_t;
 
-/* A look at the process's memory, in bytes; resident 0: none. */
+/* What has been seen of the process's memory; see sampling.h. */
 typedef struct {
-  uint64_t tick, resident, private, peak;
-} vt_image_sample_t;
+  uint64_t tick, resident, private, file, shared, swapped, peak; /* a sample, bytes; resident 0: none */
+  vt_bytes_t capture;  /* payload of a PAGES chunk; empty: none */
+  uint64_t captured;   /* resident bytes at the latest capture */
+  uint64_t begun, due; /* CLOCK_MONOTONIC: when the process was first seen; of the next sample */
+  uint64_t spent_ns;   /* on captures */
+} vt_sampling_t;
 
 /* One moment by all clocks. */
 typedef struct {
@@ -63,7 +67,7 @@ typedef struct vt_image {
   vt_packer_t packer;
   vt_symbols_t *symbols;  /* borrowed; told of each module; NULL: symbols are not wanted */
   uint64_t events, bytes; /* of the file; valid when ended and it could be written */
-  vt_image_sample_t sample; /* not yet in the file */
+  vt_sampling_t sampling;
   uint64_t peak_resident; /* highest resident bytes that the kernel has told of; 0: none */
   vt_error_t error;       /* error.what[0] != 0: the file could not be written, or not all of it */
   char path[PATH_MAX];
@@ -84,19 +88,13 @@ vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream);
 void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment, uint32_t from,
                       uint32_t to);
 
-/* vt_image_sample samples the memory of the living process. The sample is put into the file when the
-   next is taken or the image ends: only then it is known that the process had not executed another
-   program by then. vt_image_put_sample does so now. */
-void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock);
-void vt_image_put_sample(vt_image_t *image);
-
 /* vt_image_flush writes what is gathered and notices failures. whole_until: all that the process had
    committed then has been taken from the ring; the file says so, for readers of a file that nobody
    completes. */
 void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until);
 
-/* vt_image_leaks adds what was found in the memory that the image left. */
-void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload);
+/* vt_image_chunk adds what the collector found out itself; an empty payload adds nothing. */
+void vt_image_chunk(vt_image_t *image, vt_chunk_type_t type, vt_bytes_t const *payload);
 
 /* vt_image_end completes the file: counters of the ring's slot, how it ended. wait_status: of
    waitpid if the collector has it, else -1. */

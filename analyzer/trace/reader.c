@@ -154,6 +154,7 @@ TABLE(vt_trace_marker_t, vt_reader_markers, tables., markers)
 TABLE(vt_trace_heap_t, vt_reader_heaps, tables., heaps)
 TABLE(vt_trace_snapshot_t, vt_reader_snapshots, tables., snapshots)
 TABLE(vt_trace_mapping_t, vt_reader_mappings, tables., mappings)
+TABLE(vt_trace_pages_t, vt_reader_pages, tables., pages)
 
 vt_trace_leaks_t const *vt_reader_leaks(vt_reader_t const *r) { return r->tables.leaks; }
 

@@ -110,8 +110,12 @@ typedef struct {
   char const *text;
 } vt_trace_process_t;
 
+/* A sample. Of the resident bytes some are private (anonymous), of files, and shared; old traces tell
+   of the private ones only (kinds_known 0). Swapped ones are not resident. */
 typedef struct {
   uint64_t time, resident_bytes, private_bytes;
+  int kinds_known;
+  uint64_t file_bytes, shared_bytes, swapped_bytes;
 } vt_trace_memory_t;
 
 typedef struct {
@@ -193,6 +197,30 @@ typedef struct {
 /* vt_leaks_find is the index of the block at an address, or VT_NO_LEAK. */
 uint32_t vt_leaks_find(vt_trace_leaks_t const *leaks, uint64_t address);
 
+/* The process's memory as the kernel listed it at one moment, by address. While the process runs (kind
+   0) the mappings are looked at one after the other from `time` to `end_time`; else the memory was frozen, and
+   kind is a vt_snapshot_kind_t. Runs of pages are in order and say what is there; swapped ones are counted
+   in swapped_bytes, the others in resident_bytes. */
+typedef struct {
+  uint64_t start, end;
+  int swapped;
+} vt_trace_run_t;
+typedef struct {
+  uint64_t start, end;
+  uint32_t flags; /* VT_PAGES_… */
+  uint32_t run_cnt;
+  char const *name; /* path, or one of the kernel's names such as "[heap]"; "": anonymous */
+  uint64_t resident_bytes, anonymous_bytes, swapped_bytes;
+  vt_trace_run_t const *runs;
+} vt_trace_area_t;
+typedef struct {
+  uint64_t time, end_time;
+  uint32_t kind;
+  uint32_t area_cnt;
+  vt_trace_area_t const *areas;
+  uint64_t resident_bytes, swapped_bytes; /* sums */
+} vt_trace_pages_t;
+
 /* All that can be missing or wrong. Complete after a complete vt_reader_run. */
 typedef struct {
   uint64_t file_bytes;
@@ -270,6 +298,9 @@ vt_trace_heap_t const *vt_reader_heaps(vt_reader_t const *reader, size_t *cnt);
 vt_trace_mapping_t const *vt_reader_mappings(vt_reader_t const *reader, size_t *cnt);
 
 vt_trace_snapshot_t const *vt_reader_snapshots(vt_reader_t const *reader, size_t *cnt);
+
+/* In order of time. */
+vt_trace_pages_t const *vt_reader_pages(vt_reader_t const *reader, size_t *cnt);
 
 /* vt_reader_leaks is NULL when no look at the memory is recorded, not even why it failed. */
 vt_trace_leaks_t const *vt_reader_leaks(vt_reader_t const *reader);

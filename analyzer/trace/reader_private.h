@@ -62,6 +62,8 @@ typedef struct {
   size_t snapshots_cnt, snapshots_cap;
   vt_trace_mapping_t *mappings; /* in order of the file */
   size_t mappings_cnt, mappings_cap;
+  vt_trace_pages_t *pages; /* in order of time */
+  size_t pages_cnt, pages_cap;
   void **owned; /* memory the entries point to */
   size_t owned_cnt, owned_cap;
   uint64_t counters[VT_COUNTER_MAX + 1];
@@ -165,6 +167,8 @@ int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, siz
 void *vt_tables_own(vt_tables_t *t, void *p);
 /* leaks_chunk.c */
 int vt_tables_leaks(vt_reader_t *r, vt_cursor_t *c);
+/* pages_chunk.c */
+int vt_tables_pages(vt_reader_t *r, vt_cursor_t *c);
 /* vt_tables_mapping adds one MAPPING message; -1: malformed. */
 int vt_tables_mapping(vt_reader_t *r, uint32_t stack, uint8_t const *payload, size_t sz);
 void vt_tables_clear(vt_tables_t *t);

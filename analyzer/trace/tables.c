@@ -2,7 +2,8 @@
    end is refused as a whole. */
 #include "analyzer/trace/reader_private.h"
 
-#define RANGES_MAX 4096
+#define RANGES_MAX      4096
+#define MEMORY_KINDS_SZ 24 /* not in old traces */
 
 void *vt_tables_own(vt_tables_t *t, void *p) {
   VT_PUSH(t->owned, p);
@@ -24,6 +25,7 @@ void vt_tables_clear(vt_tables_t *t) {
   free(t->ops);
   free(t->mappings);
   free(t->snapshots);
+  free(t->pages);
   *t = (vt_tables_t){0};
 }
 
@@ -119,6 +121,12 @@ static int memory(vt_reader_t *r, vt_cursor_t *c) {
   uint64_t *peak = &t->counters[VT_COUNTER_PEAK_RESIDENT];
   if (m.resident_bytes > *peak) *peak = m.resident_bytes;
   if (!m.private_bytes) return 0;
+  m.kinds_known = vt_cursor_left(c) >= MEMORY_KINDS_SZ;
+  if (m.kinds_known) {
+    m.file_bytes = vt_cursor_u64(c);
+    m.shared_bytes = vt_cursor_u64(c);
+    m.swapped_bytes = vt_cursor_u64(c);
+  }
   VT_PUSH(t->memory, m);
   for (size_t i = t->memory_cnt - 1; i && t->memory[i - 1].time > m.time; i--) {
     t->memory[i] = t->memory[i - 1];
@@ -271,7 +279,7 @@ int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, siz
       [VT_CHUNK_THREAD] = thread_name, [VT_CHUNK_HEAP] = heap,
       [VT_CHUNK_HEAP_OP] = heap_op,    [VT_CHUNK_COUNTERS] = counters,
       [VT_CHUNK_MAPPING] = mappings,   [VT_CHUNK_SNAPSHOT] = snapshot,
-      [VT_CHUNK_LEAKS] = vt_tables_leaks};
+      [VT_CHUNK_LEAKS] = vt_tables_leaks, [VT_CHUNK_PAGES] = vt_tables_pages};
   if (type >= sizeof parse / sizeof parse[0] || !parse[type]) return 0;
   vt_cursor_t c = vt_cursor(payload, sz);
   return parse[type](r, &c) || c.bad ? -1 : 0;
@@ -295,5 +303,9 @@ void vt_tables_convert(vt_reader_t *r) {
     convert(r, &t->mappings[i].begun);
   }
   for (size_t i = 0; i < t->snapshots_cnt; i++) convert(r, &t->snapshots[i].time);
+  for (size_t i = 0; i < t->pages_cnt; i++) {
+    convert(r, &t->pages[i].time);
+    convert(r, &t->pages[i].end_time);
+  }
   convert(r, &t->end_time);
 }

@@ -257,6 +257,15 @@ typedef enum {
   VT_CLASS_DEFINITE = 4
 } vt_class_t;
 
+/* PAGES chunks: the fields behind the time, and flags of a mapping. */
+enum { VT_PAGES_OFF_END = 8, VT_PAGES_OFF_KIND = 16, VT_PAGES_OFF_AREAS = 20 };
+#define VT_PAGES_READABLE     ((uint32_t)1)
+#define VT_PAGES_WRITABLE     ((uint32_t)2)
+#define VT_PAGES_EXECUTABLE   ((uint32_t)4)
+#define VT_PAGES_SHARED       ((uint32_t)8)
+#define VT_PAGES_FILE         ((uint32_t)16) /* of a file, or of shared memory */
+#define VT_PAGES_RUNS_UNKNOWN ((uint32_t)32) /* how much is known, but not which pages */
+
 /* MAPPING messages. */
 typedef enum { VT_MAPPING_MAP = 1, VT_MAPPING_UNMAP = 2, VT_MAPPING_REMAP = 3 } vt_mapping_op_t;
 typedef enum {

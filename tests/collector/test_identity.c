@@ -338,7 +338,9 @@ vt_image_t *vt_image_new(vt_outputs_t *outputs, vt_image_t **others, size_t othe
 void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until) {
   (void)image, (void)whole_until;
 }
-void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload) { (void)image, (void)payload; }
+void vt_image_chunk(vt_image_t *image, vt_chunk_type_t type, vt_bytes_t const *payload) {
+  (void)image, (void)type, (void)payload;
+}
 
 vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream) {
   while (image->streams_cnt <= stream) VT_PUSH(image->streams, (vt_image_stream_t){0});
@@ -363,7 +365,9 @@ void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment
   MUST(from == to);
 }
 
-void vt_image_sample(vt_image_t *image, vt_clock_kind_t clock) { (void)image, (void)clock; }
+void vt_sampling_look(vt_image_t *image, vt_clock_kind_t clock, uint64_t now) {
+  (void)image, (void)clock, (void)now;
+}
 
 static uint32_t writers(model_t const *m) {
   uint32_t n = 0;

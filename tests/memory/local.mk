@@ -1,2 +1,3 @@
-# The account of mappings against a naive model.
+# The account of mappings against a naive model; which pages are resident, on a program that knows.
 $(eval $(call add-tap-test,test_mappings,tests/memory/test_mappings.c,libvt_analyzer,$(VALTRACE_LIBS)))
+TAPS += tests/memory/pages.t

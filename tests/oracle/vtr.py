@@ -42,6 +42,8 @@ Mapping = collections.namedtuple("Mapping", "time begun op api tid flags address
                                             "prot map_flags offset file stack")
 LEAK_KINDS = ("unknown", "reachable", "possible", "indirect", "definite")
 Leaks = collections.namedtuple("Leaks", "kind flags why blocks roots")  # blocks: {address: (kind, holder)}
+Pages = collections.namedtuple("Pages", "time end kind areas")
+Area = collections.namedtuple("Area", "start end flags name resident anonymous swapped runs")
 
 
 class Event(collections.namedtuple("Event", "tick tid number kind api address size align stack heap tag")):
@@ -317,7 +319,7 @@ class Trace:
         self.errors, self.torn, self.ended = [], None, False
         self.chunk_cnt = self.next_seq = 0
         self.modules, self.unloads, self.process, self.clocks = {}, {}, [], []
-        self.threads, self.markers, self.symbols, self.memory = {}, [], {}, []
+        self.threads, self.markers, self.symbols, self.memory, self.pages = {}, [], {}, [], []
         self.heaps, self.mappings, self.snapshots, self.leaks = [], [], [], None
         self.counters, self.nodes, self.lost = {}, {0: None}, 0
         self.streams = collections.defaultdict(list)  # thread or writer -> events in its order
@@ -436,6 +438,21 @@ class Trace:
 
     def on_memory(self, c, _):
         self.memory.append((c.u64(), c.u64(), c.u64()))
+
+    def on_pages(self, c, _):
+        time, end, kind, count, at, areas = c.u64(), c.u64(), c.u32(), c.u32(), 0, []
+        for _i in range(count):
+            start = at + c.varint() * self.page_sz
+            at = start + c.varint() * self.page_sz
+            flags, name = c.take(1)[0], c.text()
+            resident, anonymous, swapped, runs, run_at = c.varint(), c.varint(), c.varint(), [], start
+            for _r in range(c.varint()):
+                run_start = run_at + c.varint() * self.page_sz
+                pages = c.varint()
+                run_at = run_start + (pages >> 1) * self.page_sz
+                runs.append((run_start, run_at, pages & 1))
+            areas.append(Area(start, at, flags, name, resident << 10, anonymous << 10, swapped << 10, runs))
+        self.pages.append(Pages(time, end, kind, areas))
 
     def on_marker(self, c, _):
         time, tid, _number = c.u64(), c.u32(), c.u32()
@@ -613,7 +630,7 @@ class Trace:
         return self.interned.setdefault(stack, stack)
 
     HANDLERS = {**MESSAGES, STACKS: on_stacks, EVENTS: on_events, SEGMENT: on_segment, END: on_end,
-                SYMBOLS: on_symbols, MAPPING: on_mappings, LEAKS: on_leaks}
+                SYMBOLS: on_symbols, MAPPING: on_mappings, LEAKS: on_leaks, PAGES: on_pages}
 
     # --- stacks
 
