@@ -48,7 +48,7 @@ def main():
         modes = ["bare"] if "debug" in lib else ["bare", "run"]
         check(tap, f"C++ on {lib}", program("newdel"), env={"LD_PRELOAD": path}, stderr="debug" not in lib, modes=modes)
         check(tap, f"C++ in numbers on {lib}", program("pooled"), env={"LD_PRELOAD": path}, modes=modes)
-        check(tap, f"threads on {lib}", program("threads", "storm"), env={"LD_PRELOAD": path},
+        check(tap, f"threads on {lib}", program("threads", "storm", 1500), env={"LD_PRELOAD": path},
               modes=["bare"])
     tap.done()
 

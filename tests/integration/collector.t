@@ -60,7 +60,7 @@ def storm_while(signo, back=None, whom=collector_of):
         seen["finished"] = finished(run)
         if back:
             os.kill(pid, back)
-    storm = " ".join(program("threads", "storm", 30000))
+    storm = " ".join(program("threads", "storm", 12000))
     run = Run(["sh", "-c", f"echo ready; read x; exec {storm}"], "run", stdin=reader, live=live)
     os.close(reader)
     return run, seen
@@ -73,7 +73,7 @@ def check_stopped(tap):
     stopped = [p[2] for p in trace.process if p[1] == "stopped"]
     lost = trace.lost + trace.counters.get("lost", 0)
     whole = vtr.Model(trace).event_count
-    tap.ok(stopped or lost or whole > 600000, "stopped collector: recording stopped with a mark, or is whole",
+    tap.ok(stopped or lost or whole > 240000, "stopped collector: recording stopped with a mark, or is whole",
            [trace.process, trace.counters, whole])
     run.remove()
 
@@ -119,7 +119,7 @@ def check_run_killed(tap):
     lost = trace.lost + trace.counters.get("lost", 0)
     events = vtr.Model(trace).event_count
     ends = [[p[1] for p in image.process] for image in run.traces()]
-    tap.ok(seen.get("finished") and not run.hung and trace.ended and not lost and events > 600000 and "killed" not in sum(ends, []),
+    tap.ok(seen.get("finished") and not run.hung and trace.ended and not lost and events > 240000 and "killed" not in sum(ends, []),
            "run is killed: the program ends, every event of it is recorded", [seen, run.hung, ends, lost, events])
     run.remove()
 
@@ -222,7 +222,7 @@ def check_file_limit(tap, folder):
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it, and what is ignored is inherited
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     trace = os.path.join(folder, "limited.vtr")
-    got = valtrace("run", "-q", "-o", trace, "--", *program("threads", "storm", 30000), preexec_fn=limited)
+    got = valtrace("run", "-q", "-o", trace, "--", *program("threads", "storm", 12000), preexec_fn=limited)
     tap.ok(got.returncode == 0 and b"storm: done" in got.stdout and b"File too large" in got.stderr,
            "limit on file size: the program runs, the error is said", [got.returncode, got.stderr])
     big = os.path.join(folder, "big")

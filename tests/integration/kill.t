@@ -56,7 +56,7 @@ def main():
     for mode in MODES:
         for round_ in range(ROUNDS[mode]):
             counter = f"/tmp/valtest-counter-{os.getpid()}-{mode}-{round_}"
-            run = Run(program("counted", counter, THREADS, rng.randrange(1000, 30000)), mode)
+            run = Run(program("counted", counter, THREADS, rng.randrange(1000, 10000)), mode)
             problems = tid_count_problems(run.main_trace(), words(counter))
             tap.ok(not problems and run.status == -9, f"killed at a known call {round_} [{mode}]",
                    [run.status, *problems])

@@ -48,6 +48,8 @@ Area = collections.namedtuple("Area", "start end flags name resident anonymous s
 
 class Event(collections.namedtuple("Event", "tick tid number kind api address size align stack heap tag")):
     """number: of the thread in its image, 0 where the writer had none; tids are given out again."""
+    __slots__ = ()
+
     @property
     def thread(self):
         return self.tid, self.number
@@ -65,14 +67,21 @@ def xxh_round(acc, lane):
     return rotl((acc + lane * P2) & MASK, 31) * P1 & MASK
 
 
+def xxh_lanes(acc, lanes):
+    """xxh_round for one after the other, written out: this is where the time goes."""
+    for lane in lanes:
+        acc = acc + lane * P2 & MASK
+        acc = ((acc << 31) | (acc >> 33)) * P1 & MASK
+    return acc
+
+
 def xxh64(data):
     """XXH64 with seed 0, from the xxHash specification."""
     size, at = len(data), 0
     if size >= 32:
-        acc = [(P1 + P2) & MASK, P2, 0, -P1 & MASK]
-        while at + 32 <= size:
-            acc = [xxh_round(a, lane) for a, lane in zip(acc, struct.unpack_from("<4Q", data, at))]
-            at += 32
+        at = size & ~31
+        lanes = struct.unpack_from(f"<{at // 8}Q", data)
+        acc = [xxh_lanes(start, lanes[i::4]) for i, start in enumerate(((P1 + P2) & MASK, P2, 0, -P1 & MASK))]
         h = (rotl(acc[0], 1) + rotl(acc[1], 7) + rotl(acc[2], 12) + rotl(acc[3], 18)) & MASK
         for a in acc:
             h = ((h ^ xxh_round(0, a)) * P1 + P4) & MASK
@@ -562,19 +571,21 @@ class Trace:
         state.update(tick=base, tid=tid, number=thread, epoch=epoch)
         self.records(c.data, 96, 96 + committed, state, self.streams["raw", writer])
 
+    WORDS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 1, 6: 1, 7: 1, 8: 1, 9: 1, 10: 5, 11: 2, 12: 1}
+    UNPACK = {words: struct.Struct(f"<{words}Q").unpack_from for words in (1, 2, 3, 5)}
+
     def records(self, data, at, end, state, out):
         stack = state["stack"]
         while at + 8 <= end:
-            w0 = struct.unpack_from("<Q", data, at)[0]
+            w0 = self.UNPACK[1](data, at)[0]
             kind, api, wide = w0 & 15, w0 >> 4 & 15, w0 >> 8 & 1
             push, pop, delta = w0 >> 9 & 127, w0 >> 16 & 65535, w0 >> 32
             if kind == 0:
                 break
-            words = {1: 3 if wide else 1, 2: 1, 3: 2, 4: 2, 5: 1, 6: 1, 7: 1, 8: 1, 9: 1, 10: 5, 11: 2,
-                     12: 1}.get(kind)
+            words = 3 if kind == 1 and wide else self.WORDS.get(kind)
             if words is None:
                 raise BadTrace(f"record kind {kind}")
-            w = struct.unpack_from(f"<{words}Q", data, at + 8)
+            w = self.UNPACK[words](data, at + 8)
             at += 8 * (1 + words)
             state["tick"] += delta
             if pop:

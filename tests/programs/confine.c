@@ -26,7 +26,7 @@ static void churn(int n) {
   }
 }
 static void *churn_thread(void *arg) {
-  churn(5000);
+  churn(1000);
   return arg;
 }
 /* The stack where it has not been yet; what it allocates there has to be recorded. */
@@ -41,7 +41,7 @@ static void strict(void) { /* read, write, exit only: no brk, so stay within wha
   free(malloc(100000));
   prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
   deep(900);
-  for (int i = 0; i < 30000; i++) {
+  for (int i = 0; i < 10000; i++) {
     void *volatile p = malloc((size_t)(i % 900 + 1));
     free(p);
   }
@@ -78,7 +78,7 @@ static void filter(int raw) {
                                 SYS_getrandom,  SYS_rt_sigaction,    SYS_madvise,
                                 SYS_gettid};
   install(allowed, COUNT(allowed) - (size_t)raw, raw);
-  churn(15000);
+  churn(5000);
   pthread_t thread;
   for (int i = 0; i < 20; i++) {
     if (pthread_create(&thread, NULL, churn_thread, NULL)) break;
@@ -133,11 +133,11 @@ static void other_root(void) {
   if (!mkdtemp(folder) || chroot(folder) || chdir("/")) puts("no chroot");
   if (unlinkat(outside, folder + 1, AT_REMOVEDIR)) puts("not removed");
   close(outside);
-  churn(15000);
+  churn(5000);
 }
 static void other_user(void) {
   if (setgid(65534) || setuid(65534)) puts("no setuid");
-  churn(15000);
+  churn(5000);
   pid_t pid = fork();
   if (!pid) {
     churn(100);
@@ -147,7 +147,7 @@ static void other_user(void) {
 }
 static void other_namespaces(void) {
   if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC)) puts("no unshare");
-  churn(15000);
+  churn(5000);
   pid_t pid = fork();
   if (!pid) {
     churn(100);
@@ -168,7 +168,7 @@ static void little_memory(void) { /* the heap hits the limit and says so, nothin
     next = *(void **)list;
     free(list);
   }
-  churn(15000);
+  churn(5000);
 }
 
 static unsigned long status_kib(char const *key) {
@@ -186,13 +186,13 @@ static void locked(unsigned long kib) {
   limit(RLIMIT_MEMLOCK, kib << 10);
   if (!getuid() && setuid(65534)) exit(8);
   if (mlockall(MCL_CURRENT | MCL_FUTURE)) printf("mlockall: %s\n", strerror(errno));
-  churn(40000);
+  churn(20000);
   printf("locked: %s\n", status_kib("VmLck:") > kib - 3000 ? "too much" : "the program's own");
 }
 /* little_room: no address space beyond some MiB more than there is. */
 static void little_room(void) {
   limit(RLIMIT_AS, (status_kib("VmSize:") + 3000) << 10);
-  churn(300000);
+  churn(150000);
 }
 
 int main(int argc, char **argv) {
@@ -223,7 +223,7 @@ int main(int argc, char **argv) {
     execv(argv[2], argv + 2);
     return 127;
   }
-  churn(20000);
+  churn(6000);
   if (strcmp(way, "fsize0")) printf("%s: done\n", way);
   return 0;
 }
