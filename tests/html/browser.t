@@ -209,7 +209,7 @@ def check_table(browser, path, trace):
     ok(browser.js("return document.querySelectorAll('#table-body tbody tr').length") == 3, "table: filtered by the search")
     browser.js("URL.createObjectURL = (blob) => { blob.text().then((t) => { window.csv = t; }); return '#'; }; HTMLAnchorElement.prototype.click = () => {}")
     browser.click("#csv")
-    time.sleep(0.2)
+    browser.wait("return window.csv")
     lines = browser.js("return window.csv").splitlines()
     ok(len(lines) == 4 and "400000" in browser.js("return window.csv"), "table: CSV has what is shown, exact", lines)
     browser.open(path, "#view=table&metric=leaked&rows=stacks&frames=hide")

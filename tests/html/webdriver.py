@@ -83,11 +83,15 @@ class Browser:
         """Loads a file; with JavaScript, waits until the page has drawn itself."""
         self._send("POST", "/url", {"url": "about:blank"})
         self._send("POST", "/url", {"url": f"file://{path}{fragment}"})
-        for _ in range(200):
-            if self.js("return document.documentElement.dataset.ready === '1'"):
+        self.wait("return document.documentElement.dataset.ready === '1'")
+
+    def wait(self, script):
+        """Waits until the script returns something true."""
+        for _ in range(600):
+            if self.js(script):
                 return
             time.sleep(0.05)
-        raise RuntimeError(f"the page did not become ready: {self.log()}")
+        raise RuntimeError(f"not within 30 s: {script}; {self.log()}")
 
     def js(self, script, *arguments):
         return self._send("POST", "/execute/sync", {"script": script, "args": list(arguments)})

@@ -131,8 +131,9 @@ def check_run_stopped(tap):
         pid = collector_of(run.process.pid)
         os.kill(run.process.pid, signal.SIGSTOP)
         os.write(writer, b"\n")
+        wait_for(lambda: state(pid) == "S")  # it has served what there was
         before = ticks(pid)
-        time.sleep(0.5)
+        time.sleep(0.5)  # a span to count in, not one to wait for something
         seen.append(ticks(pid) - before)
         os.kill(run.process.pid, signal.SIGCONT)
     seen = []
@@ -142,6 +143,12 @@ def check_run_stopped(tap):
     os.close(writer)
     tap.ok(run.status == 0 and seen[0] < 15, "run is stopped: the collector sleeps", [run.status, f"{seen[0]} ticks in 0.5 s"])
     run.remove()
+
+
+def state(pid):
+    """R: runs, S: sleeps, …"""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return file.read().rpartition(")")[2].split()[0]
 
 
 def ticks(pid):

@@ -148,10 +148,10 @@ static void way_system(void) {
   say(fgets(line, sizeof line, pipe) ? line : "nothing", 0);
   say("pclose", pclose(pipe) >> 8);
 }
-static void way_daemon(void) { /* the grandchild outlives everybody */
-  int ends[2];
+static void way_daemon(void) { /* the grandchild outlives everybody: it sees the end of a pipe they hold */
+  int ends[2], gone[2];
   char byte = 0;
-  if (pipe(ends)) exit(1);
+  if (pipe(ends) || pipe(gone)) exit(1);
   pid_t pid = fork();
   if (!pid) {
     setsid();
@@ -159,10 +159,11 @@ static void way_daemon(void) { /* the grandchild outlives everybody */
     if (chdir("/")) _exit(1);
     churn(200);
     close(ends[0]);
+    close(gone[1]);
     byte = (char)write(ends[1], "x", 1);
     int null = open("/dev/null", O_RDWR);
     for (int fd = 0; fd < 3; fd++) dup2(null, fd);
-    usleep(300000);
+    (void)!read(gone[0], &byte, 1);
     churn(200);
     exit(0);
   }

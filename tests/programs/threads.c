@@ -1,7 +1,9 @@
 /* Threads that end with work left, thousands of short ones, tiny stacks, tiny signal stacks. */
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,9 +143,11 @@ static void way_many(void) {
   free(threads);
 }
 
+static atomic_int churned;
 static void *detached(void *arg) {
   churn(20);
-  usleep(1000000);
+  churned++;
+  for (;;) pause();
   return arg;
 }
 static void way_detached(void) { /* main ends first */
@@ -152,7 +156,7 @@ static void way_detached(void) { /* main ends first */
     pthread_create(&thread, NULL, detached, NULL);
     pthread_detach(thread);
   }
-  usleep(50000);
+  while (churned < 10) sched_yield();
   puts("detached: done");
   exit(0);
 }
