@@ -54,6 +54,16 @@ static void print_missing(vt_completeness_t const *have) {
   putchar('\n');
 }
 
+/* print_unwinding tells what VALTRACE_UNWIND_CHECK counted. */
+static void print_unwinding(vt_reader_t const *r) {
+  uint64_t checked = vt_reader_counter(r, VT_COUNTER_UNWIND_CHECKED);
+  if (!checked) return;
+  printf("  call stacks unwound once more: %" PRIu64 "; frames that were not the same: %" PRIu64
+         ", to libunwind alone: %" PRIu64 "\n",
+         checked, vt_reader_counter(r, VT_COUNTER_UNWIND_DIFFERENCES),
+         vt_reader_counter(r, VT_COUNTER_LIBUNWIND_DIFFERENCES));
+}
+
 static void print_text(vt_reader_t const *r, vt_completeness_t const *have) {
   vt_integrity_t const *in = vt_reader_integrity(r);
   printf("%s: %s\n", vt_reader_info(r)->path, state_of(have));
@@ -64,6 +74,7 @@ static void print_text(vt_reader_t const *r, vt_completeness_t const *have) {
   printf("\n  process %u ended: %s; file %s\n", vt_reader_info(r)->pid, have->ended,
          have->complete ? "complete" : "not complete");
   print_missing(have);
+  print_unwinding(r);
   if (in->unknown_chunks)
     printf("  chunks of unknown optional types that were skipped: %" PRIu64 "\n",
            in->unknown_chunks);
@@ -88,6 +99,10 @@ static void print_json(vt_json_t *j, vt_reader_t const *r, vt_completeness_t con
   vt_json_uint(j, "torn_tail_bytes", in->torn_bytes);
   vt_json_uint(j, "torn_tail_offset", in->torn_off);
   vt_json_uint(j, "unknown_chunks", in->unknown_chunks);
+  vt_json_uint(j, "stacks_checked", vt_reader_counter(r, VT_COUNTER_UNWIND_CHECKED));
+  vt_json_uint(j, "frames_different", vt_reader_counter(r, VT_COUNTER_UNWIND_DIFFERENCES));
+  vt_json_uint(j, "frames_different_libunwind",
+               vt_reader_counter(r, VT_COUNTER_LIBUNWIND_DIFFERENCES));
   vt_json_end_object(j);
 }
 

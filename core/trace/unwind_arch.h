@@ -15,6 +15,9 @@
 enum { VT_REG_RBX = 3, VT_REG_RBP = 6, VT_REG_RSP = 7, VT_REG_R12 = 12, VT_REG_RIP = 16 };
 #define VT_REG_CNT 17
 
+/* Numbers of registers in instructions. */
+enum { VT_PUSHED_RSP = 4, VT_PUSHED_RBP = 5 };
+
 /* Where the return address lies, relative to the CFA, in every frame without special CFI. */
 #define VT_RA_OFF (-8)
 

@@ -333,16 +333,23 @@ static int row_of(vt_cfi_t *cfi, uint64_t pc) {
   if (!fde_find(cfi, pc, &entry, &cie)) return 0;
   cfi->signal = entry.signal;
   cfi->begin = entry.pc_begin;
+  cfi->limit = entry.pc_end;
   cfi->saved_cnt = 0;
   memset(&cfi->row, 0, sizeof(cfi->row));
   memset(&cfi->initial, 0, sizeof(cfi->initial));
   if (!run_program(cfi, &entry, cie, UINT64_MAX)) return 0;
   cfi->initial = cfi->row;
-  return run_program(cfi, &entry, entry.program, pc);
+  /* A return address that stays the same is that of a row without any rule: of tables that are there
+     for their personality alone (LuaJIT's). */
+  return run_program(cfi, &entry, entry.program, pc) && cfi->row.how[VT_REG_RIP] != VT_HOW_SAME;
 }
 
+/* Where a function ends at a return address that follows no call, the address is not of it, but of the
+   function that begins there. */
 static int row_of_pc(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
-  if (row_of(cfi, exact ? pc : pc - 1)) return VT_CFI_FOUND;
+  if (row_of(cfi, exact ? pc : pc - 1) &&
+      (exact || cfi->limit != pc || vt_arch_follows_call(vt_code_before(pc))))
+    return VT_CFI_FOUND;
   if (!exact && row_of(cfi, pc) && cfi->begin == pc) return VT_CFI_NOT_CALLED;
   return VT_CFI_NO_FDE;
 }

@@ -1,6 +1,6 @@
 /* What the files of the unwinder share: the state of a thread, the packed rule, the row of a CFI
-   program, and who calls whom: memo -> rules, general, stack, libunwind; rules -> cfi -> expr;
-   general -> cfi, expr, stack. */
+   program, and who calls whom: memo -> rules, general, bare, stack, libunwind; rules -> cfi -> expr;
+   general -> cfi, expr, bare, stack; bare, cfi -> code -> stack. */
 #ifndef VT_CORE_TRACE_UNWIND_IMPL_H
 #define VT_CORE_TRACE_UNWIND_IMPL_H
 
@@ -61,12 +61,13 @@ typedef struct {
   uint32_t saved_cnt;
   uint32_t signal; /* this frame was made by the kernel: its caller's pc is exact */
   uint64_t begin;  /* first pc of the function */
+  uint64_t limit;  /* first pc behind it */
   struct dl_find_object object;
 } vt_cfi_t;
 
 /* NO_FDE: the object has no (sensible) row for pc. NOT_CALLED: no call leads back to pc, it is
    where a function begins; nobody called that function yet (the end of a coroutine's stack in
-   glibc). */
+   glibc and in libraries that put the address of a function there). */
 enum { VT_CFI_FOUND = 0, VT_CFI_NO_FDE, VT_CFI_NO_OBJECT, VT_CFI_NOT_CALLED };
 
 /* Row for the frame at pc, a return address (the row of the call before it counts) or exact. */
@@ -194,7 +195,7 @@ struct vt_unwind {
   uint32_t switches; /* stack switches in this walk: bounds cycles */
   vt_unwind_counters_t counters;
   vt_range_t range[VT_RANGE_CNT]; /* other ranges known readable */
-  uint64_t jit[VT_JIT_CNT];       /* return addresses without CFI, and what they are */
+  uint64_t jit[VT_JIT_CNT];       /* return addresses without CFI, above them what they are */
   vt_range_t code[VT_CODE_CNT];   /* executable mappings outside of objects */
   uint32_t code_next;
   uint32_t code_wait; /* questions left unasked until a mapping is asked for again */
@@ -260,13 +261,47 @@ static inline int vt_stack_load(vt_unwind_t *u, uint64_t addr, uint64_t *value) 
   return 1;
 }
 
+/* Can the page of addr be read, as far as it may be asked? */
+static inline int vt_readable(uint64_t addr) {
+  return vt_may(VT_UNWIND_ASKS) && vt_arch_readable(addr);
+}
+
+/* ---- code: what the instructions at a return address tell ---- */
+
+#define VT_CODE_SZ 48
+
+/* The 8 bytes before pc, the last one in the highest byte; zeros where they cannot be read. */
+uint64_t vt_code_before(uint64_t pc);
+/* The VT_CODE_SZ bytes from pc on; zeros from the page on that cannot be read. */
+void vt_code_at(uint64_t pc, uint8_t code[VT_CODE_SZ]);
+
+/* Does the straight way on from a return address lead to `ret`? Then what it does on it: the stack
+   pointer before the `ret` and the place rbp is loaded from, relative to rsp as it is now (by_rbp:
+   to rbp as it is now). */
+typedef struct {
+  int64_t sp;
+  int64_t rbp_at;
+  uint8_t by_rbp;
+  uint8_t restores; /* rbp is loaded */
+} vt_exit_t;
+int vt_code_exits(uint8_t const code[VT_CODE_SZ], vt_exit_t *exit);
+
+/* Is this an address where a stack was made to begin: code that never returns, for a function to
+   return to that nobody called? For addresses that follow no call. */
+int vt_code_ends(uint64_t before, uint8_t const code[VT_CODE_SZ]);
+
+/* Is this where Go's runtime.asmcgocall goes on after a call of C? SWITCHED: it goes back to the
+   stack of the goroutine; STAYED: the call was made from the thread's own stack. */
+enum { VT_GO_NONE = 0, VT_GO_SWITCHED, VT_GO_STAYED };
+int vt_code_go(uint8_t const code[VT_CODE_SZ]);
+
 /* ---- steps that are not plain ---- */
 
 /* BOGUS: the frame stepped from is none, its pc is not a return address. */
 enum { VT_STEP_FRAME = 0, VT_STEP_ROOT, VT_STEP_LOST, VT_STEP_BOGUS };
 
 /* Out of a frame without CFI: the kernel's signal frame under a restorer without CFI (*signal is 1
-   then), else by the frame pointer. *slot: where rbp was read. */
+   then), as the code itself tells, else by the frame pointer. *slot: where rbp was read. */
 int vt_step_without_cfi(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint32_t *signal);
 
 /* Registers of the frame that is nth outside caller (0: caller itself), and whether its pc is

@@ -1,7 +1,6 @@
 /* Which memory may be read. The thread's own stack is, from its stack pointer up. Of other memory a
    state remembers contiguous ranges known to be readable; the kernel is asked once per page that a
-   walk reaches beyond them, so a wild frame pointer or damaged stack ends a walk and never faults.
-   Also the steps that rest on no CFI at all. */
+   walk reaches beyond them, so a wild frame pointer or damaged stack ends a walk and never faults. */
 #include "core/trace/unwind_impl.h"
 
 _Atomic uint32_t vt_unwind_calls = VT_UNWIND_ASKS;
@@ -14,8 +13,6 @@ vt_unwind_calls_t vt_unwind_confined(void) {
   return (vt_unwind_calls_t)atomic_load_explicit(&vt_unwind_calls, memory_order_relaxed);
 }
 
-static int readable(uint64_t addr) { return vt_may(VT_UNWIND_ASKS) && vt_arch_readable(addr); }
-
 /* Up to this distance a new page is joined to the current range, asking for each page between. */
 #define JOIN_MAX ((uint64_t)1 << 20)
 
@@ -25,7 +22,7 @@ static int fits(vt_range_t const *range, uint64_t addr) {
 
 static int extend_up(vt_unwind_t *u, uint64_t addr) {
   while (u->hi < addr + 8) {
-    if (!readable(u->hi)) return 0;
+    if (!vt_readable(u->hi)) return 0;
     u->hi += VT_PROBE_PAGE;
   }
   return 1;
@@ -33,7 +30,7 @@ static int extend_up(vt_unwind_t *u, uint64_t addr) {
 
 static int extend_down(vt_unwind_t *u, uint64_t addr) {
   while (u->lo > addr) {
-    if (!readable(u->lo - VT_PROBE_PAGE)) return 0;
+    if (!vt_readable(u->lo - VT_PROBE_PAGE)) return 0;
     u->lo -= VT_PROBE_PAGE;
   }
   return 1;
@@ -52,7 +49,7 @@ static void put_aside(vt_unwind_t *u, vt_range_t *where) {
 /* Stores the current range among the others and starts one with the page of addr. */
 static int begin_range(vt_unwind_t *u, uint64_t addr) {
   uint64_t page = addr & ~(VT_PROBE_PAGE - 1);
-  if (!readable(page)) return 0;
+  if (!vt_readable(page)) return 0;
   put_aside(u, &u->range[u->range_next++ % VT_RANGE_CNT]);
   u->lo = page;
   u->hi = page + VT_PROBE_PAGE;
@@ -111,90 +108,4 @@ int vt_stack_reach(vt_unwind_t *u, uint64_t addr) {
 void vt_stack_forget(vt_unwind_t *u) {
   memset(u->range, 0, sizeof(u->range));
   u->lo = u->hi = 0;
-}
-
-/* ---- steps without CFI ---- */
-
-/* A frame-pointer chain may skip this much stack at a time. */
-#define FP_STEP_MAX ((uint64_t)1 << 20)
-
-/* The 8 bytes before pc, the last one in the highest byte; zeros where they cannot be read. No
-   memcpy: a sanitizer's would look for shadow memory of arbitrary addresses. */
-static uint64_t code_before(uint64_t pc) {
-  uint64_t page = (pc - 1) & ~(VT_PROBE_PAGE - 1);
-  if (!readable(page)) return 0;
-  if (pc - page >= 8 || readable(page - 1)) return vt_load(pc - 8);
-  return vt_load(page) << 8 * (8 - (pc - page));
-}
-
-static int is_restorer(uint64_t pc) {
-  uint64_t last = pc + VT_RESTORER_SZ - 1;
-  return readable(pc) && ((pc ^ last) < VT_PROBE_PAGE || readable(last)) &&
-         vt_arch_is_restorer(vt_load(pc), *(uint8_t const *)(uintptr_t)last);
-}
-
-enum { CODE_BOGUS = 0, CODE_RETURN, CODE_RESTORER };
-
-int (*vt_unwind_executable)(uint64_t addr, uint64_t *lo, uint64_t *hi);
-
-/* A question costs a microsecond a mapping; damaged stacks may ask one in each capture. */
-#define CODE_WAIT 16
-
-/* Is pc in generated code? HotSpot's interpreter and others push addresses there that no call made
-   (docs/unwinder.md): where it is in executable memory outside of all objects that will do. Code of
-   objects is always called. */
-static int is_generated(vt_unwind_t *u, uint64_t pc) {
-  struct dl_find_object object;
-  vt_range_t *range = &u->code[u->code_next % VT_CODE_CNT];
-  for (uint32_t i = 0; i < VT_CODE_CNT; i++)
-    if (pc - u->code[i].lo < u->code[i].hi - u->code[i].lo) return 1;
-  if (!vt_unwind_executable || !vt_may(VT_UNWIND_ASKS)) return 0;
-  if (u->code_wait) return u->code_wait--, 0;
-  if (!_dl_find_object((void *)(uintptr_t)pc, &object)) return 0;
-  if (vt_unwind_executable(pc, &range->lo, &range->hi)) return ++u->code_next != 0;
-  *range = (vt_range_t){0, 0};
-  u->code_wait = CODE_WAIT;
-  return 0;
-}
-
-/* What code without CFI at pc can be. Looks at it only after asking the kernel, once per pc. */
-static int code_kind(vt_unwind_t *u, uint64_t pc) {
-  uint64_t *known = &u->jit[(pc ^ (pc >> 6)) % VT_JIT_CNT];
-  int kind = CODE_BOGUS;
-  if (pc < VT_PROBE_PAGE || pc >> 63) return CODE_BOGUS;
-  if ((*known & ~VT_KEY_EXACT) == pc) return *known & VT_KEY_EXACT ? CODE_RESTORER : CODE_RETURN;
-  if (vt_arch_follows_call(code_before(pc)))
-    kind = CODE_RETURN;
-  else if (is_restorer(pc))
-    kind = CODE_RESTORER;
-  else if (is_generated(u, pc))
-    kind = CODE_RETURN;
-  if (kind && !u->bypass) *known = pc | (kind == CODE_RESTORER ? VT_KEY_EXACT : 0);
-  return kind;
-}
-
-static int step_restorer(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
-  uint64_t at = frame->sp;
-  *slot = at + VT_SIGNAL_RBP_OFF;
-  return vt_stack_load(u, *slot, &frame->rbp) &&
-                 vt_stack_load(u, at + VT_SIGNAL_RIP_OFF, &frame->pc) &&
-                 vt_stack_load(u, at + VT_SIGNAL_RSP_OFF, &frame->sp)
-             ? VT_STEP_FRAME
-             : VT_STEP_LOST;
-}
-
-int vt_step_without_cfi(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint32_t *signal) {
-  uint64_t fp = frame->rbp;
-  int kind = frame->info & VT_FRAME_EXACT ? CODE_RETURN : code_kind(u, frame->pc);
-  *signal = kind == CODE_RESTORER;
-  if (kind == CODE_BOGUS) return VT_STEP_BOGUS;
-  if (*signal) return step_restorer(u, frame, slot);
-  if (!fp) return VT_STEP_ROOT; /* the psABI's mark of the deepest frame */
-  if ((fp & 7) || fp < frame->sp || fp - frame->sp > FP_STEP_MAX) return VT_STEP_LOST;
-  if (!vt_stack_load(u, fp, &frame->rbp) || !vt_stack_load(u, fp + 8, &frame->pc))
-    return VT_STEP_LOST;
-  *slot = fp;
-  frame->sp = fp + 16;
-  if (!frame->pc) return VT_STEP_ROOT;
-  return code_kind(u, frame->pc) == CODE_BOGUS ? VT_STEP_LOST : VT_STEP_FRAME;
 }

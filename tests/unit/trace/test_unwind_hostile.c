@@ -372,8 +372,22 @@ static void in_jit(void) {
 
 /* push %rbp; mov %rsp,%rbp; call *%rdi; pop %rbp; ret */
 static uint8_t const with_fp[] = {0x55, 0x48, 0x89, 0xE5, 0xFF, 0xD7, 0x5D, 0xC3};
-/* push %rbp; mov %rsi,%rbp; call *%rdi; pop %rbp; ret: rbp holds anything */
-static uint8_t const without_fp[] = {0x55, 0x48, 0x89, 0xF5, 0xFF, 0xD7, 0x5D, 0xC3};
+/* push %rbp; mov %rsi,%rbp; call *%rdi; test %eax,%eax; pop %rbp; ret: rbp holds anything, and the
+   way to the return is not read */
+static uint8_t const without_fp[] = {0x55, 0x48, 0x89, 0xF5, 0xFF, 0xD7, 0x85, 0xC0, 0x5D, 0xC3};
+/* The same, and the way to the return is plain. */
+static uint8_t const plain_exit[] = {0x55, 0x48, 0x89, 0xF5, 0xFF, 0xD7, 0x5D, 0xC3};
+/* push %rbp; push %r12; sub $24,%rsp; mov %rsi,%rbp; call *%rdi; xor %eax,%eax; add $24,%rsp; pop %r12;
+   pop %rbp; ret */
+static uint8_t const long_exit[] = {0x55, 0x41, 0x54, 0x48, 0x83, 0xEC, 24,   0x48, 0x89, 0xF5, 0xFF,
+                                    0xD7, 0x31, 0xC0, 0x48, 0x83, 0xC4, 24,   0x41, 0x5C, 0x5D, 0xC3};
+/* push %rbp; mov %rsp,%rbp; sub $512,%rsp; call *%rdi; leave; ret */
+static uint8_t const leave_exit[] = {0x55, 0x48, 0x89, 0xE5, 0x48, 0x81, 0xEC, 0,
+                                     2,    0,    0,    0xFF, 0xD7, 0xC9, 0xC3};
+/* sub $24,%rsp; mov %rbp,16(%rsp); mov %rsi,%rbp; call *%rdi; mov 16(%rsp),%rbp; add $24,%rsp; ret */
+static uint8_t const loading_exit[] = {0x48, 0x83, 0xEC, 24,   0x48, 0x89, 0x6C, 0x24, 16,
+                                       0x48, 0x89, 0xF5, 0xFF, 0xD7, 0x48, 0x8B, 0x6C, 0x24,
+                                       16,   0x48, 0x83, 0xC4, 24,   0xC3};
 
 /* push %rbp; mov %rsp,%rbp; lea back(%rip),%rax; push %rax; jmp *%rdi; six nops; back: nop; pop
    %rbp; ret: the callback returns to where no call was made */
@@ -430,6 +444,20 @@ static void test_jit_pushing(void) {
   vt_unwind_executable = NULL;
 }
 
+/* Code without CFI and frame pointers whose way to the return is plain: its caller's rbp is anything,
+   the place of the return address is what the code says. */
+static void test_exits(void) {
+  jit_t *functions[] = {jit(plain_exit, sizeof plain_exit), jit(long_exit, sizeof long_exit),
+                        jit(leave_exit, sizeof leave_exit), jit(loading_exit, sizeof loading_exit)};
+  for (uint32_t i = 0; i < 4; i++) {
+    calls_jit(functions[i], in_jit_fp, 0);
+    calls_jit(functions[i], in_jit_fp, (uint64_t)(uintptr_t)__builtin_frame_address(0));
+    calls_jit(functions[i], in_jit_fp, 0xdeadbeef);
+  }
+  flow.wrong_frames -= flow.libunwind_wrong;
+  flow_verdict(&flow, "generated code that is read on to its return");
+}
+
 static void test_jit(void) {
   jit_t *good = jit(with_fp, sizeof(with_fp)), *bad = jit(without_fp, sizeof(without_fp));
   for (int i = 0; i < 3; i++) calls_jit(good, in_jit_fp, 0);
@@ -437,7 +465,8 @@ static void test_jit(void) {
   flow.wrong_frames -= other;
   flow_verdict(&flow, "generated code with frame pointers");
   uint64_t inside = (uint64_t)(uintptr_t)__builtin_frame_address(0);
-  uint64_t const wild[] = {1,
+  uint64_t const wild[] = {0, /* no root: such code may keep anything in rbp */
+                           1,
                            8,
                            0xdeadbeef,
                            inside + 1,
@@ -526,6 +555,114 @@ static void test_end(void) {
   shadow = outside;
   flow.check_every = 1;
   flow_verdict(&flow, "end of a stack");
+}
+
+/* ---- stacks that were made to begin at an address that nobody called ---- */
+
+/* As boost.context does: the entry's return address is that of code that ends the process, which is in
+   rbp, too. Not to be returned to. */
+void entered(uint64_t *top, void (*callback)(void));
+extern char entry_end[];
+/* The function before it ends with an instruction that is no call. */
+extern char adjacent[];
+__asm__(".globl entered, entry_end\n"
+        "entered:\n"
+        "  mov %rdi, %rsp\n  lea entry_end(%rip), %rbp\n  push %rbp\n  jmp *%rsi\n"
+        "entry_end:\n"
+        "  xor %rdi, %rdi\n  call abort@PLT\n  hlt\n"
+        ".globl adjacent\n"
+        "  .cfi_startproc\n  .cfi_def_cfa_offset 64\n  mov %rax, %rbx\n"
+        "  jmp *%rbx\n  .cfi_endproc\n"
+        "adjacent: .cfi_startproc\n  nop\n  ret\n  .cfi_endproc\n"
+        "  mov %rax, %rbx\n"
+        ".globl not_an_entry\nnot_an_entry: jmp *%rbx\n");
+extern char not_an_entry[];
+
+static void leaves(void) {
+  flow_capture(&flow);
+  longjmp(target, 1);
+}
+
+static void is_end(char const *address, uint64_t depth, uint64_t truncated, char const *name) {
+  is_ulong(flow.last.depth, depth, name);
+  ok(flow.last.truncated == truncated &&
+         (truncated || vt_frame_pc(&flow.last, 0) == (uint64_t)(uintptr_t)address),
+     "%s is %s", name, truncated ? "cut" : "whole");
+}
+
+static void test_entries(void) {
+  shadow_t *outside = shadow;
+  uint64_t *stack = (uint64_t *)map_zeroed(64 << 10), *top = stack + (64 << 7) - 16;
+  shadow = shadow_new();
+  flow.check_every = 0;
+  for (int i = 0; i < 3; i++)
+    if (!setjmp(target)) entered(top, leaves);
+  is_end(entry_end, 2, 0, "a stack that begins where the process ends");
+  top++; /* aligned as on_stack's call wants it */
+  top[-1] = (uint64_t)(uintptr_t)adjacent;
+  top[7] = (uint64_t)(uintptr_t)&new_root; /* where the function before it would return to */
+  on_stack(top, on_other_stack);
+  is_end(adjacent, 3, 0, "a stack that begins at a function next to another");
+  top[-1] = (uint64_t)(uintptr_t)not_an_entry;
+  on_stack(top, on_other_stack);
+  ok(flow.last.truncated, "an address that follows no call and ends nothing is cut");
+  shadow = outside;
+  flow.check_every = 1;
+  flow.truncated = 0;
+  flow_verdict(&flow, "made stacks");
+}
+
+/* ---- Go's calls of C: asmcgocall leaves a goroutine's stack for the thread's ---- */
+
+/* Has the instructions of runtime.asmcgocall after its call (but for those of its thread-local storage),
+   of a function that calls it, and of runtime.goexit. */
+void go_calls(void (*callback)(void), uint64_t *g);
+extern char go_after[], go_caller[], go_exit[];
+__asm__(".globl go_calls, go_after, go_caller, go_exit\n"
+        "go_calls: .cfi_startproc\n"
+        "  push %rbp\n  push %rbx\n  push %r12\n  .cfi_adjust_cfa_offset 24\n"
+        "  mov %rsp, %rbx\n  mov %rsi, %r12\n"
+        "  mov 8(%rsi), %rsp\n"
+        "  lea go_exit(%rip), %rax\n  push %rax\n  xor %ebp, %ebp\n  jmp go_function\n"
+        "go_back:\n"
+        "  mov %rbx, %rsp\n  pop %r12\n  pop %rbx\n  pop %rbp\n  ret\n"
+        "  .cfi_endproc\n"
+        "go_function:\n"
+        "  sub $24, %rsp\n  mov %rbp, 16(%rsp)\n  lea 16(%rsp), %rbp\n"
+        "  call go_asmcgocall\n"
+        "go_caller: cmp $0, %eax\n  jmp go_back\n"
+        "go_asmcgocall:\n"
+        "  mov %rsp, %rdx\n  lea -64(%rbx), %rsp\n  and $-16, %rsp\n"
+        "  mov %r12, 48(%rsp)\n  mov 8(%r12), %rax\n  sub %rdx, %rax\n  mov %rax, 40(%rsp)\n"
+        "  call *%rdi\n"
+        "go_after:\n"
+        "  mov 48(%rsp), %rdi\n  mov 8(%rdi), %rsi\n  sub 40(%rsp), %rsi\n"
+        "  nop\n"
+        "  mov %rsi, %rsp\n  mov %eax, 24(%rsp)\n  ret\n"
+        "  nop\n"
+        "go_exit:\n"
+        "  call abort@PLT\n  nop\n");
+
+static uint64_t wrong_go;
+static void from_go(void) {
+  flow_capture(&flow);
+  vt_stack_t const *stack = &flow.last;
+  char const *want[] = {go_exit, go_caller, go_after};
+  wrong_go += stack->depth != 4 || stack->truncated;
+  for (uint32_t i = 0; i < 3 && i < stack->depth; i++)
+    wrong_go += vt_frame_pc(stack, i) != (uint64_t)(uintptr_t)want[i];
+  __asm__ volatile("" ::: "memory");
+}
+
+NOINLINE static void test_go(void) {
+  shadow_t *outside = shadow;
+  uint64_t *stack = (uint64_t *)map_zeroed(64 << 10), g[2] = {0, (uint64_t)(uintptr_t)(stack + 8000)};
+  shadow = shadow_new();
+  for (int i = 0; i < 5; i++) go_calls(from_go, g);
+  is_ulong(wrong_go, 0, "a call from Go: the goroutine's frames, to its end");
+  shadow = outside;
+  flow.wrong_frames -= flow.libunwind_wrong;
+  flow_verdict(&flow, "calls from Go");
 }
 
 /* ---- stack use, by painting ---- */
@@ -674,9 +811,12 @@ int main(int argc, char **argv) {
   test_vfork();
   test_noreturn();
   test_jit();
+  test_exits();
   test_jit_pushing();
   test_restorer();
   test_end();
+  test_entries();
+  test_go();
   test_stack_use();
   if (!SANITIZED) test_no_memory();
   test_damaged();
