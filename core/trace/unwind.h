@@ -123,6 +123,15 @@ void vt_unwind_epoch_end(void);
 /* Number of bracket ends and beginnings so far, modulo 2^32. */
 uint32_t vt_unwind_epoch(void);
 
+/* Makes known the unwind tables of generated code: what its maker passes to __register_frame, entries of
+   an .eh_frame section up to one of length 0, which must stay as they are until the same address is
+   passed to vt_unwind_deregister. Tables that make no sense are left alone, as are those that are not
+   asked for whether they can be read (vt_unwind_confine), and more than 65,536 at a time. Reads the
+   tables once; no lock. Deregistering is a bracket of its own, as unloading; unknown addresses have no
+   effect. */
+void vt_unwind_register(void const *section);
+void vt_unwind_deregister(void const *section);
+
 /* Called, if set, with the object of each PC for which a rule had to be parsed, in the thread that
    captures and inside the capture; must be async-signal-safe and not capture with the same state.
    Set it before threads capture. */

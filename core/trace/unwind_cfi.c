@@ -162,7 +162,18 @@ static int linear_search(vt_cfi_t const *cfi, uint64_t section, uint64_t pc, ent
   }
 }
 
+void vt_cfi_functions(uint8_t const *start, uint8_t const *end,
+                      void (*seen)(void *context, uint64_t begin, uint64_t limit), void *context) {
+  vt_cfi_t cfi = {.base = start, .start = start, .end = end, .registered = 1};
+  vt_bytes_t open, cie, b = {start, end, 0};
+  entry_t entry;
+  for (; open = b, entry_open(&open); b.p = open.end)
+    if (fde_parse(&cfi, b, &entry, &cie)) seen(context, entry.pc_begin, entry.pc_end);
+}
+
 static int fde_find(vt_cfi_t const *cfi, uint64_t pc, entry_t *entry, vt_bytes_t *cie) {
+  if (cfi->registered)
+    return linear_search(cfi, (uint64_t)(uintptr_t)cfi->start, pc, entry, cie);
   vt_bytes_t b = vt_cfi_bytes(cfi, (uint64_t)(uintptr_t)cfi->base);
   if (vt_bytes_uint(&b, 1) != 1) return 0;
   uint8_t section_encoding = (uint8_t)vt_bytes_uint(&b, 1);
@@ -365,9 +376,17 @@ static void locate_tables(vt_cfi_t *cfi) {
   cfi->end = tables.dlfo_map_end;
 }
 
+/* Generated code is not asked for where a function begins: only what its tables say of a call counts. */
+static int find_registered(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
+  memset(&cfi->object, 0, sizeof cfi->object);
+  cfi->registered = vt_registered_find(exact ? pc : pc - 1, &cfi->start, &cfi->end) != 0;
+  cfi->base = cfi->start;
+  return cfi->registered && row_of(cfi, exact ? pc : pc - 1) ? VT_CFI_FOUND : VT_CFI_NO_OBJECT;
+}
+
 int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
-  cfi->signal = 0;
-  if (!find_object(exact ? pc : pc - 1, &cfi->object)) return VT_CFI_NO_OBJECT;
+  cfi->signal = cfi->registered = 0;
+  if (!find_object(exact ? pc : pc - 1, &cfi->object)) return find_registered(cfi, pc, exact);
   if (vt_unwind_object_seen) vt_unwind_object_seen(&cfi->object);
   if (!cfi->object.dlfo_eh_frame) return VT_CFI_NO_FDE;
   locate_tables(cfi);

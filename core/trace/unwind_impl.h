@@ -1,6 +1,6 @@
 /* What the files of the unwinder share: the state of a thread, the packed rule, the row of a CFI
-   program, and who calls whom: memo -> rules, general, bare, stack, libunwind; rules -> cfi -> expr;
-   general -> cfi, expr, bare, stack; bare, cfi -> code -> stack. */
+   program, and who calls whom: memo -> rules, general, bare, stack, libunwind; rules -> cfi -> expr,
+   registered -> cfi; general -> cfi, expr, bare, stack; bare, cfi -> code -> stack. */
 #ifndef VT_CORE_TRACE_UNWIND_IMPL_H
 #define VT_CORE_TRACE_UNWIND_IMPL_H
 
@@ -60,8 +60,9 @@ typedef struct {
   uint8_t const *end;
   uint32_t saved_cnt;
   uint32_t signal; /* this frame was made by the kernel: its caller's pc is exact */
-  uint64_t begin;  /* first pc of the function */
-  uint64_t limit;  /* first pc behind it */
+  uint32_t registered; /* base is a table that was registered, not an object's .eh_frame_hdr */
+  uint64_t begin;      /* first pc of the function */
+  uint64_t limit;      /* first pc behind it */
   struct dl_find_object object;
 } vt_cfi_t;
 
@@ -72,6 +73,13 @@ enum { VT_CFI_FOUND = 0, VT_CFI_NO_FDE, VT_CFI_NO_OBJECT, VT_CFI_NOT_CALLED };
 
 /* Row for the frame at pc, a return address (the row of the call before it counts) or exact. */
 int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc, uint32_t exact);
+
+/* Calls seen for each function that the table [start,end) has entries for. */
+void vt_cfi_functions(uint8_t const *start, uint8_t const *end,
+                      void (*seen)(void *context, uint64_t begin, uint64_t limit), void *context);
+
+/* The table that was registered for code at pc: 1 and where it is, or 0. */
+int vt_registered_find(uint64_t pc, uint8_t const **start, uint8_t const **end);
 
 /* Bytes of the object's tables from addr on; bad if addr is not in the object. */
 vt_bytes_t vt_cfi_bytes(vt_cfi_t const *cfi, uint64_t addr);

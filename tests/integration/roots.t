@@ -57,6 +57,55 @@ int main(void) {
 }
 """
 
+REGISTERED = r"""
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <sys/mman.h>
+extern "C" void __register_frame(void *), __deregister_frame(void *);
+void *volatile sink;
+__attribute__((noinline)) static void allocates(void) { sink = malloc(64); asm volatile("" ::: "memory"); }
+__attribute__((noinline)) static void throws(void) { sink = malloc(65); throw 5; }
+/* sub $16,%rsp; push %rbp; mov $9,%ebp; call *%rdi; test %eax,%eax; pop %rbp; add $16,%rsp; ret */
+static uint8_t const code[] = {0x48, 0x83, 0xEC, 16, 0x55, 0xBD, 9, 0, 0, 0, 0xFF, 0xD7, 0x85, 0xC0, 0x5D, 0x48, 0x83, 0xC4, 16, 0xC3};
+static uint8_t const table[] = {20, 0, 0, 0, 0, 0, 0, 0, 1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1B, 0x0C, 7, 8, 0x90, 1, 0, 0,
+                                24, 0, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 0, 0x44, 0x0E, 24, 0x41, 0x0E, 32, 0x86, 4, 0, 0, 0,
+                                0, 0, 0, 0};
+int main() {
+  uint8_t *mem = (uint8_t *)mmap(0, 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memcpy(mem, code, sizeof code);
+  memcpy(mem + 4096, table, sizeof table);
+  int32_t distance = -4096 - 32;
+  memcpy(mem + 4096 + 32, &distance, 4);
+  void (*function)(void (*)(void));
+  memcpy(&function, &mem, sizeof function);
+  function(allocates);
+  __register_frame(mem + 4096);
+  for (int i = 0; i < 20; i++) function(allocates);
+  try {
+    function(throws);
+  } catch (int n) {
+    printf("caught %d\n", n);
+  }
+  __deregister_frame(mem + 4096);
+  function(allocates);
+  return 0;
+}
+"""
+
+
+def check_registered(tap, folder):
+    """Tables that a program registers serve exceptions as before, and stacks."""
+    program, trace = os.path.join(folder, "registered"), os.path.join(folder, "r.vtr")
+    with open(program + ".cc", "w", encoding="utf-8") as file:
+        file.write(REGISTERED)
+    subprocess.run(["g++", "-O1", "-o", program, program + ".cc"], check=True)
+    done = subprocess.run([VALTRACE, "run", "-q", "-o", trace, "--", program], check=True, timeout=HANG_S, capture_output=True)
+    have = json.loads(subprocess.run([VALTRACE, "report", "--json", trace], check=True, capture_output=True).stdout)["completeness"]
+    tap.equal(done.stdout, b"caught 5\n", "an exception passes through registered code")
+    tap.equal(have["truncated_in"], [{"module": "", "allocations": 2}], "stacks are whole while the code has its table")
+
 
 def check_checked(tap, program, trace):
     """`check` shows what unwinding once more counted, as the independent reader finds it in the trace."""
@@ -89,6 +138,7 @@ def main():
            "the text says where", [text])
     tap.ok("1,107 allocations through generated code" in text, "and what may be wrong", [text])
     check_checked(tap, program, trace)
+    check_registered(tap, folder)
     shutil.rmtree(folder)
     tap.done()
 

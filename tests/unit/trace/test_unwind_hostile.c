@@ -458,6 +458,60 @@ static void test_exits(void) {
   flow_verdict(&flow, "generated code that is read on to its return");
 }
 
+/* sub $16,%rsp; push %rbp; mov %rsi,%rbp; call *%rdi; test %eax,%eax; pop %rbp; add $16,%rsp; ret: needs
+   its table */
+static uint8_t const tabled[] = {0x48, 0x83, 0xEC, 16,   0x55, 0x48, 0x89, 0xF5, 0xFF, 0xD7,
+                                 0x85, 0xC0, 0x5D, 0x48, 0x83, 0xC4, 16,   0xC3};
+
+/* CIE: version 1, "zR", code alignment 1, data alignment -8, return address in 16, pointers relative and
+   4 bytes; CFA rsp + 8, return address at CFA - 8. FDE for 18 bytes: from 4 on CFA rsp + 24, from 5 on
+   rsp + 32 and rbp at CFA - 32. Then the end. */
+static uint8_t const table[] = {20, 0, 0, 0, 0, 0, 0, 0, 1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1B,
+                                0x0C, 7, 8, 0x90, 1, 0, 0,
+                                24, 0, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0, 18, 0, 0, 0, 0,
+                                0x44, 0x0E, 24, 0x41, 0x0E, 32, 0x86, 4, 0, 0, 0,
+                                0, 0, 0, 0};
+#define TABLE_PC   32 /* where the FDE has the distance to its function */
+#define TABLE_RULE 17 /* of the CIE */
+
+static uint8_t *table_for(jit_t *function) {
+  uint8_t *section = (uint8_t *)map_zeroed(4096);
+  uint64_t at;
+  memcpy(&at, &function, sizeof at);
+  memcpy(section, table, sizeof table);
+  int32_t distance = (int32_t)(at - (uint64_t)(uintptr_t)(section + TABLE_PC));
+  memcpy(section + TABLE_PC, &distance, sizeof distance);
+  return section;
+}
+
+static void test_registered(void) {
+  jit_t *function = jit(tabled, sizeof tabled);
+  uint8_t *section = table_for(function), *dummy = table_for(function), *endless = table_for(function);
+  calls_jit(function, in_jit, 0xdeadbeef);
+  is_ulong(flow.truncated, 1, "code without table is cut");
+  memset(dummy + TABLE_RULE, 0, 5); /* as LuaJIT's: there for its personality, without a rule */
+  memset(dummy + 41, 0, 8);
+  vt_unwind_register(dummy);
+  calls_jit(function, in_jit, 0xdeadbeef);
+  is_ulong(flow.truncated, 2, "with a table that has no rules, too");
+  vt_unwind_deregister(dummy);
+  memset(endless + sizeof table - 4, 0x7F, 4096 + 4 - sizeof table);
+  vt_unwind_register(endless);
+  calls_jit(function, in_jit, 0xdeadbeef);
+  is_ulong(flow.truncated, 3, "or one without an end");
+  vt_unwind_deregister(endless);
+  flow.captures = flow.truncated = flow.wrong_shadow = flow.wrong_frames = flow.libunwind_wrong = 0;
+  vt_unwind_register(section);
+  for (int i = 0; i < 9; i++) calls_jit(function, in_jit_fp, 0xdeadbeef);
+  flow.wrong_frames -= flow.libunwind_wrong;
+  flow_verdict(&flow, "generated code with a registered table");
+  vt_unwind_deregister(section);
+  munmap(section, 4096);
+  calls_jit(function, in_jit, 0xdeadbeef);
+  is_ulong(flow.truncated, 1, "forgotten when it is deregistered");
+  flow.captures = flow.truncated = flow.wrong_shadow = flow.wrong_frames = flow.libunwind_wrong = 0;
+}
+
 static void test_jit(void) {
   jit_t *good = jit(with_fp, sizeof(with_fp)), *bad = jit(without_fp, sizeof(without_fp));
   for (int i = 0; i < 3; i++) calls_jit(good, in_jit_fp, 0);
@@ -812,6 +866,7 @@ int main(int argc, char **argv) {
   test_noreturn();
   test_jit();
   test_exits();
+  test_registered();
   test_jit_pushing();
   test_restorer();
   test_end();
