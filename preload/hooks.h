@@ -3,6 +3,7 @@
 #define VT_PRELOAD_HOOKS_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,7 @@
   X(munlockall, int, (void))                                                                       \
   X(prctl, int, (int, ...))                                                                        \
   X(pthread_setname_np, int, (pthread_t, char const *))                                            \
+  X(sigaltstack, int, (stack_t const *, stack_t *))                                                \
   X(quick_exit, void, (int))                                                                       \
   X(syscall, long, (long, long, long, long, long, long, long))                                     \
   X(mmap, void *, (void *, size_t, int, int, int, off_t))                                          \

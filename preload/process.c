@@ -252,6 +252,10 @@ void vt_losing(vt_thread_t *t) {
 #endif
 #define SPILLED 10
 
+static vt_snapshot_kind_t snapshot_kind(vt_process_kind_t kind) {
+  return kind == VT_PROCESS_EXIT ? VT_SNAPSHOT_EXIT : VT_SNAPSHOT_EXEC;
+}
+
 /* say_end writes how this image ends and hands the thread's records over. sp: see vt_snapshot_note; 0:
    nobody will look at the memory. */
 static void say_end(vt_process_kind_t kind, uint32_t value, char const *text, uint64_t sp) {
@@ -260,8 +264,7 @@ static void say_end(vt_process_kind_t kind, uint32_t value, char const *text, ui
   vt_module_flush(&t->stream);
   if (vt_process_may_ask()) vt_image_memory(&t->stream);
   if (kind != VT_PROCESS_EXEC_FAILED) vt_names_process_ends(t);
-  if (sp)
-    vt_snapshot_note(&t->stream, kind == VT_PROCESS_EXIT ? VT_SNAPSHOT_EXIT : VT_SNAPSHOT_EXEC, sp);
+  if (sp) vt_snapshot_note(&t->stream, snapshot_kind(kind), sp);
   vt_image_process(&t->stream, kind, value, text);
   vt_stream_finish(&t->stream);
   t->stream.depth = VT_DEPTH_UNKNOWN;
@@ -281,7 +284,7 @@ static void leave(vt_process_kind_t kind, uint32_t value, char const *text) {
   int wanted = vt_snapshot_wanted();
   SPILL(registers);
   say_end(kind, value, text, wanted ? (uint64_t)registers : 0);
-  if (wanted) vt_snapshot_make();
+  if (wanted) vt_snapshot_make(snapshot_kind(kind));
 }
 
 void vt_process_end(vt_process_kind_t kind, uint32_t value) {

@@ -134,9 +134,12 @@ void vt_snapshot_note(vt_stream_t *s, vt_snapshot_kind_t kind, uint64_t sp) {
   vt_stream_blob_close(s, VT_CHUNK_SNAPSHOT, &m);
 }
 
-void vt_snapshot_make(void) {
+void vt_snapshot_make(vt_snapshot_kind_t kind) {
   vt_sink_t *sink = &vt_process.sink;
-  vt_heir_make(sink->ring, &sink->ring->images[sink->slot]);
+  vt_heir_threads_t threads = !other_threads              ? VT_HEIR_NO_THREADS
+                              : kind == VT_SNAPSHOT_EXIT ? VT_HEIR_STOPS_THREADS
+                                                         : VT_HEIR_LEAVES_THREADS; /* exec may fail */
+  vt_heir_make(sink->ring, &sink->ring->images[sink->slot], threads);
 }
 
 void vt_snapshot_unmake(void) {

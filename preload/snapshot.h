@@ -14,7 +14,7 @@ void vt_snapshot_note(vt_stream_t *s, vt_snapshot_kind_t kind, uint64_t sp);
 
 /* vt_snapshot_make leaves the memory to the collector, vt_snapshot_unmake takes it back. Call the
    first when nothing more will be recorded. */
-void vt_snapshot_make(void);
+void vt_snapshot_make(vt_snapshot_kind_t kind);
 void vt_snapshot_unmake(void);
 
 /* vt_snapshot_paused: events are left out on purpose, so that not all live blocks are known. */

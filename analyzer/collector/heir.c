@@ -60,7 +60,12 @@ static void be_helper(vt_heir_look_t *look, char const *path) {
   for (uint32_t c = 0; c <= VT_COUNTER_MAX; c++)
     counters[c] = atomic_load_explicit(&look->row->counters[c], memory_order_relaxed);
   vt_verdict_case_t of = {
-      .path = path, .frozen = look->heir.pid, .counters = counters, .high_tags = look->high_tags};
+      .path = path,
+      .frozen = look->heir.pid,
+      .counters = counters,
+      .registers_unknown = atomic_load_explicit(&look->row->registers_unknown, memory_order_relaxed),
+      .pointer_guard = atomic_load_explicit(&look->row->pointer_guard, memory_order_relaxed),
+      .high_tags = look->high_tags};
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   vt_ring_leave(look->end);
   vt_capture_take(look->heir.pid, look->kind, clock, &seen.pages);

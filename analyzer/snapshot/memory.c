@@ -1,7 +1,7 @@
 /* See memory.h. */
 #include "analyzer/snapshot/memory.h"
 
-vt_area_t const *vt_areas_find(vt_areas_t const *areas, uint64_t address) {
+vt_area_t const *vt_areas_from(vt_areas_t const *areas, uint64_t address) {
   size_t low = 0, high = areas->areas_cnt;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
@@ -10,5 +10,10 @@ vt_area_t const *vt_areas_find(vt_areas_t const *areas, uint64_t address) {
     else
       high = middle;
   }
-  return low < areas->areas_cnt && areas->areas[low].start <= address ? &areas->areas[low] : NULL;
+  return low < areas->areas_cnt ? &areas->areas[low] : NULL;
+}
+
+vt_area_t const *vt_areas_find(vt_areas_t const *areas, uint64_t address) {
+  vt_area_t const *a = vt_areas_from(areas, address);
+  return a && a->start <= address ? a : NULL;
 }

@@ -38,6 +38,9 @@ typedef struct {
   size_t areas_cnt, areas_cap;
 } vt_areas_t;
 
+/* vt_areas_from is the first mapping that ends behind an address, or NULL. */
+vt_area_t const *vt_areas_from(vt_areas_t const *areas, uint64_t address);
+
 /* vt_areas_find is the mapping at an address, or NULL. */
 vt_area_t const *vt_areas_find(vt_areas_t const *areas, uint64_t address);
 

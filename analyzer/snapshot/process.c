@@ -1,6 +1,6 @@
-/* See process.h. /proc/PID/pagemap tells of each page whether it is there and whether it is still
-   the file's (kernel, Documentation/admin-guide/mm/pagemap.rst). */
+/* See process.h. */
 #include "analyzer/snapshot/process.h"
+#include "analyzer/snapshot/resident.h"
 #include "analyzer/util/mem.h"
 
 #include <errno.h>
@@ -10,20 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WINDOW       2048 /* entries of pagemap that are read together */
-/* What the kernel tells of pages is 2 MiB for each GiB of addresses, used or not. A sanitizer's shadow
-   memory has 20 TiB of them; the largest reservations of others (V8's cage) have one. */
+/* Where the kernel tells of pages one by one, it is 2 MiB for each GiB of addresses, used or not. A sanitizer's
+   shadow memory has 20 TiB of them; the largest reservations of others (V8's cage) have one. */
 #define ADDRESSES_MAX ((uint64_t)4 << 40)
-#define PAGE_HERE    ((uint64_t)1 << 63)
-#define PAGE_SWAP    ((uint64_t)1 << 62)
-#define PAGE_OF_FILE ((uint64_t)1 << 61) /* or of shared memory */
 
 struct vt_frozen {
-  int mem, pagemap;
+  int mem;
+  vt_resident_t *resident;
   vt_areas_t areas;
-  uint64_t window[WINDOW];
-  uint64_t window_start; /* page number of the first entry */
-  uint64_t window_cnt;
 };
 
 static int open_of(pid_t pid, char const *name) {
@@ -67,12 +61,18 @@ static uint64_t addresses(vt_areas_t const *areas) {
   return sum;
 }
 
+/* can_be_looked_through: in time. */
+static int can_be_looked_through(vt_frozen_t *f) {
+  return addresses(&f->areas) <= ADDRESSES_MAX || vt_resident_quick(f->resident, &f->areas);
+}
+
 vt_frozen_t *vt_frozen_open(pid_t pid, char const **why) {
   vt_frozen_t *f = vt_mem_new(1, sizeof *f);
   f->mem = open_of(pid, "mem");
-  f->pagemap = f->mem < 0 ? -1 : open_of(pid, "pagemap");
-  int read = f->pagemap >= 0 && !read_areas(f, pid);
-  if (read && addresses(&f->areas) <= ADDRESSES_MAX) return f;
+  int pagemap = f->mem < 0 ? -1 : open_of(pid, "pagemap");
+  if (pagemap >= 0) f->resident = vt_resident_new(pagemap);
+  int read = f->resident && !read_areas(f, pid);
+  if (read && can_be_looked_through(f)) return f;
   *why = read ? "it has reserved more than 4 TiB of addresses, as sanitizers do"
          : errno == EACCES || errno == EPERM ? "its memory may not be read"
                                              : "its memory is gone";
@@ -83,7 +83,7 @@ vt_frozen_t *vt_frozen_open(pid_t pid, char const **why) {
 void vt_frozen_close(vt_frozen_t *f) {
   if (!f) return;
   if (f->mem >= 0) close(f->mem);
-  if (f->pagemap >= 0) close(f->pagemap);
+  vt_resident_delete(f->resident);
   for (size_t i = 0; i < f->areas.areas_cnt; i++) free((char *)f->areas.areas[i].path);
   free(f->areas.areas);
   free(f);
@@ -105,39 +105,9 @@ static int read_memory(void *context, uint64_t address, void *buffer, size_t sz)
   return 0;
 }
 
-/* entry is pagemap's word on a page; a page that nothing is known of counts as there. */
-static uint64_t entry(vt_frozen_t *f, uint64_t page) {
-  if (page - f->window_start >= f->window_cnt) {
-    ssize_t n = pread(f->pagemap, f->window, sizeof f->window, (off_t)(page * 8));
-    f->window_start = page;
-    f->window_cnt = n > 0 ? (uint64_t)n / 8 : 0;
-  }
-  return page - f->window_start < f->window_cnt ? f->window[page - f->window_start] : PAGE_HERE;
-}
-
-/* worth: may the page hold a pointer to a block? `area` is the one it lies in. */
-static int worth(vt_frozen_t *f, vt_area_t const *area, uint64_t page) {
-  uint64_t e = entry(f, page);
-  if (!(e & (PAGE_HERE | PAGE_SWAP)))
-    return 0; /* never touched: no pointer of the program's in it */
-  return !(area->flags & VT_AREA_PRIVATE && area->flags & VT_AREA_FILE && e & PAGE_OF_FILE);
-}
-
 static int next_run(void *context, uint64_t *start, uint64_t *end) {
   vt_frozen_t *f = context;
-  uint64_t page = *start / VT_PAGE, stop = (*end + VT_PAGE - 1) / VT_PAGE;
-  vt_area_t const *area = NULL;
-#define WORTH                                                                                      \
-  ((area && page * VT_PAGE < area->end) || (area = vt_areas_find(&f->areas, page * VT_PAGE))       \
-       ? worth(f, area, page)                                                                      \
-       : 0)
-  while (page < stop && !WORTH) page++;
-  if (page >= stop) return 0;
-  if (page * VT_PAGE > *start) *start = page * VT_PAGE;
-  while (page < stop && WORTH) page++;
-#undef WORTH
-  if (page * VT_PAGE < *end) *end = page * VT_PAGE;
-  return 1;
+  return vt_resident_next(f->resident, &f->areas, start, end);
 }
 
 vt_memory_t vt_frozen_memory(vt_frozen_t *f) { return (vt_memory_t){read_memory, next_run, f}; }

@@ -42,12 +42,17 @@ static void exclude_but_mapped(find_t *f, uint64_t start, uint64_t end) {
 
 /* ---- the allocator's ---- */
 
+/* exclude_arenas looks where there is memory: an area may be of many TiB that were never touched. */
 static void exclude_arenas(find_t *f, vt_area_t const *a) {
+  vt_memory_t const *m = f->from->memory;
   vt_span_t span;
-  uint64_t mask = VT_GLIBC_ARENA_ALIGN - 1;
-  for (uint64_t at = (a->start + mask) & ~mask; at < a->end; at += VT_GLIBC_ARENA_ALIGN)
-    if (!vt_mappings_find(f->from->mappings, at) && vt_glibc_arena(f->from->memory, at, &span))
-      exclude(f, span.start, span.end);
+  uint64_t mask = VT_GLIBC_ARENA_ALIGN - 1, at = a->start, end = a->end;
+  for (; m->next_run(m->context, &at, &end); end = a->end) {
+    int aligned = !(at & mask) && !vt_mappings_find(f->from->mappings, at);
+    if (aligned && vt_glibc_arena(m, at, &span)) exclude(f, span.start, span.end);
+    at = (at | mask) + 1;
+    if (at >= a->end) return;
+  }
 }
 
 static void exclude_main_arena(find_t *f, vt_area_t const *a) {
@@ -137,6 +142,9 @@ static void exclude_heap_of_others(find_t *f) {
   }
 }
 
+/* exclude_free: what lies in a free chunk is left from before. A known block that seems to be there stays one. */
+static void exclude_free(void *context, uint64_t start, uint64_t end) { exclude(context, start, end); }
+
 static void exclude_heap(find_t *f) {
   if (!libc_malloc(f)) {
     exclude_heap_of_others(f);
@@ -146,6 +154,7 @@ static void exclude_heap(find_t *f) {
     exclude_main_arena(f, &f->from->areas->areas[i]);
     if (!f->from->mid_life) exclude_libc_heap(f, &f->from->areas->areas[i]);
   }
+  if (f->from->mid_life && f->from->chunks) vt_chunks_walk(f->from->chunks, exclude_free, f);
   if (f->from->mid_life) return;
   settle(f);
   exclude_mapped_blocks(f);

@@ -8,6 +8,7 @@
 #define VT_ANALYZER_SNAPSHOT_ROOTS_H
 
 #include "analyzer/memory/mappings.h"
+#include "analyzer/snapshot/chunks.h"
 #include "analyzer/snapshot/scan.h"
 #include "analyzer/trace/reader.h"
 
@@ -19,7 +20,8 @@ typedef struct {
   vt_trace_mapping_t const *records;   /* what `mappings` was made from */
   vt_mappings_t const *mappings;
   int mid_life; /* blocks live that nobody saw begin: what lies between the known ones keeps alive,
-                   too */
+                   too, unless the allocator has it free */
+  vt_chunks_t *chunks; /* what libc's malloc says; NULL: nothing */
 } vt_roots_from_t;
 
 typedef struct {

@@ -34,13 +34,18 @@ static int is_start(state_t const *s, uint64_t value, uint32_t block) {
   return value - s->scan->live->blocks[block].start < TAG_MAX;
 }
 
-static void found_in_root(state_t *s, uint64_t value, uint64_t location, uint32_t block,
-                          uint32_t area) {
-  if (vt_live_find(s->scan->live, location) != VT_NO_BLOCK) return; /* the block's own edge */
-  int strong = is_start(s, value, block);
-  vt_root_edge_t edge = {location, strong ? block : block | VT_EDGE_WEAK, area};
+/* A pointer found: its value, where, and whether it stands for the start of its block whatever it points to. */
+typedef struct {
+  uint64_t value, location;
+  int strong;
+} found_t;
+
+static void found_in_root(state_t *s, found_t const *f, uint32_t block, uint32_t area) {
+  if (vt_live_find(s->scan->live, f->location) != VT_NO_BLOCK) return; /* the block's own edge */
+  int strong = f->strong || is_start(s, f->value, block);
+  vt_root_edge_t edge = {f->location, strong ? block : block | VT_EDGE_WEAK, area};
   VT_PUSH(s->graph->roots, edge);
-  if (!strong) note_interior(s, value, location, block, 1, s->graph->roots_cnt - 1);
+  if (!strong) note_interior(s, f->value, f->location, block, 1, s->graph->roots_cnt - 1);
 }
 
 /* known_edge: a pointer to the block is among the last ones of the same source. */
@@ -51,47 +56,87 @@ static int known_edge(state_t const *s, uint32_t source, uint32_t block) {
   return 0;
 }
 
-static void found_in_block(state_t *s, uint64_t value, uint64_t location, uint32_t block,
-                           uint32_t source) {
+static void found_in_block(state_t *s, found_t const *f, uint32_t block, uint32_t source) {
   vt_graph_t *g = s->graph;
   if (block == source || known_edge(s, source, block)) return;
-  int strong = is_start(s, value, block);
+  int strong = f->strong || is_start(s, f->value, block);
   uint32_t edge = strong ? block : block | VT_EDGE_WEAK;
   VT_PUSH(g->edges, edge);
-  if (!strong) note_interior(s, value, location, block, 0, g->edges_cnt - 1);
+  if (!strong) note_interior(s, f->value, f->location, block, 0, g->edges_cnt - 1);
 }
 
-static inline uint64_t value_at(uint8_t const *p, uint64_t mask) {
-  uint64_t value;
-  memcpy(&value, p, sizeof value);
-  return value & mask;
+/* ---- jmp_buf of glibc on x86-64 (sysdeps/x86_64/setjmp.S): rbx, rbp, r12 to r15, rsp, pc; of these rbp, rsp and pc
+   are mixed with the guard and rotated (PTR_MANGLE). ---- */
+
+enum { JUMP_FRAME = 1, JUMP_STACK = 6, JUMP_CODE = 7, JUMP_WORDS = 8 };
+
+static inline uint64_t plain(uint64_t word, uint64_t guard) { return (word >> 17 | word << 47) ^ guard; }
+
+static int is_code(state_t const *s, uint64_t address) {
+  vt_area_t const *a = vt_areas_find(s->scan->areas, address);
+  return a && a->flags & VT_AREA_EXECUTABLE;
+}
+
+/* in_jump_buffer: is the word at `location` the given one of a jmp_buf? */
+static int in_jump_buffer(state_t const *s, uint64_t location, uint64_t which) {
+  uint64_t w[JUMP_WORDS];
+  vt_memory_t const *m = s->scan->memory;
+  if (m->read(m->context, location - 8 * which, w, sizeof w)) return 0;
+  vt_area_t const *stack = vt_areas_find(s->scan->areas, plain(w[JUMP_STACK], s->scan->pointer_guard));
+  return stack && stack->flags & VT_AREA_WRITABLE && is_code(s, plain(w[JUMP_CODE], s->scan->pointer_guard));
+}
+
+/* pointer_in makes out the pointer that a word is, if it is one; a stack is held by any pointer to it. Returns its
+   block. */
+static uint32_t pointer_in(state_t const *s, uint64_t word, uint64_t mask, found_t *f) {
+  vt_live_t const *live = s->scan->live;
+  f->strong = 0;
+  f->value = word & mask;
+  uint32_t block = vt_live_find(live, f->value);
+  if (block != VT_NO_BLOCK || !s->scan->pointer_guard) return block;
+  f->value = plain(word, s->scan->pointer_guard);
+  block = vt_live_find(live, f->value);
+  if (block == VT_NO_BLOCK) return block;
+  f->strong = in_jump_buffer(s, f->location, JUMP_STACK);
+  return f->strong || in_jump_buffer(s, f->location, JUMP_FRAME) ? block : VT_NO_BLOCK;
+}
+
+static inline uint64_t word_at(uint8_t const *p) {
+  uint64_t word;
+  memcpy(&word, p, sizeof word);
+  return word;
 }
 
 static uint64_t mask_of(state_t const *s) {
   return s->scan->high_tags ? UINT64_MAX >> 16 : UINT64_MAX;
 }
 
+/* may_point: could the word be a pointer, as it is or as in a jmp_buf? */
+static inline int may_point(vt_live_t const *live, uint64_t word, uint64_t mask, uint64_t guard) {
+  return (word & mask) - live->low < live->span || plain(word, guard) - live->low < live->span;
+}
+
 /* root_words looks at the words of [from,to), which begin in the buffer at p. */
 static void root_words(state_t *s, uint8_t const *p, uint64_t from, uint64_t to,
                        vt_root_t const *root) {
   vt_live_t const *live = s->scan->live;
-  uint64_t mask = mask_of(s), step = root->every_byte ? 1 : 8;
+  uint64_t mask = mask_of(s), guard = s->scan->pointer_guard, step = root->every_byte ? 1 : 8;
   for (; from + 8 <= to; from += step, p += step) {
-    uint64_t value = value_at(p, mask);
-    if (__builtin_expect(value - live->low >= live->span, 1)) continue;
-    uint32_t block = vt_live_find_slow(live, value);
-    if (block != VT_NO_BLOCK) found_in_root(s, value, from, block, root->area);
+    if (__builtin_expect(!may_point(live, word_at(p), mask, guard), 1)) continue;
+    found_t f = {.location = from};
+    uint32_t block = pointer_in(s, word_at(p), mask, &f);
+    if (block != VT_NO_BLOCK) found_in_root(s, &f, block, root->area);
   }
 }
 
 static void block_words(state_t *s, uint8_t const *p, uint64_t from, uint64_t to, uint32_t source) {
   vt_live_t const *live = s->scan->live;
-  uint64_t mask = mask_of(s);
+  uint64_t mask = mask_of(s), guard = s->scan->pointer_guard;
   for (; from + 8 <= to; from += 8, p += 8) {
-    uint64_t value = value_at(p, mask);
-    if (__builtin_expect(value - live->low >= live->span, 1)) continue;
-    uint32_t block = vt_live_find_slow(live, value);
-    if (block != VT_NO_BLOCK) found_in_block(s, value, from, block, source);
+    if (__builtin_expect(!may_point(live, word_at(p), mask, guard), 1)) continue;
+    found_t f = {.location = from};
+    uint32_t block = pointer_in(s, word_at(p), mask, &f);
+    if (block != VT_NO_BLOCK) found_in_block(s, &f, block, source);
   }
 }
 

@@ -2,7 +2,8 @@
    live blocks in it.
 
    A pointer is a word at an address that is a multiple of eight (in executable memory that is no
-   file, at any address: a JIT writes them into instructions) whose value lies in a live block. */
+   file, at any address: a JIT writes them into instructions) whose value lies in a live block; and so are the
+   frame and the stack that a jmp_buf tells of. */
 #ifndef VT_ANALYZER_SNAPSHOT_SCAN_H
 #define VT_ANALYZER_SNAPSHOT_SCAN_H
 
@@ -23,6 +24,7 @@ typedef struct {
   vt_root_t const *roots;
   size_t roots_cnt;
   int high_tags; /* the top 16 bits of a pointer are not part of it */
+  uint64_t pointer_guard; /* what the C library mixes into the pointers of a jmp_buf; 0: not known */
 } vt_scan_t;
 
 /* vt_scan_run fills *graph, whose release is the caller's. Returns the number of bytes read, or

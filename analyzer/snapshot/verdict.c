@@ -57,23 +57,24 @@ static char const *obstacle(vt_verdict_case_t const *of, vt_reader_t const *read
   if (of->counters[VT_COUNTER_LOST] || of->counters[VT_COUNTER_NESTED_LOST] ||
       of->counters[VT_COUNTER_BEFORE_START] || in->lost_events || in->bad_events)
     return "events are missing, so that not all live blocks are known";
-  if (s->flags & VT_SNAPSHOT_PAUSED) return "recording was paused";
   if (s->flags & VT_SNAPSHOT_CUT) return "it has too many threads";
   if (s->flags & VT_SNAPSHOT_NO_MAPPINGS && !(s->flags & VT_SNAPSHOT_LIBC_MALLOC))
     return "mappings were not recorded, so that the allocator's cannot be told from the program's";
   if (mid_life(reader) && !(s->flags & VT_SNAPSHOT_LIBC_MALLOC))
     return "recording began in the middle of its life, and its malloc is not the C library's";
+  if (s->flags & VT_SNAPSHOT_PAUSED && !(s->flags & VT_SNAPSHOT_LIBC_MALLOC))
+    return "recording was paused, and its malloc is not the C library's";
   return vt_reader_info(reader)->sample_period ? "not every event was recorded" : NULL;
 }
 
-static void put_head(vt_trace_snapshot_t const *s, char const *why, vt_bytes_t *out) {
-  vt_bytes_u32(out, s ? s->kind : 0);
-  vt_bytes_u32(out, s ? s->flags : 0);
+static void put_head(uint32_t kind, uint32_t flags, char const *why, vt_bytes_t *out) {
+  vt_bytes_u32(out, kind);
+  vt_bytes_u32(out, flags);
   vt_bytes_string(out, why, strlen(why));
 }
 
 void vt_verdict_none(char const *why, vt_bytes_t *out) {
-  put_head(NULL, why, out);
+  put_head(0, 0, why, out);
   vt_bytes_u64(out, 0);
   vt_bytes_u64(out, 0);
 }
@@ -124,44 +125,96 @@ static void put_roots(vt_graph_t const *g, vt_areas_t const *areas, uint32_t con
   free(order);
 }
 
-static void put_verdict(vt_trace_snapshot_t const *s, vt_live_t const *live, vt_graph_t const *g,
-                        vt_areas_t const *areas, vt_bytes_t *out) {
-  vt_judged_t v = vt_graph_judge(g, vt_live_size_of, live);
-  uint32_t *numbers = vt_mem_new(g->roots_cnt + 1, sizeof *numbers);
-  uint32_t used = number_roots(&v, live->cnt, numbers);
-  put_head(s, "", out);
-  put_blocks(live, &v, numbers, out);
-  put_roots(g, areas, numbers, used, out);
-  free(numbers);
-  vt_judged_free(&v);
+/* doubt: what nothing in the memory holds may be held by a register that is not known. */
+static void doubt(vt_judged_t *v, uint32_t cnt) {
+  for (uint32_t i = 0; i < cnt; i++)
+    if (v->kinds[i] > VT_CLASS_POSSIBLE) v->kinds[i] = VT_CLASS_POSSIBLE;
 }
 
-/* look scans the frozen memory. */
-static void look(vt_verdict_case_t const *of, vt_reader_t const *reader,
-                 vt_trace_snapshot_t const *s, vt_live_t const *live, vt_bytes_t *out) {
+/* A look at frozen memory. */
+typedef struct {
+  vt_verdict_case_t const *of;
+  vt_trace_snapshot_t const *snapshot;
+  vt_frozen_t *frozen;
+  vt_memory_t memory;
+  vt_chunks_t *chunks; /* NULL: the allocator says nothing */
+  vt_trace_mapping_t const *records;
+  vt_mappings_t mappings;
+  vt_live_t live;
+  int unseen;   /* blocks may have been freed that count as live */
+  int mid_life; /* blocks may live that are not known */
+} look_t;
+
+static void put_verdict(look_t const *l, vt_judged_t *v, vt_graph_t const *g, vt_bytes_t *out) {
+  if (l->of->registers_unknown) doubt(v, l->live.cnt);
+  uint32_t *numbers = vt_mem_new(g->roots_cnt + 1, sizeof *numbers);
+  uint32_t used = number_roots(v, l->live.cnt, numbers);
+  uint32_t known = l->of->registers_unknown ? 0 : VT_SNAPSHOT_REGISTERS;
+  put_head(l->snapshot->kind, l->snapshot->flags | known, "", out);
+  put_blocks(&l->live, v, numbers, out);
+  put_roots(g, vt_frozen_areas(l->frozen), numbers, used, out);
+  free(numbers);
+}
+
+/* drop_gone takes out the blocks that the allocator has free, as their frees were not seen; of all blocks, or of those
+   that seem not to be reachable. Returns how many. */
+static uint32_t drop_gone(look_t *l, vt_judged_t const *v) {
+  uint32_t kept = 0, cnt = l->live.cnt;
+  vt_live_block_t *blocks = vt_mem_resize(NULL, (size_t)cnt + 1, sizeof *blocks);
+  for (uint32_t i = 0; i < cnt; i++) {
+    vt_live_block_t const *b = &l->live.blocks[i];
+    int asked = l->chunks && (!v || v->kinds[i] > VT_CLASS_REACHABLE);
+    if (!asked || !vt_chunks_gone(l->chunks, b->start, b->size)) blocks[kept++] = *b;
+  }
+  if (kept == cnt) {
+    free(blocks);
+    return 0;
+  }
+  vt_live_free(&l->live);
+  l->live = vt_live_make(blocks, kept);
+  return cnt - kept;
+}
+
+/* scan returns 0, or 1 when blocks turned out to be gone, so that it is to be done again. */
+static int scan(look_t *l, vt_bytes_t *out) {
+  vt_roots_from_t from = {&l->memory, vt_frozen_areas(l->frozen), &l->live, l->snapshot, l->records, &l->mappings,
+                          l->mid_life, l->chunks};
+  vt_roots_t roots = vt_roots_find(&from);
+  vt_scan_t with = {&l->memory, from.areas, &l->live, roots.roots, roots.roots_cnt, l->of->high_tags,
+                    l->of->pointer_guard};
+  vt_graph_t graph;
+  int again = 0;
+  if (vt_scan_run(&with, &graph) == UINT64_MAX) {
+    vt_verdict_none("some of its memory cannot be read", out);
+  } else {
+    vt_judged_t v = vt_graph_judge(&graph, vt_live_size_of, &l->live);
+    again = drop_gone(l, &v) != 0;
+    if (!again) put_verdict(l, &v, &graph, out);
+    vt_judged_free(&v);
+  }
+  vt_graph_free(&graph);
+  vt_roots_free(&roots);
+  return again;
+}
+
+static void look(look_t *l, vt_bytes_t *out) {
   char const *why = "";
-  size_t cnt;
-  vt_frozen_t *frozen = vt_frozen_open(of->frozen, &why);
-  if (!frozen) {
+  l->frozen = vt_frozen_open(l->of->frozen, &why);
+  if (!l->frozen) {
     vt_verdict_none(why, out);
     return;
   }
-  vt_trace_mapping_t const *records = vt_reader_mappings(reader, &cnt);
-  vt_mappings_t mappings = vt_mappings_run(records, cnt);
-  vt_memory_t memory = vt_frozen_memory(frozen);
-  vt_roots_from_t from = {&memory,   vt_frozen_areas(frozen), live, s, records,
-                          &mappings, mid_life(reader)};
-  vt_roots_t roots = vt_roots_find(&from);
-  vt_scan_t scan = {&memory, from.areas, live, roots.roots, roots.roots_cnt, of->high_tags};
-  vt_graph_t graph;
-  if (vt_scan_run(&scan, &graph) == UINT64_MAX)
-    vt_verdict_none("some of its memory cannot be read", out);
-  else
-    put_verdict(s, live, &graph, from.areas, out);
-  vt_graph_free(&graph);
-  vt_roots_free(&roots);
-  vt_mappings_free(&mappings);
-  vt_frozen_close(frozen);
+  l->memory = vt_frozen_memory(l->frozen);
+  if (l->snapshot->flags & VT_SNAPSHOT_LIBC_MALLOC)
+    l->chunks = vt_chunks_learn(&l->memory, vt_frozen_areas(l->frozen));
+  if (l->unseen && !l->chunks) {
+    vt_verdict_none("frees were not seen, so that not all live blocks are known", out);
+  } else {
+    if (l->unseen) drop_gone(l, NULL);
+    while (scan(l, out)) continue; /* with fewer blocks each time */
+  }
+  vt_chunks_delete(l->chunks);
+  vt_frozen_close(l->frozen);
 }
 
 void vt_verdict_write(vt_verdict_case_t const *of, vt_bytes_t *out) {
@@ -173,15 +226,20 @@ void vt_verdict_write(vt_verdict_case_t const *of, vt_bytes_t *out) {
     vt_verdict_none("its trace cannot be read", out);
     return;
   }
-  vt_live_t live = replay(reader, &missed);
-  vt_trace_snapshot_t const *all = vt_reader_snapshots(reader, &cnt),
-                            *s = cnt ? &all[cnt - 1] : NULL;
-  char const *why = obstacle(of, reader, s);
-  if (!why && missed) why = "frees were not seen, so that not all live blocks are known";
-  if (why)
+  look_t l = {.of = of, .live = replay(reader, &missed)};
+  vt_trace_snapshot_t const *all = vt_reader_snapshots(reader, &cnt);
+  l.snapshot = cnt ? &all[cnt - 1] : NULL;
+  char const *why = obstacle(of, reader, l.snapshot);
+  if (why) {
     vt_verdict_none(why, out);
-  else
-    look(of, reader, s, &live, out);
-  vt_live_free(&live);
+  } else {
+    l.unseen = missed || l.snapshot->flags & VT_SNAPSHOT_PAUSED;
+    l.mid_life = l.unseen || mid_life(reader);
+    l.records = vt_reader_mappings(reader, &cnt);
+    l.mappings = vt_mappings_run(l.records, cnt);
+    look(&l, out);
+    vt_mappings_free(&l.mappings);
+  }
+  vt_live_free(&l.live);
   vt_reader_close(reader);
 }

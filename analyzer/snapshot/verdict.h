@@ -10,6 +10,8 @@ typedef struct {
   char const *path;         /* of its trace, with all its events in it */
   pid_t frozen;             /* the process that holds its memory */
   uint64_t const *counters; /* VT_COUNTER_MAX + 1 of them */
+  uint32_t registers_unknown; /* threads that lived then, of which only the stack is known */
+  uint64_t pointer_guard;     /* as in vt_scan_t */
   int high_tags;
 } vt_verdict_case_t;
 

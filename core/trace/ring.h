@@ -52,6 +52,8 @@ typedef struct {
   _Atomic uint64_t counters[VT_COUNTER_MAX + 1]; /* indexed by vt_counter_t */
   _Atomic uint32_t heir;       /* its number as the image calls it; 0: none */
   _Atomic uint32_t heir_state; /* VT_HEIR_…; a futex, on which the heir sleeps while READY */
+  _Atomic uint32_t registers_unknown; /* other threads whose registers are not in the heir's memory */
+  _Atomic uint64_t pointer_guard;     /* of the C library, for jmp_buf; 0: not known */
 } vt_ring_image_t;
 
 typedef struct {

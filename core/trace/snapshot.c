@@ -1,6 +1,7 @@
 /* See snapshot.h. The heir has the registers of the thread that made it, and so its thread-local
    storage: nothing here may touch errno or call what does. */
 #include "core/trace/snapshot.h"
+#include "core/trace/held.h"
 #include "core/trace/sys.h"
 
 #include <limits.h>
@@ -18,11 +19,17 @@
 #define STEP_NS  ((uint64_t)50 * 1000 * 1000)
 #define DEAD_NS  ((uint64_t)2000 * 1000 * 1000) /* of a collector that shows no life */
 #define START_NS ((uint64_t)1000 * 1000 * 1000)
+/* While stopped threads end, and how long the process has for that. */
+#define REAP_NS   ((uint64_t)1000 * 1000)
+#define LET_GO_NS ((uint64_t)200 * 1000 * 1000)
 
 static uint8_t stack[STACK_SZ] __attribute__((aligned(16)));
 static struct {
   vt_ring_t *ring;
   vt_ring_image_t *image;
+  int pid, tid; /* who made the heir */
+  int stops;    /* its other threads are stopped */
+  vt_held_t held;
 } left;
 
 static uint32_t state_of(vt_ring_image_t *image) {
@@ -48,17 +55,33 @@ static int withdraw(vt_ring_t *ring) {
   return 0;
 }
 
+/* attend lets the end of stopped threads be seen; returns how long the heir may sleep until then. */
+static uint64_t attend(uint64_t slept_ns) {
+  if (!left.held.stopped) return STEP_NS;
+  vt_held_reap(&left.held);
+  if (left.held.stopped && slept_ns > LET_GO_NS) vt_held_let_go(&left.held, left.pid);
+  return REAP_NS;
+}
+
 /* sleep_on sleeps until the heir is released, or nobody can be there to release it. */
 static void sleep_on(vt_ring_t *ring, vt_ring_image_t *image) {
-  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC), sign = now, end = now + ring->heir_limit_ns;
+  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC), start = now, sign = now, end = now + ring->heir_limit_ns;
   uint32_t alive = atomic_load_explicit(&ring->alive, memory_order_relaxed);
   while (state_of(image) == VT_HEIR_READY && now < end && now - sign < DEAD_NS) {
-    vt_sys_futex_wait(&image->heir_state, VT_HEIR_READY, STEP_NS);
+    vt_sys_futex_wait(&image->heir_state, VT_HEIR_READY, attend(now - start));
     now = vt_clock_ns(CLOCK_MONOTONIC);
     uint32_t seen = atomic_load_explicit(&ring->alive, memory_order_relaxed);
     if (seen != alive) sign = now;
     alive = seen;
   }
+}
+
+/* gather: all other threads are stopped, or there are none, so that nothing changes. */
+static void gather(void) {
+  left.held = (vt_held_t){0};
+  if (left.stops) vt_held_threads(&left.held, left.pid, left.tid);
+  vt_held_kernel(&left.held, left.pid);
+  if (left.stops) atomic_store_explicit(&left.image->registers_unknown, left.held.unknown, memory_order_relaxed);
 }
 
 static void be_heir(void) {
@@ -67,6 +90,7 @@ static void be_heir(void) {
     set_state(image, VT_HEIR_NONE);
     end_heir();
   }
+  gather();
   uint32_t starting = VT_HEIR_STARTING; /* or who made it has given up */
   if (!atomic_compare_exchange_strong_explicit(&image->heir_state, &starting, VT_HEIR_READY,
                                                memory_order_acq_rel, memory_order_relaxed))
@@ -123,11 +147,27 @@ static void reap(long pid) {
   vt_sys(SYS_wait4, pid, 0, __WALL, 0, 0, 0);
 }
 
-int vt_heir_make(vt_ring_t *ring, vt_ring_image_t *image) {
+/* pointer_guard is what the C library mixes into the pointers of a jmp_buf; 0: not known. */
+static uint64_t pointer_guard(void) {
+  uint64_t guard = 0;
+#if defined(__x86_64__)
+  __asm__("movq %%fs:0x30, %0" : "=r"(guard)); /* tcbhead_t of glibc */
+#endif
+  return guard;
+}
+
+int vt_heir_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_threads_t threads) {
   uint64_t all = ~(uint64_t)0, before = 0;
   if (!ring->heir_limit_ns) return -1;
   left.ring = ring;
   left.image = image;
+  left.pid = vt_sys_getpid();
+  left.tid = vt_sys_gettid();
+  left.stops = threads == VT_HEIR_STOPS_THREADS;
+  /* Where only ancestors may trace (Yama); the process is about to end. */
+  if (left.stops) vt_sys(SYS_prctl, PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0, 0);
+  atomic_store_explicit(&image->pointer_guard, pointer_guard(), memory_order_relaxed);
+  atomic_store_explicit(&image->registers_unknown, threads == VT_HEIR_LEAVES_THREADS, memory_order_relaxed);
   atomic_store_explicit(&image->heir_state, VT_HEIR_STARTING, memory_order_relaxed);
   vt_sys(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&before, 8, 0, 0);
   long pid = clone_heir();

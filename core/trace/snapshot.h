@@ -10,11 +10,15 @@
 
 #include "core/trace/ring.h"
 
+/* What becomes of other threads of the process. Stopped ones do not run again, unless the process has not ended after
+   a fifth of a second; their registers are known. */
+typedef enum { VT_HEIR_NO_THREADS, VT_HEIR_STOPS_THREADS, VT_HEIR_LEAVES_THREADS } vt_heir_threads_t;
+
 /* vt_heir_make makes the heir of this process and returns when its descriptors are closed;
-   image->heir is then its number. Returns 0, or -1 when there can be none (a limit on processes or
+   image->heir is then its number, and pointers that only the kernel has lie in the memory (held.h). Returns 0, or -1 when there can be none (a limit on processes or
    memory, an old kernel) or the ring says that nobody wants it. errno stays. One at a time for each
    process. */
-int vt_heir_make(vt_ring_t *ring, vt_ring_image_t *image);
+int vt_heir_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_threads_t threads);
 
 /* vt_heir_unmake ends the heir and waits for its end: exec has failed. */
 void vt_heir_unmake(vt_ring_image_t *image);

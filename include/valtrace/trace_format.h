@@ -244,8 +244,9 @@ typedef enum { VT_SNAPSHOT_EXIT = 1, VT_SNAPSHOT_EXEC = 2 } vt_snapshot_kind_t;
 #define VT_SNAPSHOT_LIBC_MALLOC ((uint32_t)1) /* malloc is the C library's */
 #define VT_SNAPSHOT_PAUSED      ((uint32_t)2) /* some events were not recorded on purpose */
 #define VT_SNAPSHOT_CUT         ((uint32_t)4) /* more ranges than the message holds */
-#define VT_SNAPSHOT_THREADS     ((uint32_t)8) /* other threads lived: their registers are not known */
+#define VT_SNAPSHOT_THREADS     ((uint32_t)8) /* other threads lived */
 #define VT_SNAPSHOT_NO_MAPPINGS ((uint32_t)16) /* mappings were not recorded */
+#define VT_SNAPSHOT_REGISTERS   ((uint32_t)32) /* in LEAKS: the registers of all threads are known */
 typedef enum { VT_RANGE_OWN = 1, VT_RANGE_BOOT = 2, VT_RANGE_MALLOC = 3 } vt_range_kind_t;
 
 /* Classes of live blocks in LEAKS chunks, the better one first. */

@@ -1,13 +1,18 @@
 /* A program that would notice an heir: by waiting, by signals, by the end of a pipe, by an exec
  * that fails. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "valtrace/annotate.h"
 
 #define CHILDREN 20
 
@@ -84,12 +89,101 @@ static int inherits(void) {
   return 0;
 }
 
+/* What was on the stack before is of no further use. */
+static __attribute__((noinline)) void wipe(void) {
+  char volatile dead[16384];
+  memset((char *)dead, 0, sizeof dead);
+}
+
+static __attribute__((noinline)) void lose(int cnt) {
+  for (int i = 0; i < cnt; i++) memset(malloc(5000), 0, 5000);
+}
+
+/* Frees that go past every preloaded library, as after dlopen with RTLD_DEEPBIND; of every size that the allocator
+   keeps in another way. 10 blocks are lost. */
+static __attribute__((noinline)) void free_unseen(void) {
+  void (*real)(void *) = (void (*)(void *))dlsym(dlopen("libc.so.6", RTLD_NOW), "free");
+  for (size_t sz = 1; sz < 400000; sz += 1 + sz / 4) {
+    void *few[12];
+    for (int i = 0; i < 12; i++) few[i] = calloc(1, sz);
+    for (int i = 0; i < 12; i++) real(few[i]);
+  }
+}
+static int unseen(void) {
+  free_unseen();
+  lose(10);
+  kept[0] = malloc(100);
+  wipe();
+  return 0;
+}
+
+/* While recording is paused a list gets nodes, of which recorded blocks hang, and other recorded blocks are freed. 10
+   blocks are lost, 10 hang on the list. */
+static __attribute__((noinline)) void be_paused(void) {
+  void **list = calloc(1, 64), *freed[40];
+  for (int i = 0; i < 40; i++) freed[i] = malloc((size_t)(20 + 60 * i));
+  kept[0] = list;
+  vt_pause();
+  for (int i = 0; i < 10; i++) {
+    void **node = calloc(2, 8);
+    node[0] = list[0];
+    list[0] = node;
+  }
+  for (int i = 0; i < 40; i++) free(freed[i]);
+  memset(freed, 0, sizeof freed);
+  vt_resume();
+  for (void **node = list[0]; node; node = node[0]) node[1] = calloc(1, 30);
+}
+static int pauses(void) {
+  be_paused();
+  lose(10);
+  wipe();
+  return 0;
+}
+
+/* 20 TiB of addresses, as a sanitizer's shadow has, with the only pointer to a block in them. */
+static int reserves(void) {
+  size_t sz = (size_t)20 << 40;
+  char *p = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) return 3;
+  *(void **)(p + sz / 3 / 8 * 8) = malloc(100);
+  wipe();
+  return 0;
+}
+
+/* A process is killed while another one lives in its memory, which ends before the first one does. */
+static int held[2];
+static char sharer_stack[16384] __attribute__((aligned(16)));
+static int share(void *arg) {
+  char c;
+  close(held[1]);
+  return read(held[0], &c, 1) == 0 ? 0 : (int)(long)arg;
+}
+static int shares(void) {
+  int over[2];
+  char c;
+  if (pipe(held) || pipe(over)) return 2;
+  pid_t pid = fork();
+  if (pid == 0) {
+    kept[0] = malloc(100);
+    close(over[0]);
+    if (clone(share, sharer_stack + sizeof sharer_stack, CLONE_VM, NULL) < 0) _exit(2);
+    kill(getpid(), SIGKILL);
+  }
+  close(over[1]);
+  waitpid(pid, NULL, 0);
+  usleep(100000); /* the collector sees that its memory lives on */
+  close(held[1]);
+  return read(over[0], &c, 1) == 0 ? 0 : 2;
+}
+
 int main(int argc, char **argv) {
   static struct {
     char const *name;
     int (*run)(void);
   } const ways[] = {
-      {"waiter", waiter}, {"failing", failing}, {"ends", ends}, {"inherits", inherits}};
+      {"waiter", waiter}, {"failing", failing}, {"ends", ends}, {"inherits", inherits},
+      {"unseen", unseen}, {"pauses", pauses},   {"reserves", reserves}, {"shares", shares}};
   static char out[256];
   if (argc > 2) path = argv[2];
   setvbuf(stdout, out, _IOFBF, sizeof out);

@@ -10,8 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NOINLINE __attribute__((noinline))
@@ -30,11 +34,27 @@ static NOINLINE void announce(char const *class, char const *name, void *p) {
   announced[announced_cnt++].hidden = ~(uintptr_t)p;
 }
 
+/* What calls leave in registers that they need not preserve. */
+static inline void wipe_registers(void) {
+#if defined(__x86_64__)
+  __asm__ volatile("xor %%eax, %%eax\n\txor %%ecx, %%ecx\n\txor %%edx, %%edx\n\txor %%esi, %%esi\n\t"
+                   "xor %%edi, %%edi\n\txor %%r8d, %%r8d\n\txor %%r9d, %%r9d\n\txor %%r10d, %%r10d\n\t"
+                   "xor %%r11d, %%r11d\n\tpxor %%xmm0, %%xmm0\n\tpxor %%xmm1, %%xmm1\n\tpxor %%xmm2, %%xmm2\n\t"
+                   "pxor %%xmm3, %%xmm3\n\tpxor %%xmm4, %%xmm4\n\tpxor %%xmm5, %%xmm5\n\tpxor %%xmm6, %%xmm6\n\t"
+                   "pxor %%xmm7, %%xmm7"
+                   :
+                   :
+                   : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3",
+                     "xmm4", "xmm5", "xmm6", "xmm7");
+#endif
+}
+
 /* What was on the stack before is of no further use. */
 static NOINLINE void wipe(void) {
   char volatile dead[16384];
   memset((char *)dead, 0, sizeof dead);
   __asm__ volatile("" ::"r"(dead) : "memory");
+  wipe_registers();
 }
 
 static NOINLINE void *block(char const *class, char const *name, size_t sz) {
@@ -119,6 +139,36 @@ static NOINLINE void plant_roots(void) {
   announce("reachable", "grown", grown);
   put(&table[4], grown);
 }
+
+/* Pointers that only the kernel has. */
+static NOINLINE void plant_kernel(void) {
+  int ready = epoll_create1(EPOLL_CLOEXEC), ends[2];
+  struct epoll_event event = {.events = EPOLLIN};
+  if (ready < 0 || pipe(ends)) abort();
+  for (int i = 0; i < 2; i++) {
+    event.data.ptr = REACHABLE("data of epoll", 40);
+    if (epoll_ctl(ready, EPOLL_CTL_ADD, ends[i], &event)) abort();
+  }
+  struct sigevent expired = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+  timer_t timer;
+  expired.sigev_value.sival_ptr = REACHABLE("value of a timer", 40);
+  if (timer_create(CLOCK_MONOTONIC, &expired, &timer)) abort();
+  stack_t stack = {.ss_size = SIGSTKSZ, .ss_sp = REACHABLE("alternate signal stack", SIGSTKSZ)};
+  if (sigaltstack(&stack, NULL)) abort();
+}
+
+/* The frame pointer, which is one register more for a compiler, is mixed with a secret in a jmp_buf. */
+jmp_buf jump __attribute__((visibility("hidden")));
+void set_jump(void *p);
+#if defined(__x86_64__)
+__asm__(".pushsection .text\n.globl set_jump\nset_jump:\n\t"
+        "push %rbp\n\tpush %rbx\n\tsub $8, %rsp\n\t"
+        "mov %rdi, %rbp\n\tlea jump(%rip), %rdi\n\tcall _setjmp@PLT\n\t"
+        "add $8, %rsp\n\tpop %rbx\n\tpop %rbp\n\tret\n.popsection");
+static NOINLINE void plant_jump(void) { set_jump(REACHABLE("register in a jmp_buf", 40)); }
+#else
+static void plant_jump(void) {}
+#endif
 
 static NOINLINE void plant_library(char const *path) {
   void *handle = dlopen(path, RTLD_NOW);
@@ -234,12 +284,31 @@ static NOINLINE void thread_plants(void) {
   DEFINITE("of another arena, lost", 40);
 }
 
+/* Ends in pause(), with the pointer in a register that calls preserve and nowhere else. */
+static NOINLINE void *in_register(void *hidden) {
+  thread_ready++;
+#if defined(__x86_64__)
+  register uintptr_t held __asm__("r12") = ~(uintptr_t)hidden;
+  wipe_registers();
+  for (;;) __asm__ volatile("mov $34, %%eax\n\tsyscall" : "+r"(held) : : "rax", "rcx", "r11", "memory");
+#else
+  for (;;) pause();
+#endif
+}
+
+static void *register_thread(void *arg) {
+  (void)arg;
+  uintptr_t hidden = ~(uintptr_t)REACHABLE("register of another thread", 40);
+  wipe();
+  return in_register((void *)hidden);
+}
+
 static void *thread(void *arg) {
   void *volatile local[2];
   put((void *)&local[0], REACHABLE("stack of another thread", 40));
   thread_plants();
   wipe();
-  thread_ready = 1;
+  thread_ready++;
   for (;;) pause();
   return arg;
 }
@@ -247,7 +316,9 @@ static void *thread(void *arg) {
 static NOINLINE void plant_thread(void) {
   pthread_t t;
   if (pthread_create(&t, NULL, thread, REACHABLE("argument of a thread", 40))) abort();
-  while (!thread_ready) usleep(100);
+  while (thread_ready < 1) usleep(100);
+  if (pthread_create(&t, NULL, register_thread, NULL)) abort();
+  while (thread_ready < 2) usleep(100);
 }
 
 /* ---- the end ---- */
@@ -278,6 +349,8 @@ int main(int argc, char **argv) {
   plant_roots();
   plant_mappings();
   plant_unmapped();
+  plant_kernel();
+  plant_jump();
   plant_library(argv[2]);
   plant_lists();
   plant_lost();

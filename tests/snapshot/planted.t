@@ -38,12 +38,18 @@ def run(folder, argv, preload=None):
     return out.stdout.decode(), [t.leaks for t in found if t.exe == argv[0]][0]
 
 
-def differences(stdout, leaks, but=()):
+REGISTERS = 32  # flag: the registers of all threads are known
+
+
+def differences(stdout, leaks, but=(), registers=True):
+    """Without registers, what seems lost may be held by one."""
     if leaks is None or leaks.why:
         return [leaks and leaks.why]
-    out = []
+    out = [] if bool(leaks.flags & REGISTERS) == registers else ["whether registers are known"]
     for said in stdout.splitlines():
         wanted, name, address = said.split("\t")
+        if not registers and (wanted in ("definite", "indirect") or name.startswith("register of")):
+            wanted = "possible"
         kind, holder = leaks.blocks.get(int(address, 0), ("no live block", None))
         if kind != wanted and name not in but:
             out.append(f"{name}: {kind}, want {wanted} (holder {holder})")
@@ -98,7 +104,7 @@ def main():
             for end in ENDS if level == "-O2" else ENDS[:1]:
                 for thread in ([], ["thread"]):
                     stdout, leaks = run(folder, [path, end, LIBRARY, *thread])
-                    bad = differences(stdout, leaks)
+                    bad = differences(stdout, leaks, registers=not (thread and end == "exec"))
                     tap.ok(not bad, f"{compiler} {level}, {end} {''.join(thread)}: {len(stdout.splitlines())} blocks", bad)
             for library in ALLOCATORS if (compiler, level) == COMPILERS[0] else ():
                 preload = f"/usr/lib/x86_64-linux-gnu/{library}"

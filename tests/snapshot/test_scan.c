@@ -165,7 +165,7 @@ static int judge(world_t *w, vt_areas_t const *areas, uint8_t *kinds, int high_t
   }
   vt_live_t live = vt_live_make(copy, w->cnt);
   vt_root_t root = {.start = BASE, .end = BASE + ROOT_SZ};
-  vt_scan_t scan = {&memory, areas, &live, &root, 1, high_tags};
+  vt_scan_t scan = {&memory, areas, &live, &root, 1, high_tags, 0};
   vt_graph_t graph;
   int whole = vt_scan_run(&scan, &graph) != UINT64_MAX;
   if (whole) {
