@@ -39,9 +39,12 @@ ulong fd_wksp_private_used_treap_query(ulong gaddr, fd_wksp_t *wksp,
   ulong cur = fd_wksp_private_pinfo_idx(wksp->part_used_cidx);
   for (ulong rem = part_max; (cur < part_max) & (rem != 0UL); rem--) {
     fd_wksp_private_pinfo_t *rec = pinfo + cur;
+    ulong lo = rec->gaddr_lo;
+    uint left_cidx = rec->left_cidx;
+    uint right_cidx = rec->right_cidx;
     wksp_treap_prefetch(pinfo, rec);
-    if (gaddr - rec->gaddr_lo < fd_wksp_private_pinfo_sz(rec)) return cur;
-    cur = fd_wksp_private_pinfo_idx(*wksp_treap_turn(rec, gaddr >= rec->gaddr_lo));
+    if (FD_UNLIKELY(gaddr - lo < rec->gaddr_hi - lo)) return cur;
+    cur = fd_wksp_private_pinfo_idx(fd_uint_if(gaddr >= lo, right_cidx, left_cidx));
   }
   return FD_WKSP_PRIVATE_PINFO_IDX_NULL;
 }

@@ -32,11 +32,6 @@ static inline void wksp_treap_prefetch(fd_wksp_private_pinfo_t const *pinfo,
   __builtin_prefetch((void const *)((ulong)pinfo + (ulong)rec->right_cidx * sizeof(*pinfo)));
 }
 
-/* The link to follow from rec. */
-static inline uint *wksp_treap_turn(fd_wksp_private_pinfo_t *rec, int right) {
-  return right ? &rec->right_cidx : &rec->left_cidx;
-}
-
 /* The place of present record d, found from its parent; link NULL if parent and child disagree. */
 static inline wksp_treap_pos_t wksp_treap_pos(ulong d, uint *root, ulong part_max,
                                               fd_wksp_private_pinfo_t *pinfo) {
