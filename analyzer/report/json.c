@@ -39,15 +39,24 @@ static void escape_ascii(FILE *out, unsigned char c) {
     fputs("\\t", out);
   else if (c == '\r')
     fputs("\\r", out);
-  else if (c < 0x20 || c == 0x7f)
-    fprintf(out, "\\u%04x", c);
   else
-    putc(c, out);
+    fprintf(out, "\\u%04x", c);
+}
+
+/* plain_sz: how many bytes from p on stand for themselves; nearly all of a document do. */
+static size_t plain_sz(char const *p, size_t sz) {
+  size_t n = 0;
+  while (n < sz && p[n] >= 0x20 && p[n] < 0x7f && p[n] != '"' && p[n] != '\\') n++;
+  return n;
 }
 
 void vt_json_escape(FILE *out, char const *p, size_t sz) {
   putc('"', out);
   for (size_t i = 0; i < sz;) {
+    size_t plain = plain_sz(p + i, sz - i);
+    if (plain) fwrite(p + i, 1, plain, out);
+    i += plain;
+    if (i == sz) break;
     size_t n = vt_json_utf8_sz(p + i, sz - i);
     if (n == 0)
       fputs("\\ufffd", out);

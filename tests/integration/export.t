@@ -203,13 +203,14 @@ def check_callgrind(trace, totals):
 def database_stacks(path):
     """Counter of (functions of the stack, innermost first, bytes) in the database; "" for an unknown function."""
     database = sqlite3.connect(path)
+    callsites = {ident: (parent, "" if "+0x" in name else name) for ident, parent, name in database.execute(
+        "select c.id, parent_id, name from stack_profile_callsite c join stack_profile_frame f on f.id = frame_id")}
     sites = collections.Counter()
     for callsite, size in database.execute("select callsite_id, size from heap_profile_allocation where not nested"):
         names = []
         while callsite:
-            callsite, name = database.execute("select parent_id, name from stack_profile_callsite c join stack_profile_frame f"
-                                              " on f.id = frame_id where c.id = ?", (callsite,)).fetchone()
-            names.append("" if "+0x" in name else name)
+            callsite, name = callsites[callsite]
+            names.append(name)
         sites[tuple(names), size] += 1
     database.close()
     return sites
