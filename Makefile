@@ -7,9 +7,10 @@
 #   make install    into DESTDIR/PREFIX (/usr/local); make uninstall
 #   make demo       record a real gcc compile with its children and print cc1's report
 #   make SAN=address|thread|undefined test   the same in its own build folder
+#   make OWN_OBJECTS=1 test   the same without _dl_find_object, as on glibc before 2.35
 
 SAN   ?=
-BUILD := build$(if $(SAN),/san-$(SAN))
+BUILD := build$(if $(SAN),/san-$(SAN))$(if $(OWN_OBJECTS),/own-objects)
 JOBS  ?= $(shell nproc)
 
 CC       ?= gcc
@@ -19,7 +20,7 @@ WARN     := -Wall -Wextra -Werror -Wpointer-arith -Wwrite-strings -Wshadow
 OPT      := -O2 -g -fno-omit-frame-pointer
 OPT_HOT  := -O2 -g -fomit-frame-pointer
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
-DEFS     := -D_GNU_SOURCE
+DEFS     := -D_GNU_SOURCE $(if $(OWN_OBJECTS),-DVT_OWN_OBJECTS)
 INC      := -I. -Iinclude
 CPPFLAGS += $(DEFS) $(INC)
 CFLAGS   += $(CSTD) $(OPT) $(WARN) $(SANFLAGS) -MMD -MP

@@ -5,7 +5,7 @@
    once; what changes later is atomic, and entries in use at the same time differ in base. */
 #include "valtrace/annotate.h"
 #include "preload/heaps.h"
-#include "preload/mappings.h"
+#include "core/trace/maps.h"
 #include "preload/record.h"
 #include "preload/snapshot.h"
 #include "core/trace/sys.h"
@@ -117,16 +117,16 @@ static void make_uuid(uint8_t *out, uint32_t number) {
 /* tell_copy finds out whether what a forked process calls the heap of a UUID is a copy in its own
    memory: then it is another heap than its parent's from now on, and the trace must say so. Where
    the kernel cannot be asked the UUID stands. `known` is the mapping found last. */
-static void tell_copy(heap_t *h, uint64_t base, vt_mapping_t *known) {
+static void tell_copy(heap_t *h, uint64_t base, vt_maps_line_t *known) {
   if (!vt_process.forked || h->is_private || vt_process.filtered) return;
-  if (base - known->start >= known->end - known->start && vt_mapping_find(base, known)) return;
-  atomic_store_explicit(&h->copied_by, known->is_private ? vt_process.sink.image : 0,
+  if (base - known->start >= known->end - known->start && vt_maps_find(base, known)) return;
+  atomic_store_explicit(&h->copied_by, known->perms[3] == 'p' ? vt_process.sink.image : 0,
                         memory_order_relaxed);
 }
 
 void vt_heaps_write(vt_stream_t *s) {
   heap_t *table = atomic_load_explicit(&heaps, memory_order_acquire);
-  vt_mapping_t mapping = {0};
+  vt_maps_line_t mapping = {0};
   for (uint32_t i = 1; table && i < heaps_end(); i++) {
     void const *base = (void const *)base_of(&table[i]);
     if (!base) continue;
@@ -216,7 +216,7 @@ static void heap_begin(int op, void const *base, unsigned long sz, int kind, cha
   vt_thread_t *t = table && base ? vt_enter(FRAME) : NULL;
   if (!t) return;
   int again = 0;
-  vt_mapping_t mapping = {0};
+  vt_maps_line_t mapping = {0};
   uint32_t number = uuid ? known_heap(table, base, uuid, what.parent, &again) : 0;
   if (!number) number = new_heap(table, base, &what, name, uuid);
   if (number && !again) {

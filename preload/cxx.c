@@ -75,7 +75,7 @@ static int is_runtime(struct link_map const *map) {
 /* find_one returns the bit if the provider is a runtime. */
 static uint32_t find_one(void *function, char const *name, uint32_t bit) {
   struct link_map *where = NULL;
-  void *p = vt_symbol_from(vt_symbol_own()->l_next, name, &where);
+  void *p = vt_symbol_from(vt_object_own()->l_next, name, &where);
   memcpy(function, &p, sizeof p);
   return p && is_runtime(where) ? bit : 0;
 }
@@ -104,9 +104,9 @@ void vt_cxx_find(void) {
 }
 
 void vt_cxx_sweep(void) {
-  struct dl_find_object object;
+  vt_object_t object;
   int gone = 0;
-#define X(field, name, type) gone |= real.field && _dl_find_object((void *)real.field, &object);
+#define X(field, name, type) gone |= real.field && !vt_object_find((uint64_t)real.field, &object);
   ALL_FUNCTIONS(X)
 #undef X
   if (!gone) return;

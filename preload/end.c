@@ -40,9 +40,10 @@ static void confine(long mode, struct sock_fprog const *filter) {
   if (mode == SECCOMP_MODE_FILTER && !sink->ring && !(allowed & VT_FILTER_MEMORY))
     vt_sink_silence(sink, VT_SILENT_FILE);
   vt_process.allowed = allowed;
-  vt_unwind_confine(mode == SECCOMP_MODE_STRICT ? VT_UNWIND_NO_CALLS
-                    : allowed & VT_FILTER_ASK   ? VT_UNWIND_ASKS
-                                                : VT_UNWIND_NO_QUESTIONS);
+  vt_unwind_confine(mode == SECCOMP_MODE_STRICT   ? VT_UNWIND_NO_CALLS
+                    : !(allowed & VT_FILTER_ASK)  ? VT_UNWIND_NO_QUESTIONS
+                    : !(allowed & VT_FILTER_OPEN) ? VT_UNWIND_NO_FILES
+                                                  : VT_UNWIND_ASKS);
 }
 
 /* is_guest: a vfork child shares memory with the process it will leave, which is not confined. */

@@ -19,7 +19,7 @@
 #define PRELOAD "LD_PRELOAD="
 
 static char const *shim_path(void) {
-  struct link_map const *own = vt_symbol_own();
+  struct link_map const *own = vt_object_own();
   return own ? own->l_name : "";
 }
 

@@ -38,7 +38,7 @@ static inline int ready(void) {
 extern __typeof(malloc) own_malloc
     __attribute__((alias("malloc"), copy(malloc), visibility("hidden")));
 vt_hooks_order_t vt_hooks_reached(void) {
-  struct link_map *first = vt_symbol_own(), *where = NULL;
+  struct link_map *first = vt_object_own(), *where = NULL;
   while (first && first->l_prev) first = first->l_prev;
   if (vt_symbol_from(first, "malloc", &where) == (void *)own_malloc) return VT_HOOKS_FIRST;
   return where == first ? VT_HOOKS_BEHIND_EXECUTABLE : VT_HOOKS_BEHIND_LIBRARY;

@@ -10,7 +10,6 @@
 #include "preload/record.h"
 #include "core/trace/sys.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/ipc.h>
@@ -24,11 +23,11 @@
 static uint64_t allocator_start, allocator_end; /* the module that provides malloc */
 
 void vt_mappings_init(void) {
-  struct dl_find_object object;
+  vt_object_t object;
   vt_real_find();
-  if (vt_real.malloc && !_dl_find_object((void *)vt_real.malloc, &object)) {
-    allocator_start = (uint64_t)object.dlfo_map_start;
-    allocator_end = (uint64_t)object.dlfo_map_end;
+  if (vt_real.malloc && vt_object_find((uint64_t)vt_real.malloc, &object)) {
+    allocator_start = object.start;
+    allocator_end = object.end;
   }
 }
 
@@ -114,6 +113,7 @@ static inline __attribute__((always_inline)) void *map(void *at, size_t sz, int 
   void *p = vt_real.mmap ? vt_real.mmap(at, sz, prot, flags, fd, offset)
                          : (void *)result_of((long)vt_sys_mmap(at, sz, prot, flags, fd, offset));
   c.address = (uint64_t)p;
+  if (p != MAP_FAILED && prot & PROT_EXEC) vt_object_mapped();
   if (p != MAP_FAILED) record(&c, frame);
   return p;
 }

@@ -6,6 +6,7 @@
 #include "preload/mappings.h"
 #include "preload/options.h"
 #include "preload/snapshot.h"
+#include "preload/text.h"
 #include "core/trace/sys.h"
 
 #include <errno.h>
@@ -119,7 +120,6 @@ static int set_up(void) {
       vt_module_init(vt_process.sink.clock))
     return refuse(NO_MEMORY);
   vt_unwind_object_seen = vt_module_seen;
-  vt_unwind_executable = vt_mapping_executable;
   if (vt_options.libunwind && vt_unwind_use_libunwind())
     vt_say("VALTRACE_UNWINDER=libunwind", "libunwind.so.8 cannot be loaded",
            "install libunwind8; the own unwinder is used");
@@ -128,6 +128,7 @@ static int set_up(void) {
     return refuse("the kernel does not tell forked children apart", "Linux 4.14 or later does");
   vt_mappings_init();
   vt_names_init();
+  if (vt_options.text_fd >= 0) vt_text_init();
   on_exit(on_process_exit, NULL);
   pthread_atfork(NULL, NULL, vt_process_forked);
   return 0;

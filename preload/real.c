@@ -49,7 +49,7 @@ static void next(void *function, struct link_map *behind, char const *name) {
 void vt_real_find(void) {
   if (vt_real.malloc || atomic_exchange_explicit(&finding, 1, memory_order_acq_rel)) return;
   vt_real_t real;
-  struct link_map *behind = vt_symbol_own()->l_next;
+  struct link_map *behind = vt_object_own()->l_next;
 #define X(name, result, parameters) next(&real.name, behind, #name);
   VT_REAL_FUNCTIONS(X)
 #undef X

@@ -20,7 +20,7 @@ static provider_t registers = {.name = "__register_frame"},
                   deregisters = {.name = "__deregister_frame"};
 
 static void find_one(provider_t *provider) {
-  void *p = vt_symbol_from(vt_symbol_own()->l_next, provider->name, NULL);
+  void *p = vt_symbol_from(vt_object_own()->l_next, provider->name, NULL);
   frame_fn *function;
   memcpy(&function, &p, sizeof p);
   atomic_store_explicit(&provider->function, function, memory_order_relaxed);
@@ -33,9 +33,9 @@ static void find(void) {
 
 /* tell calls the provider, if there is one. */
 static void tell(provider_t *provider, void *section) {
-  struct dl_find_object object;
+  vt_object_t object;
   frame_fn *function = atomic_load_explicit(&provider->function, memory_order_relaxed);
-  if (!function || _dl_find_object((void *)function, &object)) {
+  if (!function || !vt_object_find((uint64_t)function, &object)) {
     vt_symbol_locked(find);
     function = atomic_load_explicit(&provider->function, memory_order_relaxed);
   }

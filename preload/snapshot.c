@@ -83,16 +83,15 @@ static void add(ranges_t *r, vt_range_kind_t kind, void const *at, size_t sz) {
 
 /* add_module adds the mapping of the module that a place is in. */
 static void add_module(ranges_t *r, vt_range_kind_t kind, void const *at) {
-  struct dl_find_object object;
-  if (at && !_dl_find_object((void *)at, &object))
-    add(r, kind, object.dlfo_map_start,
-        (size_t)((char const *)object.dlfo_map_end - (char const *)object.dlfo_map_start));
+  vt_object_t object;
+  if (at && vt_object_find((uint64_t)at, &object))
+    add(r, kind, (void const *)object.start, object.end - object.start);
 }
 
 /* module_of is where the module begins that a place is in. */
-static void const *module_of(void const *at) {
-  struct dl_find_object object;
-  return at && !_dl_find_object((void *)at, &object) ? object.dlfo_map_start : NULL;
+static uint64_t module_of(void const *at) {
+  vt_object_t object;
+  return at && vt_object_find((uint64_t)at, &object) ? object.bias : 0;
 }
 
 static void add_all(ranges_t *r) {

@@ -9,6 +9,9 @@
 #define VT_TEXT_FRAMES_MAX 128
 #define VT_TEXT_BUFFER_SZ  131072
 
+/* vt_text_init finds what names functions; to be called at start. */
+void vt_text_init(void);
+
 /* Write one record; a failed write stops recording. A failed realloc's old block is not written
  * anew. */
 void vt_text_alloc(vt_thread_t *t, vt_stack_t const *stack, void *p, size_t align, size_t sz);

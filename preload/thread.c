@@ -28,6 +28,12 @@ static _Atomic uint32_t state_cnt = 1;
 static _Atomic uint64_t free_head;
 static _Atomic uint32_t thread_cnt; /* threads of this image that had events */
 static pthread_key_t key;
+/* Looked up, because before glibc 2.34 they are in a library that only programs with threads have; linked,
+   it would make one of every program. It may come later, with a library that is opened. */
+static int (*key_create)(pthread_key_t *key, void (*destructor)(void *));
+static int (*key_set)(pthread_key_t key, void const *value);
+enum { KEY_NONE = 0, KEY_MADE, KEY_REFUSED };
+static _Atomic int key_made;
 
 static vt_thread_t *state_at(uint32_t id) {
   if (id >= STATES_MAX) return NULL;
@@ -101,7 +107,7 @@ static void find_tid(void) {
    loader found the stack when it began. */
 static void find_stack(void) {
   uint64_t const *descriptor = (uint64_t const *)pthread_self();
-  void **end = vt_symbol_from(vt_symbol_own(), "__libc_stack_end", NULL);
+  void **end = vt_symbol_from(vt_object_own(), "__libc_stack_end", NULL);
   struct rlimit limit;
   if (!end || !*end) return;
   for (uint32_t i = DESCRIPTOR_FROM / 2; i < DESCRIPTOR_END / 2 && !stack_at; i++)
@@ -192,11 +198,23 @@ void vt_thread_take_over(vt_thread_t *t) { set_thread(t, (uint32_t)vt_sys_gettid
 
 void vt_thread_release(vt_thread_t *t) { push_free(t); }
 
+static void on_thread_exit(void *arg);
+
+static void make_key(void) {
+  if (key_made) return;
+  key_create = vt_symbol_from(vt_object_first(), "pthread_key_create", NULL);
+  key_set = vt_symbol_from(vt_object_first(), "pthread_setspecific", NULL);
+  if (!key_create || !key_set) return;
+  int made = key_create(&key, on_thread_exit) ? KEY_REFUSED : KEY_MADE;
+  atomic_store_explicit(&key_made, made, memory_order_release);
+}
+
 void vt_thread_adopt(vt_thread_t *t) {
   vt_tls.own = t;
   t->tls = &vt_tls;
   uint64_t busy = vt_internal_begin();
-  pthread_setspecific(key, t);
+  if (!key_made) vt_symbol_locked(make_key);
+  if (key_made == KEY_MADE) key_set(key, t);
   vt_internal_end(busy);
 }
 
@@ -204,7 +222,7 @@ void vt_thread_adopt(vt_thread_t *t) {
 static void on_thread_exit(void *arg) {
   vt_thread_t *t = arg;
   if (++vt_tls.exiting < PTHREAD_DESTRUCTOR_ITERATIONS) {
-    pthread_setspecific(key, t);
+    key_set(key, t);
     return;
   }
   if (vt_tls.own != t) return; /* a fork in between gave the state away */
@@ -231,7 +249,8 @@ int vt_thread_memory(uint32_t id, void const **state, void const **local) {
 int vt_thread_init(void) {
   find_tid();
   find_stack();
-  return pthread_key_create(&key, on_thread_exit) == 0 ? 0 : -1;
+  make_key();
+  return key_made == KEY_REFUSED ? -1 : 0;
 }
 
 void vt_thread_unlock(void) {

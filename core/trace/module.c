@@ -1,9 +1,9 @@
 /* Noticing modules and the messages about them; see module.h for how changes are noticed. */
 #include "core/trace/module.h"
 #include "core/trace/executable.h"
+#include "core/trace/maps.h"
 #include "core/trace/message.h"
 #include "core/trace/module_table.h"
-#include "core/trace/symbol.h"
 #include "core/trace/sys.h"
 
 #include <elf.h>
@@ -18,6 +18,7 @@ uint64_t vt_module_loader_start, vt_module_loader_sz;
 static vt_clock_kind_t clock_kind;
 static _Atomic uint32_t first_unwritten; /* entries below have their load messages written */
 static _Atomic uint32_t gone_list;       /* index + 1 of the first, 0: empty */
+static _Atomic uint32_t strangers;       /* loaded modules that the loader does not list */
 
 /* absolute stores the path a relative one had when the module was seen. */
 static uint32_t absolute(char *out, size_t cap, char const *path) {
@@ -82,38 +83,7 @@ static void describe(vt_module_t *m, ElfW(Phdr) const *phdr, size_t phnum) {
   }
 }
 
-/* line_path is the path in a line of /proc/self/maps, "start-end perms offset device inode path", if
-   the mapping holds addr; else NULL. */
-static char const *line_path(char const *line, uint64_t addr) {
-  uint64_t at[2] = {0};
-  for (int i = 0; i < 2; i++, line++)
-    for (; *line && *line != '-' && *line != ' '; line++)
-      at[i] = at[i] << 4 | (uint64_t)(*line >= 'a' ? *line - 'a' + 10 : *line - '0');
-  return addr >= at[0] && addr < at[1] ? strchr(line, '/') : NULL;
-}
-
-/* mapped_path copies the path of the file that is mapped at addr; returns its length, 0: unknown. Uses
-   static memory: for the start. */
-static uint32_t mapped_path(char *out, size_t cap, uint64_t addr) {
-  static char line[2048], piece[512];
-  size_t len = 0;
-  char const *path = NULL;
-  int fd = vt_sys_open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
-  if (fd < 0) return 0;
-  for (long n; !path && (n = vt_sys_read(fd, piece, sizeof piece)) > 0;)
-    for (long i = 0; i < n && !path; i++) {
-      if (piece[i] != '\n') {
-        if (len < sizeof line - 1) line[len++] = piece[i];
-        continue;
-      }
-      line[len] = '\0';
-      len = 0;
-      path = line_path(line, addr);
-    }
-  vt_sys_close(fd);
-  return path ? absolute(out, cap, path) : 0;
-}
-
+/* name_module; name: the loader's, NULL: it does not know the module. */
 static void name_module(vt_module_t *m, char const *name) {
   if (name && name[0]) {
     m->path_sz = absolute(m->path, sizeof m->path - 1, name);
@@ -121,54 +91,59 @@ static void name_module(vt_module_t *m, char const *name) {
     return;
   }
   /* The kernel's executable is the loader if that was executed itself, to load the program. */
-  if (!getauxval(AT_BASE)) m->path_sz = mapped_path(m->path, sizeof m->path - 1, m->start);
+  if (!name || !getauxval(AT_BASE))
+    m->path_sz = vt_maps_path(m->start, m->path, sizeof m->path - 1);
+  if (!name) return;
   if (!m->path_sz) m->path_sz = vt_module_executable(m->path, sizeof m->path - 1);
   m->flags |= VT_MODULE_FLAG_EXECUTABLE;
 }
 
-/* known tells whether the module mapped at start is in the table already. */
-static int known(uint64_t start, struct link_map const *link_map) {
+/* key_of is what the module of an object is found by: the loader's entry, or where it is mapped if the
+   loader does not know it. */
+static void const *key_of(vt_object_t const *object) {
+  return object->map ? (void const *)object->map : (void const *)object->start;
+}
+
+/* known tells whether the object's module is in the table already. */
+static int known(vt_object_t const *object) {
   uint32_t index;
-  vt_module_t *m = vt_module_table_find(link_map, &index);
-  return m && m->start == start &&
+  vt_module_t *m = vt_module_table_find(key_of(object), &index);
+  return m && m->start == object->start &&
          atomic_load_explicit(&m->state, memory_order_acquire) != VT_MODULE_GONE;
 }
 
-static void add_module(uint64_t start, uint64_t end, struct link_map *link_map, uint64_t bias,
-                       char const *name, ElfW(Phdr) const *phdr, size_t phnum) {
+static void add_module(vt_object_t const *object, ElfW(Phdr) const *phdr, size_t phnum) {
   uint32_t index;
   vt_module_t *m = vt_module_table_claim(&index);
   if (!m) return;
-  m->start = start;
-  m->end = end;
-  m->link_map = link_map;
-  m->bias = bias;
+  m->start = object->start;
+  m->end = object->end;
+  m->key = key_of(object);
+  m->bias = object->bias;
   m->load_epoch = vt_unwind_epoch();
   m->load_tick = vt_clock_tick(clock_kind);
-  name_module(m, name);
+  name_module(m, object->map ? object->map->l_name : NULL);
   describe(m, phdr, phnum);
   /* Pairs with the acquire loads in known and write_loads. */
   atomic_store_explicit(&m->state, VT_MODULE_LOADED, memory_order_release);
   vt_module_table_enter(index);
+  if (!object->map) atomic_fetch_add_explicit(&strangers, 1, memory_order_relaxed);
   atomic_fetch_add_explicit(&vt_module_pending, 1, memory_order_release);
 }
 
 /* elf_header is where the module's ELF header is mapped, if it is: at the load bias of a shared
    object. The loader's own notion of a mapping may begin at a later segment. */
-static ElfW(Ehdr) const *elf_header(struct dl_find_object const *object) {
-  uint64_t start = (uint64_t)object->dlfo_map_start, bias = object->dlfo_link_map->l_addr;
+static ElfW(Ehdr) const *elf_header(vt_object_t const *object) {
+  uint64_t start = object->start, bias = object->bias;
   ElfW(Ehdr) const *eh = (ElfW(Ehdr) const *)(bias && bias < start ? bias : start);
   return memcmp(eh->e_ident, ELFMAG, SELFMAG) || eh->e_phentsize != sizeof(ElfW(Phdr)) ? NULL : eh;
 }
 
-void vt_module_seen(struct dl_find_object const *object) {
-  uint64_t start = (uint64_t)object->dlfo_map_start;
-  struct link_map *map = object->dlfo_link_map;
-  if (known(start, map)) return;
+void vt_module_seen(vt_object_t const *object) {
+  if (known(object)) return;
   ElfW(Ehdr) const *eh = elf_header(object);
   if (!eh) return;
-  add_module(start, (uint64_t)object->dlfo_map_end, map, map->l_addr, map->l_name,
-             (ElfW(Phdr) const *)((uint8_t const *)eh + eh->e_phoff), eh->e_phnum);
+  add_module(object, (ElfW(Phdr) const *)((uint8_t const *)eh + eh->e_phoff), eh->e_phnum);
 }
 
 /* note_at_start takes the program headers from the loader: those of a program that is not position
@@ -176,13 +151,13 @@ void vt_module_seen(struct dl_find_object const *object) {
 static int note_at_start(struct dl_phdr_info *info, size_t sz, void *arg) {
   (void)sz;
   (void)arg;
+  vt_object_start(info);
   for (size_t i = 0; i < info->dlpi_phnum; i++) {
     ElfW(Phdr) const *ph = &info->dlpi_phdr[i];
-    struct dl_find_object o;
+    vt_object_t o;
     if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X)) continue;
-    if (_dl_find_object((void *)(info->dlpi_addr + ph->p_vaddr), &o)) continue;
-    add_module((uint64_t)o.dlfo_map_start, (uint64_t)o.dlfo_map_end, o.dlfo_link_map,
-               info->dlpi_addr, o.dlfo_link_map->l_name, info->dlpi_phdr, info->dlpi_phnum);
+    if (!vt_object_find(info->dlpi_addr + ph->p_vaddr, &o)) continue;
+    add_module(&o, info->dlpi_phdr, info->dlpi_phnum);
     break;
   }
   return 0;
@@ -190,21 +165,31 @@ static int note_at_start(struct dl_phdr_info *info, size_t sz, void *arg) {
 
 int vt_module_init(vt_clock_kind_t kind) {
   clock_kind = kind;
-  struct dl_find_object loader;
-  struct r_debug const *debug = vt_symbol_from(vt_symbol_own(), "_r_debug", NULL);
-  if (debug && _dl_find_object((void *)debug->r_ldbase, &loader) == 0) {
-    vt_module_loader_start = (uint64_t)loader.dlfo_map_start;
-    vt_module_loader_sz = (uint64_t)loader.dlfo_map_end - vt_module_loader_start;
-  }
+  vt_object_t loader;
   dl_iterate_phdr(note_at_start, NULL);
+  if (vt_object_find(_r_debug.r_ldbase, &loader)) {
+    vt_module_loader_start = loader.start;
+    vt_module_loader_sz = loader.end - loader.start;
+  }
   return vt_module_table_at(0) ? 0 : -1;
 }
 
-/* gone: the loader no longer knows this code, or knows another object there. */
+/* same_id: is the build-id in the object's memory the module's? */
+static int same_id(vt_module_t const *m, vt_object_t const *object) {
+  vt_module_t now = {.bias = object->bias};
+  ElfW(Ehdr) const *eh = elf_header(object);
+  ElfW(Phdr) const *ph = eh ? (ElfW(Phdr) const *)((uint8_t const *)eh + eh->e_phoff) : NULL;
+  for (size_t i = 0; eh && i < eh->e_phnum && !now.id_sz; i++)
+    if (ph[i].p_type == PT_NOTE)
+      find_build_id(&now, (uint8_t const *)(now.bias + ph[i].p_vaddr), ph[i].p_memsz);
+  return now.id_sz == m->id_sz && !memcmp(now.id_bytes, m->id_bytes, m->id_sz);
+}
+
+/* gone: this code is no longer known, or another object there. */
 static int gone(vt_module_t const *m) {
-  struct dl_find_object object;
-  if (_dl_find_object((void *)m->start, &object)) return 1;
-  return (uint64_t)object.dlfo_map_start != m->start || object.dlfo_link_map != m->link_map;
+  vt_object_t object;
+  if (!vt_object_find(m->start, &object)) return 1;
+  return object.start != m->start || key_of(&object) != m->key || !same_id(m, &object);
 }
 
 /* list_gone adds an entry to those whose unload is to be written. */
@@ -215,11 +200,8 @@ static void list_gone(vt_module_t *m, uint32_t index) {
     continue;
 }
 
-void vt_module_freed(void const *block, uint64_t tick) {
-  uint32_t index;
-  vt_module_t *m = vt_module_table_find(block, &index);
-  if (!m || atomic_load_explicit(&m->state, memory_order_acquire) != VT_MODULE_LOADED || !gone(m))
-    return;
+/* unload notes that module `index` has gone. */
+static void unload(vt_module_t *m, uint32_t index, uint64_t tick) {
   vt_unwind_epoch_begin();
   vt_unwind_epoch_end();
   m->unload_epoch = vt_unwind_epoch();
@@ -228,8 +210,31 @@ void vt_module_freed(void const *block, uint64_t tick) {
   if (!atomic_compare_exchange_strong_explicit(&m->state, &loaded, VT_MODULE_GONE,
                                                memory_order_acq_rel, memory_order_relaxed))
     return;
+  if (m->key == (void const *)m->start)
+    atomic_fetch_sub_explicit(&strangers, 1, memory_order_relaxed);
   list_gone(m, index);
   atomic_fetch_add_explicit(&vt_module_pending, 1, memory_order_release);
+}
+
+static int is_loaded(vt_module_t const *m) {
+  return m && atomic_load_explicit(&m->state, memory_order_acquire) == VT_MODULE_LOADED;
+}
+
+/* sweep looks after the modules that the loader does not list; they are few. */
+static void sweep(uint64_t tick) {
+  uint32_t cnt = vt_module_table_cnt();
+  for (uint32_t i = 0; i < cnt; i++) {
+    vt_module_t *m = vt_module_table_at(i);
+    if (is_loaded(m) && m->key == (void const *)m->start && gone(m)) unload(m, i, tick);
+  }
+}
+
+void vt_module_freed(void const *block, uint64_t tick) {
+  uint32_t index;
+  vt_object_freed(block);
+  vt_module_t *m = vt_module_table_find(block, &index);
+  if (is_loaded(m) && gone(m)) return unload(m, index, tick);
+  if (atomic_load_explicit(&strangers, memory_order_relaxed)) sweep(tick);
 }
 
 /* ask_file notes which file was mapped when no build-id tells; where a filter may forbid the call it

@@ -7,8 +7,8 @@
 #ifndef VT_CORE_TRACE_MODULE_H
 #define VT_CORE_TRACE_MODULE_H
 
-#include <dlfcn.h>
 #include <stdint.h>
+#include "core/trace/object.h"
 #include "core/trace/stream.h"
 
 /* vt_module_init notes the loader's own code range and, through dl_iterate_phdr (which locks: never
@@ -26,7 +26,7 @@ char const *vt_module_started_as(void);
 uint32_t vt_module_executable(char *out, size_t cap);
 
 /* vt_module_seen records the object if it is new. Lock-free, async-signal-safe. */
-void vt_module_seen(struct dl_find_object const *object);
+void vt_module_seen(vt_object_t const *object);
 
 /* vt_module_freed is told of each block that the dynamic linker frees, before it is freed: if it is a
    link map, the module is gone and a new epoch of code addresses begins. Constant time. */

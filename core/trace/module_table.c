@@ -1,5 +1,5 @@
-/* See module_table.h. Block b has FIRST << b entries and, behind them, a hash of its own by link
-   map with twice as many slots, so that neither is ever copied. A link map's address is used again
+/* See module_table.h. Block b has FIRST << b entries and, behind them, a hash of its own by key
+   with twice as many slots, so that neither is ever copied. A link map's address is used again
    after an unload: the slot then goes to the later entry, so that chains do not grow with reloads.
  */
 #include "valtrace/trace_format.h"
@@ -61,15 +61,15 @@ vt_module_t *vt_module_table_at(uint32_t index) {
   return block.entries ? &block.entries[index - block.first] : NULL;
 }
 
-/* slot_for is the slot of an entry with this link map, or the free one where it belongs; *have is
+/* slot_for is the slot of an entry with this key, or the free one where it belongs; *have is
    what it held. There is always a free one: each entry takes at most one of twice as many. */
-static _Atomic uint32_t *slot_for(block_t const *block, void const *map, uint32_t *have) {
+static _Atomic uint32_t *slot_for(block_t const *block, void const *key, uint32_t *have) {
   uint32_t mask = 2 * block->cap - 1;
-  for (uint32_t at = (uint32_t)(((uintptr_t)map >> 4) * 0x9e3779b97f4a7c15u >> 32);; at++) {
+  for (uint32_t at = (uint32_t)(((uintptr_t)key >> 4) * 0x9e3779b97f4a7c15u >> 32);; at++) {
     _Atomic uint32_t *slot = &block->slots[at & mask];
     /* Pairs with the release in vt_module_table_enter. */
     *have = atomic_load_explicit(slot, memory_order_acquire);
-    if (!*have || block->entries[*have - 1].link_map == map) return slot;
+    if (!*have || block->entries[*have - 1].key == key) return slot;
   }
 }
 
@@ -77,19 +77,19 @@ void vt_module_table_enter(uint32_t index) {
   block_t block = block_number(number_of(index));
   uint32_t offset = index - block.first, have;
   for (;;) {
-    _Atomic uint32_t *slot = slot_for(&block, block.entries[offset].link_map, &have);
+    _Atomic uint32_t *slot = slot_for(&block, block.entries[offset].key, &have);
     if (have > offset || atomic_compare_exchange_strong_explicit(
                              slot, &have, offset + 1, memory_order_release, memory_order_relaxed))
       return; /* linearization point: the entry, or a later one, is found from here on */
   }
 }
 
-vt_module_t *vt_module_table_find(void const *map, uint32_t *index) {
+vt_module_t *vt_module_table_find(void const *key, uint32_t *index) {
   uint32_t have;
   for (uint32_t b = BLOCKS; b-- > 0;) {
     block_t block = block_number(b);
     if (!block.entries) continue;
-    slot_for(&block, map, &have);
+    slot_for(&block, key, &have);
     if (!have) continue;
     *index = block.first + have - 1;
     return &block.entries[have - 1];

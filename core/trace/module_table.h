@@ -1,5 +1,5 @@
-/* The table of modules: entries that never move and are never given back, found by index or by the
-   loader's link map, without locks. It grows in blocks that double, so it has no limit but memory. */
+/* The table of modules: entries that never move and are never given back, found by index or by a
+   key, the loader's link map, without locks. It grows in blocks that double, so it has no limit but memory. */
 #ifndef VT_CORE_TRACE_MODULE_TABLE_H
 #define VT_CORE_TRACE_MODULE_TABLE_H
 
@@ -16,8 +16,6 @@ enum {
   VT_MODULE_GONE = 3,
 };
 
-struct link_map;
-
 typedef struct {
   _Atomic uint32_t state;
   _Atomic uint32_t written; /* bit 0: load message written or being written, bit 1: unload */
@@ -28,7 +26,7 @@ typedef struct {
   uint64_t unload_tick;
   uint64_t start; /* of the mapping, where the ELF header is */
   uint64_t end;
-  struct link_map *link_map;
+  void const *key; /* the loader's link map, or `start` of an object it does not list */
   uint8_t id_bytes[64];
   uint32_t id_sz;
   uint32_t flags;
@@ -56,11 +54,11 @@ void vt_module_table_unlock(void);
 /* vt_module_table_at is an entry, NULL when there was no memory for it. */
 vt_module_t *vt_module_table_at(uint32_t index);
 
-/* vt_module_table_enter makes an entry the one that is found by its link map. */
+/* vt_module_table_enter makes an entry the one that is found by its key. */
 void vt_module_table_enter(uint32_t index);
 
-/* vt_module_table_find is the latest entry with this link map; stores its index; NULL: none. Constant
-   time; never reads what `map` points to. */
-vt_module_t *vt_module_table_find(void const *map, uint32_t *index);
+/* vt_module_table_find is the latest entry with this key; stores its index; NULL: none. Constant time;
+   never reads what the key points to. */
+vt_module_t *vt_module_table_find(void const *key, uint32_t *index);
 
 #endif

@@ -3,7 +3,6 @@
    write them: a Bloom filter, buckets, and a chain of hash values whose last one has bit 0 set. */
 #include "core/trace/symbol.h"
 
-#include <dlfcn.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -73,7 +72,7 @@ static ElfW(Sym) const *by_table(tables_t const *t, char const *name) {
   return NULL;
 }
 
-static void *find_in(struct link_map const *map, char const *name) {
+void *vt_symbol_in(struct link_map const *map, char const *name) {
   tables_t t = tables_of(map);
   if (!t.symbols || !t.names || !(t.gnu_hash || t.hash)) return NULL;
   ElfW(Sym) const *s = t.gnu_hash ? by_gnu_hash(&t, name) : by_table(&t, name);
@@ -83,21 +82,9 @@ static void *find_in(struct link_map const *map, char const *name) {
   return ((void *(*)(void))address)();
 }
 
-/* is_whole: not an object that a signal handler's thread is just unloading: the loader still lists
-   it when it is unmapped, but no longer finds it. */
-static int is_whole(struct link_map const *map) {
-  struct dl_find_object object;
-  return !_dl_find_object((void *)map->l_ld, &object) && object.dlfo_link_map == map;
-}
-
-struct link_map *vt_symbol_own(void) {
-  struct dl_find_object object;
-  return _dl_find_object((void *)vt_symbol_own, &object) ? NULL : object.dlfo_link_map;
-}
-
 void *vt_symbol_from(struct link_map *map, char const *name, struct link_map **where) {
   for (; map; map = map->l_next) {
-    void *p = is_whole(map) ? find_in(map, name) : NULL;
+    void *p = vt_object_whole(map) ? vt_symbol_in(map, name) : NULL;
     if (!p) continue;
     if (where) *where = map;
     return p;

@@ -4,9 +4,7 @@
 #define VT_CORE_TRACE_SYMBOL_H
 
 #include <link.h>
-
-/* vt_symbol_own is the object that this code is in. */
-struct link_map *vt_symbol_own(void);
+#include "core/trace/object.h"
 
 /* vt_symbol_from is the default definition of `name` in the first object that has one, `map` and
    those loaded after it, in the order of loading, which is that of symbol lookup; NULL: none.
@@ -14,6 +12,9 @@ struct link_map *vt_symbol_own(void);
    No object may be unloaded meanwhile: to be called at start, before there are threads, or by
    vt_symbol_locked. */
 void *vt_symbol_from(struct link_map *map, char const *name, struct link_map **where);
+
+/* vt_symbol_in is the same in one object only. */
+void *vt_symbol_in(struct link_map const *map, char const *name);
 
 /* vt_symbol_object_begins: does the object's file name, without folders, begin with `start`? */
 int vt_symbol_object_begins(struct link_map const *map, char const *start);

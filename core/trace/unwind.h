@@ -11,9 +11,9 @@
 #ifndef VT_CORE_TRACE_UNWIND_H
 #define VT_CORE_TRACE_UNWIND_H
 
-#include <dlfcn.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "core/trace/object.h"
 
 /* Where a capture starts: the state of the code that called the hook, at its return address.
    pc: the return address; sp: the CFA of the hook's frame (rsp after the hook returned);
@@ -107,10 +107,16 @@ void vt_unwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *ou
    unknown. Forgotten by vt_unwind_fini only. */
 void vt_unwind_own_stack(vt_unwind_t *u, uint64_t lo, uint64_t hi);
 
-/* What system calls captures may make from here on, in all threads. ASKS: any. NO_QUESTIONS: none but
+/* What system calls captures may make from here on, in all threads. ASKS: any. NO_FILES: none that
+   opens a file. NO_QUESTIONS: none but
    mmap and munmap, as an allocator makes: what is not known to be readable ends a walk. NO_CALLS:
    none, a stack deeper than the memo is cut, too. */
-typedef enum { VT_UNWIND_ASKS = 0, VT_UNWIND_NO_QUESTIONS, VT_UNWIND_NO_CALLS } vt_unwind_calls_t;
+typedef enum {
+  VT_UNWIND_ASKS = 0,
+  VT_UNWIND_NO_FILES,
+  VT_UNWIND_NO_QUESTIONS,
+  VT_UNWIND_NO_CALLS
+} vt_unwind_calls_t;
 void vt_unwind_confine(vt_unwind_calls_t calls);
 vt_unwind_calls_t vt_unwind_confined(void);
 
@@ -135,12 +141,12 @@ void vt_unwind_deregister(void const *section);
 /* Called, if set, with the object of each PC for which a rule had to be parsed, in the thread that
    captures and inside the capture; must be async-signal-safe and not capture with the same state.
    Set it before threads capture. */
-extern void (*vt_unwind_object_seen)(struct dl_find_object const *object);
+extern void (*vt_unwind_object_seen)(vt_object_t const *object);
 
-/* Finds, if set, the mapping that holds addr: 1 and its bounds [*lo,*hi) if code in it can be
+/* Finds the mapping that holds addr: 1 and its bounds [*lo,*hi) if code in it can be
    executed, else 0. Called in the thread that captures and inside the capture, for return addresses
-   outside of all objects that follow no call instruction; must be async-signal-safe. Set it before
-   threads capture; without it such addresses end a walk. */
+   outside of all objects that follow no call instruction; /proc/self/maps is asked. A test may set
+   another one, or NULL: nobody is asked, before threads capture. */
 extern int (*vt_unwind_executable)(uint64_t addr, uint64_t *lo, uint64_t *hi);
 
 /* Counters of u; to be read by the owner of u. */

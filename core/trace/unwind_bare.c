@@ -3,14 +3,15 @@
    frame pointer finds is believed if it looks like a return address; a stack is called whole only
    where an end is certain, which it is not in code outside of all objects, where rbp may be anything,
    also zero. */
+#include "core/trace/maps.h"
 #include "core/trace/unwind_impl.h"
 
 /* A frame-pointer chain may skip this much stack at a time. */
 #define FP_STEP_MAX ((uint64_t)1 << 20)
 
 static int in_object(uint64_t pc) {
-  struct dl_find_object object;
-  return !_dl_find_object((void *)(uintptr_t)pc, &object);
+  vt_object_t object;
+  return vt_object_find(pc, &object);
 }
 
 static int is_restorer(uint64_t pc) {
@@ -19,7 +20,15 @@ static int is_restorer(uint64_t pc) {
          vt_arch_is_restorer(vt_load(pc), *(uint8_t const *)(uintptr_t)last);
 }
 
-int (*vt_unwind_executable)(uint64_t addr, uint64_t *lo, uint64_t *hi);
+static int executable_mapping(uint64_t addr, uint64_t *lo, uint64_t *hi) {
+  vt_maps_line_t line;
+  if (vt_maps_find(addr, &line) || line.perms[2] != 'x') return 0;
+  *lo = line.start;
+  *hi = line.end;
+  return 1;
+}
+
+int (*vt_unwind_executable)(uint64_t addr, uint64_t *lo, uint64_t *hi) = executable_mapping;
 
 /* A question costs a microsecond a mapping; damaged stacks may ask one in each capture. */
 #define CODE_WAIT 16

@@ -1,11 +1,8 @@
-/* From a PC to the row of its CFI table: find the object (_dl_find_object: lock-free and
-   async-signal-safe, unlike dl_iterate_phdr), its frame description entry by the binary search
+/* From a PC to the row of its CFI table: find the object, its frame description entry by the binary search
    table of .eh_frame_hdr, and run the entry's program up to the PC (DWARF 5, 6.4; LSB 5, 10.6). */
 #include "core/trace/unwind_impl.h"
 
-extern int _dl_find_object(void *address, struct dl_find_object *result) __attribute__((weak));
-
-void (*vt_unwind_object_seen)(struct dl_find_object const *object);
+void (*vt_unwind_object_seen)(vt_object_t const *object);
 
 enum { PE_OMIT = 0xFF, PE_PCREL = 0x10, PE_DATAREL = 0x30, PE_INDIRECT = 0x80, PE_TABLE = 0x3B };
 
@@ -50,17 +47,14 @@ static uint64_t encoded_pointer(vt_bytes_t *b, uint8_t encoding, uint8_t const *
   return value;
 }
 
-static int find_object(uint64_t addr, struct dl_find_object *object) {
-  return _dl_find_object && !_dl_find_object((void *)(uintptr_t)addr, object);
-}
-
 vt_bytes_t vt_cfi_bytes(vt_cfi_t const *cfi, uint64_t addr) {
-  struct dl_find_object other;
+  vt_object_t other;
   uint8_t const *p = (uint8_t const *)(uintptr_t)addr, *end = p;
   if (p >= cfi->start && p < cfi->end)
     end = cfi->end;
-  else if (find_object(addr, &other) && other.dlfo_link_map == cfi->object.dlfo_link_map)
-    end = other.dlfo_map_end;
+  else if (vt_object_find(addr, &other) && other.bias == cfi->object.bias &&
+           other.map == cfi->object.map)
+    end = (uint8_t const *)other.end;
   return (vt_bytes_t){p, end, end == p};
 }
 
@@ -367,13 +361,12 @@ static int row_of_pc(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
 
 /* The tables' segment: not always the one of the code, where segments are far apart. */
 static void locate_tables(vt_cfi_t *cfi) {
-  struct dl_find_object tables = cfi->object;
-  cfi->base = cfi->object.dlfo_eh_frame;
-  if (cfi->base < (uint8_t const *)tables.dlfo_map_start ||
-      cfi->base >= (uint8_t const *)tables.dlfo_map_end)
-    find_object((uint64_t)(uintptr_t)cfi->base, &tables);
-  cfi->start = tables.dlfo_map_start;
-  cfi->end = tables.dlfo_map_end;
+  vt_object_t tables = cfi->object;
+  uint64_t base = (uint64_t)cfi->object.eh_frame;
+  cfi->base = cfi->object.eh_frame;
+  if (base < tables.start || base >= tables.end) vt_object_find(base, &tables);
+  cfi->start = (uint8_t const *)tables.start;
+  cfi->end = (uint8_t const *)tables.end;
 }
 
 /* Generated code is not asked for where a function begins: only what its tables say of a call counts. */
@@ -386,9 +379,9 @@ static int find_registered(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
 
 int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
   cfi->signal = cfi->registered = 0;
-  if (!find_object(exact ? pc : pc - 1, &cfi->object)) return find_registered(cfi, pc, exact);
+  if (!vt_object_find(exact ? pc : pc - 1, &cfi->object)) return find_registered(cfi, pc, exact);
   if (vt_unwind_object_seen) vt_unwind_object_seen(&cfi->object);
-  if (!cfi->object.dlfo_eh_frame) return VT_CFI_NO_FDE;
+  if (!cfi->object.eh_frame) return VT_CFI_NO_FDE;
   locate_tables(cfi);
   return row_of_pc(cfi, pc, exact);
 }

@@ -63,7 +63,7 @@ typedef struct {
   uint32_t registered; /* base is a table that was registered, not an object's .eh_frame_hdr */
   uint64_t begin;      /* first pc of the function */
   uint64_t limit;      /* first pc behind it */
-  struct dl_find_object object;
+  vt_object_t object;
 } vt_cfi_t;
 
 /* NO_FDE: the object has no (sensible) row for pc. NOT_CALLED: no call leads back to pc, it is

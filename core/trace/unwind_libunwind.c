@@ -1,8 +1,10 @@
 /* libunwind as a second opinion: loaded at run time only (linked, it would interpose backtrace and
    _Unwind_* in the host), used for whole captures if asked to, and to check our own. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <ucontext.h>
+#include "core/trace/symbol.h"
 #include "core/trace/unwind_impl.h"
 
 /* What is used of its interface (libunwind.h for x86-64 with UNW_LOCAL_ONLY), with room to spare.
@@ -23,24 +25,42 @@ static _Atomic uint64_t flushed; /* epoch word its caches were last flushed for 
 
 uint32_t vt_libunwind_captures;
 
-static int find(void *library, char const *name, void *function) {
-  void *address = dlsym(library, name);
+/* The loader's functions are looked up: before glibc 2.34 they are in a library that a program need not
+   have. */
+typedef struct {
+  void *(*open)(char const *file, int flags);
+  void *(*sym)(void *library, char const *name);
+  int (*close)(void *library);
+} loader_t;
+
+static int find_loader(loader_t *l) {
+  void *found[] = {vt_symbol_from(vt_object_first(), "dlopen", NULL),
+                   vt_symbol_from(vt_object_first(), "dlsym", NULL),
+                   vt_symbol_from(vt_object_first(), "dlclose", NULL)};
+  memcpy(l, found, sizeof found);
+  return l->open && l->sym && l->close;
+}
+
+static int find(loader_t const *l, void *library, char const *name, void *function) {
+  void *address = l->sym(library, name);
   memcpy(function, &address, sizeof(address));
   return address != NULL;
 }
 
 int vt_unwind_load_libunwind(void) {
   if (loaded) return 0;
-  void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+  loader_t l;
+  void *library =
+      find_loader(&l) ? l.open("libunwind.so.8", RTLD_NOW | RTLD_LOCAL) : NULL;
   if (!library) return -ENOENT;
-  loaded = find(library, "_Ux86_64_getcontext", &getcontext_) &&
-           find(library, "_ULx86_64_init_local", &init_local_) &&
-           find(library, "_ULx86_64_step", &step_) &&
-           find(library, "_ULx86_64_get_reg", &get_reg_) &&
-           find(library, "unw_backtrace", &backtrace_) &&
-           find(library, "_Ux86_64_flush_cache", &flush_cache_) &&
-           find(library, "_ULx86_64_local_addr_space", &local_addr_space_);
-  if (!loaded) dlclose(library);
+  loaded = find(&l, library, "_Ux86_64_getcontext", &getcontext_) &&
+           find(&l, library, "_ULx86_64_init_local", &init_local_) &&
+           find(&l, library, "_ULx86_64_step", &step_) &&
+           find(&l, library, "_ULx86_64_get_reg", &get_reg_) &&
+           find(&l, library, "unw_backtrace", &backtrace_) &&
+           find(&l, library, "_Ux86_64_flush_cache", &flush_cache_) &&
+           find(&l, library, "_ULx86_64_local_addr_space", &local_addr_space_);
+  if (!loaded) l.close(library);
   return loaded ? 0 : -ENOENT;
 }
 

@@ -178,8 +178,8 @@ static void test_threads(void) {
   }
 }
 
-static void on_object(struct dl_find_object const *object) {
-  if (object->dlfo_link_map) atomic_fetch_add_explicit(&seen, 1, memory_order_relaxed);
+static void on_object(vt_object_t const *object) {
+  if (object->map) atomic_fetch_add_explicit(&seen, 1, memory_order_relaxed);
 }
 
 int main(int argc, char **argv) {
