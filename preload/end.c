@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -134,7 +135,21 @@ static __attribute__((noinline)) long confining_syscall(long nr, long a, long b,
   return result;
 }
 
+/* forks: does the call make a process with memory of its own? */
+static int forks(long nr, long flags) {
+  return nr == SYS_fork || (nr == SYS_clone && !(flags & CLONE_VM));
+}
+
+static __attribute__((noinline)) long forking_syscall(long nr, long a, long b, long c, long d,
+                                                      long e, long f) {
+  long result = (vt_real.syscall ? vt_real.syscall : raw_syscall)(nr, a, b, c, d, e, f);
+  if (!result) vt_process_close_gate();
+  return result;
+}
+
 long vt_syscall_hook(long nr, long a, long b, long c, long d, long e, long f) {
   if (nr == SYS_seccomp || nr == SYS_prctl) return confining_syscall(nr, a, b, c, d, e, f);
+  if (VT_UNLIKELY(vt_process.not_wiped) && forks(nr, a))
+    return forking_syscall(nr, a, b, c, d, e, f);
   return (vt_real.syscall ? vt_real.syscall : raw_syscall)(nr, a, b, c, d, e, f);
 }

@@ -107,6 +107,20 @@ static void on_process_exit(int status, void *arg) {
   vt_process_end(VT_PROCESS_EXIT, (uint32_t)status & 0xff);
 }
 
+static void gate_set(uint32_t value) {
+  atomic_store_explicit(&vt_gate.value, value, memory_order_relaxed);
+}
+
+void vt_process_close_gate(void) {
+  if (vt_process.not_wiped) gate_set(VT_GATE_CLOSED);
+}
+
+/* on_fork runs in the child, before other handlers: ours is the first that was registered. */
+static void on_fork(void) {
+  vt_process_close_gate();
+  vt_process_forked();
+}
+
 /* set_up prepares all that does not belong to one trace. */
 static int set_up(void) {
   char const *error = vt_options_read();
@@ -124,18 +138,13 @@ static int set_up(void) {
     vt_say("VALTRACE_UNWINDER=libunwind", "libunwind.so.8 cannot be loaded",
            "install libunwind8; the own unwinder is used");
   if (vt_options.unwind_check) vt_unwind_load_libunwind(); /* without it, one opinion must do */
-  if (vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK))
-    return refuse("the kernel does not tell forked children apart", "Linux 4.14 or later does");
+  vt_process.not_wiped = vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK) != 0;
   vt_mappings_init();
   vt_names_init();
   if (vt_options.text_fd >= 0) vt_text_init();
   on_exit(on_process_exit, NULL);
-  pthread_atfork(NULL, NULL, vt_process_forked);
+  pthread_atfork(NULL, NULL, on_fork);
   return 0;
-}
-
-static void gate_set(uint32_t value) {
-  atomic_store_explicit(&vt_gate.value, value, memory_order_relaxed);
 }
 
 /* start runs once, in the first hook or the constructor, whichever comes first. */

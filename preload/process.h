@@ -82,6 +82,7 @@ typedef struct {
   int filtered; /* a seccomp filter is installed: system calls a plain program would not make are
                    out, but for what `allowed` has of them */
   int allowed;  /* VT_FILTER_… */
+  int not_wiped; /* a fork does not wipe the gate (Linux before 4.14): who forks must close it */
 } vt_process_t;
 extern vt_process_t vt_process;
 
@@ -89,6 +90,9 @@ extern vt_process_t vt_process;
 static inline int vt_process_may_ask(void) {
   return !vt_process.filtered && !vt_process.sink.silent;
 }
+
+/* vt_process_close_gate is for a forked child of a process that is `not_wiped`. */
+void vt_process_close_gate(void);
 
 /* vt_enter_slow: start of the process, of a forked child or of a thread; nested and late events. */
 vt_thread_t *vt_enter_slow(uint64_t frame);

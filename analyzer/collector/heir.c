@@ -3,6 +3,7 @@
 #include "analyzer/collector/memory_limits.h"
 #include "analyzer/memory/capture.h"
 #include "analyzer/snapshot/verdict.h"
+#include "analyzer/util/kernel.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -76,7 +77,7 @@ static void be_helper(vt_heir_look_t *look, char const *path) {
 }
 
 static void start_helper(vt_heir_look_t *look, char const *path) {
-  look->result = memfd_create("valtrace-leaks", MFD_CLOEXEC);
+  look->result = vt_kernel_file("valtrace-leaks", 1);
   pid_t pid = look->result < 0 ? -1 : fork();
   if (pid == 0) be_helper(look, path);
   if (pid < 0) {
@@ -84,7 +85,7 @@ static void start_helper(vt_heir_look_t *look, char const *path) {
     return;
   }
   look->helper = pid;
-  look->done = (int)syscall(SYS_pidfd_open, pid, 0);
+  look->done = vt_kernel_process(pid);
 }
 
 int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row,
@@ -115,17 +116,20 @@ static void end_heir(vt_heir_look_t *look) {
   syscall(SYS_futex, &look->row->heir_state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
   atomic_store_explicit(&look->row->heir, 0, memory_order_relaxed);
   if (look->heir.fd >= 0) {
-    syscall(SYS_pidfd_send_signal, look->heir.fd, SIGKILL, NULL, 0);
+    vt_kernel_kill(look->heir.fd, look->heir.pid);
     is_over(look->heir.fd, END_MS);
   }
+  /* It wakes and ends by itself, too; without a descriptor its number alone is no reason to kill. */
+  for (int ms = 0; look->heir.fd < 0 && ms < END_MS && !vt_owner_gone(look->end, &look->heir); ms++)
+    usleep(1000);
   vt_owner_leave(&look->heir);
 }
 
 /* end_helper: it may have been waited for already, so that only its descriptor is sure to mean it.
  */
 static void end_helper(vt_heir_look_t *look) {
-  if (look->done >= 0) syscall(SYS_pidfd_send_signal, look->done, SIGKILL, NULL, 0);
   if (look->helper) {
+    vt_kernel_kill(look->done, look->helper);
     while (waitpid(look->helper, NULL, 0) < 0 && errno == EINTR) continue;
   }
   if (look->done >= 0) close(look->done);
@@ -152,10 +156,17 @@ static int take_result(vt_heir_look_t *look, off_t *begin, vt_bytes_t *out) {
   return 0;
 }
 
+/* helper_over: has it ended? If no descriptor tells, it is waited for. */
+static int helper_over(vt_heir_look_t *look) {
+  if (look->done >= 0) return is_over(look->done, 0);
+  if (waitpid(look->helper, NULL, WNOHANG) == 0) return 0;
+  look->helper = 0;
+  return 1;
+}
+
 int vt_heir_look_settle(vt_heir_look_t *look, vt_heir_seen_t *seen) {
   off_t begin = 0;
-  int over = look->given_up ||
-             (look->done >= 0 ? is_over(look->done, 0) : waitpid(look->helper, NULL, WNOHANG) != 0);
+  int over = look->given_up || helper_over(look);
   if (!over && now_ns() > look->deadline)
     look->given_up = "the time for the snapshot was over (--snapshot-timeout gives more)";
   else if (!over && vt_memory_tight(look->heir.pid))

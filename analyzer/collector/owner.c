@@ -1,5 +1,6 @@
 /* See owner.h. */
 #include "analyzer/collector/owner.h"
+#include "analyzer/util/kernel.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define NS                ((uint64_t)1000000000)
@@ -60,8 +60,8 @@ static has_ring_t maps_ring(vt_ring_end_t const *end, pid_t pid, uint64_t seat) 
   while (has == RING_NO && fgets(line, sizeof line, file)) {
     unsigned long long from = 0, to = 0, inode = 0;
     char name[32] = "";
-    int got = sscanf(line, "%llx-%llx %*s %*s %*s %llu /%31s", &from, &to, &inode, name);
-    if (got != 4 || inode != ring.st_ino || strcmp(name, "memfd:valtrace")) continue;
+    int got = sscanf(line, "%llx-%llx %*s %*s %*s %llu %31s", &from, &to, &inode, name);
+    if (got != 4 || inode != ring.st_ino || !vt_kernel_is_file(name, VT_RING_FILE)) continue;
     if (!seat || (seat == from && to - from == VT_RING_SEAT_SZ)) has = RING_YES;
   }
   fclose(file);
@@ -111,7 +111,7 @@ static int ended(int fd) {
 /* consider makes process `pid` the owner if it can be. The descriptor comes first: what is then seen
    of the number is of that process, unless it has ended. */
 static void consider(vt_ring_end_t const *end, vt_owner_t *owner, uint64_t latest, pid_t pid) {
-  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  int fd = vt_kernel_process(pid);
   if (may_be(end, &owner->who, latest, pid) && (fd < 0 || !ended(fd))) {
     if (owner->pid) owner->several = 1;
     vt_owner_leave(owner);
@@ -139,7 +139,7 @@ vt_owner_t vt_owner_find(vt_ring_end_t const *end, vt_identity_t const *who) {
   if (SPACE_KIND(who->space) != SPACE_KIND(ours)) owner.who.space = 0;
   if (no_proc()) {
     owner.pid = (pid_t)who->pid;
-    owner.fd = (int)syscall(SYS_pidfd_open, owner.pid, 0);
+    owner.fd = vt_kernel_process(owner.pid);
   } else if (owner.who.space && owner.who.space == ours) {
     consider(end, &owner, latest, (pid_t)who->pid);
   } else {

@@ -1,5 +1,6 @@
 /* See ring.h. */
 #include "analyzer/collector/ring.h"
+#include "analyzer/util/kernel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -93,8 +93,8 @@ static uint32_t make_segments(vt_ring_end_t *end) {
 int vt_ring_make(vt_ring_end_t *end) {
   uint64_t nonce;
   char name[64];
-  if (getrandom(&nonce, sizeof nonce, 0) != sizeof nonce) return -errno;
-  int fd = memfd_create("valtrace", 0);
+  if (vt_kernel_random(&nonce)) return -errno;
+  int fd = vt_kernel_file(VT_RING_FILE, 0);
   if (fd < 0) return -errno;
   end->fd = move_high(fd);
   uint32_t segments = make_segments(end);

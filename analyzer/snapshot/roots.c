@@ -2,7 +2,9 @@
  */
 #include "analyzer/snapshot/roots.h"
 #include "analyzer/snapshot/glibc.h"
+#include "analyzer/util/kernel.h"
 #include "analyzer/util/mem.h"
+#include "core/trace/ring.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,11 +179,11 @@ static int starts_with(char const *text, char const *with) {
 
 /* is_foreign: devices, whose reading may have effects; the kernel's pages; the ring. */
 static int is_foreign(vt_area_t const *a) {
+  if (vt_kernel_is_file(a->path, VT_RING_FILE)) return 1;
   if (starts_with(a->path, "/dev/"))
     return !starts_with(a->path, "/dev/shm/") && !starts_with(a->path, "/dev/zero");
   return !strcmp(a->path, "[vvar]") || !strcmp(a->path, "[vdso]") ||
-         !strcmp(a->path, "[vsyscall]") || starts_with(a->path, "[vvar_") ||
-         starts_with(a->path, "/memfd:valtrace");
+         !strcmp(a->path, "[vsyscall]") || starts_with(a->path, "[vvar_");
 }
 
 /* exclude_unused_stack: what is below the stack pointer of the thread that ended the process. */

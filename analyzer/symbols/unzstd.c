@@ -1,6 +1,7 @@
 /* See unzstd.h. The copy is the file as it was, the decompressed sections behind it, and headers that
    say so. libelf learned zstd in elfutils 0.189, and only where it was built with it. */
 #include "analyzer/symbols/unzstd.h"
+#include "analyzer/util/kernel.h"
 #include <elf.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -82,7 +83,7 @@ static int unpack(elf_t const *elf, unsigned i, int copy, uint64_t *end) {
 }
 
 static int make_copy(elf_t const *elf) {
-  int copy = memfd_create("unpacked", MFD_CLOEXEC);
+  int copy = vt_kernel_file("valtrace-unpacked", 1);
   uint64_t end = (elf->sz + 15) & ~(uint64_t)15;
   int failed = copy < 0 || put(copy, elf->p, elf->sz, 0);
   for (unsigned i = 0; i < elf->cnt && !failed; i++) failed = unpack(elf, i, copy, &end);

@@ -17,6 +17,7 @@
 #define VT_RING_MAGIC    ((uint64_t)0x32474E4952545601) /* \1VTRING2 */
 #define VT_RING_SEGMENTS 65536
 #define VT_RING_IMAGES   4096
+#define VT_RING_FILE "valtrace" /* what it is called in /proc/PID/maps: memfd:valtrace */
 #define VT_RING_SEAT_SZ  4096 /* see vt_sink_sit */
 /* Segments a run starts with; the collector raises the limit when threads hold that many. */
 #define VT_RING_SPARE    48

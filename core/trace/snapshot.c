@@ -16,6 +16,7 @@
 #define __WALL 0x40000000
 #endif
 #define STACK_SZ 16384
+#define DESCRIPTORS_MAX (1 << 20)
 #define STEP_NS  ((uint64_t)50 * 1000 * 1000)
 #define DEAD_NS  ((uint64_t)2000 * 1000 * 1000) /* of a collector that shows no life */
 #define START_NS ((uint64_t)1000 * 1000 * 1000)
@@ -45,9 +46,19 @@ static void end_heir(void) {
   for (;;) vt_sys(SYS_exit_group, 0, 0, 0, 0, 0, 0);
 }
 
+/* close_each does what close_range does, on kernels before 5.9: a descriptor above the limit, which has been
+   lowered since, stays open. */
+static int close_each(void) {
+  struct rlimit limit;
+  if (vt_sys(SYS_unshare, CLONE_FILES, 0, 0, 0, 0, 0) || vt_sys_getrlimit(RLIMIT_NOFILE, &limit))
+    return -1;
+  for (uint64_t fd = 0; fd < limit.rlim_cur && fd < DESCRIPTORS_MAX; fd++) vt_sys_close((int)fd);
+  return 0;
+}
+
 /* withdraw gives up all that others could notice of the heir. */
 static int withdraw(vt_ring_t *ring) {
-  if (vt_sys(SYS_close_range, 0, UINT_MAX, CLOSE_RANGE_UNSHARE, 0, 0, 0)) return -1;
+  if (vt_sys(SYS_close_range, 0, UINT_MAX, CLOSE_RANGE_UNSHARE, 0, 0, 0) && close_each()) return -1;
   vt_sys(SYS_setsid, 0, 0, 0, 0, 0, 0);
   vt_sys(SYS_chdir, (long)"/", 0, 0, 0, 0, 0);
   vt_sys(SYS_prctl, PR_SET_NAME, (long)"valtrace-heir", 0, 0, 0, 0);

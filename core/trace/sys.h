@@ -97,7 +97,7 @@ static inline long vt_sys_unlink(char const *path) {
   return vt_sys(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
 }
 static inline long vt_sys_rename(char const *from, char const *to) {
-  return vt_sys(SYS_renameat2, AT_FDCWD, (long)from, AT_FDCWD, (long)to, 0, 0);
+  return vt_sys(SYS_renameat, AT_FDCWD, (long)from, AT_FDCWD, (long)to, 0, 0);
 }
 static inline long vt_sys_mkdir(char const *path, mode_t mode) {
   return vt_sys(SYS_mkdirat, AT_FDCWD, (long)path, (long)mode, 0, 0, 0);

@@ -271,7 +271,7 @@ static inline int vt_stack_load(vt_unwind_t *u, uint64_t addr, uint64_t *value) 
 
 /* Can the page of addr be read, as far as it may be asked? */
 static inline int vt_readable(uint64_t addr) {
-  return vt_may(VT_UNWIND_ASKS) && vt_arch_readable(addr);
+  return vt_may(VT_UNWIND_NO_FILES) && vt_arch_readable(addr);
 }
 
 /* ---- code: what the instructions at a return address tell ---- */

@@ -22,6 +22,7 @@ ORACLE = os.path.join(BUILD, "lib", "libcount.so")
 VALTRACE = os.path.join(BUILD, "bin", "valtrace")
 PROGRAMS = os.path.join(BUILD, "programs")
 MODES = tuple(os.environ.get("VALTEST_MODES", "bare,run").split(","))
+AROUND = []  # a command that runs what is recorded, and in mode "run" the collector
 HANG_S = 60  # a run that takes longer is a hang; no assertion on time below that
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "oracle"))
@@ -95,6 +96,7 @@ class Run:
         self.trace_path = os.path.join(self.folder, "t.vtr")
         if mode == "run":
             argv = [VALTRACE, "run", "-q", "-o", self.trace_path, *options, "--", *argv]
+        argv = [*AROUND, *argv]
         self.out, self.err = (os.path.join(self.folder, n) for n in ("stdout", "stderr"))
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
             self.process = subprocess.Popen(
