@@ -10,6 +10,7 @@
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/ending.h"
 #include "analyzer/collector/program.h"
+#include "analyzer/jit/switches.h"
 #include "analyzer/report/suppressions.h"
 #include "analyzer/report/term.h"
 #include "analyzer/util/progress.h"
@@ -41,7 +42,7 @@ typedef struct {
   char const *timeout;  /* --snapshot-timeout */
   uint64_t snapshot_ns; /* time limit of a snapshot; 0: none */
   int high_tags, gather;
-  int quiet, no_children, no_free_stacks, no_mappings, no_symbols, report, fail_on_leak, no_known;
+  int quiet, no_children, no_free_stacks, no_mappings, no_symbols, report, fail_on_leak, no_known, jit_names;
 } options_t;
 
 static char const help[] =
@@ -66,6 +67,8 @@ static char const help[] =
     "      --no-snapshot     do not look at the memory of ended processes: leaks are not told from what\n"
     "                        is still in use\n"
     "      --snapshot-timeout T   give such a look up after this time (default: 10 s)\n"
+    "      --jit-names       switch on the maps of run-times that make code (node, java, mono, python, .NET),\n"
+    "                        so that it has names: the program sees it in its environment\n"
     "      --high-tags       the program's pointers carry tags in their top 16 bits\n"
     "      --no-symbols      do not embed symbols: they are looked up when a report is made\n"
     "      --report          print the text report of PROGRAM at the end\n"
@@ -89,6 +92,7 @@ enum {
   OPT_NO_MAPPINGS,
   OPT_NO_SNAPSHOT,
   OPT_SNAPSHOT_TIMEOUT,
+  OPT_JIT_NAMES,
   OPT_HIGH_TAGS,
   OPT_MAX_DEPTH,
   OPT_NO_SYMBOLS,
@@ -111,6 +115,7 @@ static struct option const long_options[] = {
     {"no-mappings", no_argument, NULL, OPT_NO_MAPPINGS},
     {"no-snapshot", no_argument, NULL, OPT_NO_SNAPSHOT},
     {"snapshot-timeout", required_argument, NULL, OPT_SNAPSHOT_TIMEOUT},
+    {"jit-names", no_argument, NULL, OPT_JIT_NAMES},
     {"high-tags", no_argument, NULL, OPT_HIGH_TAGS},
     {"max-depth", required_argument, NULL, OPT_MAX_DEPTH},
     {"no-symbols", no_argument, NULL, OPT_NO_SYMBOLS},
@@ -153,6 +158,7 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_NO_MAPPINGS: o->no_mappings = 1; break;
     case OPT_NO_SNAPSHOT: o->snapshot_ns = 0; break;
     case OPT_SNAPSHOT_TIMEOUT: o->timeout = optarg; break;
+    case OPT_JIT_NAMES: o->jit_names = 1; break;
     case OPT_HIGH_TAGS: o->high_tags = 1; break;
     case OPT_MAX_DEPTH: o->max_depth = optarg; break;
     case OPT_NO_SYMBOLS: o->no_symbols = 1; break;
@@ -256,6 +262,7 @@ static void set_environment(options_t const *o, char const *shim, char const *pa
   if (o->no_mappings) more[n++] = "VALTRACE_NO_MAPPINGS", more[n++] = "1";
   if (o->no_children) more[n++] = "VALTRACE_NO_CHILDREN", more[n++] = "1";
   if (o->max_depth) more[n++] = "VALTRACE_MAX_DEPTH", more[n++] = o->max_depth;
+  if (o->jit_names) vt_jit_switches_set();
   vt_program_environment(shim, more);
 }
 

@@ -76,12 +76,22 @@ static void on_end(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
   if (kind == VT_PROCESS_EXEC_FAILED) image->said_end = 0;
 }
 
+/* on_mapping: a run-time maps its jitdump file to say where it is. */
+static void on_mapping(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
+  vt_cursor_t c = vt_cursor(payload, sz);
+  uint32_t path_sz;
+  vt_cursor_take(&c, VT_MAPPING_OFF_FILE);
+  uint8_t const *path = vt_cursor_string(&c, &path_sz);
+  if (path_sz) vt_jit_watch_mapped(&image->jit, image->place.process, (char const *)path, path_sz);
+}
+
 /* on_message copies a message of the process into the file. */
 static void on_message(void *context, uint16_t type, uint32_t stack, uint8_t const *payload,
                        uint32_t sz) {
   vt_image_t *image = context;
   if (type == VT_CHUNK_IMAGE) return;
   if (type == VT_CHUNK_PROCESS) on_end(image, payload, sz);
+  if (type == VT_CHUNK_MAPPING) on_mapping(image, payload, sz);
   if (type == VT_CHUNK_MODULE && image->symbols)
     vt_module_arrives(image->symbols, image->place.process, &image->packer.header, payload, sz);
   vt_packer_message(&image->packer, (vt_chunk_type_t)type, stack, payload, sz);
@@ -94,6 +104,7 @@ vt_image_t *vt_image_new(vt_outputs_t *outputs, vt_image_t **others, size_t othe
   vt_header_t h;
   image->place = *place;
   image->symbols = symbols;
+  vt_jit_watch_begin(&image->jit, 0, 0, 0);
   if (!vt_header_parse(&h, "a process", header, sz, &image->error)) return image;
   image->pid = (pid_t)h.pid;
   image->start_tick = h.start_tick;
@@ -103,6 +114,7 @@ vt_image_t *vt_image_new(vt_outputs_t *outputs, vt_image_t **others, size_t othe
   if (image->skipped) return image;
   vt_outputs_admit(outputs, place, others, others_cnt);
   if (choose_path(image, outputs->pattern, others, others_cnt, &h)) return image;
+  vt_jit_watch_begin(&image->jit, place->process, h.pid, h.start_unix_ns);
   vt_writer_t *writer = vt_writer_open(image->path, &image->error);
   if (!writer) return image;
   image->open = 1;
@@ -187,8 +199,20 @@ static void note_failure(vt_image_t *image, int error) {
                 "%s: the record is incomplete", strerror(error));
 }
 
+static void put_jit(vt_image_t *image, vt_moment_of_clocks_t const *now) {
+  vt_jit_clock_t clock = {now->tick, now->monotonic_ns, image->packer.header.tick_hz};
+  vt_jit_names_t names = {0};
+  for (int more = 1; more;) {
+    more = vt_jit_watch_look(&image->jit, &clock, &names);
+    vt_image_chunk(image, VT_CHUNK_JIT, vt_jit_names_payload(&names));
+    vt_jit_names_clear(&names);
+  }
+  vt_bytes_free(&names.bytes);
+}
+
 void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until) {
   if (!image->open) return;
+  put_jit(image, whole_until);
   vt_packer_flush(&image->packer);
   put_moment(image, whole_until);
   vt_writer_flush(image->packer.writer);
@@ -247,9 +271,11 @@ void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t cloc
   image->bytes = vt_writer_bytes(image->packer.writer);
   note_failure(image, vt_packer_finish(&image->packer, !vt_writer_failed(image->packer.writer)));
   image->open = 0;
+  vt_jit_watch_end(&image->jit);
 }
 
 void vt_image_delete(vt_image_t *image) {
+  vt_jit_watch_end(&image->jit);
   for (size_t i = 0; i < image->streams_cnt; i++) vt_raw_stream_fini(&image->streams[i].raw);
   free(image->streams);
   vt_bytes_free(&image->sampling.capture);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "analyzer/collector/heir.h"
+#include "analyzer/jit/watch.h"
 #include "analyzer/symbols/symbols.h"
 #include "analyzer/trace/packer.h"
 #include "analyzer/trace/raw.h"
@@ -68,6 +69,7 @@ typedef struct vt_image {
   vt_symbols_t *symbols;  /* borrowed; told of each module; NULL: symbols are not wanted */
   uint64_t events, bytes; /* of the file; valid when ended and it could be written */
   vt_sampling_t sampling;
+  vt_jit_watch_t jit;
   uint64_t peak_resident; /* highest resident bytes that the kernel has told of; 0: none */
   vt_error_t error;       /* error.what[0] != 0: the file could not be written, or not all of it */
   char path[PATH_MAX];
@@ -88,7 +90,7 @@ vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream);
 void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment, uint32_t from,
                       uint32_t to);
 
-/* vt_image_flush writes what is gathered and notices failures. whole_until: all that the process had
+/* vt_image_flush writes what is gathered, and what its run-time said of generated code since, and notices failures. whole_until: all that the process had
    committed then has been taken from the ring; the file says so, for readers of a file that nobody
    completes. */
 void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until);

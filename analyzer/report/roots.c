@@ -52,7 +52,8 @@ vt_roots_t vt_analysis_roots(vt_analysis_t const *analysis) {
     if (!cells[i].allocations) continue;
     if (of->truncated && of->outermost) {
       vt_stacks_frames(analysis->stacks, of->outermost, 0, frames);
-      add_cut(&roots, frames[0].module, cells[i].allocations);
+      int generated = vt_stacks_code(analysis->stacks, of->outermost) == VT_CODE_GENERATED;
+      add_cut(&roots, generated ? "" : frames[0].module, cells[i].allocations);
     } else if (of->generated) {
       roots.uncertain += cells[i].allocations;
     }

@@ -1,5 +1,6 @@
 /* One merged trie of stacks for all traces; see stacks.h. What a node stands for is a place in
-   code: (module of the symbol store, offset), so that equal code is one place in every trace. There
+   code: (module of the symbol store, offset), so that equal code is one place in every trace. Generated
+   code that has a name is at the place (module "[jit]", number of the name), wherever it lies. There
    are far fewer places than nodes; whatever takes a look at names is done once for each place. */
 #include "analyzer/report/stacks.h"
 #include <inttypes.h>
@@ -46,6 +47,7 @@ struct vt_stacks {
   size_t classes_cnt;
   uint32_t *module_paths; /* by module of the store: string */
   size_t module_paths_cnt, module_paths_cap;
+  uint32_t jit; /* module of generated code that has names; NO_MODULE: there is none */
 };
 
 static index_t new_index(size_t cnt) {
@@ -64,6 +66,7 @@ static uint32_t add_node(vt_stacks_t *stacks, node_t node) {
 vt_stacks_t *vt_stacks_new(vt_symbols_search_t const *search) {
   vt_stacks_t *stacks = vt_mem_new(1, sizeof *stacks);
   stacks->symbols = vt_symbols_new();
+  stacks->jit = NO_MODULE;
   vt_symbols_search(stacks->symbols, search);
   stacks->node_index = new_index(4096);
   stacks->place_index = new_index(1024);
@@ -162,15 +165,18 @@ static uint32_t intern_node(vt_stacks_t *stacks, uint32_t place, uint32_t parent
 
 /* ---- one trace ---- */
 
+static void set_module_path(vt_stacks_t *stacks, uint32_t module, char const *path) {
+  while (stacks->module_paths_cnt <= module) VT_PUSH(stacks->module_paths, 0);
+  stacks->module_paths[module] = vt_strings_intern_cstr(vt_symbols_strings(stacks->symbols), path);
+}
+
 static uint32_t *add_modules(vt_stacks_t *stacks, vt_reader_t const *reader) {
   size_t cnt;
   vt_trace_module_t const *modules = vt_reader_modules(reader, &cnt);
   uint32_t *map = vt_mem_new(cnt ? cnt : 1, sizeof *map);
   for (size_t i = 0; i < cnt; i++) {
     map[i] = vt_embed_module(stacks->symbols, reader, i);
-    while (stacks->module_paths_cnt <= map[i]) VT_PUSH(stacks->module_paths, 0);
-    stacks->module_paths[map[i]] =
-        vt_strings_intern_cstr(vt_symbols_strings(stacks->symbols), modules[i].path);
+    set_module_path(stacks, map[i], modules[i].path);
   }
   return map;
 }
@@ -218,15 +224,47 @@ void vt_stacks_take_symbols(vt_stacks_t *stacks, vt_reader_t const *reader) {
   free(embedded.modules);
 }
 
+#define JIT_NAMES_MAX 3
+#define JIT_TEXT_SZ   4096
+
+/* The name of generated code; one that has had several, as code was replaced, has all of them. Returns
+   a string of the store, 0: none. */
+static uint32_t jit_name(vt_stacks_t *stacks, vt_reader_t const *reader, uint64_t address) {
+  char const *names[JIT_NAMES_MAX + 1];
+  char text[JIT_TEXT_SZ];
+  size_t cnt = vt_reader_jit_at(reader, address, names, JIT_NAMES_MAX + 1), sz = 0;
+  if (!cnt) return 0;
+  if (cnt == 1) return vt_strings_intern_cstr(vt_symbols_strings(stacks->symbols), names[0]);
+  for (size_t i = 0; i < cnt && i < JIT_NAMES_MAX && sz < sizeof text; i++)
+    sz += (size_t)snprintf(text + sz, sizeof text - sz, "%s%.1000s", i ? " or " : "", names[i]);
+  if (cnt > JIT_NAMES_MAX && sz < sizeof text)
+    snprintf(text + sz, sizeof text - sz, " or others");
+  return vt_strings_intern_cstr(vt_symbols_strings(stacks->symbols), text);
+}
+
+/* The place of code outside of all modules. */
+static uint32_t generated_place(vt_stacks_t *stacks, vt_reader_t const *reader, uint64_t address) {
+  uint32_t name = jit_name(stacks, reader, address);
+  if (!name) return intern_place(stacks, NO_MODULE, address);
+  if (stacks->jit == NO_MODULE) {
+    stacks->jit = vt_symbols_module(stacks->symbols, &(vt_symbols_file_t){.path = "[jit]", .fd = -1});
+    set_module_path(stacks, stacks->jit, "[jit]");
+  }
+  vt_frame_t frame = {.function = name};
+  vt_symbols_put(stacks->symbols, stacks->jit, name, &frame, 1);
+  return intern_place(stacks, stacks->jit, name);
+}
+
 /* The node for a trace's node whose parent is mapped; epoch roots map to 0. */
 static uint32_t map_node(vt_stacks_t *stacks, vt_reader_t const *reader, uint32_t const *modules,
                          uint32_t epoch, uint64_t pc, uint32_t parent) {
   size_t cnt;
   uint32_t at = vt_reader_module_at(reader, epoch, pc - 1);
-  if (pc <= VT_ADDRESS_CUT) at = VT_NO_MODULE;
   uint32_t place;
-  if (at == VT_NO_MODULE)
-    place = intern_place(stacks, NO_MODULE, pc <= VT_ADDRESS_CUT ? pc : pc - 1);
+  if (pc <= VT_ADDRESS_CUT)
+    place = intern_place(stacks, NO_MODULE, pc);
+  else if (at == VT_NO_MODULE)
+    place = generated_place(stacks, reader, pc - 1);
   else
     place = intern_place(stacks, modules[at], pc - 1 - vt_reader_modules(reader, &cnt)[at].bias);
   return intern_node(stacks, place, parent);
@@ -364,6 +402,7 @@ uint32_t vt_stacks_places_cnt(vt_stacks_t const *stacks) { return (uint32_t)stac
 
 vt_code_t vt_stacks_code(vt_stacks_t const *stacks, uint32_t node) {
   place_t const *place = &stacks->places[stacks->nodes[node].place];
+  if (place->module == stacks->jit && place->module != NO_MODULE) return VT_CODE_GENERATED;
   if (place->module != NO_MODULE) return VT_CODE_MODULE;
   if (place->offset == VT_ADDRESS_TRUNCATED) return VT_CODE_TRUNCATED;
   return place->offset == VT_ADDRESS_CUT ? VT_CODE_CUT : VT_CODE_GENERATED;
@@ -386,6 +425,7 @@ static vt_stack_frame_t bare_frame(vt_stacks_t const *stacks, place_t const *pla
   vt_strings_t const *strings = vt_symbols_strings(stacks->symbols);
   vt_stack_frame_t frame = {.function = "", .file = "", .module = "", .offset = place->offset};
   set_roles(&frame, bare_roles(stacks, place));
+  if (place->module != NO_MODULE && place->module == stacks->jit) frame.offset = 0;
   if (place->module != NO_MODULE)
     frame.module = vt_strings_get(strings, stacks->module_paths[place->module], NULL);
   else if (place->offset == VT_ADDRESS_TRUNCATED)

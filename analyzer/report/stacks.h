@@ -18,8 +18,8 @@ typedef struct {
   char const *function; /* "": unknown */
   char const *file;     /* "": unknown */
   uint32_t line;
-  char const *module; /* path; "" when no module was mapped there */
-  uint64_t offset;    /* in the module; the address itself when there is none */
+  char const *module; /* path; "[jit]": generated code with a name; "": no module was mapped there */
+  uint64_t offset;    /* in the module; the address itself when there is none, 0 for [jit] */
   int inlined;
   int allocator; /* malloc, operator new, the standard library's allocators, … */
   int runtime; /* the same, or a wrapper of one, or of a run-time library (the C and C++ libraries,

@@ -221,6 +221,13 @@ typedef struct {
   uint64_t resident_bytes, swapped_bytes; /* sums */
 } vt_trace_pages_t;
 
+/* A name of generated code, which has it from `time` on as far as was seen. */
+typedef struct {
+  uint64_t time, address, size;
+  char const *name;
+  uint64_t max_end; /* highest end of all entries up to here */
+} vt_trace_jit_t;
+
 /* All that can be missing or wrong. Complete after a complete vt_reader_run. */
 typedef struct {
   uint64_t file_bytes;
@@ -294,6 +301,11 @@ vt_trace_process_t const *vt_reader_process(vt_reader_t const *reader, size_t *c
 vt_trace_memory_t const *vt_reader_memory(vt_reader_t const *reader, size_t *cnt);
 vt_trace_marker_t const *vt_reader_markers(vt_reader_t const *reader, size_t *cnt);
 vt_trace_heap_t const *vt_reader_heaps(vt_reader_t const *reader, size_t *cnt);
+/* By address, of equal ones in order of time. */
+vt_trace_jit_t const *vt_reader_jit(vt_reader_t const *reader, size_t *cnt);
+/* vt_reader_jit_at is the different names that generated code at an address has had, in no order, at most
+   max; returns how many there are. */
+size_t vt_reader_jit_at(vt_reader_t const *reader, uint64_t address, char const **names, size_t max);
 /* In the order of the file, which is that of time within one thread only. */
 vt_trace_mapping_t const *vt_reader_mappings(vt_reader_t const *reader, size_t *cnt);
 

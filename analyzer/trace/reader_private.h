@@ -64,6 +64,8 @@ typedef struct {
   size_t mappings_cnt, mappings_cap;
   vt_trace_pages_t *pages; /* in order of time */
   size_t pages_cnt, pages_cap;
+  vt_trace_jit_t *jit;
+  size_t jit_cnt, jit_cap;
   void **owned; /* memory the entries point to */
   size_t owned_cnt, owned_cap;
   uint64_t counters[VT_COUNTER_MAX + 1];
@@ -169,6 +171,9 @@ void *vt_tables_own(vt_tables_t *t, void *p);
 int vt_tables_leaks(vt_reader_t *r, vt_cursor_t *c);
 /* pages_chunk.c */
 int vt_tables_pages(vt_reader_t *r, vt_cursor_t *c);
+/* jit_chunk.c; vt_tables_sort_jit brings the entries into their order. */
+int vt_tables_jit(vt_reader_t *r, vt_cursor_t *c);
+void vt_tables_sort_jit(vt_reader_t *r);
 /* vt_tables_mapping adds one MAPPING message; -1: malformed. */
 int vt_tables_mapping(vt_reader_t *r, uint32_t stack, uint8_t const *payload, size_t sz);
 void vt_tables_clear(vt_tables_t *t);

@@ -26,6 +26,7 @@ void vt_tables_clear(vt_tables_t *t) {
   free(t->mappings);
   free(t->snapshots);
   free(t->pages);
+  free(t->jit);
   *t = (vt_tables_t){0};
 }
 
@@ -279,7 +280,8 @@ int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, siz
       [VT_CHUNK_THREAD] = thread_name, [VT_CHUNK_HEAP] = heap,
       [VT_CHUNK_HEAP_OP] = heap_op,    [VT_CHUNK_COUNTERS] = counters,
       [VT_CHUNK_MAPPING] = mappings,   [VT_CHUNK_SNAPSHOT] = snapshot,
-      [VT_CHUNK_LEAKS] = vt_tables_leaks, [VT_CHUNK_PAGES] = vt_tables_pages};
+      [VT_CHUNK_LEAKS] = vt_tables_leaks, [VT_CHUNK_PAGES] = vt_tables_pages,
+      [VT_CHUNK_JIT] = vt_tables_jit};
   if (type >= sizeof parse / sizeof parse[0] || !parse[type]) return 0;
   vt_cursor_t c = vt_cursor(payload, sz);
   return parse[type](r, &c) || c.bad ? -1 : 0;
@@ -307,5 +309,7 @@ void vt_tables_convert(vt_reader_t *r) {
     convert(r, &t->pages[i].time);
     convert(r, &t->pages[i].end_time);
   }
+  for (size_t i = 0; i < t->jit_cnt; i++) convert(r, &t->jit[i].time);
+  vt_tables_sort_jit(r);
   convert(r, &t->end_time);
 }

@@ -80,7 +80,8 @@ typedef enum {
   VT_CHUNK_END = 18,
   VT_CHUNK_MAPPING = 19,
   VT_CHUNK_SNAPSHOT = 20,
-  VT_CHUNK_MAX = VT_CHUNK_SNAPSHOT
+  VT_CHUNK_JIT = 22,
+  VT_CHUNK_MAX = VT_CHUNK_JIT
 } vt_chunk_type_t;
 
 /* Raw segments. */
@@ -278,6 +279,7 @@ typedef enum {
   VT_MAPPING_SBRK = 5,
   VT_MAPPING_BRK = 6
 } vt_mapping_api_t;
+enum { VT_MAPPING_OFF_FILE = 80 }; /* in the message: its last field */
 #define VT_MAPPING_BY_ALLOCATOR ((uint32_t)1)
 
 /* Little-endian load and store at any alignment. */

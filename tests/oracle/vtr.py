@@ -20,6 +20,7 @@ SEGMENT_SZ = 65536
 (EVENTS, SEGMENT, STACKS, MODULE, MODULE_UNLOAD, PROCESS, CLOCK, MEMORY, MARKER, THREAD, HEAP,
  HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END, MAPPING,
  SNAPSHOT) = range(1, 21)
+JIT = 22
 NONE = None
 ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR = (
     1, 2, 3, 4, 5, 10, 11, 12)
@@ -331,6 +332,7 @@ class Trace:
         self.threads, self.markers, self.symbols, self.memory, self.pages = {}, [], {}, [], []
         self.heaps, self.mappings, self.snapshots, self.leaks = [], [], [], None
         self.counters, self.nodes, self.lost = {}, {0: None}, 0
+        self.jit = []
         self.streams = collections.defaultdict(list)  # thread or writer -> events in its order
         self.states, self.interned = {}, {}
         self.chunk_types = collections.Counter()
@@ -510,6 +512,9 @@ class Trace:
                 ("block", codes[code // 2][0]) if code & 1 else ("root", roots[code // 2 - 1])
         self.leaks = Leaks(kind, flags, why, blocks, roots)
 
+    def on_jit(self, c, _):
+        self.jit += [(c.u64(), c.u64(), c.u64(), c.text()) for _ in range(c.u32())]  # time, address, size, name
+
     def on_end(self, _c, _writer):
         self.ended = True
 
@@ -641,7 +646,7 @@ class Trace:
         return self.interned.setdefault(stack, stack)
 
     HANDLERS = {**MESSAGES, STACKS: on_stacks, EVENTS: on_events, SEGMENT: on_segment, END: on_end,
-                SYMBOLS: on_symbols, MAPPING: on_mappings, LEAKS: on_leaks, PAGES: on_pages}
+                SYMBOLS: on_symbols, MAPPING: on_mappings, LEAKS: on_leaks, PAGES: on_pages, JIT: on_jit}
 
     # --- stacks
 
