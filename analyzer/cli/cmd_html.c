@@ -10,7 +10,7 @@
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/installed.h"
 #include "analyzer/cli/options.h"
-#include "analyzer/export/page.h"
+#include "analyzer/page/page.h"
 #include "analyzer/findings/show.h"
 
 /* What the page has a switch or a filter of its own for. */
@@ -22,20 +22,24 @@ static void help(void) {
          "       valtrace html [options] BEFORE AFTER -o FILE.html\n\n"
          "Writes the report as one HTML file that needs no network; of two traces, what grew and\n"
          "shrank between them. Needs python3: exit status 4 without it.\n\n"
-         "  -o, --output FILE  write FILE, not standard output; --json: the page's data\n\n");
+         "The page has the source lines around the frames with most, of files that are here:\n"
+         "whoever gets the page can read them.\n\n"
+         "  -o, --output FILE  write FILE, not standard output; --json: the page's data\n"
+         "  --no-source        no source lines in the page\n\n");
   vt_cli_help_shared(OUT_OF_PLACE);
 }
 
 /* Runs the script from `in` to `out`; does not return. */
-static void become_script(char const *script, int in, int out) {
+static void become_script(char const *script, int no_source, int in, int out) {
   if (dup2(in, 0) < 0 || dup2(out, 1) < 0) _exit(VT_EXIT_OUTPUT);
-  execlp("python3", "python3", "-I", script, "-", (char *)NULL);
+  execlp("python3", "python3", "-I", script, "-", no_source ? "--no-source" : (char *)NULL,
+         (char *)NULL);
   vt_error_say("python3", strerror(errno), "install Python 3; `valtrace report` does without");
   _exit(VT_EXIT_OUTPUT);
 }
 
 /* Starts the script. Returns its standard input, or NULL after a line. */
-static FILE *start_script(int out, pid_t *pid) {
+static FILE *start_script(int no_source, int out, pid_t *pid) {
   char script[PATH_MAX];
   int ends[2];
   if (vt_installed_find("html/page.py", script)) {
@@ -48,7 +52,7 @@ static FILE *start_script(int out, pid_t *pid) {
   }
   if (!*pid) {
     close(ends[1]);
-    become_script(script, ends[0], out);
+    become_script(script, no_source, ends[0], out);
   }
   close(ends[0]);
   return fdopen(ends[1], "w");
@@ -59,6 +63,7 @@ typedef struct {
   vt_analysis_t analyses[2];
   vt_suppressions_t suppressions[2];
   int sides, opened;
+  vt_analysis_options_t const *options;
   vt_evidence_t *evidence; /* of findings; NULL: two traces have none */
   vt_findings_t findings;
 } contents_t;
@@ -70,8 +75,9 @@ static void json_findings(void *context, vt_json_t *json) {
 
 static void write_contents(contents_t *contents, FILE *out) {
   vt_report_part_t findings = {NULL, json_findings, contents};
-  vt_page_write((vt_analysis_t const *[]){&contents->analyses[0], &contents->analyses[1]},
-                contents->sides, contents->evidence ? &findings : NULL, out);
+  vt_page_write((vt_analysis_t *[]){&contents->analyses[0], &contents->analyses[1]},
+                contents->sides, contents->options, contents->suppressions,
+                contents->evidence ? &findings : NULL, out);
 }
 
 /* Writes the data alone. */
@@ -81,12 +87,12 @@ static int write_data(contents_t *contents, FILE *out, char const *name) {
 }
 
 /* Hands the data to the script, which says itself what went wrong there. */
-static int write_page(contents_t *contents, FILE *out) {
+static int write_page(contents_t *contents, int no_source, FILE *out) {
   pid_t pid;
   int status;
   fflush(stdout);
   signal(SIGPIPE, SIG_IGN);
-  FILE *in = start_script(fileno(out), &pid);
+  FILE *in = start_script(no_source, fileno(out), &pid);
   if (!in) return VT_EXIT_OUTPUT;
   write_contents(contents, in);
   fclose(in);
@@ -102,7 +108,7 @@ static int write_either(contents_t *contents, vt_cli_options_t const *options) {
   FILE *out = vt_cli_output(&output, path);
   if (!out) return VT_EXIT_OUTPUT;
   int status = options->json ? write_data(contents, out, path ? path : "standard output")
-                             : write_page(contents, out);
+                             : write_page(contents, options->no_source, out);
   if (!options->json && path) fclose(out);
   return vt_cli_close_output(&output, path, status);
 }
@@ -131,7 +137,7 @@ static int open_sides(contents_t *contents, vt_cli_options_t *options) {
 }
 
 static int make_page(vt_cli_options_t *options) {
-  contents_t contents = {.sides = options->operand_cnt};
+  contents_t contents = {.sides = options->operand_cnt, .options = &options->analysis};
   if (contents.sides == 1) {
     contents.evidence = vt_evidence_new();
     options->analysis.watch = vt_evidence_watch(contents.evidence);
@@ -151,7 +157,7 @@ static int make_page(vt_cli_options_t *options) {
 
 int vt_cmd_html(int argc, char **argv) {
   vt_cli_options_t options;
-  if (vt_cli_parse(&options, argc, argv, VT_CLI_OUTPUT)) return VT_EXIT_USAGE;
+  if (vt_cli_parse(&options, argc, argv, VT_CLI_OUTPUT | VT_CLI_PAGE)) return VT_EXIT_USAGE;
   if (options.help) {
     help();
     return VT_EXIT_OK;
@@ -164,7 +170,6 @@ int vt_cmd_html(int argc, char **argv) {
     return VT_EXIT_USAGE;
   }
   options.analysis.lifetimes = options.analysis.sizes = options.analysis.threads = 1;
-  options.analysis.timeline = 1;
-  options.analysis.history = options.operand_cnt == 1;
+  options.analysis.timeline = VT_TIMELINE_FINE;
   return make_page(&options);
 }

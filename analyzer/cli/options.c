@@ -79,6 +79,7 @@ static struct option const long_options[] = {
     {"format", 1, 0, VT_OPT_FORMAT},
     {"metric", 1, 0, VT_OPT_METRIC},
     {"full", 0, 0, VT_OPT_FULL},
+    {"no-source", 0, 0, VT_OPT_NO_SOURCE},
     {"per", 1, 0, VT_OPT_PER},
     {"fail-if", 1, 0, VT_OPT_FAIL_IF},
     {"output", 1, 0, 'o'},
@@ -217,6 +218,7 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
     return vt_metric_by_leak_kind(value) < 0 ? -1 : 0;
   case VT_OPT_WHY: options->why = 1; return extras & VT_CLI_REPORT ? 0 : -2;
   case VT_OPT_FULL: options->report.full = 1; return extras & VT_CLI_REPORT ? 0 : -2;
+  case VT_OPT_NO_SOURCE: options->no_source = 1; return extras & VT_CLI_PAGE ? 0 : -2;
   case VT_OPT_PER: options->per = value; return extras & VT_CLI_DIFF ? 0 : -2;
   case VT_OPT_FAIL_IF:
     if (!(extras & VT_CLI_DIFF)) return -2;

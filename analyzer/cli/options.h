@@ -28,6 +28,7 @@ typedef struct {
   int why; /* of leaks: who holds them */
   int view_given; /* of the report */
   int full_names;
+  int no_source; /* of the page */
   int gate,
       no_known;   /* known suppressions count, if the command is a gate; not if the user says so */
   uint64_t given; /* which options there were, a set of vt_cli_option_t */
@@ -75,7 +76,8 @@ typedef enum {
   VT_OPT_FAIL_IF,
   VT_OPT_LEAK_KIND,
   VT_OPT_WHY,
-  VT_OPT_FULL
+  VT_OPT_FULL,
+  VT_OPT_NO_SOURCE
 } vt_cli_option_t;
 #define VT_CLI_SET(option) ((uint64_t)1 << ((option)-VT_OPT_FROM))
 #define VT_CLI_FILTERS     (VT_CLI_SET(VT_OPT_BY) - 1)
@@ -90,7 +92,8 @@ enum {
   VT_CLI_BUDGET = 8,
   VT_CLI_GATE = 16,
   VT_CLI_DIFF = 32,
-  VT_CLI_REPORT = 64
+  VT_CLI_REPORT = 64,
+  VT_CLI_PAGE = 128
 };
 
 /* Parses argv[1…]; options and operands may be mixed. Returns 0, or VT_EXIT_USAGE after saying what

@@ -10,8 +10,10 @@ unsigned vt_count_size_class(uint64_t size) {
   return class < VT_SIZE_CLASSES ? class : VT_SIZE_CLASSES - 1;
 }
 
+enum { BEGINS, ENDS, ENDS_TEMPORARY };
+
 static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thread, uint64_t time,
-                 int begins) {
+                 int what) {
   vt_model_watch_t const *watch = &model->options.watch;
   if (!watch->changed) return;
   vt_model_change_t change = {.address = block->address,
@@ -20,7 +22,8 @@ static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thre
                               .cell = block->cell,
                               .thread = thread,
                               .owner = block->thread,
-                              .begins = begins,
+                              .begins = what == BEGINS,
+                              .temporary = what == ENDS_TEMPORARY,
                               .began = block->time,
                               .trace = model->cells[block->cell].trace,
                               .heap = model->cells[block->cell].heap,
@@ -34,11 +37,11 @@ static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thre
 void vt_count_nested(vt_model_t const *model, vt_block_t const *block, uint32_t thread,
                      uint64_t time, int begins) {
   if (model->options.watch.nested && block->cell != VT_CELL_IGNORED)
-    tell(model, block, thread, time, begins);
+    tell(model, block, thread, time, begins ? BEGINS : ENDS);
 }
 
 void vt_count_begin_extras(vt_model_t *model, vt_block_t const *block) {
-  tell(model, block, block->thread, block->time, 1);
+  tell(model, block, block->thread, block->time, BEGINS);
   if (model->options.threads) {
     vt_model_thread_t *thread = &model->threads[block->thread];
     thread->allocations++;
@@ -56,7 +59,6 @@ void vt_count_begin_extras(vt_model_t *model, vt_block_t const *block) {
   vt_moment_t *moment = &model->moments[model->moment];
   moment->allocations++;
   moment->allocated_bytes += block->size;
-  if (model->options.history) vt_history_alloc(model, block);
 }
 
 static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t thread,
@@ -74,7 +76,7 @@ static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t t
 
 void vt_count_end_extras(vt_model_t *model, vt_block_t const *block, uint32_t thread, uint64_t time,
                          int temporary) {
-  tell(model, block, thread, time, 0);
+  tell(model, block, thread, time, temporary ? ENDS_TEMPORARY : ENDS);
   if (model->options.threads) count_free_by(model, block, thread, temporary);
   if (model->sizes) {
     vt_size_class_t *class = &model->sizes[vt_count_size_class(block->size)];
@@ -85,7 +87,6 @@ void vt_count_end_extras(vt_model_t *model, vt_block_t const *block, uint32_t th
   if (!model->moments) return;
   if (time >= model->moment_end) vt_timeline_advance(model, time);
   model->moments[model->moment].frees++;
-  if (model->options.history) vt_history_free(model, block, temporary);
 }
 
 /* A lifetime filter's first pass: the ordinal of the allocation takes the place of the cell. Those

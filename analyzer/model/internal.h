@@ -83,13 +83,9 @@ struct vt_model {
   vt_model_totals_t totals;
   vt_size_class_t *sizes;
   vt_moment_t *moments;
-  size_t moment; /* the one that is being filled */
+  size_t moments_max; /* of them */
+  size_t moment;      /* the one that is being filled */
   uint64_t moment_end, moment_step;
-  vt_history_t *history;
-  size_t history_cnt, history_cap;
-  uint32_t *history_last; /* by cell: its newest entry, NO_INDEX */
-  size_t history_last_cnt, history_last_cap;
-  unsigned history_shift; /* buckets are so many times doubled to save memory */
   uint8_t *lifetime_bits; /* by ordinal of the allocation */
   uint64_t lifetime_bits_cnt;
   uint64_t inserted;
@@ -133,12 +129,5 @@ void vt_order_expire(vt_model_t *model, uint64_t now);
 
 /* Makes the interval that contains `time` the current one. */
 void vt_timeline_advance(vt_model_t *model, uint64_t time);
-
-/* ---- history.c ---- */
-
-void vt_history_alloc(vt_model_t *model, vt_block_t const *block);
-void vt_history_free(vt_model_t *model, vt_block_t const *block, int temporary);
-/* Makes buckets twice as long. */
-void vt_history_coarsen(vt_model_t *model);
 
 #endif

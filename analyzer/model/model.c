@@ -43,7 +43,8 @@ vt_model_t *vt_model_new(vt_model_options_t const *options) {
   if (!model->options.size_end) model->options.size_end = UINT64_MAX;
   if (!model->options.to_ns) model->options.to_ns = UINT64_MAX;
   if (options->sizes) model->sizes = vt_mem_new(VT_SIZE_CLASSES, sizeof *model->sizes);
-  if (options->timeline) model->moments = vt_mem_new(VT_MOMENTS_MAX, sizeof *model->moments);
+  model->moments_max = options->timeline == VT_TIMELINE_FINE ? VT_MOMENTS_FINE : VT_MOMENTS_MAX;
+  if (options->timeline) model->moments = vt_mem_new(model->moments_max, sizeof *model->moments);
   model->moment_step = FIRST_STEP_NS;
   model->moment_end = options->timeline ? FIRST_STEP_NS : UINT64_MAX;
   for (uint32_t i = 0; i < VT_CELL_FIRST; i++) {
@@ -84,8 +85,6 @@ void vt_model_delete(vt_model_t *model) {
   free(model->limbos);
   free(model->sizes);
   free(model->moments);
-  free(model->history);
-  free(model->history_last);
   free(model->lifetime_bits);
   free(model);
 }

@@ -93,7 +93,9 @@ typedef struct {
   uint64_t max_bytes, end_bytes, end_blocks; /* live: highest and last in the interval */
   uint64_t allocations, frees, allocated_bytes;
 } vt_moment_t;
-#define VT_MOMENTS_MAX 2048 /* even */
+#define VT_MOMENTS_MAX   2048   /* even */
+#define VT_MOMENTS_FINE  131072 /* even; an hour in steps of 55 ms at most */
+#define VT_TIMELINE_FINE 2
 
 /* A counted block begins or ends. */
 typedef struct {
@@ -102,7 +104,7 @@ typedef struct {
   uint32_t cell;   /* its counters; see vt_model_cells */
   uint32_t thread; /* whose change it is, in vt_model_threads; VT_MODEL_NO_THREAD: a heap's */
   uint32_t owner;  /* the thread that allocated the block, the same way */
-  int begins;
+  int begins, temporary; /* temporary: of a free */
   uint64_t began;       /* when the block did */
   uint32_t trace, heap; /* of the cell */
   uint32_t stack;  /* where it was freed, or allocated: in the trace of the cell; 0: not known */
@@ -130,19 +132,9 @@ typedef struct {
   int nested;
 } vt_model_watch_t;
 
-/* What one cell did in one stretch of time with its blocks of one age: allocations made, and frees.
-   The age is told so that the blocks allocated within any span of whole stretches are known. */
 typedef struct {
-  uint32_t cell, bucket; /* bucket: from bucket * bucket_ns on */
-  uint32_t born;         /* the bucket the blocks were allocated in; at most `bucket` */
-  uint32_t before;       /* internal: the cell's entry before this one */
-  uint64_t allocations, allocated_bytes, frees, freed_bytes, temporary, temporary_bytes;
-} vt_history_t;
-#define VT_HISTORY_BUCKETS_MAX 128
-
-typedef struct {
-  int lifetimes, sizes, timeline, threads; /* collect these too */
-  int history;                             /* this too; needs timeline */
+  int lifetimes, sizes, timeline, threads; /* collect these too; timeline VT_TIMELINE_FINE: in many
+                                              more intervals */
   /* Filters choose blocks; everything the model reports is about the chosen ones. */
   uint64_t from_ns, to_ns; /* allocated at from_ns <= t; nothing at t >= to_ns is seen (0: end) */
   uint64_t min_size, size_end;         /* min <= size < end (0: no end) */
@@ -230,9 +222,5 @@ vt_model_heap_t const *vt_model_heaps(vt_model_t const *model, size_t *cnt);
 vt_size_class_t const *vt_model_sizes(vt_model_t const *model); /* VT_SIZE_CLASSES of them */
 /* Intervals of *step_ns from time 0 on. */
 vt_moment_t const *vt_model_timeline(vt_model_t const *model, size_t *cnt, uint64_t *step_ns);
-/* Entries in order of time, at most one for each cell and bucket; none without options.history. A
-   bucket is a whole number of the timeline's intervals; it grows when entries would take too much
-   memory. */
-vt_history_t const *vt_model_history(vt_model_t const *model, size_t *cnt, uint64_t *bucket_ns);
 
 #endif

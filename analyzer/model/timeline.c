@@ -4,7 +4,7 @@
 #include "analyzer/model/internal.h"
 
 static void merge_pairs(vt_model_t *model) {
-  for (size_t i = 0; i < VT_MOMENTS_MAX / 2; i++) {
+  for (size_t i = 0; i < model->moments_max / 2; i++) {
     vt_moment_t const *a = &model->moments[2 * i], *b = a + 1;
     model->moments[i] = (vt_moment_t){a->max_bytes > b->max_bytes ? a->max_bytes : b->max_bytes,
                                       b->end_bytes,
@@ -13,10 +13,9 @@ static void merge_pairs(vt_model_t *model) {
                                       a->frees + b->frees,
                                       a->allocated_bytes + b->allocated_bytes};
   }
-  memset(model->moments + VT_MOMENTS_MAX / 2, 0, VT_MOMENTS_MAX / 2 * sizeof *model->moments);
+  memset(model->moments + model->moments_max / 2, 0, model->moments_max / 2 * sizeof *model->moments);
   model->moment /= 2;
   model->moment_step *= 2;
-  if (model->options.history) vt_history_coarsen(model);
 }
 
 static void close_moment(vt_model_t *model) {
@@ -28,8 +27,8 @@ static void close_moment(vt_model_t *model) {
 
 void vt_timeline_advance(vt_model_t *model, uint64_t time) {
   close_moment(model);
-  while (time / model->moment_step >= VT_MOMENTS_MAX) {
-    for (size_t i = model->moment + 1; i < VT_MOMENTS_MAX; i++) {
+  while (time / model->moment_step >= model->moments_max) {
+    for (size_t i = model->moment + 1; i < model->moments_max; i++) {
       model->moment = i;
       close_moment(model);
     }

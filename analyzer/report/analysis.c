@@ -81,7 +81,6 @@ static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t co
                               .sizes = options->sizes,
                               .timeline = options->timeline,
                               .threads = options->threads,
-                              .history = options->history,
                               .min_size = filter->min_size,
                               .size_end = filter->size_end,
                               .min_lifetime = filter->min_lifetime,

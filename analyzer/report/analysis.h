@@ -28,7 +28,6 @@ typedef struct {
   vt_filter_t filter;
   int lifetimes, sizes, timeline, threads;
   int mappings;           /* the stacks of mappings, too */
-  int history;                /* needs timeline */
   int keep_allocators;        /* do not hide allocator frames */
   int no_inlines;             /* leave inlined functions out of groups and of the page */
   vt_symbols_search_t search; /* for names that the traces do not have */

@@ -137,12 +137,20 @@ static vt_suppression_t *find(vt_suppressions_t *suppressions, vt_analysis_t con
   return NULL;
 }
 
-uint8_t *vt_suppressions_match(vt_suppressions_t *suppressions, vt_analysis_t const *analysis) {
+static uint8_t *mark(vt_suppressions_t *suppressions, vt_analysis_t const *analysis, int all) {
   uint8_t *marks = vt_mem_new(analysis->sites_cnt + 1, 1);
   for (size_t i = 0; i < analysis->sites_cnt; i++)
-    marks[i] = analysis->sites[i].leaked_blocks &&
+    marks[i] = (all || analysis->sites[i].leaked_blocks) &&
                find(suppressions, analysis, analysis->sites[i].node) != NULL;
   return marks;
+}
+
+uint8_t *vt_suppressions_match(vt_suppressions_t *suppressions, vt_analysis_t const *analysis) {
+  return mark(suppressions, analysis, 0);
+}
+
+uint8_t *vt_suppressions_cover(vt_suppressions_t *suppressions, vt_analysis_t const *analysis) {
+  return mark(suppressions, analysis, 1);
 }
 
 vt_suppression_t vt_suppressions_sum(vt_suppressions_t const *suppressions, int known) {

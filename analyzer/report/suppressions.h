@@ -39,6 +39,9 @@ vt_suppression_t vt_suppressions_sum(vt_suppressions_t const *suppressions, int 
    counted. The caller frees it. */
 uint8_t *vt_suppressions_match(vt_suppressions_t *suppressions, vt_analysis_t const *analysis);
 
+/* By site, whether or not it has live blocks: does a suppression match it? The caller frees it. */
+uint8_t *vt_suppressions_cover(vt_suppressions_t *suppressions, vt_analysis_t const *analysis);
+
 /* Does a pattern match the text by LeakSanitizer's rules? */
 int vt_suppression_matches(char const *pattern, char const *text);
 

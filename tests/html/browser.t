@@ -17,7 +17,7 @@ from sample import BUILD, page, record, report  # noqa: E402
 from tap import COUNT, ok, skip  # noqa: E402
 
 METRICS = {"peak": "peak_bytes", "leaked": "leaked_bytes", "allocated": "allocated_bytes", "count": "allocations", "temporary": "temporary"}
-VIEWS = ("flame", "table", "callers", "sizes", "threads")
+VIEWS = ("flame", "table", "bottomup", "callers", "sizes", "threads")
 CONTRAST = """
 const theme = getComputedStyle(document.documentElement);
 const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
@@ -132,7 +132,7 @@ def check_brush(browser, path, trace):
     browser.open(path, "#metric=allocated")
     browser.js("scrollTo(0, 0)")
     box = browser.js("const r = document.querySelector('.plot').getBoundingClientRect(); return [r.left + 62, r.top, r.width - 74]")
-    browser.drag([(box[0] + 1, box[1] + 8), (box[0] + box[2] * 0.05, box[1] + 60), (box[0] + box[2] * 0.1, box[1] + 60)])
+    browser.drag([(box[0] - 3, box[1] + 8), (box[0] + box[2] * 0.05, box[1] + 60), (box[0] + box[2] * 0.1, box[1] + 60)])
     early = rect_of(browser, "phase_early")
     ok("from=0" in fragment(browser) and early and early["value"] == 300000 and not rect_of(browser, "phase_late"), "brush: only what the span allocated", fragment(browser), early)
     browser.click("[data-metric=leaked]")

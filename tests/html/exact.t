@@ -102,9 +102,9 @@ def check_charged(browser, path, found):
 def check_bands(browser, path, trace):
     """The bands at one of their moments are what was live then; a chosen one is all there is."""
     browser.open(path, "#bands=function&metric=allocated")
-    step, buckets = browser.js("return valtrace.steps()")
-    bands, at = browser.js("return valtrace.bands()"), buckets * 2 // 3
-    found = stacks(trace, "--to", f"{(at + 1) * step}ns")
+    moments = browser.js("return valtrace.moments()")
+    bands, at = browser.js("return valtrace.bands()"), len(moments) * 2 // 3
+    found = stacks(trace, "--to", f"{moments[at] - 1}ns")
     live = by_charged(found, "leaked_bytes")
     named = {name: values[at] for name, values, _ in bands if name}
     ok(len(named) == 10 and all(live.get(name, 0) == value for name, value in named.items()), "bands: each is what was live", named)
@@ -113,6 +113,20 @@ def check_bands(browser, path, trace):
     browser.open(path, f"#bands=function&metric=allocated&only=function.{number}")
     want = by_charged(stacks(trace), "allocated_bytes")[name]
     ok(browser.js("return valtrace.total()") == want, "bands: a chosen one filters", browser.js("return valtrace.total()"), want)
+
+
+def check_size_bands(browser, path, trace):
+    """Of a chosen size class, and of a chosen thread: the functions are those of the filter of the report."""
+    browser.open(path, "#bands=size&metric=allocated")
+    _, _, number = browser.js("return valtrace.bands()")[1]
+    cls = number - 1
+    low, high = ((4 + c % 4) << (c // 4 - 1) for c in (cls, cls + 1))
+    sizes = ["--show-allocator-frames", "--min-size", str(low), "--max-size", str(high - 1)]
+    for metric in ("allocated", "leaked", "count"):
+        check_functions(browser, path, metric, "all", stacks(trace, *sizes), f"sizes {low} to {high - 1}", f"&only=size.{number}")
+    life = 12
+    lives = ["--show-allocator-frames", "--min-lifetime", f"{1 << life}ns", "--max-lifetime", f"{(2 << life) - 1}ns"]
+    check_functions(browser, path, "count", "all", stacks(trace, *lives), f"lifetimes of 2^{life} ns", f"&only=life.{life + 1}")
 
 
 def check_inverted(browser, path, metric, want, span=""):
@@ -136,21 +150,54 @@ def check_callers(browser, path, found, want):
 def check_span(browser, path, trace):
     """A selection and --from/--to say the same; what is called peak is what was live at the moment it names."""
     browser.open(path)
-    step, buckets = browser.js("return valtrace.steps()")
-    start, end = buckets // 4, buckets * 3 // 4
+    moments = browser.js("return valtrace.moments()")
+    start, end = len(moments) // 4, len(moments) * 3 // 4
     span, name = f"&from={start}&to={end}", "selection"
-    options = ["--show-allocator-frames", "--from", f"{start * step}ns"]
-    found = stacks(trace, *options, "--to", f"{end * step}ns")
+    browser.open(path, span.replace("&", "#", 1))
+    times = browser.js("return valtrace.spanOptions()").split()
+    ok(times == ["--from", f"{moments[start]}ns", "--to", f"{moments[end] - 1}ns"], "selection: its options for the command line", times)
+    options = ["--show-allocator-frames", *times[:2]]
+    found = stacks(trace, *options, *times[2:])
     for metric in METRICS:
         if metric != "peak":
             want = check_functions(browser, path, metric, "all", found, name, span)
             check_inverted(browser, path, metric, want, span)
     browser.open(path, f"#view=table&metric=peak&frames=all{span}")
-    moment = browser.js("return valtrace.peakStep()") * step
-    ok(start * step < moment <= end * step, "selection: its peak is within it", moment)
-    want = by_function(stacks(trace, *options, "--to", f"{moment}ns"), "leaked_bytes")
+    moment = browser.js("return valtrace.moments()[valtrace.highest()]")
+    ok(moments[start] < moment <= moments[end], "selection: its peak is within it", moment)
+    want = by_function(stacks(trace, *options, "--to", f"{moment - 1}ns"), "leaked_bytes")
     differ = same(page_functions(browser), want)
     ok(not differ and want, "selection: peak: each function", differ)
+    check_views(browser, path, trace, span, times)
+    check_growth(browser, path, trace, span, (moments[start], moments[end]))
+
+
+def check_views(browser, path, trace, span, times):
+    """Sizes, lifetimes and threads of a selection are those of the report's views."""
+    browser.open(path, f"#view=sizes&metric=count{span}")
+    want = {row["min_size"]: row["allocations"] for row in sample.report(trace, "sizes", *times)["sizes"] if row["allocations"]}
+    got = {c if c < 4 else (4 + c % 4) << (c // 4 - 1): n for c, n in browser.js("return valtrace.distribution('size')")}
+    ok(got == want, "selection: sizes", len(want), [(k, got.get(k), want.get(k)) for k in set(got) | set(want) if got.get(k) != want.get(k)][:5])
+    want = {row["from_ns"]: row["blocks"] for row in sample.report(trace, "lifetimes", *times)["lifetimes"]["histogram"]}
+    got = {1 << n if n else 0: blocks for n, blocks in browser.js("return valtrace.distribution('life')")}
+    ok(got == want, "selection: lifetimes", got, want)
+    browser.open(path, f"#view=threads{span}")
+    thread = sample.report(trace, "threads", *times)["threads"][0]
+    got = browser.js("return valtrace.threads()")[0]
+    ok(all(got[key] == thread[key] for key in ("allocations", "allocated_bytes", "frees", "temporary", "leaked_bytes")), "selection: threads", got, thread)
+
+
+def check_growth(browser, path, trace, span, borders):
+    """What was live at the end of the selection, less what was live at its start."""
+    live = [by_function(stacks(trace, "--show-allocator-frames", "--to", f"{border - 1}ns"), "leaked_bytes") for border in borders]
+    browser.open(path, f"#view=table&metric=growth&frames=all{span}")
+    got = {}
+    for name, before, now in browser.js("return valtrace.grown()"):
+        known = got.get(name, (0, 0))
+        got[name] = (known[0] + before, known[1] + now)
+    want = {name: tuple(side.get(name, (0, 0))[0] for side in live) for name in set(live[0]) | set(live[1])}
+    differ = [(name, got.get(name), value) for name, value in want.items() if got.get(name, (0, 0)) != value]
+    ok(not differ and any(a != b for a, b in want.values()), "growth: each function, at the start and at the end", len(want), differ[:5])
 
 
 def check_folded(browser, folder):
@@ -186,6 +233,7 @@ def run_all(browser, folder):
             check_callers(browser, path, found, by_function(found, "allocated_bytes"))
     check_charged(browser, path, stacks(trace))
     check_bands(browser, path, trace)
+    check_size_bands(browser, path, trace)
     check_span(browser, path, trace)
     check_folded(browser, folder)
     ok(browser.log() == [], "no error on the console", browser.log()[:3])

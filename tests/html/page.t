@@ -1,22 +1,29 @@
 #!/usr/bin/env python3
 """The HTML page without a browser: it is self-contained and bounded, foreign names cannot become markup, and
 its data add up to what `report --json` says."""
+import base64
 import html.parser
+import importlib.util
 import json
 import os
 import re
 import shutil
 import sys
 import tempfile
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 import sample  # noqa: E402
-from page_tree import COLUMNS, Tree, numbers  # noqa: E402
+from page_tree import COLUMNS, Blocks, Tree, numbers  # noqa: E402
 from sample import VALTRACE, data_of, page, record, report, run, valtrace  # noqa: E402
 from tap import COUNT, ok  # noqa: E402
+
+SPEC = importlib.util.spec_from_file_location("page_script", os.path.join(HERE, "../../tools/html/page.py"))
+page_script = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(page_script)
 
 KNOWN_TAGS = {"html", "head", "meta", "link", "title", "style", "body", "a", "header", "div", "h1", "p", "button", "noscript",
               "dl", "dt", "dd", "h2", "h3", "table", "thead", "tbody", "tr", "th", "td", "bdi", "section", "main", "footer",
@@ -44,8 +51,8 @@ def check_self_contained(path):
     outline = Outline(path)
     loads = [v for k, v in outline.attributes if k in ("src", "href", "srcset", "action", "poster", "data")]
     ok(all(v.startswith(("data:", "#")) for v in loads), "no attribute loads anything", loads)
-    style = "".join(t for t in outline.texts if "color-scheme" in t)
-    ok("url(" not in style and "@import" not in style, "the style loads nothing")
+    style = "".join(t for t in outline.texts if t.startswith("\n:root"))
+    ok(style and "url(" not in style and "@import" not in style, "the style loads nothing")
     with open(path, encoding="utf-8") as file:
         text = file.read()
     code = text[:text.index('id="data"')] + text[text.rindex("</script>", 0, text.rindex("<script>")):]
@@ -89,52 +96,75 @@ def check_charged(trace, data, name):
     ok(got == want, f"{name}: each function is charged with what the report says", got, want)
 
 
-def history(data):
-    """Entries (node, bucket, born, allocations, bytes, frees, freed bytes, temporary, temporary bytes)."""
-    stream, node = numbers(data["history"]["data"]), 0
-    for step in stream:
-        node += step
-        bucket = 0
-        for _ in range(next(stream)):
-            bucket += next(stream)
-            born = bucket
-            for _ in range(next(stream)):
-                born -= next(stream)
-                allocated = [n, next(stream)] if (n := next(stream)) else [0, 0]
-                freed = [n, next(stream), next(stream)] if (n := next(stream)) else [0, 0, 0]
-                yield (node, bucket, born, *allocated, *freed, next(stream) if freed[2] else 0)
+def check_blocks(trace, data):
+    side, totals = data["sides"][0], report(trace)["totals"]
+    blocks = Blocks(side)
+    got = [sum(row[name] for row in rows) for rows, name in ((blocks.allocs, "blocks"), (blocks.allocs, "bytes"), (blocks.frees, "blocks"),
+           (blocks.frees, "temporary"), (blocks.kinds, "peak_bytes"), (blocks.kinds, "peak_blocks"))]
+    want = [totals[key] for key in ("allocations", "allocated_bytes", "frees", "temporary", "peak_bytes", "peak_blocks")]
+    ok(got == want, "blocks: add up to the totals", got, want)
+    live = {}
+    for rows, sign in ((blocks.allocs, 1), (blocks.frees, -1)):
+        for row in rows:
+            live[blocks.node(row)] = live.get(blocks.node(row), 0) + sign * row["bytes"]
+    ends = Tree(data).ends
+    ok(all(ends[node][0]["leaked_bytes"] == value for node, value in live.items()), "blocks: what is live at the end is what each node leaked")
+    end = side["traces"][0]["duration_ns"]
+    ok(blocks.moments[0] == 0 and blocks.moments[-1] > end and blocks.moments == sorted(set(blocks.moments)) and len({row["born"] for row in blocks.allocs}) > 2,
+       "blocks: spread over the recording", blocks.moments[-3:], end)
+    ok(totals["peak_time_ns"] + 1 in blocks.moments or not totals["peak_bytes"], "blocks: the peak is at a border of stretches")
 
 
-def check_history(trace, data):
-    entries, totals = list(history(data)), report(trace)["totals"]
-    column = [sum(e[i] for e in entries) for i in range(9)]
-    ok(column[3:5] == [totals["allocations"], totals["allocated_bytes"]] and column[5] == totals["frees"] and
-       column[4] - column[6] == totals["leaked_bytes"] and column[7] == totals["temporary"], "history: adds up to the totals", column, totals)
-    leaked = {}
-    for entry in entries:
-        leaked[entry[0]] = leaked.get(entry[0], 0) + entry[4] - entry[6]
-    want = Tree(data).ends
-    ok(all(want[node][0]["leaked_bytes"] == value for node, value in leaked.items()), "history: what is live at its end is what each node leaked")
-    ok(len({e[1] for e in entries}) > 2 and all(e[1] * data["history"]["bucket_ns"] <= data["sides"][0]["traces"][0]["duration_ns"] for e in entries),
-       "history: spread over the recording")
+def check_classes(trace, data):
+    """Sizes, lifetimes and threads of the blocks are those of the report's views, which are counted elsewhere."""
+    blocks = Blocks(data["sides"][0])
+
+    def by(rows, key):
+        sums = {}
+        for row in rows:
+            sums[key(row)] = sums.get(key(row), 0) + row["blocks"]
+        return sums
+
+    want = {row["min_size"]: row["allocations"] for row in report(trace, "sizes")["sizes"]}
+    ok(by(blocks.allocs, lambda row: blocks.smallest(blocks.kinds[row["kind"]]["size"])) == want, "blocks: sizes are those of the report")
+    want = {row["from_ns"]: row["blocks"] for row in report(trace, "lifetimes")["lifetimes"]["histogram"]}
+    got = by(blocks.frees, lambda row: 1 << row["life"] if row["life"] else 0)
+    ok(got == want, "blocks: lifetimes are those of the report", got, want)
 
 
 def phase_spans(data):
-    """First and last bucket in which each phase allocated."""
-    tree = Tree(data)
-    spans = {}
-    for node, bucket, *_counts in history(data):
+    """First and last time at which each phase may have allocated."""
+    tree, blocks, spans = Tree(data), Blocks(data["sides"][0]), {}
+    for row in blocks.allocs:
+        node = blocks.node(row)
         while node:
-            name = tree.name(node)
-            low, high = spans.get(name, (bucket, bucket))
-            spans[name] = (min(low, bucket), max(high, bucket))
+            low, high = spans.get(tree.name(node), (row["born"], row["born"]))
+            spans[tree.name(node)] = (min(low, row["born"]), max(high, row["born"]))
             node = tree.parent[node]
     return spans
 
 
+def curve(side):
+    """(ns of a step, the highest live bytes of each, allocations of each)"""
+    stream, most, out = numbers(side["curve"]["data"]), 0, []
+    cnt = next(stream)
+    for _ in range(cnt):
+        by = next(stream)
+        most += -(by + 1) // 2 if by % 2 else by // 2
+        out.append(most)
+    return side["curve"]["step_ns"], out, [next(stream) for _ in range(cnt)]
+
+
+def check_curve(trace, data):
+    step, most, allocations = curve(data["sides"][0])
+    totals = report(trace)["totals"]
+    ok(max(most) == totals["peak_bytes"] and most.index(max(most)) == totals["peak_time_ns"] // step, "curve: its highest point is the peak, when it was", max(most))
+    ok(sum(allocations) == totals["allocations"] and len(most) * step <= data["sides"][0]["traces"][0]["duration_ns"] + step, "curve: all allocations, until the end")
+
+
 def check_phases(data):
     spans = phase_spans(data)
-    ok(spans["phase_early"][1] < spans["phase_peak"][0] <= spans["phase_peak"][1] < spans["phase_late"][0], "history: phases are in their own time", spans)
+    ok(spans["phase_early"][1] < spans["phase_peak"][0] <= spans["phase_peak"][1] < spans["phase_late"][0], "blocks: phases are in their own time", spans)
 
 
 def check_many_stacks(folder):
@@ -147,11 +177,72 @@ def check_many_stacks(folder):
     ok(os.path.getsize(path) <= 5000000, "many stacks: 5 MB", os.path.getsize(path))
     check_totals(trace, data, "many stacks")
     check_charged(trace, data, "many stacks")
-    check_history(trace, data)
+    check_blocks(trace, data)
+
+
+EVENTS = 72000  # of a log, each a microsecond after the one before; a spike of two is what 100 ms are in an hour
+
+
+def spike_log():
+    for i in range(0, EVENTS, 2):
+        size = 1000000 if i == EVENTS // 3 else 100
+        yield f"+++ ALLOC:1:0x00000000000{i % 64 + 16:05x}:16:{size}\nx(f+0x0) [0x{16 + i % 3:x}]\n---\n+++ FREE:1:0x00000000000{i % 64 + 16:05x}\nx(f+0x0) [0x10]\n---\n"
+
+
+def check_spike(folder):
+    """A spike as long as 100 ms are in an hour: the page has a curve and moments that show it."""
+    with open(f"{folder}/spike.log", "w", encoding="utf-8") as file:
+        file.writelines(spike_log())
+    valtrace("import", f"{folder}/spike.log", "-o", f"{folder}/spike.vtr")
+    path = page(folder, "spike", f"{folder}/spike.vtr")
+    side = data_of(path)["sides"][0]
+    step, most, _ = curve(side)
+    end, at = side["traces"][0]["duration_ns"], side["totals"]["peak_time_ns"]
+    ok(36000 * step <= 2 * end and sum(value > 100 for value in most) <= 2 and most[at // step] == 1000000, "spike: the curve shows it and its length", step, end)
+    blocks = Blocks(side)
+    around = [m for m in blocks.moments if abs(m - at) <= 2 * end / 36000]
+    ok(len(around) >= 3 and os.path.getsize(path) <= 5000000, "spike: time is divided where it is", around, at)
+
+
+def shown_lines(path):
+    packed = data_of(path).get("sources")
+    return json.loads(zlib.decompress(base64.b64decode(packed))) if packed else {}
+
+
+def check_sources(folder, trace):
+    """Lines around the frames are in the page, unless they are not to be; nothing else is ever read."""
+    lines = shown_lines(page(folder, "sample", trace))
+    source = os.path.join(HERE, "sample.c")
+    with open(source, encoding="utf-8") as file:
+        text = file.read().split("\n")
+    number = next(i for i, line in enumerate(text, 1) if "EDGE void phase_peak" in line) + 1
+    have = lines.get(source, {"lines": {}, "changed": None})
+    ok(have["lines"].get(str(number)) == text[number - 1] and have["changed"] is False, "source: the lines around a frame", list(lines), have["changed"])
+    done = valtrace("html", "--no-source", trace, "-o", f"{folder}/bare.html")
+    with open(f"{folder}/bare.html", encoding="utf-8") as file:
+        ok(done.returncode == 0 and shown_lines(f"{folder}/bare.html") == {} and "memset(big" not in file.read(), "source: --no-source leaves them out")
+
+
+def check_read_files(folder):
+    """Which files the script reads is not the recording's to say."""
+    os.mkfifo(f"{folder}/pipe.c")
+    for name, text in (("secret", "key"), ("beside.c", "int beside;"), ("new.c", "int new;")):
+        with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+    tree = page_script.Tree([0, 0], [None, ("f", 0)], [(1, [1] * 8)], [None, 0],
+                            [(name, 1, f"{folder}/module", 0) for name in ("beside.c", f"{folder}/secret", f"{folder}/pipe.c", f"{folder}/new.c", "/none/x.c", "../../etc/passwd")])
+    tree = tree._replace(parent=[0] * 7, frames=[None] * 7, numbers=[None, 0, 1, 2, 3, 4, 5], ends=[(i, [1] * 8) for i in range(1, 7)])
+    packed = page_script.sources.pack(tree, 0)
+    lines = json.loads(zlib.decompress(base64.b64decode(packed)))
+    ok(sorted(lines) == sorted(["beside.c", f"{folder}/new.c"]) and lines["beside.c"]["lines"] == {"1": "int beside;"}, "source: only regular files that are source", list(lines))
+    ok(lines["beside.c"]["changed"], "source: a file that was changed since is called so")
 
 
 def check_diff(folder, a, b):
     data = data_of(page(folder, "diff", a, b))
+    for side, trace in enumerate((a, b)):
+        blocks, totals = Blocks(data["sides"][side]), report(trace)["totals"]
+        ok(sum(row["bytes"] for row in blocks.allocs) == totals["allocated_bytes"], f"comparison: side {side} has its blocks")
     check_totals(a, data, "comparison, before", 0)
     check_totals(b, data, "comparison, after", 1)
 
@@ -211,8 +302,13 @@ def main():
         check_self_contained(path)
         check_totals(trace, data, "page")
         check_charged(trace, data, "page")
-        check_history(trace, data)
+        check_blocks(trace, data)
+        check_classes(trace, data)
+        check_curve(trace, data)
         check_phases(data)
+        check_spike(folder)
+        check_sources(folder, trace)
+        check_read_files(folder)
         hostile = record(folder, "hostile")
         check_hostile(folder, hostile)
         check_many_stacks(folder)

@@ -1,4 +1,4 @@
-"""The packed call tree in the HTML page's data, read by what analyzer/export/page.h says of it."""
+"""The packed call tree and blocks in the HTML page's data, read by what analyzer/page says of them."""
 import base64
 import zlib
 
@@ -17,7 +17,7 @@ def numbers(text):
 
 
 class Tree:
-    """The call tree in the page's data, read by what analyzer/export/page.h says of it."""
+    """The call tree in the page's data, read by what analyzer/page/page.h says of it."""
 
     def __init__(self, data):
         self.strings = zlib.decompress(base64.b64decode(data["strings"])).decode().split("\0")
@@ -39,3 +39,40 @@ class Tree:
 
     def sums(self, side=0):
         return {name: sum(v[side][name] for v in self.ends.values()) for name in COLUMNS}
+
+
+class Blocks:
+    """The table of blocks of a side, read by what analyzer/page/blocks.h says of it: dictionaries by row."""
+
+    def __init__(self, side):
+        packed = side["blocks"]
+        self.moments, self.step, self.stream = packed["moments_ns"], packed["size_step"], numbers(packed["data"])
+        self.kinds = self.table(("thread", "heap", "size", "leaks"), "node", lambda row: row, ("peak_blocks", "peak_bytes"))
+        self.allocs = self.table(("born",), "kind", lambda row: self.kinds[row["kind"]], ("blocks", "bytes"))
+        self.frees = self.table(("born", "age", "life", "by"), "kind", lambda row: self.kinds[row["kind"]],
+                                ("blocks", "bytes"), ("temporary", "temporary_bytes"))
+        assert next(self.stream, None) is None
+
+    def column(self, rows, name, sums=False):
+        value = 0
+        for row in rows:
+            row[name] = value = next(self.stream) + (value if sums else 0)
+
+    def table(self, columns, of, kind, *pairs):
+        rows = [{} for _ in range(next(self.stream))]
+        self.column(rows, of, True)
+        for name in columns:
+            self.column(rows, name)
+        for count, size in pairs:
+            self.column(rows, count)
+            self.column(rows, size)
+            for row in rows:
+                row[size] += row[count] * self.smallest(kind(row)["size"])
+        return rows
+
+    def smallest(self, number):
+        cls = number * self.step
+        return cls if cls < 4 else (4 + cls % 4) << (cls // 4 - 1)
+
+    def node(self, row):
+        return self.kinds[row["kind"]]["node"]

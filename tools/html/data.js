@@ -15,7 +15,10 @@ const METRICS = [
     unit: "count", what: "how often memory was asked for" },
   { id: "temporary", name: "Temporary", value: "temporary", other: "temporary_bytes",
     unit: "count", what: "freed before the same thread allocated again" },
+  { id: "growth", name: "Growth", value: "leaked_bytes", other: "leaked_blocks", unit: "bytes",
+    what: "live at the end of the selected time, less what was live at its start" },
 ];
+const metricsShown = () => METRICS.filter((metric) => !data.isDiff || metric.id !== "growth");
 const metricById = (id) => METRICS.find((m) => m.id === id) || METRICS[0];
 const metricText = (metric) => (metric.unit === "bytes" ? bytes : count);
 const exactText = (metric, n) => (metric.unit === "bytes" ? exactBytes(n) : count(n));
@@ -47,13 +50,16 @@ function numberReader(from) {
 }
 
 async function unpack(from) {
-  const parts = await Promise.all([from.strings, from.nodes, from.history?.data || ""].map((text) =>
-    (text ? inflate(text) : null)));
+  const packed = [from.strings, from.nodes, ...from.sides.flatMap((side) => [side.blocks.data, side.curve.data])];
+  const parts = await Promise.all(packed.map(inflate));
   const out = { sides: from.sides, isDiff: from.sides.length > 1, folded: from.folded,
     foldedShare: from.folded_share_ppm / 1e6, nodesMax: from.nodes_max, nameLimit: from.name_limit,
-    findings: from.findings || null };
+    findings: from.findings || null, sources: from.sources ? JSON.parse(new TextDecoder().decode(await inflate(from.sources))) : {} };
   unpackNodes(out, parts[1], new TextDecoder().decode(parts[0]).split("\0").map(clean));
-  out.history = from.history ? unpackHistory(from.history, parts[2], out.n) : null;
+  out.sides.forEach((side, i) => {
+    side.blocks = unpackBlocks(side.blocks, numberReader(parts[2 + 2 * i]));
+    side.curve = unpackCurve(side.curve, numberReader(parts[3 + 2 * i]));
+  });
   return out;
 }
 
@@ -89,39 +95,55 @@ function unpackFrames(out, reader, strings) {
   }
 }
 
-const HISTORY = ["allocations", "allocated_bytes", "frees", "freed_bytes", "temporary",
-  "temporary_bytes"];
+// ---- blocks and the curve ----
 
-// Columns of entries: node, bucket, the bucket its blocks were allocated in, and six counters.
-function unpackHistory(from, packed, n) {
-  const reader = numberReader(packed), rows = [];
-  for (let node = 0; reader.more() && node < n;) {
-    node += reader.next();
-    let bucket = 0;
-    for (let buckets = reader.next(); buckets > 0; buckets--) {
-      bucket += reader.next();
-      let born = bucket;
-      for (let ages = reader.next(); ages > 0; ages--) {
-        born -= reader.next();
-        const allocations = reader.next(), allocated = allocations && reader.next();
-        const frees = reader.next(), freed = frees && reader.next();
-        const temporary = frees && reader.next(), bytes_ = temporary && reader.next();
-        rows.push(node, bucket, born, allocations, allocated, frees, freed, temporary, bytes_);
-      }
-    }
-  }
-  return historyColumns(rows, from.bucket_ns);
+const smallestOf = (cls) => (cls < 4 ? cls : (4 + (cls % 4)) * 2 ** (Math.floor(cls / 4) - 1));
+
+// A column of numbers; with `sum` each is a distance to the one before.
+function column(reader, cnt, type, sum) {
+  const out = new type(cnt);
+  for (let i = 0, value = 0; i < cnt; i++) out[i] = value = (sum ? value : 0) + reader.next();
+  return out;
 }
 
-function historyColumns(rows, bucketNs) {
-  const names = ["node", "bucket", "born", ...HISTORY], cnt = rows.length / names.length;
-  const out = { cnt, bucketNs, buckets: 1 };
-  names.forEach((name, k) => {
-    const column = (out[name] = k < 3 ? new Int32Array(cnt) : new Float64Array(cnt));
-    for (let i = 0; i < cnt; i++) column[i] = rows[i * names.length + k];
-  });
-  for (let i = 0; i < cnt; i++) out.buckets = Math.max(out.buckets, out.bucket[i] + 1);
+// Blocks and bytes, which are told beyond the smallest of each block's size class.
+function counts(reader, cnt, smallest) {
+  const blocks = column(reader, cnt, Float64Array), bytes_ = column(reader, cnt, Float64Array);
+  for (let i = 0; i < cnt; i++) bytes_[i] += blocks[i] * smallest(i);
+  return [blocks, bytes_];
+}
+
+function unpackBlocks(from, reader) {
+  const out = { moments: Float64Array.from(from.moments_ns), stretches: from.moments_ns.length - 1,
+    sizeStep: from.size_step, detailed: from.detailed };
+  const kinds = (out.kinds = { cnt: reader.next() }), n = kinds.cnt;
+  kinds.node = column(reader, n, Int32Array, true);
+  for (const name of ["thread", "heap", "size", "leaks"]) kinds[name] = column(reader, n, Int32Array);
+  const smallest = Float64Array.from(kinds.size, (cls) => smallestOf(cls * from.size_step));
+  [kinds.peak_blocks, kinds.peak_bytes] = counts(reader, n, (i) => smallest[i]);
+  const allocs = (out.allocs = { cnt: reader.next() });
+  allocs.kind = column(reader, allocs.cnt, Int32Array, true);
+  allocs.born = column(reader, allocs.cnt, Int32Array);
+  [allocs.blocks, allocs.bytes] = counts(reader, allocs.cnt, (i) => smallest[allocs.kind[i]]);
+  const frees = (out.frees = { cnt: reader.next() });
+  frees.kind = column(reader, frees.cnt, Int32Array, true);
+  frees.born = column(reader, frees.cnt, Int32Array);
+  frees.ended = column(reader, frees.cnt, Int32Array).map((age, i) => age + frees.born[i]);
+  frees.life = column(reader, frees.cnt, Int32Array);
+  frees.by = column(reader, frees.cnt, Int32Array);
+  [frees.blocks, frees.bytes] = counts(reader, frees.cnt, (i) => smallest[frees.kind[i]]);
+  [frees.temporary, frees.temporary_bytes] = counts(reader, frees.cnt, (i) => smallest[frees.kind[i]]);
   return out;
+}
+
+// The highest live bytes and the allocations of each of many equal steps.
+function unpackCurve(from, reader) {
+  const cnt = reader.next(), most = new Float64Array(cnt);
+  for (let i = 0; i < cnt; i++) {
+    const by = reader.next();
+    most[i] = (i ? most[i - 1] : 0) + (by % 2 ? -(by + 1) / 2 : by / 2);
+  }
+  return { step: from.step_ns, most, allocations: column(reader, cnt, Float64Array) };
 }
 
 const baseName = (path) => path.slice(path.lastIndexOf("/") + 1);

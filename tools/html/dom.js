@@ -4,7 +4,7 @@ const byId = (id) => document.getElementById(id);
 function el(tag, attributes, ...children) {
   const node = document.createElement(tag);
   setAttributes(node, attributes);
-  node.append(...children.flat().filter((c) => c !== null && c !== undefined));
+  node.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined));
   return node;
 }
 
@@ -12,7 +12,7 @@ const SVG = "http://www.w3.org/2000/svg";
 function svg(tag, attributes, ...children) {
   const node = document.createElementNS(SVG, tag);
   setAttributes(node, attributes);
-  node.append(...children.flat().filter((c) => c !== null && c !== undefined));
+  node.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined));
   return node;
 }
 

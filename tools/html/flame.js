@@ -60,7 +60,7 @@ function frameOf(chart, node) {
 
 function fillOf(chart, node, c) {
   if (!node) return c.neutral;
-  if (data.isDiff) return diffFill(chart, node, c);
+  if (comparing()) return diffFill(chart, node, c);
   const frame = frameOf(chart, node);
   if (frame.flags & FOLDED) return c.neutral;
   const module = moduleColours().get(frame.module);
@@ -73,42 +73,6 @@ function diffFill(chart, node, c) {
   const share = Math.abs(by) / Math.max(1, chart.width[node]);
   const step = share > 0.5 ? 2 : share > 0.1 ? 1 : 0;
   return (by > 0 ? c.grow : c.shrink)[step];
-}
-
-// ---- search ----
-
-// A test for names, or null. /…/ is a regular expression.
-function searchTest(query) {
-  if (!query) return null;
-  const pattern = query.match(/^\/(.+)\/$/);
-  let test;
-  try {
-    const expression = pattern && new RegExp(pattern[1], "i");
-    const wanted = query.toLowerCase();
-    test = expression ? (text) => expression.test(text) : (text) => text.toLowerCase().includes(wanted);
-  } catch {
-    return () => false;
-  }
-  const known = new Map();
-  return (frame) => {
-    if (!known.has(frame))
-      known.set(frame, test(frame.name) || test(frame.file) || test(baseName(frame.module)));
-    return known.get(frame);
-  };
-}
-
-// Share of the total in frames that match; a match below a match is not counted again.
-function matched(chart, test) {
-  const inside = new Uint8Array(chart.view.n);
-  let sum = 0, frames = 0;
-  for (let i = 1; i < chart.view.n; i++) {
-    const parent = inside[chart.view.parent[i]];
-    const hit = test(frameOf(chart, i));
-    if (hit && chart.width[i] > 0) frames++;
-    if (hit && !parent) sum += chart.width[i];
-    inside[i] = parent || hit ? 1 : 0;
-  }
-  return { sum, frames, share: chart.width[0] ? sum / chart.width[0] : 0 };
 }
 
 // ---- drawing ----
@@ -141,7 +105,7 @@ function drawRect(g, rect, y, width) {
   const hit = flame.test && rect.node && flame.test(frameOf(flame.chart, rect.node));
   g.fillStyle = hit ? c.match : flame.test ? c.dim : fillOf(flame.chart, rect.node, c);
   g.fillRect(x, y, w, ROW - 1);
-  if (data.isDiff && rect.node && !hit) hatchVanished(g, rect, x, y, w, c);
+  if (comparing() && rect.node && !hit) hatchVanished(g, rect, x, y, w, c);
   if (w > 3 * flame.char) drawLabel(g, rect, x, y, w, hit);
   if (hit) g.fillRect(x, y + ROW - 3, w, 2);
   if (rect.node === flame.focus && flame.hasFocus) drawFocus(g, x, y, w, c);
@@ -186,13 +150,13 @@ function labelOf(node) {
   const chart = flame.chart, text = metricText(chart.metric);
   const name = node ? frameOf(chart, node).name : state.invert ? "all, by innermost frame" : "all";
   const mark = node ? inexactAt(chart) : "";
-  if (!data.isDiff) return `${name}  ${mark}${text(chart.width[node])}`;
+  if (!comparing()) return `${name}  ${mark}${text(chart.width[node])}`;
   const gone = node && !chart.sides[1].total[node] ? " gone" : "";
   return `${mark}${signed(text, change(chart, node))}${gone}  ${name}`;
 }
 
 // A node of the call tree is exact also where others are folded; one by innermost frames is not.
-const inexactAt = (chart) => (chart.options.invert ? INEXACT : "");
+const inexactAt = (chart) => (chart.options.invert ? inexact() : "");
 
 // ---- interaction ----
 
@@ -279,9 +243,9 @@ function tooltipLines(chart, node) {
   const { total, self } = after(chart), whole = after(chart).total[0];
   const other = lastSums(chart, chart.metric, true);
   const otherText = chart.metric.unit === "bytes" ? (n) => `${count(n)} blocks` : exactBytes;
-  if (data.isDiff) {
-    lines.push([SIDE_NAMES[0], exactText(chart.metric, chart.sides[0].total[node])]);
-    lines.push([SIDE_NAMES[1], exactText(chart.metric, total[node])]);
+  if (comparing()) {
+    lines.push([sideNames()[0], exactText(chart.metric, chart.sides[0].total[node])]);
+    lines.push([sideNames()[1], exactText(chart.metric, total[node])]);
     lines.push(["change", signed((n) => exactText(chart.metric, n), change(chart, node))]);
     return lines;
   }
@@ -352,7 +316,7 @@ function drawCrumbs(chart, zoom) {
 
 function drawLegend() {
   const legend = byId("legend");
-  if (data.isDiff) {
+  if (comparing()) {
     legend.replaceChildren(
       el("span", { class: "legend" }, el("span", { class: "key grow" }), "+ grew"),
       el("span", { class: "legend" }, el("span", { class: "key shrink" }), "− shrank"),
@@ -399,22 +363,18 @@ function drawDetails() {
     el("p", { class: "faint place" }, frame ? placeText(chart, node) : "Select a frame for its numbers and stack."),
     detailNumbers(chart, node),
     frame ? detailActions(chart, node, frame) : el("span"),
+    frame ? sourcePanel(frame) : el("span"),
     frame ? detailStack(chart, node) : el("span"));
 }
 
 function detailNumbers(chart, node) {
-  const side = data.sides.length - 1;
-  const rows = METRICS.map((metric) => {
-    const sums = sumsOf(chart, metric);
-    return { metric, sums, value: sums[side].total[node], whole: sums[side].total[0] };
-  });
-  const cells = (row) => {
-    const text = metricText(row.metric);
-    const shown = (node ? inexactAt(chart) : "") + text(row.value);
-    const last = data.isDiff ? signed(text, row.value - row.sums[0].total[node]) :
-      percent(row.value, row.whole);
-    return [el("th", { scope: "row" }, row.metric.name),
-      el("td", { class: "number", title: exactText(row.metric, row.value) }, shown),
+  const rows = metricsShown().map((metric) => ({ metric, sums: sumsOf(chart, metric) }));
+  const cells = ({ metric, sums }) => {
+    const text = metricText(metric), value = sums.at(-1).total[node], by = sums.length > 1 ? value - sums[0].total[node] : null;
+    const shown = (node ? inexactAt(chart) : "") + (metric.id === "growth" ? signed(text, by) : text(value));
+    const last = metric.id === "growth" ? "" : by === null ? percent(value, sums.at(-1).total[0]) : signed(text, by);
+    return [el("th", { scope: "row" }, metric.name),
+      el("td", { class: "number", title: exactText(metric, metric.id === "growth" ? by : value) }, shown),
       el("td", { class: "number" }, last)];
   };
   const head = ["", data.isDiff ? "After" : "Total", data.isDiff ? "Change" : "Share"];

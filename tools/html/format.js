@@ -53,3 +53,8 @@ function ticks(max, wanted, base) {
   for (let at = 0; at <= max * 1.0001; at += step) marks.push(at);
   return marks;
 }
+
+function memo(make) {
+  let value;
+  return () => (value === undefined ? (value = make()) : value);
+}

@@ -4,6 +4,7 @@ state = readState();
 const VIEWS = {
   flame: { label: "Flame graph", make: flamePanel, update: updateFlame },
   table: { label: "Functions", make: tablePanel, update: updateTable },
+  bottomup: { label: "Bottom-up", make: bottomupPanel, update: updateBottomup },
   callers: { label: "Callers & callees", update: updateCallers },
   sizes: { label: "Sizes & lifetimes", update: updateDistributions },
   threads: { label: "Threads & heaps", update: updateThreads },
@@ -25,27 +26,27 @@ function toggle(label, key, title) {
 
 function metricButtons() {
   const group = el("div", { role: "radiogroup", "aria-label": "Metric", class: "segments" });
-  METRICS.forEach((metric, i) => group.append(el("button", { type: "button", role: "radio",
+  metricsShown().forEach((metric) => group.append(el("button", { type: "button", role: "radio",
     "data-metric": metric.id, title: `${metric.name}: ${metric.what}`,
     onclick: () => go({ metric: metric.id }),
-    onkeydown: (event) => moveMetric(event, i) }, metric.name)));
+    onkeydown: moveMetric }, metric.name)));
   return group;
 }
-function moveMetric(event, i) {
+function moveMetric(event) {
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   if (!step) return;
   event.preventDefault();
-  const next = METRICS[(i + step + METRICS.length) % METRICS.length];
-  go({ metric: next.id });
-  document.querySelector(`[data-metric="${next.id}"]`).focus();
+  stepMetric(step);
+  document.querySelector(`[data-metric="${state.metric}"]`).focus();
 }
 
 function buildToolbar() {
   const search = el("input", { type: "search", id: "search", placeholder: "Search names, /regex/",
     "aria-label": "Search functions, files and modules", "aria-describedby": "matched", spellcheck: "false", autocomplete: "off",
-    oninput: (event) => go({ q: event.target.value }, true) });
+    oninput: (event) => go({ q: event.target.value, keep: event.target.value ? state.keep : "" }, true),
+    onkeydown: (event) => event.key === "Enter" && nextMatch(event.shiftKey ? -1 : 1) });
   byId("toolbar").append(metricButtons(), el("div", { class: "search" }, search,
-    el("output", { id: "matched", for: "search" })), el("div", { class: "options", id: "options" }), el("div", { id: "only" }));
+    el("output", { id: "matched", for: "search" }), el("div", { class: "row", id: "match-steps" })), el("div", { class: "options", id: "options" }), el("div", { id: "only" }));
 }
 
 function updateToolbar() {
@@ -58,11 +59,11 @@ function updateToolbar() {
   if (search.value !== state.q) search.value = state.q;
   updateMatched();
   const focused = document.activeElement && document.activeElement.id;
+  byId("match-steps").replaceChildren(...searchControls());
   byId("options").replaceChildren(...optionControls());
-  if (focused && focused.startsWith("toggle-")) byId(focused)?.focus();
-  const chosen = chosenGroup(state.only);
-  byId("only").replaceChildren(...(chosen ? [el("span", { class: "chip" }, "only ", nameNode(groupName(chosen.by, chosen.frame)),
-    button("✕", () => go({ only: "", zoom: "" }), { "aria-label": "Show everything again" }))] : []));
+  if (focused && /^(toggle|match|keep|time)-/.test(focused)) byId(focused)?.focus();
+  byId("only").replaceChildren(...chosenGroups(state.only).map(({ by, group }) => el("span", { class: "chip" }, `${GROUPS_BY[by]} `, nameNode(group.name),
+    button("✕", () => toggleGroup(by, group.id), { "aria-label": `Show every ${GROUPS_BY[by]} again` }))));
 }
 
 function optionControls() {
@@ -81,7 +82,7 @@ function optionControls() {
 }
 
 function updateMatched() {
-  const out = byId("matched"), test = searchTest(state.q);
+  const out = byId("matched"), test = !state.keep && searchTest(state.q);
   if (!test) return void (out.textContent = "");
   const found = matched(chartNow({ invert: false }), test);
   out.textContent = found.frames ? `${percent(found.share, 1)} matched, ${count(found.frames)} frame${found.frames === 1 ? "" : "s"}` : "no match";
@@ -154,23 +155,13 @@ function footerText() {
   if (data.folded)
     parts.push(`The call tree was too large for this page: of ${count(data.folded)} small nodes, each under ` +
       `${shareText(data.foldedShare)} of every metric, those in the middle of stacks are folded into [smaller frames]. ` +
-      `What is summed up by function, module or innermost frame is therefore marked ${INEXACT}: it can be more; ` +
+      `What is summed up by function, module or innermost frame is therefore marked ${inexact()}: it can be more; ` +
       "`valtrace report` and `valtrace export` have the exact numbers.");
   else parts.push("All numbers are exact: computed from every stack of the recording.");
   if (data.frames.some((f) => f.name.length > data.nameLimit))
     parts.push(`Names longer than ${count(data.nameLimit)} characters are cut.`);
   parts.push("Made by valtrace; one file, no network.");
   return parts.join(" ");
-}
-
-function globalKey(event) {
-  const typing = event.target.closest("input, select, textarea, dialog");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "/") {
-    event.preventDefault();
-    byId("search").focus();
-  }
-  if (event.key === "?") byId("help").showModal();
 }
 
 // What a script that drives the page may look at.
@@ -180,21 +171,29 @@ const inspection = { rects: () => flame.rects.map((r) => ({ ...r, row: ROW,
   focus: () => (flame.focus ? frameOf(flame.chart, flame.focus).name : ""),
   total: () => after(flame.chart).total[0],
   functions: () => filteredRows(tableChart()).map((r) => [r.name, r.self[0], r.total[0]]),
+  grown: () => filteredRows(tableChart()).map((r) => [r.name, ...r.self]),
   functionNumber: (name) => data.functions.findIndex((f) => f.name === name),
   callers: () => callerRows(chartNow({ invert: false, by: "function" }), Number(state.fn)).callers
     .filter((r) => r.value[0]).map((r) => [r.frame && r.frame.name, r.value[0]]),
   roots: () => childrenOf(flame.chart, 0).map((n) => [frameOf(flame.chart, n).name, flame.chart.width[n]]),
-  steps: () => [data.history.bucketNs, data.history.buckets],
+  moments: () => [...data.sides[0].blocks.moments],
   // The middle of a band at a share of the time, in the window.
   bandPoint: (id, share) => {
     const path = document.querySelector(`[data-band="${id}"]`), plot = document.querySelector(".plot");
-    const box = plot.getBoundingClientRect(), at = scales(Math.max(280, plot.clientWidth));
-    const x = at.x(share * at.end);
+    const box = plot.getBoundingClientRect(), at = scales(plotWidthOf(plot));
+    const x = at.x(at.from + share * (at.to - at.from));
     const inside = [...Array(TIMELINE.height).keys()].filter((y) => path.isPointInFill(new DOMPoint(x, y)));
     return inside.length ? [box.left + x, box.top + inside[inside.length >> 1]] : null;
   },
-  bands: () => bandsFor(state.bands).map((band) => [band.frame && bandName(state.bands, band), [...band.live], band.id]),
-  peakStep: () => highestBucket(spanNow()) + 1 };
+  bands: () => bandsFor(state.bands).map((band) => [band.group && band.group.name, [...band.live], band.id]),
+  highest: () => highestBorder(data.sides[0], chosenNow()),
+  spanOptions: () => spanOptions(spanOrAll()),
+  // What the bars of sizes or lifetimes have, by class.
+  distribution: (by, side) => [...(by === "size" ? sizesOf : lifetimesOf)(data.sides[side || 0]).bars].map(([n, bar]) => [n, barSum(bar)]),
+  threads: (side) => sumsByNumber(data.sides[side || 0], "thread").map((row) => ({ ...row, label: data.sides[side || 0].threads[row.number]?.thread })),
+  pairs: () => [...pairsOf(data.sides[0]).pairs].map(([key, n]) => [key.split(",").map((i) => data.sides[0].threads[i]?.thread), n]),
+  curve: () => data.sides.map(({ curve }) => [curve.step, maxOf(curve.most), curve.most.length]),
+  shownTime };
 window.valtrace = Object.freeze(inspection);
 
 byId("skip").onclick = (event) => {

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Puts the HTML report together: page.py FILE reads what `valtrace html` writes (JSON, schema
+"""Puts the HTML report together: page.py [--no-source] FILE reads what `valtrace html` writes (JSON, schema
 valtrace-page) on standard input and writes one self-contained file ("-": standard output).
 
 The page is page.html with style.css and the scripts put in, the data as inert JSON, and a summary
 with the top functions as plain HTML for readers without JavaScript. Python's standard library only.
 """
 import base64
+import collections
 import html
 import itertools
 import json
@@ -15,8 +16,12 @@ import unicodedata
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SCRIPTS = ("format.js", "data.js", "tree.js", "state.js", "dom.js", "bands.js",
-           "timeline.js", "flame.js", "tables.js", "panels.js", "main.js")
+sys.path.append(HERE)
+sys.dont_write_bytecode = True
+import sources  # noqa: E402
+SCRIPTS = ("format.js", "data.js", "tree.js", "blocks.js", "state.js", "dom.js", "groups.js", "bands.js", "timeline.js",
+           "brush.js", "search.js", "flame.js", "source.js", "tables.js", "bottomup.js", "callers.js", "distributions.js",
+           "threads.js", "summary.js", "help.js", "main.js")
 SIZE_MAX = 5 * 1000 * 1000  # bytes of the page; the data keep to it, this is the last check
 COMMAND_MAX = 2000  # characters shown of a command line
 ROWS_MAX = 500  # rows of a table of heaps
@@ -84,8 +89,13 @@ def numbers(packed):
             value = shift = 0
 
 
+# parent: of each node; frames: name and flags of each node; ends: [(node, values)] where stacks end;
+# numbers: of the frame of each node; places: (file, line, module, flags) of each frame.
+Tree = collections.namedtuple("Tree", "parent frames ends numbers places")
+
+
 def unpack(data):
-    """(parent, frame and flags of frame of each node, [(node, values)] where stacks end); see page.h."""
+    """The call tree, see page.h."""
     strings = zlib.decompress(base64.b64decode(data["strings"])).decode("utf-8", "replace").split("\0")
     stream = numbers(data["nodes"])
     cnt, node, ends = next(stream), -1, []
@@ -96,20 +106,20 @@ def unpack(data):
         node += step
         ends.append((node, list(itertools.islice(stream, 8 * len(data["sides"])))))
     named = [(strings[f[0]], f[4]) for f in frames]
-    return parent, [None] + [named[f] for f in frame[1:]], ends
+    return Tree(parent, [None] + [named[f] for f in frame[1:]], ends,
+                [None] + frame[1:], [(strings[f[1]], f[2], strings[f[3]], f[4]) for f in frames])
 
 
-def top_functions(data):
+def top_functions(tree):
     """{metric: [(name, amount of each side)]} of the functions with most, charged as the report does: the
     first function outside allocators and run-time libraries."""
-    parent, frames, ends = unpack(data)
     sums = {}
-    for end, values in ends:
+    for end, values in tree.ends:
         node = end
-        while node and frames[node][1] & ALLOCATOR_OR_RUNTIME:
-            node = parent[node]
+        while node and tree.frames[node][1] & ALLOCATOR_OR_RUNTIME:
+            node = tree.parent[node]
         if node or end:
-            sum_ = sums.setdefault(frames[node or end][0], [0] * len(values))
+            sum_ = sums.setdefault(tree.frames[node or end][0], [0] * len(values))
             for i, value in enumerate(values):
                 sum_[i] += value
     return {metric: sorted(((name, values[at::8]) for name, values in sums.items() if any(values[at::8])),
@@ -126,7 +136,7 @@ def plain_table(title, heads, rows):
     return f"<h3>{title}</h3><table><thead><tr>{cells('th', heads)}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def plain_page(data):
+def plain_page(data, tree):
     """The numbers of the summary and the top functions, for <noscript>; what needs scripts is hidden."""
     amounts = ["Before", "After"] if len(data["sides"]) == 2 else ["Amount"]
     parts = ["<style>.actions, section, .toolbar, main, footer { display: none; }</style>",
@@ -137,7 +147,7 @@ def plain_page(data):
              ("Allocations", "allocations", "{:,}".format), ("Temporary", "temporary", "{:,}".format))
     parts.append(plain_table("Totals", ["Total", *amounts],
                              [[name, *(text(t[key]) for t in totals)] for name, key, text in lines]))
-    top = top_functions(data)
+    top = top_functions(tree)
     for heading, metric, text in (("Leaked", "leaked_bytes", size_text), ("Live at the peak", "peak_bytes", size_text),
                                   ("Most allocations", "allocations", "{:,}".format)):
         rows = [[*map(text, values), f"<bdi>{escape(name)}</bdi>"] for name, values in top[metric]]
@@ -174,13 +184,16 @@ def fill(template, parts):
     return "".join(out)
 
 
-def make_page(data):
+def make_page(data, with_source):
+    tree = unpack(data)
     trim(data)
+    if with_source:
+        data["sources"] = sources.pack(tree, min(t["start_unix_ns"] for s in data["sides"] for t in s["traces"]))
     return fill(read("page.html"), {
         "title": html.escape(programs(data)) + " · valtrace",
         "program": html.escape(programs(data)),
         "style": "<style>\n" + read("style.css") + "</style>",
-        "plain": plain_page(data),
+        "plain": plain_page(data, tree),
         "data": '<script type="application/json" id="data">' + inert(data) + "</script>",
         "script": '<script>\n"use strict";\n(async () => {\n' + "\n".join(map(read, SCRIPTS)) + "})();\n</script>",
     })
@@ -199,19 +212,20 @@ def write(path, page):
 
 
 def main():
-    if len(sys.argv) != 2:
+    arguments = [argument for argument in sys.argv[1:] if argument != "--no-source"]
+    if len(arguments) != 1:
         fail("page.py", "needs the name of the file to write", "`valtrace html` runs it")
     try:
         data = json.load(sys.stdin.buffer)
     except ValueError:
         fail("html", "the data are not whole", "is the disk full or the trace damaged?")
-    page = make_page(data).encode("utf-8", "replace")
+    page = make_page(data, len(arguments) == len(sys.argv) - 1).encode("utf-8", "replace")
     if len(page) > SIZE_MAX:
         fail("html", f"the page would have {len(page)} bytes", "report this; --function or --from make it smaller")
     try:
-        write(sys.argv[1], page)
+        write(arguments[0], page)
     except OSError as error:
-        fail(sys.argv[1], os.strerror(error.errno), "write elsewhere")
+        fail(arguments[0], os.strerror(error.errno), "write elsewhere")
 
 
 if __name__ == "__main__":

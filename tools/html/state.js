@@ -1,7 +1,7 @@
 // What is shown, kept in the address: it can be shared, and the back button undoes each step.
 const DEFAULTS = { view: "flame", metric: "peak", zoom: "", q: "", invert: "", merge: "",
-  frames: "runtime", by: "function", rows: "functions", from: "", to: "", sort: "self", asc: "",
-  fn: "", only: "", bands: "site" };
+  frames: "runtime", by: "function", rows: "functions", columns: "one", from: "", to: "", sort: "", asc: "",
+  fn: "", only: "", keep: "", bands: "site", start: "", end: "" };
 const listeners = [];
 let state;
 
@@ -9,10 +9,12 @@ function readState() {
   const out = { ...DEFAULTS };
   for (const [key, value] of new URLSearchParams(location.hash.slice(1)))
     if (key in out) out[key] = value;
-  if (!METRICS.some((m) => m.id === out.metric)) out.metric = DEFAULTS.metric;
+  if (!metricsShown().some((m) => m.id === out.metric)) out.metric = DEFAULTS.metric;
   if (!(out.frames in HIDDEN_FLAGS)) out.frames = DEFAULTS.frames;
   if (!(out.bands in BANDS_BY)) out.bands = DEFAULTS.bands;
-  if (!data.history || !/^\d+$/.test(out.from) || !/^\d+$/.test(out.to)) out.from = out.to = "";
+  if (!["", "only", "out"].includes(out.keep)) out.keep = "";
+  for (const [a, b] of [["from", "to"], ["start", "end"]])
+    if (data.isDiff || !/^\d+$/.test(out[a]) || !/^\d+$/.test(out[b])) out[a] = out[b] = "";
   return out;
 }
 
@@ -38,28 +40,28 @@ const viewOptions = () => ({ frames: state.frames, by: data.isDiff ? "function" 
   merge: state.merge === "1", invert: state.invert === "1" });
 const metricNow = () => metricById(state.metric);
 
-// The selected span in buckets, or null.
+// The selected span in stretches of time, or null.
 function spanNow() {
   if (state.from === "" || state.to === "") return null;
-  const from = Math.max(0, Math.min(Number(state.from) | 0, data.history.buckets - 1));
-  const to = Math.max(from + 1, Math.min(Number(state.to) | 0, data.history.buckets));
-  return { from, to };
+  const { stretches } = data.sides[0].blocks;
+  const from = Math.max(0, Math.min(Number(state.from) | 0, stretches - 1));
+  return { from, to: Math.max(from + 1, Math.min(Number(state.to) | 0, stretches)) };
 }
-const spanTimes = (span) => {
-  const end = data.sides[0].traces[0].duration_ns;
-  const last = span.to >= data.history.buckets;
-  return [span.from * data.history.bucketNs, last ? end : Math.min(end, span.to * data.history.bucketNs)];
-};
+
+// Are there two sides to compare: two recordings, or the two ends of the selected time?
+const comparing = () => data.isDiff || state.metric === "growth";
+const sideNames = () => (data.isDiff ? ["before", "after"] : comparing() ? ["at start", "at end"] : [""]);
+const lastSide = () => data.sides[data.sides.length - 1];
 
 // The chart of the current state; the last few are kept.
 const charts = new Map();
 function chartNow(overrides) {
-  const options = { ...viewOptions(), ...overrides }, span = spanNow();
+  const options = { ...viewOptions(), ...overrides }, chosen = chosenNow();
   const path = options.invert ? state.zoom : "";
-  const key = [JSON.stringify(options), path, state.only, state.metric, span && span.from, span && span.to].join();
+  const key = [JSON.stringify(options), path, state.metric, chosen.key].join();
   if (!charts.has(key)) {
     if (charts.size > 8) charts.delete(charts.keys().next().value);
-    charts.set(key, chartFor(options, metricNow(), span, path));
+    charts.set(key, chartFor(options, metricNow(), chosen, path));
   }
   return charts.get(key);
 }

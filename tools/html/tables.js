@@ -1,8 +1,9 @@
 // The tables of functions, source lines, stacks and modules: sortable, filtered by the search.
 const ROW_KINDS = { functions: "Functions", lines: "Source lines", stacks: "Stacks", modules: "Modules" };
+const COLUMN_KINDS = { one: "this metric", self: "all metrics", total: "all metrics, with callees" };
 
 // What stands before a number that folded stacks may be missing from.
-const INEXACT = data.folded ? (data.isDiff ? "≈" : "≥") : "";
+const inexact = () => (data.folded ? (comparing() ? "≈" : "≥") : "");
 
 function newRow(frame, node) {
   return { frame, node, name: frame.name, self: [0, 0], total: [0, 0], other: 0 };
@@ -72,7 +73,7 @@ function tableRows(chart) {
 function numberColumn(id, label, chart, value, title) {
   const text = metricText(chart.metric), whole = after(chart).total[0];
   return { id, label, number: true, value, title, cell: (row) => {
-    const cell = barCell(INEXACT + text(value(row)), value(row) / whole);
+    const cell = barCell(inexact() + text(value(row)), value(row) / whole);
     cell.title = exactText(chart.metric, value(row));
     return cell;
   } };
@@ -81,7 +82,7 @@ function numberColumn(id, label, chart, value, title) {
 function shareColumn(id, chart, value) {
   const whole = after(chart).total[0];
   return { id, label: "%", number: true, value: (row) => (whole ? (100 * value(row)) / whole : 0),
-    cell: (row) => INEXACT + percent(value(row), whole) };
+    cell: (row) => inexact() + percent(value(row), whole) };
 }
 
 function changeColumn(id, label, chart, values) {
@@ -89,17 +90,17 @@ function changeColumn(id, label, chart, values) {
   const by = (row) => values(row)[1] - values(row)[0];
   return { id, label, number: true, value: by, sortValue: (row) => Math.abs(by(row)), cell: (row) =>
     el("span", { class: by(row) > 0 ? "grew" : by(row) < 0 ? "shrank" : "",
-      title: signed((n) => exactText(chart.metric, n), by(row)) }, INEXACT + signed(text, by(row)),
+      title: signed((n) => exactText(chart.metric, n), by(row)) }, inexact() + signed(text, by(row)),
     values(row)[1] || !values(row)[0] ? null : el("span", { class: "faint" }, " gone"),
     values(row)[0] || !values(row)[1] ? null : el("span", { class: "faint" }, " new")) };
 }
 
 function valueColumns(chart) {
   const flat = state.rows === "stacks" || state.rows === "modules", metric = chart.metric;
-  if (data.isDiff) {
+  if (comparing()) {
     const text = metricText(metric);
-    const side = (i) => ({ id: `side${i}`, label: SIDE_NAMES[i], number: true,
-      value: (row) => row.self[i], cell: (row) => INEXACT + text(row.self[i]) });
+    const side = (i) => ({ id: `side${i}`, label: sideNames()[i], number: true,
+      value: (row) => row.self[i], cell: (row) => inexact() + text(row.self[i]) });
     const columns = [side(0), side(1), changeColumn("self", "Change", chart, (r) => r.self)];
     if (!flat) columns.push(changeColumn("total", "Change with callees", chart, (r) => r.total));
     return columns;
@@ -111,7 +112,7 @@ function valueColumns(chart) {
       shareColumn("totalshare", chart, (r) => r.total[0]));
   columns.push({ id: "other", number: true, value: (r) => r.other,
     label: metric.unit === "bytes" ? "Blocks" : "Bytes",
-    cell: (r) => INEXACT + (metric.unit === "bytes" ? count(r.other) : bytes(r.other)) });
+    cell: (r) => inexact() + (metric.unit === "bytes" ? count(r.other) : bytes(r.other)) });
   return columns;
 }
 
@@ -132,14 +133,56 @@ function stackCell(chart, row) {
   return details;
 }
 
-function tableColumns(chart) {
-  const columns = valueColumns(chart);
+function tableColumns(chart, rows) {
+  const beside = state.columns !== "one" && state.rows !== "modules";
+  const columns = beside ? metricColumns(chart, rows) : valueColumns(chart);
   columns.push({ id: "name", label: ROW_KINDS[state.rows].replace(/s$/, ""), value: (r) => r.name,
     cell: (r) => nameCell(chart, r) });
   if (state.rows !== "modules")
     columns.push({ id: "place", label: "Where", value: (r) => placeOf(r.frame), cell: (r) =>
       el("span", { class: "faint place", title: placeOf(r.frame) }, shortPlaceOf(r.frame)) });
   return columns;
+}
+
+// ---- all metrics side by side ----
+
+// By metric and then by row's key: what rows have, of each side.
+function metricSums(chart, rows, withCallees) {
+  const numbers = new Map(rows.map((row, i) => [row, i])), keys = [], { view } = chart;
+  for (const row of rows) if (row.node) (keys[view.key[row.node]] ||= []).push(row);
+  return new Map(metricsShown().map((metric) => [metric.id, sumsOf(chart, metric).map((sums) =>
+    sumByRow(chart, rows, keys, numbers, sums, withCallees))]));
+}
+
+function sumByRow(chart, rows, keys, numbers, sums, withCallees) {
+  const out = new Float64Array(rows.length), { view } = chart, outermost = outermostIn(view);
+  if (state.rows === "stacks") return out.map((_, i) => sums.self[rows[i].node]);
+  for (let i = 1; i < view.n; i++) {
+    const row = keys[view.key[i]]?.[0];
+    if (row) out[numbers.get(row)] += withCallees ? (outermost[i] ? sums.total[i] : 0) : sums.self[i];
+  }
+  return out;
+}
+
+function metricColumns(chart, rows) {
+  const all = metricSums(chart, rows, state.columns === "total"), numbers = new Map(rows.map((row, i) => [row, i]));
+  return metricsShown().map((metric) => {
+    const sides = all.get(metric.id), text = metricText(metric), whole = sumsOf(chart, metric).at(-1).total[0];
+    const value = (row) => sides.at(-1)[numbers.get(row)] - (metric.id === "growth" ? sides[0][numbers.get(row)] : 0);
+    const before = (row) => (data.isDiff ? sides[0][numbers.get(row)] : null);
+    return metricColumn(metric, whole, value, before, text);
+  });
+}
+
+// A metric's column beside those of others; in a comparison with the change.
+function metricColumn(metric, whole, value, before, text) {
+  return { id: metric.id, label: metric.name, number: true, value, title: metric.what, cell: (row) => {
+    const now = value(row), then = before(row);
+    const cell = barCell(inexact() + (metric.id === "growth" ? signed(text, now) : text(now)), now / whole);
+    cell.title = exactText(metric, now);
+    if (then === null || then === now) return cell;
+    return el("span", {}, cell, el("span", { class: now > then ? "grew" : "shrank" }, ` ${signed(text, now - then)}`));
+  } };
 }
 
 // ---- the panel ----
@@ -161,18 +204,20 @@ function stackMatches(chart, node, test) {
 }
 
 function updateTable() {
-  const chart = tableChart(), columns = tableColumns(chart), rows = filteredRows(chart);
-  const sort = { id: columns.some((c) => c.id === state.sort) ? state.sort : "self",
+  const chart = tableChart(), rows = filteredRows(chart), columns = tableColumns(chart, rows);
+  const first = columns.some((c) => c.id === "self") ? "self" : state.metric;
+  const sort = { id: columns.some((c) => c.id === state.sort) ? state.sort : first,
     asc: state.asc === "1" };
   const shown = sortRows(columns, rows, sort);
   const name = `valtrace-${state.rows}-${state.metric}.csv`;
   byId("table-head").replaceChildren(
     choice("Rows", Object.entries(ROW_KINDS), state.rows, (rows_) => go({ rows: rows_ })),
+    state.rows === "modules" ? "" : choice("Columns", Object.entries(COLUMN_KINDS), state.columns, (columns_) => go({ columns: columns_, sort: "" })),
     el("span", { class: "faint" }, `${count(rows.length)} ${ROW_KINDS[state.rows].toLowerCase()}`),
     button("CSV", () => download(name, csvOf(columns, shown)), { id: "csv", title: "Save the table" }));
   byId("table-body").replaceChildren(makeTable({ columns, rows, sort,
     caption: `${ROW_KINDS[state.rows]}: ${chart.metric.name.toLowerCase()} (` +
-      `${chart.span ? "in the selected span of time" : chart.metric.what})`,
+      `${chart.chosen.span ? "in the selected span of time" : chart.metric.what})`,
     onsort: (id, asc) => {
       go({ sort: id, asc: asc ? "1" : "" });
       byId("table-body").querySelector(`[data-sort="${id}"]`)?.focus();

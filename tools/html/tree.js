@@ -2,65 +2,6 @@
 // A view is made once for its options; values of a metric are then sums over an index. All of it is
 // computed from every stack of the recording, unless the page says that it had to fold some.
 
-// What each base node has of a metric, one array for each side; within a selected span of time
-// (buckets from … to-1) what can be said from the history.
-function unfiltered(metric, span, other) {
-  const column = other ? metric.other : metric.value;
-  if (!span) return data.self.map((side) => side[column]);
-  return [spanValues(metric, column, span)];
-}
-const baseValues = (metric, span, other) => unfiltered(metric, span, other).map(ofChosen);
-
-const peakTime = () => data.sides[0].totals.peak_time_ns;
-
-// Is the peak of the selected blocks the peak of the recording? Blocks from before would be missing.
-function spanIsPeak(span) {
-  const bucket = Math.floor(peakTime() / data.history.bucketNs);
-  return span.from === 0 && bucket < span.to;
-}
-
-// The bucket in the span at whose end most bytes allocated in the span were live.
-function highestBucket(span) {
-  const live = new Float64Array(data.history.buckets), h = data.history;
-  for (let i = 0; i < h.cnt; i++)
-    if (h.born[i] >= span.from && h.bucket[i] < span.to)
-      live[h.bucket[i]] += h.allocated_bytes[i] - h.freed_bytes[i];
-  let best = span.from;
-  for (let b = span.from + 1; b < span.to; b++) {
-    live[b] += live[b - 1];
-    if (live[b] > live[best]) best = b;
-  }
-  return best;
-}
-
-// A span means what --from and --to do: blocks allocated in it, and nothing seen after its end.
-function spanValues(metric, column, span) {
-  if (metric.id === "peak") {
-    if (spanIsPeak(span)) return data.self[0][column];
-    return liveValues(column === "peak_bytes", span.from, highestBucket(span) + 1);
-  }
-  if (metric.id === "leaked") return liveValues(column === "leaked_bytes", span.from, span.to);
-  const out = new Float64Array(data.n), h = data.history, values = h[column];
-  for (let i = 0; i < h.cnt; i++)
-    if (h.born[i] >= span.from && h.bucket[i] < span.to) out[h.node[i]] += values[i];
-  return out;
-}
-
-// What of the blocks allocated from a bucket on is live at a bucket's start.
-function liveValues(inBytes, from, end) {
-  const out = new Float64Array(data.n), h = data.history;
-  const plus = inBytes ? h.allocated_bytes : h.allocations;
-  const minus = inBytes ? h.freed_bytes : h.frees;
-  for (let i = 0; i < h.cnt; i++)
-    if (h.born[i] >= from && h.bucket[i] < end) out[h.node[i]] += plus[i] - minus[i];
-  return out;
-}
-
-function memo(make) {
-  let value;
-  return () => (value === undefined ? (value = make()) : value);
-}
-
 // ---- views ----
 
 const HIDDEN_FLAGS = { hide: ALLOCATOR, runtime: RUNTIME, all: 0 };
@@ -223,10 +164,10 @@ function forwardFor(options) {
 }
 
 // The view that shows the path zoomed into; the other way up it depends on what is wide.
-function viewFor(options, metric, span, path) {
+function viewFor(options, metric, chosen, path) {
   const forward = forwardFor(options);
   if (!options.invert) return forward;
-  const sides = baseValues(metric, span).map((vector) => sumOver(forward, vector).self);
+  const sides = baseValues(metric, chosen).map((vector) => sumOver(forward, vector).self);
   const width = sides.length === 1 ? sides[0] : sides[0].map((v, i) => Math.max(v, sides[1][i]));
   return invertedView(forward, width, keysOf(path));
 }
@@ -242,10 +183,10 @@ function sumOver(view, vector) {
 
 // Everything a chart needs: the view, sums by side, and `width`: of two sides the larger self value
 // of each node, so that frames which vanished keep their place.
-function chartFor(options, metric, span, path) {
-  const view = viewFor(options, metric, span, path);
-  const sides = baseValues(metric, span).map((vector) => sumOver(view, vector));
-  const chart = { view, sides, metric, options, span, sums: new Map() };
+function chartFor(options, metric, chosen, path) {
+  const view = viewFor(options, metric, chosen, path);
+  const sides = baseValues(metric, chosen).map((vector) => sumOver(view, vector));
+  const chart = { view, sides, metric, options, chosen, sums: new Map() };
   if (sides.length === 1) chart.width = sides[0].total;
   else chart.width = widest(view, sides);
   return chart;
@@ -253,14 +194,14 @@ function chartFor(options, metric, span, path) {
 
 // Sums by side of another column of values over the chart's view, kept with the chart.
 function sumsOf(chart, metric, other) {
-  const key = other ? metric.other : metric.value;
+  const key = metric.id + (other ? " other" : "");
   if (!chart.sums.has(key)) {
-    const values = baseValues(metric, chart.span, other);
+    const values = baseValues(metric, chart.chosen, other);
     chart.sums.set(key, values.map((vector) => sumOver(chart.view, vector)));
   }
   return chart.sums.get(key);
 }
-const lastSums = (chart, metric, other) => sumsOf(chart, metric, other)[chart.sides.length - 1];
+const lastSums = (chart, metric, other) => sumsOf(chart, metric, other).at(-1);
 
 function widest(view, sides) {
   const width = new Float64Array(view.n);

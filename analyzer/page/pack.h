@@ -1,7 +1,7 @@
 /* Numbers in a small space: LEB128 in order, compressed (zlib), in base64. The form in which the
    HTML page holds its tables; a browser unpacks it by itself. */
-#ifndef VT_ANALYZER_EXPORT_PAGE_PACK_H
-#define VT_ANALYZER_EXPORT_PAGE_PACK_H
+#ifndef VT_ANALYZER_PAGE_PACK_H
+#define VT_ANALYZER_PAGE_PACK_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,10 +3,10 @@
    a page can be folded: a node [smaller frames] stands for the frames between a node that was kept
    and the inner ends of the stacks below it. Then the numbers of the nodes that are left are still
    exact, but those of a function, summed up over its nodes, are only lower bounds. */
-#ifndef VT_ANALYZER_EXPORT_PAGE_TREE_H
-#define VT_ANALYZER_EXPORT_PAGE_TREE_H
+#ifndef VT_ANALYZER_PAGE_TREE_H
+#define VT_ANALYZER_PAGE_TREE_H
 
-#include "analyzer/report/analysis.h"
+#include "analyzer/report/suppressions.h"
 #include "analyzer/util/strings.h"
 
 typedef enum {
@@ -41,14 +41,17 @@ typedef struct {
   vt_page_node_t *nodes; /* [0] is the root; callers come before their callees */
   size_t nodes_cnt, nodes_cap;
   uint32_t **node_of; /* by side, by cell of its model: its node */
+  uint8_t **leaks; /* the same: do its live blocks count as leaked, are they not suppressed? */
   int sides, by_function;
   uint64_t folded;       /* nodes that were folded */
   double folded_largest; /* the largest share of any metric one of them had, 0 … 1 */
 } vt_page_tree_t;
 
 /* Makes the whole tree of one or two analyses (sides 2: frames are told apart by function and module
-   only, so that two builds of a program can be compared). */
-vt_page_tree_t *vt_page_tree_new(vt_analysis_t const *const *analyses, int sides);
+   only, so that two builds of a program can be compared), and their suppressions, which were
+   applied. */
+vt_page_tree_t *vt_page_tree_new(vt_analysis_t const *const *analyses, int sides,
+                                 vt_suppressions_t *suppressions);
 void vt_page_tree_delete(vt_page_tree_t *tree);
 
 /* Folds the tree of these analyses until it has at most nodes_max nodes. */

@@ -1,5 +1,5 @@
-/* Packing; see page_pack.h. Level 6 of zlib: more takes several times as long for some percent. */
-#include "analyzer/export/page_pack.h"
+/* Packing; see pack.h. Level 6 of zlib: more takes several times as long for some percent. */
+#include "analyzer/page/pack.h"
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>

@@ -1,22 +1,23 @@
 /* Writing the data of the HTML page; see page.h. The call tree goes in whole and packed; only a tree
-   that is too large is folded. Names are cut and the history is coarsened until each part keeps to
-   its share of the page's size. */
-#include "analyzer/export/page.h"
+   that is too large is folded. Names are cut, blocks put together and curves coarsened until each
+   part keeps to its share of the page's size. */
+#include "analyzer/page/page.h"
 #include <stdlib.h>
 #include <string.h>
-#include "analyzer/export/page_history.h"
-#include "analyzer/export/page_pack.h"
-#include "analyzer/export/page_tree.h"
+#include "analyzer/page/blocks.h"
+#include "analyzer/page/pack.h"
+#include "analyzer/page/tree.h"
 #include "analyzer/util/mem.h"
 
 /* Shares of the page's 5 MB, in characters of packed text. */
-#define NODES_CHARS_MAX   2000000
-#define NAMES_CHARS_MAX   1000000
-#define HISTORY_CHARS_MAX 1400000
-#define NODES_MIN         2000 /* no tree is folded further */
-#define NAME_MAX_START    4096
-#define INTERVALS_MAX     512
-#define ROWS_MAX          500
+#define NODES_CHARS_MAX  1700000
+#define NAMES_CHARS_MAX  700000
+#define BLOCKS_CHARS_MAX 1600000
+#define CURVE_CHARS_MAX  350000
+#define NODES_MIN        2000 /* no tree is folded further */
+#define NAME_MAX_START   4096
+#define INTERVALS_MAX    512
+#define ROWS_MAX         500
 
 static void uints(vt_json_t *json, char const *key, uint64_t const *values, size_t cnt) {
   vt_json_array(json, key);
@@ -93,7 +94,47 @@ static void write_timeline(vt_json_t *json, vt_analysis_t const *analysis) {
   free(sums);
 }
 
-/* ---- threads ---- */
+/* Distances that may be negative: 2 * n, and 2 * n - 1 for -n. */
+static void put_distance(vt_page_pack_t *out, uint64_t before, uint64_t value) {
+  if (value >= before)
+    vt_page_put(out, 2 * (value - before));
+  else
+    vt_page_put(out, 2 * (before - value) - 1);
+}
+
+/* The curve in steps of `each` intervals. */
+static char *pack_curve(vt_moment_t const *moments, size_t cnt, size_t each) {
+  vt_page_pack_t out = {0};
+  size_t steps = (cnt + each - 1) / each;
+  vt_moment_t *sums = vt_mem_new(steps + 1, sizeof *sums);
+  for (size_t i = 0; i < cnt; i++) add_moment(&sums[i / each], &moments[i]);
+  vt_page_put(&out, steps);
+  for (size_t i = 0; i < steps; i++)
+    put_distance(&out, i ? sums[i - 1].max_bytes : 0, sums[i].max_bytes);
+  for (size_t i = 0; i < steps; i++) vt_page_put(&out, sums[i].allocations);
+  char *text = vt_page_packed(&out);
+  free(out.bytes);
+  free(sums);
+  return text;
+}
+
+static void write_curve(vt_json_t *json, vt_analysis_t const *analysis, size_t max) {
+  size_t cnt, each = 1;
+  uint64_t step;
+  vt_moment_t const *moments = vt_model_timeline(analysis->model, &cnt, &step);
+  char *text = pack_curve(moments, cnt, each);
+  while (strlen(text) > max) {
+    free(text);
+    text = pack_curve(moments, cnt, each *= 2);
+  }
+  vt_json_object(json, "curve");
+  vt_json_uint(json, "step_ns", step * each);
+  vt_json_string(json, "data", text);
+  vt_json_end_object(json);
+  free(text);
+}
+
+/* ---- threads and heaps ---- */
 
 static void write_thread(vt_json_t *json, vt_analysis_t const *analysis,
                          vt_model_thread_t const *thread) {
@@ -116,23 +157,44 @@ static void write_thread(vt_json_t *json, vt_analysis_t const *analysis,
 }
 
 static int compare_threads(void const *a, void const *b) {
-  vt_model_thread_t const *x = a, *y = b;
+  vt_model_thread_t const *x = *(vt_model_thread_t *const *)a, *y = *(vt_model_thread_t *const *)b;
   return x->allocated_bytes < y->allocated_bytes   ? 1
          : x->allocated_bytes > y->allocated_bytes ? -1
-                                                   : 0;
+         : x < y                                     ? -1
+                                                     : x > y;
 }
 
-static void write_threads(vt_json_t *json, vt_analysis_t const *analysis) {
+/* Returns by number in the model: number in what is written. The caller frees it. */
+static uint32_t *write_threads(vt_json_t *json, vt_analysis_t const *analysis) {
   size_t cnt;
-  vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt);
-  vt_model_thread_t *sorted = vt_mem_new(cnt + 1, sizeof *sorted);
-  if (cnt) memcpy(sorted, threads, cnt * sizeof *sorted);
+  vt_model_thread_t const *threads = vt_model_threads(analysis->model, &cnt), **sorted;
+  uint32_t *numbers = vt_mem_new(cnt + 1, sizeof *numbers);
+  sorted = vt_mem_new(cnt + 1, sizeof *sorted);
+  for (size_t i = 0; i < cnt; i++) sorted[i] = &threads[i];
   qsort(sorted, cnt, sizeof *sorted, compare_threads);
   vt_json_uint(json, "threads_total", cnt);
   vt_json_array(json, "threads");
-  for (size_t i = 0; i < cnt && i < ROWS_MAX; i++) write_thread(json, analysis, &sorted[i]);
+  for (size_t i = 0; i < cnt && i < ROWS_MAX; i++) write_thread(json, analysis, sorted[i]);
   vt_json_end_array(json);
+  for (uint32_t i = 0; i < cnt; i++) numbers[sorted[i] - threads] = i < ROWS_MAX ? i : ROWS_MAX;
   free(sorted);
+  return numbers;
+}
+
+/* The same for heaps; the processes' own are one. */
+static uint32_t *write_heap_names(vt_json_t *json, vt_analysis_t const *analysis) {
+  size_t cnt;
+  char buffer[32];
+  vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt);
+  uint32_t *numbers = vt_mem_new(cnt + 1, sizeof *numbers);
+  vt_json_array(json, "heap_names");
+  for (uint32_t i = 0; i < cnt; i++) {
+    char const *name = vt_analysis_heap_name(analysis, i, buffer);
+    if (i < ROWS_MAX) vt_json_string_sz(json, NULL, name, strnlen(name, 200));
+    numbers[i] = heaps[i].kind == 0 ? 0 : i < ROWS_MAX ? i : ROWS_MAX;
+  }
+  vt_json_end_array(json);
+  return numbers;
 }
 
 /* ---- frames ---- */
@@ -268,31 +330,48 @@ static void write_nodes(vt_json_t *json, vt_page_tree_t *tree,
 
 /* ---- document ---- */
 
-static void write_side(vt_json_t *json, vt_analysis_t const *analysis) {
+/* One of several sides has its part of what the page can hold. */
+static void write_side(vt_json_t *json, vt_page_tree_t const *tree, int side,
+                       vt_page_blocks_t const *blocks, vt_analysis_t const *analysis) {
   static vt_view_t const views[] = {VT_VIEW_SIZES, VT_VIEW_LIFETIMES};
+  size_t parts = (size_t)tree->sides;
   vt_json_object(json, NULL);
   vt_json_head(json, analysis, "page");
   write_timeline(json, analysis);
-  write_threads(json, analysis);
+  write_curve(json, analysis, CURVE_CHARS_MAX / parts);
+  uint32_t *threads = write_threads(json, analysis), *heaps = write_heap_names(json, analysis);
+  vt_page_blocks_write(json, blocks, tree, side, &(vt_page_names_t){threads, heaps},
+                       BLOCKS_CHARS_MAX / parts);
+  free(threads);
+  free(heaps);
   for (size_t i = 0; i < sizeof views / sizeof *views; i++)
     vt_json_tables(json, analysis, &(vt_report_options_t){.view = views[i]});
   vt_json_end_object(json);
 }
 
-void vt_page_write(vt_analysis_t const *const *analyses, int sides,
-                   vt_report_part_t const *findings, FILE *out) {
-  vt_page_tree_t *tree = vt_page_tree_new(analyses, sides);
+static void write_document(vt_json_t *json, vt_page_tree_t *tree, vt_page_blocks_t *const *blocks,
+                           vt_analysis_t const *const *analyses,
+                           vt_report_part_t const *findings) {
+  vt_json_object_line(json, NULL);
+  vt_json_string(json, "schema", "valtrace-page");
+  vt_json_uint(json, "version", 3);
+  write_nodes(json, tree, analyses);
+  vt_json_array(json, "sides");
+  for (int i = 0; i < tree->sides; i++) write_side(json, tree, i, blocks[i], analyses[i]);
+  vt_json_end_array(json);
+  if (findings) findings->json(findings->context, json);
+  vt_json_end_object(json);
+}
+
+void vt_page_write(vt_analysis_t *const *analyses, int sides, vt_analysis_options_t const *options,
+                   vt_suppressions_t *suppressions, vt_report_part_t const *findings, FILE *out) {
+  vt_page_blocks_t *blocks[2] = {NULL, NULL};
+  vt_analysis_t const *const *seen = (vt_analysis_t const *const *)analyses;
+  for (int i = 0; i < sides; i++) blocks[i] = vt_page_blocks_new(analyses[i], options);
+  vt_page_tree_t *tree = vt_page_tree_new(seen, sides, suppressions);
   vt_json_t json = vt_json_start(out);
-  vt_json_object_line(&json, NULL);
-  vt_json_string(&json, "schema", "valtrace-page");
-  vt_json_uint(&json, "version", 2);
-  vt_json_array(&json, "sides");
-  for (int i = 0; i < sides; i++) write_side(&json, analyses[i]);
-  vt_json_end_array(&json);
-  if (findings) findings->json(findings->context, &json);
-  write_nodes(&json, tree, analyses);
-  if (sides == 1) vt_page_history(&json, tree, analyses[0]->model, HISTORY_CHARS_MAX);
-  vt_json_end_object(&json);
+  write_document(&json, tree, blocks, seen, findings);
   vt_json_finish(&json);
   vt_page_tree_delete(tree);
+  for (int i = 0; i < sides; i++) vt_page_blocks_delete(blocks[i]);
 }

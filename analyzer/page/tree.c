@@ -1,6 +1,6 @@
-/* Building and folding the call tree; see page_tree.h. Frames and nodes are numbered by interning
+/* Building and folding the call tree; see tree.h. Frames and nodes are numbered by interning
    their keys, in order of first use. */
-#include "analyzer/export/page_tree.h"
+#include "analyzer/page/tree.h"
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/util/mem.h"
@@ -75,21 +75,36 @@ static void add_values(uint64_t *sum, vt_cell_t const *cell, int leaking) {
   sum[VT_PAGE_LEAKED_BLOCKS] += cell->allocations - cell->frees;
 }
 
-static void add_side(vt_page_tree_t *tree, vt_analysis_t const *analysis, int side) {
+/* By node of the stacks: is its site suppressed? */
+static uint8_t *covered_nodes(vt_analysis_t const *analysis, vt_suppressions_t *suppressions) {
+  uint8_t *covered = vt_mem_new((size_t)vt_stacks_cnt(analysis->stacks) + 1, 1);
+  if (!suppressions->items_cnt) return covered;
+  uint8_t *sites = vt_suppressions_cover(suppressions, analysis);
+  for (size_t i = 0; i < analysis->sites_cnt; i++)
+    if (sites[i]) covered[analysis->sites[i].node] = 1;
+  free(sites);
+  return covered;
+}
+
+static void add_side(vt_page_tree_t *tree, vt_analysis_t const *analysis, int side,
+                     vt_suppressions_t *suppressions) {
   size_t cnt;
   vt_cell_t const *cells = vt_model_cells(analysis->model, &cnt);
   uint32_t *nodes = add_stacks(tree, analysis);
-  uint8_t *leaking = leaking_nodes(analysis);
+  uint8_t *leaking = leaking_nodes(analysis), *covered = covered_nodes(analysis, suppressions);
   tree->node_of[side] = vt_mem_new(cnt + 1, sizeof **tree->node_of);
+  tree->leaks[side] = vt_mem_new(cnt + 1, 1);
   for (size_t i = VT_CELL_FIRST; i < cnt; i++) {
     uint32_t ids = vt_reader_stacks(analysis->readers[cells[i].trace]).cnt;
     uint32_t at = cells[i].stack < ids ? analysis->nodes[cells[i].trace][cells[i].stack] : 0;
     uint32_t site = vt_stacks_skip_allocators(analysis->stacks, at);
     tree->node_of[side][i] = nodes[at];
+    tree->leaks[side][i] = !covered[site];
     if (!cells[i].nested) add_values(tree->nodes[nodes[at]].self[side], &cells[i], leaking[site]);
   }
   free(nodes);
   free(leaking);
+  free(covered);
 }
 
 /* ---- folding ---- */
@@ -241,7 +256,8 @@ void vt_page_tree_fold(vt_page_tree_t *tree, vt_analysis_t const *const *analyse
 
 /* ---- interface ---- */
 
-vt_page_tree_t *vt_page_tree_new(vt_analysis_t const *const *analyses, int sides) {
+vt_page_tree_t *vt_page_tree_new(vt_analysis_t const *const *analyses, int sides,
+                                 vt_suppressions_t *suppressions) {
   vt_page_tree_t *tree = vt_mem_new(1, sizeof *tree);
   vt_page_node_t root = {0};
   tree->sides = sides;
@@ -250,8 +266,10 @@ vt_page_tree_t *vt_page_tree_new(vt_analysis_t const *const *analyses, int sides
   tree->frame_keys = vt_strings_new();
   tree->node_keys = vt_strings_new();
   tree->node_of = vt_mem_new(2, sizeof *tree->node_of);
+  tree->leaks = vt_mem_new(2, sizeof *tree->leaks);
   VT_PUSH(tree->nodes, root);
-  for (int side = 0; side < sides; side++) add_side(tree, analyses[side], side);
+  for (int side = 0; side < sides; side++)
+    add_side(tree, analyses[side], side, &suppressions[side]);
   return tree;
 }
 
@@ -259,8 +277,12 @@ void vt_page_tree_delete(vt_page_tree_t *tree) {
   vt_strings_delete(tree->strings);
   vt_strings_delete(tree->frame_keys);
   vt_strings_delete(tree->node_keys);
-  for (int side = 0; side < tree->sides; side++) free(tree->node_of[side]);
+  for (int side = 0; side < tree->sides; side++) {
+    free(tree->node_of[side]);
+    free(tree->leaks[side]);
+  }
   free(tree->node_of);
+  free(tree->leaks);
   free(tree->frames);
   free(tree->nodes);
   free(tree);

@@ -1,0 +1,101 @@
+// What comes first: the totals in a line, whether the record is whole, and what stands out.
+
+function total(label, value, note, id, title) {
+  return el("div", { class: "total", title: title || null }, el("dt", {}, label),
+    el("dd", {}, el("b", { "data-total": id }, value), note ? el("span", { class: "faint" }, ` ${note}`) : null));
+}
+
+// "1.2 MiB"; in a comparison with the change.
+function totalText(text, key) {
+  const now = lastSide().totals[key];
+  if (!data.isDiff) return text(now);
+  const by = now - data.sides[0].totals[key];
+  return [text(now), el("span", { class: by > 0 ? "grew" : by < 0 ? "shrank" : "" }, ` ${signed(text, by)}`)];
+}
+
+function summaryLine() {
+  const t = lastSide().totals;
+  return [
+    total("Peak heap", totalText(bytes, "peak_bytes"), "", "peak_bytes",
+      `${exactBytes(t.peak_bytes)} in ${count(t.peak_blocks)} blocks, after ${duration(t.peak_time_ns)}`),
+    total("Live at the end", totalText(bytes, "leaked_bytes"), fateText(t), "leaked_bytes",
+      `${exactBytes(t.leaked_bytes)} in ${count(t.leaked_blocks)} blocks`),
+    total("Allocated bytes", totalText(bytes, "allocated_bytes"), "", "allocated_bytes",
+      `${exactBytes(t.allocated_bytes)} from ${count(t.distinct_stacks)} stacks`),
+    total("Number of allocations", totalText(count, "allocations"), "", "allocations",
+      `${count(t.frees)} freed, ${count(t.reallocs)} by realloc`),
+    total("Temporary", data.isDiff ? totalText(count, "temporary") : percent(t.temporary, t.allocations),
+      "", "temporary", `${count(t.temporary)} allocations`),
+    total("Peak RSS", t.peak_rss_bytes ? totalText(bytes, "peak_rss_bytes") : "–", "",
+      "peak_rss_bytes", `${exactBytes(t.peak_rss_bytes)}: resident memory of the process, code too`),
+  ];
+}
+
+// What became of the blocks live at the end, if that was looked at.
+function fateText(totals) {
+  if (totals.lost_bytes === null || totals.lost_bytes === undefined) return "";
+  const { lost_bytes: lost, possible_bytes: possible, reachable_bytes: reachable } = totals;
+  return `${bytes(lost)} lost, ${possible ? `${bytes(possible)} possibly, ` : ""}${bytes(reachable)} still reachable`;
+}
+
+// ---- findings ----
+
+const FINDINGS_SHOWN = 4;
+
+function findingItem(finding) {
+  const id = finding.function === undefined ? -1 : groupOfPlace(finding);
+  const name = clean(finding.function || ""), where = finding.file ? `${baseName(finding.file)}:${finding.line}` : baseName(finding.module || "");
+  const site = !name ? null : id > 0 ? button(nameNode(name), () => toggleGroup("site", id), { class: "link", title: "Show only this" }) : nameNode(name);
+  const command = clean(finding.see[0] || "");
+  return el("li", {}, site, site ? el("span", { class: "faint place" }, ` ${clean(where)} `) : null,
+    el("span", {}, clean(finding.text), " "),
+    command ? button("copy command", () => copyText(command, () => announce("Command copied")), { class: "link", title: command }) : null);
+}
+
+function findingsCard() {
+  const found = data.findings, more = found.slice(FINDINGS_SHOWN);
+  return [el("h2", {}, "Findings"),
+    found.length ? el("ol", { class: "findings" }, found.slice(0, FINDINGS_SHOWN).map(findingItem)) :
+      el("p", { class: "faint" }, "Nothing stands out."),
+    more.length ? el("details", {}, el("summary", {}, `${count(more.length)} more`),
+      el("ol", { class: "findings", start: FINDINGS_SHOWN + 1 }, more.map(findingItem))) : null];
+}
+
+const LOSSES = [
+  ["truncated_stacks", (n) => `${count(n)} stacks are cut at their outer end`],
+  ["unmatched_frees", (n) => `${count(n)} frees of blocks whose allocation was not seen`],
+  ["missed_frees", (n) => `${count(n)} frees were not seen`],
+  ["unreadable_modules", (n) => `${count(n)} modules had no readable symbols`],
+];
+
+function completeness(side, name) {
+  const have = side.completeness;
+  const notes = [...have.reasons.map(clean),
+    ...LOSSES.filter(([key]) => have[key]).map(([key, text]) => text(have[key]))];
+  if (!have.complete && have.missing_since_ns !== null && have.ended !== "running")
+    notes.push(`the numbers are whole up to ${duration(have.missing_since_ns)} only`);
+  const ended = have.ended === "exit" ? "the program ended by itself"
+    : have.ended === "running" ? "the program still runs" : `the program ended: ${clean(have.ended)}`;
+  const verdict = have.complete ? "✓ Complete record"
+    : have.ended === "running" ? "⚠ Still being recorded: live so far is called leaked" : "⚠ Incomplete record";
+  const who = name ? `${name}: ` : "";
+  return el("p", { class: `verdict ${have.complete ? "good" : "bad"}` },
+    el("b", {}, who + verdict), ` – ${ended}`,
+    notes.length ? el("ul", {}, notes.map((note) => el("li", {}, note))) : null);
+}
+
+function drawSummary() {
+  const traces = data.sides.map((side) => side.traces[0]);
+  byId("program").textContent = traces.map((t) => clean(baseName(t.program)) || "?").join(" → ");
+  byId("command").textContent = traces.map((t) => clean(t.command)).join("  →  ");
+  byId("command").title = byId("command").textContent;
+  const started = traces.map((t) => new Date(t.start_unix_ns / 1e6).toISOString().slice(0, 19).replace("T", " "));
+  byId("summary").replaceChildren(el("dl", { class: "totals" }, summaryLine()),
+    el("div", { class: "verdicts" },
+      data.sides.map((side, i) => completeness(side, data.isDiff ? ["before", "after"][i] : "")),
+      el("p", { class: "faint" }, traces.map((t, i) =>
+        `pid ${t.pid} on ${clean(t.host)}, ${started[i]} UTC, ran ${duration(t.duration_ns)}, ` +
+        `${count(t.threads)} thread${t.threads === 1 ? "" : "s"}`).join("  →  "))),
+    el("div", { class: data.findings ? "answers" : "" },
+      data.findings ? el("div", { class: "card" }, findingsCard()) : null, el("div", { class: "card", id: "top-sites" })));
+}
