@@ -6,6 +6,7 @@
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/report/mappings_view.h"
+#include "analyzer/report/memory_view.h"
 #include "analyzer/report/why.h"
 #include "analyzer/findings/growth_view.h"
 #include "analyzer/findings/show.h"
@@ -27,6 +28,7 @@ static void help(void) {
          "  reallocs    most reallocs\n"
          "  frees       where blocks are freed, and by which threads\n"
          "  mismatches  wrong frees, with both stacks\n"
+         "  memory      what the resident memory consists of, as an account that adds up\n"
          "  mappings    what the program maps by calls of its own\n"
          "  sizes, lifetimes, threads, timeline, modules, heaps   tables\n\n"
          "  --full      all sections, and all findings\n"
@@ -43,6 +45,8 @@ typedef struct {
   vt_growth_view_t growth;
   vt_why_t *why;
   vt_mappings_view_t *mappings;
+  vt_residences_t *residences;
+  vt_memory_view_t *memory;
   vt_findings_t findings;
   uint32_t
       *ranked; /* for findings in JSON: by site its rank in the document, 0 if it is not there */
@@ -61,6 +65,9 @@ static int wants_bands(vt_report_options_t const *report) {
   return report->view == VT_VIEW_GROWTH || (report->view == VT_VIEW_TIMELINE && report->by_given);
 }
 
+/* is_of_pages: is the view about resident memory, which no filter divides? */
+static int is_of_pages(vt_view_t view) { return view == VT_VIEW_MEMORY; }
+
 /* What has to be collected for a view. */
 static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   vt_view_t view = options->report.view;
@@ -69,7 +76,7 @@ static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   analysis->sizes = view == VT_VIEW_SIZES;
   analysis->timeline = view == VT_VIEW_TIMELINE;
   analysis->threads = view == VT_VIEW_THREADS;
-  analysis->mappings = view == VT_VIEW_MAPPINGS;
+  analysis->mappings = view == VT_VIEW_MAPPINGS || is_of_pages(view);
   makers->with_findings = wants_findings(options);
   if (makers->with_findings || wants_bands(&options->report)) {
     makers->evidence = vt_evidence_new();
@@ -114,7 +121,11 @@ static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, maker
   else if (report->view == VT_VIEW_MAPPINGS)
     report->part =
         vt_mappings_view_part(makers->mappings = vt_mappings_view_make(analysis), report);
-  else if (options->why && (makers->why = vt_why_make(analysis)))
+  else if (report->view == VT_VIEW_MEMORY) {
+    makers->residences = vt_residences_make(analysis);
+    makers->memory = vt_memory_view_make(makers->residences, report);
+    report->part = vt_memory_view_part(makers->memory);
+  } else if (options->why && (makers->why = vt_why_make(analysis)))
     report->part = vt_why_part(makers->why, report);
   else if (options->why)
     vt_error_say("--why", analysis->no_verdict, "it needs the snapshot that `valtrace run` takes");
@@ -128,6 +139,8 @@ static void free_makers(makers_t *makers) {
   vt_growth_view_free(&makers->growth);
   vt_why_delete(makers->why);
   vt_mappings_view_delete(makers->mappings);
+  vt_memory_view_delete(makers->memory);
+  vt_residences_delete(makers->residences);
   vt_findings_free(&makers->findings);
   vt_evidence_free(makers->evidence);
   vt_frees_delete(makers->frees);
@@ -155,7 +168,8 @@ static int by_contradicts(vt_report_options_t const *report, vt_view_t view) {
   static unsigned const tables = 1u << VT_VIEW_SIZES | 1u << VT_VIEW_LIFETIMES |
                                  1u << VT_VIEW_THREADS | 1u << VT_VIEW_TIMELINE |
                                  1u << VT_VIEW_MODULES | 1u << VT_VIEW_HEAPS |
-                                 1u << VT_VIEW_MISMATCHES | 1u << VT_VIEW_MAPPINGS;
+                                 1u << VT_VIEW_MISMATCHES | 1u << VT_VIEW_MAPPINGS |
+                                 1u << VT_VIEW_MEMORY;
   if (!(tables >> view & 1)) return 0;
   if (view == VT_VIEW_TIMELINE && report->by_given) return 0;
   if (view == VT_VIEW_MODULES && report->by_given) return report->by != VT_BY_MODULE;
@@ -233,6 +247,10 @@ int vt_cmd_report(int argc, char **argv) {
     options.view_given = 1;
     options.report.view = VT_VIEW_LEAKS;
   }
+  if (is_of_pages(options.report.view) &&
+      vt_cli_refuse(&options, VT_CLI_FILTERS, "pages are shared by all blocks on them",
+                    "leave it out: this view is about the whole process"))
+    return VT_EXIT_USAGE;
   if (!options.operand_cnt) {
     vt_error_say("report", "no trace given", "name a .vtr file; `valtrace report --help`");
     return VT_EXIT_USAGE;

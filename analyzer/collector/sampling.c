@@ -9,6 +9,7 @@
 #define SAMPLES_IN_A_AGE 16
 #define CAPTURE_GROWTH   20 /* more by this part than at the capture before */
 #define CAPTURE_SHARE    20 /* of the process's life that captures may take */
+#define CAPTURE_FREE_NS  ((uint64_t)10000000) /* and so much more */
 #define CAPTURE_AGE_NS   ((uint64_t)20000000) /* what ends earlier is looked at when it has ended */
 
 static void take_sample(vt_image_t *image, vt_clock_kind_t clock) {
@@ -38,14 +39,15 @@ static void take_sample(vt_image_t *image, vt_clock_kind_t clock) {
 
 static int wants_capture(vt_sampling_t const *s, uint64_t now) {
   return s->resident > s->captured + s->captured / CAPTURE_GROWTH && now - s->begun >= CAPTURE_AGE_NS &&
-         s->spent_ns * CAPTURE_SHARE <= now - s->begun;
+         s->spent_ns <= (now - s->begun) / CAPTURE_SHARE + CAPTURE_FREE_NS;
 }
 
-static void take_capture(vt_image_t *image, vt_clock_kind_t clock, uint64_t now) {
+static void take_capture(vt_image_t *image, vt_clock_kind_t clock) {
   vt_sampling_t *s = &image->sampling;
+  uint64_t start = vt_clock_ns(CLOCK_MONOTONIC);
   if (vt_capture_take(image->place.process, 0, clock, &s->capture)) return;
   s->captured = s->resident;
-  s->spent_ns += vt_clock_ns(CLOCK_MONOTONIC) - now;
+  s->spent_ns += vt_clock_ns(CLOCK_MONOTONIC) - start;
 }
 
 void vt_sampling_look(vt_image_t *image, vt_clock_kind_t clock, uint64_t now) {
@@ -54,7 +56,7 @@ void vt_sampling_look(vt_image_t *image, vt_clock_kind_t clock, uint64_t now) {
   if (!s->begun) s->begun = now;
   vt_sampling_put(image);
   take_sample(image, clock);
-  if (image->open && wants_capture(s, now)) take_capture(image, clock, now);
+  if (image->open && wants_capture(s, now)) take_capture(image, clock);
   uint64_t step = (now - s->begun) / SAMPLES_IN_A_AGE;
   if (step < SAMPLE_MIN_NS) step = SAMPLE_MIN_NS;
   s->due = now + (step < SAMPLE_NS ? step : SAMPLE_NS);

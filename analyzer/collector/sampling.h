@@ -7,8 +7,8 @@
    process had not executed another program by then.
 
    Cost: a sample reads one small file of /proc, every 100 ms; in the first 1.6 s of a process more
-   often, at a sixteenth of its age. Captures of a process take at most a twentieth of its life, so
-   that one that grows fast has fewer. */
+   often, at a sixteenth of its age. Captures of a process take at most 10 ms and a twentieth of its
+   life, so that one that grows fast has fewer. */
 #ifndef VT_ANALYZER_COLLECTOR_SAMPLING_H
 #define VT_ANALYZER_COLLECTOR_SAMPLING_H
 

@@ -108,12 +108,12 @@ static int by_time(void const *a, void const *b) {
   return x->record < y->record ? -1 : x->record > y->record;
 }
 
-vt_mappings_t vt_mappings_run(vt_trace_mapping_t const *records, size_t cnt) {
+vt_mappings_t vt_mappings_until(vt_trace_mapping_t const *records, size_t cnt, uint64_t time) {
   run_t run = {.records = records};
   order_t *order = vt_mem_new(cnt + 1, sizeof *order);
   for (size_t i = 0; i < cnt; i++) order[i] = (order_t){records[i].time, i};
   qsort(order, cnt, sizeof *order, by_time);
-  for (size_t i = 0; i < cnt; i++) {
+  for (size_t i = 0; i < cnt && order[i].time <= time; i++) {
     vt_trace_mapping_t const *r = &records[order[i].record];
     if (r->op == VT_MAPPING_MAP) add(&run, order[i].record, counts(r));
     if (r->op == VT_MAPPING_UNMAP) unmap(&run, r);
@@ -121,6 +121,10 @@ vt_mappings_t vt_mappings_run(vt_trace_mapping_t const *records, size_t cnt) {
   }
   free(order);
   return run.out;
+}
+
+vt_mappings_t vt_mappings_run(vt_trace_mapping_t const *records, size_t cnt) {
+  return vt_mappings_until(records, cnt, VT_TIME_NEVER);
 }
 
 void vt_mappings_free(vt_mappings_t *m) {

@@ -27,6 +27,8 @@ typedef struct {
 /* vt_mappings_run applies all records; release with vt_mappings_free. Pieces name records by their
    index in `records`. */
 vt_mappings_t vt_mappings_run(vt_trace_mapping_t const *records, size_t cnt);
+/* vt_mappings_until applies those up to a time: what was mapped then. */
+vt_mappings_t vt_mappings_until(vt_trace_mapping_t const *records, size_t cnt, uint64_t time);
 void vt_mappings_free(vt_mappings_t *mappings);
 
 /* vt_mappings_find is the piece at an address, or NULL. */

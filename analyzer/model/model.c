@@ -532,7 +532,7 @@ static void visit_own(vt_model_t *model, vt_block_t const *block, void const *co
   visitor_t const *v = context;
   vt_cell_t const *cell = &model->cells[block->cell];
   if (block->cell == VT_CELL_IGNORED || model->heaps[cell->heap].kind) return;
-  vt_model_live_t live = {block->address, block->size, block->cell, cell->trace};
+  vt_model_live_t live = {block->address, block->size, block->cell, cell->trace, 0};
   v->visit(v->context, &live);
 }
 
@@ -540,6 +540,30 @@ void vt_model_live(vt_model_t *model, void (*visit)(void *context, vt_model_live
                    void *context) {
   visitor_t v = {visit, context};
   for_live(model, visit_own, &v);
+}
+
+/* visit_placed hands out a block where the process has it in memory. One of a nested heap lies in a block
+   that is handed out anyway. */
+static void visit_placed(vt_model_t *model, vt_block_t const *block, void const *context) {
+  visitor_t const *v = context;
+  vt_cell_t const *cell = &model->cells[block->cell];
+  if (block->cell == VT_CELL_IGNORED || model->heaps[cell->heap].nested) return;
+  vt_model_live_t live = {block->address, block->size, block->cell, cell->trace, 0};
+  if (model->heaps[cell->heap].kind) {
+    trace_t const *trace = &model->traces[cell->trace];
+    size_t local = 0;
+    while (local < trace->heaps_cnt && trace->heaps[local].heap != cell->heap) local++;
+    if (local == trace->heaps_cnt || !trace->heaps[local].placed) return;
+    live.address += trace->heaps[local].placed;
+    live.heap = cell->heap;
+  }
+  v->visit(v->context, &live);
+}
+
+void vt_model_live_placed(vt_model_t *model,
+                          void (*visit)(void *context, vt_model_live_t const *block), void *context) {
+  visitor_t v = {visit, context};
+  for_live(model, visit_placed, &v);
 }
 
 static void scan_live(vt_model_t *model, vt_block_t const *block, void const *context) {

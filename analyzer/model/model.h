@@ -206,9 +206,15 @@ vt_model_t *vt_model_new_scan(vt_model_options_t const *options);
 typedef struct {
   uint64_t address, size;
   uint32_t cell, trace;
+  uint32_t heap; /* 0: the process's own; else an annotated one, in vt_model_heaps */
 } vt_model_live_t;
 void vt_model_live(vt_model_t *model, void (*visit)(void *context, vt_model_live_t const *block),
                    void *context);
+
+/* The same, and those of annotated heaps of which it is known where their memory is. Those of
+   nested heaps are left out: they lie in others. */
+void vt_model_live_placed(vt_model_t *model,
+                          void (*visit)(void *context, vt_model_live_t const *block), void *context);
 
 /* Takes the live blocks of cells with a mark out of what leaked: in totals, threads, heaps and size
    classes. By cell, after vt_model_finish, at most once. */

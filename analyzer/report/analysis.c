@@ -104,29 +104,13 @@ static int model_options(vt_analysis_t const *analysis, vt_analysis_options_t co
 
 /* ---- passes ---- */
 
-static void announce(vt_model_t *model, uint32_t trace, vt_trace_heap_t const *heap) {
-  vt_model_announcement_t what = {.op = heap->op,
-                                  .heap = heap->heap,
-                                  .parent = heap->parent,
-                                  .kind = heap->kind,
-                                  .name = heap->name};
-  memcpy(what.uuid, heap->uuid, sizeof what.uuid);
-  vt_model_heap(model, trace, &what);
-}
-
-static void declare_heaps(vt_model_t *model, uint32_t trace, vt_reader_t const *reader) {
-  size_t cnt;
-  vt_trace_heap_t const *heaps = vt_reader_heaps(reader, &cnt);
-  for (size_t i = 0; i < cnt; i++) announce(model, trace, &heaps[i]);
-}
-
 static void run_pass(vt_analysis_t *analysis, vt_model_t *model) {
   uint64_t *shifts = vt_mem_new(analysis->trace_cnt, sizeof *shifts);
   analysis->model = model;
   for (size_t i = 0; i < analysis->trace_cnt; i++) {
     shifts[i] = vt_analysis_shift(analysis, i);
     vt_model_add_trace(model, shifts[i]);
-    declare_heaps(model, (uint32_t)i, analysis->readers[i]);
+    vt_merge_declare(model, (uint32_t)i, analysis->readers[i]);
   }
   vt_merge_run(model, analysis->readers, shifts, analysis->trace_cnt);
   free(shifts);

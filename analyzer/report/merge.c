@@ -2,6 +2,7 @@
    several traces the oldest event goes first. */
 #include "analyzer/report/merge.h"
 #include <stdlib.h>
+#include <string.h>
 #include "analyzer/util/progress.h"
 #include "analyzer/util/mem.h"
 
@@ -93,4 +94,20 @@ void vt_merge_run(vt_model_t *model, vt_reader_t *const *readers, uint64_t const
   free(sources);
   vt_progress_end(&progress);
   vt_model_finish(model, end);
+}
+
+static void announce(vt_model_t *model, uint32_t trace, vt_trace_heap_t const *heap) {
+  vt_model_announcement_t what = {.op = heap->op,
+                                  .heap = heap->heap,
+                                  .parent = heap->parent,
+                                  .kind = heap->kind,
+                                  .name = heap->name};
+  memcpy(what.uuid, heap->uuid, sizeof what.uuid);
+  vt_model_heap(model, trace, &what);
+}
+
+void vt_merge_declare(vt_model_t *model, uint32_t trace, vt_reader_t const *reader) {
+  size_t cnt;
+  vt_trace_heap_t const *heaps = vt_reader_heaps(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++) announce(model, trace, &heaps[i]);
 }

@@ -5,6 +5,9 @@
 #include "analyzer/model/model.h"
 #include "analyzer/trace/reader.h"
 
+/* Declares the heaps that a trace announces, before its events. */
+void vt_merge_declare(vt_model_t *model, uint32_t trace, vt_reader_t const *reader);
+
 /* Feeds all events of all readers into the model, whose traces 0 … cnt-1 they are, shifted by
    shifts[i] ns, and finishes it. */
 void vt_merge_run(vt_model_t *model, vt_reader_t *const *readers, uint64_t const *shifts,

@@ -464,6 +464,7 @@ class Trace:
                 runs.append((run_start, run_at, pages & 1))
             areas.append(Area(start, at, flags, name, resident << 10, anonymous << 10, swapped << 10, runs))
         self.pages.append(Pages(time, end, kind, areas))
+        self.pages.sort(key=lambda pages: pages.time)
 
     def on_marker(self, c, _):
         time, tid, _number = c.u64(), c.u32(), c.u32()

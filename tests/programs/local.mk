@@ -2,9 +2,9 @@
 P := $(BUILD)/programs
 PROGRAMS := apis early signals forks threads ends descriptors confine measure loader recursion \
             planted counted ownmalloc hello stages ways mappings dlerror handover first painted recycled \
-            halves resident without
+            halves resident trimmed without
 PLUGINS  := $(P)/libbump.so $(P)/libplugin_a.so $(P)/libplugin_b.so $(P)/libplanted.so \
-            $(P)/libpool.so $(P)/libcxx_plugin.so $(P)/libopens.so
+            $(P)/libpool.so $(P)/libcxx_plugin.so $(P)/libopens.so $(P)/libsmaps.so
 HAZARDS  := $(addprefix $(P)/,$(PROGRAMS) newdel pooled static) $(PLUGINS)
 TESTS    += $(HAZARDS)
 
@@ -22,7 +22,7 @@ $(P)/static: tests/programs/hello.c
 $(P)/libplugin_%.so: tests/programs/plugin.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(P_CFLAGS) -fPIC -shared -DNAME=plugin_$* -o $@ $<
-$(P)/libbump.so $(P)/libopens.so: $(P)/%.so: tests/programs/%.c
+$(P)/libbump.so $(P)/libopens.so $(P)/libsmaps.so: $(P)/%.so: tests/programs/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(P_CFLAGS) -fPIC -shared -o $@ $<
 $(P)/libplanted.so: tests/programs/planted_lib.c

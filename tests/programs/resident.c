@@ -19,13 +19,14 @@ static void say(char const *name, void const *at, size_t sz, size_t pages) {
   dprintf(1, "%s %#lx %zu %zu\n", name, (unsigned long)at, sz, pages);
 }
 
-/* Huge pages would make more resident than was touched. */
-static char *mapped(size_t sz, int prot, int flags, int fd) {
-  char *p = mmap(NULL, sz, prot, flags, fd, 0);
+/* plain: huge pages would make more resident than was touched. */
+static char *plain(char *p, size_t sz) {
   if (p == MAP_FAILED) _exit(9);
   madvise(p, sz, MADV_NOHUGEPAGE);
   return p;
 }
+/* Mapped by the function that says so. */
+#define mapped(sz, prot, flags, fd) plain(mmap(NULL, sz, prot, flags, fd, 0), sz)
 
 static void touch(char *p, size_t pages, size_t step) {
   for (size_t i = 0; i < pages; i++) p[i * step * PAGE] = 1;

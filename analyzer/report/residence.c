@@ -1,0 +1,127 @@
+/* See residence.h. What was live at a moment is found by running the events of the trace up to it. */
+#include "analyzer/report/residence.h"
+#include "analyzer/report/merge.h"
+#include "analyzer/util/mem.h"
+
+#include <stdlib.h>
+
+uint32_t vt_residence_holder(vt_residences_t *r, size_t trace, uint32_t stack) {
+  vt_analysis_t const *a = r->analysis;
+  uint32_t ids = vt_reader_stacks(a->readers[trace]).cnt;
+  uint32_t node = stack < ids ? a->nodes[trace][stack] : 0;
+  node = vt_stacks_skip_allocators(a->stacks, node);
+  uint32_t owner = vt_stacks_owner(a->stacks, node, a->no_inlines);
+  uint32_t *slot = &r->of_place[vt_stacks_place(a->stacks, owner ? owner : node)];
+  if (*slot) return *slot - 1;
+  VT_PUSH(r->holders, (vt_holder_t){node});
+  *slot = (uint32_t)r->holders_cnt;
+  return *slot - 1;
+}
+
+/* ---- the live blocks of a moment ---- */
+
+typedef struct {
+  vt_residences_t *all;
+  size_t trace;
+  vt_cell_t const *cells;
+  vt_captured_t *moment;
+} gather_t;
+
+static void gather(void *context, vt_model_live_t const *live) {
+  gather_t *g = context;
+  uint32_t key = vt_residence_holder(g->all, g->trace, g->cells[live->cell].stack);
+  vt_held_block_t block = {live->address, live->size, key, live->heap};
+  VT_PUSH(g->moment->blocks, block);
+}
+
+static int by_start(void const *a, void const *b) {
+  vt_held_block_t const *x = a, *y = b;
+  return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* put_in_order sorts and drops what cannot be: blocks over others. */
+static void put_in_order(vt_captured_t *m) {
+  size_t kept = 0;
+  if (m->blocks) qsort(m->blocks, m->blocks_cnt, sizeof *m->blocks, by_start);
+  for (size_t i = 0; i < m->blocks_cnt; i++) {
+    vt_held_block_t const *b = &m->blocks[i], *last = kept ? &m->blocks[kept - 1] : NULL;
+    if (last && b->start < last->start + (last->size ? last->size : 1)) continue;
+    if (b->start + b->size < b->start) continue;
+    m->blocks[kept++] = *b;
+  }
+  m->blocks_cnt = kept;
+}
+
+static void find_blocks(vt_residences_t *all, size_t trace, vt_captured_t *m) {
+  size_t cnt;
+  uint64_t no_shift = 0;
+  vt_reader_t *reader = all->analysis->readers[trace];
+  uint64_t until = m->kinds & VT_MOMENT_END ? 0 : m->pages->time + 1;
+  vt_model_t *model = vt_model_new(&(vt_model_options_t){.to_ns = until});
+  vt_model_add_trace(model, 0);
+  vt_merge_declare(model, 0, reader);
+  vt_merge_run(model, &reader, &no_shift, 1);
+  gather_t g = {all, trace, vt_model_cells(model, &cnt), m};
+  vt_model_live_placed(model, gather, &g);
+  vt_model_delete(model);
+  put_in_order(m);
+}
+
+/* ---- the moments ---- */
+
+/* choose takes the captures with most resident, of frozen memory, and the end's. */
+static void choose(vt_residence_t *out, vt_reader_t const *reader) {
+  size_t cnt, highest = 0;
+  vt_trace_pages_t const *pages = vt_reader_pages(reader, &cnt);
+  for (size_t i = 1; i < cnt; i++)
+    if (pages[i].resident_bytes > pages[highest].resident_bytes) highest = i;
+  for (size_t i = 0; i < cnt; i++) {
+    uint32_t kinds = i == highest ? VT_MOMENT_HIGHEST : 0;
+    if (pages[i].kind == VT_SNAPSHOT_EXIT || pages[i].kind == VT_SNAPSHOT_EXEC) kinds |= VT_MOMENT_END;
+    if (kinds || pages[i].kind) VT_PUSH(out->moments, ((vt_captured_t){.kinds = kinds, .pages = &pages[i]}));
+  }
+}
+
+static void account_for(vt_residences_t *all, size_t trace, vt_captured_t *m) {
+  find_blocks(all, trace, m);
+  vt_places_from_t from = {m->pages, all->analysis->readers[trace], m->blocks, m->blocks_cnt};
+  m->account = vt_account_make(&from);
+  m->pins_cnt = all->holders_cnt;
+  m->pins = vt_pins_make(&from, &m->account, all->holders_cnt);
+}
+
+vt_residences_t *vt_residences_make(vt_analysis_t *analysis) {
+  vt_residences_t *all = vt_mem_new(1, sizeof *all);
+  all->analysis = analysis;
+  all->traces = vt_mem_new(analysis->trace_cnt + 1, sizeof *all->traces);
+  all->of_place = vt_mem_new((size_t)vt_stacks_places_cnt(analysis->stacks) + 1, sizeof *all->of_place);
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    vt_residence_t *r = &all->traces[t];
+    choose(r, analysis->readers[t]);
+    for (size_t i = 0; i < r->moments_cnt; i++) account_for(all, t, &r->moments[i]);
+  }
+  return all;
+}
+
+void vt_residences_delete(vt_residences_t *all) {
+  if (!all) return;
+  for (size_t t = 0; t < all->analysis->trace_cnt; t++) {
+    for (size_t i = 0; i < all->traces[t].moments_cnt; i++) {
+      vt_captured_t *m = &all->traces[t].moments[i];
+      free(m->blocks);
+      free(m->pins);
+      vt_account_free(&m->account);
+    }
+    free(all->traces[t].moments);
+  }
+  free(all->traces);
+  free(all->holders);
+  free(all->of_place);
+  free(all);
+}
+
+vt_captured_t const *vt_residence_moment(vt_residence_t const *r, vt_moment_kind_t kind) {
+  for (size_t i = 0; i < r->moments_cnt; i++)
+    if (r->moments[i].kinds & kind) return &r->moments[i];
+  return NULL;
+}

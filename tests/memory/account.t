@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+"""The account of resident memory: to the page on a program that knows, its sum against the kernel's on real
+programs, what malloc_trim gives back against malloc_trim."""
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, "tests/lib")
+from valtest import PROGRAMS, SHIM, Tap, VALTRACE, program, vtr  # noqa: E402
+
+PAGE = 4096
+RING = "/memfd:valtrace"
+SMALL = 8 << 20
+LONG = "LONG" in os.environ
+
+
+def report(view, trace):
+    return json.loads(subprocess.run([VALTRACE, "report", view, "--json", trace], capture_output=True, check=True).stdout)
+
+
+def moments(trace):
+    return report("memory", trace)["memory"][0]["moments"]
+
+
+def at_end(trace):
+    return next(moment for moment in moments(trace) if moment["end"])
+
+
+def run(folder, *args, options=(), env=None):
+    trace = f"{folder}/t.vtr"
+    out = subprocess.run([VALTRACE, "run", "-q", *options, "-o", trace, "--", *args], capture_output=True, text=True,
+                         check=False, env=env)
+    return trace, out.stdout
+
+
+def held_by(shares, function):
+    found = [share for share in shares if share["function"] == function]
+    return tuple(sum(share[key] for share in found) for key in ("resident_bytes", "bytes"))
+
+
+def check_known(tap, folder):
+    trace, out = run(folder, *program("resident", f"{folder}/file"))
+    plan = {name: (int(start, 0), int(size), int(pages)) for name, start, size, pages in map(str.split, out.splitlines())}
+    end = at_end(trace)
+    for key, name, function in (("mapped", "mapping", "make_mapping"), ("mapped", "given-back", "make_unmapped_again"),
+                                ("shared", "shared", "make_shared"), ("files", "file", "make_file")):
+        _start, size, pages = plan[name]
+        tap.equal(held_by(end[key], function), (pages * PAGE, size), f"{name}: by whose call, to the page")
+    tap.equal(end["mapped_bytes"], (500 + 24) * PAGE, "nothing else is mapped; what is only reserved counts nothing")
+    tap.equal(held_by(end["live"], "make_pin"), (2000 * 48, 2000 * 48), "live blocks that were touched are resident")
+    start, size, _pages = plan["reserve"]
+    tap.equal(held_by(end["live"], "make_reserve"), (-start % PAGE + 100 * PAGE, size), "a block of which a part was touched")
+    tap.ok(2000 * 4000 * 0.98 < end["free_bytes"] < 2000 * 4000 * 1.03, "blocks that were freed are memory the allocator keeps",
+           [end["free_bytes"]])
+    tap.ok(2000 * 16 <= end["overhead_bytes"] < 2000 * 16 + 16384, "headers and rounding", [end["overhead_bytes"]])
+    tap.ok(65 * PAGE <= end["stack_bytes"] < 100 * PAGE, "stacks of all threads", [end["stack_bytes"]])
+    tap.equal(end["sum_bytes"], end["resident_bytes"], "the lines add up")
+    tap.ok(abs(end["sum_bytes"] - plan["sum"][1]) <= plan["sum"][1] // 50, "to what the kernel says, within 2 %",
+           [end["sum_bytes"], plan["sum"]])
+    tap.equal((end["frozen"], end["unexplained_bytes"]), (True, 0), "the memory was frozen, and all of it is explained")
+
+
+def check_trim(tap, folder):
+    trace, _ = run(folder, *program("trimmed"))
+    said = int(subprocess.run(program("trimmed", "trim"), capture_output=True, text=True, check=True).stdout)
+    trim = at_end(trace)["trim_bytes"]
+    tap.ok(said > 8 << 20 and abs(trim - said) <= said // 50, "what malloc_trim would give back, and does", [trim, said])
+
+
+def kernel_sum(path):
+    """Resident bytes of a process as it saw itself, but for the ring, whose pages are given back when they are read."""
+    total, ring = 0, False
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            ring = RING in line if re.match("[0-9a-f]+-", line) else ring
+            if line.startswith("Rss:") and not ring:
+                total += int(line.split()[1]) << 10
+    return total
+
+
+def check_real(tap, folder, name, args):
+    """Against what each process itself sees when it ends; one that has executed another is not at its end."""
+    sums = f"{folder}/smaps"
+    os.mkdir(sums)
+    env = {**os.environ, "LD_PRELOAD": f"{PROGRAMS}/libsmaps.so", "SMAPS": sums}
+    subprocess.run([VALTRACE, "run", "-q", "--no-symbols", "-d", f"{folder}/real", "--", *args], capture_output=True, check=False, env=env)
+    compared = 0
+    for trace in glob.glob(f"{folder}/real/*.vtr"):
+        document = report("memory", trace)
+        path = f"{sums}/{document['traces'][0]['pid']}"
+        if document["completeness"]["ended"] != "exit" or not os.path.exists(path):
+            continue
+        end, kernel = at_end(trace), kernel_sum(path)
+        if kernel < SMALL:
+            continue  # what its last functions do is more than 2 %
+        compared += 1
+        ring = sum(area.resident for area in vtr.Trace(trace).pages[-1].areas if RING in area.name)
+        tap.ok(abs(end["sum_bytes"] - ring - kernel) <= kernel // 50 and end["unexplained_bytes"] <= kernel // 50,
+               f"{name}: the account adds up to the kernel's sum within 2 %", [os.path.basename(trace), kernel, ring, end["sum_bytes"]])
+    tap.ok(compared, f"{name}: a process was compared")
+    shutil.rmtree(sums)
+    shutil.rmtree(f"{folder}/real")
+
+
+def check_unknown(tap, folder):
+    """What cannot be known is null, and said."""
+    trace = f"{folder}/bare.vtr"
+    subprocess.run(program("hello"), capture_output=True, check=True, env={**os.environ, "LD_PRELOAD": SHIM, "VALTRACE_OUTPUT": trace})
+    memory = report("memory", trace)["memory"][0]
+    tap.ok(not memory["moments"] and "without a collector" in memory["not_known"], "without a collector nothing is known, and why", [memory])
+    text = subprocess.run([VALTRACE, "report", "memory", trace], capture_output=True, text=True, check=True).stdout
+    tap.ok("not known: it was recorded without a collector" in text, "the text says so", [text])
+    refused = subprocess.run([VALTRACE, "report", "memory", "--function", "main", trace], capture_output=True, text=True, check=False)
+    tap.equal(refused.returncode, 2, "a filter is refused")
+
+
+SHORT_PROGRAMS = {
+    "perl": ["perl", "-e", "my %h; $h{$_} = 'x' x 900 for 1 .. 20000;"],
+    "python3": ["/usr/bin/python3", "-c", "import json, re; x = [str(i) for i in range(100000)]; del x"],
+}
+LONG_PROGRAMS = {
+    "git": ["git", "--no-pager", "log", "-p", "--stat", "-n", "1000"],
+    "sqlite3": ["sqlite3", ":memory:", "create table t(a,b); with recursive c(x) as (select 1 union all select x+1 from c limit 100000) "
+                "insert into t select x, hex(randomblob(20)) from c; select count(*) from t;"],
+    "cc1plus": ["g++", "-std=gnu++17", "-O1", "-c", "-x", "c++", "tests/findings/planted.cc", "-Iinclude", "-o", "/dev/null"],
+    "awk": ["awk", "BEGIN { for (i = 0; i < 200000; i++) a[i] = i \"x\" }"],
+    "node": ["node", "-e", "let a = []; for (let i = 0; i < 1e6; i++) a.push({ i });"],
+    "java": ["java", "-version"],
+    "ruby": ["ruby", "-e", "x = (0..300000).map(&:to_s)"],
+    "redis": ["sh", "-c", "redis-server --port 0 --enable-debug-command yes --save '' --unixsocket /tmp/valtrace-$$ & until redis-cli -s /tmp/valtrace-$$ debug populate "
+              "300000; do sleep 0.1; done; redis-cli -s /tmp/valtrace-$$ shutdown nosave; wait"],
+}
+NEEDS = {"redis": "redis-server"}
+
+
+def main():
+    tap = Tap()
+    with tempfile.TemporaryDirectory() as folder:
+        if not LONG:
+            check_known(tap, folder)
+            check_trim(tap, folder)
+            check_unknown(tap, folder)
+        only = sys.argv[1:]
+        for name, args in (LONG_PROGRAMS if LONG else SHORT_PROGRAMS).items():
+            if only and name not in only:
+                continue
+            if shutil.which(NEEDS.get(name, args[0])):
+                check_real(tap, folder, name, args)
+            else:
+                tap.skip(name, "is not installed")
+    tap.done()
+
+
+main()
