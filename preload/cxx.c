@@ -114,6 +114,13 @@ void vt_cxx_sweep(void) {
   atomic_store_explicit(&found, 0, memory_order_release);
 }
 
+void vt_cxx_moved(void *from, void *to) {
+#define X(field, name, type)                                                                       \
+  if ((void *)real.field == from) memcpy(&real.field, &to, sizeof to);
+  ALL_FUNCTIONS(X)
+#undef X
+}
+
 /* known: has the function a provider? A C program may have opened a C++ library meanwhile. */
 static int known(void const *function) {
   if (VT_UNLIKELY(!atomic_load_explicit(&found, memory_order_acquire))) vt_symbol_locked(find_late);
@@ -151,18 +158,22 @@ static void plain_delete(void *p, vt_api_t api) {
   free(p);
 }
 
-/* after_new records what no hook has recorded since `mark`, the mark at the provider's entry. The
-   family noted for a hook must not stay behind. */
-static __attribute__((noinline)) void after_new(void *p, size_t sz, size_t align, vt_api_t family,
-                                                uint32_t mark, void const *frame) {
+uint32_t vt_cxx_before_new(vt_api_t family, size_t sz) {
+  uint32_t mark = vt_watch_begin();
+  note_sized(family, sz);
+  return mark;
+}
+
+/* What no hook has recorded since the provider's entry is recorded. The family noted for a hook must
+   not stay behind. */
+void vt_cxx_after_new(void *p, size_t sz, size_t align, vt_api_t family, uint32_t mark,
+                      void const *frame) {
   vt_tls.api = vt_tls.api_sz = 0;
   if (p && !vt_recorded_since(mark, p)) vt_record_alloc(p, sz, align, family, frame);
   vt_recorded(p); /* for the function that called this one, if any */
 }
 
-/* before_delete records the free, unless the function that called this one has. Returns what
-   after_delete restores. */
-static __attribute__((noinline)) void *before_delete(void *p, vt_api_t family, void const *frame) {
+void *vt_cxx_before_delete(void *p, vt_api_t family, void const *frame) {
   void *before = vt_tls.freeing;
   vt_watch_begin();
   if (p != before) vt_record_free(p, family, frame);
@@ -175,10 +186,9 @@ static __attribute__((noinline)) void *before_delete(void *p, vt_api_t family, v
   VT_EXPORT void *vt_##field parameters {                                                          \
     if (VT_UNLIKELY(!IS_THIN(field))) {                                                            \
       if (!known(&real.field)) return plain_new(sz, align, family);                                \
-      uint32_t mark = vt_watch_begin();                                                            \
-      note_sized(family, sz);                                                                      \
+      uint32_t mark = vt_cxx_before_new(family, sz);                                               \
       void *p = real.field arguments;                                                              \
-      after_new(p, sz, align, family, mark, FRAME);                                                \
+      vt_cxx_after_new(p, sz, align, family, mark, FRAME);                                         \
       return p;                                                                                    \
     }                                                                                              \
     note(family);                                                                                  \
@@ -191,7 +201,7 @@ static __attribute__((noinline)) void *before_delete(void *p, vt_api_t family, v
     if (VT_UNLIKELY(!p)) return;                                                                   \
     if (VT_UNLIKELY(!IS_THIN(field) || vt_boot_owns(p))) {                                         \
       if (vt_boot_owns(p) || !known(&real.field)) return plain_delete(p, family);                  \
-      void *before = before_delete(p, family, FRAME);                                              \
+      void *before = vt_cxx_before_delete(p, family, FRAME);                                       \
       real.field arguments;                                                                        \
       vt_tls.freeing = before;                                                                     \
       return;                                                                                      \

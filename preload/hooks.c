@@ -16,17 +16,6 @@
 
 #define FRAME __builtin_frame_address(0)
 
-/* take_api is the api of this call for sz bytes (a free: any): what operator new or delete noted,
-   or the function's own, or VT_API_INTERNAL for a call that the shim itself caused. */
-static inline uint32_t take_api(vt_api_t own, size_t sz) {
-  uint32_t noted = vt_tls.api;
-  if (VT_LIKELY(!noted)) return own;
-  if (noted == VT_API_INTERNAL) return noted;
-  if (sz < vt_tls.api_sz) return own;
-  vt_tls.api = vt_tls.api_sz = 0;
-  return noted - 1;
-}
-
 /* ready makes the real allocator known; 0 while it is being looked for. */
 static inline int ready(void) {
   if (VT_LIKELY(vt_real.malloc)) return 1;
@@ -44,17 +33,10 @@ vt_hooks_order_t vt_hooks_reached(void) {
   return where == first ? VT_HOOKS_BEHIND_EXECUTABLE : VT_HOOKS_BEHIND_LIBRARY;
 }
 
-/* internal serves an allocation of the shim's own: from the arena, or unrecorded when that is full.
- */
-static void *internal(size_t align, size_t sz) {
-  void *p = vt_boot_alloc(align, sz);
-  return p || !vt_real.aligned_alloc ? p : vt_real.aligned_alloc(align < 16 ? 16 : align, sz);
-}
-
 VT_EXPORT void *malloc(size_t sz) {
   if (VT_UNLIKELY(!ready())) return vt_boot_alloc(0, sz);
-  uint32_t api = take_api(VT_API_MALLOC, sz);
-  if (VT_UNLIKELY(api == VT_API_INTERNAL)) return internal(0, sz);
+  uint32_t api = vt_take_api(VT_API_MALLOC, sz);
+  if (VT_UNLIKELY(api == VT_API_INTERNAL)) return vt_internal_block(0, sz);
   void *p = vt_real.malloc(sz);
   if (VT_LIKELY(p)) vt_record_alloc(p, sz, 0, (vt_api_t)api, FRAME);
   return p;
@@ -62,9 +44,9 @@ VT_EXPORT void *malloc(size_t sz) {
 
 VT_EXPORT void *calloc(size_t cnt, size_t sz) {
   if (VT_UNLIKELY(!ready())) return vt_boot_alloc(0, cnt * sz);
-  uint32_t api = take_api(VT_API_CALLOC, cnt * sz);
+  uint32_t api = vt_take_api(VT_API_CALLOC, cnt * sz);
   if (VT_UNLIKELY(api == VT_API_INTERNAL)) {
-    void *zeroed = internal(0, cnt * sz);
+    void *zeroed = vt_internal_block(0, cnt * sz);
     return zeroed ? memset(zeroed, 0, cnt * sz) : NULL;
   }
   void *p = vt_real.calloc(cnt, sz);
@@ -72,8 +54,7 @@ VT_EXPORT void *calloc(size_t cnt, size_t sz) {
   return p;
 }
 
-/* on_loader_free: ld.so frees what it knew of an object that it has just unloaded. */
-static __attribute__((noinline)) void on_loader_free(void const *p) {
+void vt_hooks_loader_freed(void const *p) {
   vt_module_freed(p, vt_clock_tick(vt_process.sink.clock));
   vt_cxx_sweep();
 }
@@ -81,14 +62,14 @@ static __attribute__((noinline)) void on_loader_free(void const *p) {
 /* free_block is every way to free: `call` frees for real. */
 #define FREE_BLOCK(p, own_api, call)                                                               \
   do {                                                                                             \
-    uint32_t api = take_api(own_api, SIZE_MAX);                                                    \
+    uint32_t api = vt_take_api(own_api, SIZE_MAX);                                                    \
     if (VT_UNLIKELY(!(p)) || VT_UNLIKELY(vt_boot_owns(p))) return;                                 \
     if (VT_UNLIKELY((p) == vt_tls.freeing))                                                        \
       vt_tls.freeing = NULL; /* operator delete has recorded it */                                 \
     else if (VT_LIKELY(api != VT_API_INTERNAL))                                                    \
       vt_record_free((p), (vt_api_t)api, FRAME);                                                   \
     if (VT_UNLIKELY(vt_module_is_loader((uint64_t)__builtin_return_address(0))))                   \
-      on_loader_free(p);                                                                           \
+      vt_hooks_loader_freed(p);                                                                           \
     call;                                                                                          \
   } while (0)
 
@@ -133,9 +114,9 @@ static inline __attribute__((always_inline)) void *resize(void *p, size_t sz, vt
 
 VT_EXPORT void *realloc(void *p, size_t sz) {
   if (VT_UNLIKELY(!ready())) return p ? move_from_boot(p, sz) : vt_boot_alloc(0, sz);
-  uint32_t api = take_api(VT_API_REALLOC, sz);
+  uint32_t api = vt_take_api(VT_API_REALLOC, sz);
   if (VT_UNLIKELY(api == VT_API_INTERNAL))
-    return vt_boot_owns(p) ? move_from_boot(p, sz) : p ? vt_real.realloc(p, sz) : internal(0, sz);
+    return vt_boot_owns(p) ? move_from_boot(p, sz) : p ? vt_real.realloc(p, sz) : vt_internal_block(0, sz);
   return resize(p, sz, (vt_api_t)api, FRAME);
 }
 
@@ -152,8 +133,8 @@ VT_EXPORT void *reallocarray(void *p, size_t cnt, size_t sz) {
 
 VT_EXPORT int posix_memalign(void **out, size_t align, size_t sz) {
   if (VT_UNLIKELY(!ready())) return (*out = vt_boot_alloc(align, sz)) ? 0 : ENOMEM;
-  uint32_t api = take_api(VT_API_POSIX_MEMALIGN, sz);
-  if (VT_UNLIKELY(api == VT_API_INTERNAL)) return (*out = internal(align, sz)) ? 0 : ENOMEM;
+  uint32_t api = vt_take_api(VT_API_POSIX_MEMALIGN, sz);
+  if (VT_UNLIKELY(api == VT_API_INTERNAL)) return (*out = vt_internal_block(align, sz)) ? 0 : ENOMEM;
   int err = vt_real.posix_memalign(out, align, sz);
   if (VT_LIKELY(!err) && *out) vt_record_alloc(*out, sz, align, (vt_api_t)api, FRAME);
   return err;
@@ -162,8 +143,8 @@ VT_EXPORT int posix_memalign(void **out, size_t align, size_t sz) {
 #define ALIGNED(own_api, align, sz, call)                                                          \
   do {                                                                                             \
     if (VT_UNLIKELY(!ready())) return vt_boot_alloc(align, sz);                                    \
-    uint32_t api = take_api(own_api, sz);                                                          \
-    if (VT_UNLIKELY(api == VT_API_INTERNAL)) return internal(align, sz);                           \
+    uint32_t api = vt_take_api(own_api, sz);                                                          \
+    if (VT_UNLIKELY(api == VT_API_INTERNAL)) return vt_internal_block(align, sz);                           \
     void *p = call;                                                                                \
     if (VT_LIKELY(p)) vt_record_alloc(p, sz, align, (vt_api_t)api, FRAME);                         \
     return p;                                                                                      \

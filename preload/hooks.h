@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "valtrace/trace_format.h"
 
 /* X(name, result, parameters): what the hooks pass calls on to. */
 #define VT_REAL_FUNCTIONS(X)                                                                       \
@@ -77,10 +78,34 @@ static inline int vt_boot_owns(void const *p) {
   return (size_t)((unsigned char const *)p - vt_boot_arena) < VT_BOOT_ARENA_SZ;
 }
 
+/* vt_internal_block serves an allocation of the shim's own: from the arena, or unrecorded when that
+   is full. */
+static inline void *vt_internal_block(size_t align, size_t sz) {
+  void *p = vt_boot_alloc(align, sz);
+  return p || !vt_real.aligned_alloc ? p : vt_real.aligned_alloc(align < 16 ? 16 : align, sz);
+}
+
+/* vt_hooks_loader_freed: the loader frees what it knew of an object that it has just unloaded. */
+void vt_hooks_loader_freed(void const *p);
+
+/* vt_hooks_moved: the function at `from` is from now on to be called at `to`. */
+void vt_hooks_moved(void *from, void *to);
+
 /* cxx.c: vt_cxx_find finds the providers of operator new and delete when vt_real is filled;
    vt_cxx_sweep is told when the loader has unloaded something. */
 void vt_cxx_find(void);
 void vt_cxx_sweep(void);
+void vt_cxx_moved(void *from, void *to);
+
+/* What surrounds the call of a provider of operator new or delete that need not call malloc or free;
+   family, block and size are the call's. vt_cxx_before_new notes the family for a hook that the
+   provider reaches and returns the mark for vt_cxx_after_new, which records the block p it returned
+   unless a hook has. vt_cxx_before_delete records the free, unless the function that called this one
+   has, and returns what vt_tls.freeing is to be again afterwards. An exception may leave the provider. */
+uint32_t vt_cxx_before_new(vt_api_t family, size_t sz);
+void vt_cxx_after_new(void *p, size_t sz, size_t align, vt_api_t family, uint32_t mark,
+                      void const *frame);
+void *vt_cxx_before_delete(void *p, vt_api_t family, void const *frame);
 
 /* vt_hooks_reached: whose malloc does the program's resolve to? Ours, one of the executable, or one
    of a library that is preloaded before the shim. The values of VT_COUNTER_ALLOCATOR_IN_EXECUTABLE.

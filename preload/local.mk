@@ -1,5 +1,5 @@
 # The shim. It links the freestanding tracing core as position-independent code and libc, nothing else.
-SHIM_SRC := $(wildcard preload/*.c) $(wildcard core/trace/*.c)
+SHIM_SRC := $(wildcard preload/*.c preload/*.S) $(wildcard core/trace/*.c)
 SHIM     := $(BUILD)/lib/libvaltrace.so
 LIBS     += $(SHIM)
 

@@ -18,6 +18,7 @@ typedef struct {
   int no_free_stacks;    /* VALTRACE_NO_FREE_STACKS=1 */
   int no_children;       /* VALTRACE_NO_CHILDREN=1 */
   int no_mappings;       /* VALTRACE_NO_MAPPINGS=1 */
+  int allocator;         /* VALTRACE_ALLOCATOR=1: the collector knows functions that allocate */
   int libunwind;         /* VALTRACE_UNWINDER=libunwind */
   int unwind_check;      /* VALTRACE_UNWIND_CHECK=1 */
 } vt_options_t;

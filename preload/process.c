@@ -5,6 +5,7 @@
 #include "preload/hooks.h"
 #include "preload/mappings.h"
 #include "preload/options.h"
+#include "preload/patched.h"
 #include "preload/snapshot.h"
 #include "preload/text.h"
 #include "core/trace/sys.h"
@@ -98,7 +99,8 @@ static int begin_image(void) {
   if (vt_options.text_fd < 0 && vt_image_begin(&t->stream))
     return refuse("the collector makes no room", "is it stopped, or the disk full?");
   vt_sink_count(&vt_process.sink, VT_COUNTER_SHIM_BYTES, VT_UNWIND_GLOBAL_SZ);
-  vt_sink_count(&vt_process.sink, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE, vt_hooks_reached());
+  vt_sink_count(&vt_process.sink, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE, vt_patched_order());
+  if (vt_options.text_fd < 0) vt_patched_write(&t->stream);
   return 0;
 }
 
@@ -142,6 +144,7 @@ static int set_up(void) {
   vt_mappings_init();
   vt_names_init();
   if (vt_options.text_fd >= 0) vt_text_init();
+  vt_patched_begin();
   on_exit(on_process_exit, NULL);
   pthread_atfork(NULL, NULL, on_fork);
   return 0;
@@ -198,9 +201,26 @@ static int on_signal_stack(void) {
   return vt_sys(SYS_sigaltstack, 0, (long)&ss, 0, 0, 0, 0) == 0 && (ss.ss_flags & SS_ONSTACK);
 }
 
-/* left_behind: the hook that was busy has been left by a longjmp, as its frame is below ours. */
+/* left_behind: the hook that was busy has been left by a longjmp, as its frame is below ours; or is
+   ours, when what it called cannot be back here. */
 static int left_behind(uint64_t frame) {
-  return frame > vt_tls.busy && frame - vt_tls.busy < STACK_MAX && !on_signal_stack();
+  uint64_t busy = vt_tls.busy & ~VT_BUSY_INSIDE;
+  int below = busy == vt_tls.busy ? frame > busy : frame >= busy;
+  return below && frame - busy < STACK_MAX && !on_signal_stack();
+}
+
+static void forget_left(void) {
+  int recording = !(vt_tls.busy & VT_BUSY_INSIDE);
+  vt_tls.busy = 0;
+  if (!recording) return;
+  vt_tls.own->stream.depth = VT_DEPTH_UNKNOWN;
+  vt_unwind_reset(vt_tls.own->stream.unwind);
+}
+
+int vt_inside_another(uint64_t frame) {
+  if (!(vt_tls.busy & VT_BUSY_INSIDE) || vt_tls.quiet) return 0;
+  if (left_behind(frame)) forget_left();
+  return (vt_tls.busy & VT_BUSY_INSIDE) != 0;
 }
 
 vt_thread_t *vt_enter_slow(uint64_t frame) {
@@ -215,11 +235,8 @@ vt_thread_t *vt_enter_slow(uint64_t frame) {
   }
   if (gate == VT_GATE_STOPPED) vt_sink_count(&vt_process.sink, VT_COUNTER_LOST, 1);
   if (gate != VT_GATE_RECORDING) return NULL;
-  if (vt_tls.busy && left_behind(frame)) {
-    vt_tls.busy = 0;
-    vt_tls.own->stream.depth = VT_DEPTH_UNKNOWN;
-    vt_unwind_reset(vt_tls.own->stream.unwind);
-  }
+  if (vt_tls.busy && left_behind(frame)) forget_left();
+  if (vt_tls.busy & VT_BUSY_INSIDE) return NULL;
   if (vt_tls.busy) {
     vt_thread_t *borrowed = vt_thread_acquire();
     if (!borrowed) vt_sink_count(&vt_process.sink, VT_COUNTER_NESTED_LOST, 1);

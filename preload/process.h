@@ -61,6 +61,9 @@ typedef struct {
   void *recorded[VT_RECORDED_CNT]; /* the last of recorded_cnt */
 } vt_tls_t;
 #define VT_BUSY_QUIET   UINT64_MAX
+/* Set in `busy` while the real function behind a patched entry runs: what it calls in turn is no event
+   of its own. See vt_enter_slow. */
+#define VT_BUSY_INSIDE  ((uint64_t)1)
 #define VT_API_INTERNAL UINT8_MAX
 extern __thread vt_tls_t vt_tls;
 _Static_assert(sizeof(vt_tls_t) <= 64, "dlopen of the shim needs static TLS");
@@ -97,6 +100,10 @@ void vt_process_close_gate(void);
 /* vt_enter_slow: start of the process, of a forked child or of a thread; nested and late events. */
 vt_thread_t *vt_enter_slow(uint64_t frame);
 void vt_leave_slow(vt_thread_t *t);
+
+/* vt_inside_another: does the real function behind a patched entry call the hook whose frame is this,
+   so that it is no event of its own? */
+int vt_inside_another(uint64_t frame);
 /* vt_losing: an event could not be written; closes the gate when recording has stopped. */
 void vt_losing(vt_thread_t *t);
 

@@ -46,6 +46,14 @@ static void next(void *function, struct link_map *behind, char const *name) {
   memcpy(function, &p, sizeof p);
 }
 
+void vt_hooks_moved(void *from, void *to) {
+#define X(name, result, parameters)                                                                \
+  if ((void *)vt_real.name == from) memcpy(&vt_real.name, &to, sizeof to);
+  VT_REAL_FUNCTIONS(X)
+#undef X
+  vt_cxx_moved(from, to);
+}
+
 void vt_real_find(void) {
   if (vt_real.malloc || atomic_exchange_explicit(&finding, 1, memory_order_acq_rel)) return;
   vt_real_t real;

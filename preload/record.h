@@ -8,6 +8,17 @@
 #include "preload/process.h"
 #include "preload/text.h"
 
+/* vt_take_api is the api of this call for sz bytes (a free: any): what operator new or delete noted,
+   or the function's own, or VT_API_INTERNAL for a call that the shim itself caused. */
+static inline uint32_t vt_take_api(vt_api_t own, size_t sz) {
+  uint32_t noted = vt_tls.api;
+  if (VT_LIKELY(!noted)) return own;
+  if (noted == VT_API_INTERNAL) return noted;
+  if (sz < vt_tls.api_sz) return own;
+  vt_tls.api = vt_tls.api_sz = 0;
+  return noted - 1;
+}
+
 /* The state of the code that called the hook whose frame address is `frame`; see unwind.h. */
 static inline vt_caller_t vt_caller_of(void const *frame) {
   uint64_t const *fp = frame;

@@ -11,6 +11,7 @@
 #include "analyzer/collector/ending.h"
 #include "analyzer/collector/program.h"
 #include "analyzer/jit/switches.h"
+#include "analyzer/patch/service.h"
 #include "analyzer/report/suppressions.h"
 #include "analyzer/report/term.h"
 #include "analyzer/util/progress.h"
@@ -40,6 +41,7 @@ typedef struct {
   char const *output, *folder;
   char const *max_depth, *suppressions, *format, *children, *min_events;
   char const *timeout;  /* --snapshot-timeout */
+  char const *allocator;
   uint64_t snapshot_ns; /* time limit of a snapshot; 0: none */
   int high_tags, gather;
   int quiet, no_children, no_free_stacks, no_mappings, no_symbols, report, fail_on_leak, no_known, jit_names;
@@ -70,6 +72,9 @@ static char const help[] =
     "      --jit-names       switch on the maps of run-times that make code (node, java, mono, python, .NET),\n"
     "                        so that it has names: the program sees it in its environment\n"
     "      --high-tags       the program's pointers carry tags in their top 16 bits\n"
+    "      --allocator NAME[@ADDRESS],...  functions of the program that allocate, besides those that\n"
+    "                        have the usual names: NAME ends as the one it works like (pool_malloc),\n"
+    "                        ADDRESS is in PROGRAM's file\n"
     "      --no-symbols      do not embed symbols: they are looked up when a report is made\n"
     "      --report          print the text report of PROGRAM at the end\n"
     "      --fail-on-leak    return 1 when PROGRAM succeeded but lost blocks, or that is not "
@@ -95,6 +100,7 @@ enum {
   OPT_JIT_NAMES,
   OPT_HIGH_TAGS,
   OPT_MAX_DEPTH,
+  OPT_ALLOCATOR,
   OPT_NO_SYMBOLS,
   OPT_REPORT,
   OPT_FAIL_ON_LEAK,
@@ -118,6 +124,7 @@ static struct option const long_options[] = {
     {"jit-names", no_argument, NULL, OPT_JIT_NAMES},
     {"high-tags", no_argument, NULL, OPT_HIGH_TAGS},
     {"max-depth", required_argument, NULL, OPT_MAX_DEPTH},
+    {"allocator", required_argument, NULL, OPT_ALLOCATOR},
     {"no-symbols", no_argument, NULL, OPT_NO_SYMBOLS},
     {"report", no_argument, NULL, OPT_REPORT},
     {"fail-on-leak", no_argument, NULL, OPT_FAIL_ON_LEAK},
@@ -161,6 +168,7 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_JIT_NAMES: o->jit_names = 1; break;
     case OPT_HIGH_TAGS: o->high_tags = 1; break;
     case OPT_MAX_DEPTH: o->max_depth = optarg; break;
+    case OPT_ALLOCATOR: o->allocator = optarg; break;
     case OPT_NO_SYMBOLS: o->no_symbols = 1; break;
     case OPT_REPORT: o->report = 1; break;
     case OPT_FAIL_ON_LEAK: o->fail_on_leak = 1; break;
@@ -188,6 +196,19 @@ static int parse(options_t *o, int argc, char **argv) {
   o->gather = !o->folder && (!o->output || !*o->output);
   if (o->gather) o->output = VT_NAME_DEFAULT;
   return optind < argc ? -1 : usage_error("run", "no program given");
+}
+
+/* take_allocators reads --allocator. */
+static int take_allocators(options_t const *o, vt_collector_options_t *options, char const *program) {
+  char path[PATH_MAX];
+  if (!o->allocator) return 0;
+  int found = !vt_program_find(path, sizeof path, program);
+  char *bad = vt_patch_givens_parse(&options->allocators, o->allocator, found ? path : NULL);
+  if (!bad) return 0;
+  vt_error_say(bad, "not NAME or NAME@ADDRESS with a NAME that ends as a function of malloc's family",
+               "--allocator pool_malloc,pool_free or malloc@0x1234,free@0x1250");
+  free(bad);
+  return -1;
 }
 
 /* own_folder is where this executable is; where there is no /proc, the name it was executed by
@@ -261,6 +282,7 @@ static void set_environment(options_t const *o, char const *shim, char const *pa
   if (o->no_free_stacks) more[n++] = "VALTRACE_NO_FREE_STACKS", more[n++] = "1";
   if (o->no_mappings) more[n++] = "VALTRACE_NO_MAPPINGS", more[n++] = "1";
   if (o->no_children) more[n++] = "VALTRACE_NO_CHILDREN", more[n++] = "1";
+  if (o->allocator) more[n++] = "VALTRACE_ALLOCATOR", more[n++] = "1";
   if (o->max_depth) more[n++] = "VALTRACE_MAX_DEPTH", more[n++] = o->max_depth;
   if (o->jit_names) vt_jit_switches_set();
   vt_program_environment(shim, more);
@@ -364,9 +386,11 @@ static void print_problems(vt_collector_summary_t const *s, char const *program,
   } else if (s->hidden == 2) {
     vt_error_say(program, "its allocator was loaded before libvaltrace.so, so that its calls are not seen",
                  "put libvaltrace.so first in LD_PRELOAD");
+  } else if (s->refused[0]) {
+    vt_error_say(program, s->refused, "valtrace check tells more");
   } else if (s->hidden) {
-    vt_error_say(program, "its allocator is inside the executable, where no preload sees it",
-                 "link the allocator as a shared library to record all of it");
+    vt_error_say(program, "its allocator is inside the executable, and its functions cannot be patched",
+                 "give them by --allocator, or link it as a shared library");
   }
 }
 
@@ -495,11 +519,14 @@ static vt_outputs_t outputs_of(options_t const *o, char const pattern[PATH_MAX])
 int vt_cmd_run(int argc, char **argv) {
   options_t o = {.snapshot_ns = SNAPSHOT_NS};
   char shim[PATH_MAX], pattern[PATH_MAX];
-  vt_ring_end_t ring = {.fd = -1, .socket = -1};
+  vt_ring_end_t ring = {.fd = -1, .socket = -1, .patches = -1};
   sigset_t before;
   int status = parse(&o, argc, argv);
   if (status >= 0) return status;
   argv += optind;
+  vt_collector_options_t options = {
+      .high_tags = o.high_tags, .symbols = !o.no_symbols, .children = !o.no_children};
+  if (take_allocators(&o, &options, argv[0])) return VT_EXIT_USAGE;
   if (shim_path(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
   if (strpbrk(shim, " :")) return cannot_preload(shim);
   char const *what;
@@ -512,8 +539,7 @@ int vt_cmd_run(int argc, char **argv) {
   if (error) return failed("shared memory for the recording", -error);
   ring.ring->heir_limit_ns = o.snapshot_ns;
   vt_outputs_t outputs = outputs_of(&o, pattern);
-  vt_collector_options_t options = {
-      .outputs = &outputs, .high_tags = o.high_tags, .symbols = !o.no_symbols, .children = !o.no_children};
+  options.outputs = &outputs;
   block_signals(&before);
   int control = start_collector(&ring, &options);
   if (control < 0) return failed("the collector", errno);

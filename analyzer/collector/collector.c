@@ -3,6 +3,7 @@
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/drain.h"
 #include "analyzer/collector/sampling.h"
+#include "analyzer/patch/service.h"
 #include "analyzer/util/progress.h"
 #include "analyzer/trace/embed.h"
 #include "analyzer/util/mem.h"
@@ -228,6 +229,7 @@ static void answer(collector_t *c, vt_collector_summary_t s) {
       s.stopped = image->stopped;
       s.lost = image->lost;
       s.hidden = image->hidden;
+      strcpy(s.refused, image->refused);
     }
     if (!image->ended || !image->events) continue;
     s.traces++;
@@ -293,6 +295,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;
   vt_progress_disable(); /* `run` waits for us and tells, as long as it does */
   start_showing_life(end->ring);
+  if (end->patches >= 0) vt_patch_serve(end->patches, &options->allocators);
   int idle_ms = POLL_MIN_MS;
   while (serving(&c)) {
     idle_ms = vt_drain_full(&c.drain) ? POLL_MIN_MS : idle_ms + 1;

@@ -13,12 +13,14 @@
 #include "analyzer/cli/error.h"
 #include "analyzer/collector/outputs.h"
 #include "analyzer/collector/ring.h"
+#include "analyzer/patch/plan.h"
 
 typedef struct {
   vt_outputs_t *outputs;
   int high_tags;       /* pointers have tags in the top 16 bits */
   int symbols;         /* embed symbols at the end */
   int children;        /* processes other than the first are recorded too */
+  vt_patch_givens_t allocators; /* functions that allocate, besides those known by name */
 } vt_collector_options_t;
 
 /* run → collector: the first process started (with its pid), or ended (with waitpid's status). */
@@ -41,6 +43,7 @@ typedef struct {
   uint32_t stopped;     /* vt_stopped_t if the first process's recording stopped early */
   uint64_t lost;        /* events lost by it */
   int hidden;           /* its allocator is inside the executable (1) or a library before the shim (2) */
+  char refused[200]; /* what of its allocator is not recorded, and why; "": nothing is known */
   char folder[PATH_MAX]; /* that was made for the traces of several processes; "": none */
   char first[PATH_MAX]; /* trace of the first process's last image; "": none */
 } vt_collector_summary_t;

@@ -3,6 +3,7 @@
 #include "analyzer/collector/module.h"
 #include "analyzer/collector/outputs.h"
 #include "analyzer/collector/sampling.h"
+#include "analyzer/trace/bytes.h"
 #include "analyzer/util/mem.h"
 #include "analyzer/util/output.h"
 #include "core/trace/message.h"
@@ -85,6 +86,21 @@ static void on_mapping(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
   if (path_sz) vt_jit_watch_mapped(&image->jit, image->place.process, (char const *)path, path_sz);
 }
 
+/* on_patched remembers the first function whose calls are not seen, and why. */
+static void on_patched(vt_image_t *image, uint8_t const *payload, uint32_t sz) {
+  vt_cursor_t c = vt_cursor(payload, sz);
+  uint32_t name_sz, why_sz, path_sz;
+  vt_cursor_take(&c, 8);
+  uint32_t flags = vt_cursor_u32(&c);
+  vt_cursor_take(&c, 8);
+  char const *name = (char const *)vt_cursor_string(&c, &name_sz);
+  vt_cursor_string(&c, &path_sz);
+  char const *why = (char const *)vt_cursor_string(&c, &why_sz);
+  if (c.bad || flags & VT_PATCHED_RECORDED || image->refused[0]) return;
+  snprintf(image->refused, sizeof image->refused, "calls of %.*s are not recorded: %.*s", (int)name_sz,
+           name, (int)why_sz, why);
+}
+
 /* on_message copies a message of the process into the file. */
 static void on_message(void *context, uint16_t type, uint32_t stack, uint8_t const *payload,
                        uint32_t sz) {
@@ -92,6 +108,7 @@ static void on_message(void *context, uint16_t type, uint32_t stack, uint8_t con
   if (type == VT_CHUNK_IMAGE) return;
   if (type == VT_CHUNK_PROCESS) on_end(image, payload, sz);
   if (type == VT_CHUNK_MAPPING) on_mapping(image, payload, sz);
+  if (type == VT_CHUNK_PATCHED) on_patched(image, payload, sz);
   if (type == VT_CHUNK_MODULE && image->symbols)
     vt_module_arrives(image->symbols, image->place.process, &image->packer.header, payload, sz);
   vt_packer_message(&image->packer, (vt_chunk_type_t)type, stack, payload, sz);

@@ -60,6 +60,7 @@ typedef struct vt_image {
   uint32_t stopped; /* vt_stopped_t if its recording stopped early; valid when ended */
   uint64_t lost;    /* events lost; valid when ended */
   int hidden;       /* VT_COUNTER_ALLOCATOR_IN_EXECUTABLE; valid when ended */
+  char refused[200]; /* what of its allocator is not recorded, and why; "": nothing is known */
   int said_end;     /* vt_process_kind_t of the latest end message, 0: none */
   uint32_t said_value; /* its value */
   vt_image_stream_t *streams;

@@ -18,8 +18,7 @@
 
 #define HEAD_SZ 4096
 
-/* find looks `file` up in PATH; returns 0 and the path, or -1. */
-static int find(char *out, size_t cap, char const *file) {
+int vt_program_find(char *out, size_t cap, char const *file) {
   if (strchr(file, '/')) return snprintf(out, cap, "%s", file) < (int)cap ? 0 : -1;
   char const *path = getenv("PATH");
   for (char const *p = path ? path : "/bin:/usr/bin"; *p;) {
@@ -64,7 +63,7 @@ char const *vt_program_obstacle(char const *file) {
   char path[PATH_MAX], interpreter[PATH_MAX];
   unsigned char head[HEAD_SZ + 1] = {0};
   struct stat st;
-  if (find(path, sizeof path, file) || stat(path, &st)) return NULL;
+  if (vt_program_find(path, sizeof path, file) || stat(path, &st)) return NULL;
   if (((st.st_mode & S_ISUID) && st.st_uid != geteuid()) ||
       ((st.st_mode & S_ISGID) && st.st_gid != getegid()))
     return "set-user-ID or set-group-ID, so the loader ignores LD_PRELOAD: it is not recorded";
@@ -89,7 +88,7 @@ char const *vt_program_obstacle(char const *file) {
 
 int vt_program_is_foreign(char const *file) {
   char path[PATH_MAX];
-  int fd = find(path, sizeof path, file) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+  int fd = vt_program_find(path, sizeof path, file) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return 0;
   int foreign = vt_executable_foreign(fd);
   close(fd);

@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* vt_program_find looks `file` up in PATH as execvp does. Returns 0 and the path, or -1. */
+int vt_program_find(char *out, size_t cap, char const *file);
+
 /* vt_program_obstacle tells why a shim cannot be preloaded into `file` (looked up in PATH as execvp
    does), as a text that ends in what that means; NULL if nothing is known to hinder it. */
 char const *vt_program_obstacle(char const *file);

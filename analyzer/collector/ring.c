@@ -1,6 +1,7 @@
 /* See ring.h. */
 #include "analyzer/collector/ring.h"
 #include "analyzer/util/kernel.h"
+#include "core/trace/patch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,10 +48,9 @@ static uint64_t measure_hz(vt_clock_kind_t kind) {
   return (uint64_t)((unsigned __int128)(vt_clock_tick(kind) - tick0) * 1000000000u / (ns - ns0));
 }
 
-static int listen_on(char const *name) {
+static int listen_on(char const *name, char const *suffix) {
   struct sockaddr_un addr = {.sun_family = AF_UNIX};
-  size_t len = strlen(name);
-  memcpy(addr.sun_path + 1, name, len);
+  size_t len = (size_t)snprintf(addr.sun_path + 1, sizeof addr.sun_path - 1, "%s%s", name, suffix);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -1;
   socklen_t sz = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
@@ -106,7 +106,8 @@ int vt_ring_make(vt_ring_end_t *end) {
   atomic_store(&end->ring->limit, end->limit = VT_RING_SPARE);
   snprintf(name, sizeof name, "valtrace-%d-%08x", getpid(), (unsigned)nonce);
   end->made_at = vt_clock_ns(CLOCK_BOOTTIME) / (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
-  end->socket = listen_on(name); /* without it, inheritance alone must do */
+  end->socket = listen_on(name, ""); /* without it, inheritance alone must do */
+  end->patches = listen_on(name, VT_PATCH_SOCKET_SUFFIX);
   snprintf(end->spec, sizeof end->spec, "%d:%s:%016llx", end->fd, name, (unsigned long long)nonce);
   end->ring->magic = VT_RING_MAGIC;
   return 0;
@@ -116,8 +117,9 @@ void vt_ring_leave(vt_ring_end_t *end) {
   munmap(end->ring, VT_RING_SZ(end->segments));
   close(end->fd);
   if (end->socket >= 0) close(end->socket);
+  if (end->patches >= 0) close(end->patches);
   end->ring = NULL;
-  end->fd = end->socket = -1;
+  end->fd = end->socket = end->patches = -1;
 }
 
 static void send_fd(int connection, int fd) {

@@ -11,6 +11,7 @@ typedef struct {
   uint32_t limit;    /* as in the ring, where others may write */
   int fd;           /* of the memfd; inheritable, with a high number */
   int socket;       /* listening, close-on-exec */
+  int patches;      /* likewise, for processes that ask how to patch themselves */
   uint64_t made_at; /* when the ring was made, in the kernel's ticks since boot */
   char spec[128];   /* value of VT_RING_ENV */
 } vt_ring_end_t;

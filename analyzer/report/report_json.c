@@ -164,6 +164,24 @@ void vt_json_missing(vt_json_t *json, vt_completeness_t const *have) {
   vt_json_end_array(json);
 }
 
+static void refused_objects(vt_json_t *json, vt_analysis_t const *analysis) {
+  char what[512];
+  vt_json_array(json, "refused");
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    size_t cnt;
+    vt_trace_patched_t const *p = vt_reader_patched(analysis->readers[t], &cnt);
+    for (size_t i = 0; i < cnt; i++) {
+      if (p[i].flags & VT_PATCHED_RECORDED) continue;
+      snprintf(what, sizeof what, "%s in %s", p[i].name, p[i].module);
+      vt_json_object(json, NULL);
+      vt_json_string(json, "what", what);
+      vt_json_string(json, "reason", p[i].why);
+      vt_json_end_object(json);
+    }
+  }
+  vt_json_end_array(json);
+}
+
 static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_completeness_t have = vt_analysis_completeness(analysis);
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
@@ -177,6 +195,7 @@ static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) 
   vt_json_uint(json, "missed_frees", totals->missed_frees);
   vt_json_uint(json, "torn_tail_bytes", torn_bytes(analysis));
   vt_json_uint(json, "reordered", totals->reordered);
+  refused_objects(json, analysis);
   vt_json_bool(json, "allocator_in_executable", hides(analysis, 1));
   vt_json_bool(json, "allocator_before_shim", hides(analysis, 2));
   vt_json_string(json, "ended", have.ended);

@@ -54,6 +54,10 @@ static char const *obstacle(vt_verdict_case_t const *of, vt_reader_t const *read
   if (!s) return "the process did not say how its memory is laid out";
   if (of->counters[VT_COUNTER_ALLOCATOR_IN_EXECUTABLE])
     return "its allocator is inside the executable, where no preload sees it";
+  size_t patched;
+  vt_reader_patched(reader, &patched);
+  if (patched)
+    return "its allocator is part of a module, whose memory cannot be told from the allocator's";
   if (of->counters[VT_COUNTER_LOST] || of->counters[VT_COUNTER_NESTED_LOST] ||
       of->counters[VT_COUNTER_BEFORE_START] || in->lost_events || in->bad_events)
     return "events are missing, so that not all live blocks are known";

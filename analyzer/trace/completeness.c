@@ -119,6 +119,11 @@ static void judge_losses(vt_completeness_t *c, vt_reader_t const *reader) {
   uint64_t allocator = vt_reader_counter(reader, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE);
   if (allocator == 1)
     because(c, "the executable has an allocator of its own that preloading cannot see");
+  vt_trace_patched_t const *refused;
+  size_t more = vt_reader_refused(reader, &refused);
+  if (more == 1) because(c, "calls of %s are not recorded: %s", refused->name, refused->why);
+  if (more > 1)
+    because(c, "calls of %s and %zu more are not recorded: %s", refused->name, more - 1, refused->why);
   if (allocator == 2)
     because(c, "an allocator is preloaded before libvaltrace.so, which belongs first");
 }

@@ -27,7 +27,8 @@ static void on_message(void *context, uint16_t type, uint32_t stack, uint8_t con
   pack_t *p = context;
   uint32_t kind = type == VT_CHUNK_PROCESS && sz >= 12 ? vt_load32(payload + 8) : 0;
   if (kind == VT_PROCESS_EXIT || kind == VT_PROCESS_EXEC) p->said_end = 1;
-  if ((type >= VT_CHUNK_MODULE && type < VT_CHUNK_SYMBOLS) || type == VT_CHUNK_MAPPING)
+  if ((type >= VT_CHUNK_MODULE && type < VT_CHUNK_SYMBOLS) || type == VT_CHUNK_MAPPING ||
+      type == VT_CHUNK_PATCHED)
     vt_packer_message(&p->out, (vt_chunk_type_t)type, stack, payload, sz);
 }
 

@@ -152,9 +152,20 @@ TABLE(vt_trace_process_t, vt_reader_process, tables., process)
 TABLE(vt_trace_memory_t, vt_reader_memory, tables., memory)
 TABLE(vt_trace_marker_t, vt_reader_markers, tables., markers)
 TABLE(vt_trace_heap_t, vt_reader_heaps, tables., heaps)
+TABLE(vt_trace_patched_t, vt_reader_patched, tables., patched)
 TABLE(vt_trace_snapshot_t, vt_reader_snapshots, tables., snapshots)
 TABLE(vt_trace_mapping_t, vt_reader_mappings, tables., mappings)
 TABLE(vt_trace_pages_t, vt_reader_pages, tables., pages)
+
+size_t vt_reader_refused(vt_reader_t const *r, vt_trace_patched_t const **first) {
+  size_t cnt = 0;
+  for (size_t i = r->tables.patched_cnt; i--;) {
+    if (r->tables.patched[i].flags & VT_PATCHED_RECORDED) continue;
+    if (first) *first = &r->tables.patched[i];
+    cnt++;
+  }
+  return cnt;
+}
 
 vt_trace_leaks_t const *vt_reader_leaks(vt_reader_t const *r) { return r->tables.leaks; }
 

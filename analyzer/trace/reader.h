@@ -157,6 +157,15 @@ typedef struct {
   char const *file; /* "": none, or not known */
 } vt_trace_mapping_t;
 
+/* A function whose entry was to be patched because preloading does not reach it. */
+typedef struct {
+  uint64_t time;
+  uint32_t flags; /* VT_PATCHED_… */
+  uint64_t address;
+  char const *name, *module;
+  char const *why; /* why it is not recorded; "": it is */
+} vt_trace_patched_t;
+
 /* What the process said just before it ended or called exec and left its memory to be looked at. */
 typedef struct {
   uint64_t start, end;
@@ -308,6 +317,11 @@ vt_trace_jit_t const *vt_reader_jit(vt_reader_t const *reader, size_t *cnt);
 size_t vt_reader_jit_at(vt_reader_t const *reader, uint64_t address, char const **names, size_t max);
 /* In the order of the file, which is that of time within one thread only. */
 vt_trace_mapping_t const *vt_reader_mappings(vt_reader_t const *reader, size_t *cnt);
+
+vt_trace_patched_t const *vt_reader_patched(vt_reader_t const *reader, size_t *cnt);
+
+/* vt_reader_refused counts those that are not recorded; *first, if not NULL, is one of them. */
+size_t vt_reader_refused(vt_reader_t const *reader, vt_trace_patched_t const **first);
 
 vt_trace_snapshot_t const *vt_reader_snapshots(vt_reader_t const *reader, size_t *cnt);
 

@@ -58,6 +58,8 @@ typedef struct {
   vt_trace_heap_op_t *ops; /* in order of time */
   size_t ops_cnt, ops_cap;
   vt_trace_leaks_t *leaks; /* NULL: none */
+  vt_trace_patched_t *patched;
+  size_t patched_cnt, patched_cap;
   vt_trace_snapshot_t *snapshots;
   size_t snapshots_cnt, snapshots_cap;
   vt_trace_mapping_t *mappings; /* in order of the file */

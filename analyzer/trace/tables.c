@@ -24,6 +24,7 @@ void vt_tables_clear(vt_tables_t *t) {
   free(t->heaps);
   free(t->ops);
   free(t->mappings);
+  free(t->patched);
   free(t->snapshots);
   free(t->pages);
   free(t->jit);
@@ -272,6 +273,19 @@ static int snapshot(vt_reader_t *r, vt_cursor_t *c) {
   return 0;
 }
 
+static int patched(vt_reader_t *r, vt_cursor_t *c) {
+  vt_trace_patched_t p = {.time = time_of(r, c)};
+  uint32_t sz;
+  p.flags = vt_cursor_u32(c);
+  p.address = vt_cursor_u64(c);
+  p.name = text_of(r, c, &sz);
+  p.module = text_of(r, c, &sz);
+  p.why = text_of(r, c, &sz);
+  if (c->bad) return -1;
+  VT_PUSH(r->tables.patched, p);
+  return 0;
+}
+
 int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, size_t sz) {
   static int (*const parse[])(vt_reader_t *, vt_cursor_t *) = {
       [VT_CHUNK_MODULE] = module,      [VT_CHUNK_MODULE_UNLOAD] = module_unload,
@@ -280,6 +294,7 @@ int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, siz
       [VT_CHUNK_THREAD] = thread_name, [VT_CHUNK_HEAP] = heap,
       [VT_CHUNK_HEAP_OP] = heap_op,    [VT_CHUNK_COUNTERS] = counters,
       [VT_CHUNK_MAPPING] = mappings,   [VT_CHUNK_SNAPSHOT] = snapshot,
+      [VT_CHUNK_PATCHED] = patched,
       [VT_CHUNK_LEAKS] = vt_tables_leaks, [VT_CHUNK_PAGES] = vt_tables_pages,
       [VT_CHUNK_JIT] = vt_tables_jit};
   if (type >= sizeof parse / sizeof parse[0] || !parse[type]) return 0;
@@ -304,6 +319,7 @@ void vt_tables_convert(vt_reader_t *r) {
     convert(r, &t->mappings[i].time);
     convert(r, &t->mappings[i].begun);
   }
+  for (size_t i = 0; i < t->patched_cnt; i++) convert(r, &t->patched[i].time);
   for (size_t i = 0; i < t->snapshots_cnt; i++) convert(r, &t->snapshots[i].time);
   for (size_t i = 0; i < t->pages_cnt; i++) {
     convert(r, &t->pages[i].time);

@@ -62,6 +62,11 @@ typedef struct {
    Not thread-safe; called at start and in a fork's child. */
 int vt_sink_open_ring(vt_sink_t *sink, char const *spec);
 
+/* vt_sink_connect connects to the abstract stream socket of that collector whose name ends in
+   `suffix` ("": the one that hands out the ring). Returns a descriptor, with limits of two seconds on
+   sending and receiving, or a negative errno value. */
+int vt_sink_connect(char const *spec, char const *suffix);
+
 /* vt_sink_join_ring gives a forked child its own image slot in the ring its parent mapped
    (sink->ring). Returns 0 or -1 (no slot free). */
 int vt_sink_join_ring(vt_sink_t *sink);

@@ -57,38 +57,53 @@ static int ring_map(vt_sink_t *sink, int fd, uint64_t nonce) {
   return 0;
 }
 
-/* receive_fd asks the collector's socket for the ring's descriptor; negative on failure, or when no
-   answer comes: the collector may be stopped. */
-static int receive_fd(char const *name) {
+/* connect_to connects to the abstract socket NAME, SUFFIX; sending and receiving then fail after
+   ANSWER_S, as does connecting: the collector may be stopped. Negative on failure. */
+static int connect_to(char const *name, char const *suffix) {
   struct sockaddr_un addr = {.sun_family = AF_UNIX};
-  size_t len = strlen(name);
+  size_t len = strlen(name), more = strlen(suffix);
+  if (1 + len + more > sizeof addr.sun_path) return -ENAMETOOLONG;
   memcpy(addr.sun_path + 1, name, len);
+  memcpy(addr.sun_path + 1 + len, suffix, more);
   int sock = vt_sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (sock < 0) return sock;
-  int fd = -1;
   struct timeval answer = {.tv_sec = ANSWER_S};
   vt_sys_setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &answer, sizeof answer);
   vt_sys_setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &answer, sizeof answer); /* bounds connect */
-  socklen_t addr_sz = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
-  if (vt_sys_connect(sock, (struct sockaddr *)&addr, addr_sz) == 0) {
-    char byte;
-    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    union {
-      struct cmsghdr align;
-      char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control.space,
-                         .msg_controllen = sizeof control.space};
-    long got = -EINTR;
-    for (int tries = 0; got == -EINTR && tries < INTERRUPTS_MAX; tries++)
-      got = vt_sys_recvmsg(sock, &msg, 0);
-    if (got == 1) {
-      struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-      if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-        memcpy(&fd, CMSG_DATA(c), sizeof fd);
-    }
+  socklen_t addr_sz = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len + more);
+  long error = vt_sys_connect(sock, (struct sockaddr *)&addr, addr_sz);
+  if (error == 0) return sock;
+  vt_sys_close(sock);
+  return (int)error;
+}
+
+int vt_sink_connect(char const *spec_text, char const *suffix) {
+  spec_t spec;
+  return spec_parse(&spec, spec_text) ? -EINVAL : connect_to(spec.socket, suffix);
+}
+
+/* receive_fd asks the collector's socket for the ring's descriptor; negative on failure, or when no
+   answer comes. */
+static int receive_fd(char const *name) {
+  int fd = -1, sock = connect_to(name, "");
+  if (sock < 0) return sock;
+  char byte;
+  struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+  union {
+    struct cmsghdr align;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control;
+  struct msghdr msg = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control.space,
+                       .msg_controllen = sizeof control.space};
+  long got = -EINTR;
+  for (int tries = 0; got == -EINTR && tries < INTERRUPTS_MAX; tries++)
+    got = vt_sys_recvmsg(sock, &msg, 0);
+  if (got == 1) {
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+      memcpy(&fd, CMSG_DATA(c), sizeof fd);
   }
   vt_sys_close(sock);
   return fd;

@@ -149,6 +149,11 @@ extern void (*vt_unwind_object_seen)(vt_object_t const *object);
    another one, or NULL: nobody is asked, before threads capture. */
 extern int (*vt_unwind_executable)(uint64_t addr, uint64_t *lo, uint64_t *hi);
 
+/* Tells, if set, where the instruction at pc, which a signal interrupted, was before it was moved; pc
+   itself if it was not. Called inside captures; must be async-signal-safe. Set it before threads
+   capture. */
+extern uint64_t (*vt_unwind_moved)(uint64_t pc);
+
 /* Counters of u; to be read by the owner of u. */
 vt_unwind_counters_t const *vt_unwind_counters(vt_unwind_t const *u);
 

@@ -29,6 +29,7 @@ static int executable_mapping(uint64_t addr, uint64_t *lo, uint64_t *hi) {
 }
 
 int (*vt_unwind_executable)(uint64_t addr, uint64_t *lo, uint64_t *hi) = executable_mapping;
+uint64_t (*vt_unwind_moved)(uint64_t pc);
 
 /* A question costs a microsecond a mapping; damaged stacks may ask one in each capture. */
 #define CODE_WAIT 16
@@ -105,11 +106,11 @@ static int stepped(vt_unwind_t *u, vt_frame_t const *frame) {
 static int step_restorer(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
   uint64_t at = frame->sp;
   *slot = at + VT_SIGNAL_RBP_OFF;
-  return vt_stack_load(u, *slot, &frame->rbp) &&
-                 vt_stack_load(u, at + VT_SIGNAL_RIP_OFF, &frame->pc) &&
-                 vt_stack_load(u, at + VT_SIGNAL_RSP_OFF, &frame->sp)
-             ? VT_STEP_FRAME
-             : VT_STEP_LOST;
+  if (!vt_stack_load(u, *slot, &frame->rbp) || !vt_stack_load(u, at + VT_SIGNAL_RIP_OFF, &frame->pc) ||
+      !vt_stack_load(u, at + VT_SIGNAL_RSP_OFF, &frame->sp))
+    return VT_STEP_LOST;
+  frame->pc = vt_interrupted_pc(frame->pc);
+  return VT_STEP_FRAME;
 }
 
 /* Could rbp be a frame pointer? */

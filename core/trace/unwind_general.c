@@ -49,6 +49,7 @@ static int step_by_row(vt_unwind_t *u, uint64_t reg[VT_REG_CNT], uint32_t *exact
   }
   if (u->cfi.row.how[VT_REG_RSP] == VT_HOW_SAME) reg[VT_REG_RSP] = cfa;
   *exact = u->cfi.signal;
+  if (*exact) reg[VT_REG_RIP] = vt_interrupted_pc(reg[VT_REG_RIP]);
   if ((int64_t)reg[VT_REG_RIP] <= 0) return reg[VT_REG_RIP] ? VT_STEP_LOST : VT_STEP_ROOT;
   if (reg[VT_REG_RSP] <= old[VT_REG_RSP] && u->switches++ >= VT_SWITCHES_MAX) return VT_STEP_LOST;
   return VT_STEP_FRAME;

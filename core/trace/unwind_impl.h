@@ -305,6 +305,11 @@ int vt_code_go(uint8_t const code[VT_CODE_SZ]);
 
 /* ---- steps that are not plain ---- */
 
+/* The pc that a signal interrupted, as unwind tables know it. */
+static inline uint64_t vt_interrupted_pc(uint64_t pc) {
+  return vt_unwind_moved ? vt_unwind_moved(pc) : pc;
+}
+
 /* BOGUS: the frame stepped from is none, its pc is not a return address. */
 enum { VT_STEP_FRAME = 0, VT_STEP_ROOT, VT_STEP_LOST, VT_STEP_BOGUS };
 

@@ -52,11 +52,12 @@ static int step_checked(vt_unwind_t *u, vt_frame_t *frame, uint64_t rule) {
 static int step_signal(vt_unwind_t *u, vt_frame_t *frame) {
   uint64_t at = frame->sp;
   frame->info = VT_FRAME_EXACT | VT_FRAME_BARRIER | (at + VT_SIGNAL_RBP_OFF) << 8;
-  return vt_stack_load(u, at + VT_SIGNAL_RBP_OFF, &frame->rbp) &&
-                 vt_stack_load(u, at + VT_SIGNAL_RIP_OFF, &frame->pc) &&
-                 vt_stack_load(u, at + VT_SIGNAL_RSP_OFF, &frame->sp)
-             ? VT_STEP_FRAME
-             : VT_STEP_LOST;
+  if (!vt_stack_load(u, at + VT_SIGNAL_RBP_OFF, &frame->rbp) ||
+      !vt_stack_load(u, at + VT_SIGNAL_RIP_OFF, &frame->pc) ||
+      !vt_stack_load(u, at + VT_SIGNAL_RSP_OFF, &frame->sp))
+    return VT_STEP_LOST;
+  frame->pc = vt_interrupted_pc(frame->pc);
+  return VT_STEP_FRAME;
 }
 
 static int step_without_cfi(vt_unwind_t *u, vt_frame_t *frame) {

@@ -81,7 +81,8 @@ typedef enum {
   VT_CHUNK_MAPPING = 19,
   VT_CHUNK_SNAPSHOT = 20,
   VT_CHUNK_JIT = 22,
-  VT_CHUNK_MAX = VT_CHUNK_JIT
+  VT_CHUNK_PATCHED = 23,
+  VT_CHUNK_MAX = VT_CHUNK_PATCHED
 } vt_chunk_type_t;
 
 /* Raw segments. */
@@ -267,6 +268,10 @@ enum { VT_PAGES_OFF_END = 8, VT_PAGES_OFF_KIND = 16, VT_PAGES_OFF_AREAS = 20 };
 #define VT_PAGES_SHARED       ((uint32_t)8)
 #define VT_PAGES_FILE         ((uint32_t)16) /* of a file, or of shared memory */
 #define VT_PAGES_RUNS_UNKNOWN ((uint32_t)32) /* how much is known, but not which pages */
+
+/* PATCHED messages. */
+#define VT_PATCHED_RECORDED   ((uint32_t)1) /* its calls are events; else `why` tells why not */
+#define VT_PATCHED_EXECUTABLE ((uint32_t)2) /* it is in the executable */
 
 /* MAPPING messages. */
 typedef enum { VT_MAPPING_MAP = 1, VT_MAPPING_UNMAP = 2, VT_MAPPING_REMAP = 3 } vt_mapping_op_t;

@@ -21,6 +21,7 @@ SEGMENT_SZ = 65536
  HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END, MAPPING,
  SNAPSHOT) = range(1, 21)
 JIT = 22
+PATCHED = 23
 NONE = None
 ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR = (
     1, 2, 3, 4, 5, 10, 11, 12)
@@ -330,7 +331,7 @@ class Trace:
         self.chunk_cnt = self.next_seq = 0
         self.modules, self.unloads, self.process, self.clocks = {}, {}, [], []
         self.threads, self.markers, self.symbols, self.memory, self.pages = {}, [], {}, [], []
-        self.heaps, self.mappings, self.snapshots, self.leaks = [], [], [], None
+        self.patched, self.heaps, self.mappings, self.snapshots, self.leaks = [], [], [], [], None
         self.counters, self.nodes, self.lost = {}, {0: None}, 0
         self.jit = []
         self.streams = collections.defaultdict(list)  # thread or writer -> events in its order
@@ -417,7 +418,8 @@ class Trace:
     def complete(self):
         """Whether everything the process did is here ("Completeness" in the format document)."""
         lost = self.lost or any(self.counters.get(name) for name in ("lost", "nested_lost", "before_start", "stopped",
-                                                                     "allocator_in_executable"))
+                                                                     "allocator_in_executable")) or \
+            any(not flags & 1 for _, flags, *_ in self.patched)
         if lost or self.errors or self.torn is not None or any(p[1] == "stopped" for p in self.process):
             return False
         if not self.optional & 2:
@@ -500,6 +502,10 @@ class Trace:
         time, kind, flags, tid, count, sp = c.u64(), c.u32(), c.u32(), c.u32(), c.u32(), c.u64()
         self.snapshots.append((time, kind, flags, tid, sp, [(c.u32(), c.u64(), c.u64()) for _ in range(count)]))
 
+    def on_patched(self, c, _):
+        time, flags, address = c.u64(), c.u32(), c.u64()
+        self.patched.append((time, flags, address, c.text(), c.text(), c.text()))
+
     def on_leaks(self, c, _):
         kind, flags, why, count = c.u32(), c.u32(), c.text(), c.u64()
         blocks, address, codes = {}, 0, []
@@ -530,7 +536,7 @@ class Trace:
 
     MESSAGES = {MODULE: on_module, MODULE_UNLOAD: on_unload, PROCESS: on_process, CLOCK: on_clock,
                 MEMORY: on_memory, MARKER: on_marker, THREAD: on_thread, HEAP: on_heap, COUNTERS: on_counters,
-                SNAPSHOT: on_snapshot}
+                SNAPSHOT: on_snapshot, PATCHED: on_patched}
 
     # --- packed events
 

@@ -1,0 +1,51 @@
+/* The code of an ELF file: its sections of instructions, where functions begin, and its symbols. */
+#ifndef VT_ANALYZER_PATCH_ELF_CODE_H
+#define VT_ANALYZER_PATCH_ELF_CODE_H
+
+#include <gelf.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Addresses are the file's. */
+typedef struct {
+  uint64_t start, end;
+  uint8_t const *bytes;
+  int linkage; /* a procedure linkage table: what is called there is in another module */
+} vt_code_section_t;
+
+typedef struct {
+  Elf *elf;
+  uint8_t const *raw;
+  size_t raw_sz;
+  GElf_Phdr *loads;
+  size_t loads_cnt, loads_cap;
+  vt_code_section_t *sections;
+  size_t sections_cnt, sections_cap;
+  uint64_t *starts; /* sorted: where functions or other named code begins */
+  size_t starts_cnt, starts_cap;
+  uint64_t low, high; /* extent of what is mapped */
+  int symbolic;       /* the loader binds its calls to itself first (DT_SYMBOLIC) */
+} vt_elf_code_t;
+
+/* vt_elf_code_open reads an x86-64 ELF file; the descriptor stays the caller's and must outlive it.
+   Returns 0, or -1: it is none, or makes no sense. The file is not trusted. */
+int vt_elf_code_open(vt_elf_code_t *code, int fd);
+void vt_elf_code_close(vt_elf_code_t *code);
+
+/* vt_elf_code_section is the section that holds an address; NULL: none. */
+vt_code_section_t const *vt_elf_code_section(vt_elf_code_t const *code, uint64_t address);
+
+/* vt_elf_code_next is the lowest start above an address, or the end of its section. */
+uint64_t vt_elf_code_next(vt_elf_code_t const *code, uint64_t address);
+
+/* vt_elf_code_is_start: does something known begin at this address? */
+int vt_elf_code_is_start(vt_elf_code_t const *code, uint64_t address);
+
+/* vt_elf_code_symbols calls `visit` with each defined function's name and symbol; `exported`: other
+   modules' calls may be bound to another definition of it. */
+void vt_elf_code_symbols(vt_elf_code_t const *code,
+                         void (*visit)(void *context, char const *name, GElf_Sym const *symbol,
+                                       int exported),
+                         void *context);
+
+#endif

@@ -1,0 +1,237 @@
+/* See plan.h. First the functions are found by name, then the module's branches tell which of them
+   preloading does not reach and which cannot be patched, then an allocator whose malloc or free
+   cannot be is left alone as a whole. */
+#include "analyzer/patch/plan.h"
+#include "analyzer/patch/branches.h"
+#include "analyzer/util/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "valtrace/trace_format.h"
+
+typedef struct {
+  vt_plan_t *plan;
+  vt_patch_givens_t const *givens;
+  int sanitized; /* the module has a sanitizer's run-time */
+} finding_t;
+
+static int is_sanitizer(char const *name) {
+  static char const *const known[] = {"__asan_init", "__tsan_init", "__msan_init", "__hwasan_init"};
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    if (!strcmp(name, known[i])) return 1;
+  return 0;
+}
+
+static int is_given(vt_patch_givens_t const *givens, char const *name) {
+  for (size_t i = 0; i < givens->cnt; i++)
+    if (!strcmp(givens->list[i].name, name)) return 1;
+  return 0;
+}
+
+static void add(vt_plan_t *plan, char const *name, vt_patch_name_t const *what, uint64_t entry,
+                int exported) {
+  vt_planned_t p = {.what = *what, .entry = entry, .exported = exported};
+  snprintf(p.name, sizeof p.name, "%s", name);
+  VT_PUSH(plan->functions, p);
+}
+
+static void visit(void *context, char const *name, GElf_Sym const *symbol, int exported) {
+  finding_t *f = context;
+  vt_patch_name_t what;
+  f->sanitized |= is_sanitizer(name);
+  if (!vt_patch_name_find(name, is_given(f->givens, name), &what))
+    add(f->plan, name, &what, symbol->st_value, exported);
+}
+
+static void add_given(vt_plan_t *plan, vt_elf_code_t const *code, vt_patch_givens_t const *givens) {
+  vt_patch_name_t what;
+  for (size_t i = 0; i < givens->cnt; i++) {
+    vt_patch_given_t const *g = &givens->list[i];
+    if (!g->has_address || vt_patch_name_find(g->name, 1, &what)) continue;
+    add(plan, g->name, &what, g->address, 0);
+    if (code->starts_cnt && !vt_elf_code_is_start(code, g->address))
+      strcpy(plan->functions[plan->functions_cnt - 1].why, "no function begins at that address");
+  }
+}
+
+static int by_entry(void const *a, void const *b) {
+  vt_planned_t const *x = a, *y = b;
+  if (x->entry != y->entry) return x->entry < y->entry ? -1 : 1;
+  return strcmp(x->name, y->name);
+}
+
+/* merge makes one of two names of one function: whose call it is cannot be told when they differ. */
+static void merge(vt_planned_t *p, vt_planned_t const *other) {
+  if (other->what.kind.shape < p->what.kind.shape) p->what.kind.shape = other->what.kind.shape;
+  if (other->what.kind.api != p->what.kind.api) p->what.kind.api = VT_API_OTHER;
+  p->exported |= other->exported;
+  p->what.allocates |= other->what.allocates;
+  p->what.frees |= other->what.frees;
+  if (!other->what.family[0]) { /* the plain name is the better one */
+    strcpy(p->name, other->name);
+    strcpy(p->what.family, "");
+  }
+}
+
+static void merge_aliases(vt_plan_t *plan) {
+  size_t kept = 0;
+  if (plan->functions_cnt)
+    qsort(plan->functions, plan->functions_cnt, sizeof *plan->functions, by_entry);
+  for (size_t i = 0; i < plan->functions_cnt; i++) {
+    if (kept && plan->functions[kept - 1].entry == plan->functions[i].entry)
+      merge(&plan->functions[kept - 1], &plan->functions[i]);
+    else
+      plan->functions[kept++] = plan->functions[i];
+  }
+  plan->functions_cnt = kept;
+}
+
+/* keep_if keeps the functions for which `wanted` is true. */
+static void keep_if(vt_plan_t *plan, int (*wanted)(vt_plan_t const *, vt_planned_t const *)) {
+  size_t kept = 0;
+  int *keep = vt_mem_new(plan->functions_cnt + 1, sizeof *keep);
+  for (size_t i = 0; i < plan->functions_cnt; i++) keep[i] = wanted(plan, &plan->functions[i]);
+  for (size_t i = 0; i < plan->functions_cnt; i++)
+    if (keep[i]) plan->functions[kept++] = plan->functions[i];
+  plan->functions_cnt = kept;
+  free(keep);
+}
+
+static int same_family(vt_planned_t const *a, vt_planned_t const *b) {
+  return !strcmp(a->what.family, b->what.family);
+}
+
+/* in_allocator: a function of such a name belongs to an allocator if one beside it allocates and one
+   frees. operator new may be replaced without operator delete. */
+static int in_allocator(vt_plan_t const *plan, vt_planned_t const *p) {
+  int allocates = 0, frees = !strcmp(p->what.family, "new");
+  for (size_t i = 0; i < plan->functions_cnt; i++) {
+    vt_planned_t const *q = &plan->functions[i];
+    if (!same_family(p, q)) continue;
+    allocates |= q->what.allocates;
+    frees |= q->what.frees;
+  }
+  return (allocates || !strcmp(p->what.family, "new")) && frees;
+}
+
+/* displace finds what each patch displaces, and the branches that lead there. */
+static vt_branch_target_t *displace(vt_plan_t *plan, vt_elf_code_t const *code) {
+  vt_branch_target_t *targets = vt_mem_new(plan->functions_cnt + 1, sizeof *targets);
+  for (size_t i = 0; i < plan->functions_cnt; i++) {
+    vt_planned_t *p = &plan->functions[i];
+    char const *why = vt_displace(code, p->entry, &p->displaced);
+    if (why && !p->why[0]) snprintf(p->why, sizeof p->why, "%s", why);
+    uint32_t sz = p->displaced.sz < VT_JUMP_SZ ? VT_JUMP_SZ : p->displaced.sz;
+    targets[i] = (vt_branch_target_t){.address = p->displaced.address, .sz = sz};
+  }
+  vt_branches_count(code, targets, plan->functions_cnt);
+  return targets;
+}
+
+/* is_entered: does a symbol or a branch lead behind the first of the displaced bytes? */
+static int is_entered(vt_elf_code_t const *code, vt_planned_t const *p, vt_branch_target_t const *t) {
+  return t->into || vt_elf_code_next(code, p->displaced.address) < t->address + p->displaced.sz;
+}
+
+static void refuse_all(vt_plan_t *plan, char const *why) {
+  for (size_t i = 0; i < plan->functions_cnt; i++) strcpy(plan->functions[i].why, why);
+}
+
+static void judge(vt_plan_t *plan, vt_elf_code_t const *code, vt_branch_target_t const *targets) {
+  for (size_t i = 0; i < plan->functions_cnt; i++) {
+    vt_planned_t *p = &plan->functions[i];
+    if (!p->why[0] && is_entered(code, p, &targets[i]))
+      strcpy(p->why, "other code leads into its first bytes");
+    p->what.kind.keeps = targets[i].calls && !vt_branches_leave(code, p->entry);
+  }
+}
+
+/* is_bound: does this module call its own function, whatever is preloaded? */
+static int is_bound(vt_plan_t const *plan, vt_elf_code_t const *code,
+                    vt_branch_target_t const *targets, vt_planned_t const *p) {
+  for (size_t i = 0; i < plan->functions_cnt; i++)
+    if (same_family(p, &plan->functions[i]) &&
+        (!plan->functions[i].exported || code->symbolic || targets[i].foreign))
+      return 1;
+  return 0;
+}
+
+/* drop_reached drops the allocators of a library whose calls come by preloaded functions. */
+static void drop_reached(vt_plan_t *plan, vt_elf_code_t const *code,
+                         vt_branch_target_t const *targets) {
+  size_t kept = 0;
+  int *bound = vt_mem_new(plan->functions_cnt + 1, sizeof *bound);
+  for (size_t i = 0; i < plan->functions_cnt; i++)
+    bound[i] = is_bound(plan, code, targets, &plan->functions[i]);
+  for (size_t i = 0; i < plan->functions_cnt; i++)
+    if (bound[i]) plan->functions[kept++] = plan->functions[i];
+  plan->functions_cnt = kept;
+  free(bound);
+}
+
+/* is_covered: a function that only jumps to a patched one is recorded there. */
+static int needs_mention(vt_plan_t const *plan, vt_planned_t const *p) {
+  vt_insn_t const *first = &p->displaced.insns[0];
+  if (!p->why[0] || !p->displaced.insn_cnt || first->kind != VT_INSN_JUMP || !first->is_direct)
+    return 1;
+  for (size_t i = 0; i < plan->functions_cnt; i++)
+    if (plan->functions[i].entry == first->target && !plan->functions[i].why[0]) return 0;
+  return 1;
+}
+
+/* leave_alone refuses a whole allocator when its malloc or its free is refused: half of its events
+   would be worse than none. */
+static void leave_alone(vt_plan_t *plan) {
+  for (size_t i = 0; i < plan->functions_cnt; i++) {
+    vt_planned_t const *bad = &plan->functions[i];
+    if (!bad->why[0] || !(bad->what.allocates || bad->what.frees) || !strcmp(bad->what.family, "new"))
+      continue;
+    for (size_t j = 0; j < plan->functions_cnt; j++) {
+      vt_planned_t *p = &plan->functions[j];
+      if (!p->why[0] && same_family(p, bad))
+        snprintf(p->why, sizeof p->why, "its allocator's %.20s: %.50s", bad->name, bad->why);
+    }
+  }
+}
+
+static int is_covered(vt_plan_t const *plan) {
+  int allocates = 0, frees = 0;
+  for (size_t i = 0; i < plan->functions_cnt; i++) {
+    vt_planned_t const *p = &plan->functions[i];
+    if (p->why[0] || !strcmp(p->what.family, "new")) continue;
+    allocates |= p->what.allocates;
+    frees |= p->what.frees;
+  }
+  return allocates && frees;
+}
+
+vt_plan_t vt_plan_make(int fd, int executable, vt_patch_givens_t const *givens, int here) {
+  vt_plan_t plan = {0};
+  vt_elf_code_t code;
+  finding_t finding = {.plan = &plan, .givens = givens};
+  if (vt_elf_code_open(&code, fd)) goto out;
+  plan.low = code.low;
+  plan.high = code.high;
+  vt_elf_code_symbols(&code, visit, &finding);
+  if (here) add_given(&plan, &code, givens);
+  merge_aliases(&plan);
+  keep_if(&plan, in_allocator);
+  if (!plan.functions_cnt) goto out;
+  vt_branch_target_t *targets = displace(&plan, &code);
+  judge(&plan, &code, targets);
+  if (!executable) drop_reached(&plan, &code, targets);
+  free(targets);
+  if (finding.sanitized) refuse_all(&plan, "it belongs to a sanitizer, which watches the program itself");
+  leave_alone(&plan);
+  keep_if(&plan, needs_mention);
+  plan.covered = is_covered(&plan);
+out:
+  vt_elf_code_close(&code);
+  return plan;
+}
+
+void vt_plan_free(vt_plan_t *plan) {
+  free(plan->functions);
+  *plan = (vt_plan_t){0};
+}

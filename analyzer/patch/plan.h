@@ -1,0 +1,45 @@
+/* The plan for one ELF file: which of its functions allocate out of preloading's reach, and how each
+   entry is to be patched. A function of the file and of what the user says alone. */
+#ifndef VT_ANALYZER_PATCH_PLAN_H
+#define VT_ANALYZER_PATCH_PLAN_H
+
+#include "analyzer/patch/copy.h"
+#include "analyzer/patch/names.h"
+
+/* What --allocator says: a function by its name, and where it is if no symbol tells. */
+typedef struct {
+  char name[VT_PATCH_NAME_SZ];
+  int has_address;
+  uint64_t address; /* in the file */
+} vt_patch_given_t;
+
+typedef struct {
+  vt_patch_given_t *list;
+  size_t cnt;
+  uint64_t device, inode; /* the file whose addresses are meant */
+} vt_patch_givens_t;
+
+typedef struct {
+  char name[VT_PATCH_NAME_SZ];
+  vt_patch_name_t what;
+  uint64_t entry;
+  int exported;
+  vt_displaced_t displaced;
+  char why[VT_PATCH_WHY_SZ]; /* not empty: it is not patched */
+} vt_planned_t;
+
+typedef struct {
+  vt_planned_t *functions; /* in the order of their entries */
+  size_t functions_cnt, functions_cap;
+  uint64_t low, high; /* extent of the file's memory */
+  int covered;        /* a whole allocator of C is patched: its malloc and free */
+} vt_plan_t;
+
+/* vt_plan_make plans for the file behind fd. `executable`: its functions come before preloaded ones;
+   of another module only those count that are bound to themselves. `here`: the addresses among the
+   givens are this file's. A file that is no x86-64 ELF file, or has no such function, gives an empty
+   plan. */
+vt_plan_t vt_plan_make(int fd, int executable, vt_patch_givens_t const *givens, int here);
+void vt_plan_free(vt_plan_t *plan);
+
+#endif

@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+"""Programs whose allocator is in the executable: `run` patches its entries. The program's own count of its
+calls is the measure, and that it does the same as without."""
+import collections
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, "tests/lib")
+import valtest  # noqa: E402
+from valtest import Run, Tap, program, vtr  # noqa: E402
+
+LIBC = 12  # blocks that libc and libstdc++ allocate for themselves: threads, streams, the pool for exceptions
+NEW = (8, 9)
+
+
+def words(run):
+    return [int(w) for w in run.stderr.split()]
+
+
+def pair(tap, name, argv, options=()):
+    """Plain and recorded; the recorded run if they did the same."""
+    plain, run = Run(argv), Run(argv, "run", options=options)
+    same = (plain.stdout, plain.stderr, plain.status) == (run.stdout, run.stderr, run.status)
+    tap.ok(same and not run.status, f"{name}: does what it does alone",
+           [plain.stderr, run.stderr, plain.status, run.status])
+    return run
+
+
+def completeness(run):
+    out = subprocess.run([valtest.VALTRACE, "report", "--json", run.trace_path], capture_output=True, check=True)
+    return json.loads(out.stdout)["completeness"]
+
+
+def near(have, own):
+    return 0 <= have - own <= LIBC
+
+
+def check_own(tap, name, options=()):
+    run = pair(tap, name, program(name), options)
+    allocations, frees, _ = words(run)
+    trace = run.main_trace()
+    model = vtr.Model(trace)
+    tap.equal((model.allocations, model.frees, model.unmatched_frees), (allocations, frees, 0),
+              f"{name}: its own count of allocations and frees")
+    have = completeness(run)
+    tap.equal((trace.complete, have["complete"], have["refused"], have["allocator_in_executable"]),
+              (True, True, [], False), f"{name}: the record is complete")
+    return run
+
+
+def check_stacks(tap):
+    """The callers are those in the source: the hook, the stub and what keeps the registers are not there."""
+    run = check_own(tap, "own_static")
+    out = subprocess.run([valtest.VALTRACE, "report", "--json", run.trace_path], capture_output=True, check=True)
+    sites = json.loads(out.stdout)["sites"]
+    inner = collections.Counter(s["stack"][0]["function"].split(".")[0] for s in sites for _ in range(s["allocations"]))
+    tap.equal(inner, {"churn": 1000, "main": 3}, "own_static: the innermost frame is the caller's")
+    tap.ok(all(s["stack"][-1]["function"] == "_start" for s in sites), "own_static: stacks reach the root",
+           [[f["function"] for f in s["stack"]] for s in sites])
+    tap.equal(completeness(run)["truncated_stacks"], 0, "own_static: no stack is cut")
+    run.remove()
+
+
+def addresses(name, functions):
+    out = subprocess.run(["nm", program(name)[0]], capture_output=True, check=True, text=True).stdout
+    where = {line.split()[2]: line.split()[0] for line in out.splitlines() if len(line.split()) == 3}
+    return {f: int(where[f], 16) for f in functions}
+
+
+def check_given(tap):
+    """A file without symbols: --allocator says what is where; without, there is nothing to see."""
+    at = addresses("own_prefixed", ["_rjem_" + f for f in ("malloc", "free", "calloc", "realloc")])
+    given = ",".join(f"{n.removeprefix('_rjem_')}@{a:#x}" for n, a in at.items())
+    check_own(tap, "own_stripped", ["--allocator", given]).remove()
+    bare = Run(program("own_stripped"), "run")
+    tap.ok(vtr.Model(bare.main_trace()).allocations <= LIBC, "own_stripped: without it nothing is recorded")
+    bare.remove()
+    wrong = Run(program("own_stripped"), "run", options=["--allocator", f"malloc@{at['_rjem_malloc'] + 1:#x},free@{at['_rjem_free']:#x}"])
+    have = completeness(wrong)
+    tap.ok(wrong.status == 0 and have["refused"] and not have["complete"] and b"no function begins" in wrong.stderr,
+           "own_stripped: an address inside a function is refused, in one line", [wrong.stderr, have])
+    wrong.remove()
+    bad = Run(program("hello"), "run", options=["--allocator", "main,free"])
+    tap.equal((bad.status, bad.stderr.count(b"\n"), bad.stderr.startswith(b"valtrace: main: ")), (2, 1, True),
+              "--allocator with a name that is none: one line, status 2")
+    bad.remove()
+
+
+def check_family(tap, name):
+    run = pair(tap, name, program(name))
+    model = vtr.Model(run.main_trace())
+    tap.ok(near(model.allocations, words(run)[0]) and model.unmatched_frees == 0 and len(model.live) <= LIBC,
+           f"{name}: its own count, in five threads", [model.allocations, words(run), model.unmatched_frees, len(model.live)])
+    run.remove()
+
+
+def check_new(tap, name):
+    run = pair(tap, name, program(name))
+    news, caught = words(run)
+    trace = run.main_trace()
+    events = [e for e in trace.events() if e.kind in (vtr.ALLOC, vtr.ALIGNED)]
+    ambiguous = [e for e in events if e.api == 15]  # names of one function: new and new[] cannot be told apart
+    new = [e for e in events if e.api in NEW] + ambiguous
+    model = vtr.Model(trace)
+    tap.ok(near(len(new), news) if ambiguous else len(new) == news, f"{name}: operator new once each", [len(new), news, collections.Counter(e.api for e in events)])
+    tap.ok(caught >= 20 and model.unmatched_frees == 0 and len(model.live) <= LIBC,
+           f"{name}: exceptions pass through, all blocks are freed", [caught, model.unmatched_frees, len(model.live)])
+    run.remove()
+
+
+def check_refused(tap):
+    """Functions without room for a jump: nothing of that allocator is recorded, and it is said."""
+    run = Run(program("ownmalloc"), "run")
+    have = completeness(run)
+    why = {r["what"].split()[0]: r["reason"] for r in have["refused"]}
+    tap.ok(run.stdout == b"1\n" and have["allocator_in_executable"] and not have["complete"] and
+           why.get("free") == "it is too short for a jump" and sorted(why) == ["calloc", "free", "malloc", "realloc"],
+           "a free that is too short: its allocator is refused with the reason", [have])
+    tap.ok(run.stderr.count(b"\n") == 1 and b"are not recorded: its allocator's free: it is too short for a jump" in run.stderr,
+           "and said in one line", [run.stderr])
+    run.remove()
+
+
+def check_bare(tap):
+    run = Run(program("own_static"), "bare")
+    tap.ok(run.stderr.count(b"\n") == 2 and b"valtrace run" in run.stderr, "without a collector: says what would record it",
+           [run.stderr])
+    tap.ok(completeness_of(run.trace_paths()[0])["allocator_in_executable"], "and the trace says that it is not seen")
+    run.remove()
+
+
+def completeness_of(path):
+    out = subprocess.run([valtest.VALTRACE, "report", "--json", path], capture_output=True, check=True)
+    return json.loads(out.stdout)["completeness"]
+
+
+def main():
+    tap = Tap()
+    check_stacks(tap)
+    check_own(tap, "own_prefixed").remove()
+    check_given(tap)
+    for kind in ("libc", "jemalloc", "tcmalloc"):
+        check_family(tap, f"family_{kind}")
+        check_new(tap, f"news_{kind}")
+    check_refused(tap)
+    check_bare(tap)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
