@@ -28,9 +28,13 @@ def pair(tap, name, argv, options=()):
     return run
 
 
+def report(path):
+    out = subprocess.run([valtest.VALTRACE, "report", "--json", path], capture_output=True, check=True)
+    return json.loads(out.stdout)
+
+
 def completeness(run):
-    out = subprocess.run([valtest.VALTRACE, "report", "--json", run.trace_path], capture_output=True, check=True)
-    return json.loads(out.stdout)["completeness"]
+    return report(run.trace_path)["completeness"]
 
 
 def near(have, own):
@@ -53,8 +57,7 @@ def check_own(tap, name, options=()):
 def check_stacks(tap):
     """The callers are those in the source: the hook, the stub and what keeps the registers are not there."""
     run = check_own(tap, "own_static")
-    out = subprocess.run([valtest.VALTRACE, "report", "--json", run.trace_path], capture_output=True, check=True)
-    sites = json.loads(out.stdout)["sites"]
+    sites = report(run.trace_path)["sites"]
     inner = collections.Counter(s["stack"][0]["function"].split(".")[0] for s in sites for _ in range(s["allocations"]))
     tap.equal(inner, {"churn": 1000, "main": 3}, "own_static: the innermost frame is the caller's")
     tap.ok(all(s["stack"][-1]["function"] == "_start" for s in sites), "own_static: stacks reach the root",
@@ -123,17 +126,42 @@ def check_refused(tap):
     run.remove()
 
 
+def check_stepped(tap):
+    """A signal at every instruction: stacks go on through stubs and copies."""
+    run = pair(tap, "stepped", program("stepped"))
+    trace = run.main_trace()
+    model = vtr.Model(trace)
+    roots = collections.Counter(trace.stack(e.stack)[1] for e in trace.events() if e.kind == vtr.ALLOC and e.api == 8)
+    tap.ok(model.allocations > 1000 and len(roots) == 1 and not trace.counters.get("truncated"),
+           "stepped: every stack reaches the root", [model.allocations, roots, trace.counters])
+    run.remove()
+
+
+def check_forked(tap):
+    """A forked child has the patches, and says so in its own trace."""
+    run = Run(program("own_static", "fork"), "run")
+    allocations, frees, _ = words(run)
+    child = [t for t in run.traces() if t.pid != run.main_trace().pid]
+    model = vtr.Model(child[0]) if len(child) == 1 else None
+    tap.ok(model and (model.allocations, model.frees) == (allocations, frees) and child[0].complete and child[0].patched,
+           "a forked child: its own count", [run.stderr, len(child)])
+    run.remove()
+
+
+def check_threads(tap):
+    """What other threads may be executing is not changed."""
+    run = Run(program("own_static"), "run", env={"LD_PRELOAD": program("libstarts.so")[0]})
+    tap.ok(run.status == 0 and vtr.Model(run.main_trace()).allocations <= LIBC and
+           b"other threads run already" in run.stderr, "threads before recording: refused, and said", [run.stderr])
+    run.remove()
+
+
 def check_bare(tap):
     run = Run(program("own_static"), "bare")
     tap.ok(run.stderr.count(b"\n") == 2 and b"valtrace run" in run.stderr, "without a collector: says what would record it",
            [run.stderr])
-    tap.ok(completeness_of(run.trace_paths()[0])["allocator_in_executable"], "and the trace says that it is not seen")
+    tap.ok(report(run.trace_paths()[0])["completeness"]["allocator_in_executable"], "and the trace says that it is not seen")
     run.remove()
-
-
-def completeness_of(path):
-    out = subprocess.run([valtest.VALTRACE, "report", "--json", path], capture_output=True, check=True)
-    return json.loads(out.stdout)["completeness"]
 
 
 def main():
@@ -145,6 +173,9 @@ def main():
         check_family(tap, f"family_{kind}")
         check_new(tap, f"news_{kind}")
     check_refused(tap)
+    check_stepped(tap)
+    check_forked(tap)
+    check_threads(tap)
     check_bare(tap)
     tap.done()
 

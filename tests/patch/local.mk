@@ -1,8 +1,9 @@
 # Programs whose allocator preloading does not reach: patched entries.
 PATCHED := $(BUILD)/programs
 TAPS  += tests/patch/inside.t
+LONG  += tests/patch/builds.t
 TESTS += $(addprefix $(PATCHED)/,own_static own_prefixed own_stripped family_libc family_jemalloc family_tcmalloc \
-           news_libc news_jemalloc news_tcmalloc)
+           news_libc news_jemalloc news_tcmalloc stepped libstarts.so)
 PATCH_CFLAGS := -O2 -g -fno-builtin $(WARN)
 ARCHIVES     := /usr/lib/$(shell $(CC) -print-multiarch)
 own_prefixed_FLAGS := -DPREFIX=_rjem_ -DHIDDEN=static
@@ -14,9 +15,16 @@ $(PATCHED)/own_static $(PATCHED)/own_prefixed: tests/patch/own.c
 	$(CC) $(CSTD) $(PATCH_CFLAGS) $($(@F)_FLAGS) -o $@ $<
 $(PATCHED)/own_stripped: $(PATCHED)/own_prefixed
 	strip -o $@ $<
+$(PATCHED)/libstarts.so: tests/patch/starts.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(PATCH_CFLAGS) -fPIC -shared -o $@ $< -lpthread
+$(PATCHED)/stepped: tests/patch/stepped.cc
+	@mkdir -p $(@D)
+	$(CXX) -std=gnu++17 $(PATCH_CFLAGS) -mno-red-zone -o $@ $<
 $(PATCHED)/family_%: tests/patch/family.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(PATCH_CFLAGS) -o $@ $< $($*_LIBS) -lpthread
 $(PATCHED)/news_%: tests/patch/news.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=gnu++17 $(PATCH_CFLAGS) -o $@ $< $($*_LIBS)
+$(eval $(call add-tap-test,test_copy,tests/patch/test_copy.c,libvt_analyzer,$(VALTRACE_LIBS)))
