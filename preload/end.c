@@ -1,6 +1,7 @@
 /* Ways to end that destructors do not see, and giving up the clock. */
 #include "preload/hooks.h"
 #include "preload/process.h"
+#include "preload/snapshot.h"
 #include "core/trace/sys.h"
 
 #include <errno.h>
@@ -61,6 +62,12 @@ typedef struct {
   vt_unwind_calls_t calls;
 } before_t;
 
+/* gives_up: does the call take something from the process for ever? See identity.c. */
+static int gives_up(int option, long value) {
+  return (option == PR_SET_SECCOMP && value != SECCOMP_MODE_DISABLED) || option == PR_SET_NO_NEW_PRIVS ||
+         option == PR_CAPBSET_DROP || option == PR_SET_SECUREBITS;
+}
+
 /* before_confined prepares for PR_SET_SECCOMP and PR_SET_TSC; returns what after_confined needs. */
 static before_t before_confined(int option, long value, struct sock_fprog const *filter) {
   vt_sink_t *sink = &vt_process.sink;
@@ -70,6 +77,7 @@ static before_t before_confined(int option, long value, struct sock_fprog const 
                      .guest = option == PR_SET_SECCOMP && is_guest(),
                      .calls = vt_unwind_confined()};
   if (before.guest) return before;
+  if (gives_up(option, value)) vt_snapshot_unwatch();
   if (gives_up_tsc(option, value)) {
     __atomic_store_n(&vt_clock_frozen, vt_clock_tick(before.clock), __ATOMIC_RELAXED);
     sink->clock = VT_CLOCK_FROZEN;
@@ -147,9 +155,31 @@ static __attribute__((noinline)) long forking_syscall(long nr, long a, long b, l
   return result;
 }
 
+/* makes_less: one of the calls of identity.c, or of landlock. */
+static int makes_less(long nr) {
+  switch (nr) {
+  case SYS_setuid:
+  case SYS_setreuid:
+  case SYS_setresuid:
+  case SYS_setgid:
+  case SYS_setregid:
+  case SYS_setresgid:
+  case SYS_setgroups:
+  case SYS_unshare:
+  case SYS_setns:
+  case SYS_chroot:
+  case SYS_capset: return 1;
+#ifdef SYS_landlock_restrict_self
+  case SYS_landlock_restrict_self: return 1;
+#endif
+  default: return 0;
+  }
+}
+
 long vt_syscall_hook(long nr, long a, long b, long c, long d, long e, long f) {
   if (nr == SYS_seccomp || nr == SYS_prctl) return confining_syscall(nr, a, b, c, d, e, f);
   if (VT_UNLIKELY(vt_process.not_wiped) && forks(nr, a))
     return forking_syscall(nr, a, b, c, d, e, f);
+  if (makes_less(nr)) vt_snapshot_unwatch();
   return (vt_real.syscall ? vt_real.syscall : raw_syscall)(nr, a, b, c, d, e, f);
 }

@@ -39,6 +39,19 @@
   X(prctl, int, (int, ...))                                                                        \
   X(pthread_setname_np, int, (pthread_t, char const *))                                            \
   X(sigaltstack, int, (stack_t const *, stack_t *))                                                \
+  X(setuid, int, (uid_t))                                                                          \
+  X(seteuid, int, (uid_t))                                                                         \
+  X(setreuid, int, (uid_t, uid_t))                                                                 \
+  X(setresuid, int, (uid_t, uid_t, uid_t))                                                         \
+  X(setgid, int, (gid_t))                                                                          \
+  X(setegid, int, (gid_t))                                                                         \
+  X(setregid, int, (gid_t, gid_t))                                                                 \
+  X(setresgid, int, (gid_t, gid_t, gid_t))                                                         \
+  X(setgroups, int, (size_t, gid_t const *))                                                       \
+  X(unshare, int, (int))                                                                           \
+  X(setns, int, (int, int))                                                                        \
+  X(chroot, int, (char const *))                                                                   \
+  X(capset, int, (void *, void const *))                                                           \
   X(quick_exit, void, (int))                                                                       \
   X(syscall, long, (long, long, long, long, long, long, long))                                     \
   X(mmap, void *, (void *, size_t, int, int, int, off_t))                                          \

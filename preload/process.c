@@ -101,6 +101,7 @@ static int begin_image(void) {
   vt_sink_count(&vt_process.sink, VT_COUNTER_SHIM_BYTES, VT_UNWIND_GLOBAL_SZ);
   vt_sink_count(&vt_process.sink, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE, vt_patched_order());
   if (vt_options.text_fd < 0) vt_patched_write(&t->stream);
+  vt_snapshot_watch();
   return 0;
 }
 

@@ -110,27 +110,58 @@ static void add_all(ranges_t *r) {
   flush(r);
 }
 
-void vt_snapshot_note(vt_stream_t *s, vt_snapshot_kind_t kind, uint64_t sp) {
-  vt_message_t m = vt_stream_blob_open(s, FIXED_SZ + RANGES_MAX * RANGE_SZ);
-  if (m.overflow) return;
-  vt_message_u64(&m, vt_clock_tick(s->sink->clock));
-  vt_message_u32(&m, kind);
-  vt_message_u32(&m, 0);
-  vt_message_u32(&m, s->tid);
-  vt_message_u32(&m, 0);
-  vt_message_u64(&m, sp);
-  ranges_t ranges = {.m = &m};
-  add_all(&ranges);
+static uint32_t flags_of(ranges_t const *r) {
   int libc =
       module_of((void const *)vt_real.malloc) == module_of((void const *)gnu_get_libc_version);
   uint32_t flags = libc ? VT_SNAPSHOT_LIBC_MALLOC : 0;
   if (atomic_load_explicit(&paused, memory_order_relaxed)) flags |= VT_SNAPSHOT_PAUSED;
-  if (ranges.cut) flags |= VT_SNAPSHOT_CUT;
+  if (r->cut) flags |= VT_SNAPSHOT_CUT;
   if (other_threads) flags |= VT_SNAPSHOT_THREADS;
   if (vt_options.no_mappings) flags |= VT_SNAPSHOT_NO_MAPPINGS;
-  vt_store32(m.data + 12, flags);
-  vt_store32(m.data + 20, ranges.cnt);
+  return flags;
+}
+
+static void describe(vt_message_t *m, vt_snapshot_kind_t kind, uint32_t tid, uint64_t sp) {
+  ranges_t ranges = {.m = m};
+  vt_message_u64(m, vt_clock_tick(vt_process.sink.clock));
+  vt_message_u32(m, kind);
+  vt_message_u32(m, 0);
+  vt_message_u32(m, tid);
+  vt_message_u32(m, 0);
+  vt_message_u64(m, sp);
+  add_all(&ranges);
+  vt_store32(m->data + 12, flags_of(&ranges));
+  vt_store32(m->data + 20, ranges.cnt);
+}
+
+void vt_snapshot_note(vt_stream_t *s, vt_snapshot_kind_t kind, uint64_t sp) {
+  vt_message_t m = vt_stream_blob_open(s, FIXED_SZ + RANGES_MAX * RANGE_SZ);
+  if (m.overflow) return;
+  describe(&m, kind, s->tid, sp);
   vt_stream_blob_close(s, VT_CHUNK_SNAPSHOT, &m);
+}
+
+/* layout is the sentinel's description of a process that was killed. */
+static uint64_t layout(uint8_t *buffer, uint64_t cap, uint32_t *threads) {
+  vt_message_t m = {.data = buffer, .cap = (uint32_t)cap};
+  void const *state, *local;
+  *threads = 0;
+  for (uint32_t id = 1; vt_thread_memory(id, &state, &local); id++) *threads += local != NULL;
+  other_threads = *threads > 1;
+  describe(&m, VT_SNAPSHOT_KILLED, 0, 0);
+  return m.overflow ? 0 : m.sz;
+}
+
+void vt_snapshot_watch(void) {
+  vt_sink_t *sink = &vt_process.sink;
+  if (sink->ring && sink->ring->sentinels && vt_snapshot_wanted())
+    vt_sentinel_make(sink->ring, &sink->ring->images[sink->slot], layout);
+}
+
+void vt_snapshot_unwatch(void) {
+  vt_sink_t *sink = &vt_process.sink;
+  if (sink->ring && sink->ring->sentinels && sink->pid == (uint32_t)vt_sys_getpid())
+    vt_heir_end(&sink->ring->images[sink->slot]);
 }
 
 void vt_snapshot_make(vt_snapshot_kind_t kind) {

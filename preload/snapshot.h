@@ -17,6 +17,11 @@ void vt_snapshot_note(vt_stream_t *s, vt_snapshot_kind_t kind, uint64_t sp);
 void vt_snapshot_make(vt_snapshot_kind_t kind);
 void vt_snapshot_unmake(void);
 
+/* vt_snapshot_watch makes the image's sentinel if the run wants any; vt_snapshot_unwatch ends it, before the process
+   becomes another user's, confined, or less able: a way back into what it was must not stay. */
+void vt_snapshot_watch(void);
+void vt_snapshot_unwatch(void);
+
 /* vt_snapshot_paused: events are left out on purpose, so that not all live blocks are known. */
 void vt_snapshot_paused(void);
 

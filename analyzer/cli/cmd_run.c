@@ -42,6 +42,7 @@ typedef struct {
   char const *max_depth, *suppressions, *format, *children, *min_events;
   char const *timeout;  /* --snapshot-timeout */
   char const *allocator;
+  int snapshots;        /* at any time, and after SIGKILL */
   uint64_t snapshot_ns; /* time limit of a snapshot; 0: none */
   int high_tags, gather;
   int quiet, no_children, no_free_stacks, no_mappings, no_symbols, report, fail_on_leak, no_known, jit_names;
@@ -68,6 +69,8 @@ static char const help[] =
     "      --max-depth N     keep the N outermost frames of each stack (default: all)\n"
     "      --no-snapshot     do not look at the memory of ended processes: leaks are not told from what\n"
     "                        is still in use\n"
+    "      --snapshots       keep the memory also of processes that are killed (a sleeping process beside\n"
+    "                        each holds it)\n"
     "      --snapshot-timeout T   give such a look up after this time (default: 10 s)\n"
     "      --jit-names       switch on the maps of run-times that make code (node, java, mono, python, .NET),\n"
     "                        so that it has names: the program sees it in its environment\n"
@@ -96,6 +99,7 @@ enum {
   OPT_NO_FREE_STACKS,
   OPT_NO_MAPPINGS,
   OPT_NO_SNAPSHOT,
+  OPT_SNAPSHOTS,
   OPT_SNAPSHOT_TIMEOUT,
   OPT_JIT_NAMES,
   OPT_HIGH_TAGS,
@@ -120,6 +124,7 @@ static struct option const long_options[] = {
     {"no-free-stacks", no_argument, NULL, OPT_NO_FREE_STACKS},
     {"no-mappings", no_argument, NULL, OPT_NO_MAPPINGS},
     {"no-snapshot", no_argument, NULL, OPT_NO_SNAPSHOT},
+    {"snapshots", no_argument, NULL, OPT_SNAPSHOTS},
     {"snapshot-timeout", required_argument, NULL, OPT_SNAPSHOT_TIMEOUT},
     {"jit-names", no_argument, NULL, OPT_JIT_NAMES},
     {"high-tags", no_argument, NULL, OPT_HIGH_TAGS},
@@ -164,6 +169,7 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_NO_FREE_STACKS: o->no_free_stacks = 1; break;
     case OPT_NO_MAPPINGS: o->no_mappings = 1; break;
     case OPT_NO_SNAPSHOT: o->snapshot_ns = 0; break;
+    case OPT_SNAPSHOTS: o->snapshots = 1; break;
     case OPT_SNAPSHOT_TIMEOUT: o->timeout = optarg; break;
     case OPT_JIT_NAMES: o->jit_names = 1; break;
     case OPT_HIGH_TAGS: o->high_tags = 1; break;
@@ -189,6 +195,7 @@ static int parse(options_t *o, int argc, char **argv) {
   uint64_t limit = o->snapshot_ns;
   if (o->timeout && (vt_filter_duration(o->timeout, &limit) || !limit))
     return usage_error("--snapshot-timeout", "not a time such as 10 or 500ms");
+  if (o->snapshots && !o->snapshot_ns) return usage_error("--snapshots", "--no-snapshot says none");
   if (o->snapshot_ns) o->snapshot_ns = limit;
   if (o->format && !o->fail_on_leak) return usage_error("--format", "is for --fail-on-leak");
   if (o->format && vt_gate_format(o->format) < 0)
@@ -538,6 +545,7 @@ int vt_cmd_run(int argc, char **argv) {
   if (error == -EFBIG) return too_small_files();
   if (error) return failed("shared memory for the recording", -error);
   ring.ring->heir_limit_ns = o.snapshot_ns;
+  ring.ring->sentinels = (uint32_t)o.snapshots;
   vt_outputs_t outputs = outputs_of(&o, pattern);
   options.outputs = &outputs;
   block_signals(&before);

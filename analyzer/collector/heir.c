@@ -32,7 +32,8 @@ void vt_heir_look_for(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t 
   vt_identity_t who = {.space = atomic_load_explicit(&row->space, memory_order_relaxed),
                        .pid = atomic_load_explicit(&row->heir, memory_order_acquire),
                        .seat = atomic_load_explicit(&row->seat, memory_order_relaxed)};
-  if (!who.pid || look->heir.who.pid) return;
+  if (!who.pid || look->heir.who.pid == who.pid) return;
+  if (look->heir.who.pid) vt_owner_leave(&look->heir); /* a sentinel that was ended */
   who.tick = vt_clock_tick((vt_clock_kind_t)end->ring->clock);
   look->heir = vt_owner_find(end, &who);
 }
@@ -67,6 +68,8 @@ static void be_helper(vt_heir_look_t *look, char const *path) {
       .registers_unknown = atomic_load_explicit(&look->row->registers_unknown, memory_order_relaxed),
       .pointer_guard = atomic_load_explicit(&look->row->pointer_guard, memory_order_relaxed),
       .high_tags = look->high_tags};
+  of.layout = atomic_load_explicit(&look->row->layout, memory_order_relaxed);
+  of.layout_sz = atomic_load_explicit(&look->row->layout_sz, memory_order_relaxed);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   vt_ring_leave(look->end);
   vt_capture_take(look->heir.pid, look->kind, clock, &seen.pages);
@@ -76,10 +79,10 @@ static void be_helper(vt_heir_look_t *look, char const *path) {
   _exit(0);
 }
 
-static void start_helper(vt_heir_look_t *look, char const *path) {
+static void start_helper(vt_heir_look_t *look) {
   look->result = vt_kernel_file("valtrace-leaks", 1);
   pid_t pid = look->result < 0 ? -1 : fork();
-  if (pid == 0) be_helper(look, path);
+  if (pid == 0) be_helper(look, look->path);
   if (pid < 0) {
     look->given_up = "no process to look at its memory";
     return;
@@ -88,11 +91,33 @@ static void start_helper(vt_heir_look_t *look, char const *path) {
   look->done = vt_kernel_process(pid);
 }
 
+static uint32_t state_of(vt_heir_look_t const *look) {
+  return atomic_load_explicit(&look->row->heir_state, memory_order_acquire);
+}
+
+static void set_state(vt_heir_look_t *look, uint32_t state) {
+  /* Pairs with the acquire in the heir's sleep. */
+  atomic_store_explicit(&look->row->heir_state, state, memory_order_release);
+  syscall(SYS_futex, &look->row->heir_state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* start: what a process has not said because it was killed its sentinel tells first. */
+static void start(vt_heir_look_t *look) {
+  look->asked = state_of(look) == VT_HEIR_WATCHING;
+  if (!look->asked) {
+    start_helper(look);
+    return;
+  }
+  look->kind = VT_SNAPSHOT_KILLED;
+  set_state(look, VT_HEIR_DESCRIBE);
+}
+
 int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row,
                        char const *path, uint64_t kept, int high_tags) {
   look->end = end;
   look->row = row;
   look->high_tags = high_tags;
+  look->path = path;
   look->done = look->result = -1;
   vt_heir_look_for(look, end, row);
   if (!look->heir.who.pid) return 0;
@@ -105,15 +130,13 @@ int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t
   else if (look->bytes + kept > vt_memory_spare() || vt_memory_tight(look->heir.pid))
     look->given_up = "memory is too scarce to keep that of an ended process";
   else
-    start_helper(look, path);
+    start(look);
   return 1;
 }
 
 /* end_heir: memory must be free again, and the process not be counted as one that is recorded. */
 static void end_heir(vt_heir_look_t *look) {
-  /* Pairs with the acquire in the heir's sleep. */
-  atomic_store_explicit(&look->row->heir_state, VT_HEIR_NONE, memory_order_release);
-  syscall(SYS_futex, &look->row->heir_state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+  set_state(look, VT_HEIR_NONE);
   atomic_store_explicit(&look->row->heir, 0, memory_order_relaxed);
   if (look->heir.fd >= 0) {
     vt_kernel_kill(look->heir.fd, look->heir.pid);
@@ -164,9 +187,18 @@ static int helper_over(vt_heir_look_t *look) {
   return 1;
 }
 
+/* is_done: is the helper over? It is started when the sentinel has answered. */
+static int is_done(vt_heir_look_t *look) {
+  if (look->asked && state_of(look) == VT_HEIR_READY) {
+    look->asked = 0;
+    start_helper(look);
+  }
+  return !look->asked && !look->given_up && helper_over(look);
+}
+
 int vt_heir_look_settle(vt_heir_look_t *look, vt_heir_seen_t *seen) {
   off_t begin = 0;
-  int over = look->given_up || helper_over(look);
+  int over = is_done(look) || look->given_up;
   if (!over && now_ns() > look->deadline)
     look->given_up = "the time for the snapshot was over (--snapshot-timeout gives more)";
   else if (!over && vt_memory_tight(look->heir.pid))

@@ -18,6 +18,8 @@ typedef struct {
   pid_t helper;         /* 0: not started */
   int done;             /* readable when the helper has ended; -1 */
   int result;           /* where it writes to */
+  char const *path;     /* of the trace */
+  int asked;            /* a sentinel is to say how the memory is laid out */
   uint32_t kind;        /* vt_snapshot_kind_t of what is looked at */
   int high_tags;        /* pointers have tags in the top 16 bits */
   uint64_t deadline;    /* CLOCK_MONOTONIC */

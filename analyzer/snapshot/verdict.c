@@ -2,6 +2,7 @@
    missing, no block is called lost. */
 #include "analyzer/snapshot/verdict.h"
 #include "analyzer/model/model.h"
+#include "analyzer/snapshot/doubt.h"
 #include "analyzer/snapshot/process.h"
 #include "analyzer/snapshot/roots.h"
 #include "analyzer/util/mem.h"
@@ -12,29 +13,19 @@
 typedef struct {
   vt_live_block_t *blocks;
   size_t blocks_cnt, blocks_cap;
+  vt_origin_t *origins;
+  size_t origins_cnt, origins_cap;
 } gathered_t;
 
 static void gather(void *context, vt_model_live_t const *block) {
   gathered_t *g = context;
   VT_PUSH(g->blocks, ((vt_live_block_t){block->address, block->size}));
+  VT_PUSH(g->origins, ((vt_origin_t){block->address, block->cell}));
 }
 
 static int fold(void *context, vt_event_t const *events, size_t cnt) {
   vt_model_events(context, 0, events, cnt);
   return 0;
-}
-
-/* replay finds the live blocks; *missed: frees that must have happened unseen. */
-static vt_live_t replay(vt_reader_t *reader, uint64_t *missed) {
-  vt_model_t *model = vt_model_new(&(vt_model_options_t){0});
-  gathered_t g = {0};
-  vt_model_add_trace(model, 0);
-  vt_reader_run(reader, &(vt_reader_sink_t){.events = fold, .context = model});
-  vt_model_finish(model, 0);
-  vt_model_live(model, gather, &g);
-  *missed = vt_model_totals(model)->missed_frees;
-  vt_model_delete(model);
-  return vt_live_make(g.blocks ? g.blocks : vt_mem_new(1, sizeof *g.blocks), g.blocks_cnt);
 }
 
 /* mid_life: were there blocks before recording began? */
@@ -129,12 +120,6 @@ static void put_roots(vt_graph_t const *g, vt_areas_t const *areas, uint32_t con
   free(order);
 }
 
-/* doubt: what nothing in the memory holds may be held by a register that is not known. */
-static void doubt(vt_judged_t *v, uint32_t cnt) {
-  for (uint32_t i = 0; i < cnt; i++)
-    if (v->kinds[i] > VT_CLASS_POSSIBLE) v->kinds[i] = VT_CLASS_POSSIBLE;
-}
-
 /* A look at frozen memory. */
 typedef struct {
   vt_verdict_case_t const *of;
@@ -145,12 +130,37 @@ typedef struct {
   vt_trace_mapping_t const *records;
   vt_mappings_t mappings;
   vt_live_t live;
+  vt_origin_t *origins; /* of all blocks that live, by address */
+  size_t origins_cnt;
   int unseen;   /* blocks may have been freed that count as live */
   int mid_life; /* blocks may live that are not known */
 } look_t;
 
+static int by_address(void const *a, void const *b) {
+  vt_origin_t const *x = a, *y = b;
+  return x->address < y->address ? -1 : x->address > y->address;
+}
+
+/* replay finds the live blocks; returns how many frees must have happened unseen. */
+static uint64_t replay(look_t *l, vt_reader_t *reader) {
+  vt_model_t *model = vt_model_new(&(vt_model_options_t){0});
+  gathered_t g = {0};
+  vt_model_add_trace(model, 0);
+  vt_reader_run(reader, &(vt_reader_sink_t){.events = fold, .context = model});
+  vt_model_finish(model, 0);
+  vt_model_live(model, gather, &g);
+  uint64_t missed = vt_model_totals(model)->missed_frees;
+  vt_model_delete(model);
+  l->live = vt_live_make(g.blocks ? g.blocks : vt_mem_new(1, sizeof *g.blocks), g.blocks_cnt);
+  l->origins = g.origins;
+  l->origins_cnt = g.origins_cnt;
+  if (l->of->registers_unknown && g.origins) qsort(g.origins, g.origins_cnt, sizeof *g.origins, by_address);
+  return missed;
+}
+
 static void put_verdict(look_t const *l, vt_judged_t *v, vt_graph_t const *g, vt_bytes_t *out) {
-  if (l->of->registers_unknown) doubt(v, l->live.cnt);
+  if (l->of->registers_unknown)
+    vt_doubt(v, g, &l->live, l->origins, l->origins_cnt, l->of->registers_unknown);
   uint32_t *numbers = vt_mem_new(g->roots_cnt + 1, sizeof *numbers);
   uint32_t used = number_roots(v, l->live.cnt, numbers);
   uint32_t known = l->of->registers_unknown ? 0 : VT_SNAPSHOT_REGISTERS;
@@ -221,16 +231,30 @@ static void look(look_t *l, vt_bytes_t *out) {
   vt_frozen_close(l->frozen);
 }
 
+/* hear reads what a sentinel said of a process that could not. */
+static void hear(vt_verdict_case_t const *of, vt_reader_t *reader) {
+  char const *why;
+  vt_frozen_t *frozen = of->layout_sz ? vt_frozen_open(of->frozen, &why) : NULL;
+  if (!frozen) return;
+  uint8_t *payload = vt_mem_resize(NULL, of->layout_sz, 1);
+  vt_memory_t memory = vt_frozen_memory(frozen);
+  if (!memory.read(memory.context, of->layout, payload, of->layout_sz))
+    vt_reader_add_snapshot(reader, payload, of->layout_sz);
+  free(payload);
+  vt_frozen_close(frozen);
+}
+
 void vt_verdict_write(vt_verdict_case_t const *of, vt_bytes_t *out) {
   vt_error_t error;
   size_t cnt;
-  uint64_t missed;
   vt_reader_t *reader = vt_reader_open(of->path, &error);
   if (!reader) {
     vt_verdict_none("its trace cannot be read", out);
     return;
   }
-  look_t l = {.of = of, .live = replay(reader, &missed)};
+  look_t l = {.of = of};
+  uint64_t missed = replay(&l, reader);
+  hear(of, reader);
   vt_trace_snapshot_t const *all = vt_reader_snapshots(reader, &cnt);
   l.snapshot = cnt ? &all[cnt - 1] : NULL;
   char const *why = obstacle(of, reader, l.snapshot);
@@ -244,6 +268,7 @@ void vt_verdict_write(vt_verdict_case_t const *of, vt_bytes_t *out) {
     look(&l, out);
     vt_mappings_free(&l.mappings);
   }
+  free(l.origins);
   vt_live_free(&l.live);
   vt_reader_close(reader);
 }

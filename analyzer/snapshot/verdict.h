@@ -13,6 +13,8 @@ typedef struct {
   uint32_t registers_unknown; /* threads that lived then, of which only the stack is known */
   uint64_t pointer_guard;     /* as in vt_scan_t */
   int high_tags;
+  uint64_t layout; /* where in the memory the payload of a SNAPSHOT message lies that is not in the trace */
+  uint32_t layout_sz; /* 0: there is none */
 } vt_verdict_case_t;
 
 /* vt_verdict_write appends the payload: the class of every live block, or why there is none. Takes

@@ -325,6 +325,10 @@ size_t vt_reader_refused(vt_reader_t const *reader, vt_trace_patched_t const **f
 
 vt_trace_snapshot_t const *vt_reader_snapshots(vt_reader_t const *reader, size_t *cnt);
 
+/* vt_reader_add_snapshot adds one whose message is not in the file; the payload is copied. Returns 0, or -1 when it is
+   none. */
+int vt_reader_add_snapshot(vt_reader_t *reader, uint8_t const *payload, size_t sz);
+
 /* In order of time. */
 vt_trace_pages_t const *vt_reader_pages(vt_reader_t const *reader, size_t *cnt);
 

@@ -302,6 +302,14 @@ int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, siz
   return parse[type](r, &c) || c.bad ? -1 : 0;
 }
 
+int vt_reader_add_snapshot(vt_reader_t *r, uint8_t const *payload, size_t sz) {
+  vt_cursor_t c = vt_cursor(payload, sz);
+  if (snapshot(r, &c) || c.bad) return -1;
+  vt_trace_snapshot_t *s = &r->tables.snapshots[r->tables.snapshots_cnt - 1];
+  s->time = vt_reader_ns(r, s->time);
+  return 0;
+}
+
 static void convert(vt_reader_t const *r, uint64_t *time) { *time = vt_reader_ns(r, *time); }
 
 void vt_tables_convert(vt_reader_t *r) {

@@ -34,7 +34,13 @@
 #define VT_SEGMENT_WORD(slot, state) (((uint64_t)(slot) << 2) | (state))
 
 /* What becomes of an image's memory when it ends; see core/trace/snapshot.h. */
-enum { VT_HEIR_NONE = 0, VT_HEIR_STARTING = 1, VT_HEIR_READY = 2 };
+enum {
+  VT_HEIR_NONE = 0,
+  VT_HEIR_STARTING = 1, /* the process is about to end, or to execute */
+  VT_HEIR_READY = 2,    /* the memory is kept */
+  VT_HEIR_WATCHING = 3, /* a sentinel sleeps */
+  VT_HEIR_DESCRIBE = 4, /* it is to say how the memory is laid out, as the process has been killed */
+};
 
 /* A process image while it lives. Claimed by storing the image identity into `image` (0: free) with
    a compare-and-swap; freed by the collector once nobody can write as this image any more and it is
@@ -55,6 +61,8 @@ typedef struct {
   _Atomic uint32_t heir_state; /* VT_HEIR_…; a futex, on which the heir sleeps while READY */
   _Atomic uint32_t registers_unknown; /* other threads whose registers are not in the heir's memory */
   _Atomic uint64_t pointer_guard;     /* of the C library, for jmp_buf; 0: not known */
+  _Atomic uint64_t layout;            /* where in the memory the payload of a SNAPSHOT lies; 0: nowhere */
+  _Atomic uint32_t layout_sz;
 } vt_ring_image_t;
 
 typedef struct {
@@ -65,6 +73,7 @@ typedef struct {
   uint64_t tick_hz; /* ticks per second of that clock as the collector measured them */
   uint32_t segments; /* that this ring has; at most VT_RING_SEGMENTS */
   uint64_t heir_limit_ns; /* how long an image's memory may be kept after its end; 0: not at all */
+  uint32_t sentinels; /* each image is to have one (core/trace/snapshot.h) */
   /* Segments [0,limit) may be claimed: bounds the memory of the ring. */
   _Atomic uint32_t limit;
   /* A free segment is likely from here on; who looks for one looks everywhere in the end. */

@@ -15,8 +15,10 @@
 #ifndef __WALL
 #define __WALL 0x40000000
 #endif
-#define STACK_SZ 16384
+#define STACK_SZ  16384
 #define DESCRIPTORS_MAX (1 << 20)
+#define LAYOUT_SZ 32768
+#define WATCH_NS  ((uint64_t)200 * 1000 * 1000) /* between looks whether process and collector are still there */
 #define STEP_NS  ((uint64_t)50 * 1000 * 1000)
 #define DEAD_NS  ((uint64_t)2000 * 1000 * 1000) /* of a collector that shows no life */
 #define START_NS ((uint64_t)1000 * 1000 * 1000)
@@ -30,8 +32,11 @@ static struct {
   vt_ring_image_t *image;
   int pid, tid; /* who made the heir */
   int stops;    /* its other threads are stopped */
+  long heir;    /* 0: none */
+  vt_heir_layout_fn *layout; /* of a sentinel */
   vt_held_t held;
 } left;
+static uint8_t layout[LAYOUT_SZ];
 
 static uint32_t state_of(vt_ring_image_t *image) {
   return atomic_load_explicit(&image->heir_state, memory_order_acquire);
@@ -95,24 +100,75 @@ static void gather(void) {
   if (left.stops) atomic_store_explicit(&left.image->registers_unknown, left.held.unknown, memory_order_relaxed);
 }
 
-static void be_heir(void) {
-  vt_ring_image_t *image = left.image;
-  if (withdraw(left.ring)) {
-    set_state(image, VT_HEIR_NONE);
-    end_heir();
-  }
-  gather();
-  uint32_t starting = VT_HEIR_STARTING; /* or who made it has given up */
-  if (!atomic_compare_exchange_strong_explicit(&image->heir_state, &starting, VT_HEIR_READY,
-                                               memory_order_acq_rel, memory_order_relaxed))
-    end_heir();
-  vt_sys(SYS_futex, (long)&image->heir_state, FUTEX_WAKE, INT_MAX, 0, 0, 0);
-  sleep_on(left.ring, image);
+/* change returns whether the state was as expected; else who made the heir, or the collector, wants another one. */
+static int change(uint32_t from, uint32_t to) {
+  if (!atomic_compare_exchange_strong_explicit(&left.image->heir_state, &from, to, memory_order_acq_rel,
+                                               memory_order_relaxed))
+    return 0;
+  vt_sys(SYS_futex, (long)&left.image->heir_state, FUTEX_WAKE, INT_MAX, 0, 0, 0);
+  return 1;
+}
+
+/* withdraw_or_end: without it the heir would be noticed. */
+static void withdraw_or_end(void) {
+  if (!withdraw(left.ring)) return;
+  set_state(left.image, VT_HEIR_NONE);
   end_heir();
 }
 
-/* clone_heir starts be_heir on its own stack; returns its number or a negative errno value. */
-static long clone_heir(void) {
+static void be_heir(void) {
+  withdraw_or_end();
+  gather();
+  if (change(VT_HEIR_STARTING, VT_HEIR_READY)) sleep_on(left.ring, left.image);
+  end_heir();
+}
+
+/* describe: of a killed process not even the registers of its last thread are known. */
+static void describe(void) {
+  uint32_t threads = 0;
+  uint64_t sz = left.layout(layout, sizeof layout, &threads);
+  left.held = (vt_held_t){0};
+  atomic_store_explicit(&left.image->registers_unknown, threads ? threads : 1, memory_order_relaxed);
+  atomic_store_explicit(&left.image->layout_sz, (uint32_t)sz, memory_order_relaxed);
+  atomic_store_explicit(&left.image->layout, (uint64_t)layout, memory_order_relaxed);
+}
+
+/* watch sleeps until something is asked for, or process or collector have been gone for too long. */
+static void watch(void) {
+  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC), sign = now, there = now;
+  uint32_t alive = atomic_load_explicit(&left.ring->alive, memory_order_relaxed);
+  while (state_of(left.image) == VT_HEIR_WATCHING) {
+    vt_sys_futex_wait(&left.image->heir_state, VT_HEIR_WATCHING, WATCH_NS);
+    now = vt_clock_ns(CLOCK_MONOTONIC);
+    uint32_t seen = atomic_load_explicit(&left.ring->alive, memory_order_relaxed);
+    if (seen != alive) sign = now;
+    alive = seen;
+    if (vt_sys_getppid() == left.pid) there = now;
+    if (now - sign > DEAD_NS || now - there > left.ring->heir_limit_ns) end_heir();
+  }
+}
+
+static void be_sentinel(void) {
+  withdraw_or_end();
+  uint32_t asked = VT_HEIR_STARTING;
+  change(asked, VT_HEIR_WATCHING);
+  for (;;) {
+    watch();
+    asked = state_of(left.image);
+    if (asked == VT_HEIR_STARTING)
+      gather();
+    else if (asked == VT_HEIR_DESCRIBE)
+      describe();
+    else
+      end_heir();
+    if (!change(asked, VT_HEIR_READY)) continue;
+    sleep_on(left.ring, left.image);
+    if (state_of(left.image) != VT_HEIR_WATCHING) end_heir(); /* else exec has failed */
+  }
+}
+
+/* clone_heir starts a life on its own stack; returns its number or a negative errno value. */
+static long clone_heir(void (*life)(void)) {
   long flags = CLONE_VM | CLONE_FILES | CLONE_UNTRACED; /* exit signal 0 */
   long fault = vt_sys_fault(SYS_clone);
   if (fault) return fault;
@@ -121,7 +177,7 @@ static long clone_heir(void) {
   register void *top __asm__("rsi") = stack + STACK_SZ;
   register long none __asm__("r10") = 0;
   register long tls __asm__("r8") = 0;
-  register void (*entry)(void) __asm__("r12") = be_heir;
+  register void (*entry)(void) __asm__("r12") = life;
   __asm__ volatile("syscall\n\t"
                    "test %%rax, %%rax\n\t"
                    "jnz 1f\n\t"
@@ -140,7 +196,7 @@ static long clone_heir(void) {
   register long x2 __asm__("x2") = 0;
   register long x3 __asm__("x3") = 0;
   register long x4 __asm__("x4") = 0;
-  register void (*x19)(void) __asm__("x19") = be_heir;
+  register void (*x19)(void) __asm__("x19") = life;
   __asm__ volatile("svc 0\n\t"
                    "cbnz x0, 1f\n\t"
                    "blr x19\n\t"
@@ -167,9 +223,33 @@ static uint64_t pointer_guard(void) {
   return guard;
 }
 
-int vt_heir_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_threads_t threads) {
+/* await waits until the state is none of those it is on its way from. */
+static uint32_t await(vt_ring_image_t *image, uint32_t from) {
+  uint64_t start = vt_clock_ns(CLOCK_MONOTONIC);
+  while (state_of(image) == from && vt_clock_ns(CLOCK_MONOTONIC) - start < START_NS)
+    vt_sys_futex_wait(&image->heir_state, from, STEP_NS);
+  return state_of(image);
+}
+
+/* start clones a heir and waits for it to be in a state. */
+static int start(vt_ring_image_t *image, void (*life)(void), uint32_t wanted) {
   uint64_t all = ~(uint64_t)0, before = 0;
-  if (!ring->heir_limit_ns) return -1;
+  atomic_store_explicit(&image->heir_state, VT_HEIR_STARTING, memory_order_relaxed);
+  vt_sys(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&before, 8, 0, 0);
+  long pid = clone_heir(life);
+  vt_sys(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8, 0, 0);
+  left.heir = pid > 0 ? pid : 0;
+  if (pid > 0 && await(image, VT_HEIR_STARTING) == wanted) {
+    atomic_store_explicit(&image->heir, (uint32_t)pid, memory_order_release);
+    return 0;
+  }
+  set_state(image, VT_HEIR_NONE);
+  if (pid > 0) reap(pid);
+  left.heir = 0;
+  return -1;
+}
+
+static void prepare(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_threads_t threads) {
   left.ring = ring;
   left.image = image;
   left.pid = vt_sys_getpid();
@@ -179,26 +259,43 @@ int vt_heir_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_threads_t thre
   if (left.stops) vt_sys(SYS_prctl, PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0, 0);
   atomic_store_explicit(&image->pointer_guard, pointer_guard(), memory_order_relaxed);
   atomic_store_explicit(&image->registers_unknown, threads == VT_HEIR_LEAVES_THREADS, memory_order_relaxed);
-  atomic_store_explicit(&image->heir_state, VT_HEIR_STARTING, memory_order_relaxed);
-  vt_sys(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&before, 8, 0, 0);
-  long pid = clone_heir();
-  vt_sys(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8, 0, 0);
-  for (uint64_t start = vt_clock_ns(CLOCK_MONOTONIC);
-       pid > 0 && state_of(image) == VT_HEIR_STARTING &&
-       vt_clock_ns(CLOCK_MONOTONIC) - start < START_NS;)
-    vt_sys_futex_wait(&image->heir_state, VT_HEIR_STARTING, STEP_NS);
-  if (pid > 0 && state_of(image) == VT_HEIR_READY) {
-    atomic_store_explicit(&image->heir, (uint32_t)pid, memory_order_release);
-    return 0;
-  }
-  set_state(image, VT_HEIR_NONE);
-  if (pid > 0) reap(pid);
-  return -1;
+}
+
+/* is_watched: has this image a sentinel that has not ended? */
+static int is_watched(vt_ring_image_t *image) {
+  return left.heir && left.image == image && left.pid == vt_sys_getpid() && state_of(image) == VT_HEIR_WATCHING;
+}
+
+int vt_heir_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_threads_t threads) {
+  if (!ring->heir_limit_ns) return -1;
+  int watched = is_watched(image);
+  prepare(ring, image, threads);
+  if (!watched) return start(image, be_heir, VT_HEIR_READY);
+  set_state(image, VT_HEIR_STARTING);
+  return await(image, VT_HEIR_STARTING) == VT_HEIR_READY ? 0 : -1;
 }
 
 void vt_heir_unmake(vt_ring_image_t *image) {
+  if (left.layout && left.heir && left.image == image && state_of(image) == VT_HEIR_READY)
+    set_state(image, VT_HEIR_WATCHING);
+  else
+    vt_heir_end(image);
+}
+
+void vt_heir_end(vt_ring_image_t *image) {
   uint32_t pid = atomic_exchange_explicit(&image->heir, 0, memory_order_relaxed);
   if (!pid) return;
+  left.heir = 0;
+  left.layout = NULL;
   set_state(image, VT_HEIR_NONE);
   reap(pid);
+}
+
+int vt_sentinel_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes) {
+  if (!ring->heir_limit_ns || !ring->sentinels) return -1;
+  prepare(ring, image, VT_HEIR_NO_THREADS);
+  left.layout = describes;
+  if (!start(image, be_sentinel, VT_HEIR_WATCHING)) return 0;
+  left.layout = NULL;
+  return -1;
 }

@@ -20,7 +20,20 @@ typedef enum { VT_HEIR_NO_THREADS, VT_HEIR_STOPS_THREADS, VT_HEIR_LEAVES_THREADS
    process. */
 int vt_heir_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_threads_t threads);
 
-/* vt_heir_unmake ends the heir and waits for its end: exec has failed. */
+/* vt_heir_unmake ends the heir and waits for its end: exec has failed. A sentinel watches again. */
 void vt_heir_unmake(vt_ring_image_t *image);
+
+/* vt_heir_end ends heir or sentinel and waits for its end: what comes would make it a stranger to the process (another
+   user, other capabilities), for which it must not be a way back. */
+void vt_heir_end(vt_ring_image_t *image);
+
+/* Writes to a buffer the payload of a SNAPSHOT message about a process that cannot say it itself; returns its size, and
+   *threads that may have lived. Called by the sentinel: no more than reading memory. */
+typedef uint64_t vt_heir_layout_fn(uint8_t *buffer, uint64_t cap, uint32_t *threads);
+
+/* vt_sentinel_make makes, if the ring says that images are to have one, an heir early: it sleeps while the process
+   lives, is its heir at the end, and keeps the memory also of a process that is killed. Returns 0, or -1 when there is
+   none. Once for each image. errno stays. */
+int vt_sentinel_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes);
 
 #endif

@@ -242,7 +242,12 @@ typedef enum {
 } vt_heap_op_t;
 
 /* SNAPSHOT messages. */
-typedef enum { VT_SNAPSHOT_EXIT = 1, VT_SNAPSHOT_EXEC = 2 } vt_snapshot_kind_t;
+typedef enum {
+  VT_SNAPSHOT_EXIT = 1,
+  VT_SNAPSHOT_EXEC = 2,
+  VT_SNAPSHOT_KILLED = 3, /* written by the collector */
+  VT_SNAPSHOT_REQUEST = 4 /* while the process ran */
+} vt_snapshot_kind_t;
 #define VT_SNAPSHOT_LIBC_MALLOC ((uint32_t)1) /* malloc is the C library's */
 #define VT_SNAPSHOT_PAUSED      ((uint32_t)2) /* some events were not recorded on purpose */
 #define VT_SNAPSHOT_CUT         ((uint32_t)4) /* more ranges than the message holds */

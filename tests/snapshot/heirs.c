@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #define CHILDREN 20
 
 static int volatile signals;
+static int wait_flags = __WALL; /* sees children of every kind */
 static void *volatile kept[8];
 
 static void on_child(int number) {
@@ -40,9 +42,9 @@ static int waiter(void) {
       exit(i);
     }
     while (signals <= i) sigsuspend(&before);
-    int status, got = waitpid(-1, &status, __WALL);
+    int status, got = waitpid(-1, &status, wait_flags);
     waited += got == pid && WEXITSTATUS(status) == i;
-    others += waitpid(-1, &status, __WALL) != -1 || errno != ECHILD;
+    others += waitpid(-1, &status, wait_flags) != -1 || errno != ECHILD;
     sigprocmask(SIG_SETMASK, &before, NULL);
   }
   printf("%d children, %d others, %d signals\n", waited, others, signals);
@@ -56,7 +58,7 @@ static int failing(void) {
   signal(SIGCHLD, on_child);
   for (int i = 0; i < 3; i++) execl("/dev/null/none", "none", (char *)NULL);
   list[0] = malloc(40);
-  int got = waitpid(-1, NULL, __WALL);
+  int got = waitpid(-1, NULL, wait_flags);
   printf("%d %s, %d signals\n", got, strerror(errno), signals);
   return 0;
 }
@@ -177,15 +179,54 @@ static int shares(void) {
   return read(over[0], &c, 1) == 0 ? 0 : 2;
 }
 
+/* has_child: by a way that sees a sentinel. */
+static int has_child(void) { return waitpid(-1, NULL, __WALL | WNOHANG) == 0; }
+
+/* Each call ends the sentinel that the process has: they change nothing, but take away what could be had again. */
+static int do_nothing(int which) {
+  switch (which) {
+  case 0: return setuid(getuid());
+  case 1: return seteuid(geteuid());
+  case 2: return setreuid((uid_t)-1, (uid_t)-1);
+  case 3: return setresuid((uid_t)-1, (uid_t)-1, (uid_t)-1);
+  case 4: return setgid(getgid());
+  case 5: return setegid(getegid());
+  case 6: return setregid((gid_t)-1, (gid_t)-1);
+  case 7: return setresgid((gid_t)-1, (gid_t)-1, (gid_t)-1);
+  case 8: return unshare(0);
+  case 9: return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  case 10: return (int)syscall(SYS_setuid, getuid());
+  case 11: return (int)syscall(SYS_setresgid, -1, -1, -1);
+  default: return -2;
+  }
+}
+
+static int gives_up(void) {
+  for (int i = 0; i < 12; i++) {
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+      kept[0] = malloc(100);
+      int before = has_child(), failed = do_nothing(i);
+      printf("%d: %d, then %d\n", i, before, failed ? -1 : has_child());
+      exit(0);
+    }
+    waitpid(pid, NULL, 0);
+  }
+  return 0;
+}
+
 int main(int argc, char **argv) {
   static struct {
     char const *name;
     int (*run)(void);
   } const ways[] = {
       {"waiter", waiter}, {"failing", failing}, {"ends", ends}, {"inherits", inherits},
-      {"unseen", unseen}, {"pauses", pauses},   {"reserves", reserves}, {"shares", shares}};
+      {"unseen", unseen}, {"pauses", pauses},   {"reserves", reserves}, {"shares", shares},
+      {"gives up", gives_up}};
   static char out[256];
   if (argc > 2) path = argv[2];
+  if (argc > 2 && !strcmp(path, "plain")) wait_flags = 0;
   setvbuf(stdout, out, _IOFBF, sizeof out);
   for (size_t i = 0; i < sizeof ways / sizeof *ways && argc > 1; i++)
     if (!strcmp(argv[1], ways[i].name)) return ways[i].run();

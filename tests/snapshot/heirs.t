@@ -63,12 +63,31 @@ def traced(folder, *args, options=()):
 
 
 def check_unseen(tap, folder):
-    for way in ("waiter", "failing"):
-        plain = subprocess.run([HEIRS, way], capture_output=True)
-        out, traces = traced(folder, HEIRS, way)
-        tap.equal((out.returncode, out.stdout, out.stderr), (plain.returncode, plain.stdout, plain.stderr), f"{way}: as without")
-        tap.ok(all(t.leaks and not t.leaks.why for t in traces), f"{way}: every process was looked at",
-               [(t.pid, t.leaks) for t in traces])
+    """A sentinel is a child that only waiting with __WALL sees; an heir is none that the program could see at all."""
+    for options, how in (([], []), (["--snapshots"], ["plain"])):
+        for way in ("waiter", "failing"):
+            plain = subprocess.run([HEIRS, way, *how], capture_output=True)
+            out, traces = traced(folder, HEIRS, way, *how, options=options)
+            tap.equal((out.returncode, out.stdout, out.stderr), (plain.returncode, plain.stdout, plain.stderr),
+                      f"{way} {''.join(options)}: as without")
+            tap.ok(all(t.leaks and not t.leaks.why for t in traces), f"{way} {''.join(options)}: every process was looked at",
+                   [(t.pid, t.leaks) for t in traces])
+
+
+def check_sentinel(tap, folder):
+    out, traces = traced(folder, HEIRS, "gives up", options=["--snapshots"])
+    tap.equal(out.stdout.decode().splitlines(), [f"{i}: 1, then 0" for i in range(12)], "calls that make a process less end its sentinel")
+    tap.equal([t.leaks and t.leaks.why for t in traces], [""] * 13, "and it has an heir all the same")
+    run, collector, reader = start(folder, ["--snapshots"])
+    tap.equal(len(heirs()), 1, "one sentinel for one image")
+    os.kill(collector, signal.SIGKILL)
+    run.kill()
+    run.wait()
+    tap.ok(awaited(lambda: not heirs()), "it ends by itself when valtrace is killed, while the program goes on")
+    run.stdin.close()
+    reader.read()
+    if os.path.exists(f"{folder}/e.vtr"):
+        os.unlink(f"{folder}/e.vtr")
 
 
 def check_inherited(tap, folder):
@@ -101,12 +120,12 @@ def check_shares(tap, folder):
     tap.ok("live on" not in out.stderr, "and does not say that a process lives on", [out.stderr])
 
 
-def start(folder):
+def start(folder, options=()):
     """Of `run`, which has opened the pipe and waits for a byte: itself, its collector, the pipe's reading end."""
     pipe = f"{folder}/pipe"
     if not os.path.exists(pipe):
         os.mkfifo(pipe)
-    run = subprocess.Popen([VALTRACE, "run", "-q", "-o", f"{folder}/e.vtr", "--", HEIRS, "ends", pipe],
+    run = subprocess.Popen([VALTRACE, "run", "-q", *options, "-o", f"{folder}/e.vtr", "--", HEIRS, "ends", pipe],
                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     reader = open(pipe, "rb")
     reader.read(5)
@@ -177,6 +196,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="heirs-")
     check_unseen(tap, folder)
     check_inherited(tap, folder)
+    check_sentinel(tap, folder)
     check_kinds(tap, folder)
     check_shares(tap, folder)
     check_pipe(tap, folder)

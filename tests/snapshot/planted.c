@@ -20,7 +20,7 @@
 
 #define NOINLINE __attribute__((noinline))
 #define PAGE     4096
-#define MAX      200
+#define MAX      400
 
 static struct {
   char const *class, *name;
@@ -223,6 +223,11 @@ static NOINLINE void plant_lost(void) {
   put(self, self);
 }
 
+/* More than all registers could hold. */
+static NOINLINE void plant_many(void) {
+  for (int i = 0; i < 200; i++) DEFINITE("lost by hundreds", 40);
+}
+
 /* ---- pointers of doubtful kinds ---- */
 
 static NOINLINE void plant_interior(void) {
@@ -274,7 +279,7 @@ static NOINLINE void plant_hidden(void) {
 
 /* ---- another thread, that lives on ---- */
 
-static int volatile thread_ready;
+__attribute__((visibility("hidden"))) int volatile thread_ready;
 static __thread void *thread_tls;
 
 static NOINLINE void thread_plants(void) {
@@ -285,22 +290,28 @@ static NOINLINE void thread_plants(void) {
 }
 
 /* Ends in pause(), with the pointer in a register that calls preserve and nowhere else. */
-static NOINLINE void *in_register(void *hidden) {
-  thread_ready++;
+void in_register(void *hidden);
 #if defined(__x86_64__)
-  register uintptr_t held __asm__("r12") = ~(uintptr_t)hidden;
-  wipe_registers();
-  for (;;) __asm__ volatile("mov $34, %%eax\n\tsyscall" : "+r"(held) : : "rax", "rcx", "r11", "memory");
+__asm__(".pushsection .text\nin_register:\n\t"
+        "not %rdi\n\tmov %rdi, %r12\n\txor %edi, %edi\n\tincl thread_ready(%rip)\n"
+        "1:\tmov $34, %eax\n\tsyscall\n\tjmp 1b\n.popsection");
 #else
-  for (;;) pause();
+void in_register(void *hidden) {
+  void *volatile held = (void *)~(uintptr_t)hidden;
+  for (thread_ready++; held;) pause();
+}
 #endif
+
+static NOINLINE uintptr_t hidden_block(void) {
+  return ~(uintptr_t)REACHABLE("register of another thread", 40);
 }
 
 static void *register_thread(void *arg) {
   (void)arg;
-  uintptr_t hidden = ~(uintptr_t)REACHABLE("register of another thread", 40);
+  uintptr_t hidden = hidden_block();
   wipe();
-  return in_register((void *)hidden);
+  in_register((void *)hidden);
+  return NULL;
 }
 
 static void *thread(void *arg) {
@@ -336,6 +347,7 @@ static void finish(char const *how) {
   say_all();
   wipe();
   if (!strcmp(how, "_exit")) _exit(0);
+  if (!strcmp(how, "kill")) kill(getpid(), SIGKILL);
   if (!strcmp(how, "exec")) {
     execl("/bin/true", "true", (char *)NULL);
     abort();
@@ -354,6 +366,7 @@ int main(int argc, char **argv) {
   plant_library(argv[2]);
   plant_lists();
   plant_lost();
+  plant_many();
   plant_interior();
   plant_hidden();
   if (argc > 3) plant_thread();
