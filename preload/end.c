@@ -178,6 +178,9 @@ static int makes_less(long nr) {
 
 long vt_syscall_hook(long nr, long a, long b, long c, long d, long e, long f) {
   if (nr == SYS_seccomp || nr == SYS_prctl) return confining_syscall(nr, a, b, c, d, e, f);
+  if (nr == SYS_execve) return execve((char const *)a, (char *const *)b, (char *const *)c);
+  if (nr == SYS_execveat)
+    return execveat((int)a, (char const *)b, (char *const *)c, (char *const *)d, (int)e);
   if (VT_UNLIKELY(vt_process.not_wiped) && forks(nr, a))
     return forking_syscall(nr, a, b, c, d, e, f);
   if (makes_less(nr)) vt_snapshot_unwatch();

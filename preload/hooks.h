@@ -7,7 +7,9 @@
 #include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
+#include <wordexp.h>
 #include "valtrace/trace_format.h"
 
 /* X(name, result, parameters): what the hooks pass calls on to. */
@@ -34,6 +36,15 @@
   X(posix_spawnp, int,                                                                             \
     (pid_t *, char const *, posix_spawn_file_actions_t const *, posix_spawnattr_t const *,         \
      char *const[], char *const[]))                                                                \
+  X(pidfd_spawn, int,                                                                              \
+    (int *, char const *, posix_spawn_file_actions_t const *, posix_spawnattr_t const *,           \
+     char *const[], char *const[]))                                                                \
+  X(pidfd_spawnp, int,                                                                             \
+    (int *, char const *, posix_spawn_file_actions_t const *, posix_spawnattr_t const *,           \
+     char *const[], char *const[]))                                                                \
+  X(system, int, (char const *))                                                                   \
+  X(popen, FILE *, (char const *, char const *))                                                   \
+  X(wordexp, int, (char const *, wordexp_t *, int))                                                \
   X(mlockall, int, (int))                                                                          \
   X(munlockall, int, (void))                                                                       \
   X(prctl, int, (int, ...))                                                                        \

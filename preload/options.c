@@ -16,11 +16,15 @@ char const *vt_options_inherited[INHERITED_MAX + 1];
 /* Copies of our variables: programs overwrite their environment block (setproctitle). */
 static char copies[COPY_SZ];
 
+static int is_predecessor(char const *variable) {
+  return !strncmp(variable, VT_EXEC_OF, sizeof VT_EXEC_OF - 1);
+}
+
 static void copy_variables(void) {
   size_t n = 0, used = 0;
   for (char **e = environ; *e && n < INHERITED_MAX; e++) {
     size_t sz = strlen(*e) + 1;
-    if (strncmp(*e, "VALTRACE_", 9) || sz > COPY_SZ - used) continue;
+    if (strncmp(*e, "VALTRACE_", 9) || is_predecessor(*e) || sz > COPY_SZ - used) continue;
     vt_options_inherited[n++] = memcpy(copies + used, *e, sz);
     used += sz;
   }
@@ -51,27 +55,22 @@ static long number(char const *text) {
   return end == text || *end || n < 0 ? -1 : n;
 }
 
-/* take_predecessor learns whose place this image took, and takes that out of the environment: it is
-   not true of children. */
-static void take_predecessor(vt_options_t *o) {
-  char **e = environ, *end;
-  while (*e && strncmp(*e, VT_EXEC_OF, sizeof VT_EXEC_OF - 1)) e++;
-  if (!*e) return;
-  unsigned long slot = strtoul(*e + sizeof VT_EXEC_OF - 1, &end, 10);
-  if (*end == ':' && slot <= UINT32_MAX) {
-    o->follows = strtoull(end + 1, NULL, 16);
-    o->follows_slot = (uint32_t)slot;
-  }
-  do e[0] = e[1];
-  while (*e++);
+/* read_predecessor learns whose place this image took. */
+static void read_predecessor(vt_options_t *o) {
+  char **e = environ, *end = NULL;
+  while (*e && !is_predecessor(*e)) e++;
+  unsigned long slot = *e ? strtoul(*e + sizeof VT_EXEC_OF - 1, &end, 10) : 0;
+  if (!end || *end != ':' || slot > UINT32_MAX) return;
+  o->follows = strtoull(end + 1, NULL, 16);
+  o->follows_slot = (uint32_t)slot;
 }
 
 char const *vt_options_read(void) {
   vt_options_t *o = &vt_options;
   char const *error = NULL;
   char const *v;
-  take_predecessor(o);
   copy_variables();
+  read_predecessor(o);
   o->collector = value("VALTRACE_COLLECTOR");
   o->output = value("VALTRACE_OUTPUT");
   o->no_free_stacks = flag("VALTRACE_NO_FREE_STACKS");

@@ -1,6 +1,7 @@
 /* Start, fork and end of a process image, and the slow ways into and out of an event. */
 #include "preload/process.h"
 #include "preload/early.h"
+#include "preload/environment.h"
 #include "preload/first.h"
 #include "preload/hooks.h"
 #include "preload/mappings.h"
@@ -120,6 +121,7 @@ void vt_process_close_gate(void) {
 
 /* on_fork runs in the child, before other handlers: ours is the first that was registered. */
 static void on_fork(void) {
+  vt_environment_forked();
   vt_process_close_gate();
   vt_process_forked();
 }
@@ -127,6 +129,7 @@ static void on_fork(void) {
 /* set_up prepares all that does not belong to one trace. */
 static int set_up(void) {
   char const *error = vt_options_read();
+  vt_environment_conceal();
   if (error) vt_say("bad option", error, "the default is used");
   vt_process.sink.clock = clock_choose();
   vt_process.tick_hz = calibrate(vt_process.sink.clock);

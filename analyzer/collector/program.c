@@ -101,7 +101,7 @@ void vt_program_environment(char const *shim, char const *const *more) {
   if (!shim) return;
   size_t sz = strlen(shim) + (old ? strlen(old) : 0) + 2;
   char *value = vt_mem_new(sz, 1);
-  snprintf(value, sz, "%s%s%s", shim, old && *old ? ":" : "", old ? old : "");
+  snprintf(value, sz, "%s%s%s", shim, old ? ":" : "", old ? old : ""); /* also of an empty one */
   setenv("LD_PRELOAD", value, 1);
   free(value);
 }

@@ -11,7 +11,7 @@ ALLOCATION = {"malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_
               "pvalloc", "reallocarray", "malloc_usable_size", "cfree", "free_sized", "free_aligned_sized"}
 CXX = re.compile(r"_Z(nw|na|dl|da)[A-Za-z0-9_]*$")
 # What else a tracer interposes to follow a process, and its own interface for programs.
-LIFE = re.compile(r"(exec\w*|posix_spawnp?|fexecve|_exit|_Exit|quick_exit|m(un)?lockall|prctl|syscall|pthread_setname_np|sigaltstack|set(re|res|e)?[ug]id|setgroups|unshare|setns|chroot|capset|dlclose|dlopen|dlmopen|"
+LIFE = re.compile(r"(exec\w*|posix_spawnp?|pidfd_spawnp?|system|popen|wordexp|fexecve|_exit|_Exit|quick_exit|m(un)?lockall|prctl|syscall|pthread_setname_np|sigaltstack|set(re|res|e)?[ug]id|setgroups|unshare|setns|chroot|capset|dlclose|dlopen|dlmopen|"
                   r"__register_frame\w*|__deregister_frame\w*|m(un|re)?map(64)?|shm(at|dt)|s?brk|vt_annotate_hooks_v1|__asan_default_options)$")
 GLIBC_MAX = (2, 17)  # RHEL 7
 

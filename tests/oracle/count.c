@@ -7,7 +7,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -34,6 +33,9 @@ static _Atomic size_t arena_used;
 /* volatile: dlsym is declared as a leaf, as if it never came back here */
 static __thread int volatile resolving;
 
+/* pthread_atfork, for a library that musl's programs load, too. */
+extern int __register_atfork(void (*)(void), void (*)(void), void (*)(void), void *) __attribute__((weak));
+
 /* forget is for kernels that wipe nothing; a child made past libc then counts as its parent. */
 static void forget(void) { *alive = 0; }
 
@@ -51,7 +53,8 @@ static void begin_image(char const *dir) {
   if (!alive) {
     memcpy(c, &early, sizeof early);
     alive = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (madvise((void *)alive, 4096, MADV_WIPEONFORK)) pthread_atfork(NULL, NULL, forget);
+    if (madvise((void *)alive, 4096, MADV_WIPEONFORK) && __register_atfork)
+      __register_atfork(NULL, NULL, forget, NULL);
   }
   c->magic = 0x746e756f63, c->pid = (uint64_t)syscall(SYS_getpid);
   if (readlink("/proc/self/exe", c->exe, sizeof c->exe - 1) < 0) c->exe[0] = 0;
