@@ -34,19 +34,20 @@ uint64_t (*vt_unwind_moved)(uint64_t pc);
 /* A question costs a microsecond a mapping; damaged stacks may ask one in each capture. */
 #define CODE_WAIT 16
 
-/* Is pc in generated code? HotSpot's interpreter and others push addresses there that no call made
-   (docs/unwinder.md): where it is in executable memory outside of all objects that will do. Code of
-   objects is always called. */
-static int is_generated(vt_unwind_t *u, uint64_t pc) {
-  vt_range_t *range = &u->code[u->code_next % VT_CODE_CNT];
+/* Is pc in executable memory outside of all objects? *wait: questions that are not asked any more, since
+   one was answered with no. */
+static int is_generated(vt_unwind_t *u, uint64_t pc, uint32_t *wait) {
+  vt_range_t range;
   for (uint32_t i = 0; i < VT_CODE_CNT; i++)
     if (pc - u->code[i].lo < u->code[i].hi - u->code[i].lo) return 1;
   if (!vt_unwind_executable || !vt_may(VT_UNWIND_ASKS)) return 0;
-  if (u->code_wait) return u->code_wait--, 0;
+  if (*wait) return --*wait, 0;
   if (in_object(pc)) return 0;
-  if (vt_unwind_executable(pc, &range->lo, &range->hi)) return ++u->code_next != 0;
-  *range = (vt_range_t){0, 0};
-  u->code_wait = CODE_WAIT;
+  if (vt_unwind_executable(pc, &range.lo, &range.hi)) {
+    u->code[u->code_next++ % VT_CODE_CNT] = range;
+    return 1;
+  }
+  *wait = CODE_WAIT;
   return 0;
 }
 
@@ -57,19 +58,30 @@ enum {
   CODE_RESTORER,
   CODE_EXITS,       /* goes straight to its `ret` */
   CODE_ENDS,        /* a stack was made to begin here */
-  CODE_GO_SWITCHED, /* Go's asmcgocall, from a goroutine's stack */
-  CODE_GO_STAYED    /* the same from the thread's */
+  CODE_GO,          /* Go's asmcgocall */
+  CODE_FRAMED,      /* generated code that keeps a frame pointer */
+  CODE_SIZED        /* generated code that keeps none, and whose frame has a known size */
 };
-#define KIND_SHIFT 60
-#define KIND_PC    (((uint64_t)1 << KIND_SHIFT) - 1)
+/* A kind is remembered above its pc, and above that how far back its function begins. */
+#define KIND_SHIFT     47
+#define DISTANCE_SHIFT 50
+#define KIND_PC        (((uint64_t)1 << KIND_SHIFT) - 1)
+_Static_assert(CODE_SIZED < 1 << (DISTANCE_SHIFT - KIND_SHIFT), "a kind has its bits");
+_Static_assert(VT_CODE_BACK < 1 << (64 - DISTANCE_SHIFT), "a distance, too");
 
-static int called_kind(uint64_t pc) {
+static uint64_t *known_at(vt_unwind_t *u, uint64_t pc) {
+  return &u->jit[(pc ^ (pc >> 6)) % VT_JIT_CNT];
+}
+
+static int called_kind(uint64_t pc, uint32_t *distance) {
   uint8_t code[VT_CODE_SZ];
   vt_exit_t exit;
+  uint64_t frame_sz;
   vt_code_at(pc, code);
-  int go = vt_code_go(code);
-  if (go && in_object(pc)) return go == VT_GO_SWITCHED ? CODE_GO_SWITCHED : CODE_GO_STAYED;
-  return vt_code_exits(code, &exit) ? CODE_EXITS : CODE_RETURN;
+  if (vt_code_exits(code, &exit)) return CODE_EXITS;
+  if (in_object(pc)) return vt_code_go(code) ? CODE_GO : CODE_RETURN;
+  int begin = vt_code_begin(pc, distance, &frame_sz);
+  return begin == VT_BEGIN_FRAMED ? CODE_FRAMED : begin == VT_BEGIN_SIZED ? CODE_SIZED : CODE_RETURN;
 }
 
 static int ends(uint64_t pc, uint64_t before) {
@@ -80,20 +92,23 @@ static int ends(uint64_t pc, uint64_t before) {
 
 /* Looks at the code only after asking the kernel, once per pc. */
 static int code_kind(vt_unwind_t *u, uint64_t pc) {
-  uint64_t *known = &u->jit[(pc ^ (pc >> 6)) % VT_JIT_CNT];
+  uint64_t *known = known_at(u, pc);
+  uint32_t distance = 0;
   int kind = CODE_BOGUS;
   if (pc < VT_PROBE_PAGE || pc >> 47) return CODE_BOGUS;
-  if ((*known & KIND_PC) == pc) return (int)(*known >> KIND_SHIFT);
+  if ((*known & KIND_PC) == pc) return (int)(*known >> KIND_SHIFT) & 7;
   uint64_t before = vt_code_before(pc);
   if (vt_arch_follows_call(before))
-    kind = called_kind(pc);
+    kind = called_kind(pc, &distance);
   else if (is_restorer(pc))
     kind = CODE_RESTORER;
   else if (ends(pc, before))
     kind = CODE_ENDS;
-  else if (is_generated(u, pc))
-    kind = called_kind(pc);
-  if (kind && !u->bypass) *known = pc | (uint64_t)kind << KIND_SHIFT;
+  else if (is_generated(u, pc, &u->code_wait)) /* HotSpot's interpreter and others push addresses there
+                                                  that no call made; code of objects is always called */
+    kind = called_kind(pc, &distance);
+  if (kind && !u->bypass)
+    *known = pc | (uint64_t)kind << KIND_SHIFT | (uint64_t)distance << DISTANCE_SHIFT;
   return kind;
 }
 
@@ -125,7 +140,25 @@ static int step_zero(vt_frame_t const *frame) {
   return in_object(frame->pc) ? VT_STEP_ROOT : VT_STEP_LOST;
 }
 
-static int step_by_pointer(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
+/* Generated code lies together: what is further away is not looked at. */
+#define NEAR_CODE ((uint64_t)256 << 20)
+
+/* Does a return address into generated code lie between the frame's sp and its frame pointer? Then rbp
+   is not this frame's, but one of a caller further out that has no frame pointer either kept, and the step
+   would skip the callers in between. A stale address in a frame's own memory looks the same: such a
+   stack is cut, too. */
+static int skips_caller(vt_unwind_t *u, vt_frame_t const *frame) {
+  uint64_t word;
+  for (uint64_t at = frame->sp; at < frame->rbp; at += 8) {
+    if (!vt_stack_load(u, at, &word)) return 1;
+    if (word - (frame->pc - NEAR_CODE) >= 2 * NEAR_CODE) continue;
+    if (vt_arch_follows_call(vt_code_before(word)) && is_generated(u, word, &u->stale_wait))
+      return 1;
+  }
+  return 0;
+}
+
+static int follow_pointer(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
   vt_frame_t const from = *frame;
   uint64_t fp = from.rbp;
   if (!fp) return step_zero(&from);
@@ -135,6 +168,25 @@ static int step_by_pointer(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
   *slot = fp;
   frame->sp = fp + 16;
   return frame->pc ? stepped(u, frame) : step_zero(&from);
+}
+
+static int step_by_pointer(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
+  if (leads_up(frame) && !in_object(frame->pc) && skips_caller(u, frame)) return VT_STEP_LOST;
+  return follow_pointer(u, frame, slot);
+}
+
+/* Out of generated code whose function's beginning was found: what that says, if it is still there. */
+static int step_by_begin(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, int kind) {
+  uint64_t known = *known_at(u, frame->pc), frame_sz;
+  if ((known & KIND_PC) != frame->pc) return step_by_pointer(u, frame, slot); /* a bracket is open */
+  int begin = vt_code_begins(frame->pc - (known >> DISTANCE_SHIFT), &frame_sz);
+  if (begin == VT_BEGIN_FRAMED && kind == CODE_FRAMED) return follow_pointer(u, frame, slot);
+  if (begin != VT_BEGIN_SIZED || kind != CODE_SIZED) return step_by_pointer(u, frame, slot);
+  *slot = frame->sp + frame_sz;
+  if (!vt_stack_load(u, *slot, &frame->rbp) || !vt_stack_load(u, *slot + 8, &frame->pc))
+    return VT_STEP_LOST;
+  frame->sp = *slot + 16;
+  return stepped(u, frame);
 }
 
 /* The code is read anew each time: a JIT may have written other code to the same place. */
@@ -161,10 +213,12 @@ static int step_exit(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
 #define GO_STACK_END  8
 #define GO_STACK_MAX  ((uint64_t)1 << 30) /* of goroutines, runtime.maxstacksize */
 
-static int step_go(vt_unwind_t *u, vt_frame_t *frame, int switched) {
+static int step_go(vt_unwind_t *u, vt_frame_t *frame) {
+  uint8_t code[VT_CODE_SZ];
   uint64_t sp, g, end;
+  vt_code_at(frame->pc, code);
   if (!vt_stack_load(u, frame->sp + GO_SAVED_OFF, &sp)) return VT_STEP_LOST;
-  if (switched) {
+  if (vt_code_go(code) == VT_GO_SWITCHED) {
     if (sp > GO_STACK_MAX || !vt_stack_load(u, frame->sp + GO_G_OFF, &g) ||
         !vt_stack_load(u, g + GO_STACK_END, &end))
       return VT_STEP_LOST;
@@ -183,8 +237,9 @@ int vt_step_without_cfi(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint3
   case CODE_RESTORER: return step_restorer(u, frame, slot);
   case CODE_ENDS: return leads_up(frame) ? VT_STEP_LOST : VT_STEP_ROOT;
   case CODE_EXITS: return step_exit(u, frame, slot);
-  case CODE_GO_SWITCHED:
-  case CODE_GO_STAYED: return step_go(u, frame, kind == CODE_GO_SWITCHED);
+  case CODE_GO: return step_go(u, frame);
+  case CODE_FRAMED:
+  case CODE_SIZED: return step_by_begin(u, frame, slot, kind);
   default: return step_by_pointer(u, frame, slot);
   }
 }

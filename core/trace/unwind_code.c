@@ -107,6 +107,54 @@ int vt_code_exits(uint8_t const code[VT_CODE_SZ], vt_exit_t *exit) {
   return 0;
 }
 
+/* ---- how a function begins ---- */
+
+static int begin_of(uint32_t word) {
+  if (word == 0xEC8B4855 || word == 0xE5894855) return VT_BEGIN_FRAMED; /* push %rbp; mov %rsp,%rbp */
+  if (word == 0xEC834855 || word == 0xEC814855) return VT_BEGIN_SIZED;  /* push %rbp; sub n,%rsp */
+  return VT_BEGIN_UNKNOWN;
+}
+
+/* Does a function return here? pop %rbp or leave, then ret; HotSpot asks for a safepoint in between. */
+static int returns(uint32_t word) {
+  return (word & 0xFFFF) == 0xC35D || (word & 0xFFFF) == 0xC3C9 || word == 0xA73B495D;
+}
+
+int vt_code_begins(uint64_t address, uint64_t *frame_sz) {
+  uint64_t last = address + 7;
+  if (!vt_readable(address) || ((address ^ last) >= VT_PROBE_PAGE && !vt_readable(last)))
+    return VT_BEGIN_UNKNOWN;
+  uint64_t word = vt_load(address);
+  int begin = begin_of((uint32_t)word);
+  int32_t sz = (uint32_t)word == 0xEC834855 ? (int8_t)(word >> 32) : 0;
+  if ((uint32_t)word == 0xEC814855) sz = (int32_t)(word >> 32 & 0xFFFFFF); /* enough for any frame */
+  *frame_sz = (uint64_t)sz;
+  return begin == VT_BEGIN_SIZED && (sz < 0 || (sz & 7)) ? VT_BEGIN_UNKNOWN : begin;
+}
+
+/* Does HotSpot's mov %eax,-n(%rsp), which looks for the end of the stack, come before? All its methods that
+   call others begin so; where it is found there is no other function between. */
+static int touches_stack(uint64_t begin) {
+  return (vt_code_before(begin) >> 8 & 0xFFFFFF) == 0x248489;
+}
+
+int vt_code_begin(uint64_t pc, uint32_t *distance, uint64_t *frame_sz) {
+  int returned = 0;
+  if (!vt_readable(pc - 1)) return VT_BEGIN_UNKNOWN;
+  for (uint32_t d = 4; d <= VT_CODE_BACK; d++) {
+    uint64_t at = pc - d;
+    uint32_t word;
+    if (!((at + 1) & (VT_PROBE_PAGE - 1)) && !vt_readable(at)) return VT_BEGIN_UNKNOWN;
+    __builtin_memcpy(&word, (void const *)(uintptr_t)at, sizeof word);
+    returned |= returns(word);
+    if (!begin_of(word)) continue;
+    int begin = vt_code_begins(at, frame_sz);
+    *distance = d;
+    return begin == VT_BEGIN_FRAMED && returned && !touches_stack(at) ? VT_BEGIN_UNKNOWN : begin;
+  }
+  return VT_BEGIN_UNKNOWN;
+}
+
 /* ---- code that never returns ---- */
 
 /* What is executed where code cannot go on: hlt, ud2. */

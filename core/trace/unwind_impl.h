@@ -149,8 +149,8 @@ enum {
 #define VT_L1_CNT        4096
 #define VT_FRAMES_INLINE 576
 #define VT_RANGE_CNT     4
-#define VT_JIT_CNT       64
-#define VT_CODE_CNT      4
+#define VT_JIT_CNT       512
+#define VT_CODE_CNT      16
 
 typedef struct {
   uint64_t key; /* pc, VT_KEY_EXACT */
@@ -206,7 +206,8 @@ struct vt_unwind {
   uint64_t jit[VT_JIT_CNT];       /* return addresses without CFI, above them what they are */
   vt_range_t code[VT_CODE_CNT];   /* executable mappings outside of objects */
   uint32_t code_next;
-  uint32_t code_wait; /* questions left unasked until a mapping is asked for again */
+  uint32_t code_wait;  /* questions left unasked until a mapping is asked for again, */
+  uint32_t stale_wait; /* likewise for words that lie in a frame */
   vt_cfi_t cfi;
   vt_rule_slot_t l1[VT_L1_CNT] __attribute__((aligned(64)));
   uint32_t trail_seen[VT_TRAIL_SEEN] __attribute__((aligned(64)));
@@ -293,6 +294,16 @@ typedef struct {
   uint8_t restores; /* rbp is loaded */
 } vt_exit_t;
 int vt_code_exits(uint8_t const code[VT_CODE_SZ], vt_exit_t *exit);
+
+/* Looks back from a return address for the beginning of its function. FRAMED: it makes rbp its frame
+   pointer, and does not return in between; SIZED: it pushes rbp and lowers rsp, by *frame_sz, and goes
+   on using rbp for whatever it likes. *distance: how far back that is, at most VT_CODE_BACK. Costs up to
+   some microseconds. */
+enum { VT_BEGIN_UNKNOWN = 0, VT_BEGIN_FRAMED, VT_BEGIN_SIZED };
+#define VT_CODE_BACK 8191
+int vt_code_begin(uint64_t pc, uint32_t *distance, uint64_t *frame_sz);
+/* What begins at an address, likewise. */
+int vt_code_begins(uint64_t address, uint64_t *frame_sz);
 
 /* Is this an address where a stack was made to begin: code that never returns, for a function to
    return to that nobody called? For addresses that follow no call. */

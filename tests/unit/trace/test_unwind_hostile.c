@@ -460,6 +460,51 @@ static void test_exits(void) {
   flow_verdict(&flow, "generated code that is read on to its return");
 }
 
+/* As HotSpot's methods: push %rbp; sub $16,%rsp; mov %rsi,%rbp; call *%rdi; test %eax,%eax; add $16,%rsp;
+   pop %rbp; ret */
+static uint8_t const sized[] = {0x55, 0x48, 0x83, 0xEC, 16,   0x48, 0x89, 0xF5, 0xFF, 0xD7,
+                                0x85, 0xC0, 0x48, 0x83, 0xC4, 16,   0x5D, 0xC3};
+#define SIZED_SZ 4 /* where the size of the frame is, */
+#define SIZED_OUT 15
+/* The same with a frame of 4096 bytes. */
+static uint8_t const sized_more[] = {0x55, 0x48, 0x81, 0xEC, 0,    16,   0, 0, 0x48, 0x89, 0xF5,
+                                     0xFF, 0xD7, 0x85, 0xC0, 0x48, 0x81, 0xC4, 0, 16,  0,    0,
+                                     0x5D, 0xC3};
+
+static void test_sized(void) {
+  jit_t *function = jit(sized, sizeof sized), *more = jit(sized_more, sizeof sized_more);
+  uint8_t *code;
+  memcpy(&code, &function, sizeof code);
+  for (int i = 0; i < 4; i++) {
+    uint64_t inside = (uint64_t)(uintptr_t)__builtin_frame_address(0);
+    calls_jit(function, in_jit_fp, i & 1 ? inside : 0xdeadbeef);
+    calls_jit(more, in_jit_fp, i & 1 ? inside : 0);
+    code[SIZED_SZ] = code[SIZED_OUT] = i & 1 ? 16 : 48; /* other code in its place, the same addresses */
+  }
+  flow.wrong_frames -= flow.libunwind_wrong;
+  flow_verdict(&flow, "generated code that begins like HotSpot's");
+}
+
+/* outer: push %rbp; mov %rsi,%rbp; call inner; test %eax,%eax; pop %rbp; ret; at 32 inner: sub $8,%rsp;
+   call *%rdi; test %eax,%eax; add $8,%rsp; ret. The frame pointer that inner finds is not its own and
+   not outer's. */
+static uint8_t const skipped[45] = {0x55, 0x48, 0x89, 0xF5, 0xE8, 23, 0, 0, 0, 0x85, 0xC0, 0x5D, 0xC3,
+                                    [32] = 0x48, 0x83, 0xEC, 8, 0xFF, 0xD7, 0x85, 0xC0, 0x48, 0x83,
+                                    0xC4, 8, 0xC3};
+
+NOINLINE static void test_skipped(void) {
+  jit_t *function = jit(skipped, sizeof skipped);
+  memcpy(&executable_lo, &function, sizeof(executable_lo));
+  vt_unwind_executable = executable;
+  for (int i = 0; i < 3; i++)
+    calls_jit(function, in_jit, (uint64_t)(uintptr_t)__builtin_frame_address(0));
+  is_ulong(flow.truncated, 3, "a frame pointer that skips a caller is none");
+  ok(flow.last.depth == 3, "the stack is cut there");
+  vt_unwind_executable = NULL;
+  executable_asked = 0;
+  flow.captures = flow.truncated = flow.wrong_shadow = flow.wrong_frames = flow.libunwind_wrong = 0;
+}
+
 /* sub $16,%rsp; push %rbp; mov %rsi,%rbp; call *%rdi; test %eax,%eax; pop %rbp; add $16,%rsp; ret: needs
    its table */
 static uint8_t const tabled[] = {0x48, 0x83, 0xEC, 16,   0x55, 0x48, 0x89, 0xF5, 0xFF, 0xD7,
@@ -868,6 +913,8 @@ int main(int argc, char **argv) {
   test_noreturn();
   test_jit();
   test_exits();
+  test_sized();
+  test_skipped();
   test_registered();
   test_jit_pushing();
   test_restorer();
