@@ -7,6 +7,7 @@
 #include "analyzer/cli/options.h"
 #include "analyzer/report/mappings_view.h"
 #include "analyzer/report/memory_view.h"
+#include "analyzer/report/pages_view.h"
 #include "analyzer/report/why.h"
 #include "analyzer/findings/growth_view.h"
 #include "analyzer/findings/show.h"
@@ -29,6 +30,7 @@ static void help(void) {
          "  frees       where blocks are freed, and by which threads\n"
          "  mismatches  wrong frees, with both stacks\n"
          "  memory      what the resident memory consists of, as an account that adds up\n"
+         "  pages       whose blocks keep pages resident with little on them\n"
          "  mappings    what the program maps by calls of its own\n"
          "  sizes, lifetimes, threads, timeline, modules, heaps   tables\n\n"
          "  --full      all sections, and all findings\n"
@@ -47,6 +49,7 @@ typedef struct {
   vt_mappings_view_t *mappings;
   vt_residences_t *residences;
   vt_memory_view_t *memory;
+  vt_pages_view_t *pages;
   vt_findings_t findings;
   uint32_t
       *ranked; /* for findings in JSON: by site its rank in the document, 0 if it is not there */
@@ -66,7 +69,7 @@ static int wants_bands(vt_report_options_t const *report) {
 }
 
 /* is_of_pages: is the view about resident memory, which no filter divides? */
-static int is_of_pages(vt_view_t view) { return view == VT_VIEW_MEMORY; }
+static int is_of_pages(vt_view_t view) { return view == VT_VIEW_MEMORY || view == VT_VIEW_PAGES; }
 
 /* What has to be collected for a view. */
 static void set_collections(vt_cli_options_t *options, makers_t *makers) {
@@ -125,6 +128,10 @@ static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, maker
     makers->residences = vt_residences_make(analysis);
     makers->memory = vt_memory_view_make(makers->residences, report);
     report->part = vt_memory_view_part(makers->memory);
+  } else if (report->view == VT_VIEW_PAGES) {
+    makers->residences = vt_residences_make(analysis);
+    makers->pages = vt_pages_view_make(makers->residences, report);
+    report->part = vt_pages_view_part(makers->pages);
   } else if (options->why && (makers->why = vt_why_make(analysis)))
     report->part = vt_why_part(makers->why, report);
   else if (options->why)
@@ -140,6 +147,7 @@ static void free_makers(makers_t *makers) {
   vt_why_delete(makers->why);
   vt_mappings_view_delete(makers->mappings);
   vt_memory_view_delete(makers->memory);
+  vt_pages_view_delete(makers->pages);
   vt_residences_delete(makers->residences);
   vt_findings_free(&makers->findings);
   vt_evidence_free(makers->evidence);
@@ -169,7 +177,7 @@ static int by_contradicts(vt_report_options_t const *report, vt_view_t view) {
                                  1u << VT_VIEW_THREADS | 1u << VT_VIEW_TIMELINE |
                                  1u << VT_VIEW_MODULES | 1u << VT_VIEW_HEAPS |
                                  1u << VT_VIEW_MISMATCHES | 1u << VT_VIEW_MAPPINGS |
-                                 1u << VT_VIEW_MEMORY;
+                                 1u << VT_VIEW_MEMORY | 1u << VT_VIEW_PAGES;
   if (!(tables >> view & 1)) return 0;
   if (view == VT_VIEW_TIMELINE && report->by_given) return 0;
   if (view == VT_VIEW_MODULES && report->by_given) return report->by != VT_BY_MODULE;

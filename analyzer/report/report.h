@@ -26,6 +26,7 @@ typedef enum {
   VT_VIEW_MISMATCHES,
   VT_VIEW_MAPPINGS,
   VT_VIEW_MEMORY,
+  VT_VIEW_PAGES,
   VT_VIEW_CNT
 } vt_view_t;
 

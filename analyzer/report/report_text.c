@@ -17,7 +17,7 @@
 static char const *const view_names[VT_VIEW_CNT] = {
     "summary",  "leaks",    "hot",     "peak",  "temporary", "sizes", "lifetimes", "threads",
     "timeline", "reallocs", "modules", "heaps", "growth",    "frees", "mismatches",
-    "mappings", "memory"};
+    "mappings", "memory", "pages"};
 
 int vt_view_by_name(char const *name) {
   for (int i = 0; i < VT_VIEW_CNT; i++)

@@ -52,12 +52,15 @@ static void put_in_order(vt_captured_t *m) {
   m->blocks_cnt = kept;
 }
 
+uint64_t vt_captured_until(vt_captured_t const *m) {
+  return m->kinds & VT_MOMENT_END ? 0 : m->pages->time + 1;
+}
+
 static void find_blocks(vt_residences_t *all, size_t trace, vt_captured_t *m) {
   size_t cnt;
   uint64_t no_shift = 0;
   vt_reader_t *reader = all->analysis->readers[trace];
-  uint64_t until = m->kinds & VT_MOMENT_END ? 0 : m->pages->time + 1;
-  vt_model_t *model = vt_model_new(&(vt_model_options_t){.to_ns = until});
+  vt_model_t *model = vt_model_new(&(vt_model_options_t){.to_ns = vt_captured_until(m)});
   vt_model_add_trace(model, 0);
   vt_merge_declare(model, 0, reader);
   vt_merge_run(model, &reader, &no_shift, 1);

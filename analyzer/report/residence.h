@@ -45,6 +45,9 @@ void vt_residences_delete(vt_residences_t *residences);
 /* vt_residence_holder is the holder of a stack of a trace. */
 uint32_t vt_residence_holder(vt_residences_t *residences, size_t trace, uint32_t stack);
 
+/* vt_captured_until is the end of the time whose events made what is live at a moment, for a model; 0: all. */
+uint64_t vt_captured_until(vt_captured_t const *moment);
+
 /* The moment of a kind, or NULL. */
 vt_captured_t const *vt_residence_moment(vt_residence_t const *residence, vt_moment_kind_t kind);
 

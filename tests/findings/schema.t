@@ -21,8 +21,8 @@ from tap import COUNT, ok  # noqa: E402
 
 VALTRACE = f"{os.environ.get('BUILD', 'build')}/bin/valtrace"
 VIEWS = ("summary", "leaks", "hot", "peak", "temporary", "reallocs", "sizes", "lifetimes", "threads", "timeline", "modules", "heaps", "growth",
-         "frees", "mismatches", "memory")
-TABLES = ("sizes", "lifetimes", "threads", "modules", "heaps", "mismatches", "memory")
+         "frees", "mismatches", "memory", "pages")
+TABLES = ("sizes", "lifetimes", "threads", "modules", "heaps", "mismatches", "memory", "pages")
 
 
 def schema(name):

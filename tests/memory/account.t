@@ -59,10 +59,50 @@ def check_known(tap, folder):
            [end["free_bytes"]])
     tap.ok(2000 * 16 <= end["overhead_bytes"] < 2000 * 16 + 16384, "headers and rounding", [end["overhead_bytes"]])
     tap.ok(65 * PAGE <= end["stack_bytes"] < 100 * PAGE, "stacks of all threads", [end["stack_bytes"]])
+    tap.equal((end["heap_live_bytes"], end["heap_rest_bytes"]), (1000, 10 * PAGE - 1000), "an annotated heap is no mapping of the program")
     tap.equal(end["sum_bytes"], end["resident_bytes"], "the lines add up")
     tap.ok(abs(end["sum_bytes"] - plan["sum"][1]) <= plan["sum"][1] // 50, "to what the kernel says, within 2 %",
            [end["sum_bytes"], plan["sum"]])
     tap.equal((end["frozen"], end["unexplained_bytes"]), (True, 0), "the memory was frozen, and all of it is explained")
+    check_pages(tap, trace, plan)
+
+
+def rows_of(trace, kind, function):
+    return [row for row in report("pages", trace)["pages"][0][kind] if row["function"] == function]
+
+
+def check_pages(tap, trace, plan):
+    """Who holds pages, who was freed beside, what was never touched."""
+    _start, size, pages = plan["pins"]
+    pin, = rows_of(trace, "holding", "make_pin")
+    tap.equal((pin["blocks"], pin["bytes"], pin["pages"], pin["held_bytes"]), (2000, size, pages, pages * PAGE),
+              "make_pin holds as many pages as it lies on")
+    tap.ok(pin["pages"] - pin["pages_alone"] <= 2 and pin["held_bytes"] - size * 1.1 < pin["rest_bytes"] <= pin["held_bytes"] - size,
+           "it has them alone, and the rest is in no block", [pin["pages_alone"], pin["rest_bytes"]])
+    beside = pin["freed_beside"][0]
+    tap.ok(beside["function"] == "make_neighbour" and beside["share"] > 0.97, "make_neighbour was freed beside it", [beside])
+    start, size, pages = plan["reserve"]
+    untouched, = rows_of(trace, "untouched", "make_reserve")
+    tap.equal((untouched["untouched_bytes"], untouched["pages"]), (size - (-start % PAGE) - 100 * PAGE, pages),
+              "what was reserved and never touched")
+    heap, = rows_of(trace, "holding", "make_heap")
+    tap.equal((heap["blocks"], heap["pages"], heap["rest_bytes"]), (10, 10, 10 * (PAGE - 100)), "blocks of an annotated heap hold pages")
+
+
+def check_allocators(tap, folder):
+    for library in ("", "libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2"):
+        found = glob.glob(f"/usr/lib/*/{library}") if library else [""]
+        if not found:
+            tap.skip(library, "is not installed")
+            continue
+        trace, out = run(folder, *program("trimmed"), env={**os.environ, "LD_PRELOAD": found[0]})
+        row, = rows_of(trace, "holding", "make_block")
+        tap.equal((row["blocks"], row["bytes"], row["pages"]), (94, 94 * 2000, int(out)), f"{library or 'libc'}: pages that blocks hold")
+        end = at_end(trace)
+        divided = end["free_bytes"] is not None and end["overhead_bytes"] is not None
+        tap.ok(divided == (not library) and (end["overhead_and_free_bytes"] is None) == divided,
+               f"{library or 'libc'}: free memory is told from rounding where that can be", [end["free_bytes"]])
+        tap.equal(end["sum_bytes"], end["resident_bytes"], f"{library or 'libc'}: the account adds up")
 
 
 def check_trim(tap, folder):
@@ -144,6 +184,7 @@ def main():
         if not LONG:
             check_known(tap, folder)
             check_trim(tap, folder)
+            check_allocators(tap, folder)
             check_unknown(tap, folder)
         only = sys.argv[1:]
         for name, args in (LONG_PROGRAMS if LONG else SHORT_PROGRAMS).items():

@@ -9,7 +9,7 @@ HAZARDS  := $(addprefix $(P)/,$(PROGRAMS) newdel pooled static) $(PLUGINS)
 TESTS    += $(HAZARDS)
 
 P_CFLAGS := -O1 -g -fomit-frame-pointer -fno-builtin $(WARN) $(DEFS)
-$(P)/painted: P_CFLAGS += -Iinclude -Wl,-z,now
+$(P)/painted $(P)/resident: P_CFLAGS += -Iinclude -Wl,-z,now
 $(P)/%: tests/programs/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(P_CFLAGS) -o $@ $< -pthread -ldl

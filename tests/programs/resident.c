@@ -8,12 +8,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "valtrace/annotate.h"
 
 #define PAGE  ((size_t)4096)
 #define PAIRS 2000
 
 static void *pins[PAIRS], *neighbours[PAIRS];
-static char *volatile kept[8];
+static char *volatile kept[9];
 
 static void say(char const *name, void const *at, size_t sz, size_t pages) {
   dprintf(1, "%s %#lx %zu %zu\n", name, (unsigned long)at, sz, pages);
@@ -42,7 +43,14 @@ static void fragments(void) {
     neighbours[i] = make_neighbour();
   }
   for (int i = 0; i < PAIRS; i++) free(neighbours[i]);
-  say("pins", pins[0], (size_t)((char *)pins[PAIRS - 1] - (char *)pins[0]) + 48, 0);
+  size_t pages = 0;
+  uintptr_t last = 0;
+  for (int i = 0; i < PAIRS; i++) { /* they ascend */
+    uintptr_t first = (uintptr_t)pins[i] / PAGE, end = ((uintptr_t)pins[i] + 47) / PAGE;
+    pages += (first != last) + (end != first);
+    last = end;
+  }
+  say("pins", pins[0], PAIRS * 48, pages);
 }
 
 /* A block of which a part is used. */
@@ -96,6 +104,18 @@ __attribute__((noinline)) void make_nothing(void) {
   say("nothing", kept[5], (size_t)4 << 30, 0);
 }
 
+/* A heap of the program's own, with a block on every third of its first pages. */
+__attribute__((noinline)) void make_heap(void) {
+  char *pool = mapped(256 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+  vt_heap_create(pool, 256 * PAGE, VT_HEAP_CUSTOM, "the pool", 0, 0);
+  for (size_t i = 0; i < 10; i++) {
+    memset(pool + 3 * i * PAGE, 1, 100);
+    vt_block_alloc(pool, pool + 3 * i * PAGE, 100, 0, 0);
+  }
+  kept[8] = pool;
+  say("heap", pool, 256 * PAGE, 10);
+}
+
 static int started[2];
 
 static void *wait_for_ever(void *unused) {
@@ -132,6 +152,7 @@ int main(int argc, char **argv) {
   make_unmapped_again();
   make_shared();
   make_file(argv[1]);
+  make_heap();
   fragments();
   make_reserve();
   start_thread();

@@ -24,7 +24,7 @@ _valtrace_values() {
   esac
 }
 
-_valtrace_views="summary growth frees mismatches memory mappings leaks hot peak temporary sizes lifetimes threads timeline reallocs modules heaps"
+_valtrace_views="summary growth frees mismatches memory pages mappings leaks hot peak temporary sizes lifetimes threads timeline reallocs modules heaps"
 
 # The program that `valtrace run` starts, and its arguments, complete as they do alone.
 _valtrace_program() {

@@ -70,7 +70,7 @@ function __valtrace_complete
         complete -C (string join -- ' ' $rest[(math (__valtrace_run_words $words) + 1)..])
     else
         if test $words[2] = report -a $n -eq 2
-            printf '%s\n' summary growth frees mismatches memory mappings leaks hot peak temporary sizes lifetimes threads timeline reallocs modules heaps
+            printf '%s\n' summary growth frees mismatches memory pages mappings leaks hot peak temporary sizes lifetimes threads timeline reallocs modules heaps
         end
         __valtrace_files
     end
