@@ -113,9 +113,12 @@ static int write_either(contents_t *contents, vt_cli_options_t const *options) {
   return vt_cli_close_output(&output, path, status);
 }
 
-static void find(contents_t *contents) {
-  uint8_t *known = vt_cli_known_sites(&contents->analyses[0]);
-  contents->findings = vt_findings_make(&contents->analyses[0], contents->evidence, known);
+static void find(contents_t *contents, vt_cli_options_t const *options) {
+  vt_analysis_t *analysis = &contents->analyses[0];
+  uint8_t *known = vt_cli_known_sites(analysis);
+  vt_residences_t *residences = options->report.filters ? NULL : vt_residences_without_pass(analysis);
+  contents->findings = vt_findings_make(analysis, contents->evidence, known, residences);
+  vt_residences_delete(residences);
   free(known);
 }
 
@@ -142,9 +145,10 @@ static int make_page(vt_cli_options_t *options) {
     contents.evidence = vt_evidence_new();
     options->analysis.watch = vt_evidence_watch(contents.evidence);
     options->analysis.span = vt_evidence_span;
+    options->analysis.mappings = 1;
   }
   int status = open_sides(&contents, options);
-  if (!status && contents.evidence) find(&contents);
+  if (!status && contents.evidence) find(&contents, options);
   if (!status) status = write_either(&contents, options);
   vt_findings_free(&contents.findings);
   vt_evidence_free(contents.evidence);

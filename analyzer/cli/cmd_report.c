@@ -81,6 +81,7 @@ static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   analysis->threads = view == VT_VIEW_THREADS;
   analysis->mappings = view == VT_VIEW_MAPPINGS || is_of_pages(view);
   makers->with_findings = wants_findings(options);
+  if (makers->with_findings) analysis->mappings = 1;
   if (makers->with_findings || wants_bands(&options->report)) {
     makers->evidence = vt_evidence_new();
     analysis->watch = vt_evidence_watch(makers->evidence);
@@ -114,7 +115,8 @@ static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, maker
   vt_report_options_t *report = &options->report;
   if (makers->with_findings) {
     uint8_t *known = vt_cli_known_sites(analysis);
-    makers->findings = vt_findings_make(analysis, makers->evidence, known);
+    if (!report->filters) makers->residences = vt_residences_without_pass(analysis);
+    makers->findings = vt_findings_make(analysis, makers->evidence, known, makers->residences);
     free(known);
     makers->growth.analysis = analysis;
     makers->ranked = ranks_of(analysis, report);

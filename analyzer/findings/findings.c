@@ -9,8 +9,9 @@
 
 /* The most urgent first: what is wrong, what grows, what costs memory, what costs time. */
 static void (*const kinds[])(vt_findings_input_t const *, vt_findings_t *) = {
-    vt_find_wrong_frees, vt_find_lost,    vt_find_growing, vt_find_peak,
-    vt_find_creeping,    vt_find_copying, vt_find_churn,   vt_find_foreign_frees};
+    vt_find_wrong_frees, vt_find_lost,      vt_find_growing,  vt_find_peak,
+    vt_find_pinned,      vt_find_untouched, vt_find_outside,  vt_find_creeping,
+    vt_find_copying,     vt_find_churn,     vt_find_foreign_frees};
 
 static int compare_weights(void const *a, void const *b) {
   vt_finding_t const *x = a, *y = b;
@@ -18,7 +19,7 @@ static int compare_weights(void const *a, void const *b) {
 }
 
 vt_findings_t vt_findings_make(vt_analysis_t const *analysis, vt_evidence_t *evidence,
-                               uint8_t const *known) {
+                               uint8_t const *known, vt_residences_t const *residences) {
   vt_findings_t out = {0};
   vt_groups_t groups = vt_groups_make(analysis, VT_METRIC_COUNT, VT_BY_LINE);
   vt_evidence_sums_t *sums = vt_evidence_by_group(evidence, analysis, &groups);
@@ -29,7 +30,8 @@ vt_findings_t vt_findings_make(vt_analysis_t const *analysis, vt_evidence_t *evi
                                .live = vt_evidence_live(evidence),
                                .start_ns = analysis->from_ns,
                                .end_ns = vt_evidence_time(evidence, VT_EVIDENCE_MOMENTS - 1),
-                               .known = known};
+                               .known = known,
+                               .residences = residences};
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     size_t from = out.findings_cnt;
     kinds[i](&input, &out);
@@ -50,9 +52,27 @@ vt_finding_t *vt_findings_add(vt_findings_t *out, char const *kind, vt_group_t c
   if (group) {
     finding.site = group->best;
     finding.frame = group->frame;
+    finding.has_frame = 1;
   }
   VT_PUSH(out->findings, finding);
   return &out->findings[out->findings_cnt - 1];
+}
+
+/* site_of is the first site that a holder's stack is one of. */
+static uint32_t site_of(vt_analysis_t const *analysis, uint32_t node) {
+  for (size_t i = 0; i < analysis->sites_cnt && node; i++)
+    if (analysis->sites[i].node == node && !analysis->sites[i].nested) return (uint32_t)i;
+  return VT_FINDING_NO_SITE;
+}
+
+vt_finding_t *vt_findings_add_holder(vt_findings_input_t const *input, vt_findings_t *out, char const *kind,
+                                     uint32_t holder, char const *see, double weight) {
+  uint32_t node = input->residences->holders[holder].node;
+  vt_finding_t *finding = vt_findings_add(out, kind, NULL, see, weight);
+  finding->site = site_of(input->analysis, node);
+  finding->frame = vt_group_frame(input->analysis, node);
+  finding->has_frame = node != 0;
+  return finding;
 }
 
 void vt_finding_say(vt_finding_t *finding, char const *format, ...) {

@@ -6,6 +6,7 @@
 
 #include "analyzer/findings/evidence.h"
 #include "analyzer/report/report.h"
+#include "analyzer/report/residence.h"
 
 /* One number of a finding, by the key it has in JSON. */
 typedef struct {
@@ -18,7 +19,8 @@ typedef struct {
   char const *kind;
   char text[480];         /* a sentence or two, without the site */
   uint32_t site;          /* of the analysis; VT_FINDING_NO_SITE */
-  vt_stack_frame_t frame; /* the user's code it is about, if it has a site */
+  vt_stack_frame_t frame; /* the user's code it is about, if has_frame: it has a site, or maps memory */
+  int has_frame;
   vt_finding_value_t values[VT_FINDING_VALUES];
   size_t values_cnt;
   char const *see; /* the view that shows the evidence */
@@ -32,9 +34,10 @@ typedef struct {
 } vt_findings_t;
 
 /* Looks for everything. The evidence is what the analysis was opened with; known: sites (by number)
-   whose live blocks run-time libraries keep by design, NULL for none. */
+   whose live blocks run-time libraries keep by design, NULL for none; residences: of the analysis without a pass,
+   NULL for none. */
 vt_findings_t vt_findings_make(vt_analysis_t const *analysis, vt_evidence_t *evidence,
-                               uint8_t const *known);
+                               uint8_t const *known, vt_residences_t const *residences);
 void vt_findings_free(vt_findings_t *findings);
 
 /* ---- for the kinds ---- */
@@ -48,11 +51,15 @@ typedef struct {
   uint64_t const *live;           /* at each moment */
   uint64_t start_ns, end_ns;
   uint8_t const *known;
+  vt_residences_t const *residences; /* NULL: nothing is known of pages */
 } vt_findings_input_t;
 
 /* A new finding about a group (NULL: about all of it), to be given a text. */
 vt_finding_t *vt_findings_add(vt_findings_t *out, char const *kind, vt_group_t const *group,
                               char const *see, double weight);
+/* The same about a holder of memory. */
+vt_finding_t *vt_findings_add_holder(vt_findings_input_t const *input, vt_findings_t *out, char const *kind,
+                                     uint32_t holder, char const *see, double weight);
 __attribute__((format(printf, 2, 3))) void vt_finding_say(vt_finding_t *finding, char const *format,
                                                           ...);
 void vt_finding_value(vt_finding_t *finding, char const *name, double value);
@@ -65,6 +72,9 @@ void vt_find_creeping(vt_findings_input_t const *input, vt_findings_t *out);
 void vt_find_copying(vt_findings_input_t const *input, vt_findings_t *out);
 void vt_find_churn(vt_findings_input_t const *input, vt_findings_t *out);
 void vt_find_foreign_frees(vt_findings_input_t const *input, vt_findings_t *out);
+void vt_find_pinned(vt_findings_input_t const *input, vt_findings_t *out);
+void vt_find_untouched(vt_findings_input_t const *input, vt_findings_t *out);
+void vt_find_outside(vt_findings_input_t const *input, vt_findings_t *out);
 
 /* How the live bytes of a group went on: see growing.c. */
 typedef struct {

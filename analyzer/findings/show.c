@@ -48,7 +48,7 @@ static void print_finding(vt_finding_t const *finding, vt_analysis_t const *anal
                           vt_term_t const *term, size_t rank) {
   char buffer[1024];
   fprintf(term->out, "\n%3zu. ", rank);
-  if (finding->site != VT_FINDING_NO_SITE) {
+  if (finding->has_frame) {
     char const *name = vt_text_name(term, &finding->frame, buffer, sizeof buffer);
     int room = term->width - INDENT - 2;
     vt_text_group_name(term, &finding->frame, VT_BY_FUNCTION, 2 * room / 3);
@@ -134,7 +134,7 @@ void vt_findings_json(vt_findings_t const *findings, vt_analysis_t const *analys
       vt_json_uint(json, "site", rank);
     else
       vt_json_null(json, "site");
-    if (finding->site != VT_FINDING_NO_SITE) vt_json_group(json, &finding->frame, VT_BY_LINE);
+    if (finding->has_frame) vt_json_group(json, &finding->frame, VT_BY_LINE);
     vt_json_object_line(json, "values");
     for (size_t k = 0; k < finding->values_cnt; k++)
       vt_json_double(json, finding->values[k].name, finding->values[k].value);

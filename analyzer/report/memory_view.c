@@ -183,17 +183,14 @@ static share_t *shares_of_blocks(vt_captured_t const *m, size_t *cnt) {
 }
 
 /* shares_of_mappings: the same of what is mapped as a kind of place. */
-static share_t *shares_of_mappings(vt_residences_t *all, size_t trace, vt_captured_t const *m,
-                                   vt_place_t place, size_t *cnt) {
-  size_t records_cnt;
-  vt_trace_mapping_t const *records = vt_reader_mappings(all->analysis->readers[trace], &records_cnt);
+static share_t *shares_of_mappings(vt_captured_t const *m, vt_place_t place, size_t *cnt) {
   share_t *shares = vt_mem_new(m->account.mappings_cnt + 1, sizeof *shares);
   *cnt = 0;
   for (size_t i = 0; i < m->account.mappings_cnt; i++) {
     vt_account_mapping_t const *mapping = &m->account.mappings[i];
     size_t at = 0;
     if (mapping->place != place || !mapping->resident) continue;
-    uint32_t holder = vt_residence_holder(all, trace, records[mapping->record].stack);
+    uint32_t holder = m->mapping_holders[i];
     while (at < *cnt && shares[at].holder != holder) at++;
     if (at == *cnt) shares[(*cnt)++] = (share_t){0, 0, holder};
     shares[at].bytes += mapping->resident;
@@ -217,8 +214,7 @@ static void text_shares(vt_memory_view_t const *v, vt_term_t const *term, char c
   free(shares);
 }
 
-static void text_holders(vt_memory_view_t const *v, vt_term_t const *term, size_t t,
-                         vt_captured_t const *m) {
+static void text_holders(vt_memory_view_t const *v, vt_term_t const *term, vt_captured_t const *m) {
   static struct {
     vt_place_t place;
     char const *title;
@@ -230,7 +226,7 @@ static void text_holders(vt_memory_view_t const *v, vt_term_t const *term, size_
   share_t *shares = shares_of_blocks(m, &cnt);
   text_shares(v, term, "live blocks", shares, cnt);
   for (size_t i = 0; i < sizeof mapped_as / sizeof *mapped_as; i++) {
-    shares = shares_of_mappings(v->residences, t, m, mapped_as[i].place, &cnt);
+    shares = shares_of_mappings(m, mapped_as[i].place, &cnt);
     text_shares(v, term, mapped_as[i].title, shares, cnt);
   }
 }
@@ -270,7 +266,7 @@ static void text_trace(vt_memory_view_t const *v, vt_term_t const *term, size_t 
   size_t cnt = shown_of(r, shown);
   text_table(term, shown, cnt);
   text_notes(term, reader, shown, cnt);
-  text_holders(v, term, t, vt_residence_moment(r, VT_MOMENT_HIGHEST));
+  text_holders(v, term, vt_residence_moment(r, VT_MOMENT_HIGHEST));
 }
 
 static void text(void *context, vt_term_t const *term) {
@@ -332,7 +328,7 @@ static void json_moment(vt_memory_view_t const *v, vt_json_t *json, size_t t, vt
   static vt_place_t const places[] = {VT_PLACE_MAPPED, VT_PLACE_FILE, VT_PLACE_SHARED};
   static char const *const keys[] = {"mapped", "files", "shared"};
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-    shares = shares_of_mappings(v->residences, t, m, places[i], &cnt);
+    shares = shares_of_mappings(m, places[i], &cnt);
     json_shares(v, json, keys[i], shares, cnt);
   }
   vt_json_end_object(json);

@@ -85,24 +85,68 @@ static void choose(vt_residence_t *out, vt_reader_t const *reader) {
   }
 }
 
+static void find_mapping_holders(vt_residences_t *all, size_t trace, vt_captured_t *m) {
+  size_t cnt;
+  vt_trace_mapping_t const *records = vt_reader_mappings(all->analysis->readers[trace], &cnt);
+  m->mapping_holders = vt_mem_new(m->account.mappings_cnt + 1, sizeof *m->mapping_holders);
+  for (size_t i = 0; i < m->account.mappings_cnt; i++)
+    m->mapping_holders[i] = vt_residence_holder(all, trace, records[m->account.mappings[i].record].stack);
+}
+
 static void account_for(vt_residences_t *all, size_t trace, vt_captured_t *m) {
-  find_blocks(all, trace, m);
   vt_places_from_t from = {m->pages, all->analysis->readers[trace], m->blocks, m->blocks_cnt};
   m->account = vt_account_make(&from);
   m->pins_cnt = all->holders_cnt;
   m->pins = vt_pins_make(&from, &m->account, all->holders_cnt);
+  find_mapping_holders(all, trace, m);
 }
 
-vt_residences_t *vt_residences_make(vt_analysis_t *analysis) {
+static vt_residences_t *begin(vt_analysis_t *analysis) {
   vt_residences_t *all = vt_mem_new(1, sizeof *all);
   all->analysis = analysis;
   all->traces = vt_mem_new(analysis->trace_cnt + 1, sizeof *all->traces);
   all->of_place = vt_mem_new((size_t)vt_stacks_places_cnt(analysis->stacks) + 1, sizeof *all->of_place);
-  for (size_t t = 0; t < analysis->trace_cnt; t++) {
-    vt_residence_t *r = &all->traces[t];
-    choose(r, analysis->readers[t]);
-    for (size_t i = 0; i < r->moments_cnt; i++) account_for(all, t, &r->moments[i]);
-  }
+  for (size_t t = 0; t < analysis->trace_cnt; t++) choose(&all->traces[t], analysis->readers[t]);
+  return all;
+}
+
+vt_residences_t *vt_residences_make(vt_analysis_t *analysis) {
+  vt_residences_t *all = begin(analysis);
+  for (size_t t = 0; t < analysis->trace_cnt; t++)
+    for (size_t i = 0; i < all->traces[t].moments_cnt; i++) {
+      find_blocks(all, t, &all->traces[t].moments[i]);
+      account_for(all, t, &all->traces[t].moments[i]);
+    }
+  return all;
+}
+
+/* end_of is where what lives at the end of a trace is gathered, or NULL. */
+static vt_captured_t *end_of(vt_residence_t *r) {
+  for (size_t i = 0; i < r->moments_cnt; i++)
+    if (r->moments[i].kinds & VT_MOMENT_END) return &r->moments[i];
+  return NULL;
+}
+
+static void gather_end(void *context, vt_model_live_t const *live) {
+  vt_residences_t *all = context;
+  size_t cnt;
+  vt_captured_t *end = end_of(&all->traces[live->trace]);
+  uint32_t stack = vt_model_cells(all->analysis->model, &cnt)[live->cell].stack;
+  if (!end) return;
+  uint32_t key = vt_residence_holder(all, live->trace, stack);
+  VT_PUSH(end->blocks, ((vt_held_block_t){live->address, live->size, key, live->heap}));
+}
+
+vt_residences_t *vt_residences_without_pass(vt_analysis_t *analysis) {
+  vt_residences_t *all = begin(analysis);
+  vt_model_live_placed(analysis->model, gather_end, all);
+  for (size_t t = 0; t < analysis->trace_cnt; t++)
+    for (size_t i = 0; i < all->traces[t].moments_cnt; i++) {
+      vt_captured_t *m = &all->traces[t].moments[i];
+      if (!m->kinds) continue;
+      put_in_order(m);
+      account_for(all, t, m);
+    }
   return all;
 }
 
@@ -113,6 +157,7 @@ void vt_residences_delete(vt_residences_t *all) {
       vt_captured_t *m = &all->traces[t].moments[i];
       free(m->blocks);
       free(m->pins);
+      free(m->mapping_holders);
       vt_account_free(&m->account);
     }
     free(all->traces[t].moments);

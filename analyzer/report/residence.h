@@ -22,6 +22,7 @@ typedef struct {
   vt_account_t account;
   vt_pins_t *pins; /* by holder */
   size_t pins_cnt;
+  uint32_t *mapping_holders; /* of account.mappings */
 } vt_captured_t;
 
 typedef struct {
@@ -40,6 +41,10 @@ typedef struct {
 /* vt_residences_make looks at the highest resident moment, the end and the snapshots of each trace.
    Costs a pass over the events for each. Needs the stacks of the analysis. */
 vt_residences_t *vt_residences_make(vt_analysis_t *analysis);
+/* vt_residences_without_pass looks at the highest moments and the ends only, and runs no events: what lives at the end
+   is known from the analysis, which must be one of all blocks; at the highest moments no blocks are told, only the
+   program's mappings. */
+vt_residences_t *vt_residences_without_pass(vt_analysis_t *analysis);
 void vt_residences_delete(vt_residences_t *residences);
 
 /* vt_residence_holder is the holder of a stack of a trace. */

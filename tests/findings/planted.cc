@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <thread>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <vector>
 #include "valtrace/annotate.h"
@@ -100,6 +101,29 @@ template <class F> static void over_time(int steps, F f) {
   }
 }
 
+SITE static void pins(size_t beside, int n) { /* each keeps a page, when what was beside it is freed */
+  static void *large[5000];
+  for (int i = 0; i < n; i++) {
+    keep(memset(malloc(40), 1, 40));
+    large[i] = memset(malloc(beside), 1, beside);
+  }
+  over_time(300, [](int) {});
+  for (int i = 0; i < n; i++) free(large[i]);
+}
+SITE static void reserves(size_t sz, size_t used) { keep(memset(malloc(sz), 1, used)); }
+SITE static void fills(size_t sz) { keep(memset(malloc(sz), 1, sz)); }
+SITE static void fills_too(size_t sz) { keep(memset(malloc(sz), 1, sz)); }
+static void reserves_among(size_t sz, size_t used) { /* it has not half of the peak */
+  fills(2 * sz / 3);
+  fills_too(2 * sz / 3);
+  reserves(sz, used);
+}
+SITE static void maps(size_t sz, size_t used) {
+  void *p = mmap(0, sz, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  madvise(p, sz, MADV_NOHUGEPAGE);
+  sink = memset(p, 1, used);
+}
+
 int main(int, char **argv) {
   char const *kind = argv[1];
   auto is = [&](char const *name) { return !strcmp(kind, name); };
@@ -127,9 +151,18 @@ int main(int, char **argv) {
   if (is("matching")) mismatches(false);
   if (is("wrong-free")) twice(true);
   if (is("right-free")) twice(false);
+  size_t mib = 1 << 20;
+  if (is("pinned")) pins(3600, 1600);       /* 5.6 MiB of rest */
+  if (is("pinned-little")) pins(3600, 1000); /* 3.5 */
+  if (is("pinned-dense")) pins(40, 5000);    /* pages are as full as can be */
+  if (is("untouched")) reserves_among(17 * mib, 8 * mib);
+  if (is("untouched-used")) reserves_among(17 * mib, 9 * mib);
+  if (is("untouched-little")) reserves_among(8 * mib, mib);
+  if (is("outside")) maps(64 * mib, 9 * mib);
+  if (is("outside-little")) maps(64 * mib, 7 * mib);
   if (is("annotated-twice") || is("annotated")) annotated(is("annotated-twice"));
   if (!is("growing") && !is("growing-little") && !is("growing-once") && !is("growing-settled") &&
-      !is("reachable"))
+      !is("reachable") && strncmp(kind, "pinned", 6) && strncmp(kind, "untouched", 9))
     for (size_t i = 0; i < kept_cnt; i++) free(kept[i]);
   _exit(0);
 }
