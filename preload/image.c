@@ -213,16 +213,17 @@ static uint64_t bytes_of(char const *status, char const *key) {
 
 /* The text is read to where the message will be: the stack may be a small one. */
 void vt_image_memory(vt_stream_t *s) {
+  static char const *const keys[] = {"VmRSS:", "RssAnon:", "RssFile:", "RssShmem:", "VmSwap:"};
+  uint64_t bytes[sizeof keys / sizeof *keys];
   vt_message_t m = vt_stream_blob_open(s, STATUS_MAX);
   char const *status = (char const *)m.data;
   if (!m.cap) return;
   m.data[vt_image_read("/proc/self/status", (char *)m.data, m.cap - 1)] = '\0';
-  uint64_t resident = bytes_of(status, "VmRSS:"), private = bytes_of(status, "RssAnon:");
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) bytes[i] = bytes_of(status, keys[i]);
   vt_sink_note(s->sink, VT_COUNTER_PEAK_RESIDENT, bytes_of(status, "VmHWM:"));
-  if (!resident) return;
+  if (!bytes[0]) return;
   vt_message_u64(&m, vt_clock_tick(vt_process.sink.clock));
-  vt_message_u64(&m, resident);
-  vt_message_u64(&m, private);
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) vt_message_u64(&m, bytes[i]);
   vt_stream_blob_close(s, VT_CHUNK_MEMORY, &m);
 }
 

@@ -108,19 +108,39 @@ static int by_time(void const *a, void const *b) {
   return x->record < y->record ? -1 : x->record > y->record;
 }
 
-vt_mappings_t vt_mappings_until(vt_trace_mapping_t const *records, size_t cnt, uint64_t time) {
-  run_t run = {.records = records};
+/* ordered is the records in order of time; the caller frees it. */
+static order_t *ordered(vt_trace_mapping_t const *records, size_t cnt) {
   order_t *order = vt_mem_new(cnt + 1, sizeof *order);
   for (size_t i = 0; i < cnt; i++) order[i] = (order_t){records[i].time, i};
   qsort(order, cnt, sizeof *order, by_time);
-  for (size_t i = 0; i < cnt && order[i].time <= time; i++) {
-    vt_trace_mapping_t const *r = &records[order[i].record];
-    if (r->op == VT_MAPPING_MAP) add(&run, order[i].record, counts(r));
-    if (r->op == VT_MAPPING_UNMAP) unmap(&run, r);
-    if (r->op == VT_MAPPING_REMAP) remap(&run, order[i].record);
-  }
+  return order;
+}
+
+static void apply(run_t *run, size_t record) {
+  vt_trace_mapping_t const *r = &run->records[record];
+  if (r->op == VT_MAPPING_MAP) add(run, record, counts(r));
+  if (r->op == VT_MAPPING_UNMAP) unmap(run, r);
+  if (r->op == VT_MAPPING_REMAP) remap(run, record);
+}
+
+vt_mappings_t vt_mappings_until(vt_trace_mapping_t const *records, size_t cnt, uint64_t time) {
+  run_t run = {.records = records};
+  order_t *order = ordered(records, cnt);
+  for (size_t i = 0; i < cnt && order[i].time <= time; i++) apply(&run, order[i].record);
   free(order);
   return run.out;
+}
+
+void vt_mappings_at(vt_trace_mapping_t const *records, size_t cnt, uint64_t const *times, size_t times_cnt,
+                    uint64_t *bytes) {
+  run_t run = {.records = records};
+  order_t *order = ordered(records, cnt);
+  for (size_t t = 0, i = 0; t < times_cnt; t++) {
+    while (i < cnt && order[i].time <= times[t]) apply(&run, order[i++].record);
+    bytes[t] = run.out.mapped_bytes;
+  }
+  free(order);
+  vt_mappings_free(&run.out);
 }
 
 vt_mappings_t vt_mappings_run(vt_trace_mapping_t const *records, size_t cnt) {

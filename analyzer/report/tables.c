@@ -2,8 +2,10 @@
    each as text and as JSON. */
 #include <inttypes.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include "analyzer/report/report.h"
+#include "analyzer/report/resident_time.h"
 
 #define BAR           24
 #define TIMELINE_ROWS 40
@@ -247,6 +249,7 @@ static void text_timeline(vt_analysis_t const *analysis, vt_report_options_t con
   vt_term_styled(term, VT_STYLE_FAINT,
                  "\n  live, most: the most bytes live at one time since the line before;\n"
                  "  blocks, end: blocks live at the end of that time\n");
+  if (each) vt_resident_time_text(analysis, term, each * step, (cnt + each - 1) / each);
 }
 
 static void json_timeline(vt_json_t *json, vt_analysis_t const *analysis, size_t limit) {
@@ -254,6 +257,7 @@ static void json_timeline(vt_json_t *json, vt_analysis_t const *analysis, size_t
   uint64_t step;
   vt_moment_t const *moments = vt_model_timeline(analysis->model, &cnt, &step);
   size_t each = intervals_in_row(cnt, limit);
+  uint64_t *mapped = vt_resident_time_mapped(analysis, (each ? each : 1) * step, cnt / (each ? each : 1) + 1);
   vt_json_object(json, "timeline");
   vt_json_uint(json, "step_ns", step * (each ? each : 1));
   vt_json_array(json, "intervals");
@@ -267,18 +271,12 @@ static void json_timeline(vt_json_t *json, vt_analysis_t const *analysis, size_t
     vt_json_uint(json, "allocations", sum.allocations);
     vt_json_uint(json, "allocated_bytes", sum.allocated_bytes);
     vt_json_uint(json, "frees", sum.frees);
+    vt_json_uint(json, "mapped_bytes", mapped[i / each]);
     vt_json_end_object(json);
   }
   vt_json_end_array(json);
-  vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[0], &cnt);
-  vt_json_array(json, "memory");
-  for (size_t i = 0; i < cnt; i++) {
-    vt_json_object_line(json, NULL);
-    vt_json_uint(json, "t_ns", samples[i].time);
-    vt_json_uint(json, "resident_bytes", samples[i].resident_bytes);
-    vt_json_end_object(json);
-  }
-  vt_json_end_array(json);
+  free(mapped);
+  vt_resident_time_json(analysis, json);
   vt_json_end_object(json);
 }
 

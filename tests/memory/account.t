@@ -65,6 +65,7 @@ def check_known(tap, folder):
            [end["sum_bytes"], plan["sum"]])
     tap.equal((end["frozen"], end["unexplained_bytes"]), (True, 0), "the memory was frozen, and all of it is explained")
     check_pages(tap, trace, plan)
+    check_time(tap, trace, plan)
 
 
 def rows_of(trace, kind, function):
@@ -87,6 +88,18 @@ def check_pages(tap, trace, plan):
               "what was reserved and never touched")
     heap, = rows_of(trace, "holding", "make_heap")
     tap.equal((heap["blocks"], heap["pages"], heap["rest_bytes"]), (10, 10, 10 * (PAGE - 100)), "blocks of an annotated heap hold pages")
+
+
+def check_time(tap, trace, plan):
+    """Samples by kind, and what is mapped, over time."""
+    timeline = report("timeline", trace)["timeline"]
+    sample = timeline["memory"][-1]
+    kinds = sum(sample[key] for key in ("private_bytes", "file_bytes", "shared_bytes"))
+    tap.ok(0 < sample["resident_bytes"] == kinds and sample["swapped_bytes"] == 0, "kinds of a sample make what is resident", [sample])
+    want = sum(plan[name][1] for name in ("mapping", "given-back", "shared", "file", "heap"))
+    tap.equal(timeline["intervals"][-1]["mapped_bytes"], want, "what the program has mapped in the end, without what is only reserved")
+    text = subprocess.run([VALTRACE, "report", "timeline", trace], capture_output=True, text=True, check=True).stdout
+    tap.ok("█ private" in text and max(map(len, text.splitlines())) <= 100 and "▒" in text, "the timeline is stacked by kind")
 
 
 def check_allocators(tap, folder):
