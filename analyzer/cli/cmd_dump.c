@@ -5,6 +5,7 @@
 #include "analyzer/cli/gate.h"
 #include "analyzer/cli/error.h"
 #include "analyzer/cli/options.h"
+#include "analyzer/memory/mappings.h"
 #include "analyzer/report/chosen.h"
 #include "analyzer/report/families.h"
 #include "analyzer/report/json.h"
@@ -48,6 +49,8 @@ typedef struct {
   uint32_t *nodes;     /* … by node of the reader's trie */
   uint64_t *old;       /* per thread: old block of its pending realloc */
   size_t old_cnt;
+  vt_trace_mapping_t *mappings; /* copies, in order of time */
+  size_t mappings_cnt, mappings_at; /* the next to be shown */
 } dump_t;
 
 static char const *kind_name(uint8_t kind) {
@@ -183,6 +186,68 @@ static void show_json(dump_t *d, vt_event_t const *e, vt_trace_thread_t const *t
   puts("]}");
 }
 
+/* ---- mappings: by calls of the program, between the events by their time ---- */
+
+static char const *const mapping_kinds[] = {"?", "map", "unmap", "remap"};
+static char const *const mapping_apis[] = {"mmap", "munmap", "mremap", "shmat", "shmdt", "sbrk", "brk"};
+#define NAME_OF(names, i) ((size_t)(i) < sizeof names / sizeof *names ? names[i] : "?")
+
+static void show_mapping_text(dump_t const *d, vt_trace_mapping_t const *m, size_t frames) {
+  printf("%" PRIu64 ".%09" PRIu64 " %u %s %s 0x%" PRIx64 " size %" PRIu64, m->time / 1000000000u,
+         m->time % 1000000000u, m->tid, NAME_OF(mapping_kinds, m->op), NAME_OF(mapping_apis, m->api),
+         m->address, m->size);
+  if (m->op == VT_MAPPING_REMAP) printf(" old 0x%" PRIx64 " old size %" PRIu64, m->old_address, m->old_size);
+  if (m->by_allocator) printf(" by the allocator");
+  printf(" stack");
+  for (size_t i = 0; i < frames; i++) printf("%c%u", i ? ',' : ' ', d->frames[i].node);
+  if (m->file[0]) printf(" file ");
+  vt_term_text(&(vt_term_t){.out = stdout, .width = INT_MAX}, m->file, INT_MAX);
+  putchar('\n');
+}
+
+static void show_mapping_json(dump_t const *d, vt_trace_mapping_t const *m, size_t frames) {
+  printf("{\"t_ns\":%" PRIu64 ",\"thread\":%u,\"kind\":\"%s\",\"api\":\"%s\",\"address\":%" PRIu64
+         ",\"address_hex\":\"0x%" PRIx64 "\",\"size\":%" PRIu64,
+         m->time, m->tid, NAME_OF(mapping_kinds, m->op), NAME_OF(mapping_apis, m->api), m->address, m->address,
+         m->size);
+  if (m->op == VT_MAPPING_REMAP)
+    printf(",\"old_address\":%" PRIu64 ",\"old_address_hex\":\"0x%" PRIx64 "\",\"old_size\":%" PRIu64,
+           m->old_address, m->old_address, m->old_size);
+  printf(",\"protection\":%u,\"by_allocator\":%s,\"file\":", m->prot, m->by_allocator ? "true" : "false");
+  vt_json_escape(stdout, m->file, strlen(m->file));
+  printf(",\"stack\":[");
+  for (size_t i = 0; i < frames; i++) printf("%s%u", i ? "," : "", d->frames[i].node);
+  puts("]}");
+}
+
+/* show_mappings shows those that came before `time`. Filters choose blocks, so with one there are none. */
+static void show_mappings(dump_t *d, uint64_t time) {
+  for (; d->mappings_at < d->mappings_cnt && d->left; d->mappings_at++) {
+    vt_trace_mapping_t const *m = &d->mappings[d->mappings_at];
+    if (m->time > time) break;
+    size_t frames = show_frames(d, m->stack);
+    d->left--;
+    (d->json ? show_mapping_json : show_mapping_text)(d, m, frames);
+  }
+}
+
+/* take_mappings copies them: a run over a raw trace gathers the reader's table anew. */
+static void take_mappings(dump_t *d) {
+  vt_trace_mapping_t const *all = vt_reader_mappings(d->r, &d->mappings_cnt);
+  size_t *order = vt_mappings_ordered(all, d->mappings_cnt);
+  d->mappings = vt_mem_new(d->mappings_cnt + 1, sizeof *d->mappings);
+  for (size_t i = 0; i < d->mappings_cnt; i++) {
+    d->mappings[i] = all[order[i]];
+    d->mappings[i].file = vt_mem_copy(all[order[i]].file, strlen(all[order[i]].file));
+  }
+  free(order);
+}
+
+static void free_mappings(dump_t *d) {
+  for (size_t i = 0; i < d->mappings_cnt; i++) free((char *)d->mappings[i].file);
+  free(d->mappings);
+}
+
 static int on_events(void *context, vt_event_t const *events, size_t cnt) {
   dump_t *d = context;
   size_t thread_cnt;
@@ -191,6 +256,8 @@ static int on_events(void *context, vt_event_t const *events, size_t cnt) {
     vt_event_t const *e = &events[i];
     uint64_t old = old_block(d, e);
     if (d->chosen && !vt_chosen_has(d->chosen, d->event++)) continue;
+    show_mappings(d, e->time);
+    if (!d->left) break;
     d->left--;
     size_t frames = show_frames(d, e->stack);
     (d->json ? show_json : show_text)(d, e, &threads[e->thread], old, frames);
@@ -258,7 +325,9 @@ static int dump(char *path, vt_cli_options_t const *options, int several, uint64
   }
   find_names(&d, &options->analysis.search);
   if (several) show_trace(d.r, d.json);
+  if (!filtered) take_mappings(&d);
   vt_reader_run(d.r, &(vt_reader_sink_t){on_events, on_heap_op, &d});
+  show_mappings(&d, UINT64_MAX);
   vt_completeness_t have = vt_completeness(d.r);
   vt_gate_warn(path, &have);
   vt_reader_close(d.r);
@@ -268,6 +337,7 @@ static int dump(char *path, vt_cli_options_t const *options, int several, uint64
   free(d.shown);
   free(d.frames);
   free(d.old);
+  free_mappings(&d);
   *left = d.left;
   return VT_EXIT_OK;
 }

@@ -116,6 +116,14 @@ static order_t *ordered(vt_trace_mapping_t const *records, size_t cnt) {
   return order;
 }
 
+size_t *vt_mappings_ordered(vt_trace_mapping_t const *records, size_t cnt) {
+  order_t *order = ordered(records, cnt);
+  size_t *indexes = vt_mem_new(cnt + 1, sizeof *indexes);
+  for (size_t i = 0; i < cnt; i++) indexes[i] = order[i].record;
+  free(order);
+  return indexes;
+}
+
 static void apply(run_t *run, size_t record) {
   vt_trace_mapping_t const *r = &run->records[record];
   if (r->op == VT_MAPPING_MAP) add(run, record, counts(r));

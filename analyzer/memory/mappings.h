@@ -31,6 +31,9 @@ vt_mappings_t vt_mappings_run(vt_trace_mapping_t const *records, size_t cnt);
 vt_mappings_t vt_mappings_until(vt_trace_mapping_t const *records, size_t cnt, uint64_t time);
 void vt_mappings_free(vt_mappings_t *mappings);
 
+/* vt_mappings_ordered is the indexes of the records in order of time; the caller frees it. */
+size_t *vt_mappings_ordered(vt_trace_mapping_t const *records, size_t cnt);
+
 /* vt_mappings_at writes how much is mapped at each of `times`, which ascend: the sum of mapped_bytes. */
 void vt_mappings_at(vt_trace_mapping_t const *records, size_t cnt, uint64_t const *times, size_t times_cnt,
                     uint64_t *bytes);

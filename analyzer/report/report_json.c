@@ -112,7 +112,11 @@ static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_uint(json, "leaked_bytes", totals->live_bytes);
   vt_json_uint(json, "leaked_blocks", totals->live_blocks);
   vt_json_uint(json, "temporary", totals->temporary);
-  vt_json_uint(json, "peak_rss_bytes", vt_analysis_peak_rss(analysis));
+  uint64_t peak_rss = vt_analysis_peak_rss(analysis);
+  if (peak_rss)
+    vt_json_uint(json, "peak_rss_bytes", peak_rss);
+  else
+    vt_json_null(json, "peak_rss_bytes");
   vt_json_uint(json, "mapped_bytes", mapped_bytes(analysis));
   vt_json_uint(json, "distinct_stacks", analysis->sites_cnt);
   vt_json_uint(json, "cross_thread_frees", totals->cross_thread_frees);

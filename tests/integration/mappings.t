@@ -57,6 +57,15 @@ def mapped_by(trace):
     return 4096 * len(pages)
 
 
+def dumped(path):
+    """The mappings in `valtrace dump --json`, if its lines are in order of time."""
+    lines = [json.loads(line) for line in subprocess.run([VALTRACE, "dump", "--json", path], capture_output=True,
+                                                         check=True).stdout.splitlines()]
+    times = [line["t_ns"] for line in lines if "t_ns" in line]
+    return times == sorted(times) and [(line["kind"], line["api"], line["address"], line["size"], line["file"], line["thread"])
+                                       for line in lines if line["kind"] in ("map", "unmap", "remap")]
+
+
 def main():
     tap = Tap()
     for mode in MODES:
@@ -77,6 +86,8 @@ def main():
                   (mapped_by(trace), sum(m.op != "unmap" for m in of_program(trace))), f"the view adds up to it [{mode}]")
         tap.equal({s["stack"][0]["function"] for s in own}, {name for op, _, name, *_ in said(run) if op != "unmap"},
                   f"its sites are the functions that map [{mode}]")
+        tap.equal(dumped(trace.path), [(m.op, m.api, m.address, m.size, m.file, m.tid) for m in trace.mappings],
+                  f"dump shows them in order, between the events [{mode}]")
         run.remove()
     off = Run(program("mappings"), MODES[0], env={"VALTRACE_NO_MAPPINGS": "1"})
     tap.equal(off.main_trace().mappings, [], "VALTRACE_NO_MAPPINGS: none")
