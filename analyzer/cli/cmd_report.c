@@ -71,6 +71,11 @@ static int wants_bands(vt_report_options_t const *report) {
 /* is_of_pages: is the view about resident memory, which no filter divides? */
 static int is_of_pages(vt_view_t view) { return view == VT_VIEW_MEMORY || view == VT_VIEW_PAGES; }
 
+/* wants_growth: a leak or a cache? What is still reachable is told apart by whether it grows. */
+static int wants_growth(vt_cli_options_t const *options) {
+  return options->report.view == VT_VIEW_LEAKS && !options->json && !options->why && !options->report.leak_kind_given;
+}
+
 /* What has to be collected for a view. */
 static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   vt_view_t view = options->report.view;
@@ -82,7 +87,7 @@ static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   analysis->mappings = view == VT_VIEW_MAPPINGS || is_of_pages(view);
   makers->with_findings = wants_findings(options);
   if (makers->with_findings) analysis->mappings = 1;
-  if (makers->with_findings || wants_bands(&options->report)) {
+  if (makers->with_findings || wants_bands(&options->report) || wants_growth(options)) {
     makers->evidence = vt_evidence_new();
     analysis->watch = vt_evidence_watch(makers->evidence);
     analysis->span = vt_evidence_span;
@@ -138,6 +143,8 @@ static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, maker
     report->part = vt_why_part(makers->why, report);
   else if (options->why)
     vt_error_say("--why", analysis->no_verdict, "it needs the snapshot that `valtrace run` takes");
+  else if (wants_growth(options) && analysis->verdicts)
+    report->part = vt_growth_view_reachable(&makers->growth, analysis, makers->evidence, report);
   else if (makers->frees)
     report->part = vt_frees_part(makers->frees, analysis, report);
   else if (makers->mismatches)

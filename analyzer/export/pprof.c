@@ -131,6 +131,15 @@ static void put_size_label(profile_t *profile, message_t *sample, vt_site_t cons
   free(label.p);
 }
 
+/* What became of the live blocks, where there is a verdict. */
+static struct {
+  vt_metric_t metric;
+  char const *objects, *space;
+} const kinds[] = {{VT_METRIC_LOST, "lost_objects", "lost_space"},
+                   {VT_METRIC_POSSIBLE, "possible_objects", "possible_space"},
+                   {VT_METRIC_REACHABLE, "reachable_objects", "reachable_space"}};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
 static void emit_site(profile_t *profile, vt_site_t const *site) {
   vt_export_t const *export = profile->export;
   message_t m = {0}, ids = {0}, values = {0};
@@ -141,6 +150,10 @@ static void emit_site(profile_t *profile, vt_site_t const *site) {
   put_varint(&values, site->allocated_bytes);
   put_varint(&values, peak ? site->peak_blocks : site->leaked_blocks);
   put_varint(&values, peak ? site->peak_bytes : site->leaked_bytes);
+  for (size_t k = 0; k < KINDS && export->analysis->verdicts; k++) {
+    put_varint(&values, vt_metric_blocks(kinds[k].metric, site));
+    put_varint(&values, vt_metric_bytes(kinds[k].metric, site));
+  }
   put_bytes(&m, 1, ids.p, ids.p_cnt);
   put_bytes(&m, 2, values.p, values.p_cnt);
   put_size_label(profile, &m, site);
@@ -218,6 +231,10 @@ void vt_export_pprof(vt_export_t const *export) {
   emit_value_type(&profile, 1, "alloc_space", "bytes");
   emit_value_type(&profile, 1, "inuse_objects", "count");
   emit_value_type(&profile, 1, "inuse_space", "bytes");
+  for (size_t k = 0; k < KINDS && analysis->verdicts; k++) {
+    emit_value_type(&profile, 1, kinds[k].objects, "count");
+    emit_value_type(&profile, 1, kinds[k].space, "bytes");
+  }
   emit_value_type(&profile, 11, "space", "bytes");
   mapping_id(&profile, vt_reader_info(analysis->readers[0])->executable); /* the first names it */
   for (size_t i = 0; i < analysis->sites_cnt; i++)

@@ -17,7 +17,9 @@ static char const schema[] =
     "frame_id INT);"
     "CREATE TABLE heap_profile_allocation(id INTEGER PRIMARY KEY, ts INT, upid INT, heap_name TEXT,"
     " callsite_id INT, count INT, size INT, frees INT, freed_size INT, temporary INT,"
-    " peak_count INT, peak_size INT, leaked_count INT, leaked_size INT, nested INT);"
+    " peak_count INT, peak_size INT, leaked_count INT, leaked_size INT, nested INT,"
+    " lost_count INT, lost_size INT, possible_count INT, possible_size INT, reachable_count INT,"
+    " reachable_size INT);"
     "CREATE TABLE thread(id INTEGER PRIMARY KEY, upid INT, tid INT, nth INT, name TEXT);"
     "CREATE TABLE block(id INTEGER PRIMARY KEY, address INT, size INT, heap_name TEXT, site_id INT,"
     " alloc_ts INT, alloc_thread INT, free_ts INT, free_thread INT, free_callsite_id INT,"
@@ -108,6 +110,20 @@ static int64_t callsite_of(database_t *db, vt_export_t const *export, uint32_t n
   return add_node(db, export, node, 1);
 }
 
+/* bind_kinds binds what became of the live blocks; NULL without a verdict. */
+static void bind_kinds(sqlite3_stmt *s, int at, vt_analysis_t const *analysis, vt_site_t const *site) {
+  static vt_metric_t const kinds[] = {VT_METRIC_LOST, VT_METRIC_POSSIBLE, VT_METRIC_REACHABLE};
+  for (int k = 0; k < 3; k++) {
+    if (analysis->verdicts) {
+      sqlite3_bind_int64(s, at + 2 * k, (int64_t)vt_metric_blocks(kinds[k], site));
+      sqlite3_bind_int64(s, at + 2 * k + 1, (int64_t)vt_metric_bytes(kinds[k], site));
+    } else {
+      sqlite3_bind_null(s, at + 2 * k);
+      sqlite3_bind_null(s, at + 2 * k + 1);
+    }
+  }
+}
+
 static void add_site(database_t *db, vt_export_t const *export, vt_site_t const *site) {
   char heap[32];
   sqlite3_stmt *s = db->allocation;
@@ -122,6 +138,7 @@ static void add_site(database_t *db, vt_export_t const *export, vt_site_t const 
   sqlite3_bind_int64(s, 4, callsite_of(db, export, site->node));
   for (int i = 0; i < (int)(sizeof values / sizeof *values); i++)
     sqlite3_bind_int64(s, 5 + i, (int64_t)values[i]);
+  bind_kinds(s, 5 + (int)(sizeof values / sizeof *values), export->analysis, site);
   step(s);
 }
 
@@ -129,6 +146,17 @@ static void add_total(database_t *db, char const *name, uint64_t value) {
   sqlite3_bind_text(db->total, 1, name, -1, SQLITE_STATIC);
   sqlite3_bind_int64(db->total, 2, (int64_t)value);
   step(db->total);
+}
+
+static void add_kinds(database_t *db, vt_analysis_t const *analysis) {
+  vt_verdict_t const *v = &analysis->verdict;
+  if (!analysis->verdicts) return;
+  add_total(db, "lost_bytes", vt_lost_bytes(v));
+  add_total(db, "lost_blocks", vt_lost_blocks(v));
+  add_total(db, "possible_bytes", v->bytes[VT_LEAK_POSSIBLE]);
+  add_total(db, "possible_blocks", v->blocks[VT_LEAK_POSSIBLE]);
+  add_total(db, "reachable_bytes", v->bytes[VT_LEAK_REACHABLE]);
+  add_total(db, "reachable_blocks", v->blocks[VT_LEAK_REACHABLE]);
 }
 
 static void add_totals(database_t *db, vt_model_totals_t const *totals) {
@@ -150,7 +178,7 @@ static int prepare(database_t *db) {
                    {&db->frame, "INSERT INTO stack_profile_frame VALUES(?,?,?,?,?,?,?)"},
                    {&db->callsite, "INSERT INTO stack_profile_callsite VALUES(?,?,?,?)"},
                    {&db->allocation,
-                    "INSERT INTO heap_profile_allocation VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+                    "INSERT INTO heap_profile_allocation VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
                    {&db->total, "INSERT INTO totals VALUES(?,?)"},
                    {&db->thread, "INSERT INTO thread VALUES(?,?,?,?,?)"},
                    {&db->block, "INSERT INTO block VALUES(NULL,?,?,?,?,?,?,?,?,?,?)"},
@@ -321,6 +349,7 @@ static int fill(database_t *db, vt_export_t const *export) {
   for (size_t i = 0; i < export->analysis->sites_cnt; i++)
     add_site(db, export, &export->analysis->sites[i]);
   add_totals(db, vt_model_totals(export->analysis->model));
+  add_kinds(db, export->analysis);
   add_threads(db);
   add_timeline(db);
   add_memory(db);

@@ -122,12 +122,25 @@ static void put_quoted(FILE *out, char const *text) {
   putc('"', out);
 }
 
+/* put_kinds ends a line with what became of the live blocks; empty without a verdict. */
+static void put_kinds(vt_export_t const *export, vt_site_t const *site) {
+  static vt_metric_t const kinds[] = {VT_METRIC_LOST, VT_METRIC_POSSIBLE, VT_METRIC_REACHABLE};
+  for (int k = 0; k < 3; k++) {
+    if (export->analysis->verdicts)
+      fprintf(export->out, ",%" PRIu64 ",%" PRIu64, vt_metric_bytes(kinds[k], site), vt_metric_blocks(kinds[k], site));
+    else
+      fputs(",,", export->out);
+  }
+  putc('\n', export->out);
+}
+
 void vt_export_csv(vt_export_t const *export) {
   size_t ranked_cnt, cnt;
   char buffer[300], heap[32];
   uint32_t *ranked = vt_metric_rank(export->analysis, export->metric, &ranked_cnt);
   fputs("function,file,line,module,heap,allocations,allocated_bytes,frees,temporary,peak_bytes,"
-        "peak_blocks,leaked_bytes,leaked_blocks,reallocs,stack\n",
+        "peak_blocks,leaked_bytes,leaked_blocks,reallocs,stack,lost_bytes,lost_blocks,possible_bytes,"
+        "possible_blocks,reachable_bytes,reachable_blocks\n",
         export->out);
   size_t limit = export->report->limit, shown = 0;
   for (size_t i = 0; i < ranked_cnt && (!limit || shown < limit); i++) {
@@ -154,7 +167,8 @@ void vt_export_csv(vt_export_t const *export) {
       put_text(export->out, name, IN_STACK | IN_QUOTES);
       if (k + 1 < cnt) putc(';', export->out);
     }
-    fputs("\"\n", export->out);
+    putc('"', export->out);
+    put_kinds(export, site);
   }
   free(ranked);
 }

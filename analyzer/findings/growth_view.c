@@ -229,3 +229,31 @@ vt_report_part_t vt_growth_view_make(vt_growth_view_t *view, vt_analysis_t const
   return bands ? (vt_report_part_t){text_bands, json_bands, view}
                : (vt_report_part_t){text, json, view};
 }
+
+/* ---- what is still reachable ---- */
+
+#define REACHABLE_SHOWN 5
+
+static void text_reachable(void *context, vt_term_t const *term) {
+  vt_growth_view_t const *view = context;
+  size_t shown = 0;
+  for (size_t i = 0; i < view->groups.groups_cnt && shown < REACHABLE_SHOWN; i++) {
+    vt_group_t const *group = &view->groups.groups[view->order[i]];
+    vt_growth_t growth = vt_growth_of(&view->sums[view->order[i]]);
+    uint64_t reachable = group->sum.kinds.bytes[VT_LEAK_REACHABLE];
+    if (!growth.grows) break;
+    if (!reachable) continue;
+    if (!shown++) fputs("\nOf it grows all the time (report growth shows the curve)\n", term->out);
+    fprintf(term->out, "  %10s reachable, +%s  ", vt_bytes_text(reachable).text, vt_bytes_text(growth.rise).text);
+    vt_text_group_name(term, &group->frame, view->options->by, vt_term_room(term, 40));
+    putc('\n', term->out);
+  }
+  if (!shown && view->analysis->verdict.blocks[VT_LEAK_REACHABLE])
+    fputs("None of it grows all the time.\n", term->out);
+}
+
+vt_report_part_t vt_growth_view_reachable(vt_growth_view_t *view, vt_analysis_t const *analysis,
+                                          vt_evidence_t *evidence, vt_report_options_t const *options) {
+  vt_growth_view_make(view, analysis, evidence, options);
+  return (vt_report_part_t){text_reachable, NULL, view};
+}

@@ -17,6 +17,9 @@ typedef struct {
    (timeline): what was live of the ten groups that matter most, and of the rest, at each moment. */
 vt_report_part_t vt_growth_view_make(vt_growth_view_t *view, vt_analysis_t const *analysis,
                                      vt_evidence_t *evidence, vt_report_options_t const *options);
+/* The end of report leaks, as text: which of what is still reachable grows all the time. */
+vt_report_part_t vt_growth_view_reachable(vt_growth_view_t *view, vt_analysis_t const *analysis,
+                                          vt_evidence_t *evidence, vt_report_options_t const *options);
 void vt_growth_view_free(vt_growth_view_t *view);
 
 #endif

@@ -6,6 +6,19 @@
 #include "analyzer/report/report.h"
 #include "analyzer/report/roots.h"
 
+/* json_moment tells what a verdict rests on; null: there is none. */
+static void json_moment(vt_json_t *json, vt_trace_leaks_t const *leaks) {
+  static char const *const moments[] = {"unknown", "exit", "exec", "killed", "request"};
+  if (!leaks || leaks->why[0]) {
+    vt_json_null(json, "verdict");
+    return;
+  }
+  vt_json_object_line(json, "verdict");
+  vt_json_string(json, "moment", moments[leaks->kind <= VT_SNAPSHOT_REQUEST ? leaks->kind : 0]);
+  vt_json_bool(json, "registers_known", !!(leaks->flags & VT_SNAPSHOT_REGISTERS));
+  vt_json_end_object(json);
+}
+
 static void heap_objects(vt_json_t *json, vt_analysis_t const *analysis, uint32_t trace) {
   static char const *const kinds[] = {"libc", "wksp", "alloc", "groove", "custom"};
   size_t cnt;
@@ -54,6 +67,7 @@ static void trace_objects(vt_json_t *json, vt_analysis_t const *analysis) {
     vt_json_uint(json, "threads", threads);
     vt_json_uint(json, "modules", modules);
     heap_objects(json, analysis, t);
+    json_moment(json, vt_reader_leaks(reader));
     vt_json_end_object(json);
   }
   vt_json_end_array(json);

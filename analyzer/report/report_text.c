@@ -414,6 +414,22 @@ static void print_rest(vt_analysis_t const *analysis, vt_term_t const *term, vt_
   putc('\n', term->out);
 }
 
+/* print_moment says what a verdict rests on; of several traces JSON does. */
+static void print_moment(vt_analysis_t const *analysis, vt_term_t const *term) {
+  static char const *const moments[] = {"", "at its exit", "when it executed another program", "when it was killed",
+                                        "while it ran"};
+  vt_trace_leaks_t const *leaks = analysis->trace_cnt == 1 ? vt_reader_leaks(analysis->readers[0]) : NULL;
+  char text[200];
+  if (!leaks || leaks->kind > VT_SNAPSHOT_REQUEST) return;
+  snprintf(text, sizeof text, "Judged by the memory as it was %s; registers of all threads are %s", moments[leaks->kind],
+           leaks->flags & VT_SNAPSHOT_REGISTERS
+               ? "known."
+               : "not known, so that a few lost blocks of one place count as possible.");
+  putc('\n', term->out);
+  vt_term_wrap(term, text, 0);
+  putc('\n', term->out);
+}
+
 /* print_leaks shows the lost ones by site, then those that are possibly in use, then says the rest.
  */
 static void print_leaks(vt_analysis_t const *analysis, vt_report_options_t const *options,
@@ -429,10 +445,11 @@ static void print_leaks(vt_analysis_t const *analysis, vt_report_options_t const
   section(analysis, options, term, VT_METRIC_LOST, limit, 2);
   if (analysis->verdict.blocks[VT_LEAK_POSSIBLE])
     section(analysis, options, term, VT_METRIC_POSSIBLE, limit, 1);
-  print_rest(analysis, term, VT_LEAK_REACHABLE, "still reachable",
-             " (--leak-kind reachable shows them)");
+  print_moment(analysis, term);
   print_rest(analysis, term, VT_LEAK_UNJUDGED, "live, not judged",
              " (of annotated heaps, or unseen)");
+  print_rest(analysis, term, VT_LEAK_REACHABLE, "still reachable",
+             " (--leak-kind reachable shows them)");
 }
 
 static void print_suppressions(vt_suppressions_t const *suppressions, vt_term_t const *term) {

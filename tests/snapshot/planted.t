@@ -2,10 +2,14 @@
 """Every planted block gets its class: whatever holds it or does not, however the program is compiled, on which
 allocator it runs, and how it ends. With VALTEST_LONG all combinations."""
 import collections
+import contextlib
+import csv
 import glob
+import gzip
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -78,6 +82,22 @@ def check_ends(tap, folder, path, name, ends, preload=None):
             tap.ok(not bad, f"{name} {' '.join([end, *options, *thread])}: {len(stdout.splitlines())} blocks", bad)
 
 
+def check_exports(tap, folder, trace_path, want):
+    """Tables have the classes, too, and nothing where there is no verdict."""
+    table = subprocess.run([VALTRACE, "export", "--format", "csv", trace_path], capture_output=True, text=True, check=True).stdout
+    rows = list(csv.DictReader(table.splitlines()))
+    tap.equal({k: sum(int(row[k]) for row in rows) for k in want}, dict(want), "csv: lost, possible, reachable")
+    subprocess.run([VALTRACE, "export", "--format", "sqlite", "-o", f"{folder}/r.db", trace_path], check=True)
+    with contextlib.closing(sqlite3.connect(f"{folder}/r.db")) as database:
+        names = {k: k.replace("bytes", "size").replace("blocks", "count") for k in want}
+        sums = database.execute("SELECT " + ", ".join(f"sum({n})" for n in names.values()) + " FROM heap_profile_allocation").fetchone()
+        tap.equal(dict(zip(names, sums)), dict(want), "sqlite: of sites")
+        totals = dict(database.execute("SELECT name, value FROM totals"))
+        tap.equal({k: totals[k] for k in want}, dict(want), "sqlite: totals")
+    profile = gzip.decompress(subprocess.run([VALTRACE, "export", "--format", "pprof", trace_path], capture_output=True).stdout)
+    tap.ok(b"lost_space" in profile and b"reachable_objects" in profile, "pprof: sample types")
+
+
 def check_report(tap, folder, path):
     """Report and gates say what the trace says, summed up by the independent reader."""
     trace_path = f"{folder}/r.vtr"
@@ -93,6 +113,8 @@ def check_report(tap, folder, path):
     tap.equal({k: report["totals"][k] for k in want}, dict(want), "the report's totals")
     tap.equal(report["totals"]["unjudged_blocks"], 0, "every live block was judged")
     tap.equal({k: sum(site[k] for site in report["sites"]) for k in want}, dict(want), "the report's sites add up to them")
+    tap.equal(report["traces"][0]["verdict"], {"moment": "exit", "registers_known": True}, "the report's moment")
+    check_exports(tap, folder, trace_path, want)
     for kind in ("lost", "definite", "indirect", "possible", "reachable"):
         out = subprocess.run([VALTRACE, "report", "--leak-kind", kind, trace_path], capture_output=True, text=True)
         tap.ok(out.returncode == 0 and kind.upper() + ":" in out.stdout, f"--leak-kind {kind}", [out])
