@@ -2,6 +2,7 @@
 """The HTML page in a real headless Chromium: every interaction, both themes, hostile names, and axe-core when
 the npm registry can be reached (tests/html/axe gets the pinned version once)."""
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -171,6 +172,98 @@ def check_answers(browser, folder):
     browser.resize(1400, 1000)
 
 
+def check_time(browser, path):
+    """Time is zoomed by buttons, keys and the address; a selection is shown where it is."""
+    browser.open(path)
+    whole = browser.js("return valtrace.shownTime()")
+    browser.click("#time-in")
+    half = browser.js("return valtrace.shownTime()")
+    ok(abs((half["to"] - half["from"]) * 2 - whole["to"]) < 10 and "start=" in fragment(browser), "time: + shows half of it", half, whole)
+    browser.press("+")
+    quarter = browser.js("return valtrace.shownTime()")
+    ok(abs((quarter["to"] - quarter["from"]) * 4 - whole["to"]) < 10, "time: the key does, too", quarter)
+    browser.press("[")
+    ok(browser.js("return valtrace.shownTime()")["from"] < quarter["from"], "time: [ goes to earlier")
+    browser.press("0")
+    ok("start=" not in fragment(browser), "time: 0 shows all of it")
+    browser.open(path, "#from=1&to=2")
+    browser.click("#time-span")
+    shown, (first, last) = browser.js("return valtrace.shownTime()"), browser.js("return valtrace.moments().slice(1, 3)")
+    ok(shown["from"] <= first and last <= shown["to"] + 1 and shown["to"] < whole["to"], "time: zoomed to the selection", shown, first, last)
+
+
+def check_matches(browser, path):
+    browser.open(path, "#metric=allocated&q=phase_")
+    browser.press("n")
+    first = browser.js("return valtrace.focus()")
+    browser.press("n")
+    second = browser.js("return valtrace.focus()")
+    browser.press("N")
+    ok(first != second and first.startswith("phase_") and second.startswith("phase_") and browser.js("return valtrace.focus()") == first, "matches: n and N go through them", first, second)
+    ok(browser.text("#match-number") == "1 of 3", "matches: which of how many", browser.text("#match-number"))
+    browser.click("#keep-only")
+    ok(browser.js("return valtrace.total()") == 1000 * 300 + 2000 * 200 + 400000, "matches: show only them", browser.js("return valtrace.total()"))
+    browser.press("c")
+    ok("keep=" not in fragment(browser), "the key c takes choices back")
+
+
+def check_source(browser, path):
+    browser.open(path, "#metric=allocated")
+    click_frame(browser, "phase_peak")
+    ok("malloc(400000)" in browser.text("#details .source .here"), "source: the line of a frame", browser.text("#details .source"))
+    link = browser.js("return document.querySelector('#details .editor-link').getAttribute('href')")
+    ok(link.startswith("vscode://file/") and re.search(r"/sample\.c:\d+$", link), "source: a link opens the editor", link)
+    for template, good in (("idea://open?file={file}&line={line}", True), ("javascript://x%0aalert(1)", False), ("https://example.org/{file}", False)):
+        browser.js("document.querySelector('#editor').value = arguments[0]; document.querySelector('#editor').dispatchEvent(new Event('change'))", template)
+        shown = browser.js("const a = document.querySelector('#details .editor-link'); return a && a.getAttribute('href')")
+        ok(bool(shown) == good, f"source: an editor's link of one's own: {template}", shown)
+        browser.js("localStorage.clear(); dispatchEvent(new Event('resize'))")
+
+
+PAIRS = """
+#include <pthread.h>
+#include <stdlib.h>
+static void *blocks[100];
+static void *half(void *from) { for (long i = (long)from; i < (from ? 100 : 60); i++) free(blocks[i]); return 0; }
+int main(void) {
+  pthread_t a, b;
+  for (int i = 0; i < 100; i++) blocks[i] = malloc(3000);
+  pthread_create(&a, 0, half, (void *)0); pthread_join(a, 0);
+  pthread_create(&b, 0, half, (void *)60); pthread_join(b, 0);
+  return 0;
+}
+"""
+
+
+def check_pairs(browser, folder):
+    """Which thread frees whose blocks: 60 by one, 40 by the other."""
+    with open(f"{folder}/pairs.c", "w", encoding="utf-8") as file:
+        file.write(PAIRS)
+    subprocess.run(["gcc", "-O0", "-g", "-o", f"{folder}/pairs", f"{folder}/pairs.c", "-lpthread"], check=True)
+    path = page(folder, "pairs", record(folder, "pairs"))
+    browser.open(path, "#view=threads&metric=count&q=pairs.c&keep=only")
+    pairs = sorted(n for (owner, freer), n in browser.js("return valtrace.pairs()") if owner != freer)
+    rows = {row["label"]: row for row in browser.js("return valtrace.threads()")}
+    ok(pairs == [40, 60], "threads: who frees whose blocks", pairs)
+    ok(sorted(row["frees_of_others"] for row in rows.values()) == [0, 40, 60] and max(row["freed_by_others"] for row in rows.values()) == 100, "threads: freed for others, by others", rows)
+    ok(len(browser.js("return [...document.querySelectorAll('#matrix tbody td')]")) >= 2, "threads: they are shown as a matrix")
+    ok("main thread" in browser.text("#panel"), "threads: the main thread is called so")
+    browser.click("#panel tbody button")
+    ok("only=thread." in fragment(browser), "threads: one can be chosen", fragment(browser))
+
+
+def check_bars(browser, path, trace):
+    """A bar of the sizes chooses its blocks, on every tab."""
+    browser.open(path, "#view=sizes&metric=allocated")
+    bars = dict(map(tuple, browser.js("return valtrace.distribution('size')")))
+    number = max(bars, key=bars.get)
+    box = browser.js("const r = document.querySelector(`[data-bar=\"${arguments[0]}\"]`); r.scrollIntoView({block: 'center'}); const b = r.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]", number)
+    browser.drag([box])
+    ok(f"only=size.{number + 1}" in fragment(browser), "sizes: a bar can be clicked", fragment(browser))
+    browser.press("1")
+    ok(browser.js("return valtrace.total()") == bars[number] and rect_of(browser, "phase_peak"), "sizes: everything is about its blocks", bars[number])
+
+
 def check_keyboard(browser, path):
     browser.open(path, "#metric=allocated")
     browser.js("document.getElementById('flame').focus()")
@@ -249,13 +342,21 @@ def check_hostile(browser, path):
     ok(browser.log() == [], "hostile names: no error on the console")
 
 
-def check_diff(browser, path):
+def check_diff(browser, path, traces):
     browser.open(path, "#metric=count")
     gone = rect_of(browser, "branch")
     ok(gone and gone["value"] == 8 and gone["label"] == "−8 gone  branch", "comparison: vanished frames are shown, with their sign", gone)
     browser.open(path, "#metric=count&view=table&q=branch")
     row = browser.js("return [...document.querySelectorAll('#table-body tbody td')].map((c) => c.textContent)")
     ok(row[:3] == ["8", "0", "−8 gone"], "comparison: before, after, change with its sign", row)
+    for number, trace in enumerate(traces):
+        browser.open(path, "#metric=count&view=sizes")
+        want = sum(row["allocations"] for row in report(trace, "sizes")["sizes"])
+        ok(sum(n for _, n in browser.js("return valtrace.distribution('size', arguments[0])", number)) == want, f"comparison: sizes of side {number}", want)
+        browser.open(path, "#view=threads")
+        ok(sum(row["allocations"] for row in browser.js("return valtrace.threads(arguments[0])", number)) == want, f"comparison: threads of side {number}")
+    browser.open(path, "#metric=count&view=bottomup")
+    ok(browser.js("return document.querySelectorAll('#bottomup .shrank').length") > 0, "comparison: the bottom-up tree has the change")
     ok("−" in browser.text("[data-total=allocations]") + browser.text("#summary"), "comparison: summary has signs")
 
 
@@ -300,11 +401,12 @@ def check_themes(browser, path):
 
 
 def check_narrow(browser, path):
-    browser.resize(700, 900)
-    for view in VIEWS:
-        browser.open(path, f"#view={view}&metric=allocated")
-        widths = browser.js("return [document.documentElement.scrollWidth, innerWidth]")
-        ok(widths[0] <= widths[1], f"700 px: nothing sticks out: {view}", widths)
+    for width in (700, 400):
+        browser.resize(width, 900)
+        for view in VIEWS:
+            browser.open(path, f"#view={view}&metric=allocated&columns=self&q=phase")
+            widths = browser.js("return [document.documentElement.scrollWidth, innerWidth]")
+            ok(widths[0] <= widths[1], f"{width} px: nothing sticks out: {view}", widths)
     browser.resize(1400, 1000)
 
 
@@ -318,7 +420,7 @@ def check_axe(browser, paths):
         browser.theme(theme)
         for name, path in paths.items():
             for view in VIEWS:
-                browser.open(path, f"#view={view}&metric=allocated&q=phase")
+                browser.open(path, f"#view={view}&metric=allocated&q=phase&columns=self&from=1&to=200&keep=only")
                 browser.js("for (const d of document.querySelectorAll('details')) d.open = true")
                 browser.js(axe + "\nwindow.axe = axe; axe.run().then((r) => { window.axed = r.violations; }, (e) => { window.axed = [{ id: String(e), nodes: [] }]; })")
                 for _ in range(200):
@@ -357,7 +459,12 @@ def run_all(browser, folder):
     check_table(browser, path, trace)
     check_details(browser, path)
     check_hostile(browser, hostile_path)
-    check_diff(browser, diff)
+    check_diff(browser, diff, (record(folder, "sample", "3"), trace))
+    check_time(browser, path)
+    check_matches(browser, path)
+    check_source(browser, path)
+    check_pairs(browser, folder)
+    check_bars(browser, path, trace)
     check_labels(browser, page(folder, "same", trace, trace))
     check_plain(path, diff, trace)
     check_themes(browser, path)

@@ -147,6 +147,49 @@ def check_callers(browser, path, found, want):
     ok(got == expected and len(got) > 1, f"callers of {name} are exact", len(got), list(expected.items())[:3])
 
 
+def by_ends(rows):
+    """{name: sums of the metrics} of rows [name, sum of each metric]."""
+    sums = {}
+    for name, *values in rows:
+        known = sums.get(name, [0] * len(values))
+        sums[name] = [a + b for a, b in zip(known, values)]
+    return {name: values for name, values in sums.items() if any(values)}
+
+
+def own_metrics(found):
+    return by_ends([names[0], *(values[column] for column in METRICS.values())] for names, values, _ in found)
+
+
+def check_beside(browser, path, found):
+    """All metrics side by side, and the bottom-up tree: its functions, and the callers of one that is opened."""
+    cut = len(METRICS) + 1  # without growth
+    browser.open(path, "#view=table&columns=self&frames=all&metric=count")
+    got = by_ends(row[:cut] for row in browser.js("return valtrace.beside()"))
+    ok(got == own_metrics(found), "metrics side by side: each function, every metric", len(got))
+    browser.open(path, "#view=bottomup&frames=all&metric=count")
+    shown = browser.js("return valtrace.bottomup()")
+    want = own_metrics(found)
+    differ = [(name, values, want.get(name)) for name, values in by_ends([name, *values[:cut - 1]] for name, _, *values in shown).items() if values != want.get(name)]
+    ok(len(shown) > 10 and not differ, "bottom-up: the functions with most", len(shown), differ[:3])
+    name = shown[0][0]
+    browser.click("#bottomup [data-path]")
+    opened = by_ends([name_, *values[:cut - 1]] for name_, depth, *values in browser.js("return valtrace.bottomup()") if depth == 1)
+    callers = by_ends([names[1], *(values[column] for column in METRICS.values())] for names, values, _ in found if names[0] == name and len(names) > 1)
+    ok(opened and all(callers[caller] == values for caller, values in opened.items()), f"bottom-up: callers of {name}", len(opened))
+    ok(browser.js("return document.activeElement.getAttribute('aria-expanded')") == "true", "bottom-up: the focus stays on what was opened")
+
+
+def check_keep(browser, path, trace, found):
+    """Only stacks with a match, and only those without: together they are all."""
+    only = stacks(trace, "--show-allocator-frames", "--function", "*walk_tree*")
+    check_functions(browser, path, "allocated", "all", only, "show only matches", "&q=walk_tree&keep=only")
+    whole, part = by_function(found, "allocated_bytes"), by_function(only, "allocated_bytes")
+    browser.open(path, "#view=table&metric=allocated&frames=all&q=walk_tree&keep=out")
+    total = browser.js("return valtrace.tableTotal()")
+    want = sum(own for own, _ in whole.values()) - sum(own for own, _ in part.values())
+    ok(total == want and 0 < want, "leave out matches: what is left", total, want)
+
+
 def check_span(browser, path, trace):
     """A selection and --from/--to say the same; what is called peak is what was live at the moment it names."""
     browser.open(path)
@@ -229,6 +272,8 @@ def run_all(browser, folder):
             if frames == "all":
                 check_inverted(browser, path, metric, want)
         if frames == "all":
+            check_beside(browser, path, found)
+            check_keep(browser, path, trace, found)
             ok(len(found) > 5000, "many stacks", len(found))
             check_callers(browser, path, found, by_function(found, "allocated_bytes"))
     check_charged(browser, path, stacks(trace))

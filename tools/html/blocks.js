@@ -7,51 +7,108 @@ const spanOf = (side, chosen) => chosen.span || { from: 0, to: side.blocks.stret
 const COLUMN_OF = { allocations: "blocks", allocated_bytes: "bytes", peak_blocks: "blocks", peak_bytes: "bytes",
   leaked_blocks: "blocks", leaked_bytes: "bytes", temporary: "temporary", temporary_bytes: "temporary_bytes" };
 
-// Calls add(kind, amount, row) with what chosen blocks have that were allocated from one border on and before
-// another, and were not freed before `gone`; row: of frees, -1.
-function eachLive(side, chosen, unit, { from, to, gone }, add) {
-  const { allocs, frees } = side.blocks, mask = chosen.kinds[data.sides.indexOf(side)], { life } = chosen;
-  const plus = allocs[unit], minus = frees[unit];
-  if (life < 0)
-    for (let i = 0; i < allocs.cnt; i++)
-      if (mask[allocs.kind[i]] && allocs.born[i] >= from && allocs.born[i] < to) add(allocs.kind[i], plus[i], -1);
-  for (let i = 0; i < frees.cnt; i++) {
-    if (!mask[frees.kind[i]] || frees.born[i] < from || frees.born[i] >= to) continue;
-    if (life < 0 ? frees.ended[i] < gone : frees.life[i] === life && frees.ended[i] >= gone)
-      add(frees.kind[i], life < 0 ? -minus[i] : minus[i], i);
+// ---- sums by kind ----
+
+// Sums of rows of a side by kind, kept for a span and a lifetime: choosing kinds, nodes or another metric needs no
+// look at the rows again.
+const kindSums = new Map();
+function keptSums(side, what, make) {
+  const key = `${data.sides.indexOf(side)},${what}`;
+  if (!kindSums.has(key)) {
+    if (kindSums.size > 40) kindSums.delete(kindSums.keys().next().value);
+    kindSums.set(key, make());
+  }
+  return kindSums.get(key);
+}
+
+const columnsOf = (cnt, names) => Object.fromEntries(names.map((name) => [name, new Float64Array(cnt)]));
+
+// Blocks allocated in a span.
+function allocatedIn(side, { from, to }) {
+  return keptSums(side, `allocated ${from} ${to}`, () => {
+    const { allocs, kinds } = side.blocks, out = columnsOf(kinds.cnt, ["blocks", "bytes"]);
+    for (let i = 0; i < allocs.cnt; i++) {
+      if (allocs.born[i] < from || allocs.born[i] >= to) continue;
+      out.blocks[allocs.kind[i]] += allocs.blocks[i];
+      out.bytes[allocs.kind[i]] += allocs.bytes[i];
+    }
+    return out;
+  });
+}
+
+// Blocks allocated in a span and freed before its end, of a lifetime (-1: any); with `after` freed from there on.
+function freedIn(side, { from, to }, life, after = 0, before = to) {
+  return keptSums(side, `freed ${from} ${to} ${life} ${after} ${before}`, () => {
+    const { frees, kinds } = side.blocks, out = columnsOf(kinds.cnt, ["blocks", "bytes", "temporary", "temporary_bytes"]);
+    const { blocks, bytes: bytes_, temporary, temporary_bytes: temporaryBytes } = out;
+    for (let i = 0; i < frees.cnt; i++) {
+      if (frees.born[i] < from || frees.born[i] >= to || frees.ended[i] < after || frees.ended[i] >= before) continue;
+      if (life >= 0 && frees.life[i] !== life) continue;
+      const kind = frees.kind[i];
+      blocks[kind] += frees.blocks[i];
+      bytes_[kind] += frees.bytes[i];
+      temporary[kind] += frees.temporary[i];
+      temporaryBytes[kind] += frees.temporary_bytes[i];
+    }
+    return out;
+  });
+}
+
+// Blocks allocated in a span that are live at its end.
+function liveAt(side, span, life) {
+  if (life >= 0) return freedIn(side, span, life, span.to, Infinity);
+  return keptSums(side, `live ${span.from} ${span.to}`, () => {
+    const born = allocatedIn(side, span), freed = freedIn(side, span, -1);
+    return { blocks: born.blocks.map((n, kind) => n - freed.blocks[kind]), bytes: born.bytes.map((n, kind) => n - freed.bytes[kind]) };
+  });
+}
+
+// By kind: what its blocks have in a column, chosen by time and lifetime alone. Growing: whenever allocated.
+function columnByKind(side, chosen, column) {
+  const unit = COLUMN_OF[column], span = spanOf(side, chosen), { life } = chosen, { kinds } = side.blocks;
+  if (column.startsWith("temporary")) return freedIn(side, span, life)[unit];
+  if (column.startsWith("alloc")) return (life < 0 ? allocatedIn(side, span) : freedIn(side, span, life))[unit];
+  if (column.startsWith("leaked")) return life < 0 ? countingAsLeaked(side, liveAt(side, span, -1)[unit]) : new Float64Array(kinds.cnt);
+  if (peakIsChosen(side, chosen)) return kinds[column];
+  return liveAt(side, { from: span.from, to: highestBorder(side, chosen) }, life)[unit];
+}
+const countingAsLeaked = (side, values) => values.map((value, kind) => (side.blocks.kinds.leaks[kind] ? value : 0));
+
+// Live at a border, whenever allocated.
+const liveByKind = (side, chosen, unit, border) => countingAsLeaked(side, liveAt(side, { from: 0, to: border }, chosen.life)[unit]);
+
+// Calls add(kind, amount) for each chosen kind that has something.
+function eachKind(side, chosen, values, add) {
+  const mask = chosen.kinds[data.sides.indexOf(side)];
+  for (let kind = 0; kind < values.length; kind++) if (mask[kind] && values[kind]) add(kind, values[kind]);
+}
+const eachAmount = (side, chosen, column, add) => eachKind(side, chosen, columnByKind(side, chosen, column), add);
+
+// Rows of frees by another thread than the one that allocated.
+function foreignRows({ frees }) {
+  return (frees.foreign ||= Int32Array.from(Array.from(frees.by.keys()).filter((i) => frees.by[i])));
+}
+
+// Calls add(kind, freer, amount): what each thread freed of a kind (-1: none in particular) in the span.
+function eachFreer(side, chosen, unit, add) {
+  const { frees, kinds } = side.blocks, mask = chosen.kinds[data.sides.indexOf(side)], { life } = chosen;
+  const span = spanOf(side, chosen), values = frees[unit];
+  eachKind(side, chosen, freedIn(side, span, life)[unit], (kind, amount) => add(kind, kinds.thread[kind], amount));
+  for (const i of foreignRows(side.blocks)) {
+    const kind = frees.kind[i];
+    if (!mask[kind] || frees.born[i] < span.from || frees.ended[i] >= span.to || (life >= 0 && frees.life[i] !== life)) continue;
+    add(kind, kinds.thread[kind], -values[i]);
+    add(kind, frees.by[i] - 2, values[i], true);
   }
 }
 
-// The same for frees in the span of blocks allocated in it.
+// Calls add(kind, amount, row) with frees in the span of blocks allocated in it.
 function eachFree(side, chosen, unit, add) {
   const { frees } = side.blocks, mask = chosen.kinds[data.sides.indexOf(side)], { life } = chosen;
   const { from, to } = spanOf(side, chosen), values = frees[unit];
   for (let i = 0; i < frees.cnt; i++)
-    if (mask[frees.kind[i]] && frees.born[i] >= from && frees.ended[i] < to && (life < 0 || frees.life[i] === life))
+    if (mask[frees.kind[i]] && values[i] && frees.born[i] >= from && frees.ended[i] < to && (life < 0 || frees.life[i] === life))
       add(frees.kind[i], values[i], i);
-}
-
-// What blocks chosen by their lifetime were allocated in the span: those freed in it.
-function eachAllocated(side, chosen, unit, add) {
-  const { from, to } = spanOf(side, chosen);
-  if (chosen.life < 0) eachLive(side, chosen, unit, { from, to, gone: 0 }, add);
-  else eachFree(side, chosen, unit, add);
-}
-
-// Calls add(kind, amount) for a column of values.
-function eachAmount(side, chosen, column, add) {
-  const unit = COLUMN_OF[column], { from, to } = spanOf(side, chosen), { kinds } = side.blocks;
-  if (column.startsWith("temporary")) return eachFree(side, chosen, unit, add);
-  if (column.startsWith("alloc")) return eachAllocated(side, chosen, unit, add);
-  if (column.startsWith("leaked")) {
-    if (chosen.life < 0) eachLive(side, chosen, unit, { from, to, gone: to }, (k, amount) => kinds.leaks[k] && add(k, amount));
-    return undefined;
-  }
-  if (!peakIsChosen(side, chosen))
-    return eachLive(side, chosen, unit, { from, to: highestBorder(side, chosen), gone: highestBorder(side, chosen) }, add);
-  const mask = chosen.kinds[data.sides.indexOf(side)], values = kinds[column];
-  for (let k = 0; k < kinds.cnt; k++) if (mask[k]) add(k, values[k]);
-  return undefined;
 }
 
 // Is the peak of the recording told? Blocks from before the selection would be missing in it.
@@ -104,10 +161,8 @@ function valuesOf(sideNumber, column, chosen) {
 
 // Live at one of the borders, by node, whenever allocated.
 function liveValues(column, border, chosen) {
-  const side = data.sides[0], out = new Float64Array(data.n), { node, leaks } = side.blocks.kinds;
-  eachLive(side, chosen, COLUMN_OF[column], { from: 0, to: border, gone: border }, (kind, amount) => {
-    if (leaks[kind]) out[node[kind]] += amount;
-  });
+  const side = data.sides[0], out = new Float64Array(data.n), { node } = side.blocks.kinds;
+  eachKind(side, chosen, liveByKind(side, chosen, COLUMN_OF[column], border), (kind, amount) => (out[node[kind]] += amount));
   return out;
 }
 

@@ -36,11 +36,20 @@ function openRow(chart, vectors, row) {
     .sort((a, b) => weight(b) - weight(a) || b.ends.length - a.ends.length);
 }
 
+// The same, kept with the view while what is counted stays the same.
+function childrenOfRow(chart, vectors, row) {
+  const key = `${state.metric} ${chart.chosen.key}`, kept = chart.view.opened;
+  if (kept?.key !== key) chart.view.opened = { key, rows: new Map() };
+  const { rows } = chart.view.opened;
+  if (!rows.has(row.path)) rows.set(row.path, openRow(chart, vectors, row));
+  return rows.get(row.path);
+}
+
 // All rows that are to be seen, in order.
 function bottomupRows(chart, vectors) {
-  const ends = [...new Set(chart.view.end)].filter((end) => end), out = [];
+  const ends = endsOf(chart.view), out = [];
   const add = (row) => {
-    const children = openRow(chart, vectors, row), shown = bottomup.more.get(row.path) || CHILDREN_AT_ONCE;
+    const children = childrenOfRow(chart, vectors, row), shown = bottomup.more.get(row.path) || CHILDREN_AT_ONCE;
     for (const child of children.slice(0, shown)) {
       child.leaf = !child.next.some((up) => up);
       out.push(child);
@@ -107,8 +116,8 @@ function bottomupPanel() {
 }
 
 function updateBottomup() {
-  const chart = chartNow({ invert: false }), vectors = metricVectors(chart), test = searchTest(state.q);
-  const wholes = vectors.map((vector) => amountOf(vector, [...new Set(chart.view.end)].filter((end) => end)));
+  const chart = chartNow({ invert: false }), vectors = metricVectors(chart), test = !state.keep && searchTest(state.q);
+  const wholes = vectors.map((vector) => amountOf(vector, endsOf(chart.view)));
   const key = `${state.frames},${state.by},${state.merge}`;
   if (bottomup.last !== key) bottomup.open.clear();
   bottomup.last = key;

@@ -5,9 +5,9 @@ const STACKED_MAX = 6;
 // What chosen blocks of a kind have of a metric, whichever it is.
 function eachOfMetric(side, chosen, metric, add) {
   if (metric.id !== "growth") return eachAmount(side, chosen, metric.value, add);
-  const { from, to } = spanOf(side, chosen), { leaks } = side.blocks.kinds;
+  const { from, to } = spanOf(side, chosen);
   for (const [border, sign] of [[from, -1], [to, 1]])
-    eachLive(side, chosen, "bytes", { from: 0, to: border, gone: border }, (kind, amount) => leaks[kind] && add(kind, sign * amount));
+    eachKind(side, chosen, liveByKind(side, chosen, "bytes", border), (kind, amount) => add(kind, sign * amount));
   return undefined;
 }
 

@@ -170,7 +170,17 @@ const inspection = { rects: () => flame.rects.map((r) => ({ ...r, row: ROW,
   value: flame.chart.width[r.node] })),
   focus: () => (flame.focus ? frameOf(flame.chart, flame.focus).name : ""),
   total: () => after(flame.chart).total[0],
+  tableTotal: () => after(tableChart()).total[0],
   functions: () => filteredRows(tableChart()).map((r) => [r.name, r.self[0], r.total[0]]),
+  // Rows of the table with all metrics beside each other, and of the bottom-up tree as it is opened.
+  beside: () => {
+    const chart = tableChart(), rows = filteredRows(chart), columns = metricColumns(chart, rows);
+    return rows.map((row) => [row.name, ...columns.map((column) => column.value(row))]);
+  },
+  bottomup: () => {
+    const chart = chartNow({ invert: false }), vectors = metricVectors(chart);
+    return bottomupRows(chart, vectors).filter((row) => row.frame).map((row) => [row.frame.name, row.depth, ...row.amounts]);
+  },
   grown: () => filteredRows(tableChart()).map((r) => [r.name, ...r.self]),
   functionNumber: (name) => data.functions.findIndex((f) => f.name === name),
   callers: () => callerRows(chartNow({ invert: false, by: "function" }), Number(state.fn)).callers

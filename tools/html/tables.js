@@ -193,7 +193,7 @@ function tablePanel() {
 }
 
 function filteredRows(chart) {
-  const test = searchTest(state.q);
+  const test = !state.keep && searchTest(state.q); // else the stacks are chosen by it already
   return tableRows(chart).filter((row) => row.self.concat(row.total).some((v) => v) &&
     (!test || test(row.frame) || (state.rows === "stacks" && stackMatches(chart, row.node, test))));
 }

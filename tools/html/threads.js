@@ -5,7 +5,7 @@ const THREAD_SUMS = ["allocations", "allocated_bytes", "temporary", "leaked_byte
 
 // Sums of each thread (or heap) of a side: { id, allocations, …, frees, frees_of_others, freed_by_others }.
 function sumsByNumber(side, way) {
-  const chosen = chosenBy(withoutWay(way), spanNow()), { kinds, frees } = side.blocks, rows = new Map();
+  const chosen = chosenBy(withoutWay(way), spanNow()), { kinds } = side.blocks, rows = new Map();
   const row = (number) => {
     if (!rows.has(number))
       rows.set(number, { number, allocations: 0, allocated_bytes: 0, temporary: 0, leaked_bytes: 0, frees: 0, frees_of_others: 0, freed_by_others: 0 });
@@ -13,19 +13,16 @@ function sumsByNumber(side, way) {
   };
   for (const column of THREAD_SUMS)
     eachAmount(side, chosen, column, (kind, amount) => (row(kinds[way][kind])[column] += amount));
-  eachFree(side, chosen, "blocks", (kind, amount, at) => {
-    const owner = kinds[way][kind], freer = way === "thread" ? freerOf(owner, frees.by[at]) : owner;
+  if (way === "heap") eachKind(side, chosen, freedIn(side, spanOf(side, chosen), chosen.life).blocks, (kind, amount) => (row(kinds.heap[kind]).frees += amount));
+  else eachFreer(side, chosen, "blocks", (kind, freer, amount, foreign) => {
     if (freer < 0) return;
     row(freer).frees += amount;
-    if (freer === owner && frees.by[at] === 0) return;
+    if (!foreign) return;
     row(freer).frees_of_others += amount;
-    row(owner).freed_by_others += amount;
+    row(kinds.thread[kind]).freed_by_others += amount;
   });
   return [...rows.values()];
 }
-
-// Who freed blocks of an owner: -1 nobody in particular (their heap was emptied).
-const freerOf = (owner, by) => (by === 0 ? owner : by - 2);
 
 function numberColumns(way, side) {
   const name = (row) => (way === "thread" ? threadName(row.number, side) : heapName(row.number, side));
@@ -61,15 +58,15 @@ function cutNote(shown, total, what) {
 // ---- threads by who frees ----
 
 function pairsOf(side) {
-  const { kinds, frees } = side.blocks, pairs = new Map(), rows = new Map(), columns = new Map();
+  const { kinds } = side.blocks, pairs = new Map(), rows = new Map(), columns = new Map();
   const inBytes = metricNow().unit === "bytes", add = (map, key, amount) => map.set(key, (map.get(key) || 0) + amount);
-  eachFree(side, chosenNow(), inBytes ? "bytes" : "blocks", (kind, amount, at) => {
-    const owner = kinds.thread[kind], freer = freerOf(owner, frees.by[at]);
+  eachFreer(side, chosenNow(), inBytes ? "bytes" : "blocks", (kind, freer, amount) => {
+    const owner = kinds.thread[kind];
     add(pairs, `${owner},${freer}`, amount);
     add(rows, owner, amount);
     add(columns, freer, amount);
   });
-  const ranked = (map) => [...map].sort((a, b) => b[1] - a[1]).map(([number]) => number);
+  const ranked = (map) => [...map].filter(([, amount]) => amount).sort((a, b) => b[1] - a[1]).map(([number]) => number);
   return { pairs, rows: ranked(rows), columns: ranked(columns), text: inBytes ? bytes : count, most: maxOf([...pairs.values()]) };
 }
 

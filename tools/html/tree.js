@@ -87,7 +87,7 @@ function forwardView(options) {
 const SEEN_SHARE = 1 / 4000;
 
 function invertedView(forward, width, path) {
-  const ends = Int32Array.from(new Set(forward.end)).filter((end) => end);
+  const ends = endsOf(forward);
   const view = { n: 1, parent: [0], key: [0], rep: [0], first: [0], next: [0], several: [0] };
   const at = new Int32Array(forward.n); // by end: where in the view it is
   const groups = [{ node: 0, ends, next: ends, sum: sumAt(width, ends), path, whole: 0 }];
@@ -101,6 +101,18 @@ function invertedView(forward, width, path) {
   }
   view.end = Int32Array.from(forward.end, (end) => at[end]);
   return view;
+}
+
+// Where the stacks of a forward view end, each once.
+function endsOf(forward) {
+  if (forward.ends) return forward.ends;
+  const seen = new Uint8Array(forward.n), ends = [];
+  for (const end of forward.end)
+    if (end && !seen[end]) {
+      seen[end] = 1;
+      ends.push(end);
+    }
+  return (forward.ends = Int32Array.from(ends));
 }
 
 const sumAt = (width, nodes) => nodes.reduce((sum, node) => sum + width[node], 0);
@@ -167,7 +179,7 @@ function forwardFor(options) {
 function viewFor(options, metric, chosen, path) {
   const forward = forwardFor(options);
   if (!options.invert) return forward;
-  const sides = baseValues(metric, chosen).map((vector) => sumOver(forward, vector).self);
+  const sides = sumsIn(forward, metric, chosen).map((sums) => sums.self);
   const width = sides.length === 1 ? sides[0] : sides[0].map((v, i) => Math.max(v, sides[1][i]));
   return invertedView(forward, width, keysOf(path));
 }
@@ -184,23 +196,24 @@ function sumOver(view, vector) {
 // Everything a chart needs: the view, sums by side, and `width`: of two sides the larger self value
 // of each node, so that frames which vanished keep their place.
 function chartFor(options, metric, chosen, path) {
-  const view = viewFor(options, metric, chosen, path);
-  const sides = baseValues(metric, chosen).map((vector) => sumOver(view, vector));
-  const chart = { view, sides, metric, options, chosen, sums: new Map() };
+  const view = viewFor(options, metric, chosen, path), sides = sumsIn(view, metric, chosen);
+  const chart = { view, sides, metric, options, chosen };
   if (sides.length === 1) chart.width = sides[0].total;
   else chart.width = widest(view, sides);
   return chart;
 }
 
-// Sums by side of another column of values over the chart's view, kept with the chart.
-function sumsOf(chart, metric, other) {
-  const key = metric.id + (other ? " other" : "");
-  if (!chart.sums.has(key)) {
-    const values = baseValues(metric, chart.chosen, other);
-    chart.sums.set(key, values.map((vector) => sumOver(chart.view, vector)));
+// Sums by side of a column of values over a view; the last ones are kept with it.
+const SUMS_KEPT = 24;
+function sumsIn(view, metric, chosen, other) {
+  const kept = (view.sums ||= new Map()), key = `${metric.id} ${other ? "other" : ""} ${chosen.key}`;
+  if (!kept.has(key)) {
+    if (kept.size >= SUMS_KEPT) kept.delete(kept.keys().next().value);
+    kept.set(key, baseValues(metric, chosen, other).map((vector) => sumOver(view, vector)));
   }
-  return chart.sums.get(key);
+  return kept.get(key);
 }
+const sumsOf = (chart, metric, other) => sumsIn(chart.view, metric, chart.chosen, other);
 const lastSums = (chart, metric, other) => sumsOf(chart, metric, other).at(-1);
 
 function widest(view, sides) {
