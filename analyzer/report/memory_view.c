@@ -97,6 +97,7 @@ char const *vt_memory_view_why_none(vt_reader_t const *reader) {
 /* ---- text ---- */
 
 static char const *name_of(vt_captured_t const *m) {
+  if (m->pages->kind == VT_SNAPSHOT_KILLED) return "when killed";
   if (m->kinds & VT_MOMENT_END) return m->pages->kind == VT_SNAPSHOT_EXEC ? "at exec" : "at the end";
   return m->kinds & VT_MOMENT_HIGHEST ? "highest" : "snapshot";
 }

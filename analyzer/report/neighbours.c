@@ -115,7 +115,7 @@ static void changed(void *context, vt_model_change_t const *change) {
 static void run(look_t *l, vt_captured_t const *m) {
   uint64_t no_shift = 0;
   vt_reader_t *reader = l->all->analysis->readers[l->trace];
-  vt_model_options_t options = {.to_ns = vt_captured_until(m), .watch = {.changed = changed, .context = l}};
+  vt_model_options_t options = {.to_ns = m->until, .watch = {.changed = changed, .context = l}};
   l->model = vt_model_new(&options);
   vt_model_add_trace(l->model, 0);
   vt_merge_declare(l->model, 0, reader);

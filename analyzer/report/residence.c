@@ -52,15 +52,11 @@ static void put_in_order(vt_captured_t *m) {
   m->blocks_cnt = kept;
 }
 
-uint64_t vt_captured_until(vt_captured_t const *m) {
-  return m->kinds & VT_MOMENT_END ? 0 : m->pages->time + 1;
-}
-
 static void find_blocks(vt_residences_t *all, size_t trace, vt_captured_t *m) {
   size_t cnt;
   uint64_t no_shift = 0;
   vt_reader_t *reader = all->analysis->readers[trace];
-  vt_model_t *model = vt_model_new(&(vt_model_options_t){.to_ns = vt_captured_until(m)});
+  vt_model_t *model = vt_model_new(&(vt_model_options_t){.to_ns = m->until});
   vt_model_add_trace(model, 0);
   vt_merge_declare(model, 0, reader);
   vt_merge_run(model, &reader, &no_shift, 1);
@@ -72,6 +68,18 @@ static void find_blocks(vt_residences_t *all, size_t trace, vt_captured_t *m) {
 
 /* ---- the moments ---- */
 
+/* cut_of is the end of the time whose events made what was live. Memory that was frozen while the process went on
+   is that of the moment when the snapshot was made, and is looked at later. */
+static uint64_t cut_of(vt_reader_t const *reader, vt_trace_pages_t const *pages) {
+  size_t cnt;
+  uint64_t cut = pages->time;
+  vt_trace_snapshot_t const *all = vt_reader_snapshots(reader, &cnt);
+  if (pages->kind && pages->kind != VT_SNAPSHOT_REQUEST) return 0;
+  for (size_t i = 0; i < cnt && pages->kind; i++)
+    if (all[i].kind == VT_SNAPSHOT_REQUEST && all[i].time <= pages->time) cut = all[i].time;
+  return cut + 1;
+}
+
 /* choose takes the captures with most resident, of frozen memory, and the end's. */
 static void choose(vt_residence_t *out, vt_reader_t const *reader) {
   size_t cnt, highest = 0;
@@ -80,8 +88,10 @@ static void choose(vt_residence_t *out, vt_reader_t const *reader) {
     if (pages[i].resident_bytes > pages[highest].resident_bytes) highest = i;
   for (size_t i = 0; i < cnt; i++) {
     uint32_t kinds = i == highest ? VT_MOMENT_HIGHEST : 0;
-    if (pages[i].kind == VT_SNAPSHOT_EXIT || pages[i].kind == VT_SNAPSHOT_EXEC) kinds |= VT_MOMENT_END;
-    if (kinds || pages[i].kind) VT_PUSH(out->moments, ((vt_captured_t){.kinds = kinds, .pages = &pages[i]}));
+    if (pages[i].kind && pages[i].kind != VT_SNAPSHOT_REQUEST) kinds |= VT_MOMENT_END;
+    if (!kinds && !pages[i].kind) continue;
+    vt_captured_t moment = {.kinds = kinds, .pages = &pages[i], .until = cut_of(reader, &pages[i])};
+    VT_PUSH(out->moments, moment);
   }
 }
 

@@ -17,6 +17,7 @@ typedef enum { VT_MOMENT_HIGHEST = 1, VT_MOMENT_END = 2 } vt_moment_kind_t;
 typedef struct {
   uint32_t kinds; /* vt_moment_kind_t; 0: a snapshot in between */
   vt_trace_pages_t const *pages;
+  uint64_t until; /* the events before this time made what was live, as vt_model_options_t.to_ns; 0: all */
   vt_held_block_t *blocks; /* live then; key: holder */
   size_t blocks_cnt, blocks_cap;
   vt_account_t account;
@@ -49,9 +50,6 @@ void vt_residences_delete(vt_residences_t *residences);
 
 /* vt_residence_holder is the holder of a stack of a trace. */
 uint32_t vt_residence_holder(vt_residences_t *residences, size_t trace, uint32_t stack);
-
-/* vt_captured_until is the end of the time whose events made what is live at a moment, for a model; 0: all. */
-uint64_t vt_captured_until(vt_captured_t const *moment);
 
 /* The moment of a kind, or NULL. */
 vt_captured_t const *vt_residence_moment(vt_residence_t const *residence, vt_moment_kind_t kind);

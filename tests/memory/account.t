@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, "tests/lib")
 from valtest import PROGRAMS, SHIM, Tap, VALTRACE, program, vtr  # noqa: E402
@@ -160,6 +161,25 @@ def check_real(tap, folder, name, args):
     shutil.rmtree(f"{folder}/real")
 
 
+def check_killed(tap, folder):
+    """A process that was killed is looked at with --snapshots only; what it had at most is known."""
+    script = "x = bytearray(b'1') * (32 << 20); import os, sys; sys.stdout.write('.'); sys.stdout.flush(); sys.stdin.read(1); os.kill(os.getpid(), 9)"
+    for options in ((), ("--snapshots",)):
+        trace = f"{folder}/killed{len(options)}.vtr"
+        process = subprocess.Popen([VALTRACE, "run", "-q", *options, "-o", trace, "--", "/usr/bin/python3", "-c", script], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE)
+        process.stdout.read(1)
+        while not any(pages.kind == 0 and sum(a.resident for a in pages.areas) > 36 << 20 for pages in vtr.Trace(trace).pages):
+            time.sleep(0.05)  # the collector looks at it while it waits
+        process.communicate(b"x")
+        document = report("memory", trace)["memory"][0]
+        tap.ok(document["peak_rss_bytes"] > 32 << 20 and document["moments"][0]["highest"], f"killed {options}: its highest moment is known")
+        tap.equal(sum(moment["end"] and moment["frozen"] for moment in document["moments"]), len(options), f"killed {options}: the end")
+        for moment in document["moments"]:
+            tap.ok(24 << 20 <= moment["live_bytes"] < 40 << 20 and abs(moment["sum_bytes"] - moment["resident_bytes"]) <= moment["resident_bytes"] // 50,
+                   f"killed {options}: its block is in the account, which adds up", [moment["live_bytes"], moment["sum_bytes"]])
+
+
 def check_unknown(tap, folder):
     """What cannot be known is null, and said."""
     trace = f"{folder}/bare.vtr"
@@ -199,6 +219,7 @@ def main():
             check_trim(tap, folder)
             check_allocators(tap, folder)
             check_unknown(tap, folder)
+            check_killed(tap, folder)
         only = sys.argv[1:]
         for name, args in (LONG_PROGRAMS if LONG else SHORT_PROGRAMS).items():
             if only and name not in only:
