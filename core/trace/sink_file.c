@@ -117,12 +117,14 @@ static int map_new(vt_sink_t *sink) {
 
 static void chunk_header(uint8_t *p, vt_chunk_type_t type, uint16_t flags, uint64_t sz,
                          uint32_t seq, uint32_t writer) {
-  vt_store32(p, VT_CHUNK_MAGIC);
   vt_store16(p + VT_CHUNK_OFF_TYPE, (uint16_t)type);
   vt_store16(p + VT_CHUNK_OFF_FLAGS, flags);
   vt_store64(p + VT_CHUNK_OFF_SZ, sz);
   vt_store32(p + VT_CHUNK_OFF_SEQ, seq);
   vt_store32(p + VT_CHUNK_OFF_WRITER, writer);
+  /* Last: a kill, or a signal handler that jumps away, leaves a chunk or none, never half a header. */
+  atomic_signal_fence(memory_order_seq_cst);
+  vt_store32(p, VT_CHUNK_MAGIC);
 }
 
 /* seal writes the checksum over the header and `sz` payload bytes, and only then clears the open flag,

@@ -25,6 +25,8 @@ class Shell:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(folder)
+            for signo in (signal.SIGINT, signal.SIGQUIT):  # ignored where the tests run in the background
+                signal.signal(signo, signal.SIG_DFL)
             env = {"PS1": PROMPT.decode(), "PATH": os.path.dirname(VALTRACE) + ":/usr/bin:/bin", "TERM": "dumb"}
             os.execve("/bin/bash", ["bash", "--norc", "--noprofile", "--noediting", "-i"], env)
         self.until(PROMPT)

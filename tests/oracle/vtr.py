@@ -395,6 +395,8 @@ class Trace:
         kind, flags, size, seq, writer, checksum = struct.unpack_from("<HHQIIQ", self.data, at + 4)
         if size > 1 << 30 or at + 32 + size > len(self.data):
             return 0
+        if kind == SEGMENT and size < 96:
+            return 0
         payload = self.data[at + 32:at + 32 + size]
         is_open = flags & 2 and kind in (SEGMENT, COUNTERS)
         if self.verify and not is_open:
