@@ -39,6 +39,7 @@ typedef struct {
   vt_places_from_t const *from;
   vt_trace_snapshot_t const *said; /* by the process itself; NULL: nothing */
   uint64_t page;
+  vt_mappings_t mappings; /* by calls of the program and its allocator */
   layer_t layers[LAYERS];
   vt_places_t out;
 } find_t;
@@ -122,16 +123,19 @@ static void add_heaps(find_t *f) {
   }
 }
 
+/* add_pieces: what the program mapped and blocks lie in is memory of an allocator inside a module. */
 static void add_pieces(find_t *f) {
   size_t cnt;
   vt_trace_mapping_t const *records = vt_reader_mappings(f->from->reader, &cnt);
-  vt_mappings_t m = vt_mappings_until(records, cnt, f->from->pages->time);
-  for (size_t i = 0; i < m.pieces_cnt; i++) {
-    size_t record = m.pieces[i].record;
-    vt_place_t place = records[record].by_allocator ? VT_PLACE_ALLOCATOR : VT_PLACE_MAPPED;
-    add(f, LAYER_MAPPED, (span_t){m.pieces[i].start, m.pieces[i].end, place, record, 0});
+  for (size_t i = 0; i < f->mappings.pieces_cnt; i++) {
+    vt_mapped_t const *piece = &f->mappings.pieces[i];
+    vt_place_t place = records[piece->record].by_allocator ? VT_PLACE_ALLOCATOR : VT_PLACE_MAPPED;
+    if (place == VT_PLACE_MAPPED && has_block(f, piece->start, piece->end)) {
+      place = VT_PLACE_ALLOCATOR;
+      f->out.several = 1;
+    }
+    add(f, LAYER_MAPPED, (span_t){piece->start, piece->end, place, piece->record, 0});
   }
-  vt_mappings_free(&m);
 }
 
 static void add_modules(find_t *f) {
@@ -216,7 +220,7 @@ static void add_libc_maps(find_t *f) {
     add(f, LAYER_ARENAS, (span_t){end, a->end, VT_PLACE_ALLOCATOR, VT_NO_RECORD, 0});
     for (size_t i = first_block(f, a->start); i < f->from->blocks_cnt && f->from->blocks[i].start < end; i++) {
       vt_held_block_t const *b = &f->from->blocks[i];
-      if (b->heap) continue;
+      if (b->heap || vt_mappings_find(&f->mappings, b->start)) continue;
       uint64_t start = page_down(f, b->start - CHUNK_HEAD), stop = page_up(f, b->start + b->size);
       add(f, LAYER_BLOCKS, (span_t){start, stop, VT_PLACE_ALLOCATOR, VT_NO_RECORD, 1});
     }
@@ -277,6 +281,16 @@ static int uses_libc(find_t const *f) {
   return 1;
 }
 
+/* has_inner_allocator: is an allocator inside a module recorded? Operators new that are there call malloc. */
+static int has_inner_allocator(vt_reader_t const *reader) {
+  size_t cnt;
+  vt_trace_patched_t const *patched = vt_reader_patched(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++)
+    if (!patched[i].why[0] && !starts_with(patched[i].name, "_Zn") && !starts_with(patched[i].name, "_Zd"))
+      return 1;
+  return 0;
+}
+
 /* knows_all: a forked child has blocks of its parent's that its trace does not tell of. */
 static int knows_all(find_t const *f) {
   size_t cnt;
@@ -296,6 +310,10 @@ vt_places_t vt_places_find(vt_places_from_t const *from) {
   f.page = vt_reader_info(from->reader)->page_sz;
   f.out.libc_malloc = uses_libc(&f);
   f.out.whole = knows_all(&f);
+  f.out.several = has_inner_allocator(from->reader);
+  size_t cnt;
+  vt_trace_mapping_t const *records = vt_reader_mappings(from->reader, &cnt);
+  f.mappings = vt_mappings_until(records, cnt, from->pages->time);
   add_own(&f);
   add_heaps(&f);
   add_libc_maps(&f);
@@ -304,6 +322,7 @@ vt_places_t vt_places_find(vt_places_from_t const *from) {
   for (int layer = 0; layer < LAYERS; layer++) sort(&f, (layer_kind_t)layer);
   for (uint32_t area = 0; area < from->pages->area_cnt; area++) divide_area(&f, area);
   for (int layer = 0; layer < LAYERS; layer++) free(f.layers[layer].spans);
+  vt_mappings_free(&f.mappings);
   return f.out;
 }
 

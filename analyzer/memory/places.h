@@ -51,6 +51,7 @@ typedef struct {
   vt_placed_t *parts; /* by address; together all mappings */
   size_t parts_cnt, parts_cap;
   int libc_malloc; /* malloc is the C library's */
+  int several;     /* another allocator has blocks, too: one inside a module */
   int whole;       /* all live blocks are known, so that what lies between them is free */
 } vt_places_t;
 

@@ -64,7 +64,7 @@ def check_numbers(kind, values, trace):
             "foreign-frees": {"blocks": (10000, 10000)}, "mismatch": {"blocks": (1, 1)}, "wrong-free": {"frees": (1, 1)},
             "pinned": {"blocks": (1600, 1600), "bytes": (64000, 64000), "rest_bytes": (5 << 20, 1600 * 4096)},
             "untouched": {"bytes": (17 << 20, 17 << 20), "untouched_bytes": ((9 << 20) - 8192, 9 << 20)},
-            "outside": {"resident_bytes": (9 << 20, 9 << 20)}}[kind]
+            "outside": {"bytes": (9 << 20, 9 << 20), "mapped_bytes": (9 << 20, 9 << 20)}}[kind]
     bad = {key: values.get(key) for key, (low, high) in want.items() if not low <= values.get(key, -1) <= high}
     ok(not bad, f"{kind}: its numbers are those of the plan", bad, values)
 
