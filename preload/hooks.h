@@ -2,6 +2,7 @@
 #ifndef VT_PRELOAD_HOOKS_H
 #define VT_PRELOAD_HOOKS_H
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -45,6 +46,8 @@
   X(system, int, (char const *))                                                                   \
   X(popen, FILE *, (char const *, char const *))                                                   \
   X(wordexp, int, (char const *, wordexp_t *, int))                                                \
+  X(dlopen, void *, (char const *, int))                                                           \
+  X(dlmopen, void *, (Lmid_t, char const *, int))                                                  \
   X(mlockall, int, (int))                                                                          \
   X(munlockall, int, (void))                                                                       \
   X(prctl, int, (int, ...))                                                                        \

@@ -1,26 +1,43 @@
-/* See patched.h. The collector decides and sends what to write (core/trace/patch.h); here it is asked,
-   memory is mapped where it says, and the bytes are written through /proc/self/mem, so that no code is
-   ever in writable memory. This happens before the program's own first instruction, in the only
-   thread: nobody can be inside what changes. */
+/* Asking the collector, and doing what it says (core/trace/patch.h): memory is mapped where it says, and
+   bytes are written through /proc/self/mem, so that no code is ever in writable memory. Who asks sees
+   to it that nobody can be inside what changes. */
 #include "preload/patched.h"
 #include "preload/options.h"
 #include "preload/process.h"
-#include "core/trace/symbol.h"
 #include "core/trace/sys.h"
 
-#include <elf.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
-#include <sys/prctl.h>
 
-#define ANSWER_MAX   ((uint64_t)64 << 20)
+#define ANSWER_MAX   ((uint64_t)4 << 20) /* thousands of functions */
+#define PAGE         ((uint64_t)4096)
 #define PATIENCE     30 /* receives of two seconds each until the plan is there */
-#define SECTIONS_SZ  8192
 #define ONE_THREAD   3  /* links of /proc/self/task: itself, its parent, and one for each thread */
 
-static uint8_t *plans; /* modules and their functions, as sent */
-static uint32_t module_cnt;
-static int covered; /* the executable's malloc and free are patched */
+/* One answer: modules and their functions follow, as sent. */
+typedef struct answer {
+  struct answer *next; /* an earlier one */
+  uint32_t module_cnt;
+  _Atomic uint32_t written; /* it is in the trace */
+} answer_t;
+
+static _Atomic(answer_t *) answers; /* the latest; others are never freed */
+static int covered;                 /* the executable's malloc and free are patched */
+
+static answer_t *latest(void) {
+  /* Pairs with the release in publish: who walks the list, perhaps in a signal handler, sees it whole. */
+  return atomic_load_explicit(&answers, memory_order_acquire);
+}
+
+static void publish(answer_t *a) {
+  a->next = atomic_load_explicit(&answers, memory_order_relaxed);
+  while (!atomic_compare_exchange_weak_explicit(&answers, &a->next, a, memory_order_release,
+                                                memory_order_relaxed))
+    continue;
+}
+
+static vt_patch_module_t *modules_of(answer_t *a) { return (vt_patch_module_t *)(a + 1); }
 
 static vt_patch_function_t *functions_of(vt_patch_module_t const *m) {
   return (vt_patch_function_t *)(m + 1);
@@ -28,48 +45,6 @@ static vt_patch_function_t *functions_of(vt_patch_module_t const *m) {
 
 static vt_patch_module_t *next_module(vt_patch_module_t *m) {
   return (vt_patch_module_t *)(functions_of(m) + m->function_cnt);
-}
-
-/* ---- is there anything to ask for? ---- */
-
-/* has_names: does the file have more symbols than those of dynamic linking? */
-static int has_names(char const *path) {
-  static uint8_t sections[SECTIONS_SZ];
-  Elf64_Ehdr eh;
-  int fd = vt_sys_open(path, O_RDONLY | O_CLOEXEC, 0), found = 0;
-  if (fd < 0) return 0;
-  long n = vt_sys_pread(fd, &eh, sizeof eh, 0);
-  if (n == (long)sizeof eh && eh.e_shentsize == sizeof(Elf64_Shdr))
-    n = vt_sys_pread(fd, sections, sizeof sections, (off_t)eh.e_shoff);
-  else
-    n = 0;
-  vt_sys_close(fd);
-  for (long at = 0; at + (long)sizeof(Elf64_Shdr) <= n && at / 64 < eh.e_shnum && !found; at += 64)
-    found = ((Elf64_Shdr const *)(sections + at))->sh_type == SHT_SYMTAB;
-  return found;
-}
-
-/* may_bind: may this object's own allocator be out of reach? */
-static int may_bind(struct link_map *map, int executable) {
-  static char const *const never[] = {"libc.so", "ld-linux", "linux-vdso"};
-  for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
-    if (vt_symbol_object_begins(map, never[i])) return 0;
-  if (map == vt_object_own()) return 0;
-  if (vt_symbol_in(map, "malloc") || (executable && vt_symbol_in(map, "_Znwm"))) return 1;
-  return has_names(executable ? "/proc/self/exe" : map->l_name);
-}
-
-static int wanted(void) {
-  struct link_map *map = vt_object_first();
-  if (vt_options.allocator) return 1;
-  for (int executable = 1; map; map = map->l_next, executable = 0)
-    if (may_bind(map, executable)) return 1;
-  return 0;
-}
-
-/* is_confined: a filter that the program was started under may end it for a call it does not expect. */
-static int is_confined(void) {
-  return vt_process.filtered || vt_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) > 0;
 }
 
 /* ---- asking ---- */
@@ -85,32 +60,43 @@ static int receive(int fd, void *out, uint64_t sz) {
   return 0;
 }
 
-/* is_whole: do the counts add up? */
-static int is_whole(vt_patch_answer_t const *head) {
-  uint64_t left = head->sz;
-  uint8_t *p = plans;
-  for (uint32_t i = 0; i < head->module_cnt; i++) {
-    if (left < sizeof(vt_patch_module_t)) return 0;
-    vt_patch_module_t *m = (vt_patch_module_t *)p;
+/* is_whole: do the counts of an answer with `left` bytes add up? */
+static int is_whole(answer_t *a, uint64_t left) {
+  vt_patch_module_t *m = modules_of(a);
+  for (uint32_t i = 0; i < a->module_cnt; i++, m = next_module(m)) {
+    if (left < sizeof *m) return 0;
     uint64_t sz = sizeof *m + m->function_cnt * sizeof(vt_patch_function_t);
     if (left < sz) return 0;
     left -= sz;
-    p += sz;
   }
   return !left;
 }
 
-/* ask fills plans. A collector that is stopped does not say the first byte; the rest takes time. */
-static void ask(void) {
+/* receive_answer takes it from the collector; one that is stopped does not say the first byte, the rest
+   takes time. Returns its size, 0: there is none. */
+static uint64_t receive_answer(int fd, answer_t *a) {
   char ack;
   vt_patch_answer_t head;
-  int fd = vt_sink_connect(vt_options.collector, VT_PATCH_SOCKET_SUFFIX);
-  if (fd < 0) return;
-  if (vt_sys_read(fd, &ack, 1) == 1 && ack == VT_PATCH_ACK && !receive(fd, &head, sizeof head) &&
-      head.sz && head.sz <= ANSWER_MAX && (plans = vt_sys_memory(head.sz)) &&
-      !receive(fd, plans, head.sz) && is_whole(&head))
-    module_cnt = head.module_cnt;
-  vt_sys_close(fd);
+  if (vt_sys_read(fd, &ack, 1) != 1 || ack != VT_PATCH_ACK || receive(fd, &head, sizeof head) ||
+      !head.module_cnt || head.sz > ANSWER_MAX - sizeof *a)
+    return 0;
+  a->module_cnt = head.module_cnt;
+  return !receive(fd, a + 1, head.sz) && is_whole(a, head.sz) ? head.sz : 0;
+}
+
+/* ask: what is sent fits the socket's buffer at once. The memory for the answer is taken beforehand: it
+   must not lie where the collector then finds room. */
+static answer_t *ask(vt_patch_request_t const *request) {
+  uint64_t used = 0;
+  answer_t *a = vt_sys_memory(ANSWER_MAX);
+  int fd = a ? vt_sink_connect(vt_options.collector, VT_PATCH_SOCKET_SUFFIX) : -1;
+  if (fd >= 0 && vt_sys(SYS_sendto, fd, (long)request, sizeof *request, MSG_NOSIGNAL, 0, 0) ==
+                     (long)sizeof *request)
+    used = receive_answer(fd, a);
+  if (fd >= 0) vt_sys_close(fd);
+  used = used ? (sizeof *a + used + PAGE - 1) & ~(PAGE - 1) : 0;
+  if (a) vt_sys_munmap((uint8_t *)a + used, ANSWER_MAX - used);
+  return used ? a : NULL;
 }
 
 /* ---- patching ---- */
@@ -154,6 +140,19 @@ static int write_at(int fd, uint64_t address, void const *bytes, uint64_t sz) {
   return vt_sys(SYS_pwrite64, fd, (long)bytes, (long)sz, (long)address, 0, 0) == (long)sz ? 0 : -1;
 }
 
+/* lead_past leads the C library's own calls to the copies; one that cannot be written is an event more,
+   as the calls of anybody else. */
+static int lead_past(int fd, vt_patch_module_t const *m) {
+  vt_patch_function_t const *f = (vt_patch_function_t const *)(m + 1);
+  for (uint32_t i = 0; i < m->function_cnt; i++)
+    for (uint32_t s = 0; s < f[i].site_cnt && s < VT_PATCH_SITES_MAX; s++) {
+      uint64_t copy = m->code + (uint64_t)i * VT_PATCH_SLOT_SZ + VT_PATCH_COPY_OFF;
+      int32_t distance = (int32_t)(copy - (f[i].sites[s] + 4));
+      write_at(fd, f[i].sites[s], &distance, sizeof distance);
+    }
+  return 0;
+}
+
 /* write_all writes the slots and then, when all are there, the jumps; what was written of these is taken
    back when one cannot be. */
 static int write_all(int fd, vt_patch_module_t *m) {
@@ -163,7 +162,7 @@ static int write_all(int fd, vt_patch_module_t *m) {
     if (write_at(fd, m->code + (uint64_t)i * VT_PATCH_SLOT_SZ, f[i].slot, sizeof f[i].slot)) return -1;
   for (i = 0; i < m->function_cnt; i++)
     if (!f[i].why[0] && write_at(fd, f[i].address, f[i].after, f[i].sz)) break;
-  if (i == m->function_cnt) return 0;
+  if (i == m->function_cnt) return lead_past(fd, m);
   while (i--)
     if (!f[i].why[0]) write_at(fd, f[i].address, f[i].before, f[i].sz);
   return -1;
@@ -190,19 +189,29 @@ static char const *patch(int fd, vt_patch_module_t *m) {
   return "the system does not let its code be changed";
 }
 
-static int has_threads(void) {
+int vt_patched_alone(void) {
   struct stat st;
-  return !vt_sys_stat("/proc/self/task", &st) && st.st_nlink > ONE_THREAD;
+  return vt_sys_stat("/proc/self/task", &st) || st.st_nlink <= ONE_THREAD;
 }
 
-static void patch_all(void) {
-  int threads = has_threads(), fd = vt_sys_open("/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
+void vt_patched_refuse(char const *name, char const *why) {
+  answer_t *a = vt_sys_memory(sizeof *a + sizeof(vt_patch_module_t) + sizeof(vt_patch_function_t));
+  if (!a) return;
+  a->module_cnt = modules_of(a)->function_cnt = 1;
+  vt_patch_function_t *f = functions_of(modules_of(a));
+  memcpy(f->name, name, strnlen(name, sizeof f->name - 1));
+  memcpy(f->why, why, strnlen(why, sizeof f->why - 1));
+  publish(a);
+}
+
+static void patch_all(answer_t *a, int threads) {
+  int fd = vt_sys_open("/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
   vt_real_get();
   vt_patched_keep_init();
-  vt_patch_module_t *m = (vt_patch_module_t *)plans;
-  for (uint32_t i = 0; i < module_cnt; i++, m = next_module(m)) {
+  vt_patch_module_t *m = modules_of(a);
+  for (uint32_t i = 0; i < a->module_cnt; i++, m = next_module(m)) {
     if (!m->code) continue;
-    char const *why = threads ? "other threads run already when recording begins" : patch(fd, m);
+    char const *why = threads ? VT_PATCHED_THREADS : patch(fd, m);
     if (why) refuse_all(m, why);
     covered |= m->executable && m->covered;
   }
@@ -212,40 +221,35 @@ static void patch_all(void) {
 /* original is where the code was that is in a slot; see vt_unwind_moved. In front of the jump to the
    hook, and of the one that stands for a displaced call, the stack is as at a function's entry; behind
    a stub's push as at that of vt_patched_keep. */
+static uint64_t original_in(vt_patch_module_t *m, uint64_t pc) {
+  uint64_t i = (pc - m->code) / VT_PATCH_SLOT_SZ, at = (pc - m->code) % VT_PATCH_SLOT_SZ;
+  vt_patch_function_t const *f = &functions_of(m)[i];
+  if (at < VT_PATCH_COPY_OFF) return at && f->kind.keeps ? (uint64_t)vt_patched_keep : f->address;
+  at -= VT_PATCH_COPY_OFF;
+  for (uint32_t k = 0; k < f->insn_cnt; k++)
+    if (f->insn_to[k] == at) return f->address + f->insn_from[k];
+  return f->pushes && at == f->pushes ? f->address : f->address + f->sz;
+}
+
 static uint64_t original(uint64_t pc) {
-  vt_patch_module_t *m = (vt_patch_module_t *)plans;
-  for (uint32_t n = 0; n < module_cnt; n++, m = next_module(m)) {
-    uint64_t i = (pc - m->code) / VT_PATCH_SLOT_SZ, at = (pc - m->code) % VT_PATCH_SLOT_SZ;
-    if (!m->code || pc < m->code || i >= m->function_cnt) continue;
-    vt_patch_function_t const *f = &functions_of(m)[i];
-    if (at < VT_PATCH_COPY_OFF)
-      return at && f->kind.keeps ? (uint64_t)vt_patched_keep : f->address;
-    at -= VT_PATCH_COPY_OFF;
-    for (uint32_t k = 0; k < f->insn_cnt; k++)
-      if (f->insn_to[k] == at) return f->address + f->insn_from[k];
-    return f->pushes && at == f->pushes ? f->address : f->address + f->sz;
+  for (answer_t *a = latest(); a; a = a->next) {
+    vt_patch_module_t *m = modules_of(a);
+    for (uint32_t n = 0; n < a->module_cnt; n++, m = next_module(m))
+      if (m->code && pc - m->code < (uint64_t)m->function_cnt * VT_PATCH_SLOT_SZ)
+        return original_in(m, pc);
   }
   return pc;
 }
 
 /* ---- what the rest of the shim asks ---- */
 
-static void say_unreached(void) {
-  if (vt_hooks_reached() == VT_HOOKS_BEHIND_EXECUTABLE)
-    vt_say("the program's allocator is inside its executable", "preloading does not reach it",
-           "record it with `valtrace run`");
-}
-
-void vt_patched_begin(void) {
-  if (!vt_options.collector) return say_unreached();
-  if (vt_options.text_fd >= 0 || !wanted() || is_confined()) return;
-  ask();
-  if (!module_cnt) return;
-  patch_all();
+void vt_patched_ask(vt_patch_request_t const *request, int fresh) {
+  answer_t *a = ask(request);
+  if (!a) return;
+  patch_all(a, !fresh && !vt_patched_alone());
+  publish(a);
   vt_unwind_moved = original;
 }
-
-int vt_patched_any(void) { return module_cnt != 0; }
 
 vt_hooks_order_t vt_patched_order(void) {
   vt_hooks_order_t order = vt_hooks_reached();
@@ -263,8 +267,11 @@ static void write_one(vt_stream_t *s, vt_patch_module_t const *m, vt_patch_funct
   vt_stream_blob_close(s, VT_CHUNK_PATCHED, &out);
 }
 
-void vt_patched_write(vt_stream_t *s) {
-  vt_patch_module_t *m = (vt_patch_module_t *)plans;
-  for (uint32_t n = 0; n < module_cnt; n++, m = next_module(m))
-    for (uint32_t i = 0; i < m->function_cnt; i++) write_one(s, m, &functions_of(m)[i]);
+void vt_patched_write(vt_stream_t *s, int again) {
+  for (answer_t *a = latest(); a; a = a->next) {
+    if (atomic_exchange_explicit(&a->written, 1, memory_order_relaxed) && !again) continue;
+    vt_patch_module_t *m = modules_of(a);
+    for (uint32_t n = 0; n < a->module_cnt; n++, m = next_module(m))
+      for (uint32_t i = 0; i < m->function_cnt; i++) write_one(s, m, &functions_of(m)[i]);
+  }
 }

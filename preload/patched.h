@@ -6,19 +6,29 @@
 #include "core/trace/stream.h"
 #include "preload/hooks.h"
 
-/* vt_patched_begin patches what the collector names, once, at start; without a collector it says what
-   that misses. Nothing the program did before is known then. To be called while recording is set up,
-   before any event. */
+/* patched_objects.c: vt_patched_begin patches what the collector names, once, at start; without a
+   collector it says what that misses. Nothing the program did before is known then. To be called while
+   recording is set up, before any event. */
 void vt_patched_begin(void);
+
+/* vt_patched_ask asks for a plan and does it; `fresh`: nothing of what is named has run yet, else it is
+   done only while vt_patched_alone. One thread at a time. */
+void vt_patched_ask(vt_patch_request_t const *request, int fresh);
+
+#define VT_PATCHED_THREADS "other threads run already, which may be in its code"
+
+/* vt_patched_alone: is this the only thread? */
+int vt_patched_alone(void);
+
+/* vt_patched_refuse notes that a function is not patched, and why. */
+void vt_patched_refuse(char const *name, char const *why);
 
 /* vt_patched_order is vt_hooks_reached(), but for an allocator that is patched. */
 vt_hooks_order_t vt_patched_order(void);
 
-/* vt_patched_any: are there patched entries? */
-int vt_patched_any(void);
-
-/* vt_patched_write writes what is patched, and what is not and why, to the trace. */
-void vt_patched_write(vt_stream_t *s);
+/* vt_patched_write writes what is patched, and what is not and why, to the trace; what is in it already
+   only `again`. */
+void vt_patched_write(vt_stream_t *s, int again);
 
 /* patched_hooks.c: the hooks that stubs lead to. They get the function's arguments, and the descriptor
    as the sixth. */

@@ -101,7 +101,7 @@ static int begin_image(void) {
     return refuse("the collector makes no room", "is it stopped, or the disk full?");
   vt_sink_count(&vt_process.sink, VT_COUNTER_SHIM_BYTES, VT_UNWIND_GLOBAL_SZ);
   vt_sink_count(&vt_process.sink, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE, vt_patched_order());
-  if (vt_options.text_fd < 0) vt_patched_write(&t->stream);
+  if (vt_options.text_fd < 0) vt_patched_write(&t->stream, 1);
   vt_snapshot_watch();
   return 0;
 }
@@ -295,6 +295,7 @@ static void say_end(vt_process_kind_t kind, uint32_t value, char const *text, ui
   vt_module_flush(&t->stream);
   if (vt_process_may_ask()) vt_image_memory(&t->stream);
   if (kind != VT_PROCESS_EXEC_FAILED) vt_names_process_ends(t);
+  vt_patched_write(&t->stream, 0);
   if (sp) vt_snapshot_note(&t->stream, snapshot_kind(kind), sp);
   vt_image_process(&t->stream, kind, value, text);
   vt_stream_finish(&t->stream);

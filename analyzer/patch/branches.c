@@ -24,9 +24,11 @@ static vt_branch_target_t *find(vt_branch_target_t *targets, size_t cnt, uint64_
   return lo < cnt && address + ENDBR_SZ >= targets[lo].address ? &targets[lo] : NULL;
 }
 
-/* count notes one branch from the function `from`. */
+/* count notes one branch from the function `from`; its last 4 bytes, which may be its distance, are at
+   `site`. */
 static void count(vt_elf_code_t const *code, vt_branch_target_t *targets, size_t cnt, uint64_t from,
-                  uint64_t to) {
+                  vt_insn_t const *insn, uint64_t site) {
+  uint64_t to = insn->target;
   vt_branch_target_t *t = find(targets, cnt, to), *self;
   if (!t) return;
   if (to > t->address) {
@@ -35,6 +37,7 @@ static void count(vt_elf_code_t const *code, vt_branch_target_t *targets, size_t
   }
   if (to < t->address && (to + ENDBR_SZ != t->address || !vt_elf_code_is_start(code, to))) return;
   t->calls++;
+  if (insn->sz > 4 && t->sites_cnt < VT_PATCH_SITES_MAX) t->sites[t->sites_cnt++] = site;
   self = find(targets, cnt, from);
   t->foreign += !self || from > self->address;
 }
@@ -48,7 +51,7 @@ static void count_in(vt_elf_code_t const *code, vt_code_section_t const *s,
     for (uint64_t p = from; p < end; p += insn.sz) {
       vt_decode(&decoder, s->bytes + (p - s->start), end - p, p, &insn);
       if (insn.kind == VT_INSN_CALL || insn.kind == VT_INSN_JUMP || insn.kind == VT_INSN_JUMP_IF)
-        if (insn.is_direct) count(code, targets, cnt, from, insn.target);
+        if (insn.is_direct) count(code, targets, cnt, from, &insn, p + insn.sz - 4);
     }
   }
 }

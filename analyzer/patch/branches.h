@@ -3,6 +3,7 @@
 #define VT_ANALYZER_PATCH_BRANCHES_H
 
 #include "analyzer/patch/elf_code.h"
+#include "core/trace/patch.h"
 
 /* Bytes at an address that are to be replaced, and the direct branches to them. */
 typedef struct {
@@ -11,6 +12,8 @@ typedef struct {
   uint32_t calls;    /* to the first byte, or to an endbr64 before it, from anywhere */
   uint32_t foreign;  /* of these, from functions that are not targets themselves */
   uint32_t into;     /* behind the first byte */
+  uint32_t sites_cnt;                     /* of `calls`, those with a distance of 4 bytes, which is at … */
+  uint64_t sites[VT_PATCH_SITES_MAX];
 } vt_branch_target_t;
 
 /* vt_branches_count decodes the whole module once, function by function, and counts the branches to

@@ -45,6 +45,7 @@ static void read_dynamic(vt_elf_code_t *code, GElf_Phdr const *ph) {
     if (!p) return;
     memcpy(&d, p, sizeof d);
     if (d.d_tag == DT_NULL) return;
+    code->relocated |= d.d_tag == DT_TEXTREL || (d.d_tag == DT_FLAGS && d.d_un.d_val & DF_TEXTREL);
     code->symbolic |= d.d_tag == DT_SYMBOLIC || (d.d_tag == DT_FLAGS && d.d_un.d_val & DF_SYMBOLIC);
   }
 }

@@ -24,6 +24,7 @@ typedef struct {
   uint64_t *starts; /* sorted: where functions or other named code begins */
   size_t starts_cnt, starts_cap;
   uint64_t low, high; /* extent of what is mapped */
+  int relocated;      /* the loader writes into the code (DT_TEXTREL) */
   int symbolic;       /* the loader binds its calls to itself first (DT_SYMBOLIC) */
 } vt_elf_code_t;
 

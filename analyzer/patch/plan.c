@@ -147,6 +147,18 @@ static void judge(vt_plan_t *plan, vt_elf_code_t const *code, vt_branch_target_t
   }
 }
 
+/* take_sites leads the C library's own calls past the hooks: when a thread ends, it frees the blocks of
+   its cache, which the program has freed long ago. */
+static void take_sites(vt_plan_t *plan, vt_branch_target_t const *targets) {
+  for (size_t i = 0; i < plan->functions_cnt; i++) {
+    vt_planned_t *p = &plan->functions[i];
+    if (targets[i].sites_cnt < targets[i].calls) strcpy(p->why, "the C library calls it in a way that cannot be changed");
+    memcpy(p->sites, targets[i].sites, sizeof p->sites);
+    p->sites_cnt = targets[i].sites_cnt;
+    p->what.kind.keeps = 0;
+  }
+}
+
 /* is_bound: does this module call its own function, whatever is preloaded? */
 static int is_bound(vt_plan_t const *plan, vt_elf_code_t const *code,
                     vt_branch_target_t const *targets, vt_planned_t const *p) {
@@ -206,7 +218,7 @@ static int is_covered(vt_plan_t const *plan) {
   return allocates && frees;
 }
 
-vt_plan_t vt_plan_make(int fd, int executable, vt_patch_givens_t const *givens, int here) {
+vt_plan_t vt_plan_make(int fd, vt_plan_way_t way, vt_patch_givens_t const *givens, int here) {
   vt_plan_t plan = {0};
   vt_elf_code_t code;
   finding_t finding = {.plan = &plan, .givens = givens};
@@ -220,8 +232,10 @@ vt_plan_t vt_plan_make(int fd, int executable, vt_patch_givens_t const *givens, 
   if (!plan.functions_cnt) goto out;
   vt_branch_target_t *targets = displace(&plan, &code);
   judge(&plan, &code, targets);
-  if (!executable) drop_reached(&plan, &code, targets);
+  if (way == VT_PLAN_LIBC) take_sites(&plan, targets);
+  if (way == VT_PLAN_REACHED) drop_reached(&plan, &code, targets);
   free(targets);
+  if (code.relocated) refuse_all(&plan, "the loader changes the module's code (text relocations)");
   if (finding.sanitized) refuse_all(&plan, "it belongs to a sanitizer, which watches the program itself");
   leave_alone(&plan);
   keep_if(&plan, needs_mention);

@@ -25,6 +25,8 @@ typedef struct {
   uint64_t entry;
   int exported;
   vt_displaced_t displaced;
+  uint32_t sites_cnt; /* see vt_patch_function_t */
+  uint64_t sites[VT_PATCH_SITES_MAX];
   char why[VT_PATCH_WHY_SZ]; /* not empty: it is not patched */
 } vt_planned_t;
 
@@ -35,11 +37,14 @@ typedef struct {
   int covered;        /* a whole allocator of C is patched: its malloc and free */
 } vt_plan_t;
 
-/* vt_plan_make plans for the file behind fd. `executable`: its functions come before preloaded ones;
-   of another module only those count that are bound to themselves. `here`: the addresses among the
-   givens are this file's. A file that is no x86-64 ELF file, or has no such function, gives an empty
+/* How a file is loaded. REACHED: preloaded functions come before its own, so that only those of its
+   allocators count that are bound to themselves. FIRST: its own come first. LIBC: likewise, and it is the
+   C library, whose own direct calls are no events. */
+typedef enum { VT_PLAN_REACHED = 0, VT_PLAN_FIRST, VT_PLAN_LIBC } vt_plan_way_t;
+
+/* vt_plan_make plans for the file behind fd. `here`: the addresses among the givens are this file's. A file that is no x86-64 ELF file, or has no such function, gives an empty
    plan. */
-vt_plan_t vt_plan_make(int fd, int executable, vt_patch_givens_t const *givens, int here);
+vt_plan_t vt_plan_make(int fd, vt_plan_way_t way, vt_patch_givens_t const *givens, int here);
 void vt_plan_free(vt_plan_t *plan);
 
 #endif

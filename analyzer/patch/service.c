@@ -23,7 +23,7 @@
 typedef struct planned {
   struct planned *next;
   struct stat file;
-  int executable;
+  vt_plan_way_t way;
   vt_plan_t plan;
 } planned_t;
 
@@ -36,35 +36,36 @@ static int same_file(struct stat const *a, struct stat const *b) {
          a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static vt_plan_t const *plan_for(int fd, int executable) {
+static vt_plan_t const *plan_for(int fd, vt_plan_way_t way, int executable) {
   struct stat st;
   planned_t *p;
   if (fstat(fd, &st) || !S_ISREG(st.st_mode)) return NULL;
   pthread_mutex_lock(&lock);
-  for (p = all; p && (p->executable != executable || !same_file(&p->file, &st)); p = p->next) continue;
+  for (p = all; p && (p->way != way || !same_file(&p->file, &st)); p = p->next) continue;
   if (!p) {
     int here = executable && given->inode == st.st_ino && given->device == st.st_dev;
     p = vt_mem_new(1, sizeof *p);
-    *p = (planned_t){.next = all, .file = st, .executable = executable};
-    p->plan = vt_plan_make(fd, executable, given, here);
+    *p = (planned_t){.next = all, .file = st, .way = way};
+    p->plan = vt_plan_make(fd, way, given, here);
     all = p;
   }
   pthread_mutex_unlock(&lock);
   return &p->plan;
 }
 
-/* is_beyond: the C library and the loader are never patched, nor is the shim. */
-static int is_beyond(char const *path) {
-  static char const *const never[] = {"libc.so", "libc-", "ld-", "libvaltrace.so", "libpthread"};
-  char const *name = strrchr(path, '/') + 1;
-  for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
-    if (!strncmp(name, never[i], strlen(never[i]))) return 1;
-  return 0;
+static int begins(char const *path, char const *start) {
+  return !strncmp(strrchr(path, '/') + 1, start, strlen(start));
 }
+
+static int is_libc(char const *path) { return begins(path, "libc.so") || begins(path, "libc-"); }
+
+/* is_beyond: the loader is never patched, nor is the shim. */
+static int is_beyond(char const *path) { return begins(path, "ld-") || begins(path, "libvaltrace.so"); }
 
 /* One process that is answered. */
 typedef struct {
   pid_t pid;
+  vt_patch_request_t request;
   vt_space_t space;
   char executable[PATH_MAX];
   vt_bytes_t out;
@@ -87,6 +88,8 @@ static void put_function(vt_patch_function_t *f, vt_planned_t const *p, uint64_t
     why = vt_copy_write(&p->displaced, &p->what.kind, bias, module->code + VT_PATCH_SLOT_SZ * i,
                         module->data + sizeof(vt_patch_descriptor_t) * i, f);
   if (why && *why) put_refused(f, p, bias, why);
+  f->site_cnt = f->why[0] ? 0 : (uint8_t)p->sites_cnt;
+  for (uint32_t s = 0; s < f->site_cnt; s++) f->sites[s] = p->sites[s] + bias;
 }
 
 static uint64_t pages(uint64_t sz) { return (sz + PAGE - 1) & ~(PAGE - 1); }
@@ -121,11 +124,23 @@ static int open_module(client_t const *c, char const *path, int executable) {
 static void look_at(client_t *c, vt_space_part_t const *first) {
   vt_space_part_t part = *first; /* making room moves the list */
   int executable = !strcmp(part.path, c->executable);
+  vt_plan_way_t way = is_libc(part.path)                ? VT_PLAN_LIBC
+                      : executable || c->request.apart ? VT_PLAN_FIRST
+                                                       : VT_PLAN_REACHED;
   int fd = is_beyond(part.path) ? -1 : open_module(c, part.path, executable);
   if (fd < 0) return;
-  vt_plan_t const *plan = plan_for(fd, executable);
+  vt_plan_t const *plan = plan_for(fd, way, executable);
   close(fd);
   if (plan && plan->functions_cnt) put_module(c, plan, &part, executable);
+}
+
+/* is_meant: does the request name the module that lies from `first` to `end`? */
+static int is_meant(client_t const *c, vt_space_part_t const *first, uint64_t end) {
+  vt_patch_request_t const *r = &c->request;
+  if (!r->named_cnt) return !is_libc(first->path);
+  for (uint32_t i = 0; i < r->named_cnt && i < VT_PATCH_NAMED_MAX; i++)
+    if (r->named[i] - first->start < end - first->start) return 1;
+  return 0;
 }
 
 static void look_through(client_t *c) {
@@ -138,7 +153,7 @@ static void look_through(client_t *c) {
   if (vt_space_read(&modules, c->pid) || vt_space_read(&c->space, c->pid)) return;
   vt_space_part_t const *first;
   for (size_t i = 0; (first = vt_space_module(&modules, &i, &has_code));)
-    if (has_code) look_at(c, first);
+    if (has_code && is_meant(c, first, modules.parts[i - 1].end)) look_at(c, first);
   vt_space_free(&modules);
 }
 
@@ -159,7 +174,9 @@ static void *answer(void *argument) {
   socklen_t sz = sizeof peer;
   char ack = VT_PATCH_ACK;
   if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &sz) && peer.pid > 0 &&
-      (peer.uid == geteuid() || geteuid() == 0) && !send_all(fd, &ack, 1)) {
+      (peer.uid == geteuid() || geteuid() == 0) &&
+      recv(fd, &c.request, sizeof c.request, MSG_WAITALL) == (ssize_t)sizeof c.request &&
+      !send_all(fd, &ack, 1)) {
     c.pid = peer.pid;
     look_through(&c);
     vt_patch_answer_t head = {.sz = c.out.sz, .module_cnt = c.module_cnt};
@@ -184,6 +201,7 @@ static void *serve(void *argument) {
       continue;
     }
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (pthread_create(&thread, NULL, answer, (void *)(intptr_t)fd))
       close(fd);
     else

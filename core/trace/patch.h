@@ -54,6 +54,7 @@ _Static_assert(sizeof(vt_patch_descriptor_t) == 64, "stubs know where the next o
 #define VT_PATCH_DESC_OFF 120 /* address of the descriptor that a stub which keeps registers pushes */
 #define VT_PATCH_SZ_MAX   20  /* bytes displaced at most: 4 and an instruction */
 #define VT_PATCH_INSN_MAX 5
+#define VT_PATCH_SITES_MAX 16
 #define VT_PATCH_NAME_SZ  64
 #define VT_PATCH_WHY_SZ   96
 
@@ -70,6 +71,8 @@ typedef struct {
   uint8_t insn_from[VT_PATCH_INSN_MAX]; /* relative to address */
   uint8_t insn_to[VT_PATCH_INSN_MAX];   /* and to the copy */
   uint8_t pushes; /* where in the copy a displaced call has pushed its return address; 0: there is none */
+  uint8_t site_cnt; /* direct calls within the C library that go on to the copy: it frees what was freed */
+  uint64_t sites[VT_PATCH_SITES_MAX]; /* where their distances of 4 bytes are */
   uint8_t slot[VT_PATCH_SLOT_SZ];
   char name[VT_PATCH_NAME_SZ];
   char why[VT_PATCH_WHY_SZ];
@@ -85,14 +88,23 @@ typedef struct {
   char path[256];         /* as the process knows it, cut */
 } vt_patch_module_t;
 
+/* What who connects sends: which modules are meant. Of those that are named nothing has run yet, or they
+   are the C library; without names all that are loaded are, but for the C library and the loader. */
+#define VT_PATCH_NAMED_MAX 64
+typedef struct {
+  uint32_t named_cnt;
+  uint32_t apart; /* they are not bound to preloaded functions: all their allocators count */
+  uint64_t named[VT_PATCH_NAMED_MAX]; /* an address in each */
+} vt_patch_request_t;
+
 /* The answer, behind VT_PATCH_ACK: this, then modules with their functions. */
 typedef struct {
   uint64_t sz; /* of what follows */
   uint32_t module_cnt;
 } vt_patch_answer_t;
 
-/* The service listens on the name of the ring's socket with this behind it. Who connects is planned
-   for, as it is; the first byte of the answer comes at once, the rest when that is done. */
+/* The service listens on the name of the ring's socket with this behind it. Who connects sends a request;
+   the first byte of the answer comes at once, the rest when the plan is made. */
 #define VT_PATCH_SOCKET_SUFFIX "-patch"
 #define VT_PATCH_ACK           'P'
 

@@ -72,10 +72,16 @@ static ElfW(Sym) const *by_table(tables_t const *t, char const *name) {
   return NULL;
 }
 
-void *vt_symbol_in(struct link_map const *map, char const *name) {
+static ElfW(Sym) const *find(struct link_map const *map, char const *name) {
   tables_t t = tables_of(map);
   if (!t.symbols || !t.names || !(t.gnu_hash || t.hash)) return NULL;
-  ElfW(Sym) const *s = t.gnu_hash ? by_gnu_hash(&t, name) : by_table(&t, name);
+  return t.gnu_hash ? by_gnu_hash(&t, name) : by_table(&t, name);
+}
+
+int vt_symbol_defined(struct link_map const *map, char const *name) { return find(map, name) != NULL; }
+
+void *vt_symbol_in(struct link_map const *map, char const *name) {
+  ElfW(Sym) const *s = find(map, name);
   if (!s) return NULL;
   ElfW(Addr) address = s->st_shndx == SHN_ABS ? s->st_value : map->l_addr + s->st_value;
   if (ELF64_ST_TYPE(s->st_info) != STT_GNU_IFUNC) return (void *)address;

@@ -16,6 +16,10 @@ void *vt_symbol_from(struct link_map *map, char const *name, struct link_map **w
 /* vt_symbol_in is the same in one object only. */
 void *vt_symbol_in(struct link_map const *map, char const *name);
 
+/* vt_symbol_defined: has the object a definition that vt_symbol_in would find? Nothing is resolved, so
+   that the object need not be relocated yet. */
+int vt_symbol_defined(struct link_map const *map, char const *name);
+
 /* vt_symbol_object_begins: does the object's file name, without folders, begin with `start`? */
 int vt_symbol_object_begins(struct link_map const *map, char const *start);
 

@@ -102,7 +102,8 @@ def main():
     check(tap, "two libraries at one address", program("loader", "cycles", PROGRAMS),
           extra=leaks_by_library)
     check_reloads(tap)
-    check(tap, "RTLD_DEEPBIND", program("loader", "deepbind", PROGRAMS), counts=False)
+    # The oracle is another malloc behind the shim: what it misses is said (tests/patch/opened.t).
+    check(tap, "RTLD_DEEPBIND", program("loader", "deepbind", PROGRAMS), counts=False, stderr=False)
     check_dlerror(tap)
     check(tap, "dlmopen", program("loader", "dlmopen", PROGRAMS), counts=False)
     check(tap, "loading while others allocate", program("loader", "threads", PROGRAMS))

@@ -1,9 +1,9 @@
 # Programs whose allocator preloading does not reach: patched entries.
 PATCHED := $(BUILD)/programs
-TAPS  += tests/patch/inside.t
+TAPS  += tests/patch/inside.t tests/patch/opened.t
 LONG  += tests/patch/builds.t
 TESTS += $(addprefix $(PATCHED)/,own_static own_prefixed own_stripped family_libc family_jemalloc family_tcmalloc \
-           news_libc news_jemalloc news_tcmalloc stepped libstarts.so)
+           news_libc news_jemalloc news_tcmalloc stepped libstarts.so opening libplain.so libsymbolic.so libhidden.so)
 PATCH_CFLAGS := -O2 -g -fno-builtin $(WARN)
 ARCHIVES     := /usr/lib/$(shell $(CC) -print-multiarch)
 own_prefixed_FLAGS := -DPREFIX=_rjem_ -DHIDDEN=static
@@ -18,6 +18,15 @@ $(PATCHED)/own_stripped: $(PATCHED)/own_prefixed
 $(PATCHED)/libstarts.so: tests/patch/starts.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(PATCH_CFLAGS) -fPIC -shared -o $@ $< -lpthread
+$(PATCHED)/libplain.so: tests/patch/plain.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(PATCH_CFLAGS) -fPIC -shared -s -o $@ $<
+$(PATCHED)/libsymbolic.so $(PATCHED)/libhidden.so: tests/patch/bound.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(PATCH_CFLAGS) -fPIC -shared $(if $(findstring hidden,$@),-DHIDDEN,-Wl,-Bsymbolic -s) -o $@ $<
+$(PATCHED)/opening: tests/patch/opening.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(PATCH_CFLAGS) -o $@ $< -lpthread -ldl
 $(PATCHED)/stepped: tests/patch/stepped.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=gnu++17 $(PATCH_CFLAGS) -mno-red-zone -o $@ $<
