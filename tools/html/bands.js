@@ -67,10 +67,11 @@ function bandAt(time, value) {
 }
 
 function bandList() {
-  const by = state.bands;
+  const by = state.bands, names = bandsFor(by).map(bandName), twice = (name) => names.filter((other) => other === name).length > 1;
   return el("ul", { class: "bands", "aria-label": `Live bytes by ${BANDS_BY[by]}: the highest of each` }, bandsFor(by).map((band, i) => {
     const label = [el("span", { class: `key ${bandColour(band, i)}`, "aria-hidden": "true" }),
-      nameNode(bandName(band)), el("span", { class: "amount" }, bytes(band.most))];
+      nameNode(bandName(band)), band.group?.place && twice(bandName(band)) ? el("span", { class: "faint place" }, band.group.place) : null,
+      el("span", { class: "amount" }, bytes(band.most))];
     if (!band.group) return el("li", {}, el("span", { class: "band-row" }, label));
     const title = `${bandName(band)} ${band.group.place}: at most ${exactBytes(band.most)} at the steps of the curve. Click to show only this.`;
     return el("li", {}, button(label, () => toggleGroup(by, band.id), { class: "band-row", title: clean(title),
@@ -88,26 +89,34 @@ function bandTable() {
 
 // ---- the largest sites ----
 
-// The five lines that have most of the metric; of growth, that grew most.
+// The five lines that have most of the metric; of growth, and of two recordings, what changed most.
 function topSites() {
-  const { of, groups } = groupingFor("site"), metric = metricNow();
-  const sides = baseValues(metric, chosenBy(withoutWay("site"), spanNow())), vector = sides.at(-1);
-  const rows = groups.map((group, id) => ({ id, group, value: 0 })), grown = metric.id === "growth" ? sides[0] : null;
+  const { of, groups } = groupingFor("site"), sides = baseValues(metricNow(), chosenBy(withoutWay("site"), spanNow()));
+  const rows = groups.map((group, id) => ({ id, group, value: 0, before: 0 }));
+  const before = sides.length > 1 ? sides[0] : new Float64Array(data.n), now = sides.at(-1);
   let whole = 0;
   for (let i = 1; i < data.n; i++) {
-    const value = vector[i] - (grown ? grown[i] : 0);
-    rows[of[i]].value += value;
-    whole += value;
+    rows[of[i]].value += now[i];
+    rows[of[i]].before += before[i];
+    whole += now[i];
   }
-  return { whole, rows: rows.filter((r) => r.group && r.value > 0).sort((a, b) => b.value - a.value).slice(0, 5) };
+  const by = (row) => Math.abs(row.value - row.before);
+  return { whole, rows: rows.filter((row) => row.group && by(row)).sort((a, b) => by(b) - by(a)).slice(0, 5) };
+}
+
+function siteAmounts(row, whole) {
+  const text = metricText(metricNow());
+  if (!comparing()) return [el("span", { class: "amount" }, inexact() + text(row.value)), el("span", { class: "amount faint" }, percent(row.value, whole))];
+  const by = row.value - row.before;
+  return [el("span", { class: `amount ${by > 0 ? "grew" : "shrank"}` }, inexact() + signed(text, by)),
+    el("span", { class: "amount faint", title: sideNames().join(" → ") }, `${text(row.before)} → ${text(row.value)}`)];
 }
 
 function topSitesCard() {
-  const { rows, whole } = topSites(), metric = metricNow(), text = metricText(metric);
-  return [el("h2", {}, `Top sites: ${metric.name.toLowerCase()}${data.isDiff ? " (after)" : ""}`),
-    rows.length ? el("ol", { class: "top-sites" }, rows.map((row) => el("li", {}, button(
-      [el("span", { class: "amount" }, inexact() + text(row.value)), el("span", { class: "amount faint" }, percent(row.value, whole)),
-        nameNode(row.group.name), el("span", { class: "faint place" }, row.group.place)],
-      () => toggleGroup("site", row.id), { class: "site-row", title: `${row.group.name}\n${placeOf(row.group.frame)}\n${exactText(metric, row.value)}. Click to show only this.`,
-        "aria-pressed": String(isChosen("site", row.id)) })))) : el("p", { class: "faint" }, "None.")];
+  const { rows, whole } = topSites(), metric = metricNow();
+  const title = (row) => `${row.group.name}\n${placeOf(row.group.frame)}\n${exactText(metric, row.value)}. Click to show only this.`;
+  const item = (row) => el("li", {}, button([...siteAmounts(row, whole), nameNode(row.group.name), el("span", { class: "faint place" }, row.group.place)],
+    () => toggleGroup("site", row.id), { class: "site-row", title: title(row), "aria-pressed": String(isChosen("site", row.id)) }));
+  const heading = data.isDiff ? `What changed most: ${metric.name.toLowerCase()}` : `Top sites: ${metric.name.toLowerCase()}`;
+  return [el("h2", {}, heading), rows.length ? el("ol", { class: "top-sites" }, rows.map(item)) : el("p", { class: "faint" }, "None.")];
 }

@@ -19,10 +19,21 @@ function callerRows(chart, fn) {
   return { callers: [...callers.values()], callees: [...callees.values()], own, total };
 }
 
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+// What a function has, in words.
+function callSums(chart, { own, total }) {
+  const text = (n) => inexact() + metricText(chart.metric)(n), names = sideNames();
+  if (!comparing())
+    return `${chart.metric.name}: ${text(total[0])} with callees (${inexact()}${percent(total[0], after(chart).total[0])} of all), ${text(own[0])} itself.`;
+  const change_ = ([before, now]) => `${text(before)} ${names[0]}, ${text(now)} ${names[1]} (${inexact()}${signed(metricText(chart.metric), now - before)})`;
+  return `${chart.metric.name}: with callees ${change_(total)}; itself ${change_(own)}.`;
+}
+
 function callTable(caption, rows, chart, whole) {
   const side = chart.sides.length - 1, text = metricText(chart.metric);
   const columns = [
-    { id: "value", label: chart.metric.name, number: true, value: (r) => r.value[side],
+    { id: "value", label: comparing() ? capital(sideNames()[side]) : chart.metric.name, number: true, value: (r) => r.value[side],
       cell: (r) => barCell(inexact() + text(r.value[side]), r.value[side] / whole) },
     { id: "share", label: "%", number: true, value: (r) => r.value[side] / whole,
       cell: (r) => inexact() + percent(r.value[side], whole) },
@@ -46,15 +57,13 @@ function defaultFunction(chart) {
 function updateCallers(panel) {
   const chart = chartNow({ invert: false, by: "function" });
   const fn = state.fn === "" ? defaultFunction(chart) : Number(state.fn) | 0;
-  const frame = data.functions[fn], text = metricText(chart.metric);
+  const frame = data.functions[fn];
   if (!frame) return panel.replaceChildren(el("p", {}, "No such function."));
   const found = callerRows(chart, fn), side = chart.sides.length - 1;
   const whole = found.total[side] || 1;
   panel.replaceChildren(el("div", { class: "card" }, functionPicker(chart),
     el("h3", {}, nameNode(frame.name)), el("p", { class: "faint place" }, placeOf(frame)),
-    el("p", {}, `${chart.metric.name}: ${inexact()}${text(found.total[side])} with callees (`,
-      `${inexact()}${percent(found.total[side], after(chart).total[0])} of all), ${inexact()}${text(found.own[side])} itself.`,
-      " Recursive calls count once, at the outermost."),
+    el("p", {}, callSums(chart, found), " Recursive calls count once, at the outermost."),
     el("div", { class: "pair-of-tables" }, callTable("Callers", found.callers, chart, whole),
       callTable("Callees", found.callees, chart, whole)), sourcePanel(frame)));
 }

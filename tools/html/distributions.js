@@ -79,9 +79,10 @@ function stackedBar(bar, sites, x, width, base, scale) {
 }
 
 function siteLegend(sites) {
-  const { groups } = groupingFor("site");
+  const { groups } = groupingFor("site"), names = sites.map((site) => groups[site].name);
+  const place = (group) => (names.filter((name) => name === group.name).length > 1 ? el("span", { class: "place" }, group.place) : null);
   return el("div", { class: "legend-row" }, sites.map((site, i) =>
-    button([el("span", { class: `key ${BAND_COLOURS[i]}`, "aria-hidden": "true" }), nameNode(groups[site].name)],
+    button([el("span", { class: `key ${BAND_COLOURS[i]}`, "aria-hidden": "true" }), nameNode(groups[site].name), place(groups[site])],
       () => toggleGroup("site", site), { class: "legend", title: `${groups[site].name} ${groups[site].place}. Click to show only this.`,
         "aria-pressed": String(isChosen("site", site)) })),
   el("span", { class: "legend" }, el("span", { class: "key m7", "aria-hidden": "true" }), "others"));
