@@ -1,5 +1,5 @@
 # The shim. It links the freestanding tracing core as position-independent code and libc, nothing else.
-SHIM_SRC := $(wildcard preload/*.c preload/*.S) $(wildcard core/trace/*.c)
+SHIM_SRC := $(wildcard preload/*.c preload/*.S) $(wildcard core/trace/*.c) $(wildcard core/trace/frames/*.c)
 SHIM     := $(BUILD)/lib/libvaltrace.so
 LIBS     += $(SHIM)
 

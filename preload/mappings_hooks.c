@@ -81,7 +81,7 @@ static void put_change(vt_thread_t *t, change_t const *c, vt_message_t *m, int b
 }
 
 /* record writes one change with the stack of the hook's caller. */
-static void record(change_t const *c, void const *frame) {
+static void record_change(change_t const *c, void const *frame) {
   vt_thread_t *t = vt_options.no_mappings ? NULL : vt_enter(frame);
   if (!t) return;
   vt_stack_t stack;
@@ -98,6 +98,15 @@ static void record(change_t const *c, void const *frame) {
     }
   }
   vt_leave(t);
+}
+
+/* record does so even inside of an allocator whose calls are the events. */
+static void record(change_t const *c, void const *frame) {
+  uint64_t busy = vt_tls.busy;
+  int inside = busy & VT_BUSY_INSIDE && !vt_tls.quiet;
+  if (inside) vt_tls.busy = 0;
+  record_change(c, frame);
+  if (inside) vt_tls.busy = busy;
 }
 
 static inline __attribute__((always_inline)) void *map(void *at, size_t sz, int prot, int flags,

@@ -77,6 +77,7 @@ char const *vt_options_read(void) {
   o->no_children = flag("VALTRACE_NO_CHILDREN");
   o->no_mappings = flag("VALTRACE_NO_MAPPINGS");
   o->allocator = flag("VALTRACE_ALLOCATOR");
+  o->no_python = flag("VALTRACE_NO_PYTHON");
   o->unwind_check = flag("VALTRACE_UNWIND_CHECK");
   if ((v = value("VALTRACE_MAX_DEPTH"))) {
     long n = number(v);

@@ -19,6 +19,7 @@ typedef struct {
   int no_children;       /* VALTRACE_NO_CHILDREN=1 */
   int no_mappings;       /* VALTRACE_NO_MAPPINGS=1 */
   int allocator;         /* VALTRACE_ALLOCATOR=1: the collector knows functions that allocate */
+  int no_python;         /* VALTRACE_NO_PYTHON=1 */
   int libunwind;         /* VALTRACE_UNWINDER=libunwind */
   int unwind_check;      /* VALTRACE_UNWIND_CHECK=1 */
 } vt_options_t;

@@ -7,6 +7,7 @@
 #include "preload/mappings.h"
 #include "preload/options.h"
 #include "preload/patched.h"
+#include "preload/python.h"
 #include "preload/snapshot.h"
 #include "preload/text.h"
 #include "core/trace/sys.h"
@@ -175,6 +176,8 @@ int vt_process_waiting(void) { return atomic_load_explicit(&started, memory_orde
 
 __attribute__((constructor)) static void on_load(void) {
   if (!atomic_load_explicit(&started, memory_order_acquire)) start();
+  if (atomic_load_explicit(&vt_gate.value, memory_order_relaxed) == VT_GATE_RECORDING)
+    vt_python_begin();
 }
 
 void vt_process_forked(void) {
@@ -191,9 +194,11 @@ void vt_process_forked(void) {
   vt_sink_forked(&vt_process.sink);
   vt_thread_reset_all(vt_tls.own);
   vt_module_restart();
+  vt_virtual_forked();
   if (vt_tls.own) vt_thread_take_over(vt_tls.own);
   int failed = begin_image();
   if (!failed) vt_names_thread_begins(vt_tls.own);
+  if (!failed) vt_python_tell_again(vt_tls.own);
   vt_internal_end(busy);
   if (!failed) gate_set(VT_GATE_RECORDING);
 }

@@ -13,6 +13,7 @@
 #include "core/trace/module.h"
 #include "core/trace/stream.h"
 #include "core/trace/unwind.h"
+#include "core/trace/frames/virtual.h"
 #include "preload/filter.h"
 
 #define VT_LIKELY(x)   __builtin_expect(!!(x), 1)
@@ -30,6 +31,7 @@ typedef struct vt_thread {
   _Atomic uint32_t number;               /* of that thread in this image */
   _Atomic uint32_t named;                /* it has told its name: the kernel's does not count */
   _Atomic uint64_t comm[VT_COMM_SZ / 8]; /* the kernel's, as written to the trace */
+  vt_virtual_t *virtual_frames; /* NULL until there are any */
   void *tls; /* vt_tls of the thread that uses the state */
   char *text;                            /* buffer of the text sink, NULL when recording a trace */
   uint8_t
@@ -129,6 +131,19 @@ static inline uint64_t vt_internal_begin(void) {
 static inline void vt_internal_end(uint64_t busy) {
   vt_quiet_end(busy);
   vt_tls.api = 0;
+}
+
+/* vt_inside_begin and vt_inside_end bracket a call of an interpreter's allocator by the hook with that
+   frame, which records the block: nothing inside is an event, but mappings are. */
+static inline uint64_t vt_inside_begin(void const *frame) {
+  uint64_t busy = vt_tls.busy;
+  vt_tls.busy = (uint64_t)frame | VT_BUSY_INSIDE;
+  atomic_signal_fence(memory_order_seq_cst);
+  return busy;
+}
+static inline void vt_inside_end(uint64_t busy) {
+  atomic_signal_fence(memory_order_seq_cst);
+  vt_tls.busy = busy;
 }
 
 /* vt_enter begins the recording of one event and returns the state to record with, owned until

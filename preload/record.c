@@ -2,6 +2,7 @@
    unwinder. */
 #include "preload/record.h"
 #include "preload/hooks.h"
+#include "preload/python.h"
 
 /* text_realloc: the log has no realloc, so it is a free and an allocation; a block whose realloc
    failed lives on and is logged anew with its usable size. */
@@ -67,7 +68,9 @@ int vt_recorded_since(uint32_t mark, void const *p) {
   return 0;
 }
 
-void vt_record_check(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t const *stack) {
+_Atomic uint32_t vt_capture_more;
+
+static void check(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t const *stack) {
   vt_sink_t *sink = t->stream.sink;
   uint64_t busy = vt_internal_begin();
   uint32_t by_libunwind = 0;
@@ -77,4 +80,13 @@ void vt_record_check(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t const
   if (!differences) return;
   vt_sink_count(sink, VT_COUNTER_UNWIND_DIFFERENCES, differences - by_libunwind);
   vt_sink_count(sink, VT_COUNTER_LIBUNWIND_DIFFERENCES, by_libunwind);
+}
+
+/* Events inside of another one, of a signal handler, have no virtual frames: an interpreter may have been
+   interrupted anywhere. */
+void vt_capture_rest(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t *stack) {
+  uint32_t more = atomic_load_explicit(&vt_capture_more, memory_order_relaxed);
+  if (more & VT_CAPTURE_CHECK) check(t, caller, stack);
+  if (more & VT_CAPTURE_VIRTUAL && t == vt_tls.own && vt_python_ready(t))
+    vt_virtual_capture(&t->virtual_frames, &t->stream, caller, stack);
 }

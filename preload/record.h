@@ -25,14 +25,18 @@ static inline vt_caller_t vt_caller_of(void const *frame) {
   return (vt_caller_t){.pc = fp[1], .sp = (uint64_t)(fp + 2), .rbp = fp[0]};
 }
 
-/* vt_record_check compares a capture with a second unwinder (VALTRACE_UNWIND_CHECK=1). */
-void vt_record_check(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t const *stack);
+/* vt_capture_more is what else a capture asks for: to be compared with a second unwinder
+   (VALTRACE_UNWIND_CHECK=1), the frames of an interpreter. */
+enum { VT_CAPTURE_CHECK = 1, VT_CAPTURE_VIRTUAL = 2 };
+extern _Atomic uint32_t vt_capture_more;
+void vt_capture_rest(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t *stack);
 
 static inline __attribute__((always_inline)) void vt_capture(vt_thread_t *t, void const *frame,
                                                              vt_stack_t *stack) {
   vt_caller_t caller = vt_caller_of(frame);
   vt_unwind_capture(t->stream.unwind, &caller, stack);
-  if (VT_UNLIKELY(vt_options.unwind_check)) vt_record_check(t, &caller, stack);
+  if (VT_UNLIKELY(atomic_load_explicit(&vt_capture_more, memory_order_relaxed)))
+    vt_capture_rest(t, &caller, stack);
   if (VT_UNLIKELY(stack->truncated)) vt_sink_count(t->stream.sink, VT_COUNTER_TRUNCATED, 1);
   if (VT_UNLIKELY(atomic_load_explicit(&vt_module_pending, memory_order_relaxed)))
     vt_module_flush(&t->stream);

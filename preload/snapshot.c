@@ -5,6 +5,7 @@
 #include "preload/heaps.h"
 #include "preload/hooks.h"
 #include "preload/options.h"
+#include "core/trace/frames/codes.h"
 #include "core/trace/snapshot.h"
 #include "core/trace/sys.h"
 
@@ -106,6 +107,9 @@ static void add_all(ranges_t *r) {
     add(r, VT_RANGE_OWN, state, state ? VT_THREAD_STATE_SZ : 0);
   for (uint32_t id = 1; vt_thread_memory(id, &state, &local); id++)
     add(r, VT_RANGE_OWN, local, local ? sizeof vt_tls : 0);
+  for (uint32_t i = 0; (p = vt_virtual_memory(i, &sz)); i++) add(r, VT_RANGE_OWN, p, sz);
+  p = vt_codes_memory(&sz);
+  add(r, VT_RANGE_OWN, p, sz);
   add_module(r, VT_RANGE_MALLOC, (void const *)vt_real.malloc);
   flush(r);
 }

@@ -292,6 +292,7 @@ static void find_names(dump_t *d, vt_symbols_search_t const *search) {
   uint8_t *used = vt_mem_new((size_t)cnt + 1, 1);
   memset(used, 1, cnt);
   d->stacks = vt_stacks_new(search);
+  vt_stacks_native(d->stacks); /* each frame has its own node */
   vt_stacks_take_symbols(d->stacks, d->r);
   d->nodes = vt_stacks_add(d->stacks, d->r, used);
   vt_stacks_symbolize(d->stacks);
@@ -361,7 +362,7 @@ static int dump_all(vt_cli_options_t const *options) {
 /* What makes no sense for single events. */
 #define OUT_OF_PLACE                                                                               \
   (VT_CLI_TEXT | VT_CLI_SET(VT_OPT_BY) | VT_CLI_SET(VT_OPT_SUPPRESSIONS) |                         \
-   VT_CLI_SET(VT_OPT_NO_INLINES) | VT_CLI_ALLOCATORS)
+   VT_CLI_SET(VT_OPT_NATIVE) | VT_CLI_SET(VT_OPT_NO_INLINES) | VT_CLI_ALLOCATORS)
 
 int vt_cmd_dump(int argc, char **argv) {
   vt_cli_options_t options;

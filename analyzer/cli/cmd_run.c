@@ -45,7 +45,8 @@ typedef struct {
   int snapshots;        /* at any time, and after SIGKILL */
   uint64_t snapshot_ns; /* time limit of a snapshot; 0: none */
   int high_tags, gather;
-  int quiet, no_children, no_free_stacks, no_mappings, no_symbols, report, fail_on_leak, no_known, jit_names;
+  int quiet, no_children, no_free_stacks, no_mappings, no_python, no_symbols, report, fail_on_leak, no_known,
+      jit_names;
 } options_t;
 
 static char const help[] =
@@ -66,6 +67,7 @@ static char const help[] =
     "      --min-events N    no traces of processes with fewer events (PROGRAM keeps its own)\n"
     "      --no-free-stacks  no call stacks on frees: cheaper\n"
     "      --no-mappings     do not record mmap, munmap and the like\n"
+    "      --no-python       no Python frames, and no blocks of Python's own allocator\n"
     "      --max-depth N     keep the N outermost frames of each stack (default: all)\n"
     "      --no-snapshot     do not look at the memory of ended processes: leaks are not told from what\n"
     "                        is still in use\n"
@@ -98,6 +100,7 @@ enum {
   OPT_MIN_EVENTS,
   OPT_NO_FREE_STACKS,
   OPT_NO_MAPPINGS,
+  OPT_NO_PYTHON,
   OPT_NO_SNAPSHOT,
   OPT_SNAPSHOTS,
   OPT_SNAPSHOT_TIMEOUT,
@@ -123,6 +126,7 @@ static struct option const long_options[] = {
     {"min-events", required_argument, NULL, OPT_MIN_EVENTS},
     {"no-free-stacks", no_argument, NULL, OPT_NO_FREE_STACKS},
     {"no-mappings", no_argument, NULL, OPT_NO_MAPPINGS},
+    {"no-python", no_argument, NULL, OPT_NO_PYTHON},
     {"no-snapshot", no_argument, NULL, OPT_NO_SNAPSHOT},
     {"snapshots", no_argument, NULL, OPT_SNAPSHOTS},
     {"snapshot-timeout", required_argument, NULL, OPT_SNAPSHOT_TIMEOUT},
@@ -168,6 +172,7 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_MIN_EVENTS: o->min_events = optarg; break;
     case OPT_NO_FREE_STACKS: o->no_free_stacks = 1; break;
     case OPT_NO_MAPPINGS: o->no_mappings = 1; break;
+    case OPT_NO_PYTHON: o->no_python = 1; break;
     case OPT_NO_SNAPSHOT: o->snapshot_ns = 0; break;
     case OPT_SNAPSHOTS: o->snapshots = 1; break;
     case OPT_SNAPSHOT_TIMEOUT: o->timeout = optarg; break;
@@ -288,6 +293,7 @@ static void set_environment(options_t const *o, char const *shim, char const *pa
   size_t n = 4;
   if (o->no_free_stacks) more[n++] = "VALTRACE_NO_FREE_STACKS", more[n++] = "1";
   if (o->no_mappings) more[n++] = "VALTRACE_NO_MAPPINGS", more[n++] = "1";
+  if (o->no_python) more[n++] = "VALTRACE_NO_PYTHON", more[n++] = "1";
   if (o->no_children) more[n++] = "VALTRACE_NO_CHILDREN", more[n++] = "1";
   if (o->allocator) more[n++] = "VALTRACE_ALLOCATOR", more[n++] = "1";
   if (o->max_depth) more[n++] = "VALTRACE_MAX_DEPTH", more[n++] = o->max_depth;

@@ -33,6 +33,7 @@ static struct {
     {VT_OPT_NO_INLINES, "  --no-inlines           leave inlined functions out\n"},
     {VT_OPT_FULL_NAMES,
      "  --full-names           names of functions whole, with all template arguments\n"},
+    {VT_OPT_NATIVE, "  --native               with the frames of interpreters between the code they run\n"},
     {VT_OPT_SHOW_RUNTIME,
      "  --show-runtime-frames  do not fold what runs inside run-time libraries\n"},
     {VT_OPT_SHOW_ALLOCATORS,
@@ -71,6 +72,7 @@ static struct option const long_options[] = {
     {"no-inlines", 0, 0, VT_OPT_NO_INLINES},
     {"full-names", 0, 0, VT_OPT_FULL_NAMES},
     {"show-runtime-frames", 0, 0, VT_OPT_SHOW_RUNTIME},
+    {"native", 0, 0, VT_OPT_NATIVE},
     {"show-allocator-frames", 0, 0, VT_OPT_SHOW_ALLOCATORS},
     {"hide-allocator-frames", 0, 0, VT_OPT_HIDE_ALLOCATORS},
     {"debug-dir", 1, 0, VT_OPT_DEBUG_DIR},
@@ -205,6 +207,7 @@ static int take_option(vt_cli_options_t *options, int option, char *value, int e
     return 0;
   case VT_OPT_HIDE_ALLOCATORS: return 0;
   case VT_OPT_FULL_NAMES: options->full_names = 1; return 0;
+  case VT_OPT_NATIVE: options->analysis.native = 1; return 0;
   case VT_OPT_SHOW_RUNTIME: options->report.show_runtime = 1; return 0;
   case VT_OPT_DEBUG_DIR: return vt_cli_folder(options->analysis.search.folder = value);
   case VT_OPT_NO_DEBUGINFOD: options->analysis.search.debuginfod = 0; return 0;

@@ -77,7 +77,8 @@ typedef enum {
   VT_OPT_LEAK_KIND,
   VT_OPT_WHY,
   VT_OPT_FULL,
-  VT_OPT_NO_SOURCE
+  VT_OPT_NO_SOURCE,
+  VT_OPT_NATIVE
 } vt_cli_option_t;
 #define VT_CLI_SET(option) ((uint64_t)1 << ((option)-VT_OPT_FROM))
 #define VT_CLI_FILTERS     (VT_CLI_SET(VT_OPT_BY) - 1)

@@ -351,6 +351,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *operands, size_t oper
   *analysis = (vt_analysis_t){0};
   *usage = 0;
   analysis->stacks = vt_stacks_new(&options->search);
+  if (options->native) vt_stacks_native(analysis->stacks);
   analysis->with_mappings = options->mappings;
   if (open_readers(analysis, operands, operand_cnt, error)) return -1;
   for (size_t t = 0; t < analysis->trace_cnt; t++)

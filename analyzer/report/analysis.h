@@ -29,6 +29,7 @@ typedef struct {
   int lifetimes, sizes, timeline, threads;
   int mappings;           /* the stacks of mappings, too */
   int keep_allocators;        /* do not hide allocator frames */
+  int native;                 /* keep the frames of interpreters themselves */
   int no_inlines;             /* leave inlined functions out of groups and of the page */
   vt_symbols_search_t search; /* for names that the traces do not have */
   void (*span)(void *context, uint64_t from_ns, uint64_t to_ns); /* told which time is looked at,

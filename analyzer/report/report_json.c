@@ -182,20 +182,27 @@ void vt_json_missing(vt_json_t *json, vt_completeness_t const *have) {
   vt_json_end_array(json);
 }
 
+static void refused_object(vt_json_t *json, char const *what, char const *reason) {
+  vt_json_object(json, NULL);
+  vt_json_string(json, "what", what);
+  vt_json_string(json, "reason", reason);
+  vt_json_end_object(json);
+}
+
+/* refused_objects says which functions that allocate, and what of interpreted languages, is not recorded. */
 static void refused_objects(vt_json_t *json, vt_analysis_t const *analysis) {
   char what[512];
+  size_t cnt;
   vt_json_array(json, "refused");
   for (size_t t = 0; t < analysis->trace_cnt; t++) {
-    size_t cnt;
     vt_trace_patched_t const *p = vt_reader_patched(analysis->readers[t], &cnt);
     for (size_t i = 0; i < cnt; i++) {
       if (p[i].flags & VT_PATCHED_RECORDED) continue;
       snprintf(what, sizeof what, "%s in %s", p[i].name, p[i].module);
-      vt_json_object(json, NULL);
-      vt_json_string(json, "what", what);
-      vt_json_string(json, "reason", p[i].why);
-      vt_json_end_object(json);
+      refused_object(json, what, p[i].why);
     }
+    vt_trace_refusal_t const *refusals = vt_reader_refusals(analysis->readers[t], &cnt);
+    for (size_t i = 0; i < cnt; i++) refused_object(json, refusals[i].what, refusals[i].why);
   }
   vt_json_end_array(json);
 }

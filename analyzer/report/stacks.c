@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/report/roles.h"
+#include "analyzer/report/virtual_code.h"
 #include "analyzer/trace/embed.h"
 #include "analyzer/util/mem.h"
 
@@ -21,6 +22,7 @@ typedef struct {
   /* After vt_stacks_symbolize: all its functions are allocators; all are run-time; the one that is
      not inlined is. */
   uint8_t hidden, runtime, outer_runtime;
+  uint8_t is_virtual; /* a function of an interpreted language: its name is no C function's */
 } place_t;
 
 typedef struct {
@@ -45,6 +47,7 @@ struct vt_stacks {
   uint32_t *classes; /* by string: what a function of that name is, once asked for, … */
   uint32_t *module_classes, *file_classes; /* … and a module, a file */
   size_t classes_cnt;
+  int native; /* interpreters' own functions have nodes */
   uint32_t *module_paths; /* by module of the store: string */
   size_t module_paths_cnt, module_paths_cap;
   uint32_t jit; /* module of generated code that has names; NO_MODULE: there is none */
@@ -74,6 +77,8 @@ vt_stacks_t *vt_stacks_new(vt_symbols_search_t const *search) {
   add_node(stacks, (node_t){0});
   return stacks;
 }
+
+void vt_stacks_native(vt_stacks_t *stacks) { stacks->native = 1; }
 
 void vt_stacks_delete(vt_stacks_t *stacks) {
   if (!stacks) return;
@@ -255,10 +260,19 @@ static uint32_t generated_place(vt_stacks_t *stacks, vt_reader_t const *reader, 
   return intern_place(stacks, stacks->jit, name);
 }
 
+static uint32_t virtual_place(vt_stacks_t *stacks, vt_reader_t const *reader, uint64_t pc) {
+  vt_symbols_query_t at = vt_virtual_code(stacks->symbols, reader, pc);
+  uint32_t place = intern_place(stacks, at.module, at.offset);
+  set_module_path(stacks, at.module, vt_virtual_language(pc));
+  stacks->places[place].is_virtual = 1;
+  return place;
+}
+
 /* The node for a trace's node whose parent is mapped; epoch roots map to 0. */
 static uint32_t map_node(vt_stacks_t *stacks, vt_reader_t const *reader, uint32_t const *modules,
                          uint32_t epoch, uint64_t pc, uint32_t parent) {
   size_t cnt;
+  if (vt_virtual_is(pc)) return intern_node(stacks, virtual_place(stacks, reader, pc), parent);
   uint32_t at = vt_reader_module_at(reader, epoch, pc - 1);
   uint32_t place;
   if (pc <= VT_ADDRESS_CUT)
@@ -270,22 +284,33 @@ static uint32_t map_node(vt_stacks_t *stacks, vt_reader_t const *reader, uint32_
   return intern_node(stacks, place, parent);
 }
 
+/* needed_nodes marks the stacks that are used and their callers. */
+static uint8_t *needed_nodes(vt_trace_stacks_t const *trie, uint8_t const *used) {
+  uint8_t *needed = vt_mem_new(trie->cnt + 1, 1);
+  for (uint32_t id = trie->cnt; id-- > 1;) {
+    needed[id] |= used[id];
+    if (needed[id] && trie->parent[id] < id) needed[trie->parent[id]] = 1;
+  }
+  return needed;
+}
+
 uint32_t *vt_stacks_add(vt_stacks_t *stacks, vt_reader_t const *reader, uint8_t const *used) {
   vt_trace_stacks_t trie = vt_reader_stacks(reader);
   uint32_t *modules = add_modules(stacks, reader);
   uint32_t *map = vt_mem_new(trie.cnt + 1, sizeof *map);
   uint32_t *epoch = vt_mem_table(trie.cnt, sizeof *epoch);
-  uint8_t *needed = vt_mem_new(trie.cnt + 1, 1);
-  for (uint32_t id = trie.cnt; id-- > 1;) {
-    needed[id] |= used[id];
-    if (needed[id] && trie.parent[id] < id) needed[trie.parent[id]] = 1;
-  }
+  uint8_t *needed = needed_nodes(&trie, used);
+  vt_interpreter_t *folds = stacks->native ? NULL : vt_interpreter_find(reader);
   for (uint32_t id = 1; id < trie.cnt; id++) {
     uint32_t parent = trie.parent[id];
     epoch[id] = parent && parent < id ? epoch[parent] : (uint32_t)trie.pc[id];
-    if (needed[id] && parent && parent < id)
+    if (!needed[id] || !parent || parent >= id) continue;
+    if (folds && vt_interpreter_folds(folds, id, epoch[id]))
+      map[id] = map[parent];
+    else
       map[id] = map_node(stacks, reader, modules, epoch[id], trie.pc[id], map[parent]);
   }
+  vt_interpreter_delete(folds);
   free(needed);
   vt_mem_table_free(epoch, trie.cnt, sizeof *epoch);
   free(modules);
@@ -314,6 +339,7 @@ static uint32_t module_class(vt_stacks_t const *stacks, place_t const *place) {
 
 /* The roles of one of a place's functions. */
 static unsigned roles_of(vt_stacks_t const *stacks, place_t const *place, vt_frame_t const *frame) {
+  if (place->is_virtual) return 0;
   uint32_t name = class_of(stacks, stacks->classes, frame->function, vt_role_name_class);
   uint32_t file = class_of(stacks, stacks->file_classes, frame->file, vt_role_file_class);
   return vt_role_of(name, module_class(stacks, place), file);

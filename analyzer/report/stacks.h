@@ -32,6 +32,10 @@ typedef struct {
 vt_stacks_t *vt_stacks_new(vt_symbols_search_t const *search);
 void vt_stacks_delete(vt_stacks_t *stacks);
 
+/* vt_stacks_native: of traces added from here on the functions of an interpreter inside of the code that
+   it runs are nodes, too. Without it they are left out (virtual_code.h). */
+void vt_stacks_native(vt_stacks_t *stacks);
+
 /* Takes the symbols that a trace has embedded. What is unknown in them stays unknown, but for
    modules without a single name: their file was not there, and is perhaps here. */
 void vt_stacks_take_symbols(vt_stacks_t *stacks, vt_reader_t const *reader);

@@ -37,7 +37,9 @@ static void collect(embed_t *e) {
   for (uint32_t node = 1; node < t->cnt; node++) {
     uint64_t pc = t->pc[node];
     epoch[node] = t->parent[node] ? epoch[t->parent[node]] : (uint32_t)pc;
-    if (!t->parent[node] || pc == VT_ADDRESS_TRUNCATED || pc == VT_ADDRESS_CUT) continue;
+    if (!t->parent[node] || pc == VT_ADDRESS_TRUNCATED || pc == VT_ADDRESS_CUT ||
+        pc & VT_VIRTUAL_BIT)
+      continue;
     uint32_t module = vt_reader_module_at(e->r, epoch[node], pc - 1);
     if (module == VT_NO_MODULE) continue;
     vt_symbols_query_t q = {module, pc - 1 - e->r->tables.modules[module].bias};

@@ -3,7 +3,7 @@
 
 #define FIRST_CAP   2048
 #define LARGE_SZ    1024  /* of a message that is worth compressing */
-#define MAPPINGS_SZ 65536 /* of a chunk of mappings */
+#define GATHERED_SZ 65536 /* of a chunk of many small messages */
 
 uint32_t vt_packer_shift(uint64_t tick_hz) {
   uint32_t shift = 0;
@@ -41,8 +41,16 @@ static void write_stacks(vt_packer_t *p) {
   p->written_nodes = p->trie.cnt;
 }
 
+static void write_gathered(vt_packer_t *p, vt_chunk_type_t type, vt_bytes_t *gathered) {
+  if (!gathered->sz) return;
+  if (type == VT_CHUNK_MAPPING) write_stacks(p);
+  vt_writer_chunk(p->writer, type, VT_CHUNK_FLAG_ZSTD, 0, gathered->data, gathered->sz);
+  gathered->sz = 0;
+}
+
 static void write_events(vt_packer_t *p, vt_packer_stream_t *s) {
   if (!s->cnt) return;
+  write_gathered(p, VT_CHUNK_VFRAMES, &p->vframes); /* what their stacks mean */
   write_stacks(p);
   p->payload.sz = 0;
   vt_codec_encode(p->codec, s->events, s->cnt, p->header.time_shift, &p->threads, &p->payload);
@@ -69,23 +77,19 @@ void vt_packer_add(vt_packer_t *p, uint32_t stream, size_t cnt) {
   if (p->gathered > VT_PACKER_GATHERED_MAX) vt_packer_flush(p);
 }
 
-static void write_mappings(vt_packer_t *p) {
-  if (!p->mappings.sz) return;
-  write_stacks(p);
-  vt_writer_chunk(p->writer, VT_CHUNK_MAPPING, VT_CHUNK_FLAG_ZSTD, 0, p->mappings.data,
-                  p->mappings.sz);
-  p->mappings.sz = 0;
-}
-
 void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint32_t stack, uint8_t const *payload,
                        size_t sz) {
-  if (type != VT_CHUNK_MAPPING) {
+  if (type == VT_CHUNK_VFRAMES) {
+    if (sz < 4 || vt_load32(payload) != sz - 4) return; /* it would spoil those behind it */
+    vt_bytes_put(&p->vframes, payload, sz);
+    if (p->vframes.sz > GATHERED_SZ) write_gathered(p, type, &p->vframes);
+  } else if (type == VT_CHUNK_MAPPING) {
+    vt_bytes_u32(&p->mappings, stack);
+    vt_bytes_string(&p->mappings, payload, sz);
+    if (p->mappings.sz > GATHERED_SZ) write_gathered(p, type, &p->mappings);
+  } else {
     vt_writer_chunk(p->writer, type, sz > LARGE_SZ ? VT_CHUNK_FLAG_ZSTD : 0, 0, payload, sz);
-    return;
   }
-  vt_bytes_u32(&p->mappings, stack);
-  vt_bytes_string(&p->mappings, payload, sz);
-  if (p->mappings.sz > MAPPINGS_SZ) write_mappings(p);
 }
 
 void vt_packer_flush(vt_packer_t *p) {
@@ -94,7 +98,8 @@ void vt_packer_flush(vt_packer_t *p) {
     free(p->streams[i].events);
   }
   p->streams_cnt = 0;
-  write_mappings(p);
+  write_gathered(p, VT_CHUNK_MAPPING, &p->mappings);
+  write_gathered(p, VT_CHUNK_VFRAMES, &p->vframes);
   vt_writer_flush(p->writer);
 }
 
@@ -106,6 +111,7 @@ int vt_packer_finish(vt_packer_t *p, int complete) {
   vt_thread_ids_fini(&p->threads);
   vt_bytes_free(&p->payload);
   vt_bytes_free(&p->mappings);
+  vt_bytes_free(&p->vframes);
   free(p->streams);
   free((char *)p->header.host);
   free((char *)p->header.executable);

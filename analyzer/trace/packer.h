@@ -30,7 +30,7 @@ typedef struct {
   vt_packer_stream_t *streams;
   size_t streams_cnt, streams_cap;
   vt_bytes_t payload;
-  vt_bytes_t mappings; /* MAPPING messages not yet in a chunk */
+  vt_bytes_t mappings, vframes; /* MAPPING and VFRAMES messages not yet in a chunk */
 } vt_packer_t;
 
 /* vt_packer_shift is the time shift for a clock: units of 32 to 64 ns. */
@@ -50,8 +50,8 @@ void vt_packer_open(vt_packer_t *p, vt_writer_t *writer, vt_codec_t *codec,
 vt_event_t *vt_packer_room(vt_packer_t *p, uint32_t stream);
 void vt_packer_add(vt_packer_t *p, uint32_t stream, size_t cnt);
 
-/* vt_packer_message writes a message as a chunk; those that have a stack, an id of p->trie, are
-   gathered for a chunk of many. */
+/* vt_packer_message writes a message as a chunk; those that have a stack, an id of p->trie, and those
+   about virtual frames are gathered for a chunk of many. */
 void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint32_t stack, uint8_t const *payload,
                        size_t sz);
 

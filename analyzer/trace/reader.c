@@ -154,6 +154,7 @@ TABLE(vt_trace_marker_t, vt_reader_markers, tables., markers)
 TABLE(vt_trace_heap_t, vt_reader_heaps, tables., heaps)
 TABLE(vt_trace_patched_t, vt_reader_patched, tables., patched)
 TABLE(vt_trace_snapshot_t, vt_reader_snapshots, tables., snapshots)
+TABLE(vt_trace_refusal_t, vt_reader_refusals, tables., refusals)
 TABLE(vt_trace_mapping_t, vt_reader_mappings, tables., mappings)
 TABLE(vt_trace_pages_t, vt_reader_pages, tables., pages)
 
@@ -191,7 +192,7 @@ static uint32_t root_epoch(vt_reader_t const *r, uint32_t node) {
 static vt_trace_frame_t frame_of(vt_reader_t const *r, uint32_t node, uint32_t epoch) {
   uint64_t pc = r->trie.pc[node];
   vt_trace_frame_t f = {.pc = pc, .module = VT_NO_MODULE, .node = node};
-  if (pc == VT_ADDRESS_TRUNCATED || pc == VT_ADDRESS_CUT) return f;
+  if (pc == VT_ADDRESS_TRUNCATED || pc == VT_ADDRESS_CUT || pc & VT_VIRTUAL_BIT) return f;
   f.module = vt_reader_module_at(r, epoch, pc - 1);
   if (f.module != VT_NO_MODULE) f.offset = pc - 1 - r->tables.modules[f.module].bias;
   return f;

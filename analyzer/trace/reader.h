@@ -96,7 +96,7 @@ typedef struct {
 
 /* A frame of an expanded stack. */
 typedef struct {
-  uint64_t pc;     /* as recorded: return address, or VT_ADDRESS_TRUNCATED, VT_ADDRESS_CUT */
+  uint64_t pc; /* as recorded: return address, virtual address, VT_ADDRESS_TRUNCATED, VT_ADDRESS_CUT */
   uint64_t offset; /* address to look up: pc - 1 - load bias; meaningless without module */
   uint32_t module; /* index in the table of modules; VT_NO_MODULE */
   uint32_t node; /* id of this frame's node in the trie: equal nodes are equal stacks up to here */
@@ -331,6 +331,25 @@ int vt_reader_add_snapshot(vt_reader_t *reader, uint8_t const *payload, size_t s
 
 /* In order of time. */
 vt_trace_pages_t const *vt_reader_pages(vt_reader_t const *reader, size_t *cnt);
+
+/* What virtual addresses of one code stand for. */
+typedef struct {
+  uint32_t language, id;
+  uint32_t table, first_line; /* VT_LINES_… */
+  char const *name, *qualname, *file;
+  uint8_t const *lines;
+  uint32_t lines_sz;
+} vt_trace_code_t;
+
+/* vt_reader_code is the code of a virtual address, NULL: the trace does not say. */
+vt_trace_code_t const *vt_reader_code(vt_reader_t const *reader, uint64_t pc);
+
+/* What of an interpreted language is not recorded. */
+typedef struct {
+  uint32_t language;
+  char const *what, *why;
+} vt_trace_refusal_t;
+vt_trace_refusal_t const *vt_reader_refusals(vt_reader_t const *reader, size_t *cnt);
 
 /* vt_reader_leaks is NULL when no look at the memory is recorded, not even why it failed. */
 vt_trace_leaks_t const *vt_reader_leaks(vt_reader_t const *reader);

@@ -62,6 +62,10 @@ typedef struct {
   size_t patched_cnt, patched_cap;
   vt_trace_snapshot_t *snapshots;
   size_t snapshots_cnt, snapshots_cap;
+  vt_trace_code_t *codes; /* by number */
+  size_t codes_cnt, codes_cap;
+  vt_trace_refusal_t *refusals;
+  size_t refusals_cnt, refusals_cap;
   vt_trace_mapping_t *mappings; /* in order of the file */
   size_t mappings_cnt, mappings_cap;
   vt_trace_pages_t *pages; /* in order of time */
@@ -176,6 +180,8 @@ int vt_tables_pages(vt_reader_t *r, vt_cursor_t *c);
 /* jit_chunk.c; vt_tables_sort_jit brings the entries into their order. */
 int vt_tables_jit(vt_reader_t *r, vt_cursor_t *c);
 void vt_tables_sort_jit(vt_reader_t *r);
+/* vframes_chunk.c */
+int vt_tables_vframes(vt_reader_t *r, vt_cursor_t *c);
 /* vt_tables_mapping adds one MAPPING message; -1: malformed. */
 int vt_tables_mapping(vt_reader_t *r, uint32_t stack, uint8_t const *payload, size_t sz);
 void vt_tables_clear(vt_tables_t *t);

@@ -28,6 +28,8 @@ void vt_tables_clear(vt_tables_t *t) {
   free(t->snapshots);
   free(t->pages);
   free(t->jit);
+  free(t->codes);
+  free(t->refusals);
   *t = (vt_tables_t){0};
 }
 
@@ -296,7 +298,7 @@ int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, siz
       [VT_CHUNK_MAPPING] = mappings,   [VT_CHUNK_SNAPSHOT] = snapshot,
       [VT_CHUNK_PATCHED] = patched,
       [VT_CHUNK_LEAKS] = vt_tables_leaks, [VT_CHUNK_PAGES] = vt_tables_pages,
-      [VT_CHUNK_JIT] = vt_tables_jit};
+      [VT_CHUNK_JIT] = vt_tables_jit,     [VT_CHUNK_VFRAMES] = vt_tables_vframes};
   if (type >= sizeof parse / sizeof parse[0] || !parse[type]) return 0;
   vt_cursor_t c = vt_cursor(payload, sz);
   return parse[type](r, &c) || c.bad ? -1 : 0;

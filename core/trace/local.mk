@@ -1,6 +1,6 @@
 # The freestanding part of tracing: plain objects for tests and the analyzer; the shim compiles the
 # same sources as position independent code.
-VTCORE_SRC := $(wildcard core/trace/*.c)
+VTCORE_SRC := $(wildcard core/trace/*.c) $(wildcard core/trace/frames/*.c)
 $(eval $(call add-lib,libvtcore,$(VTCORE_SRC)))
 
 # The unwinder is hot, so without frame pointers; and it reads other functions' stack frames, which

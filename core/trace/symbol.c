@@ -98,6 +98,11 @@ void *vt_symbol_from(struct link_map *map, char const *name, struct link_map **w
   return NULL;
 }
 
+uint64_t vt_symbol_size(struct link_map const *map, char const *name) {
+  ElfW(Sym) const *s = find(map, name);
+  return s ? s->st_size : 0;
+}
+
 int vt_symbol_object_begins(struct link_map const *map, char const *start) {
   char const *name = map->l_name;
   for (char const *p = name; *p; p++)

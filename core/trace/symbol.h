@@ -20,6 +20,10 @@ void *vt_symbol_in(struct link_map const *map, char const *name);
    that the object need not be relocated yet. */
 int vt_symbol_defined(struct link_map const *map, char const *name);
 
+/* vt_symbol_size is the size of the object's own definition of `name`, 0: it has none. As
+   vt_symbol_from. */
+uint64_t vt_symbol_size(struct link_map const *map, char const *name);
+
 /* vt_symbol_object_begins: does the object's file name, without folders, begin with `start`? */
 int vt_symbol_object_begins(struct link_map const *map, char const *start);
 

@@ -106,6 +106,8 @@ void vt_unwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *ou
    up to hi is readable, and nobody needs to be asked. lo is the lowest address it can have; lo = hi:
    unknown. Forgotten by vt_unwind_fini only. */
 void vt_unwind_own_stack(vt_unwind_t *u, uint64_t lo, uint64_t hi);
+/* vt_unwind_own_end is that hi; 0: unknown. */
+uint64_t vt_unwind_own_end(vt_unwind_t const *u);
 
 /* What system calls captures may make from here on, in all threads. ASKS: any. NO_FILES: none that
    opens a file. NO_QUESTIONS: none but

@@ -79,6 +79,8 @@ void vt_unwind_own_stack(vt_unwind_t *u, uint64_t lo, uint64_t hi) {
   u->own_hi = u->own_read = hi;
 }
 
+uint64_t vt_unwind_own_end(vt_unwind_t const *u) { return u->own_lo < u->own_hi ? u->own_hi : 0; }
+
 /* Makes the thread's own stack, as far as it is in use, the current range. */
 static int own_range(vt_unwind_t *u, uint64_t addr) {
   uint64_t slot = u->sp + (uint64_t)VT_RA_OFF; /* has the return address of who captures */

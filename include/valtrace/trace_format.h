@@ -80,6 +80,7 @@ typedef enum {
   VT_CHUNK_END = 18,
   VT_CHUNK_MAPPING = 19,
   VT_CHUNK_SNAPSHOT = 20,
+  VT_CHUNK_VFRAMES = 21,
   VT_CHUNK_JIT = 22,
   VT_CHUNK_PATCHED = 23,
   VT_CHUNK_MAX = VT_CHUNK_PATCHED
@@ -159,6 +160,23 @@ typedef enum {
 /* Pseudo return addresses. */
 #define VT_ADDRESS_TRUNCATED ((uint64_t)1)
 #define VT_ADDRESS_CUT ((uint64_t)2)
+
+/* Virtual addresses: frames of interpreted languages. */
+#define VT_VIRTUAL_BIT            ((uint64_t)1 << 63)
+#define VT_VIRTUAL_LANGUAGE_SHIFT 56
+#define VT_VIRTUAL_LANGUAGE_MAX   127
+#define VT_VIRTUAL_CODE_SHIFT     24
+#define VT_VIRTUAL_POSITION_MAX   (((uint32_t)1 << VT_VIRTUAL_CODE_SHIFT) - 1)
+typedef enum { VT_LANGUAGE_PYTHON = 1 } vt_language_t;
+
+/* VFRAMES messages. */
+typedef enum { VT_VFRAMES_CODE = 1, VT_VFRAMES_REFUSED = 2 } vt_vframes_kind_t;
+/* How the lines of a code are told. */
+typedef enum {
+  VT_LINES_LNOTAB = 1,   /* CPython 3.8, 3.9: pairs of unsigned and signed steps */
+  VT_LINES_RANGES = 2,   /* CPython 3.10, PEP 626: the same, each pair a range */
+  VT_LINES_LOCATIONS = 3 /* CPython from 3.11 */
+} vt_lines_t;
 
 /* Columns of packed events. */
 typedef enum {
@@ -337,5 +355,14 @@ static inline uint64_t vt_pad8(uint64_t sz) { return (sz + 7) & ~(uint64_t)7; }
 /* zigzag: small magnitudes of either sign become small unsigned values. */
 static inline uint64_t vt_zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
 static inline int64_t vt_unzigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
+
+/* The virtual address of a position (UINT32_MAX: not known) in a code; code 0 is a mark: there are
+   frames that are not shown. */
+static inline uint64_t vt_virtual_address(vt_language_t language, uint32_t code,
+                                          uint32_t position) {
+  if (position != UINT32_MAX && position >= VT_VIRTUAL_POSITION_MAX) position = UINT32_MAX;
+  return VT_VIRTUAL_BIT | (uint64_t)language << VT_VIRTUAL_LANGUAGE_SHIFT |
+         (uint64_t)code << VT_VIRTUAL_CODE_SHIFT | (uint64_t)(position + 1);
+}
 
 #endif

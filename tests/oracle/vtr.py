@@ -19,9 +19,7 @@ CHUNK_MAGIC = b"VTCK"
 SEGMENT_SZ = 65536
 (EVENTS, SEGMENT, STACKS, MODULE, MODULE_UNLOAD, PROCESS, CLOCK, MEMORY, MARKER, THREAD, HEAP,
  HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END, MAPPING,
- SNAPSHOT) = range(1, 21)
-JIT = 22
-PATCHED = 23
+ SNAPSHOT, VFRAMES, JIT, PATCHED) = range(1, 24)
 NONE = None
 ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR = (
     1, 2, 3, 4, 5, 10, 11, 12)
@@ -46,6 +44,66 @@ LEAK_KINDS = ("unknown", "reachable", "possible", "indirect", "definite")
 Leaks = collections.namedtuple("Leaks", "kind flags why blocks roots")  # blocks: {address: (kind, holder)}
 Pages = collections.namedtuple("Pages", "time end kind areas")
 Area = collections.namedtuple("Area", "start end flags name resident anonymous swapped runs")
+
+
+class Code:
+    """What virtual addresses of one code stand for ("VFRAMES" in the format document)."""
+
+    def __init__(self, language, table, first_line, name, qualname, file):
+        self.language, self.table, self.first_line = language, table, first_line
+        self.name, self.qualname, self.file, self.lines = name, qualname, file, b""
+
+    def line(self, position):
+        """The source line of a code unit; None is the moment before the first."""
+        return self.first_line if position is None else (self.stepped, self.ranged, self.located)[self.table - 1](position)
+
+    def stepped(self, position):
+        at, line = 0, self.first_line
+        for bytes_, lines in zip(self.lines[::2], self.lines[1::2]):
+            at += bytes_
+            if at > 2 * position:
+                break
+            line += lines - 256 if lines > 127 else lines
+        return line
+
+    def ranged(self, position):
+        at, line = 0, self.first_line
+        for bytes_, lines in zip(self.lines[::2], self.lines[1::2]):
+            line += 0 if lines == 128 else lines - 256 if lines > 127 else lines
+            at += bytes_
+            if at > 2 * position:
+                return 0 if lines == 128 else line
+        return 0
+
+    def located(self, position):
+        c, at, line = Cursor(self.lines), 0, self.first_line
+
+        def number():
+            value = shift = 0
+            while True:
+                byte = c.take(1)[0]
+                value |= (byte & 63) << shift
+                shift += 6
+                if not byte & 64:
+                    return value
+
+        while c.at < len(self.lines):
+            head = c.take(1)[0]
+            form = head >> 3 & 15
+            if form in (13, 14):
+                step = number()
+                line += -(step >> 1) if step & 1 else step >> 1
+            elif 10 <= form <= 12:
+                line += form - 10
+            at += (head & 7) + 1
+            if form == 14:
+                for _i in range(3):
+                    number()
+            elif form < 13:
+                c.take(1 if form < 10 else 2)
+            if at > position:
+                return 0 if form == 15 else line
+        return 0
 
 
 class Event(collections.namedtuple("Event", "tick tid number kind api address size align stack heap tag")):
@@ -332,6 +390,7 @@ class Trace:
         self.modules, self.unloads, self.process, self.clocks = {}, {}, [], []
         self.threads, self.markers, self.symbols, self.memory, self.pages = {}, [], {}, [], []
         self.patched, self.heaps, self.mappings, self.snapshots, self.leaks = [], [], [], [], None
+        self.codes, self.refusals = {}, []
         self.counters, self.nodes, self.lost = {}, {0: None}, 0
         self.jit = []
         self.streams = collections.defaultdict(list)  # thread or writer -> events in its order
@@ -500,6 +559,32 @@ class Trace:
             stack, message = c.u32(), c.string()
             self.mapping(Cursor(message), stack)
 
+    def on_vframes(self, c, _):
+        while c.at < len(c.data):
+            self.vframe(Cursor(c.string()))
+
+    def vframe(self, c):
+        kind, language = c.u32(), c.u32()
+        if kind == 2:
+            self.refusals.append((language, c.text(), c.text()))
+        if kind != 1:
+            return
+        ident, table, first_line, part = c.u32(), c.u32(), c.u32(), c.u32()
+        names, lines = (c.text(), c.text(), c.text()), c.string()
+        if not part:
+            self.codes[ident] = Code(language, table, first_line, *names)
+        self.codes[ident].lines += lines
+
+    def virtual(self, address):
+        """(qualified name, file, line) of a virtual address; None for any other."""
+        if not address >> 63:
+            return None
+        code, position = address >> 24 & 0xffffffff, address & 0xffffff
+        if code not in self.codes:
+            return "", "", 0
+        code = self.codes[code]
+        return code.qualname, code.file, code.line(position - 1 if position else None)
+
     def on_snapshot(self, c, _):
         time, kind, flags, tid, count, sp = c.u64(), c.u32(), c.u32(), c.u32(), c.u32(), c.u64()
         self.snapshots.append((time, kind, flags, tid, sp, [(c.u32(), c.u64(), c.u64()) for _ in range(count)]))
@@ -538,7 +623,7 @@ class Trace:
 
     MESSAGES = {MODULE: on_module, MODULE_UNLOAD: on_unload, PROCESS: on_process, CLOCK: on_clock,
                 MEMORY: on_memory, MARKER: on_marker, THREAD: on_thread, HEAP: on_heap, COUNTERS: on_counters,
-                SNAPSHOT: on_snapshot, PATCHED: on_patched}
+                SNAPSHOT: on_snapshot, PATCHED: on_patched, VFRAMES: on_vframes}
 
     # --- packed events
 

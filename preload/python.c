@@ -1,0 +1,148 @@
+/* CPython's allocators. Small blocks of Python objects come from pools of its own (pymalloc), which
+   malloc never hears of. So the two domains that have pools, MEM and OBJ, are wrapped, as the
+   interpreter's API provides for: each wrapper records what was asked for, once, and what the pools
+   themselves then ask malloc for is no event (VT_BUSY_INSIDE). The events are those that
+   PYTHONMALLOC=malloc would give.
+
+   The wrappers must be there before the first block is, and they tell when a code object is freed:
+   where the interpreter was told to use other allocators (PYTHONMALLOC=, -X dev) these replace the
+   wrappers, and neither blocks nor frames of Python are seen; unless those are malloc itself. */
+#include "preload/python.h"
+#include "preload/record.h"
+#include "core/trace/frames/codes.h"
+#include "core/trace/frames/python.h"
+#include "core/trace/object.h"
+#include "core/trace/symbol.h"
+
+#define FRAME __builtin_frame_address(0)
+
+/* PyMemAllocatorEx and PyMemAllocatorDomain (Include/cpython/pymem.h), the same since 3.5. */
+typedef struct {
+  void *context;
+  void *(*malloc)(void *context, size_t sz);
+  void *(*calloc)(void *context, size_t cnt, size_t sz);
+  void *(*realloc)(void *context, void *p, size_t sz);
+  void (*free)(void *context, void *p);
+} allocator_t;
+enum { DOMAIN_RAW, DOMAIN_MEM, DOMAIN_OBJ, DOMAINS };
+
+static allocator_t real[DOMAINS];
+static void (*get)(int domain, allocator_t *out);
+static void (*set)(int domain, allocator_t *allocator);
+
+/* A block of no bytes has one, as the interpreter would ask malloc for it. */
+static size_t size_of(size_t sz) { return sz ? sz : 1; }
+
+static void *wrapped_malloc(void *context, size_t sz) {
+  allocator_t const *a = context;
+  uint64_t busy = vt_inside_begin(FRAME);
+  void *p = a->malloc(a->context, sz);
+  vt_inside_end(busy);
+  if (VT_LIKELY(p)) vt_record_alloc(p, size_of(sz), 0, VT_API_OTHER, FRAME);
+  return p;
+}
+
+static void *wrapped_calloc(void *context, size_t cnt, size_t sz) {
+  allocator_t const *a = context;
+  uint64_t busy = vt_inside_begin(FRAME);
+  void *p = a->calloc(a->context, cnt, sz);
+  vt_inside_end(busy);
+  if (VT_LIKELY(p)) vt_record_alloc(p, size_of(cnt * sz), 0, VT_API_OTHER, FRAME);
+  return p;
+}
+
+static void *wrapped_realloc(void *context, void *old, size_t sz) {
+  allocator_t const *a = context;
+  if (old) vt_record_intent(old, size_of(sz), VT_API_OTHER, FRAME);
+  vt_python_ending();
+  vt_codes_freed(old);
+  uint64_t busy = vt_inside_begin(FRAME);
+  void *p = a->realloc(a->context, old, sz);
+  vt_inside_end(busy);
+  if (old)
+    vt_record_done(old, p, size_of(sz), VT_API_OTHER, FRAME);
+  else if (p)
+    vt_record_alloc(p, size_of(sz), 0, VT_API_OTHER, FRAME);
+  return p;
+}
+
+static void wrapped_free(void *context, void *p) {
+  allocator_t const *a = context;
+  if (VT_UNLIKELY(!p)) return;
+  vt_record_free(p, VT_API_OTHER, FRAME);
+  vt_python_ending();
+  vt_codes_freed(p);
+  uint64_t busy = vt_inside_begin(FRAME);
+  a->free(a->context, p);
+  vt_inside_end(busy);
+}
+
+static void wrap(int domain) {
+  allocator_t ours = {&real[domain], wrapped_malloc, wrapped_calloc, wrapped_realloc, wrapped_free};
+  get(domain, &real[domain]);
+  set(domain, &ours);
+}
+
+/* The program's own main has not begun: no thread, no interpreter, no block. */
+static int wrap_all(void) {
+  struct link_map *first = vt_object_first();
+  get = (void (*)(int, allocator_t *))vt_symbol_from(first, "PyMem_GetAllocator", NULL);
+  set = (void (*)(int, allocator_t *))vt_symbol_from(first, "PyMem_SetAllocator", NULL);
+  if (!get || !set) return -1;
+  get(DOMAIN_RAW, &real[DOMAIN_RAW]);
+  wrap(DOMAIN_MEM);
+  wrap(DOMAIN_OBJ);
+  return 0;
+}
+
+static char const *_Atomic refused; /* why; NULL: it was not */
+
+/* tell writes to the trace why there is nothing of Python in it. */
+static void tell(vt_thread_t *t, char const *why) {
+  atomic_store_explicit(&refused, why, memory_order_relaxed);
+  vt_virtual_refused(&t->stream, VT_LANGUAGE_PYTHON, "Python frames and blocks", why);
+}
+
+static void tell_at_start(char const *why) {
+  vt_thread_t *t = vt_enter(FRAME);
+  if (!t) return;
+  tell(t, why);
+  vt_leave(t);
+}
+
+void vt_python_tell_again(vt_thread_t *t) {
+  char const *why = atomic_load_explicit(&refused, memory_order_relaxed);
+  if (why) tell(t, why);
+}
+
+_Atomic uint32_t vt_python_trusted;
+
+int vt_python_ready_slow(vt_thread_t *t) {
+  allocator_t now;
+  if (!vt_python.own()) return 0;
+  get(DOMAIN_OBJ, &now);
+  if (now.malloc == real[DOMAIN_RAW].malloc) { /* PYTHONMALLOC=malloc: no pools */
+    wrap(DOMAIN_MEM);
+    wrap(DOMAIN_OBJ);
+  } else if (now.malloc != wrapped_malloc) {
+    atomic_fetch_and_explicit(&vt_capture_more, ~(uint32_t)VT_CAPTURE_VIRTUAL, memory_order_relaxed);
+    tell(t, "PYTHONMALLOC or -X dev gave the interpreter other allocators");
+    return 0;
+  }
+  atomic_store_explicit(&vt_python_trusted, 1, memory_order_relaxed);
+  return 1;
+}
+
+void vt_python_begin(void) {
+  char const *why = "";
+  if (vt_options.no_python || vt_options.text_fd >= 0) return;
+  uint64_t busy = vt_internal_begin();
+  int found = vt_python_find(&why);
+  if (found > 0 && wrap_all()) {
+    why = "its allocators cannot be wrapped";
+    found = -1;
+  }
+  vt_internal_end(busy);
+  if (found < 0) tell_at_start(why);
+  if (found > 0) atomic_fetch_or_explicit(&vt_capture_more, VT_CAPTURE_VIRTUAL, memory_order_relaxed);
+}

@@ -1,0 +1,2 @@
+# Virtual frames: the interpreters' own view against what is recorded.
+TAPS += tests/frames/python.t

@@ -1,0 +1,191 @@
+"""Python code of many kinds that calls probe(), which allocates one block of a size that occurs once and
+writes down who calls it as the interpreter tells it: the oracle for the recorded stacks.
+
+Usage: probes.py LOG ROUND…; a line of the log is the size, then "function|file|line" of each frame, innermost
+first. The rounds are the functions below. Runs on every Python from 3.8.
+"""
+import sys
+import threading
+
+log = []
+lock = threading.Lock()
+size = [100000]
+detached = None  # ctypes' malloc, called without the interpreter's lock
+
+
+def probe():
+    frame, stack = sys._getframe(), []
+    while frame:
+        code = frame.f_code
+        stack.append(f"{getattr(code, 'co_qualname', code.co_name)}|{code.co_filename}|{frame.f_lineno}")
+        frame = frame.f_back
+    with lock:
+        size[0] += 64
+        mine = size[0]
+        log.append((mine, stack[1:]))
+    detached(mine) if detached else bytes(mine)
+
+
+class Deleted:
+    def __del__(self):
+        probe()
+
+
+class Meta(type):
+    def __new__(cls, *args):
+        probe()
+        return super().__new__(cls, *args)
+
+
+def generators():
+    def inner():
+        probe()
+        try:
+            yield 1
+            yield 2
+        finally:
+            probe()
+
+    def outer():
+        probe()
+        yield from inner()
+        probe()
+
+    for _i in outer():
+        probe()
+    abandoned = outer()
+    next(abandoned)
+    del abandoned
+    thrown = outer()
+    next(thrown)
+    try:
+        thrown.throw(ValueError("x"))
+    except ValueError:
+        probe()
+    sum(probe() or i for i in range(3))
+
+
+def callbacks():
+    sorted([3, 1, 2], key=lambda v: (probe(), v)[1])
+    list(map(lambda v: [probe() for _j in range(2)], range(3)))
+    {probe(): i for i in range(2)}
+    d = Deleted()
+    del d
+    [Deleted() for _i in range(3)]
+    Meta("Made", (), {})
+
+    class Made(metaclass=Meta):
+        probe()
+
+    def decorated(function):
+        probe()
+        return function
+
+    @decorated
+    def function(a=probe()):
+        probe()
+    function()
+    max([1, 2], key=lambda v: probe() or v)
+    "%s" % type("S", (), {"__str__": lambda self: (probe(), "s")[1]})()
+
+
+def exceptions():
+    def deep(n):
+        if not n:
+            probe()
+            raise KeyError("x")
+        try:
+            deep(n - 1)
+        finally:
+            probe()
+    try:
+        deep(5)
+    except KeyError:
+        probe()
+
+    class Context:
+        def __enter__(self):
+            probe()
+
+        def __exit__(self, *_args):
+            probe()
+            return True
+    with Context():
+        probe()
+        raise ValueError
+
+
+def recursion():
+    def down(n):
+        return probe() if not n else down(n - 1)
+    for n in (0, 1, 50, 7, 51, 50, 400, 3):
+        down(n)
+        (lambda: down(n))()
+
+
+def compiled():
+    for i in range(30):
+        exec(compile("\n" * (i % 3) + "probe()\ndef f():\n  probe()\nf()\n", "<made>", "exec"), {"probe": probe})
+        exec("def g(): probe()\n" + "\n" * (i % 5) + "g()", {"probe": probe})
+
+
+def coroutines():
+    import asyncio
+
+    async def leaf(n):
+        probe()
+        await asyncio.sleep(0)
+        probe()
+        return n
+
+    async def work(n):
+        async for x in agen():
+            probe()
+        return await leaf(n)
+
+    async def agen():
+        for i in range(2):
+            probe()
+            yield i
+
+    async def main():
+        await asyncio.gather(*(work(i) for i in range(5)))
+    asyncio.run(main())
+
+
+def threads():
+    def run(n):
+        for _i in range(5):
+            (lambda: probe() if n % 2 else generators())()
+    made = [threading.Thread(target=run, args=(n,)) for n in range(4)]
+    for t in made:
+        t.start()
+    for t in made:
+        t.join()
+
+
+def unlocked():
+    """Allocates while other threads have the interpreter's lock."""
+    global detached
+    import ctypes
+    malloc = ctypes.CDLL(None).malloc
+    malloc.argtypes, malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+    detached = malloc
+    threads()
+    exceptions()
+    detached = None
+
+
+def many():
+    """Names and tables of all kinds."""
+    for name in ("f", "ä", "ж", "名前", "𠀀"):
+        space = {"probe": probe}
+        exec(f"class {name}:\n def {name}(self):\n" + "  x = 1\n" * 700 + "  probe()\n" * 2, space)
+        getattr(space[name](), name)()
+
+
+for choice in sys.argv[2:]:
+    globals()[choice]()
+with open(sys.argv[1], "w", encoding="utf-8") as out:
+    for number, frames in log:
+        print(number, *frames, sep="\t", file=out)
