@@ -21,6 +21,7 @@ typedef struct {
   uint64_t shift_ns;
   local_heap_t *heaps; /* [0]: the process's own */
   size_t heaps_cnt, heaps_cap;
+  local_heap_t python; /* counts the blocks of an interpreter's allocator, which are in [0]'s table */
   uint32_t *threads; /* trace's index -> model's index; NO_INDEX */
   size_t threads_cnt, threads_cap;
 } trace_t;

@@ -64,6 +64,7 @@ static void delete_traces(vt_model_t *model) {
   for (size_t i = 0; i < model->traces_cnt; i++) {
     for (size_t h = 0; h < model->traces[i].heaps_cnt; h++) free(model->traces[i].heaps[h].cells);
     free(model->traces[i].heaps);
+    free(model->traces[i].python.cells);
     free(model->traces[i].threads);
   }
   free(model->traces);
@@ -98,7 +99,7 @@ static local_heap_t *local_heap(trace_t *trace, uint32_t number) {
 }
 
 uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns) {
-  trace_t trace = {.shift_ns = shift_ns};
+  trace_t trace = {.shift_ns = shift_ns, .python.heap = NO_INDEX};
   uint32_t number = (uint32_t)model->traces_cnt;
   local_heap(&trace, 0)->heap = new_heap(model, number, 0);
   VT_PUSH(model->traces, trace);
@@ -171,8 +172,20 @@ static inline uint32_t thread_of(vt_model_t *model, uint32_t trace_number, uint3
   return add_thread(model, trace_number, index);
 }
 
-static uint32_t add_cell(vt_model_t *model, uint32_t trace, uint32_t number, uint32_t stack) {
-  local_heap_t *local = &model->traces[trace].heaps[number];
+/* The heap that counts an allocation: that of its number, or an interpreter's. Blocks of the latter are
+   in the table of the process's own heap, since a realloc may move one from there or back. */
+static inline local_heap_t *counting_heap(vt_model_t *model, uint32_t trace,
+                                          vt_event_t const *event) {
+  local_heap_t *python = &model->traces[trace].python;
+  if (__builtin_expect(event->heap || event->api != VT_API_OTHER, 1))
+    return &model->traces[trace].heaps[event->heap];
+  if (python->heap != NO_INDEX) return python;
+  python->heap = new_heap(model, trace, VT_HEAP_KIND_PYTHON);
+  model->heaps[python->heap].name = vt_mem_copy("python", sizeof "python" - 1);
+  return python;
+}
+
+static uint32_t add_cell(vt_model_t *model, uint32_t trace, local_heap_t *local, uint32_t stack) {
   if (stack >= local->cells_cap) {
     size_t cap = local->cells_cap ? 2 * local->cells_cap : 4096;
     while (cap <= stack) cap *= 2;
@@ -193,13 +206,12 @@ static int left_out(vt_model_t const *model, uint64_t size, uint32_t thread, uin
 }
 
 /* Who counts an allocation: its cell, or VT_CELL_IGNORED when a filter leaves it out. */
-static inline uint32_t cell_of(vt_model_t *model, uint32_t trace, uint32_t number,
-                               vt_event_t const *event, uint32_t stack, uint32_t thread,
-                               uint64_t time) {
+static inline uint32_t cell_of(vt_model_t *model, uint32_t trace, vt_event_t const *event,
+                               uint32_t stack, uint32_t thread, uint64_t time) {
   if (model->filtering && left_out(model, event->size, thread, time)) return VT_CELL_IGNORED;
-  local_heap_t const *local = &model->traces[trace].heaps[number];
+  local_heap_t *local = counting_heap(model, trace, event);
   if (stack < local->cells_cap && local->cells[stack]) return local->cells[stack];
-  return add_cell(model, trace, number, stack);
+  return add_cell(model, trace, local, stack);
 }
 
 /* ---- events ---- */
@@ -231,14 +243,13 @@ static int out_of_order(vt_model_t *model, uint32_t heap, vt_event_t const *even
 }
 
 /* The block is made in its slot: a copy of what was just written, field by field, would wait. */
-static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t number,
-                     vt_event_t const *event, uint32_t stack, uint32_t thread, uint64_t time) {
+static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t const *event, uint32_t stack, uint32_t thread, uint64_t time) {
   model->threads[thread].last_address = event->address;
   model->threads[thread].last_heap = heap;
   vt_blocks_t *blocks = &model->blocks[heap];
   vt_block_t *slot = vt_blocks_find(blocks, event->address);
-  uint32_t cell = cell_of(model, trace, number, event, stack, thread, time);
-  if (__builtin_expect(number != 0, 0)) note_tag(&model->heaps[heap], event->tag);
+  uint32_t cell = cell_of(model, trace, event, stack, thread, time);
+  if (__builtin_expect(event->heap != 0, 0)) note_tag(&model->heaps[heap], event->tag);
   if (__builtin_expect(model->early.cnt != 0 || slot->cell != 0, 0)) {
     vt_block_t block = {event->address, event->size, time, cell, thread};
     if (out_of_order(model, heap, event, &block, slot)) return;
@@ -360,9 +371,9 @@ static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
   uint32_t stack = limbo.stack ? limbo.stack : event->stack;
   int counted = event->address && !model->scanning &&
                 (!model->lifetime_bits || vt_count_lifetime_fits(model));
-  end_old(model, &limbo, event, counted ? cell_of(model, trace, 0, event, stack, thread, time) : 0,
+  end_old(model, &limbo, event, counted ? cell_of(model, trace, event, stack, thread, time) : 0,
           thread, time);
-  if (event->address) on_alloc(model, trace, heap, 0, event, stack, thread, time);
+  if (event->address) on_alloc(model, trace, heap, event, stack, thread, time);
 }
 
 static void on_event(vt_model_t *model, uint32_t trace, vt_event_t const *event, uint32_t heap,
@@ -371,7 +382,7 @@ static void on_event(vt_model_t *model, uint32_t trace, vt_event_t const *event,
   switch (event->kind) {
   case VT_EVENT_ALLOC:
   case VT_EVENT_HEAP_ALLOC:
-    on_alloc(model, trace, heap, event->heap, event, event->stack, thread, time);
+    on_alloc(model, trace, heap, event, event->stack, thread, time);
     return;
   case VT_EVENT_FREE:
   case VT_EVENT_HEAP_FREE:

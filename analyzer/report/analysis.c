@@ -273,11 +273,15 @@ uint32_t vt_analysis_cell_node(vt_analysis_t const *analysis, vt_cell_t const *c
   return keep_allocators ? node : vt_stacks_skip_allocators(analysis->stacks, node);
 }
 
-/* The heap of a cell's site: the processes' own heaps are one for this. */
+/* The heap of a cell's site: the processes' own heaps are one for this, and so are Python's. */
 static uint32_t site_heap(vt_analysis_t const *analysis, vt_cell_t const *cell) {
   size_t cnt;
   vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt);
-  return cell->heap < cnt && heaps[cell->heap].kind == 0 ? 0 : cell->heap;
+  if (cell->heap >= cnt) return cell->heap;
+  if (heaps[cell->heap].kind == 0) return 0;
+  for (uint32_t i = 0; heaps[cell->heap].kind == VT_HEAP_KIND_PYTHON && i < cell->heap; i++)
+    if (heaps[i].kind == VT_HEAP_KIND_PYTHON) return i;
+  return cell->heap;
 }
 
 static vt_site_t new_site(vt_analysis_t const *analysis, vt_cell_t const *cell, uint32_t node) {

@@ -20,7 +20,7 @@ static void json_moment(vt_json_t *json, vt_trace_leaks_t const *leaks) {
 }
 
 static void heap_objects(vt_json_t *json, vt_analysis_t const *analysis, uint32_t trace) {
-  static char const *const kinds[] = {"libc", "wksp", "alloc", "groove", "custom"};
+  static char const *const kinds[] = {"libc", "wksp", "alloc", "groove", "custom", "python"};
   size_t cnt;
   vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt);
   vt_json_array(json, "heaps");
@@ -30,7 +30,7 @@ static void heap_objects(vt_json_t *json, vt_analysis_t const *analysis, uint32_
     for (int k = 0; k < 16; k++) snprintf(uuid + 2 * k, 3, "%02x", heaps[i].uuid[k]);
     vt_json_object_line(json, NULL);
     vt_json_string(json, "name", vt_analysis_heap_name(analysis, i, buffer));
-    vt_json_string(json, "kind", heaps[i].kind < 5 ? kinds[heaps[i].kind] : "custom");
+    vt_json_string(json, "kind", heaps[i].kind < 6 ? kinds[heaps[i].kind] : "custom");
     vt_json_uint(json, "tag", heaps[i].tag);
     vt_json_string(json, "uuid", uuid);
     vt_json_bool(json, "nested", (int)heaps[i].nested);

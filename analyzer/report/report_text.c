@@ -105,12 +105,30 @@ static void total_line(vt_term_t const *term, char const *label, char const *val
   putc('\n', term->out);
 }
 
+/* print_python says how much of the totals is an interpreter's own heap. */
+static void print_python(vt_analysis_t const *analysis, vt_term_t const *term) {
+  size_t cnt;
+  vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt);
+  uint64_t allocations = 0, live = 0;
+  char rest[160];
+  for (size_t i = 0; i < cnt; i++) {
+    if (heaps[i].kind != VT_HEAP_KIND_PYTHON) continue;
+    allocations += heaps[i].allocations;
+    live += heaps[i].live_bytes;
+  }
+  if (!allocations) return;
+  snprintf(rest, sizeof rest, "of these by Python's own allocator (heap python), %s live at the end",
+           vt_bytes_text(live).text);
+  total_line(term, "python", vt_count_text(allocations).text, rest);
+}
+
 static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   char rest[160];
   snprintf(rest, sizeof rest, "%s freed, %s by realloc", vt_count_text(totals->frees).text,
            vt_count_text(totals->reallocs).text);
   total_line(term, "allocations", vt_count_text(totals->allocations).text, rest);
+  print_python(analysis, term);
   snprintf(rest, sizeof rest, "from %s distinct stack%s", vt_count_text(analysis->sites_cnt).text,
            plural(analysis->sites_cnt));
   total_line(term, "allocated", vt_bytes_text(totals->allocated_bytes).text, rest);

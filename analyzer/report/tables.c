@@ -337,11 +337,11 @@ static void print_tag(FILE *out, vt_model_heap_t const *heap) {
 }
 
 static void text_heap(vt_analysis_t const *analysis, vt_term_t const *term, uint32_t index) {
-  static char const *const kinds[] = {"libc", "wksp", "alloc", "groove", "custom"};
+  static char const *const kinds[] = {"libc", "wksp", "alloc", "groove", "custom", "python"};
   size_t cnt;
   char buffer[32];
   vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt), *heap = &heaps[index];
-  fprintf(term->out, "%6s %12s %12s %10s %10s", kinds[heap->kind < 5 ? heap->kind : 4],
+  fprintf(term->out, "%6s %12s %12s %10s %10s", kinds[heap->kind < 6 ? heap->kind : 4],
           vt_count_text(heap->allocations).text, vt_count_text(heap->frees).text,
           vt_bytes_text(heap->leaked_bytes).text, vt_count_text(heap->leaked_blocks).text);
   print_tag(term->out, heap);

@@ -250,7 +250,8 @@ typedef enum {
   VT_HEAP_KIND_WKSP = 1,
   VT_HEAP_KIND_ALLOC = 2,
   VT_HEAP_KIND_GROOVE = 3,
-  VT_HEAP_KIND_CUSTOM = 4
+  VT_HEAP_KIND_CUSTOM = 4,
+  VT_HEAP_KIND_PYTHON = 5 /* never announced: api 15 in kinds 1 to 4 */
 } vt_heap_kind_t;
 typedef enum {
   VT_HEAP_OP_RESET = 1,

@@ -1,2 +1,7 @@
 # Virtual frames: the interpreters' own view against what is recorded.
-TAPS += tests/frames/python.t
+TAPS  += tests/frames/python.t
+LONG  += tests/frames/hazards_long.t
+TESTS += $(BUILD)/programs/libframes.so
+$(BUILD)/programs/libframes.so: tests/frames/native.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) $(P_CFLAGS) -fPIC -shared -o $@ $<

@@ -1,7 +1,7 @@
 """Python code of many kinds that calls probe(), which allocates one block of a size that occurs once and
 writes down who calls it as the interpreter tells it: the oracle for the recorded stacks.
 
-Usage: probes.py LOG ROUND…; a line of the log is the size, then "function|file|line" of each frame, innermost
+Usage: probes.py LOG LIBRARY ROUND…; a line of the log is the size, then "function|file|line" of each frame, innermost
 first. The rounds are the functions below. Runs on every Python from 3.8.
 """
 import sys
@@ -176,6 +176,78 @@ def unlocked():
     detached = None
 
 
+def callbacks_of_c():
+    """Python functions that native code calls, with and without the lock around it."""
+    import ctypes
+    kind = ctypes.CFUNCTYPE(None)
+    for library in (ctypes.CDLL(sys.argv[2]), ctypes.PyDLL(sys.argv[2])):
+        library.call_back(kind(probe_twice), 50)
+        library.call_back(kind(lambda: library.call_back(kind(probe_twice), 50)), 50)
+
+
+def probe_twice():
+    probe()
+    generators()
+
+
+def too_deep():
+    """More frames than are recorded: a mark takes their place, and then they are there again."""
+    sys.setrecursionlimit(20000)
+
+    def down(n):
+        return bytes(70001) if not n else down(n - 1)
+    down(4200)
+    probe()
+
+
+def signals():
+    """Allocations of a handler, which may interrupt anything, and of what goes on after it."""
+    import ctypes
+    import signal
+    ctypes.CDLL(sys.argv[2]).allocate_in_handler(signal.SIGVTALRM, ctypes.c_size_t(88888))
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.001, 0.001)
+    generators()
+    exceptions()
+    sum(len(str(i)) for i in range(30000))
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    probe()
+
+
+def forks():
+    import os
+    probe()
+    child = os.fork()
+    log.clear()
+    generators()
+    callbacks()
+    if not child:
+        write(sys.argv[1] + ".child")
+        os._exit(0)
+    os.waitpid(child, 0)
+    threads()
+
+
+def interpreters():
+    """A sub-interpreter runs code that has its own view of the stack."""
+    name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    subs = __import__(name)
+    sub = subs.create()
+    subs.run_string(sub, "def inner():\n  return bytes(70002)\ninner()\n")
+    subs.destroy(sub)
+    probe()
+
+
+def daemons():
+    """Ends while threads allocate without the lock."""
+    import ctypes
+    library, begun = ctypes.CDLL(sys.argv[2]), [ctypes.c_int() for _i in range(3)]
+    for flag in begun:
+        threading.Thread(target=library.spin, args=(ctypes.byref(flag),), daemon=True).start()
+    while not all(flag.value for flag in begun):
+        pass
+    probe()
+
+
 def many():
     """Names and tables of all kinds."""
     for name in ("f", "ä", "ж", "名前", "𠀀"):
@@ -184,8 +256,12 @@ def many():
         getattr(space[name](), name)()
 
 
-for choice in sys.argv[2:]:
+def write(path):
+    with open(path, "w", encoding="utf-8") as out:
+        for number, frames in log:
+            print(number, *frames, sep="\t", file=out)
+
+
+for choice in sys.argv[3:]:
     globals()[choice]()
-with open(sys.argv[1], "w", encoding="utf-8") as out:
-    for number, frames in log:
-        print(number, *frames, sep="\t", file=out)
+write(sys.argv[1])

@@ -180,15 +180,13 @@ static int walk_thread(walk_t *w) {
   return w->l->chain == VT_PYTHON_CFRAMES ? walk_cframes(w) : walk_entries(w);
 }
 
-/* attach says whose frames are to be walked; 0: nobody's. A thread that another interpreter's state
-   is current in (a sub-interpreter, from 3.12) has those and then its own. */
-static int attach(walk_t *w, uint64_t *outer) {
+/* attach says whose frames are to be walked; 0: nobody's. Of a thread that runs a sub-interpreter up to
+   3.11 the frames outside of it, from 3.12 on those inside. */
+static int attach(walk_t *w) {
   uint64_t own = vt_python.own(), current = vt_python.current();
-  *outer = 0;
   if (w->l->chain >= VT_PYTHON_CFRAME_ENTRIES) { /* the current one is this thread's */
     w->detached = !current;
     w->thread = current ? current : own;
-    if (current && own != current) *outer = own;
   } else { /* it may be any thread's */
     w->detached = current != own;
     w->thread = own;
@@ -230,14 +228,10 @@ static void too_deep(walk_t *w) {
 
 /* walk_and_name does it while the frames cannot vanish: the flag is seen by vt_python_ending, or its
    word by us. */
-static uint32_t walk_and_name(walk_t *w, vt_virtual_t *v, vt_stream_t *s, uint64_t outer) {
+static uint32_t walk_and_name(walk_t *w, vt_virtual_t *v, vt_stream_t *s) {
   uint32_t keep = 0;
   if (w->detached) atomic_store_explicit(&v->reading, 1, memory_order_seq_cst);
   int whole = walk_thread(w);
-  if (whole && outer) {
-    w->thread = outer;
-    walk_thread(w);
-  }
   if (w->too_many)
     too_deep(w);
   else if (!name(w, s, &keep))
@@ -250,7 +244,7 @@ static uint32_t walk_and_name(walk_t *w, vt_virtual_t *v, vt_stream_t *s, uint64
 
 uint32_t vt_python_walk(vt_virtual_t *v, vt_stream_t *s, vt_caller_t const *caller,
                         vt_stack_t const *stack) {
-  uint64_t outer, end = vt_unwind_own_end(s->unwind);
+  uint64_t end = vt_unwind_own_end(s->unwind);
   walk_t w = {.l = vt_python.layout,
               .now = v->now,
               .before = v->before,
@@ -261,10 +255,10 @@ uint32_t vt_python_walk(vt_virtual_t *v, vt_stream_t *s, vt_caller_t const *call
               .native = stack->depth};
   v->now->frame_cnt = v->now->run_cnt = 0;
   vt_python_ending();
-  if (v->exact != UINT32_MAX || !attach(&w, &outer)) return 0;
+  if (v->exact != UINT32_MAX || !attach(&w)) return 0;
   if (v->captures < CAREFUL_WALKS && vt_may(VT_UNWIND_ASKS)) {
     v->captures++;
     w.asks = 1;
   }
-  return walk_and_name(&w, v, s, outer);
+  return walk_and_name(&w, v, s);
 }

@@ -1,0 +1,75 @@
+"""What the tests of virtual frames share: interpreters, runs of probes.py, and the comparison of what is recorded
+with what the interpreter said."""
+import glob
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.getcwd(), "tests", "lib"))
+import valtest  # noqa: E402
+from valtest import Run, Tap, vtr  # noqa: E402
+
+HERE = os.path.join(valtest.ROOT, "tests", "frames")
+PROBES, LIBRARY = os.path.join(HERE, "probes.py"), os.path.join(valtest.PROGRAMS, "libframes.so")
+SYSTEM = "/usr/bin/python3"
+ON = {"VALTRACE_NO_PYTHON": "0"}
+
+
+def version(python):
+    out = subprocess.run([python, "-c", "import sys; print(*sys.version_info[:3])"], stdout=subprocess.PIPE)
+    return tuple(map(int, out.stdout.split())) if out.returncode == 0 else None
+
+
+def interpreters():
+    """(path, version) of every interpreter that is here."""
+    root = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    for python in [SYSTEM, *sorted(glob.glob(os.path.join(root, "versions", "*", "bin", "python3")))]:
+        found = os.path.exists(python) and version(python)
+        if found:
+            yield python, found
+
+
+def is_known(found):
+    return (3, 11, 1) <= found < (3, 14)
+
+
+def frames_of(trace, event):
+    """Python frames of an event's stack, innermost first."""
+    return [trace.virtual(a) for a in reversed(trace.stack(event.stack)[1:]) if a >> 63]
+
+
+def sized(trace, *sizes):
+    """The allocations of these sizes; of bytes(n) with or without its head."""
+    wanted = {s + head for s in sizes for head in (0, 33)}
+    return [e for events in trace.streams.values() for e in events if e.kind == vtr.ALLOC and e.size in wanted]
+
+
+def compare(trace, log):
+    """Probes whose recorded Python frames are not those the interpreter told of; how many there were."""
+    lines = [line.rstrip("\n").split("\t") for line in open(log, encoding="utf-8")]
+    by_size = {e.size: e for e in reversed(sized(trace, *(int(line[0]) for line in lines)))}
+    wrong = []
+    for number, *want in lines:
+        event = by_size.get(int(number)) or by_size.get(int(number) + 33)
+        frames = frames_of(trace, event) if event else []
+        got = ["|".join(map(str, frame)) for frame in frames[1:]]
+        if got != want or not frames[0][0].endswith("probe"):
+            wrong.append((number, got, want))
+    return wrong, len(lines)
+
+
+def check(tap, label, trace, log):
+    wrong, count = compare(trace, log)
+    tap.ok(not wrong and count, f"{label}: {count} stacks are those the interpreter tells of",
+           [f"{len(wrong)} differ", *wrong[:2]])
+
+
+def probe(tap, python, rounds, mode="run", env=None):
+    """Runs rounds of probes.py and compares; returns the run."""
+    log = os.path.join(tempfile.mkdtemp(prefix="valtest-"), "log")
+    run = Run([python, "-S", "-E", PROBES, log, LIBRARY, *rounds], mode, env={**ON, **(env or {})})
+    run.log, label = log, f"{python} {mode} {' '.join(rounds)}"
+    if tap.ok(run.status == 0 and not run.hung, f"{label}: runs", [open(run.err, errors="replace").read()]):
+        check(tap, label, run.main_trace(), log)
+    return run

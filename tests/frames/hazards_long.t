@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Python frames where they are hard to have, with every interpreter that is here: without the interpreter's lock, in
+signal handlers, in forked children, in sub-interpreters, at the end of the process, and where there are too many."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.getcwd(), "tests", "frames"))
+from frames import ON, Run, Tap, check, frames_of, interpreters, is_known, probe, sized, vtr  # noqa: E402
+
+ROUNDS = ("generators", "callbacks", "exceptions", "recursion", "compiled", "threads", "many", "coroutines",
+          "unlocked", "callbacks_of_c")
+MARK = 1 << 63 | 1 << 56
+
+tap = Tap()
+
+
+def refused(python, env=None, *args):
+    trace = Run([python, *args, "-c", "pass"], "run", env={**ON, **(env or {})}).main_trace()
+    tap.ok(not trace.codes and trace.refusals, f"{python} {env or ''} {' '.join(args)}: refused, and said", trace.refusals)
+
+
+def signals(python):
+    trace = probe(tap, python, ("signals",)).main_trace()
+    inside = sized(trace, 88888)
+    tap.ok(inside and not any(frames_of(trace, e) for e in inside),
+           f"{python}: {len(inside)} blocks of signal handlers have no Python frames")
+
+
+def too_deep(python):
+    trace = probe(tap, python, ("too_deep", "generators")).main_trace()
+    stacks = [[a for a in trace.stack(e.stack)[1:] if a >> 63] for e in sized(trace, 70001)]
+    tap.equal(stacks, [[MARK]], f"{python}: 4,200 frames are a mark")
+
+
+def forks(python):
+    run = probe(tap, python, ("forks",))
+    child = [t for t in run.traces() if any(p[1] == "forked" for p in t.process)]
+    if tap.ok(len(child) == 1, f"{python}: the child has a trace"):
+        check(tap, f"{python}: forked child", child[0], run.log + ".child")
+
+
+def sub_interpreters(python, found):
+    trace = probe(tap, python, ("interpreters",)).main_trace()
+    want = ["interpreters", "<module>"] if found < (3, 12) else ["inner", "<module>"]
+    stacks = [[frame[0] for frame in frames_of(trace, e)] for e in sized(trace, 70002)]
+    tap.equal(stacks, [want], f"{python}: frames of a sub-interpreter, or those outside of it")
+
+
+def daemons(python):
+    for _i in range(3):
+        trace = probe(tap, python, ("daemons",)).main_trace()
+        named = {frames_of(trace, e)[0][0] if frames_of(trace, e) else "" for e in sized(trace, 77777)}
+        tap.ok("Thread.run" in named, f"{python}: threads without the lock have their frames until the end", named)
+
+
+for python, found in interpreters():
+    if not is_known(found):
+        refused(python)
+        continue
+    probe(tap, python, ROUNDS)
+    signals(python)
+    too_deep(python)
+    forks(python)
+    sub_interpreters(python, found)
+    daemons(python)
+    refused(python, {"PYTHONMALLOC": "pymalloc"})
+    refused(python, {"PYTHONMALLOC": "debug"})
+    refused(python, {}, "-X", "dev")
+tap.done()
