@@ -190,6 +190,13 @@ VT_EXPORT void *dlmopen(Lmid_t space, char const *file, int mode) {
 
 /* ---- start ---- */
 
+/* The plans are made for this processor. */
+#if defined(__x86_64__)
+#define IS_PLANNED_FOR 1
+#else
+#define IS_PLANNED_FOR 0
+#endif
+
 /* is_confined: a filter that the program was started under may end it for a call it does not expect. */
 static int is_confined(void) {
   return vt_process.filtered || vt_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) > 0;
@@ -200,6 +207,6 @@ void vt_patched_begin(void) {
   if (!vt_options.collector && vt_hooks_reached() == VT_HOOKS_BEHIND_EXECUTABLE)
     vt_say("the program's allocator is inside its executable", "preloading does not reach it",
            "record it with `valtrace run`");
-  usable = vt_options.collector && vt_options.text_fd < 0 && !is_confined();
+  usable = IS_PLANNED_FOR && vt_options.collector && vt_options.text_fd < 0 && !is_confined();
   if (usable && wanted()) vt_patched_ask(&everything, 0);
 }

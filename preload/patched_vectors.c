@@ -4,8 +4,10 @@
 #include "preload/patched.h"
 #include "preload/patched_keep.h"
 
-#include <cpuid.h>
 #include <stddef.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
 
 #define LEGACY_SZ 576 /* with the header */
 #define OSXSAVE   (1u << 27)
@@ -32,3 +34,8 @@ void vt_patched_keep_init(void) {
     if (a + b > vt_keep_sz) vt_keep_sz = a + b;
   }
 }
+
+#else /* nothing is patched on other processors */
+void vt_patched_keep(void) {}
+void vt_patched_keep_init(void) {}
+#endif

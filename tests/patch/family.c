@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define THREADS 4
-#define ROUNDS  500
+#define ROUNDS  100
 
 static void use(void *p, size_t sz) {
   if (!p) abort();

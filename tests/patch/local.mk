@@ -1,7 +1,7 @@
 # Programs whose allocator preloading does not reach: patched entries.
 PATCHED := $(BUILD)/programs
 TAPS  += tests/patch/inside.t tests/patch/opened.t
-LONG  += tests/patch/builds.t
+LONG  += tests/patch/builds.t tests/patch/rust.t
 TESTS += $(addprefix $(PATCHED)/,own_static own_prefixed own_stripped family_libc family_jemalloc family_tcmalloc \
            news_libc news_jemalloc news_tcmalloc stepped libstarts.so opening libplain.so libsymbolic.so libhidden.so)
 PATCH_CFLAGS := -O2 -g -fno-builtin $(WARN)

@@ -23,7 +23,7 @@ template <typename T> static T *keep(T *p) {
 
 int main() {
   int news = 0, caught = 0;
-  for (int i = 0; i < 200; i++) {
+  for (int i = 0; i < 60; i++) {
     try {
       news++;
       delete keep(new Part(i));
