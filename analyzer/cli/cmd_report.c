@@ -124,7 +124,7 @@ static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, maker
     makers->findings = vt_findings_make(analysis, makers->evidence, known, makers->residences);
     free(known);
     makers->growth.analysis = analysis;
-    makers->ranked = ranks_of(analysis, report);
+    if (options->json) makers->ranked = ranks_of(analysis, report);
     report->part = (vt_report_part_t){NULL, json_findings, makers};
   } else if (wants_bands(report))
     report->part = vt_growth_view_make(&makers->growth, analysis, makers->evidence, report);

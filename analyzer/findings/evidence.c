@@ -185,44 +185,31 @@ vt_model_watch_t vt_evidence_watch(vt_evidence_t *e) {
 
 /* ---- by group ---- */
 
-static void add_sums(vt_evidence_sums_t *sum, vt_evidence_sums_t const *one) {
-  for (size_t k = 0; k < VT_EVIDENCE_MOMENTS; k++) {
-    sum->live_bytes[k] += one->live_bytes[k];
-    sum->live_blocks[k] += one->live_blocks[k];
-    sum->allocations[k] += one->allocations[k];
+static void add_moments(vt_evidence_t const *e, size_t number, vt_evidence_sums_t *sum) {
+  size_t k = 0;
+  while (k < VT_EVIDENCE_MOMENTS && number >= e->moment_cells[k]) k++;
+  for (; k < VT_EVIDENCE_MOMENTS; k++) {
+    moment_t const *moment = &e->moments[k][number];
+    sum->live_bytes[k] += moment->live_bytes;
+    sum->live_blocks[k] += moment->live_blocks;
+    sum->allocations[k] += moment->allocations;
   }
-  if (one->creeps && (!sum->creeps || one->creep_min < sum->creep_min))
-    sum->creep_min = one->creep_min;
-  if (one->creep_max > sum->creep_max) sum->creep_max = one->creep_max;
-  sum->brief += one->brief;
-  sum->lifetime_ns += one->lifetime_ns;
-  sum->creeps += one->creeps;
-  sum->creep_bytes += one->creep_bytes;
-  sum->creep_moved += one->creep_moved;
-  sum->copies += one->copies;
-  sum->copied_bytes += one->copied_bytes;
-  sum->mismatched += one->mismatched;
 }
 
 static void add_cell(vt_evidence_t const *e, size_t number, vt_evidence_sums_t *sum) {
   cell_t const *cell = &e->cells[number];
-  vt_evidence_sums_t one = {.brief = cell->brief,
-                            .lifetime_ns = cell->lifetime_ns,
-                            .creeps = cell->creeps,
-                            .creep_bytes = cell->creep_bytes,
-                            .creep_moved = cell->creep_moved,
-                            .creep_min = cell->creep_min,
-                            .creep_max = cell->creep_max,
-                            .copies = cell->copies,
-                            .copied_bytes = cell->copied_bytes,
-                            .mismatched = cell->mismatched};
-  for (size_t k = 0; k < VT_EVIDENCE_MOMENTS; k++) {
-    if (number >= e->moment_cells[k]) continue;
-    one.live_bytes[k] = e->moments[k][number].live_bytes;
-    one.live_blocks[k] = e->moments[k][number].live_blocks;
-    one.allocations[k] = e->moments[k][number].allocations;
-  }
-  add_sums(sum, &one);
+  add_moments(e, number, sum);
+  if (cell->creeps && (!sum->creeps || cell->creep_min < sum->creep_min))
+    sum->creep_min = cell->creep_min;
+  if (cell->creep_max > sum->creep_max) sum->creep_max = cell->creep_max;
+  sum->brief += cell->brief;
+  sum->lifetime_ns += cell->lifetime_ns;
+  sum->creeps += cell->creeps;
+  sum->creep_bytes += cell->creep_bytes;
+  sum->creep_moved += cell->creep_moved;
+  sum->copies += cell->copies;
+  sum->copied_bytes += cell->copied_bytes;
+  sum->mismatched += cell->mismatched;
 }
 
 vt_evidence_sums_t *vt_evidence_by_group(vt_evidence_t *e, vt_analysis_t const *analysis,
