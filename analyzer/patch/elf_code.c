@@ -5,20 +5,23 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define HDR_ENCODINGS 0x3b031b01u /* version 1; pcrel sdata4, udata4, datarel sdata4 */
 #define HDR_TABLE     12
 
-/* at is where the file has [address,address+sz); NULL: nowhere. */
+/* at is what the file has at [address,address+sz), which is read; NULL: nothing. It is not mapped, as somebody
+   may make the file shorter meanwhile. */
 static uint8_t const *at(vt_elf_code_t const *code, uint64_t address, uint64_t sz) {
   for (size_t i = 0; i < code->loads_cnt; i++) {
     GElf_Phdr const *ph = &code->loads[i];
     uint64_t off = address - ph->p_vaddr;
     if (address < ph->p_vaddr || off > ph->p_filesz || sz > ph->p_filesz - off) continue;
-    if (ph->p_offset > code->raw_sz || off > code->raw_sz - ph->p_offset ||
-        sz > code->raw_sz - ph->p_offset - off)
+    if (ph->p_offset > code->file_sz || off > code->file_sz - ph->p_offset ||
+        sz > code->file_sz - ph->p_offset - off)
       return NULL;
-    return code->raw + ph->p_offset + off;
+    Elf_Data *data = elf_getdata_rawchunk(code->elf, (int64_t)(ph->p_offset + off), sz, ELF_T_BYTE);
+    return data && data->d_size == sz ? data->d_buf : NULL;
   }
   return NULL;
 }
@@ -40,10 +43,9 @@ static void read_table(vt_elf_code_t *code, GElf_Phdr const *ph) {
 
 static void read_dynamic(vt_elf_code_t *code, GElf_Phdr const *ph) {
   Elf64_Dyn d;
-  for (uint64_t off = 0; off + sizeof d <= ph->p_filesz; off += sizeof d) {
-    uint8_t const *p = at(code, ph->p_vaddr + off, sizeof d);
-    if (!p) return;
-    memcpy(&d, p, sizeof d);
+  uint8_t const *p = at(code, ph->p_vaddr, ph->p_filesz);
+  for (uint64_t off = 0; p && off + sizeof d <= ph->p_filesz; off += sizeof d) {
+    memcpy(&d, p + off, sizeof d);
     if (d.d_tag == DT_NULL) return;
     code->relocated |= d.d_tag == DT_TEXTREL || (d.d_tag == DT_FLAGS && d.d_un.d_val & DF_TEXTREL);
     code->symbolic |= d.d_tag == DT_SYMBOLIC || (d.d_tag == DT_FLAGS && d.d_un.d_val & DF_SYMBOLIC);
@@ -70,8 +72,10 @@ static int read_segments(vt_elf_code_t *code) {
   return code->low < code->high ? 0 : -1;
 }
 
+/* Sections do not overlap: what is more than the file is none of its code. */
 static void read_sections(vt_elf_code_t *code) {
   size_t strings;
+  uint64_t left = code->file_sz;
   if (elf_getshdrstrndx(code->elf, &strings)) return;
   for (Elf_Scn *scn = NULL; (scn = elf_nextscn(code->elf, scn));) {
     GElf_Shdr sh;
@@ -79,7 +83,8 @@ static void read_sections(vt_elf_code_t *code) {
       continue;
     char const *name = elf_strptr(code->elf, strings, sh.sh_name);
     uint8_t const *bytes = at(code, sh.sh_addr, sh.sh_size);
-    if (!bytes || !sh.sh_size) continue;
+    if (!bytes || !sh.sh_size || sh.sh_size > left) continue;
+    left -= sh.sh_size;
     vt_code_section_t s = {.start = sh.sh_addr,
                            .end = sh.sh_addr + sh.sh_size,
                            .bytes = bytes,
@@ -112,12 +117,14 @@ int vt_elf_code_open(vt_elf_code_t *code, int fd) {
   GElf_Ehdr eh;
   *code = (vt_elf_code_t){0};
   elf_version(EV_CURRENT);
-  code->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+  code->elf = elf_begin(fd, ELF_C_READ, NULL);
   if (!code->elf || !gelf_getehdr(code->elf, &eh) || eh.e_machine != EM_X86_64 ||
       eh.e_ident[EI_CLASS] != ELFCLASS64)
     return -1;
-  code->raw = (uint8_t const *)elf_rawfile(code->elf, &code->raw_sz);
-  if (!code->raw || read_segments(code)) return -1;
+  struct stat st;
+  if (fstat(fd, &st)) return -1;
+  code->file_sz = (size_t)st.st_size;
+  if (read_segments(code)) return -1;
   read_sections(code);
   vt_elf_code_symbols(code, add_start, code);
   sort_starts(code);

@@ -15,8 +15,7 @@ typedef struct {
 
 typedef struct {
   Elf *elf;
-  uint8_t const *raw;
-  size_t raw_sz;
+  size_t file_sz;
   GElf_Phdr *loads;
   size_t loads_cnt, loads_cap;
   vt_code_section_t *sections;

@@ -10,3 +10,4 @@ $(BUILD)/bench/libusage.so: tests/bench/usage.c
 bench: deps-full tests
 	BUILD=$(BUILD) tests/bench/overhead
 	BUILD=$(BUILD) tests/bench/analyze
+	BUILD=$(BUILD) tests/bench/reach/bench

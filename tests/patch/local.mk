@@ -37,3 +37,5 @@ $(PATCHED)/news_%: tests/patch/news.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=gnu++17 $(PATCH_CFLAGS) -o $@ $< $($*_LIBS)
 $(eval $(call add-tap-test,test_copy,tests/patch/test_copy.c,libvt_analyzer,$(VALTRACE_LIBS)))
+$(eval $(call add-tap-test,test_plan,tests/patch/test_plan.c,libvt_analyzer,$(VALTRACE_LIBS)))
+$(BUILD)/bin/test_plan: | $(PATCHED)/own_static
