@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include <link.h>
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
@@ -223,6 +224,8 @@ void vt_environment_conceal(void) {
 
 static _Atomic int lock;    /* held for a few instructions, but not by a vfork child's parent */
 static uint32_t revealed;   /* calls that need it */
+#define CALLERS 16
+static pthread_t callers[CALLERS]; /* who makes them, of the first so many; 0: free */
 static char **view, **full; /* the program's, while the other is in its place; else NULL */
 static size_t full_sz;
 
@@ -241,9 +244,22 @@ static int room(size_t sz) {
   return 1;
 }
 
+/* caller finds the thread's place among those who call; NULL: it is not there. */
+static pthread_t *caller(pthread_t thread) {
+  for (int i = 0; i < CALLERS; i++)
+    if (callers[i] == thread) return &callers[i];
+  return NULL;
+}
+
+static void replace_caller(pthread_t from, pthread_t to) {
+  pthread_t *place = caller(from);
+  if (place) *place = to;
+}
+
 void vt_environment_reveal(vt_start_t how) {
   if (!concealed) return;
   lock_views();
+  replace_caller(0, pthread_self());
   size_t pointers_sz = vt_environment_pointers_sz(environ);
   if (!revealed++ && how != VT_START_ALONE &&
       room(pointers_sz + vt_environment_text_sz(environ))) {
@@ -263,13 +279,16 @@ static void put_back(void) {
 void vt_environment_cover(void) {
   if (!concealed) return;
   lock_views();
+  replace_caller(pthread_self(), 0);
   if (!--revealed) put_back();
   unlock_views();
 }
 
 void vt_environment_forked(void) {
   if (!concealed) return;
-  if (revealed) put_back();
-  revealed = 0;
+  int ours = caller(pthread_self()) != NULL; /* the call forks, and will execute */
+  if (revealed && !ours) put_back();
+  revealed = (uint32_t)ours;
+  memset(callers, 0, sizeof callers);
   unlock_views();
 }

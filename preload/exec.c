@@ -35,7 +35,7 @@ static int shim_hidden(void) {
          vt_sys(SYS_faccessat, AT_FDCWD, (long)own->l_name, R_OK, 0, 0, 0) != 0;
 }
 
-/* is_foreign: is the program for another C library, whose loader would fail with the shim? */
+/* is_foreign: is the program for a C library whose loader would fail with the shim? */
 static int is_foreign(int dir, char const *file, char const *search) {
   if (!vt_environment_follows() || vt_process.filtered) return 0;
   int fd = vt_executable_open(dir, file, search);

@@ -89,6 +89,9 @@ extern vt_real_t vt_real;
    meanwhile come from a small static arena (vt_boot_alloc). It asks the loader nothing. */
 void vt_real_find(void);
 
+/* lacking.c: puts what serves instead where a provider lacks something, or does it otherwise than glibc. */
+void vt_real_complete(vt_real_t *real);
+
 /* vt_real_get is for hooks off the event path: vt_real, found if need be. */
 static inline vt_real_t const *vt_real_get(void) {
   if (!vt_real.malloc) vt_real_find();

@@ -7,13 +7,13 @@
 #include "preload/patched.h"
 #include "preload/options.h"
 #include "preload/process.h"
+#include "core/trace/libc.h"
 #include "core/trace/object.h"
 #include "core/trace/symbol.h"
 #include "core/trace/sys.h"
 
 #include <dlfcn.h>
 #include <elf.h>
-#include <gnu/libc-version.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>

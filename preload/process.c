@@ -10,6 +10,7 @@
 #include "preload/python.h"
 #include "preload/snapshot.h"
 #include "preload/text.h"
+#include "core/trace/libc.h"
 #include "core/trace/sys.h"
 
 #include <errno.h>
@@ -107,9 +108,8 @@ static int begin_image(void) {
   return 0;
 }
 
-static void on_process_exit(int status, void *arg) {
-  (void)arg;
-  vt_process_end(VT_PROCESS_EXIT, (uint32_t)status & 0xff);
+static void on_process_exit(int known, int status) {
+  vt_process_end(VT_PROCESS_EXIT, known ? (uint32_t)status & 0xff : VT_STATUS_UNKNOWN);
 }
 
 static void gate_set(uint32_t value) {
@@ -150,8 +150,8 @@ static int set_up(void) {
   vt_names_init();
   if (vt_options.text_fd >= 0) vt_text_init();
   vt_patched_begin();
-  on_exit(on_process_exit, NULL);
-  pthread_atfork(NULL, NULL, on_fork);
+  vt_libc_at_exit(on_process_exit);
+  vt_libc_at_fork(on_fork);
   return 0;
 }
 

@@ -61,6 +61,7 @@ void vt_real_find(void) {
 #define X(name, result, parameters) next(&real.name, behind, #name);
   VT_REAL_FUNCTIONS(X)
 #undef X
+  vt_real_complete(&real);
   vt_cxx_find();
   vt_real = real;
 }

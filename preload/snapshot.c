@@ -6,11 +6,11 @@
 #include "preload/hooks.h"
 #include "preload/options.h"
 #include "core/trace/frames/codes.h"
+#include "core/trace/libc.h"
 #include "core/trace/snapshot.h"
 #include "core/trace/sys.h"
 
 #include <dlfcn.h>
-#include <gnu/libc-version.h>
 #include <string.h>
 
 #define FIXED_SZ   64
@@ -115,8 +115,8 @@ static void add_all(ranges_t *r) {
 }
 
 static uint32_t flags_of(ranges_t const *r) {
-  int libc =
-      module_of((void const *)vt_real.malloc) == module_of((void const *)gnu_get_libc_version);
+  int libc = vt_libc_is_glibc() && module_of((void const *)vt_real.malloc) ==
+                                       module_of((void const *)gnu_get_libc_version);
   uint32_t flags = libc ? VT_SNAPSHOT_LIBC_MALLOC : 0;
   if (atomic_load_explicit(&paused, memory_order_relaxed)) flags |= VT_SNAPSHOT_PAUSED;
   if (r->cut) flags |= VT_SNAPSHOT_CUT;

@@ -52,22 +52,22 @@ static void put_place(text_t *t, uint64_t pc, char const *symbol, uint64_t base)
   put_text(t, ")");
 }
 
-/* dladdr1 is looked up, because it has had a library of its own that not every program has. NULL: there
+/* dladdr is looked up, because it has had a library of its own that not every program has. NULL: there
    is none, and no names. */
-typedef int dladdr1_t(void const *address, Dl_info *info, void **extra, int flags);
-static dladdr1_t *name_of;
+typedef int dladdr_t(void const *address, Dl_info *info);
+static dladdr_t *name_of;
 
-void vt_text_init(void) { name_of = vt_symbol_from(vt_object_first(), "dladdr1", NULL); }
+void vt_text_init(void) { name_of = vt_symbol_from(vt_object_first(), "dladdr", NULL); }
 
 /* put_frame writes "object(symbol+0xoff)[0xaddr]" as glibc's backtrace_symbols_fd does. */
 static void put_frame(text_t *t, uint64_t pc) {
   Dl_info info;
-  struct link_map *map = NULL;
+  vt_object_t object;
   uint64_t busy = vt_internal_begin();
-  int found = name_of && name_of((void *)pc, &info, (void **)&map, RTLD_DL_LINKMAP);
+  int found = name_of && name_of((void *)pc, &info);
   vt_internal_end(busy);
   if (found && info.dli_fname && info.dli_fname[0]) {
-    uint64_t bias = map ? map->l_addr : 0;
+    uint64_t bias = vt_object_find(pc, &object) ? object.bias : 0;
     put_text(t, info.dli_fname);
     if (info.dli_sname || bias)
       put_place(t, pc, info.dli_sname, info.dli_sname ? (uint64_t)info.dli_saddr : bias);

@@ -7,6 +7,7 @@
 #include "preload/process.h"
 #include "preload/options.h"
 #include "preload/text.h"
+#include "core/trace/libc.h"
 #include "core/trace/symbol.h"
 #include "core/trace/sys.h"
 
@@ -88,6 +89,8 @@ static void push_free(vt_thread_t *t) {
 #define DESCRIPTOR_FROM 128 /* in words: behind what the ABI fixes */
 #define DESCRIPTOR_TO   256
 #define DESCRIPTOR_END  560
+#define MUSL_FROM       8 /* musl's is small, and may end where its memory does */
+#define MUSL_TO         32
 #define PAGE_MASK       ((uint64_t)4095)
 /* What the kernel keeps free for the stack below it even under a smaller limit (MIN_GAP). */
 #define STACK_GAP       ((uint64_t)128 << 20)
@@ -99,7 +102,9 @@ static uint64_t main_lo, main_hi;
 static void find_tid(void) {
   uint32_t const *descriptor = (uint32_t const *)pthread_self();
   uint32_t tid = (uint32_t)vt_sys_gettid();
-  for (uint32_t i = DESCRIPTOR_FROM; i < DESCRIPTOR_TO && !tid_at; i++)
+  uint32_t from = vt_libc_is_glibc() ? DESCRIPTOR_FROM : MUSL_FROM;
+  uint32_t to = vt_libc_is_glibc() ? DESCRIPTOR_TO : MUSL_TO;
+  for (uint32_t i = from; i < to && !tid_at; i++)
     if (descriptor[i] == tid) tid_at = i;
 }
 

@@ -73,7 +73,7 @@ char const *vt_program_obstacle(char const *file) {
   if (fd < 0) return NULL;
   if (vt_executable_foreign(fd)) {
     close(fd);
-    return "made for another C library than glibc, which cannot load the shim: it is not recorded";
+    return "made for another C library than glibc and musl, which cannot load the shim: it is not recorded";
   }
   ssize_t n = read(fd, head, HEAD_SZ);
   close(fd);

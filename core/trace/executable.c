@@ -21,7 +21,8 @@ static int begins(char const *text, char const *start) {
 
 int vt_executable_is_loader(char const *path) {
   char const *name = base_name(path);
-  return begins(name, "ld-linux") || begins(name, "ld-lsb") || begins(name, "ld-2.");
+  return begins(name, "ld-linux") || begins(name, "ld-lsb") || begins(name, "ld-2.") ||
+         begins(name, "ld-musl-");
 }
 
 static int open_in(char const *folder, size_t sz, char const *file) {

@@ -1,5 +1,5 @@
-/* Which dynamic loader a program asks for. The shim is made for glibc's: another C library's loader
-   that finds it in LD_PRELOAD does not start the program. */
+/* Which dynamic loader a program asks for. The shim is made for glibc's and musl's: another C library's
+   loader that finds it in LD_PRELOAD does not start the program. */
 #ifndef VT_CORE_TRACE_EXECUTABLE_H
 #define VT_CORE_TRACE_EXECUTABLE_H
 
@@ -9,11 +9,11 @@
 int vt_executable_open(int dir, char const *file, char const *search);
 
 /* vt_executable_foreign: is the program in the file behind fd, or the interpreter of the script in
-   it, for another C library than glibc? 0 also when it cannot be read or is static. Neither moves
+   it, for another C library than these? 0 also when it cannot be read or is static. Neither moves
    the descriptor's position. Both are async-signal-safe and leave errno alone. */
 int vt_executable_foreign(int fd);
 
-/* vt_executable_is_loader: is this, by its name, glibc's loader, which can be executed itself and
+/* vt_executable_is_loader: is this, by its name, one of their loaders, which can be executed itself and
    then loads the program it is given? */
 int vt_executable_is_loader(char const *path);
 

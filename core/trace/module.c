@@ -1,6 +1,7 @@
 /* Noticing modules and the messages about them; see module.h for how changes are noticed. */
 #include "core/trace/module.h"
 #include "core/trace/executable.h"
+#include "core/trace/libc.h"
 #include "core/trace/maps.h"
 #include "core/trace/message.h"
 #include "core/trace/module_table.h"
@@ -83,17 +84,20 @@ static void describe(vt_module_t *m, ElfW(Phdr) const *phdr, size_t phnum) {
   }
 }
 
-/* name_module; name: the loader's, NULL: it does not know the module. */
-static void name_module(vt_module_t *m, char const *name) {
-  if (name && name[0]) {
+#define VDSO "linux-vdso.so.1" /* musl's loader has no name for it */
+
+/* name_module; map: NULL if the loader does not know the module. */
+static void name_module(vt_module_t *m, struct link_map const *map) {
+  if (map && map != vt_object_first()) {
+    char const *name = map->l_name[0] ? map->l_name : VDSO;
     m->path_sz = absolute(m->path, sizeof m->path - 1, name);
-    if (!strncmp(name, "linux-vdso", 10)) m->flags |= VT_MODULE_FLAG_VDSO;
+    if (!strncmp(name, VDSO, 10)) m->flags |= VT_MODULE_FLAG_VDSO;
     return;
   }
   /* The kernel's executable is the loader if that was executed itself, to load the program. */
-  if (!name || !getauxval(AT_BASE))
+  if (!map || !getauxval(AT_BASE))
     m->path_sz = vt_maps_path(m->start, m->path, sizeof m->path - 1);
-  if (!name) return;
+  if (!map) return;
   if (!m->path_sz) m->path_sz = vt_module_executable(m->path, sizeof m->path - 1);
   m->flags |= VT_MODULE_FLAG_EXECUTABLE;
 }
@@ -122,7 +126,7 @@ static void add_module(vt_object_t const *object, ElfW(Phdr) const *phdr, size_t
   m->bias = object->bias;
   m->load_epoch = vt_unwind_epoch();
   m->load_tick = vt_clock_tick(clock_kind);
-  name_module(m, object->map ? object->map->l_name : NULL);
+  name_module(m, object->map);
   describe(m, phdr, phnum);
   /* Pairs with the acquire loads in known and write_loads. */
   atomic_store_explicit(&m->state, VT_MODULE_LOADED, memory_order_release);
@@ -167,7 +171,8 @@ int vt_module_init(vt_clock_kind_t kind) {
   clock_kind = kind;
   vt_object_t loader;
   dl_iterate_phdr(note_at_start, NULL);
-  if (vt_object_find(_r_debug.r_ldbase, &loader)) {
+  /* musl's loader is its libc, whose frees mean nothing: it unloads nothing. */
+  if (vt_libc_is_glibc() && vt_object_find(vt_libc_objects()->r_ldbase, &loader)) {
     vt_module_loader_start = loader.start;
     vt_module_loader_sz = loader.end - loader.start;
   }

@@ -1,5 +1,6 @@
 /* See object.h. The loader's list of objects is its public interface for debuggers (link.h). */
 #include "core/trace/object.h"
+#include "core/trace/libc.h"
 #include "core/trace/object_list.h"
 #include "core/trace/symbol.h"
 #include "core/trace/unwind_arch.h"
@@ -10,7 +11,10 @@
 
 extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden"))); /* of the object we are in */
 
-struct link_map *vt_object_first(void) { return _r_debug.r_map; }
+struct link_map *vt_object_first(void) {
+  struct r_debug const *objects = vt_libc_objects();
+  return objects ? objects->r_map : NULL;
+}
 
 struct link_map *vt_object_own(void) {
   static _Atomic(struct link_map *) own;
@@ -41,7 +45,7 @@ static int without_loader(void *address, found_t *result) {
 static find_t *look_up(void) {
 #ifndef VT_OWN_OBJECTS /* `make OWN_OBJECTS=1 …` tests the other way where both exist */
   struct link_map *loader = vt_object_first();
-  while (loader && loader->l_addr != _r_debug.r_ldbase) loader = loader->l_next;
+  while (loader && loader->l_addr != vt_libc_objects()->r_ldbase) loader = loader->l_next;
   void *function = loader ? vt_symbol_in(loader, "_dl_find_object") : NULL;
   if (function) return (find_t *)function;
 #endif

@@ -201,11 +201,12 @@ typedef enum {
   VT_PROCESS_FORKED = 2,
   VT_PROCESS_EXEC = 3,
   VT_PROCESS_EXEC_FAILED = 4,
-  VT_PROCESS_EXIT = 5,
+  VT_PROCESS_EXIT = 5, /* value: the status, or VT_STATUS_UNKNOWN */
   VT_PROCESS_SIGNAL = 6,
   VT_PROCESS_VANISHED = 7,
   VT_PROCESS_STOPPED = 8
 } vt_process_kind_t;
+#define VT_STATUS_UNKNOWN UINT32_MAX /* the process ended by itself and could not tell how */
 typedef enum {
   VT_STOPPED_COLLECTOR = 1,
   VT_STOPPED_SPACE = 2,

@@ -112,7 +112,11 @@ int main(int argc, char **argv, char **env) {
   if (argc < 3) return 2;
   first = environ;
   program = argv + 2;
+#ifdef __GLIBC__ /* musl gives main what the kernel gave it */
   show(env);
+#else
+  show(env ? environ : NULL);
+#endif
   for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
     if (strcmp(argv[1], ways[i].name)) continue;
     if (ways[i].exec) in_child(ways[i].exec);
