@@ -54,13 +54,14 @@ static void write_moments(vt_json_t *json, vt_moment_t const *moments, size_t cn
   }
 }
 
-/* Highest resident size in each interval, 0 where there is no sample. */
+/* Highest resident size in each interval, 0 where there is no sample. Of several processes nothing is
+   told: their samples are not of the same moments. */
 static void write_resident(vt_json_t *json, vt_analysis_t const *analysis, uint64_t step,
                            size_t cnt) {
   uint64_t *resident = vt_mem_new(cnt + 1, sizeof *resident);
   size_t samples_cnt;
   vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[0], &samples_cnt);
-  for (size_t i = 0; i < samples_cnt; i++) {
+  for (size_t i = 0; analysis->trace_cnt == 1 && i < samples_cnt; i++) {
     uint64_t *at = &resident[samples[i].time / step < cnt ? samples[i].time / step : cnt];
     if (samples[i].resident_bytes > *at) *at = samples[i].resident_bytes;
   }
@@ -142,6 +143,7 @@ static void write_thread(vt_json_t *json, vt_analysis_t const *analysis,
   vt_trace_thread_t const *threads = vt_reader_threads(analysis->readers[thread->trace], &cnt);
   int known = thread->index < cnt;
   vt_json_object(json, NULL);
+  vt_json_uint(json, "trace", thread->trace);
   vt_json_string(json, "thread", known ? vt_trace_thread_label(&threads[thread->index]).text : "");
   vt_json_uint(json, "tid", known ? threads[thread->index].tid : 0);
   vt_json_string(json, "name", known ? threads[thread->index].name : "");

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The HTML page in a real headless Chromium: every interaction, both themes, hostile names, and axe-core when
 the npm registry can be reached (tests/html/axe gets the pinned version once)."""
+import json
 import os
 import re
 import subprocess
@@ -264,6 +265,33 @@ def check_bars(browser, path, trace):
     ok(browser.js("return valtrace.total()") == bars[number] and rect_of(browser, "phase_peak"), "sizes: everything is about its blocks", bars[number])
 
 
+def check_not_told(browser, folder, trace):
+    """Of a recording that is too large nothing is said by thread, heap, size or lifetime, rather than something wrong."""
+    data = json.loads(sample.valtrace("html", "--json", trace).stdout)
+    data["sides"][0]["blocks"]["detailed"] = False
+    path = f"{folder}/large.html"
+    done = subprocess.run([sys.executable, os.path.join(HERE, "../../tools/html/page.py"), path], input=json.dumps(data).encode(), check=False)
+    ok(done.returncode == 0, "too large: the page is made")
+    total = report(trace)["totals"]["allocated_bytes"]
+    for view in ("sizes", "threads"):
+        browser.open(path, f"#view={view}&metric=allocated&bands=thread&only=thread.1-size.1")
+        ok("too large" in browser.text("#panel") and not browser.js("return document.querySelector('#panel table')"), f"too large: {view} are not told", browser.text("#panel"))
+        ok(browser.js("return valtrace.tableTotal()") == total and browser.js("return valtrace.bands()[0][0]") != "main thread", "too large: an address cannot choose them")
+    ok(browser.js("return [...document.querySelectorAll('#bands-by option')].map((o) => o.value)") == ["site", "function", "module"], "too large: nor the bands")
+
+
+def check_processes(browser, folder):
+    """Of several processes threads are told by theirs, and time goes on until the last has ended."""
+    done = sample.valtrace("run", "-q", "-d", f"{folder}/two", "--", "sh", "-c", f"{folder}/sample; {folder}/sample")
+    assert done.returncode == 0, done.stderr
+    browser.open(page(folder, "two", f"{folder}/two"), "#bands=thread&view=threads")
+    names = [name for name, _, _ in browser.js("return valtrace.bands()")]
+    ok(len({name for name in names if re.fullmatch(r"sample \d+, main thread", name)}) == 2, "several processes: whose threads they are", names)
+    ok(browser.text("#program").endswith(f" and {len(names) - 1} more"), "several processes: how many", browser.text("#program"))
+    moments = browser.js("return valtrace.moments()")
+    ok(browser.js("return valtrace.shownTime().to") == moments[-1] - 1 and moments[-1] > 320e6, "several processes: the time of all", moments[-1])
+
+
 def check_keyboard(browser, path):
     browser.open(path, "#metric=allocated")
     browser.js("document.getElementById('flame').focus()")
@@ -465,6 +493,8 @@ def run_all(browser, folder):
     check_source(browser, path)
     check_pairs(browser, folder)
     check_bars(browser, path, trace)
+    check_not_told(browser, folder, trace)
+    check_processes(browser, folder)
     check_labels(browser, page(folder, "same", trace, trace))
     check_plain(path, diff, trace)
     check_themes(browser, path)

@@ -68,7 +68,7 @@ function bandAt(time, value) {
 
 function bandList() {
   const by = state.bands, names = bandsFor(by).map(bandName), twice = (name) => names.filter((other) => other === name).length > 1;
-  return el("ul", { class: "bands", "aria-label": `Live bytes by ${BANDS_BY[by]}: the highest of each` }, bandsFor(by).map((band, i) => {
+  return el("ul", { class: "bands", "aria-label": `Live bytes by ${GROUPS_BY[by]}: the highest of each` }, bandsFor(by).map((band, i) => {
     const label = [el("span", { class: `key ${bandColour(band, i)}`, "aria-hidden": "true" }),
       nameNode(bandName(band)), band.group?.place && twice(bandName(band)) ? el("span", { class: "faint place" }, band.group.place) : null,
       el("span", { class: "amount" }, bytes(band.most))];
@@ -84,7 +84,7 @@ function bandTable() {
   const columns = [{ id: "t", label: "At", number: true, value: (b) => moments[b], cell: (b) => duration(moments[b]) },
     ...bands.map((band, i) => ({ id: `band${i}`, label: bandName(band), number: true,
       value: (b) => band.live[b], cell: (b) => bytes(band.live[b]) }))];
-  return makeTable({ caption: `Live bytes by ${BANDS_BY[state.bands]}`, columns, rows: [...moments.keys()] });
+  return makeTable({ caption: `Live bytes by ${GROUPS_BY[state.bands]}`, columns, rows: [...moments.keys()] });
 }
 
 // ---- the largest sites ----

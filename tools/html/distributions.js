@@ -135,6 +135,10 @@ function lifetimesCard() {
     short: (power) => duration(power ? 2 ** power : 0), note: `${medianNote(founds.at(-1))}${left}` });
 }
 
+const notTold = (what, view) => el("p", { class: "faint panel-note" },
+  `This recording is too large for this page to tell its ${what} apart; \`valtrace report ${view}\` does.`);
+
 function updateDistributions(panel) {
-  panel.replaceChildren(el("div", { class: "stack-cards" }, sizesCard(), lifetimesCard()));
+  if (!isDetailed()) return panel.replaceChildren(notTold("sizes and lifetimes", "sizes"));
+  return panel.replaceChildren(el("div", { class: "stack-cards" }, sizesCard(), lifetimesCard()));
 }

@@ -4,7 +4,11 @@
 const GROUPS_BY = { site: "site", function: "function", module: "module", thread: "thread", heap: "heap",
   size: "size", life: "lifetime" };
 const BY_NODE = { site: true, function: true, module: true };
-const BANDS_BY = { site: "site", function: "function", module: "module", thread: "thread", heap: "heap", size: "size" };
+
+// Of a recording that is too large the page does not tell threads, heaps, sizes and lifetimes apart.
+const isDetailed = () => data.sides.every((side) => side.blocks.detailed);
+const waysTold = () => Object.entries(GROUPS_BY).filter(([by]) => BY_NODE[by] || isDetailed());
+const bandWays = () => waysTold().filter(([by]) => by !== "life");
 
 // By node: itself or its nearest caller outside run-time libraries; itself when there is none.
 const chargedNodes = memo(() => {
@@ -40,9 +44,10 @@ const lifeName = (power) => `${duration(power ? 2 ** power : 0)} – ${duration(
 function threadName(number, side) {
   const thread = side.threads[number];
   if (!thread) return `${count(side.threads_total - side.threads.length)} other threads`;
-  const name = clean(thread.name), main = side.traces.some((trace) => trace.pid === thread.tid);
-  if (main) return name ? `main thread (${name})` : "main thread";
-  return name ? `${name} ${thread.thread}` : `thread ${thread.thread}`;
+  const name = clean(thread.name), trace = side.traces[thread.trace];
+  const whose = side.traces.length > 1 ? `${clean(baseName(trace.program))} ${trace.pid}, ` : "";
+  if (trace.pid === thread.tid) return `${whose}main thread${name ? ` (${name})` : ""}`;
+  return whose + (name ? `${name} ${thread.thread}` : `thread ${thread.thread}`);
 }
 const heapName = (number, side) => clean(side.heap_names[number] || "other heaps");
 
@@ -75,7 +80,7 @@ function groupOfKinds(by, side) {
 
 // The chosen groups of an address's "only": [{ by, group }].
 function chosenGroups(only) {
-  return (only || "").split("-").map((part) => part.split(".")).filter(([by]) => by in GROUPS_BY)
+  return (only || "").split("-").map((part) => part.split(".")).filter(([by]) => waysTold().some(([way]) => way === by))
     .map(([by, id]) => ({ by, group: groupingFor(by).groups[Number(id) | 0] })).filter(({ group }) => group);
 }
 const isChosen = (by, id) => chosenGroups(state.only).some((c) => c.by === by && c.group.id === id);

@@ -38,7 +38,7 @@ function stepMetric(step) {
   go({ metric: shown[(at + step + shown.length) % shown.length].id });
 }
 function stepBands() {
-  const ways = Object.keys(BANDS_BY);
+  const ways = bandWays().map(([by]) => by);
   if (!data.isDiff) go({ bands: ways[(ways.indexOf(state.bands) + 1) % ways.length] });
 }
 

@@ -171,8 +171,10 @@ def inert(data):
 
 
 def programs(data):
-    names = [os.path.basename(visible(t["program"])) or "?" for s in data["sides"] for t in s["traces"]]
-    return " → ".join(names)
+    def name(traces):
+        more = f" and {len(traces) - 1:,} more" if len(traces) > 1 else ""
+        return (os.path.basename(visible(traces[0]["program"])) or "?") + more
+    return " → ".join(name(side["traces"]) for side in data["sides"])
 
 
 def fill(template, parts):

@@ -11,7 +11,7 @@ function readState() {
     if (key in out) out[key] = value;
   if (!metricsShown().some((m) => m.id === out.metric)) out.metric = DEFAULTS.metric;
   if (!(out.frames in HIDDEN_FLAGS)) out.frames = DEFAULTS.frames;
-  if (!(out.bands in BANDS_BY)) out.bands = DEFAULTS.bands;
+  if (!bandWays().some(([by]) => by === out.bands)) out.bands = DEFAULTS.bands;
   if (!["", "only", "out"].includes(out.keep)) out.keep = "";
   for (const [a, b] of [["from", "to"], ["start", "end"]])
     if (data.isDiff || !/^\d+$/.test(out[a]) || !/^\d+$/.test(out[b])) out[a] = out[b] = "";

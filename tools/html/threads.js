@@ -105,7 +105,6 @@ function sideOfThreads(side, i) {
   const of = data.isDiff ? `, ${["before", "after"][i]}` : "", threads = sumsByNumber(side, "thread"), heaps = sumsByNumber(side, "heap");
   return [el("div", { class: "card" }, el("h3", {}, `Threads${of}`),
     el("p", { class: "faint" }, "Freed for others: frees by this thread of blocks that another one allocated. Freed by others: the reverse."),
-    side.blocks.detailed ? null : el("p", { class: "faint" }, "This recording is too large for this page: its threads, heaps and sizes are not told apart here. `valtrace report threads` does."),
     cutNote(side.threads.length, side.threads_total, "threads"), localTable(`Threads${of}`, numberColumns("thread", side), threads, "allocated_bytes")),
   matrixCard(side, `Who frees whose blocks${of}`),
   el("div", { class: "card" }, el("h3", {}, `Heaps${of}`),
@@ -114,5 +113,6 @@ function sideOfThreads(side, i) {
 }
 
 function updateThreads(panel) {
-  panel.replaceChildren(el("div", { class: "stack-cards" }, data.sides.flatMap(sideOfThreads)));
+  if (!isDetailed()) return panel.replaceChildren(notTold("threads and heaps", "threads"));
+  return panel.replaceChildren(el("div", { class: "stack-cards" }, data.sides.flatMap(sideOfThreads)));
 }

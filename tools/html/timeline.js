@@ -4,8 +4,8 @@ const TIMELINE = { height: 226, rate: 34, left: 62, right: 12, top: 22, bottom: 
 let showResident = null;
 
 const endOfTime = () => Math.max(1, ...data.sides.map(endOfSide));
-// When the processes of a side ended.
-const endOfSide = (side) => Math.max(side.totals.peak_time_ns, ...side.traces.map((t) => t.duration_ns));
+// When the last process of a side ended, or its last event was.
+const endOfSide = ({ blocks: { moments } }) => moments.at(-1) - 1;
 const maxOf = (values) => values.reduce((most, v) => Math.max(most, v), 0);
 const residentOf = (side) => data.sides[side].timeline.resident_bytes;
 
@@ -199,7 +199,7 @@ function timelineLegend() {
 function buildTimeline(box) {
   const plot = el("div", { class: "plot" }), timed = !data.isDiff;
   const title = el("h2", { id: "timeline-title" }, timed ? "Live bytes over time" : "Timeline");
-  const by = timed ? choice("by", Object.entries(BANDS_BY), state.bands, (bands) => go({ bands })) : null;
+  const by = timed ? choice("by", bandWays(), state.bands, (bands) => go({ bands })) : null;
   if (by) by.querySelector("select").id = "bands-by";
   box.append(el("div", { class: "title-row" }, title, by, timelineLegend(), el("div", { id: "zoom-time", class: "row" }),
     el("div", { class: "chip-row", id: "span-chip" })),
