@@ -119,6 +119,7 @@ static void walk_part(sum_t *s, walk_t *w) {
     if (b->start < part->start || b->heap) continue;
     int last = w->block + 1 == s->from->blocks_cnt || next->start >= part->end;
     vt_trace_run_t e = extent_of(b, last ? NULL : next);
+    if (e.start > b->start) e.start = b->start; /* no process has a block there */
     if (e.start > at) add_gap(s, w, at, e.start);
     if (e.end > at) at = e.end;
   }

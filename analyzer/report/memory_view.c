@@ -184,19 +184,18 @@ static share_t *shares_of_blocks(vt_captured_t const *m, size_t *cnt) {
 }
 
 /* shares_of_mappings: the same of what is mapped as a kind of place. */
-static share_t *shares_of_mappings(vt_captured_t const *m, vt_place_t place, size_t *cnt) {
-  share_t *shares = vt_mem_new(m->account.mappings_cnt + 1, sizeof *shares);
-  *cnt = 0;
+static share_t *shares_of_mappings(vt_residences_t const *all, vt_captured_t const *m, vt_place_t place,
+                                   size_t *cnt) {
+  share_t *shares = vt_mem_new(all->holders_cnt + 1, sizeof *shares);
   for (size_t i = 0; i < m->account.mappings_cnt; i++) {
     vt_account_mapping_t const *mapping = &m->account.mappings[i];
-    size_t at = 0;
-    if (mapping->place != place || !mapping->resident) continue;
-    uint32_t holder = m->mapping_holders[i];
-    while (at < *cnt && shares[at].holder != holder) at++;
-    if (at == *cnt) shares[(*cnt)++] = (share_t){0, 0, holder};
-    shares[at].bytes += mapping->resident;
-    shares[at].size += mapping->bytes;
+    if (mapping->place != place) continue;
+    shares[m->mapping_holders[i]].bytes += mapping->resident;
+    shares[m->mapping_holders[i]].size += mapping->bytes;
   }
+  *cnt = 0;
+  for (uint32_t h = 0; h < all->holders_cnt; h++)
+    if (shares[h].bytes) shares[(*cnt)++] = (share_t){shares[h].bytes, shares[h].size, h};
   qsort(shares, *cnt, sizeof *shares, by_bytes);
   return shares;
 }
@@ -227,7 +226,7 @@ static void text_holders(vt_memory_view_t const *v, vt_term_t const *term, vt_ca
   share_t *shares = shares_of_blocks(m, &cnt);
   text_shares(v, term, "live blocks", shares, cnt);
   for (size_t i = 0; i < sizeof mapped_as / sizeof *mapped_as; i++) {
-    shares = shares_of_mappings(m, mapped_as[i].place, &cnt);
+    shares = shares_of_mappings(v->residences, m, mapped_as[i].place, &cnt);
     text_shares(v, term, mapped_as[i].title, shares, cnt);
   }
 }
@@ -329,7 +328,7 @@ static void json_moment(vt_memory_view_t const *v, vt_json_t *json, size_t t, vt
   static vt_place_t const places[] = {VT_PLACE_MAPPED, VT_PLACE_FILE, VT_PLACE_SHARED};
   static char const *const keys[] = {"mapped", "files", "shared"};
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-    shares = shares_of_mappings(m, places[i], &cnt);
+    shares = shares_of_mappings(v->residences, m, places[i], &cnt);
     json_shares(v, json, keys[i], shares, cnt);
   }
   vt_json_end_object(json);

@@ -156,6 +156,10 @@ def check_real(tap, folder, name, args):
         ring = sum(area.resident for area in vtr.Trace(trace).pages[-1].areas if RING in area.name)
         tap.ok(abs(end["sum_bytes"] - ring - kernel) <= kernel // 50 and end["unexplained_bytes"] <= kernel // 50,
                f"{name}: the account adds up to the kernel's sum within 2 %", [os.path.basename(trace), kernel, ring, end["sum_bytes"]])
+        if name == "cc1plus" and "cc1plus" in trace:
+            own = [any(frame["module"].endswith("cc1plus") for frame in share["stack"]) for share in end["mapped"]]
+            tap.ok(end["mapped_bytes"] > 1 << 20 and all(own) and sum(share["resident_bytes"] for share in end["mapped"]) == end["mapped_bytes"],
+                   "cc1plus: what its collector maps is charged to its own functions", [end["mapped_bytes"], own])
     tap.ok(compared, f"{name}: a process was compared")
     shutil.rmtree(sums)
     shutil.rmtree(f"{folder}/real")
