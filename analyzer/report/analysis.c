@@ -421,6 +421,16 @@ char const *vt_analysis_heap_name(vt_analysis_t const *analysis, uint32_t heap, 
   return buffer;
 }
 
+int vt_analysis_knows_mappings(vt_analysis_t const *analysis) {
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    size_t cnt;
+    vt_trace_snapshot_t const *said = vt_reader_snapshots(analysis->readers[t], &cnt);
+    if (!vt_reader_info(analysis->readers[t])->pid) return 0;
+    if (cnt && said[cnt - 1].flags & VT_SNAPSHOT_NO_MAPPINGS) return 0;
+  }
+  return 1;
+}
+
 uint64_t vt_analysis_peak_rss(vt_analysis_t const *analysis) {
   uint64_t peak = 0;
   for (size_t t = 0; t < analysis->trace_cnt; t++) {

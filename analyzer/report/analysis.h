@@ -121,6 +121,10 @@ vt_completeness_t vt_analysis_completeness(vt_analysis_t const *analysis);
 /* A counter, added up over all traces. */
 uint64_t vt_analysis_counter(vt_analysis_t const *analysis, vt_counter_t counter);
 
+/* Whether all traces tell what their programs mapped by calls: a text log does not, nor what was recorded with
+   --no-mappings. */
+int vt_analysis_knows_mappings(vt_analysis_t const *analysis);
+
 /* Highest resident size of any process, 0: not known. */
 uint64_t vt_analysis_peak_rss(vt_analysis_t const *analysis);
 

@@ -107,7 +107,10 @@ static void text(void *context, vt_term_t const *term) {
       "MAPPINGS: address space mapped by the program's own calls, most at the end first");
   fprintf(term->out, "\n  at most %s at a time\n", vt_bytes_text(v->peak_bytes).text);
   for (size_t i = 0; i < v->sites_cnt && i < limit; i++) text_site(v, term, &v->sites[i], i + 1);
-  if (!v->sites_cnt) fputs("  none\n", term->out);
+  if (!vt_analysis_knows_mappings(v->analysis))
+    fputs("  not known: a text log does not tell, nor does --no-mappings\n", term->out);
+  else if (!v->sites_cnt)
+    fputs("  none\n", term->out);
   if (v->sites_cnt > limit)
     fprintf(term->out, "\n     and %zu more (--limit N shows more)\n", v->sites_cnt - limit);
 }

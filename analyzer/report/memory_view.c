@@ -90,8 +90,7 @@ char const *vt_memory_view_why_none(vt_reader_t const *reader) {
   if (vt_reader_info(reader)->optional & VT_OPTIONAL_NO_COLLECTOR)
     return "it was recorded without a collector (`valtrace run` looks at the pages)";
   if (!vt_reader_info(reader)->pid) return "a text log does not tell of pages";
-  return "no page was looked at: the process ended at once, might not be looked at, or the trace is of "
-         "an older valtrace";
+  return "no page was looked at (it ended at once, or the trace is old)";
 }
 
 /* ---- text ---- */

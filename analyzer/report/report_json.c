@@ -131,7 +131,10 @@ static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
     vt_json_uint(json, "peak_rss_bytes", peak_rss);
   else
     vt_json_null(json, "peak_rss_bytes");
-  vt_json_uint(json, "mapped_bytes", mapped_bytes(analysis));
+  if (vt_analysis_knows_mappings(analysis))
+    vt_json_uint(json, "mapped_bytes", mapped_bytes(analysis));
+  else
+    vt_json_null(json, "mapped_bytes");
   vt_json_uint(json, "distinct_stacks", analysis->sites_cnt);
   vt_json_uint(json, "cross_thread_frees", totals->cross_thread_frees);
   leak_kinds(json, analysis->verdicts ? &analysis->verdict : NULL);

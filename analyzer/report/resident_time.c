@@ -48,13 +48,15 @@ static void print_stack(vt_term_t const *term, row_t const *row, uint64_t most) 
   }
 }
 
-static void print_row(vt_term_t const *term, row_t const *row, uint64_t until, uint64_t mapped, uint64_t most) {
+/* mapped: NULL, it is not known. */
+static void print_row(vt_term_t const *term, row_t const *row, uint64_t until, uint64_t const *mapped,
+                      uint64_t most) {
   fprintf(term->out, "%10s", vt_time_text(until).text);
   fprintf(term->out, " %10s", row->some ? vt_bytes_text(row->resident).text : "");
   fprintf(term->out, " %10s", row->some ? vt_bytes_text(row->private).text : "");
   fprintf(term->out, " %9s", row->kinds ? vt_bytes_text(row->file).text : "");
   fprintf(term->out, " %9s", row->kinds ? vt_bytes_text(row->shared).text : "");
-  fprintf(term->out, " %9s", vt_bytes_text(mapped).text);
+  fprintf(term->out, " %9s", mapped ? vt_bytes_text(*mapped).text : "");
   print_stack(term, row, most);
   putc('\n', term->out);
 }
@@ -89,7 +91,7 @@ void vt_resident_time_text(vt_analysis_t const *analysis, vt_term_t const *term,
                            size_t intervals) {
   row_t *rows = vt_mem_new(intervals + 1, sizeof *rows);
   uint64_t most = 0, swapped = 0, *mapped = vt_resident_time_mapped(analysis, step_ns, intervals);
-  int some = 0;
+  int some = 0, known = vt_analysis_knows_mappings(analysis);
   for (size_t i = 0; i < intervals; i++) {
     rows[i] = row_of(analysis, i * step_ns, (i + 1) * step_ns);
     some |= rows[i].some;
@@ -100,7 +102,7 @@ void vt_resident_time_text(vt_analysis_t const *analysis, vt_term_t const *term,
     fprintf(term->out, "\n%10s %10s %10s %9s %9s %9s\n", "until", "resident", "private", "files", "shared",
             "mapped");
     for (size_t i = 0; i < intervals; i++)
-      print_row(term, &rows[i], (i + 1) * step_ns, mapped[i], most);
+      print_row(term, &rows[i], (i + 1) * step_ns, known ? &mapped[i] : NULL, most);
     print_foot(analysis, term, swapped);
   } else {
     fputs("\n  resident memory is not known: only `valtrace run` takes samples\n", term->out);

@@ -271,7 +271,10 @@ static void json_timeline(vt_json_t *json, vt_analysis_t const *analysis, size_t
     vt_json_uint(json, "allocations", sum.allocations);
     vt_json_uint(json, "allocated_bytes", sum.allocated_bytes);
     vt_json_uint(json, "frees", sum.frees);
-    vt_json_uint(json, "mapped_bytes", mapped[i / each]);
+    if (vt_analysis_knows_mappings(analysis))
+      vt_json_uint(json, "mapped_bytes", mapped[i / each]);
+    else
+      vt_json_null(json, "mapped_bytes");
     vt_json_end_object(json);
   }
   vt_json_end_array(json);

@@ -194,6 +194,14 @@ def check_unknown(tap, folder):
     tap.ok("not known: it was recorded without a collector" in text, "the text says so", [text])
     refused = subprocess.run([VALTRACE, "report", "memory", "--function", "main", trace], capture_output=True, text=True, check=False)
     tap.equal(refused.returncode, 2, "a filter is refused")
+    log, text = f"{folder}/log", f"{folder}/text.vtr"
+    with open(log, "wb") as file:
+        subprocess.run(program("hello"), stdout=subprocess.DEVNULL, check=True, pass_fds=(file.fileno(),),
+                       env={**os.environ, "LD_PRELOAD": SHIM, "VALTRACE_SINK": f"text:{file.fileno()}"})
+    subprocess.run([VALTRACE, "import", log, "-o", text], check=True, capture_output=True)
+    totals = report("summary", text)["totals"]
+    tap.equal((totals["peak_rss_bytes"], totals["mapped_bytes"], report("pages", text)["pages"][0]["not_known"]),
+              (None, None, "a text log does not tell of pages"), "what a text log does not tell is null")
 
 
 SHORT_PROGRAMS = {
