@@ -24,7 +24,8 @@ static uint64_t overlap(uint64_t a, uint64_t a_end, uint64_t b, uint64_t b_end) 
 }
 
 static int is_of(vt_place_t place, vt_held_block_t const *b) {
-  return place == (b->heap ? VT_PLACE_HEAP : VT_PLACE_ALLOCATOR);
+  return (place == VT_PLACE_HEAP && b->heap != VT_HELD_MALLOC) ||
+         (place == VT_PLACE_ALLOCATOR && b->heap != VT_HELD_ANNOTATED);
 }
 
 /* ---- which part is each resident page in? ---- */
@@ -77,7 +78,7 @@ static void add_blocks(sum_t *s) {
     for (size_t i = first; i < s->from->blocks_cnt && blocks[i].start < run->end; i++) {
       if (!is_of(place, &blocks[i])) continue;
       uint64_t here = overlap(blocks[i].start, blocks[i].start + blocks[i].size, run->start, run->end);
-      *(blocks[i].heap ? &s->out.heap_blocks_bytes : &s->out.blocks_bytes) += here;
+      *(place == VT_PLACE_HEAP ? &s->out.heap_blocks_bytes : &s->out.blocks_bytes) += here;
     }
   }
 }
@@ -116,7 +117,7 @@ static void walk_part(sum_t *s, walk_t *w) {
   if (part->one_block) return;
   for (; w->block < s->from->blocks_cnt && s->from->blocks[w->block].start < part->end; w->block++) {
     vt_held_block_t const *b = &s->from->blocks[w->block], *next = b + 1;
-    if (b->start < part->start || b->heap) continue;
+    if (b->start < part->start || b->heap == VT_HELD_ANNOTATED) continue;
     int last = w->block + 1 == s->from->blocks_cnt || next->start >= part->end;
     vt_trace_run_t e = extent_of(b, last ? NULL : next);
     if (e.start > b->start) e.start = b->start; /* no process has a block there */

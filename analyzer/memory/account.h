@@ -25,7 +25,7 @@ typedef struct {
   size_t resident_cnt, resident_cap;
   uint64_t by_place[VT_PLACES];   /* bytes */
   uint64_t blocks_bytes;          /* of the allocator's: requested by live blocks */
-  uint64_t heap_blocks_bytes;     /* of the annotated heaps': the same */
+  uint64_t heap_blocks_bytes;     /* of the program's heaps': the same */
   int divided;                    /* the next three are known: libc's malloc, and all its blocks */
   uint64_t overhead_bytes;        /* headers of live blocks, and what they are larger than requested */
   uint64_t free_bytes;            /* kept by the allocator */

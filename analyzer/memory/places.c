@@ -74,10 +74,13 @@ static size_t first_block(find_t const *f, uint64_t address) {
   return low;
 }
 
-/* has_block: does a block of malloc begin in [start,end)? */
-static int has_block(find_t const *f, uint64_t start, uint64_t end) {
+/* in_malloc: may the block lie in memory of malloc? */
+static int in_malloc(vt_held_block_t const *b) { return b->heap != VT_HELD_ANNOTATED; }
+
+/* has_block: does a block of such a heap begin in [start,end)? */
+static int has_block(find_t const *f, uint64_t start, uint64_t end, vt_held_heap_t heap) {
   for (size_t i = first_block(f, start); i < f->from->blocks_cnt && f->from->blocks[i].start < end; i++)
-    if (!f->from->blocks[i].heap) return 1;
+    if (f->from->blocks[i].heap == heap) return 1;
   return 0;
 }
 
@@ -85,7 +88,7 @@ static int has_block(find_t const *f, uint64_t start, uint64_t end) {
 static int inside_block(find_t const *f, uint64_t address) {
   for (size_t i = first_block(f, address + 1); i-- > 0;) {
     vt_held_block_t const *b = &f->from->blocks[i];
-    if (!b->heap) return address - b->start < b->size;
+    if (in_malloc(b)) return address - b->start < b->size;
   }
   return 0;
 }
@@ -123,14 +126,17 @@ static void add_heaps(find_t *f) {
   }
 }
 
-/* add_pieces: what the program mapped and blocks lie in is memory of an allocator inside a module. */
+/* add_pieces: what the program mapped and blocks lie in is memory of an interpreter's allocator, or of one inside
+   a module. */
 static void add_pieces(find_t *f) {
   size_t cnt;
   vt_trace_mapping_t const *records = vt_reader_mappings(f->from->reader, &cnt);
   for (size_t i = 0; i < f->mappings.pieces_cnt; i++) {
     vt_mapped_t const *piece = &f->mappings.pieces[i];
     vt_place_t place = records[piece->record].by_allocator ? VT_PLACE_ALLOCATOR : VT_PLACE_MAPPED;
-    if (place == VT_PLACE_MAPPED && has_block(f, piece->start, piece->end)) {
+    if (place == VT_PLACE_MAPPED && has_block(f, piece->start, piece->end, VT_HELD_INTERPRETER)) {
+      place = VT_PLACE_HEAP;
+    } else if (place == VT_PLACE_MAPPED && has_block(f, piece->start, piece->end, VT_HELD_MALLOC)) {
       place = VT_PLACE_ALLOCATOR;
       f->out.several = 1;
     }
@@ -171,7 +177,7 @@ static int is_arena(find_t const *f, uint32_t area, uint64_t at) {
     return 1;
   uint64_t end = at + ARENA_ALIGN < a->end ? at + ARENA_ALIGN : a->end;
   for (size_t i = first_block(f, at); i < f->from->blocks_cnt && f->from->blocks[i].start < end; i++)
-    if (!f->from->blocks[i].heap && f->from->blocks[i].start % f->page != CHUNK_HEAD) return 1;
+    if (in_malloc(&f->from->blocks[i]) && f->from->blocks[i].start % f->page != CHUNK_HEAD) return 1;
   return 0;
 }
 
@@ -206,7 +212,8 @@ static vt_place_t base_of(find_t const *f, uint32_t area) {
   if (starts_with(a->name, "[stack")) return VT_PLACE_STACK;
   if (starts_with(a->name, "[v")) return VT_PLACE_MODULE; /* vdso */
   if (!strcmp(a->name, "[heap]") && f->out.libc_malloc) return VT_PLACE_ALLOCATOR;
-  if (!f->out.libc_malloc && has_block(f, a->start, a->end)) return VT_PLACE_ALLOCATOR;
+  if (!f->out.libc_malloc && has_block(f, a->start, a->end, VT_HELD_MALLOC))
+    return VT_PLACE_ALLOCATOR;
   return is_thread_stack(f, area) ? VT_PLACE_STACK : VT_PLACE_RUNTIME;
 }
 
@@ -220,7 +227,7 @@ static void add_libc_maps(find_t *f) {
     add(f, LAYER_ARENAS, (span_t){end, a->end, VT_PLACE_ALLOCATOR, VT_NO_RECORD, 0});
     for (size_t i = first_block(f, a->start); i < f->from->blocks_cnt && f->from->blocks[i].start < end; i++) {
       vt_held_block_t const *b = &f->from->blocks[i];
-      if (b->heap || vt_mappings_find(&f->mappings, b->start)) continue;
+      if (!in_malloc(b) || vt_mappings_find(&f->mappings, b->start)) continue;
       uint64_t start = page_down(f, b->start - CHUNK_HEAD), stop = page_up(f, b->start + b->size);
       add(f, LAYER_BLOCKS, (span_t){start, stop, VT_PLACE_ALLOCATOR, VT_NO_RECORD, 1});
     }

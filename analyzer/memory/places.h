@@ -12,7 +12,7 @@
 
 typedef enum {
   VT_PLACE_ALLOCATOR, /* memory of malloc */
-  VT_PLACE_HEAP,      /* of annotated heaps */
+  VT_PLACE_HEAP,      /* of heaps of the program's own: annotated ones, and what an interpreter mapped for blocks */
   VT_PLACE_MAPPED,    /* private memory that the program mapped */
   VT_PLACE_STACK,
   VT_PLACE_MODULE, /* code and data */
@@ -23,11 +23,15 @@ typedef enum {
   VT_PLACES
 } vt_place_t;
 
+/* Whose block: malloc's; of a heap that the program told of; or of an interpreter's allocator, which lies in
+   memory of malloc or in what the interpreter mapped. */
+typedef enum { VT_HELD_MALLOC, VT_HELD_ANNOTATED, VT_HELD_INTERPRETER } vt_held_heap_t;
+
 /* A live block, where the process has it. */
 typedef struct {
   uint64_t start, size;
   uint32_t key;  /* the caller's */
-  uint32_t heap; /* 0: malloc's */
+  uint32_t heap; /* vt_held_heap_t */
 } vt_held_block_t;
 
 typedef struct {

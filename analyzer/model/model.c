@@ -560,13 +560,13 @@ static void visit_placed(vt_model_t *model, vt_block_t const *block, void const 
   vt_cell_t const *cell = &model->cells[block->cell];
   if (block->cell == VT_CELL_IGNORED || model->heaps[cell->heap].nested) return;
   vt_model_live_t live = {block->address, block->size, block->cell, cell->trace, 0};
-  if (model->heaps[cell->heap].kind) {
+  if (model->heaps[cell->heap].kind) live.heap = cell->heap;
+  if (live.heap && model->heaps[cell->heap].kind != VT_HEAP_KIND_PYTHON) {
     trace_t const *trace = &model->traces[cell->trace];
     size_t local = 0;
     while (local < trace->heaps_cnt && trace->heaps[local].heap != cell->heap) local++;
     if (local == trace->heaps_cnt || !trace->heaps[local].placed) return;
     live.address += trace->heaps[local].placed;
-    live.heap = cell->heap;
   }
   v->visit(v->context, &live);
 }

@@ -56,7 +56,7 @@ static void choose_pages(look_t *l, vt_captured_t const *m, uint32_t const *rank
   for (size_t i = 0; i < m->blocks_cnt; i++) {
     vt_held_block_t const *b = &m->blocks[i];
     uint64_t first = b->start & ~(PAGE - 1), last = (b->start + (b->size ? b->size - 1 : 0)) & ~(PAGE - 1);
-    if (!rank[b->key] || b->heap) continue;
+    if (!rank[b->key] || b->heap == VT_HELD_ANNOTATED) continue;
     add_place(&p, first, rank[b->key] - 1);
     add_place(&p, last, rank[b->key] - 1);
   }
@@ -107,7 +107,8 @@ static uint32_t holder_of(look_t *l, uint32_t cell) {
 static void changed(void *context, vt_model_change_t const *change) {
   look_t *l = context;
   size_t cnt;
-  if (change->begins || vt_model_heaps(l->model, &cnt)[change->heap].kind) return;
+  uint32_t kind = vt_model_heaps(l->model, &cnt)[change->heap].kind;
+  if (change->begins || (kind && kind != VT_HEAP_KIND_PYTHON)) return;
   uint32_t holder = holder_of(l, change->cell);
   mark(l, change->address, change->address + change->size, holder <= HOLDERS_MAX ? (uint16_t)holder : NOBODY);
 }
@@ -142,7 +143,7 @@ static int by_bytes(void const *a, void const *b) {
 
 static void count(look_t *l, vt_captured_t const *m, vt_neighbours_t *out, size_t wanted_cnt) {
   for (size_t i = 0; i < m->blocks_cnt; i++)
-    if (!m->blocks[i].heap)
+    if (m->blocks[i].heap != VT_HELD_ANNOTATED)
       mark(l, m->blocks[i].start, m->blocks[i].start + m->blocks[i].size, LIVES);
   for (size_t i = 0; i < l->spots_cnt; i++) {
     spot_t const *s = &l->spots[i];

@@ -23,14 +23,22 @@ uint32_t vt_residence_holder(vt_residences_t *r, size_t trace, uint32_t stack) {
 typedef struct {
   vt_residences_t *all;
   size_t trace;
+  vt_model_t const *model;
   vt_cell_t const *cells;
   vt_captured_t *moment;
 } gather_t;
 
+/* heap_of is whose block it is for the account. */
+static vt_held_heap_t heap_of(vt_model_t const *model, vt_model_live_t const *live) {
+  size_t cnt;
+  if (!live->heap) return VT_HELD_MALLOC;
+  return vt_model_heaps(model, &cnt)[live->heap].kind == VT_HEAP_KIND_PYTHON ? VT_HELD_INTERPRETER : VT_HELD_ANNOTATED;
+}
+
 static void gather(void *context, vt_model_live_t const *live) {
   gather_t *g = context;
   uint32_t key = vt_residence_holder(g->all, g->trace, g->cells[live->cell].stack);
-  vt_held_block_t block = {live->address, live->size, key, live->heap};
+  vt_held_block_t block = {live->address, live->size, key, heap_of(g->model, live)};
   VT_PUSH(g->moment->blocks, block);
 }
 
@@ -60,7 +68,7 @@ static void find_blocks(vt_residences_t *all, size_t trace, vt_captured_t *m) {
   vt_model_add_trace(model, 0);
   vt_merge_declare(model, 0, reader);
   vt_merge_run(model, &reader, &no_shift, 1);
-  gather_t g = {all, trace, vt_model_cells(model, &cnt), m};
+  gather_t g = {all, trace, model, vt_model_cells(model, &cnt), m};
   vt_model_live_placed(model, gather, &g);
   vt_model_delete(model);
   put_in_order(m);
@@ -144,7 +152,7 @@ static void gather_end(void *context, vt_model_live_t const *live) {
   uint32_t stack = vt_model_cells(all->analysis->model, &cnt)[live->cell].stack;
   if (!end) return;
   uint32_t key = vt_residence_holder(all, live->trace, stack);
-  VT_PUSH(end->blocks, ((vt_held_block_t){live->address, live->size, key, live->heap}));
+  VT_PUSH(end->blocks, ((vt_held_block_t){live->address, live->size, key, heap_of(all->analysis->model, live)}));
 }
 
 vt_residences_t *vt_residences_without_pass(vt_analysis_t *analysis) {

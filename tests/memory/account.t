@@ -178,6 +178,9 @@ def check_killed(tap, folder):
         process.communicate(b"x")
         document = report("memory", trace)["memory"][0]
         tap.ok(document["peak_rss_bytes"] > 32 << 20 and document["moments"][0]["highest"], f"killed {options}: its highest moment is known")
+        heap = document["moments"][0]
+        tap.ok(heap["heap_live_bytes"] > 1 << 18 and heap["heap_rest_bytes"] < 1 << 20 and heap["mapped_bytes"] < 1 << 18,
+               f"killed {options}: what Python maps for its blocks is no mapping of the program", [heap["heap_live_bytes"], heap["mapped_bytes"]])
         tap.equal(sum(moment["end"] and moment["frozen"] for moment in document["moments"]), len(options), f"killed {options}: the end")
         for moment in document["moments"]:
             tap.ok(24 << 20 <= moment["live_bytes"] < 40 << 20 and abs(moment["sum_bytes"] - moment["resident_bytes"]) <= moment["resident_bytes"] // 50,
