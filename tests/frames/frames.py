@@ -31,7 +31,7 @@ def interpreters():
 
 
 def is_known(found):
-    return (3, 11, 1) <= found < (3, 14)
+    return (3, 8) <= found < (3, 14) and found != (3, 11, 0)
 
 
 def frames_of(trace, event):
@@ -45,8 +45,10 @@ def sized(trace, *sizes):
     return [e for events in trace.streams.values() for e in events if e.kind == vtr.ALLOC and e.size in wanted]
 
 
-def compare(trace, log):
-    """Probes whose recorded Python frames are not those the interpreter told of; how many there were."""
+def compare(trace, log, python=SYSTEM):
+    """Probes whose recorded Python frames are not those the interpreter told of; how many there were. 3.9 loses its
+    own chain of frames when an exception is thrown through `yield from`: nothing is recorded then."""
+    loses = "3.9" in os.path.realpath(python)
     lines = [line.rstrip("\n").split("\t") for line in open(log, encoding="utf-8")]
     by_size = {e.size: e for e in reversed(sized(trace, *(int(line[0]) for line in lines)))}
     wrong = []
@@ -54,13 +56,15 @@ def compare(trace, log):
         event = by_size.get(int(number)) or by_size.get(int(number) + 33)
         frames = frames_of(trace, event) if event else []
         got = ["|".join(map(str, frame)) for frame in frames[1:]]
+        if loses and not frames and want[1:] == want[1:2]:
+            continue
         if got != want or not frames[0][0].endswith("probe"):
             wrong.append((number, got, want))
     return wrong, len(lines)
 
 
-def check(tap, label, trace, log):
-    wrong, count = compare(trace, log)
+def check(tap, label, trace, log, python=SYSTEM):
+    wrong, count = compare(trace, log, python)
     tap.ok(not wrong and count, f"{label}: {count} stacks are those the interpreter tells of",
            [f"{len(wrong)} differ", *wrong[:2]])
 
@@ -71,5 +75,5 @@ def probe(tap, python, rounds, mode="run", env=None):
     run = Run([python, "-S", "-E", PROBES, log, LIBRARY, *rounds], mode, env={**ON, **(env or {})})
     run.log, label = log, f"{python} {mode} {' '.join(rounds)}"
     if tap.ok(run.status == 0 and not run.hung, f"{label}: runs", [open(run.err, errors="replace").read()]):
-        check(tap, label, run.main_trace(), log)
+        check(tap, label, run.main_trace(), log, python)
     return run

@@ -118,7 +118,7 @@ def exceptions():
 def recursion():
     def down(n):
         return probe() if not n else down(n - 1)
-    for n in (0, 1, 50, 7, 51, 50, 400, 3):
+    for n in (0, 1, 50, 7, 51, 50, 90, 3):
         down(n)
         (lambda: down(n))()
 
@@ -252,8 +252,14 @@ def many():
     """Names and tables of all kinds."""
     for name in ("f", "ä", "ж", "名前", "𠀀"):
         space = {"probe": probe}
-        exec(f"class {name}:\n def {name}(self):\n" + "  x = 1\n" * 700 + "  probe()\n" * 2, space)
+        exec(f"class {name}:\n def {name}(self):\n" + "  x = 1\n" * 50 + "  probe()\n" * 2, space)
         getattr(space[name](), name)()
+
+
+def large():
+    """A line table that does not fit in one message."""
+    space = {"probe": probe}
+    exec("def f():\n" + "  x = (1,\n  y) if 0 else 2\n" * 6000 + "  probe()\nf()\n", space)
 
 
 def write(path):

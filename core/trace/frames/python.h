@@ -19,16 +19,16 @@ typedef struct {
   uint16_t root_cframe;     /* a cframe in the thread's state; */
   uint16_t cframe_current, cframe_previous;
   uint16_t back, code, instr;
-  uint16_t owner;           /* who owns a frame; up to 3.10: tells that it runs */
+  uint16_t owner;           /* who owns a frame; up to 3.10: its stack, of which a running one has none */
   uint16_t first_line, file, name, qualname, lines;
-  uint16_t instructions;    /* 0: instr is an index */
+  uint16_t instructions;    /* 0: instr is an index, up to 3.9 in bytes, then in units of two */
   uint16_t code_sz;         /* tp_basicsize of code objects: without instructions from 3.11 */
   uint16_t ascii, compact;  /* where text begins */
   uint16_t finalizing;
   uint16_t table;           /* VT_LINES_… */
 } vt_python_layout_t;
 
-/* How frames hang together. FRAMES: a list of objects in the heap. CFRAMES: each call of the loop has
+/* How frames hang together. FRAMES: a list of objects in the heap, one for each call of the loop. CFRAMES: each call of the loop has
    an object on the C stack that has the innermost frame of its run. ENTRIES: each call has a frame
    of its own on the C stack, outside of those it runs; 3.12 has both. */
 enum { VT_PYTHON_FRAMES, VT_PYTHON_CFRAMES, VT_PYTHON_CFRAME_ENTRIES, VT_PYTHON_ENTRIES };

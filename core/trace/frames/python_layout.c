@@ -1,5 +1,5 @@
 /* Where things are in each version's structures, from its headers: Include/cpython/pystate.h,
-   code.h and unicodeobject.h, Include/internal/pycore_frame.h and pycore_runtime.h. Checked against
+   code.h, frameobject.h and unicodeobject.h, Include/internal/pycore_frame.h and pycore_runtime.h. Checked against
    3.8.18, 3.9.18, 3.10.13, 3.11.2, 3.11.7, 3.12.1 and 3.13.0. */
 #include "core/trace/frames/python.h"
 #include "valtrace/trace_format.h"
@@ -7,6 +7,54 @@
 #include <stddef.h>
 
 static vt_python_layout_t const layouts[] = {
+    {.version = 0x0308,
+     .chain = VT_PYTHON_FRAMES,
+     .thread_frame = 24,
+     .back = 24,
+     .code = 32,
+     .instr = 104,
+     .owner = 72,
+     .first_line = 40,
+     .file = 104,
+     .name = 112,
+     .lines = 120,
+     .code_sz = 176,
+     .ascii = 48,
+     .compact = 72,
+     .finalizing = 16,
+     .table = VT_LINES_LNOTAB},
+    {.version = 0x0309,
+     .chain = VT_PYTHON_FRAMES,
+     .thread_frame = 24,
+     .back = 24,
+     .code = 32,
+     .instr = 104,
+     .owner = 72,
+     .first_line = 40,
+     .file = 104,
+     .name = 112,
+     .lines = 120,
+     .code_sz = 176,
+     .ascii = 48,
+     .compact = 72,
+     .finalizing = 16,
+     .table = VT_LINES_LNOTAB},
+    {.version = 0x030a,
+     .chain = VT_PYTHON_FRAMES,
+     .thread_frame = 24,
+     .back = 24,
+     .code = 32,
+     .instr = 96,
+     .owner = 80,
+     .first_line = 40,
+     .file = 104,
+     .name = 112,
+     .lines = 120,
+     .code_sz = 176,
+     .ascii = 48,
+     .compact = 72,
+     .finalizing = 16,
+     .table = VT_LINES_RANGES},
     {.version = 0x030b,
      .chain = VT_PYTHON_CFRAMES,
      .thread_frame = 56,
@@ -70,7 +118,7 @@ static vt_python_layout_t const layouts[] = {
 };
 
 vt_python_layout_t const *vt_python_layout(uint32_t version, char const **why) {
-  *why = "its version is not one whose frames are known (3.11 to 3.13)";
+  *why = "its version is not one whose frames are known (3.8 to 3.13)";
   /* 3.11.0 shows frames whose code is being freed (CPython issue 99729). */
   if (version >> 8 == 0x030b00) *why = "3.11.0 shows frames whose code is being freed";
   if (version >> 8 == 0x030b00) return NULL;

@@ -176,12 +176,58 @@ static int walk_entries(walk_t *w) {
   return 0;
 }
 
+/* is_running: up to 3.9 a frame that runs has no pointer to the top of its stack, in 3.10 a negative depth.
+   A generator through whose `yield from` an exception is thrown is linked but does not run. */
+static int is_running(walk_t *w, uint64_t frame, int *running) {
+  uint64_t word;
+  if (!peek(w, frame + w->l->owner, &word)) return 0;
+  *running = w->l->table == VT_LINES_LNOTAB ? !word : (int32_t)word < 0;
+  return 1;
+}
+
+/* next_loop is the index of the next call of the loop outside of those that are done; 0: there is none. */
+static uint32_t next_loop(walk_t const *w) {
+  for (uint32_t i = w->native; i-- > w->root + 1;)
+    if (in_loop(w->stack->frames[i].pc)) return i;
+  return 0;
+}
+
+/* push_object is push for frames that are objects. */
+static int push_object(walk_t *w, uint64_t *frame) {
+  vt_virtual_frame_t *f = &w->now->frames[w->now->frame_cnt];
+  if (!push(w, frame)) return 0;
+  f->instr = (uint64_t)(int64_t)(int32_t)f->instr; /* what follows it is the line, which may change */
+  if (w->l->table == VT_LINES_LNOTAB && (int64_t)f->instr > 0) f->instr /= 2;
+  return 1;
+}
+
+/* One running frame for each call of the loop, in the same order; those inside of it that do not run are
+   with it. If there are more of the ones than of the others (3.9 loses its own chain when an exception is
+   thrown into a generator) nobody knows which belong together. */
+static int walk_frames(walk_t *w) {
+  uint64_t frame;
+  uint32_t start = w->now->frame_cnt;
+  int running, whole = peek(w, w->thread + w->l->thread_frame, &frame);
+  while (whole && frame) {
+    uint64_t at = frame;
+    uint32_t native = next_loop(w);
+    whole = is_running(w, frame, &running) && push_object(w, &frame);
+    if (!whole || !running) continue;
+    whole = native && close_run(w, at, native, start);
+    start = w->now->frame_cnt;
+  }
+  if (whole && start == w->now->frame_cnt && !next_loop(w)) return 1;
+  w->now->frame_cnt = w->now->run_cnt = 0;
+  return 0;
+}
+
 static int walk_thread(walk_t *w) {
+  if (w->l->chain == VT_PYTHON_FRAMES) return walk_frames(w);
   return w->l->chain == VT_PYTHON_CFRAMES ? walk_cframes(w) : walk_entries(w);
 }
 
 /* attach says whose frames are to be walked; 0: nobody's. Of a thread that runs a sub-interpreter up to
-   3.11 the frames outside of it, from 3.12 on those inside. */
+   3.11 the frames outside of it (3.11; before, there are too few), from 3.12 on those inside. */
 static int attach(walk_t *w) {
   uint64_t own = vt_python.own(), current = vt_python.current();
   if (w->l->chain >= VT_PYTHON_CFRAME_ENTRIES) { /* the current one is this thread's */

@@ -17,7 +17,7 @@
 
 /* A stack that has more virtual frames than this shows none of them but a mark (code 0). */
 #define VT_VIRTUAL_MAX  4096
-#define VT_VIRTUAL_RUNS 1024
+#define VT_VIRTUAL_RUNS VT_VIRTUAL_MAX
 
 /* A frame: where it is, which code it runs and where in that it is, as the language knows them; and
    the address to record. */
