@@ -4,9 +4,11 @@
 #include "preload/patched.h"
 #include "preload/options.h"
 #include "preload/process.h"
+#include "core/trace/object.h"
 #include "core/trace/sys.h"
 
 #include <errno.h>
+#include <gnu/libc-version.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -256,10 +258,19 @@ vt_hooks_order_t vt_patched_order(void) {
   return order == VT_HOOKS_BEHIND_EXECUTABLE && covered ? VT_HOOKS_FIRST : order;
 }
 
-static void write_one(vt_stream_t *s, vt_patch_module_t const *m, vt_patch_function_t const *f) {
+/* is_apart: does the module have an allocator that is not the C library's which the program uses? */
+static int is_apart(vt_patch_module_t *m) {
+  vt_object_t libc, own;
+  return m->covered && !(vt_object_find((uint64_t)gnu_get_libc_version, &libc) &&
+                         vt_object_find(functions_of(m)->entry, &own) && libc.map == own.map);
+}
+
+static void write_one(vt_stream_t *s, vt_patch_module_t *m, vt_patch_function_t const *f) {
   vt_message_t out = vt_stream_blob_open(s, sizeof f->name + sizeof f->why + sizeof m->path + 64);
   vt_message_u64(&out, vt_clock_tick(s->sink->clock));
-  vt_message_u32(&out, (f->why[0] ? 0 : VT_PATCHED_RECORDED) | (m->executable ? VT_PATCHED_EXECUTABLE : 0));
+  vt_message_u32(&out, (f->why[0] ? 0 : VT_PATCHED_RECORDED) |
+                           (m->executable ? VT_PATCHED_EXECUTABLE : 0) |
+                           (is_apart(m) ? VT_PATCHED_APART : 0));
   vt_message_u64(&out, f->entry);
   vt_message_string(&out, f->name, strnlen(f->name, sizeof f->name));
   vt_message_string(&out, m->path, strnlen(m->path, sizeof m->path));

@@ -37,6 +37,15 @@ static int mid_life(vt_reader_t const *reader) {
   return (vt_reader_info(reader)->flags & VT_HEADER_FLAG_MID_LIFE) != 0;
 }
 
+/* has_another_allocator: is there one whose tables lie where the program's own memory does? */
+static int has_another_allocator(vt_reader_t const *reader) {
+  size_t cnt;
+  vt_trace_patched_t const *patched = vt_reader_patched(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++)
+    if (patched[i].flags & VT_PATCHED_APART) return 1;
+  return 0;
+}
+
 /* obstacle: why not all live blocks, or not all of the memory's kinds, can be known; NULL: they
  * can. */
 static char const *obstacle(vt_verdict_case_t const *of, vt_reader_t const *reader,
@@ -45,9 +54,7 @@ static char const *obstacle(vt_verdict_case_t const *of, vt_reader_t const *read
   if (!s) return "the process did not say how its memory is laid out";
   if (of->counters[VT_COUNTER_ALLOCATOR_IN_EXECUTABLE])
     return "its allocator is inside the executable, where no preload sees it";
-  size_t patched;
-  vt_reader_patched(reader, &patched);
-  if (patched)
+  if (has_another_allocator(reader))
     return "its allocator is part of a module, whose memory cannot be told from the allocator's";
   if (of->counters[VT_COUNTER_LOST] || of->counters[VT_COUNTER_NESTED_LOST] ||
       of->counters[VT_COUNTER_BEFORE_START] || in->lost_events || in->bad_events)

@@ -297,6 +297,7 @@ enum { VT_PAGES_OFF_END = 8, VT_PAGES_OFF_KIND = 16, VT_PAGES_OFF_AREAS = 20 };
 /* PATCHED messages. */
 #define VT_PATCHED_RECORDED   ((uint32_t)1) /* its calls are events; else `why` tells why not */
 #define VT_PATCHED_EXECUTABLE ((uint32_t)2) /* it is in the executable */
+#define VT_PATCHED_APART      ((uint32_t)4) /* of an allocator beside the C library's that the program uses */
 
 /* MAPPING messages. */
 typedef enum { VT_MAPPING_MAP = 1, VT_MAPPING_UNMAP = 2, VT_MAPPING_REMAP = 3 } vt_mapping_op_t;

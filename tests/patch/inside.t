@@ -91,6 +91,23 @@ def check_given(tap):
     bad.remove()
 
 
+def check_pool(tap):
+    """On top of malloc: the outermost is the event, also after it was left by longjmp. What is lost is still told: no
+    other allocator is in the program."""
+    run = pair(tap, "pool", program("pool"), ["--allocator", "pool_malloc,pool_free"])
+    given, taken, left = words(run)
+    model = vtr.Model(run.main_trace())
+    tap.ok(left == 5 and (model.allocations, model.frees, model.unmatched_frees) == (given, taken, 0),
+           "pool: its own count, nothing of malloc below", [given, taken, left, model.allocations, model.frees])
+    run.remove()
+    run = Run(program("operators"), "run")
+    model = vtr.Model(run.main_trace())
+    tap.ok(words(run)[0] == sum(e.api == 8 for e in run.main_trace().events() if e.kind == vtr.ALLOC) and
+           report(run.trace_path)["totals"]["lost_blocks"] == 1, "operators of the program's own: once each, what is lost is told",
+           [run.stderr, report(run.trace_path)["totals"]["lost_blocks"], model.allocations])
+    run.remove()
+
+
 def check_family(tap, name):
     run = pair(tap, name, program(name))
     model = vtr.Model(run.main_trace())
@@ -172,6 +189,7 @@ def main():
     for kind in ("libc", "jemalloc", "tcmalloc"):
         check_family(tap, f"family_{kind}")
         check_new(tap, f"news_{kind}")
+    check_pool(tap)
     check_refused(tap)
     check_stepped(tap)
     check_forked(tap)

@@ -3,7 +3,7 @@ PATCHED := $(BUILD)/programs
 TAPS  += tests/patch/inside.t tests/patch/opened.t
 LONG  += tests/patch/builds.t tests/patch/rust.t
 TESTS += $(addprefix $(PATCHED)/,own_static own_prefixed own_stripped family_libc family_jemalloc family_tcmalloc \
-           news_libc news_jemalloc news_tcmalloc stepped libstarts.so opening libplain.so libsymbolic.so libhidden.so)
+           news_libc news_jemalloc news_tcmalloc stepped operators pool libstarts.so opening libplain.so libsymbolic.so libhidden.so)
 PATCH_CFLAGS := -O2 -g -fno-builtin $(WARN)
 ARCHIVES     := /usr/lib/$(shell $(CC) -print-multiarch)
 own_prefixed_FLAGS := -DPREFIX=_rjem_ -DHIDDEN=static
@@ -24,6 +24,12 @@ $(PATCHED)/libplain.so: tests/patch/plain.c
 $(PATCHED)/libsymbolic.so $(PATCHED)/libhidden.so: tests/patch/bound.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(PATCH_CFLAGS) -fPIC -shared $(if $(findstring hidden,$@),-DHIDDEN,-Wl,-Bsymbolic -s) -o $@ $<
+$(PATCHED)/operators: tests/patch/operators.cc
+	@mkdir -p $(@D)
+	$(CXX) -std=gnu++17 $(PATCH_CFLAGS) -o $@ $<
+$(PATCHED)/pool: tests/patch/pool.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(PATCH_CFLAGS) -o $@ $<
 $(PATCHED)/opening: tests/patch/opening.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(PATCH_CFLAGS) -o $@ $< -lpthread -ldl
