@@ -1,5 +1,6 @@
 /* Start, fork and end of a process image, and the slow ways into and out of an event. */
 #include "preload/process.h"
+#include "preload/record.h"
 #include "preload/early.h"
 #include "preload/environment.h"
 #include "preload/first.h"
@@ -144,7 +145,10 @@ static int set_up(void) {
   if (vt_options.libunwind && vt_unwind_use_libunwind())
     vt_say("VALTRACE_UNWINDER=libunwind", "libunwind.so.8 cannot be loaded",
            "install libunwind8; the own unwinder is used");
-  if (vt_options.unwind_check) vt_unwind_load_libunwind(); /* without it, one opinion must do */
+  if (vt_options.unwind_check) {
+    vt_unwind_load_libunwind(); /* without it, one opinion must do */
+    atomic_fetch_or_explicit(&vt_capture_more, VT_CAPTURE_CHECK, memory_order_relaxed);
+  }
   vt_process.not_wiped = vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK) != 0;
   vt_mappings_init();
   vt_names_init();

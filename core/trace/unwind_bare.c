@@ -34,20 +34,19 @@ uint64_t (*vt_unwind_moved)(uint64_t pc);
 /* A question costs a microsecond a mapping; damaged stacks may ask one in each capture. */
 #define CODE_WAIT 16
 
-/* Is pc in executable memory outside of all objects? *wait: questions that are not asked any more, since
-   one was answered with no. */
-static int is_generated(vt_unwind_t *u, uint64_t pc, uint32_t *wait) {
+/* Is pc in executable memory outside of all objects? */
+static int is_generated(vt_unwind_t *u, uint64_t pc) {
   vt_range_t range;
   for (uint32_t i = 0; i < VT_CODE_CNT; i++)
     if (pc - u->code[i].lo < u->code[i].hi - u->code[i].lo) return 1;
   if (!vt_unwind_executable || !vt_may(VT_UNWIND_ASKS)) return 0;
-  if (*wait) return --*wait, 0;
+  if (u->code_wait) return u->code_wait--, 0;
   if (in_object(pc)) return 0;
   if (vt_unwind_executable(pc, &range.lo, &range.hi)) {
     u->code[u->code_next++ % VT_CODE_CNT] = range;
     return 1;
   }
-  *wait = CODE_WAIT;
+  u->code_wait = CODE_WAIT;
   return 0;
 }
 
@@ -59,19 +58,16 @@ enum {
   CODE_EXITS,       /* goes straight to its `ret` */
   CODE_ENDS,        /* a stack was made to begin here */
   CODE_GO,          /* Go's asmcgocall */
-  CODE_FRAMED,      /* generated code that keeps a frame pointer */
-  CODE_SIZED        /* generated code that keeps none, and whose frame has a known size */
+  CODE_BEGINS       /* generated code whose function's beginning was found */
 };
 /* A kind is remembered above its pc, and above that how far back its function begins. */
 #define KIND_SHIFT     47
 #define DISTANCE_SHIFT 50
 #define KIND_PC        (((uint64_t)1 << KIND_SHIFT) - 1)
-_Static_assert(CODE_SIZED < 1 << (DISTANCE_SHIFT - KIND_SHIFT), "a kind has its bits");
+_Static_assert(CODE_BEGINS < 1 << (DISTANCE_SHIFT - KIND_SHIFT), "a kind has its bits");
 _Static_assert(VT_CODE_BACK < 1 << (64 - DISTANCE_SHIFT), "a distance, too");
 
-static uint64_t *known_at(vt_unwind_t *u, uint64_t pc) {
-  return &u->jit[(pc ^ (pc >> 6)) % VT_JIT_CNT];
-}
+static uint32_t known_index(uint64_t pc) { return (uint32_t)(pc ^ (pc >> 6)) % VT_JIT_CNT; }
 
 static int called_kind(uint64_t pc, uint32_t *distance) {
   uint8_t code[VT_CODE_SZ];
@@ -80,8 +76,7 @@ static int called_kind(uint64_t pc, uint32_t *distance) {
   vt_code_at(pc, code);
   if (vt_code_exits(code, &exit)) return CODE_EXITS;
   if (in_object(pc)) return vt_code_go(code) ? CODE_GO : CODE_RETURN;
-  int begin = vt_code_begin(pc, distance, &frame_sz);
-  return begin == VT_BEGIN_FRAMED ? CODE_FRAMED : begin == VT_BEGIN_SIZED ? CODE_SIZED : CODE_RETURN;
+  return vt_code_begin(pc, distance, &frame_sz) ? CODE_BEGINS : CODE_RETURN;
 }
 
 static int ends(uint64_t pc, uint64_t before) {
@@ -92,8 +87,8 @@ static int ends(uint64_t pc, uint64_t before) {
 
 /* Looks at the code only after asking the kernel, once per pc. */
 static int code_kind(vt_unwind_t *u, uint64_t pc) {
-  uint64_t *known = known_at(u, pc);
-  uint32_t distance = 0;
+  uint32_t distance = 0, index = known_index(pc);
+  uint64_t *known = &u->jit[index];
   int kind = CODE_BOGUS;
   if (pc < VT_PROBE_PAGE || pc >> 47) return CODE_BOGUS;
   if ((*known & KIND_PC) == pc) return (int)(*known >> KIND_SHIFT) & 7;
@@ -104,11 +99,12 @@ static int code_kind(vt_unwind_t *u, uint64_t pc) {
     kind = CODE_RESTORER;
   else if (ends(pc, before))
     kind = CODE_ENDS;
-  else if (is_generated(u, pc, &u->code_wait)) /* HotSpot's interpreter and others push addresses there
+  else if (is_generated(u, pc)) /* HotSpot's interpreter and others push addresses there
                                                   that no call made; code of objects is always called */
     kind = called_kind(pc, &distance);
-  if (kind && !u->bypass)
-    *known = pc | (uint64_t)kind << KIND_SHIFT | (uint64_t)distance << DISTANCE_SHIFT;
+  if (!kind || u->bypass) return kind;
+  *known = pc | (uint64_t)kind << KIND_SHIFT | (uint64_t)distance << DISTANCE_SHIFT;
+  u->jit_code[index] = distance ? vt_code_hash(pc) : 0;
   return kind;
 }
 
@@ -140,20 +136,23 @@ static int step_zero(vt_frame_t const *frame) {
   return in_object(frame->pc) ? VT_STEP_ROOT : VT_STEP_LOST;
 }
 
-/* Generated code lies together: what is further away is not looked at. */
+/* Generated code lies together: what is further away is none. Whether memory near pc is executable is not
+   asked: the answer would cost more than a stack that is cut in vain. */
 #define NEAR_CODE ((uint64_t)256 << 20)
 
-/* Does a return address into generated code lie between the frame's sp and its frame pointer? Then rbp
-   is not this frame's, but one of a caller further out that has no frame pointer either kept, and the step
-   would skip the callers in between. A stale address in a frame's own memory looks the same: such a
+static int is_near(uint64_t word, uint64_t pc) { return word - (pc - NEAR_CODE) < 2 * NEAR_CODE; }
+
+/* Does a return address lie between the frame's sp and its frame pointer, into generated code or (objects)
+   into an object? Then rbp is not this frame's, but one of a caller further out that this one has kept, and
+   the step would skip the callers in between. A stale address in a frame's own memory looks the same: such a
    stack is cut, too. */
-static int skips_caller(vt_unwind_t *u, vt_frame_t const *frame) {
+static int skips_caller(vt_unwind_t *u, vt_frame_t const *frame, int objects) {
   uint64_t word;
   for (uint64_t at = frame->sp; at < frame->rbp; at += 8) {
     if (!vt_stack_load(u, at, &word)) return 1;
-    if (word - (frame->pc - NEAR_CODE) >= 2 * NEAR_CODE) continue;
-    if (vt_arch_follows_call(vt_code_before(word)) && is_generated(u, word, &u->stale_wait))
-      return 1;
+    if (word < VT_PROBE_PAGE || word >> 47) continue;
+    if (!(objects ? in_object(word) : is_near(word, frame->pc))) continue;
+    if (vt_arch_follows_call(vt_code_before(word))) return 1;
   }
   return 0;
 }
@@ -170,18 +169,33 @@ static int follow_pointer(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
   return frame->pc ? stepped(u, frame) : step_zero(&from);
 }
 
+/* A step from generated code to native code is looked at twice: that is where callers in objects, most of
+   which keep no frame pointer, can have been skipped. */
 static int step_by_pointer(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
-  if (leads_up(frame) && !in_object(frame->pc) && skips_caller(u, frame)) return VT_STEP_LOST;
-  return follow_pointer(u, frame, slot);
+  vt_frame_t const from = *frame;
+  int generated = leads_up(&from) && !in_object(from.pc);
+  if (generated && skips_caller(u, &from, 0)) return VT_STEP_LOST;
+  int result = follow_pointer(u, frame, slot);
+  if (!generated || result != VT_STEP_FRAME || !in_object(frame->pc)) return result;
+  return skips_caller(u, &from, 1) ? VT_STEP_LOST : VT_STEP_FRAME;
 }
 
-/* Out of generated code whose function's beginning was found: what that says, if it is still there. */
-static int step_by_begin(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, int kind) {
-  uint64_t known = *known_at(u, frame->pc), frame_sz;
-  if ((known & KIND_PC) != frame->pc) return step_by_pointer(u, frame, slot); /* a bracket is open */
-  int begin = vt_code_begins(frame->pc - (known >> DISTANCE_SHIFT), &frame_sz);
-  if (begin == VT_BEGIN_FRAMED && kind == CODE_FRAMED) return follow_pointer(u, frame, slot);
-  if (begin != VT_BEGIN_SIZED || kind != CODE_SIZED) return step_by_pointer(u, frame, slot);
+/* begin_now is what is known of the beginning of the function at pc, if its code is still the one that was
+   looked at; a JIT may have written other code to the same place. */
+static int begin_now(vt_unwind_t *u, uint64_t pc, uint64_t *frame_sz) {
+  uint32_t index = known_index(pc), distance = (uint32_t)(u->jit[index] >> DISTANCE_SHIFT);
+  int known = (u->jit[index] & KIND_PC) == pc && u->jit_code[index] == vt_code_hash(pc);
+  if (known && u->jit_code[index]) return vt_code_begins(pc - distance, frame_sz);
+  u->jit[index] = 0;
+  return vt_code_begin(pc, &distance, frame_sz);
+}
+
+/* Out of generated code whose function's beginning was found. */
+static int step_by_begin(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
+  uint64_t frame_sz;
+  int begin = begin_now(u, frame->pc, &frame_sz);
+  if (begin == VT_BEGIN_FRAMED) return follow_pointer(u, frame, slot);
+  if (begin == VT_BEGIN_UNKNOWN) return step_by_pointer(u, frame, slot);
   *slot = frame->sp + frame_sz;
   if (!vt_stack_load(u, *slot, &frame->rbp) || !vt_stack_load(u, *slot + 8, &frame->pc))
     return VT_STEP_LOST;
@@ -238,8 +252,7 @@ int vt_step_without_cfi(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint3
   case CODE_ENDS: return leads_up(frame) ? VT_STEP_LOST : VT_STEP_ROOT;
   case CODE_EXITS: return step_exit(u, frame, slot);
   case CODE_GO: return step_go(u, frame);
-  case CODE_FRAMED:
-  case CODE_SIZED: return step_by_begin(u, frame, slot, kind);
+  case CODE_BEGINS: return step_by_begin(u, frame, slot);
   default: return step_by_pointer(u, frame, slot);
   }
 }

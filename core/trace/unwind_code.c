@@ -109,15 +109,28 @@ int vt_code_exits(uint8_t const code[VT_CODE_SZ], vt_exit_t *exit) {
 
 /* ---- how a function begins ---- */
 
+#define HASHED 64
+
+uint64_t vt_code_hash(uint64_t pc) {
+  uint64_t hash = 0x9E3779B97F4A7C15u, from = pc - HASHED;
+  if (!vt_readable(pc - 1) || (((pc - 1) ^ from) >= VT_PROBE_PAGE && !vt_readable(from))) return 0;
+  for (; from < pc; from += 8) hash = (hash ^ vt_load(from)) * 0xD6E8FEB86659FD93u;
+  return hash | 1;
+}
+
 static int begin_of(uint32_t word) {
   if (word == 0xEC8B4855 || word == 0xE5894855) return VT_BEGIN_FRAMED; /* push %rbp; mov %rsp,%rbp */
   if (word == 0xEC834855 || word == 0xEC814855) return VT_BEGIN_SIZED;  /* push %rbp; sub n,%rsp */
   return VT_BEGIN_UNKNOWN;
 }
 
-/* Does a function return here? pop %rbp or leave, then ret; HotSpot asks for a safepoint in between. */
+/* Does a function that has pushed rbp end here? pop %rbp or leave, then ret, a jump to another function, or
+   HotSpot's question for a safepoint. */
 static int returns(uint32_t word) {
-  return (word & 0xFFFF) == 0xC35D || (word & 0xFFFF) == 0xC3C9 || word == 0xA73B495D;
+  uint32_t first = word & 0xFF, next = word >> 8 & 0xFF;
+  if (first != 0x5D && first != 0xC9) return 0;
+  return next == 0xC3 || next == 0xC2 || next == 0xE9 || next == 0xEB || next == 0xFF ||
+         word >> 8 == 0xA73B49;
 }
 
 int vt_code_begins(uint64_t address, uint64_t *frame_sz) {
@@ -150,7 +163,7 @@ int vt_code_begin(uint64_t pc, uint32_t *distance, uint64_t *frame_sz) {
     if (!begin_of(word)) continue;
     int begin = vt_code_begins(at, frame_sz);
     *distance = d;
-    return begin == VT_BEGIN_FRAMED && returned && !touches_stack(at) ? VT_BEGIN_UNKNOWN : begin;
+    return returned && !touches_stack(at) ? VT_BEGIN_UNKNOWN : begin;
   }
   return VT_BEGIN_UNKNOWN;
 }

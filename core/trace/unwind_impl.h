@@ -204,10 +204,10 @@ struct vt_unwind {
   vt_unwind_counters_t counters;
   vt_range_t range[VT_RANGE_CNT]; /* other ranges known readable */
   uint64_t jit[VT_JIT_CNT];       /* return addresses without CFI, above them what they are */
+  uint64_t jit_code[VT_JIT_CNT];  /* of generated code whose beginning was looked for: vt_code_hash */
   vt_range_t code[VT_CODE_CNT];   /* executable mappings outside of objects */
   uint32_t code_next;
-  uint32_t code_wait;  /* questions left unasked until a mapping is asked for again, */
-  uint32_t stale_wait; /* likewise for words that lie in a frame */
+  uint32_t code_wait; /* questions left unasked until a mapping is asked for again */
   vt_cfi_t cfi;
   vt_rule_slot_t l1[VT_L1_CNT] __attribute__((aligned(64)));
   uint32_t trail_seen[VT_TRAIL_SEEN] __attribute__((aligned(64)));
@@ -295,13 +295,15 @@ typedef struct {
 } vt_exit_t;
 int vt_code_exits(uint8_t const code[VT_CODE_SZ], vt_exit_t *exit);
 
-/* Looks back from a return address for the beginning of its function. FRAMED: it makes rbp its frame
-   pointer, and does not return in between; SIZED: it pushes rbp and lowers rsp, by *frame_sz, and goes
+/* Looks back from a return address for the beginning of its function; where one returned in between it may
+   have been another's. FRAMED: it makes rbp its frame pointer; SIZED: it pushes rbp and lowers rsp, by *frame_sz, and goes
    on using rbp for whatever it likes. *distance: how far back that is, at most VT_CODE_BACK. Costs up to
    some microseconds. */
 enum { VT_BEGIN_UNKNOWN = 0, VT_BEGIN_FRAMED, VT_BEGIN_SIZED };
-#define VT_CODE_BACK 8191
+#define VT_CODE_BACK 16383
 int vt_code_begin(uint64_t pc, uint32_t *distance, uint64_t *frame_sz);
+/* A hash of the 64 bytes before pc, by which code is known again; 0: they cannot be read. */
+uint64_t vt_code_hash(uint64_t pc);
 /* What begins at an address, likewise. */
 int vt_code_begins(uint64_t address, uint64_t *frame_sz);
 

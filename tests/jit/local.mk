@@ -4,3 +4,4 @@ $(BUILD)/programs/made: tests/jit/made.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) -O1 -g -fomit-frame-pointer $(WARN) $(DEFS) -o $@ $<
 TAPS += tests/jit/names.t
+LONG += tests/jit/runtimes_long.t

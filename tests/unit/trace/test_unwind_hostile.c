@@ -559,6 +559,168 @@ static void test_registered(void) {
   flow.captures = flow.truncated = flow.wrong_shadow = flow.wrong_frames = flow.libunwind_wrong = 0;
 }
 
+/* ---- a JIT that keeps a record of its calls: chains of functions of all kinds, side by side ---- */
+
+enum { FRAMED, SIZED, PLAIN_EXIT, TABLED, KEEPS_RBP, USES_RBP, KINDS };
+#define CHAIN_MAX 12
+
+typedef struct {
+  uint8_t *at;
+  uint64_t ra[CHAIN_MAX]; /* of each call, from inside out: the first one calls in_chain */
+  int kind[CHAIN_MAX];
+  int cnt;
+  uint8_t *tables[CHAIN_MAX];
+  int tables_cnt;
+} chain_t;
+
+static chain_t chain;
+static uint64_t chain_wrong, chain_cut, chain_cut_early, chain_whole;
+
+static void emit(void const *code, size_t sz) {
+  memcpy(chain.at, code, sz);
+  chain.at += sz;
+}
+#define EMIT(bytes) emit(bytes, sizeof(bytes) - 1)
+
+static void emit32(uint32_t value) { emit(&value, 4); }
+
+static uint8_t *put_uleb(uint8_t *p, uint32_t value) {
+  for (; value >= 128; value >>= 7) *p++ = (uint8_t)(value | 128);
+  *p++ = (uint8_t)value;
+  return p;
+}
+
+/* A table for a function that begins at code: sub $frame,%rsp (7 bytes); push %rbp. */
+static void register_table(uint8_t *code, uint32_t sz, uint32_t frame) {
+  uint8_t *section = (uint8_t *)map_zeroed(4096), *p = section + 41;
+  memcpy(section, table, 41);
+  int32_t distance = (int32_t)(code - (section + TABLE_PC));
+  memcpy(section + TABLE_PC, &distance, 4);
+  memcpy(section + TABLE_PC + 4, &sz, 4);
+  *p++ = 0x47, *p++ = 0x0E, p = put_uleb(p, frame + 8);
+  *p++ = 0x41, *p++ = 0x0E, p = put_uleb(p, frame + 16);
+  *p++ = 0x86, p = put_uleb(p, (frame + 16) / 8);
+  section[24] = (uint8_t)((p - section - 28 + 7) & ~7);
+  vt_unwind_register(section);
+  chain.tables[chain.tables_cnt++] = section;
+}
+
+/* What a function that uses rbp freely may have in it. */
+static void emit_garbage(void) {
+  uint64_t r = next_random(), here = (uint64_t)(uintptr_t)__builtin_frame_address(0);
+  uint64_t value = r % 4 == 0 ? 0 : r % 4 == 1 ? r : here + (r >> 8) % 4096 * 8;
+  EMIT("\x48\xBD");
+  emit(&value, 8);
+}
+
+static void emit_call(uint64_t callee) {
+  EMIT("\x48\xB8");
+  emit(&callee, 8);
+  EMIT("\xFF\xD0");
+  chain.ra[chain.cnt] = (uint64_t)(uintptr_t)chain.at;
+}
+
+/* A function of that kind with a frame of so many bytes, a multiple of 16, that calls callee. */
+static void emit_function(int kind, uint32_t frame, uint64_t callee) {
+  static char const *const begin[KINDS] = {"\x55\x48\x8B\xEC", "\x55", "\x55\x41\x54", "", "", "\x55\x41\x54"};
+  uint8_t *start = chain.at;
+  uint32_t odd = kind == PLAIN_EXIT || kind == KEEPS_RBP || kind == USES_RBP ? 8 : 0;
+  emit(begin[kind], strlen(begin[kind]));
+  EMIT("\x48\x81\xEC");
+  emit32(frame + odd);
+  if (kind == TABLED) EMIT("\x55");
+  if (kind != FRAMED && kind != KEEPS_RBP) emit_garbage();
+  emit_call(callee);
+  if (kind != PLAIN_EXIT) EMIT("\x85\xC0"); /* test %eax,%eax */
+  if (kind == FRAMED) {
+    EMIT("\xC9\xC3");
+  } else {
+    if (kind == TABLED) EMIT("\x5D");
+    EMIT("\x48\x81\xC4");
+    emit32(frame + odd);
+    if (kind == PLAIN_EXIT || kind == USES_RBP) EMIT("\x41\x5C");
+    if (kind != KEEPS_RBP && kind != TABLED) EMIT("\x5D");
+    EMIT("\xC3");
+  }
+  if (kind == TABLED) register_table(start, (uint32_t)(chain.at - start), frame);
+  chain.at += -(uint64_t)(uintptr_t)chain.at & 15;
+}
+
+/* The frames are those of the record, from inside out; or as many as there are before a cut, which only
+   a function that says nothing of its frame may cause. */
+static void in_chain(void) {
+  flow_capture(&flow);
+  vt_stack_t const *stack = &flow.last;
+  uint32_t left = stack->depth - 1, end = stack->truncated; /* frames outside of in_chain's */
+  int k = 0;
+  while (k < chain.cnt && left > end && vt_frame_pc(stack, left - 1) == chain.ra[k]) k++, left--;
+  if (k == chain.cnt && left > end) {
+    chain_whole++;
+    chain_wrong += left < end + 2 || vt_frame_pc(stack, left - 2) != shadow->ra[shadow->cnt - 1];
+  } else if (k < chain.cnt && (left > end || !end)) {
+    chain_wrong++;
+  } else {
+    chain_cut++;
+    chain_cut_early += !k || chain.kind[k - 1] < KEEPS_RBP;
+  }
+  __asm__ volatile("" ::: "memory");
+}
+
+NOINLINE static void calls_chain(uint64_t entry) {
+  void (*function)(void);
+  ENTER();
+  memcpy(&function, &entry, sizeof entry);
+  function();
+  LEAVE();
+}
+
+static void make_chain(uint8_t *page) {
+  void (*innermost)(void) = in_chain;
+  uint64_t callee;
+  memcpy(&callee, &innermost, sizeof callee);
+  while (chain.tables_cnt) {
+    vt_unwind_deregister(chain.tables[--chain.tables_cnt]);
+    munmap(chain.tables[chain.tables_cnt], 4096);
+  }
+  memset(page, 0, 4096);
+  chain.at = page;
+  chain.cnt = 0;
+  for (int want = 1 + (int)(next_random() % CHAIN_MAX); chain.cnt < want; chain.cnt++) {
+    uint64_t here = (uint64_t)(uintptr_t)chain.at;
+    chain.kind[chain.cnt] = (int)(next_random() % KINDS);
+    emit_function(chain.kind[chain.cnt], (uint32_t)(next_random() % 40) * 16, callee);
+    callee = here;
+  }
+  calls_chain(callee);
+}
+
+NOINLINE static void test_chains(int rounds, int told) {
+  uint8_t *page = (uint8_t *)mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memcpy(&executable_lo, &page, sizeof executable_lo);
+  vt_unwind_executable = executable;
+  chain_wrong = chain_whole = chain_cut = chain_cut_early = 0;
+  ENTER();
+  for (int i = 0; i < rounds; i++) {
+    if (told) vt_unwind_epoch_begin(), vt_unwind_epoch_end();
+    make_chain(page);
+  }
+  LEAVE();
+  printf("# %lu whole, %lu cut\n", (unsigned long)chain_whole, (unsigned long)chain_cut);
+  is_ulong(chain_wrong, 0, "chains of generated code: no wrong frame");
+  ok(chain_whole > 0 && chain_cut > 0, "of %d", rounds);
+  /* Random constants in the code may look like instructions, rarely. */
+  if (told)
+    ok(chain_cut_early <= (uint64_t)rounds / 200, "%lu cut where code does not tell nothing",
+       (unsigned long)chain_cut_early);
+  is_ulong(flow.wrong_frames - flow.libunwind_wrong, 0, "as unwinding in full");
+  is_ulong(flow.wrong_delta, 0, "deltas lead from each stack to the next");
+  vt_unwind_executable = NULL;
+  vt_unwind_epoch_begin();
+  vt_unwind_epoch_end();
+  flow.captures = flow.truncated = flow.wrong_shadow = flow.wrong_frames = flow.libunwind_wrong = 0;
+}
+
 static void test_jit(void) {
   jit_t *good = jit(with_fp, sizeof(with_fp)), *bad = jit(without_fp, sizeof(without_fp));
   for (int i = 0; i < 3; i++) calls_jit(good, in_jit_fp, 0);
@@ -921,6 +1083,8 @@ int main(int argc, char **argv) {
   test_end();
   test_entries();
   test_go();
+  test_chains(2000, 1);
+  test_chains(2000, 0); /* code is replaced without notice */
   test_stack_use();
   if (!SANITIZED) test_no_memory();
   test_damaged();
