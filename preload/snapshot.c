@@ -145,14 +145,14 @@ void vt_snapshot_note(vt_stream_t *s, vt_snapshot_kind_t kind, uint64_t sp) {
   vt_stream_blob_close(s, VT_CHUNK_SNAPSHOT, &m);
 }
 
-/* layout is the sentinel's description of a process that was killed. */
-static uint64_t layout(uint8_t *buffer, uint64_t cap, uint32_t *threads) {
+/* layout is the sentinel's description. */
+static uint64_t layout(uint8_t *buffer, uint64_t cap, vt_snapshot_kind_t kind, uint32_t *threads) {
   vt_message_t m = {.data = buffer, .cap = (uint32_t)cap};
   void const *state, *local;
   *threads = 0;
   for (uint32_t id = 1; vt_thread_memory(id, &state, &local); id++) *threads += local != NULL;
-  other_threads = *threads > 1;
-  describe(&m, VT_SNAPSHOT_KILLED, 0, 0);
+  other_threads = *threads > 1; /* the process itself sets it anew at its end */
+  describe(&m, kind, 0, 0);
   return m.overflow ? 0 : m.sz;
 }
 

@@ -5,6 +5,7 @@
 #include "valtrace/trace_format.h"
 
 int vt_cmd_run(int argc, char **argv);
+int vt_cmd_ctl(int argc, char **argv);
 int vt_cmd_ls(int argc, char **argv);
 int vt_cmd_report(int argc, char **argv);
 int vt_cmd_block(int argc, char **argv);

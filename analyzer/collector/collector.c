@@ -1,6 +1,7 @@
 /* See collector.h. One thread polls: the ring for full segments, processes for their end, the
    socket for processes that ask for the ring, and `run` for orders. */
 #include "analyzer/collector/collector.h"
+#include "analyzer/collector/control.h"
 #include "analyzer/collector/drain.h"
 #include "analyzer/collector/sampling.h"
 #include "analyzer/patch/service.h"
@@ -75,7 +76,7 @@ static void put_nothing(int fd) {
 }
 
 static int served(collector_t const *c, int fd) {
-  return fd == c->end->fd || fd == c->end->socket || fd == c->control;
+  return fd == c->end->fd || fd == c->end->socket || fd == c->end->steering || fd == c->control;
 }
 
 /* close_inherited closes what came to `run` through exec: that has no FD_CLOEXEC. What has it was
@@ -137,8 +138,10 @@ static void wait_for_work(collector_t *c, int timeout_ms) {
   c->fds_cnt = 0;
   add_fd(c, c->control);
   if (!c->deaf) add_fd(c, c->end->socket);
+  add_fd(c, c->end->steering);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t const *image = c->drain.images[i];
+    if (image->copying) add_fd(c, image->copy.done);
     if (image->leaving) {
       add_fd(c, image->look.done);
       continue;
@@ -150,6 +153,7 @@ static void wait_for_work(collector_t *c, int timeout_ms) {
   if (poll(c->fds, c->fds_cnt, timeout_ms) <= 0 && !c->deaf) return;
   if (c->control >= 0) take_order(c);
   c->deaf = vt_ring_answer(c->end);
+  vt_control_serve(&c->drain);
   vt_drain_ended(&c->drain);
 }
 

@@ -17,7 +17,10 @@
 #include "analyzer/util/mem.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define RECORD_HEAD        16 /* w0 and w1 of a BLOB */
 #define ONE_THREAD_STREAMS 2  /* number 0 is not used */
@@ -180,7 +183,7 @@ static int no_stranger(void *context, pid_t pid) {
     vt_image_t *image = d->by_slot[slot];
     if (!image) continue;
     vt_heir_look_for(&image->look, d->end, &d->ring->images[slot]);
-    if (image->look.heir.pid == pid) return 1;
+    if (image->look.heir.pid == pid || (image->copying && image->copy.heir.pid == pid)) return 1;
   }
   return vt_slots_owned(&d->slots, pid);
 }
@@ -211,15 +214,52 @@ static void complete(vt_drain_t *d, vt_image_t *image) {
 static uint64_t kept(vt_drain_t const *d) {
   uint64_t bytes = 0;
   for (size_t i = 0; i < d->images_cnt; i++)
-    if (d->images[i]->leaving) bytes += d->images[i]->look.bytes;
+    bytes += (d->images[i]->leaving ? d->images[i]->look.bytes : 0) +
+             (d->images[i]->copying ? d->images[i]->copy.bytes : 0);
   return bytes;
+}
+
+char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, int asker) {
+  if (image->copying) return "one is being taken already";
+  char const *why = vt_heir_copy_begin(&image->copy, d->end, &d->ring->images[image->place.slot],
+                                       image->open ? image->path : NULL, kept(d), d->high_tags);
+  if (why) return why;
+  image->copying = 1;
+  image->asker = asker;
+  return NULL;
+}
+
+/* settle_copy: what was recorded until the copy was made must be in the trace before that is read. */
+static void settle_copy(vt_drain_t *d, vt_image_t *image, vt_heir_seen_t *seen) {
+  char line[256];
+  if (vt_heir_copy_made(&image->copy)) {
+    vt_moment_of_clocks_t now = vt_drain_all(d);
+    vt_image_flush(image, &now);
+    vt_heir_copy_go(&image->copy);
+  }
+  if (!vt_heir_look_settle(&image->copy, seen)) return;
+  uint64_t tick = atomic_load_explicit(&image->copy.row->copy_made, memory_order_relaxed);
+  image->copying = 0;
+  if (!image->copy.given_up) vt_image_copied(image, tick, seen);
+  int n = image->copy.given_up
+              ? snprintf(line, sizeof line, "1 no snapshot: %s\n", image->copy.given_up)
+              : snprintf(line, sizeof line, "0 snapshot %u: report leaks --at \"snapshot %u\"\n", image->copies, image->copies);
+  (void)!send(image->asker, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+  close(image->asker);
 }
 
 /* end_image completes the trace, but if the image left its memory to be looked at only after that.
  */
 static void end_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
   uint32_t slot = image->place.slot;
+  vt_heir_seen_t seen = {0};
   d->replaced[slot] = 0;
+  if (image->copying) {
+    image->copy.given_up = "the process has ended meanwhile";
+    settle_copy(d, image, &seen);
+    vt_bytes_free(&seen.pages);
+    vt_bytes_free(&seen.leaks);
+  }
   take_rest(d, slot, image);
   vt_moment_of_clocks_t now = vt_image_now((vt_clock_kind_t)d->ring->clock);
   image->wait_status = wait_status;
@@ -235,6 +275,8 @@ void vt_drain_settle(vt_drain_t *d) {
   vt_heir_seen_t seen = {0};
   for (size_t i = 0; i < d->images_cnt; i++) {
     vt_image_t *image = d->images[i];
+    seen.pages.sz = seen.leaks.sz = 0;
+    if (image->copying) settle_copy(d, image, &seen);
     seen.pages.sz = seen.leaks.sz = 0;
     if (!image->leaving || !vt_heir_look_settle(&image->look, &seen)) continue;
     vt_image_chunk(image, VT_CHUNK_PAGES, &seen.pages);

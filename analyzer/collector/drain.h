@@ -53,6 +53,10 @@ vt_image_t *vt_drain_last(vt_drain_t const *d);
    looks again at those that others live on in. Costs a look at each slot. */
 void vt_drain_leftovers(vt_drain_t *d);
 
+/* vt_drain_snapshot has the memory of the image's process looked at now; `asker` is a connection that is told of the
+   result, and closed. Returns NULL, or why not. */
+char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, int asker);
+
 /* vt_drain_settle completes the traces of images whose memory has been looked at. Does not block. */
 void vt_drain_settle(vt_drain_t *d);
 

@@ -28,9 +28,25 @@ static int is_over(int fd, int timeout_ms) {
   return poll(&p, 1, timeout_ms) > 0;
 }
 
+static uint32_t load(_Atomic uint32_t const *word) { return atomic_load_explicit(word, memory_order_acquire); }
+
+static _Atomic uint32_t *number_of(vt_heir_look_t const *look, vt_ring_image_t *row) {
+  return look->of_copy ? &row->copy : &row->heir;
+}
+
+static _Atomic uint32_t *state_of(vt_heir_look_t const *look) {
+  return look->of_copy ? &look->row->copy_state : &look->row->heir_state;
+}
+
+static void set_state(_Atomic uint32_t *word, uint32_t state) {
+  /* Pairs with the acquire in the heir's sleep. */
+  atomic_store_explicit(word, state, memory_order_release);
+  syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
 void vt_heir_look_for(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row) {
   vt_identity_t who = {.space = atomic_load_explicit(&row->space, memory_order_relaxed),
-                       .pid = atomic_load_explicit(&row->heir, memory_order_acquire),
+                       .pid = load(number_of(look, row)),
                        .seat = atomic_load_explicit(&row->seat, memory_order_relaxed)};
   if (!who.pid || look->heir.who.pid == who.pid) return;
   if (look->heir.who.pid) vt_owner_leave(&look->heir); /* a sentinel that was ended */
@@ -64,12 +80,17 @@ static void be_helper(vt_heir_look_t *look, char const *path) {
   vt_verdict_case_t of = {
       .path = path,
       .frozen = look->heir.pid,
+      .living = look->living,
       .counters = counters,
-      .registers_unknown = atomic_load_explicit(&look->row->registers_unknown, memory_order_relaxed),
+      .registers_unknown = load(look->of_copy ? &look->row->copy_registers_unknown : &look->row->registers_unknown),
       .pointer_guard = atomic_load_explicit(&look->row->pointer_guard, memory_order_relaxed),
       .high_tags = look->high_tags};
-  of.layout = atomic_load_explicit(&look->row->layout, memory_order_relaxed);
-  of.layout_sz = atomic_load_explicit(&look->row->layout_sz, memory_order_relaxed);
+  of.layout = atomic_load_explicit(look->of_copy ? &look->row->copy_layout : &look->row->layout, memory_order_relaxed);
+  of.layout_sz = load(look->of_copy ? &look->row->copy_layout_sz : &look->row->layout_sz);
+  if (look->of_copy) {
+    of.begun = atomic_load_explicit(&look->row->copy_begun, memory_order_relaxed);
+    of.made = atomic_load_explicit(&look->row->copy_made, memory_order_relaxed);
+  }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   vt_ring_leave(look->end);
   vt_capture_take(look->heir.pid, look->kind, clock, &seen.pages);
@@ -91,25 +112,15 @@ static void start_helper(vt_heir_look_t *look) {
   look->done = vt_kernel_process(pid);
 }
 
-static uint32_t state_of(vt_heir_look_t const *look) {
-  return atomic_load_explicit(&look->row->heir_state, memory_order_acquire);
-}
-
-static void set_state(vt_heir_look_t *look, uint32_t state) {
-  /* Pairs with the acquire in the heir's sleep. */
-  atomic_store_explicit(&look->row->heir_state, state, memory_order_release);
-  syscall(SYS_futex, &look->row->heir_state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-}
-
 /* start: what a process has not said because it was killed its sentinel tells first. */
 static void start(vt_heir_look_t *look) {
-  look->asked = state_of(look) == VT_HEIR_WATCHING;
+  look->asked = load(state_of(look)) == VT_HEIR_WATCHING;
   if (!look->asked) {
     start_helper(look);
     return;
   }
   look->kind = VT_SNAPSHOT_KILLED;
-  set_state(look, VT_HEIR_DESCRIBE);
+  set_state(state_of(look), VT_HEIR_DESCRIBE);
 }
 
 int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row,
@@ -134,16 +145,49 @@ int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t
   return 1;
 }
 
+char const *vt_heir_copy_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row, char const *path,
+                               uint64_t kept, int high_tags) {
+  uint32_t watching = VT_HEIR_WATCHING;
+  if (!end->ring->sentinels) return "start with --snapshots";
+  if (!load(&row->heir)) return "its sentinel has ended: it has changed its user, its namespaces or what it may do";
+  *look = (vt_heir_look_t){.end = end, .row = row, .path = path, .high_tags = high_tags, .of_copy = 1, .asked = 1};
+  look->kind = VT_SNAPSHOT_REQUEST;
+  look->done = look->result = look->heir.fd = -1;
+  look->deadline = now_ns() + end->ring->heir_limit_ns;
+  vt_heir_look_t sentinel = {.heir.fd = -1};
+  vt_heir_look_for(&sentinel, end, row);
+  look->living = sentinel.heir.pid;
+  look->bytes = sentinel.heir.pid ? vt_memory_resident(sentinel.heir.pid) : 0;
+  int scarce = look->bytes + kept > vt_memory_spare() || (sentinel.heir.pid && vt_memory_tight(sentinel.heir.pid));
+  vt_owner_leave(&sentinel.heir);
+  if (scarce) return "memory is too scarce to keep a copy of it";
+  atomic_store_explicit(&row->copy_state, VT_HEIR_STARTING, memory_order_relaxed);
+  if (!atomic_compare_exchange_strong(&row->heir_state, &watching, VT_HEIR_COPY)) return "it is about to end";
+  syscall(SYS_futex, &row->heir_state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+  return NULL;
+}
+
+int vt_heir_copy_made(vt_heir_look_t *look) {
+  if (!look->asked || load(&look->row->copy_state) != VT_HEIR_READY || !load(&look->row->copy)) return 0;
+  vt_heir_look_for(look, look->end, look->row);
+  return 1;
+}
+
+void vt_heir_copy_go(vt_heir_look_t *look) {
+  look->asked = 0;
+  start_helper(look);
+}
+
 /* end_heir: memory must be free again, and the process not be counted as one that is recorded. */
 static void end_heir(vt_heir_look_t *look) {
-  set_state(look, VT_HEIR_NONE);
-  atomic_store_explicit(&look->row->heir, 0, memory_order_relaxed);
+  set_state(state_of(look), VT_HEIR_NONE);
+  atomic_store_explicit(number_of(look, look->row), 0, memory_order_relaxed);
   if (look->heir.fd >= 0) {
     vt_kernel_kill(look->heir.fd, look->heir.pid);
     is_over(look->heir.fd, END_MS);
   }
   /* It wakes and ends by itself, too; without a descriptor its number alone is no reason to kill. */
-  for (int ms = 0; look->heir.fd < 0 && ms < END_MS && !vt_owner_gone(look->end, &look->heir); ms++)
+  for (int ms = 0; look->heir.who.pid && look->heir.fd < 0 && ms < END_MS && !vt_owner_gone(look->end, &look->heir); ms++)
     usleep(1000);
   vt_owner_leave(&look->heir);
 }
@@ -189,7 +233,7 @@ static int helper_over(vt_heir_look_t *look) {
 
 /* is_done: is the helper over? It is started when the sentinel has answered. */
 static int is_done(vt_heir_look_t *look) {
-  if (look->asked && state_of(look) == VT_HEIR_READY) {
+  if (look->asked && !look->of_copy && load(state_of(look)) == VT_HEIR_READY) {
     look->asked = 0;
     start_helper(look);
   }
@@ -201,8 +245,10 @@ int vt_heir_look_settle(vt_heir_look_t *look, vt_heir_seen_t *seen) {
   int over = is_done(look) || look->given_up;
   if (!over && now_ns() > look->deadline)
     look->given_up = "the time for the snapshot was over (--snapshot-timeout gives more)";
-  else if (!over && vt_memory_tight(look->heir.pid))
+  else if (!over && look->heir.pid && vt_memory_tight(look->heir.pid))
     look->given_up = "memory was too scarce to keep that of an ended process";
+  else if (!over && look->of_copy && load(state_of(look)) == VT_HEIR_NONE)
+    look->given_up = "no process could be made to keep its memory: is there a limit?";
   if (!over && !look->given_up) return 0;
   end_heir(look);
   end_helper(look);

@@ -19,6 +19,8 @@ typedef struct {
   int done;             /* readable when the helper has ended; -1 */
   int result;           /* where it writes to */
   char const *path;     /* of the trace */
+  pid_t living;         /* the sentinel of a copy */
+  int of_copy;          /* what is looked at is the sentinel's copy, and the process lives */
   int asked;            /* a sentinel is to say how the memory is laid out */
   uint32_t kind;        /* vt_snapshot_kind_t of what is looked at */
   int high_tags;        /* pointers have tags in the top 16 bits */
@@ -36,6 +38,14 @@ void vt_heir_look_for(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t 
    bytes kept for others already. */
 int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row,
                        char const *path, uint64_t kept, int high_tags);
+
+/* vt_heir_copy_begin asks the image's sentinel for a copy of its memory, to be looked at: `look` is another one than that
+   of the end. Returns NULL, or why there can be none. When vt_heir_copy_made, everything that was recorded until then is
+   to be put into the trace; then vt_heir_copy_go, and vt_heir_look_settle as at the end. */
+char const *vt_heir_copy_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row, char const *path,
+                               uint64_t kept, int high_tags);
+int vt_heir_copy_made(vt_heir_look_t *look);
+void vt_heir_copy_go(vt_heir_look_t *look);
 
 /* vt_heir_look_settle: 1 when there is a result, which is appended to *seen; the heir is gone then and the
    look is over. The verdict is there in any case, the pages if the look got so far. Does not block. */

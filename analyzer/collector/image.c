@@ -241,6 +241,29 @@ void vt_image_chunk(vt_image_t *image, vt_chunk_type_t type, vt_bytes_t const *p
     vt_packer_message(&image->packer, type, 0, payload->data, payload->sz);
 }
 
+void vt_image_mark(vt_image_t *image, uint64_t tick, char const *text) {
+  vt_bytes_t m = {0};
+  vt_bytes_u64(&m, tick);
+  vt_bytes_u32(&m, 0); /* no thread's */
+  vt_bytes_u32(&m, 0);
+  vt_bytes_string(&m, text, strlen(text));
+  vt_image_chunk(image, VT_CHUNK_MARKER, &m);
+  vt_bytes_free(&m);
+}
+
+void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *seen) {
+  char name[32];
+  vt_bytes_t at = {0};
+  vt_bytes_u64(&at, tick);
+  memcpy(vt_bytes_room(&at, seen->leaks.sz), seen->leaks.data, seen->leaks.sz);
+  at.sz += seen->leaks.sz;
+  snprintf(name, sizeof name, "snapshot %u", ++image->copies);
+  vt_image_chunk(image, VT_CHUNK_PAGES, &seen->pages);
+  vt_image_chunk(image, VT_CHUNK_LEAKS_AT, &at);
+  vt_image_mark(image, tick, name);
+  vt_bytes_free(&at);
+}
+
 static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {
   if (image->said_end && vt_writer_failed(image->packer.writer)) /* what it said is not in the file */
     put_process(image, tick, (vt_process_kind_t)image->said_end, image->said_value);

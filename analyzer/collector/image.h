@@ -54,6 +54,10 @@ typedef struct vt_image {
   int wait_status;  /* its, valid when leaving */
   uint64_t end_tick; /* when its end was noticed */
   vt_heir_look_t look;
+  vt_heir_look_t copy; /* of its memory while it runs */
+  int copying;         /* that is under way */
+  int asker;           /* connection that waits for it */
+  uint32_t copies;     /* that there were */
   int ended;        /* the file is complete but for symbols */
   int skipped;      /* it has no trace, as the user wants it */
   int symbolized;   /* its code has been named, or another process does it */
@@ -98,6 +102,12 @@ void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until)
 
 /* vt_image_chunk adds what the collector found out itself; an empty payload adds nothing. */
 void vt_image_chunk(vt_image_t *image, vt_chunk_type_t type, vt_bytes_t const *payload);
+
+/* vt_image_copied adds what was found in a copy of the memory, made at a tick, and a marker that names the moment. */
+void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *seen);
+
+/* vt_image_mark puts a marker at a tick. */
+void vt_image_mark(vt_image_t *image, uint64_t tick, char const *text);
 
 /* vt_image_end completes the file: counters of the ring's slot, how it ended. wait_status: of
    waitpid if the collector has it, else -1. */

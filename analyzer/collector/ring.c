@@ -108,6 +108,7 @@ int vt_ring_make(vt_ring_end_t *end) {
   end->made_at = vt_clock_ns(CLOCK_BOOTTIME) / (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
   end->socket = listen_on(name, ""); /* without it, inheritance alone must do */
   end->patches = listen_on(name, VT_PATCH_SOCKET_SUFFIX);
+  end->steering = listen_on(name, VT_CONTROL_SUFFIX);
   snprintf(end->spec, sizeof end->spec, "%d:%s:%016llx", end->fd, name, (unsigned long long)nonce);
   end->ring->magic = VT_RING_MAGIC;
   return 0;
@@ -118,8 +119,9 @@ void vt_ring_leave(vt_ring_end_t *end) {
   close(end->fd);
   if (end->socket >= 0) close(end->socket);
   if (end->patches >= 0) close(end->patches);
+  if (end->steering >= 0) close(end->steering);
   end->ring = NULL;
-  end->fd = end->socket = end->patches = -1;
+  end->fd = end->socket = end->patches = end->steering = -1;
 }
 
 static void send_fd(int connection, int fd) {

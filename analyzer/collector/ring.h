@@ -5,12 +5,16 @@
 
 #include "core/trace/ring.h"
 
+/* What the name of the socket for `valtrace ctl` has more than that of the ring. */
+#define VT_CONTROL_SUFFIX "-ctl"
+
 typedef struct {
   vt_ring_t *ring;
   uint32_t segments; /* that it has */
   uint32_t limit;    /* as in the ring, where others may write */
   int fd;           /* of the memfd; inheritable, with a high number */
   int socket;       /* listening, close-on-exec */
+  int steering;     /* likewise, for `valtrace ctl` (control.h) */
   int patches;      /* likewise, for processes that ask how to patch themselves */
   uint64_t made_at; /* when the ring was made, in the kernel's ticks since boot */
   char spec[128];   /* value of VT_RING_ENV */

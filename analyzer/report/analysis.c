@@ -367,7 +367,8 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *operands, size_t oper
   analysis->keep_allocators = options->keep_allocators;
   analysis->no_inlines = options->no_inlines;
   make_sites(analysis);
-  vt_leaks_judge(analysis, !options->filter.at && !options->filter.to);
+  uint64_t at_ns = options->filter.at ? analysis->to_ns - 1 : options->filter.to ? 0 : UINT64_MAX;
+  vt_leaks_judge(analysis, at_ns);
   return 0;
 }
 

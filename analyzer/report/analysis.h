@@ -64,6 +64,7 @@ typedef struct {
   size_t sites_cnt, sites_cap;
   size_t unreadable_modules;
   uint32_t *cell_sites;            /* by cell of the model: its site + 1; 0: none */
+  uint64_t at_ns;                  /* the moment it is about; UINT64_MAX: the end */
   vt_verdict_t *verdicts;          /* by site; NULL: there is no verdict */
   char const *no_verdict;          /* then: why */
   vt_verdict_t verdict;            /* their sum, without nested heaps */

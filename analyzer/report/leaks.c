@@ -25,9 +25,15 @@ static void add(vt_verdict_t *to, vt_leak_kind_t kind, uint64_t bytes, uint64_t 
   to->blocks[kind] += blocks;
 }
 
+vt_trace_leaks_t const *vt_leaks_of(vt_analysis_t const *analysis, size_t trace) {
+  vt_reader_t const *reader = analysis->readers[trace];
+  if (analysis->at_ns == UINT64_MAX) return vt_reader_leaks(reader);
+  return vt_reader_leaks_at(reader, analysis->at_ns - vt_analysis_shift(analysis, trace));
+}
+
 static void judge_block(void *context, vt_model_live_t const *block) {
   judge_t *j = context;
-  vt_trace_leaks_t const *leaks = vt_reader_leaks(j->analysis->readers[block->trace]);
+  vt_trace_leaks_t const *leaks = vt_leaks_of(j->analysis, block->trace);
   uint32_t site = j->analysis->cell_sites[block->cell];
   if (!leaks || leaks->why[0]) j->missing = 1;
   if (!leaks || leaks->why[0] || !site) return;
@@ -64,14 +70,14 @@ static int was_killed(vt_reader_t const *reader) {
   return 0;
 }
 
-static char const *why_none(vt_analysis_t const *analysis, int whole) {
-  if (!whole) return "it is about another moment than the end";
+static char const *why_none(vt_analysis_t const *analysis) {
   for (size_t t = 0; t < analysis->trace_cnt; t++) {
     vt_reader_t const *reader = analysis->readers[t];
-    vt_trace_leaks_t const *leaks = vt_reader_leaks(reader);
+    vt_trace_leaks_t const *leaks = vt_leaks_of(analysis, t);
     size_t said;
     vt_reader_snapshots(reader, &said);
     if (leaks && leaks->why[0]) return leaks->why;
+    if (analysis->at_ns != UINT64_MAX) return "it is about another moment than the end or a snapshot";
     if (!leaks && was_killed(reader)) return "the process was killed, so that its memory is gone";
     if (!leaks && said)
       return "its memory could not be kept: is there a limit on processes, or was valtrace "
@@ -80,14 +86,25 @@ static char const *why_none(vt_analysis_t const *analysis, int whole) {
   return "no snapshot was taken";
 }
 
-void vt_leaks_judge(vt_analysis_t *analysis, int whole) {
-  judge_t j = {.analysis = analysis, .missing = (uint32_t)!whole};
+/* knows: is there a verdict for that moment of any trace? */
+static int knows(vt_analysis_t const *analysis) {
+  for (size_t t = 0; t < analysis->trace_cnt; t++)
+    if (vt_leaks_of(analysis, t)) return 1;
+  return 0;
+}
+
+void vt_leaks_judge(vt_analysis_t *analysis, uint64_t at_ns) {
+  judge_t j = {.analysis = analysis};
+  analysis->at_ns = at_ns;
   analysis->verdicts = vt_mem_new(analysis->sites_cnt + 1, sizeof *analysis->verdicts);
-  if (whole) vt_model_live(analysis->model, judge_block, &j);
+  if (at_ns != UINT64_MAX && !knows(analysis))
+    j.missing = 1;
+  else
+    vt_model_live(analysis->model, judge_block, &j);
   if (j.missing) {
     free(analysis->verdicts);
     analysis->verdicts = NULL;
-    analysis->no_verdict = why_none(analysis, whole);
+    analysis->no_verdict = why_none(analysis);
   } else {
     sum_up(analysis);
   }

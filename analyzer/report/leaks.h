@@ -4,8 +4,12 @@
 
 #include "analyzer/report/analysis.h"
 
+/* vt_leaks_of is the verdict on a trace that an analysis goes by, or NULL: of its end, or of the moment the analysis is
+   about, if there was a snapshot then. */
+vt_trace_leaks_t const *vt_leaks_of(vt_analysis_t const *analysis, size_t trace);
+
 /* vt_leaks_judge fills analysis->verdicts and ->verdict, or ->no_verdict with why there is none.
-   whole: the analysis is about the end of the processes' lives. After the sites are made. */
-void vt_leaks_judge(vt_analysis_t *analysis, int whole);
+   at_ns: the moment the analysis is about, UINT64_MAX: the end of the processes' lives. After the sites are made. */
+void vt_leaks_judge(vt_analysis_t *analysis, uint64_t at_ns);
 
 #endif

@@ -1,6 +1,7 @@
 /* The report as JSON: schema valtrace-report, version 1 (fields may be added, never change
  * meaning). */
 #include <stdlib.h>
+#include "analyzer/report/leaks.h"
 #include "analyzer/report/nameless.h"
 #include "analyzer/memory/mappings.h"
 #include "analyzer/report/report.h"
@@ -67,7 +68,7 @@ static void trace_objects(vt_json_t *json, vt_analysis_t const *analysis) {
     vt_json_uint(json, "threads", threads);
     vt_json_uint(json, "modules", modules);
     heap_objects(json, analysis, t);
-    json_moment(json, vt_reader_leaks(reader));
+    json_moment(json, vt_leaks_of(analysis, t));
     vt_json_end_object(json);
   }
   vt_json_end_array(json);

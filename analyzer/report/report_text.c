@@ -8,6 +8,7 @@
 #include "analyzer/report/nameless.h"
 #include "analyzer/report/report.h"
 #include "analyzer/report/roots.h"
+#include "analyzer/report/leaks.h"
 #include "analyzer/util/mem.h"
 
 #define SUMMARY_GROUPS 5
@@ -450,7 +451,7 @@ static void print_rest(vt_analysis_t const *analysis, vt_term_t const *term, vt_
 static void print_moment(vt_analysis_t const *analysis, vt_term_t const *term) {
   static char const *const moments[] = {"", "at its exit", "when it executed another program", "when it was killed",
                                         "while it ran"};
-  vt_trace_leaks_t const *leaks = analysis->trace_cnt == 1 ? vt_reader_leaks(analysis->readers[0]) : NULL;
+  vt_trace_leaks_t const *leaks = analysis->trace_cnt == 1 ? vt_leaks_of(analysis, 0) : NULL;
   char text[200];
   if (!leaks || leaks->kind > VT_SNAPSHOT_REQUEST) return;
   snprintf(text, sizeof text, "Judged by the memory as it was %s; registers of all threads are %s", moments[leaks->kind],

@@ -1,5 +1,6 @@
 /* See why.h. */
 #include "analyzer/report/why.h"
+#include "analyzer/report/leaks.h"
 #include "analyzer/util/mem.h"
 
 #include <stdlib.h>
@@ -23,7 +24,7 @@ struct vt_why {
 
 static void note(void *context, vt_model_live_t const *block) {
   vt_why_t *w = context;
-  vt_trace_leaks_t const *leaks = vt_reader_leaks(w->analysis->readers[block->trace]);
+  vt_trace_leaks_t const *leaks = vt_leaks_of(w->analysis, block->trace);
   uint32_t at = leaks ? vt_leaks_find(leaks, block->address) : VT_NO_LEAK;
   if (at == VT_NO_LEAK) return;
   w->traces[block->trace].sites[at] = w->analysis->cell_sites[block->cell];
@@ -36,7 +37,7 @@ vt_why_t *vt_why_make(vt_analysis_t *analysis) {
   w->analysis = analysis;
   w->traces = vt_mem_new(analysis->trace_cnt, sizeof *w->traces);
   for (size_t t = 0; t < analysis->trace_cnt; t++) {
-    vt_trace_leaks_t const *leaks = vt_reader_leaks(analysis->readers[t]);
+    vt_trace_leaks_t const *leaks = vt_leaks_of(analysis, t);
     size_t cnt = leaks ? leaks->cnt : 0;
     w->traces[t].sites = vt_mem_new(cnt + 1, sizeof *w->traces[t].sites);
     w->traces[t].sizes = vt_mem_new(cnt + 1, sizeof *w->traces[t].sizes);
@@ -75,7 +76,7 @@ static int largest(vt_why_t const *w, uint32_t site, place_t *out) {
   uint64_t best = 0;
   int found = 0;
   for (uint32_t t = 0; t < w->analysis->trace_cnt; t++) {
-    vt_trace_leaks_t const *leaks = vt_reader_leaks(w->analysis->readers[t]);
+    vt_trace_leaks_t const *leaks = vt_leaks_of(w->analysis, t);
     for (uint32_t i = 0; leaks && i < leaks->cnt; i++) {
       if (w->traces[t].sites[i] != site + 1 || !is_of(w->metric, leaks->classes[i])) continue;
       if (found && w->traces[t].sizes[i] <= best) continue;
@@ -128,7 +129,7 @@ static void text_root(vt_why_t const *w, vt_term_t const *term, uint32_t trace,
 
 /* text_chain follows the holders of a block to the root, or to the block that nobody holds. */
 static void text_chain(vt_why_t const *w, vt_term_t const *term, place_t p) {
-  vt_trace_leaks_t const *leaks = vt_reader_leaks(w->analysis->readers[p.trace]);
+  vt_trace_leaks_t const *leaks = vt_leaks_of(w->analysis, p.trace);
   uint32_t links = 0;
   text_block(w, term, p);
   for (uint32_t holder; (holder = leaks->holders[p.index]) < leaks->cnt; p.index = holder) {
@@ -179,7 +180,7 @@ static void json_block(vt_json_t *json, vt_why_t const *w, place_t p, uint64_t a
 }
 
 static void json_chain(vt_json_t *json, vt_why_t const *w, place_t p) {
-  vt_trace_leaks_t const *leaks = vt_reader_leaks(w->analysis->readers[p.trace]);
+  vt_trace_leaks_t const *leaks = vt_leaks_of(w->analysis, p.trace);
   uint32_t links = 0, holder = p.index;
   char hex[24];
   vt_json_object(json, NULL);

@@ -66,11 +66,11 @@ static int can_be_looked_through(vt_frozen_t *f) {
   return addresses(&f->areas) <= ADDRESSES_MAX || vt_resident_quick(f->resident, &f->areas);
 }
 
-vt_frozen_t *vt_frozen_open(pid_t pid, char const **why) {
+vt_frozen_t *vt_frozen_open(pid_t pid, pid_t living, char const **why) {
   vt_frozen_t *f = vt_mem_new(1, sizeof *f);
   f->mem = open_of(pid, "mem");
   int pagemap = f->mem < 0 ? -1 : open_of(pid, "pagemap");
-  if (pagemap >= 0) f->resident = vt_resident_new(pagemap);
+  if (pagemap >= 0) f->resident = vt_resident_new(pagemap, living ? open_of(living, "pagemap") : -1);
   int read = f->resident && !read_areas(f, pid);
   if (read && can_be_looked_through(f)) return f;
   *why = read ? "it has reserved more than 4 TiB of addresses, as sanitizers do"

@@ -8,9 +8,10 @@
 
 typedef struct vt_frozen vt_frozen_t;
 
-/* vt_frozen_open opens the memory of process `pid`. Returns NULL, and *why a static text, when this
+/* vt_frozen_open opens the memory of process `pid`. living: of a copy, a process with the memory that it is a copy of, as
+   shared memory goes on to be one and the same; else 0. Returns NULL, and *why a static text, when this
    process may not look into it or it is gone. Release with vt_frozen_close. */
-vt_frozen_t *vt_frozen_open(pid_t pid, char const **why);
+vt_frozen_t *vt_frozen_open(pid_t pid, pid_t living, char const **why);
 void vt_frozen_close(vt_frozen_t *frozen);
 
 vt_areas_t const *vt_frozen_areas(vt_frozen_t const *frozen);

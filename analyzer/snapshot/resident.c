@@ -29,7 +29,7 @@ typedef struct {
 #define SCAN_ZERO    ((uint64_t)1 << 5)
 
 struct vt_resident {
-  int fd;
+  int fd, of_shared;
   int slow; /* there is no PAGEMAP_SCAN */
   uint64_t from, to; /* what is known */
   struct {
@@ -42,20 +42,26 @@ struct vt_resident {
   } buffer;
 };
 
-vt_resident_t *vt_resident_new(int pagemap) {
+vt_resident_t *vt_resident_new(int pagemap, int of_shared) {
   vt_resident_t *r = vt_mem_new(1, sizeof *r);
   r->fd = pagemap;
+  r->of_shared = of_shared;
   return r;
 }
 
 void vt_resident_delete(vt_resident_t *r) {
   if (r) close(r->fd);
+  if (r && r->of_shared >= 0) close(r->of_shared);
   free(r);
 }
 
 /* has_files: pages that are still the file's hold no pointer. */
 static int has_files(vt_area_t const *a) {
   return a->flags & VT_AREA_PRIVATE && a->flags & VT_AREA_FILE;
+}
+
+static int pagemap_of(vt_resident_t const *r, vt_area_t const *a) {
+  return a->flags & VT_AREA_PRIVATE || r->of_shared < 0 ? r->fd : r->of_shared;
 }
 
 static void add_run(vt_resident_t *r, uint64_t start, uint64_t end) {
@@ -76,7 +82,7 @@ static int learn_runs(vt_resident_t *r, vt_area_t const *a, uint64_t from) {
                     .vec_len = RUNS,
                     .any_of = SCAN_HERE | SCAN_SWAP,
                     .returned = SCAN_HERE | SCAN_SWAP | SCAN_FILE | SCAN_ZERO};
-  int n = ioctl(r->fd, SCAN_REQUEST, &arg);
+  int n = ioctl(pagemap_of(r, a), SCAN_REQUEST, &arg);
   if (n < 0 || arg.walk_end <= from) return -1;
   for (int i = 0; i < n; i++) {
     region_t const *region = &r->buffer.regions[i];
@@ -90,7 +96,7 @@ static int learn_runs(vt_resident_t *r, vt_area_t const *a, uint64_t from) {
 /* A page that nothing is known of counts as there. */
 static void learn_pages(vt_resident_t *r, vt_area_t const *a, uint64_t from) {
   uint64_t wanted = (a->end - from) / VT_PAGE;
-  ssize_t sz = pread(r->fd, r->buffer.entries, wanted < ENTRIES ? wanted * 8 : sizeof r->buffer.entries,
+  ssize_t sz = pread(pagemap_of(r, a), r->buffer.entries, wanted < ENTRIES ? wanted * 8 : sizeof r->buffer.entries,
                      (off_t)(from / VT_PAGE * 8));
   size_t cnt = sz > 0 ? (size_t)sz / 8 : 0;
   if (!cnt) add_run(r, from, from + VT_PAGE);

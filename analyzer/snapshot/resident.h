@@ -6,8 +6,9 @@
 
 typedef struct vt_resident vt_resident_t;
 
-/* vt_resident_new takes the descriptor of /proc/PID/pagemap over. Release with vt_resident_delete. */
-vt_resident_t *vt_resident_new(int pagemap);
+/* vt_resident_new takes descriptors of /proc/PID/pagemap over: of the process, and for its shared memory of the one that
+   it was forked from (a fork has no pages of that until it touches them), or -1. Release with vt_resident_delete. */
+vt_resident_t *vt_resident_new(int pagemap, int of_shared);
 void vt_resident_delete(vt_resident_t *r);
 
 /* vt_resident_quick: does the kernel skip what was never touched (since Linux 6.7)? Else looking through the areas

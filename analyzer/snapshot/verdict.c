@@ -23,8 +23,28 @@ static void gather(void *context, vt_model_live_t const *block) {
   VT_PUSH(g->origins, ((vt_origin_t){block->address, block->cell}));
 }
 
+/* Events until a moment. What happens in the time that a copy was made in may have happened before or after it: what is
+   freed then stays, what is allocated then is added, and of both nothing is said. */
+typedef struct {
+  vt_model_t *model;
+  uint64_t begun, made;
+  uint64_t *between; /* addresses */
+  size_t between_cnt, between_cap;
+} until_t;
+
+static void fold_one(until_t *u, vt_event_t const *e) {
+  if (e->time > u->made) return;
+  int frees = e->kind == VT_EVENT_FREE || e->kind == VT_EVENT_REALLOC_INTENT;
+  if (e->time >= u->begun && e->address && e->kind <= VT_EVENT_REALLOC_DONE) VT_PUSH(u->between, e->address);
+  if (e->time < u->begun || !frees) vt_model_events(u->model, 0, e, 1);
+}
+
 static int fold(void *context, vt_event_t const *events, size_t cnt) {
-  vt_model_events(context, 0, events, cnt);
+  until_t *u = context;
+  if (cnt && events[cnt - 1].time < u->begun)
+    vt_model_events(u->model, 0, events, cnt);
+  else
+    for (size_t i = 0; i < cnt; i++) fold_one(u, &events[i]);
   return 0;
 }
 
@@ -139,6 +159,8 @@ typedef struct {
   vt_live_t live;
   vt_origin_t *origins; /* of all blocks that live, by address */
   size_t origins_cnt;
+  uint64_t *between; /* addresses of blocks of which nothing is said */
+  size_t between_cnt;
   int unseen;   /* blocks may have been freed that count as live */
   int mid_life; /* blocks may live that are not known */
 } look_t;
@@ -152,11 +174,19 @@ static int by_address(void const *a, void const *b) {
 static uint64_t replay(look_t *l, vt_reader_t *reader) {
   vt_model_t *model = vt_model_new(&(vt_model_options_t){0});
   gathered_t g = {0};
+  until_t until = {.model = model, .begun = UINT64_MAX, .made = UINT64_MAX};
+  if (l->of->made) {
+    until.begun = vt_reader_time(reader, l->of->begun);
+    until.made = vt_reader_time(reader, l->of->made);
+  }
   vt_model_add_trace(model, 0);
-  vt_reader_run(reader, &(vt_reader_sink_t){.events = fold, .context = model});
+  vt_reader_run(reader, &(vt_reader_sink_t){.events = fold, .context = &until});
   vt_model_finish(model, 0);
   vt_model_live(model, gather, &g);
   uint64_t missed = vt_model_totals(model)->missed_frees;
+  missed -= missed < until.between_cnt ? missed : until.between_cnt;
+  l->between = until.between;
+  l->between_cnt = until.between_cnt;
   vt_model_delete(model);
   l->live = vt_live_make(g.blocks ? g.blocks : vt_mem_new(1, sizeof *g.blocks), g.blocks_cnt);
   l->origins = g.origins;
@@ -168,6 +198,10 @@ static uint64_t replay(look_t *l, vt_reader_t *reader) {
 static void put_verdict(look_t const *l, vt_judged_t *v, vt_graph_t const *g, vt_bytes_t *out) {
   if (l->of->registers_unknown)
     vt_doubt(v, g, &l->live, l->origins, l->origins_cnt, l->of->registers_unknown);
+  for (size_t i = 0; i < l->between_cnt; i++) {
+    uint32_t block = vt_live_find(&l->live, l->between[i]);
+    if (block != VT_NO_BLOCK) v->kinds[block] = VT_CLASS_UNKNOWN;
+  }
   uint32_t *numbers = vt_mem_new(g->roots_cnt + 1, sizeof *numbers);
   uint32_t used = number_roots(v, l->live.cnt, numbers);
   uint32_t known = l->of->registers_unknown ? 0 : VT_SNAPSHOT_REGISTERS;
@@ -220,7 +254,7 @@ static int scan(look_t *l, vt_bytes_t *out) {
 
 static void look(look_t *l, vt_bytes_t *out) {
   char const *why = "";
-  l->frozen = vt_frozen_open(l->of->frozen, &why);
+  l->frozen = vt_frozen_open(l->of->frozen, l->of->living, &why);
   if (!l->frozen) {
     vt_verdict_none(why, out);
     return;
@@ -241,7 +275,7 @@ static void look(look_t *l, vt_bytes_t *out) {
 /* hear reads what a sentinel said of a process that could not. */
 static void hear(vt_verdict_case_t const *of, vt_reader_t *reader) {
   char const *why;
-  vt_frozen_t *frozen = of->layout_sz ? vt_frozen_open(of->frozen, &why) : NULL;
+  vt_frozen_t *frozen = of->layout_sz ? vt_frozen_open(of->frozen, of->living, &why) : NULL;
   if (!frozen) return;
   uint8_t *payload = vt_mem_resize(NULL, of->layout_sz, 1);
   vt_memory_t memory = vt_frozen_memory(frozen);
@@ -276,6 +310,7 @@ void vt_verdict_write(vt_verdict_case_t const *of, vt_bytes_t *out) {
     vt_mappings_free(&l.mappings);
   }
   free(l.origins);
+  free(l.between);
   vt_live_free(&l.live);
   vt_reader_close(reader);
 }

@@ -9,12 +9,14 @@
 typedef struct {
   char const *path;         /* of its trace, with all its events in it */
   pid_t frozen;             /* the process that holds its memory */
+  pid_t living;             /* if that is a copy: one with the memory it was made from; else 0 */
   uint64_t const *counters; /* VT_COUNTER_MAX + 1 of them */
   uint32_t registers_unknown; /* threads that lived then, of which only the stack is known */
   uint64_t pointer_guard;     /* as in vt_scan_t */
   int high_tags;
   uint64_t layout; /* where in the memory the payload of a SNAPSHOT message lies that is not in the trace */
   uint32_t layout_sz; /* 0: there is none */
+  uint64_t begun, made; /* of a copy, while the process ran: between these ticks; made 0: the process has ended */
 } vt_verdict_case_t;
 
 /* vt_verdict_write appends the payload: the class of every live block, or why there is none. Takes

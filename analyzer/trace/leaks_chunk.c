@@ -60,13 +60,33 @@ static int read_roots(vt_tables_t *t, vt_cursor_t *c, vt_trace_leaks_t *leaks) {
   return 0;
 }
 
-int vt_tables_leaks(vt_reader_t *r, vt_cursor_t *c) {
-  vt_tables_t *t = &r->tables;
+/* read_leaks is NULL when the payload is damaged. */
+static vt_trace_leaks_t *read_leaks(vt_tables_t *t, vt_cursor_t *c) {
   vt_trace_leaks_t *leaks = vt_tables_own(t, vt_mem_new(1, sizeof *leaks));
   leaks->kind = (vt_snapshot_kind_t)vt_cursor_u32(c);
   leaks->flags = vt_cursor_u32(c);
   leaks->why = text_of(t, c);
-  if (c->bad || read_blocks(t, c, leaks) || read_roots(t, c, leaks) || c->bad) return -1;
-  t->leaks = leaks;
+  return c->bad || read_blocks(t, c, leaks) || read_roots(t, c, leaks) || c->bad ? NULL : leaks;
+}
+
+int vt_tables_leaks(vt_reader_t *r, vt_cursor_t *c) {
+  vt_trace_leaks_t *leaks = read_leaks(&r->tables, c);
+  if (!leaks) return -1;
+  r->tables.leaks = leaks;
   return 0;
+}
+
+int vt_tables_leaks_at(vt_reader_t *r, vt_cursor_t *c) {
+  uint64_t time = vt_cursor_u64(c);
+  vt_trace_leaks_t *leaks = read_leaks(&r->tables, c);
+  if (!leaks) return -1;
+  leaks->time = time; /* converted with all others */
+  VT_PUSH(r->tables.leaks_at, leaks);
+  return 0;
+}
+
+vt_trace_leaks_t const *vt_reader_leaks_at(vt_reader_t const *r, uint64_t time_ns) {
+  for (size_t i = 0; i < r->tables.leaks_at_cnt; i++)
+    if (r->tables.leaks_at[i]->time == time_ns) return r->tables.leaks_at[i];
+  return NULL;
 }

@@ -168,6 +168,8 @@ size_t vt_reader_refused(vt_reader_t const *r, vt_trace_patched_t const **first)
   return cnt;
 }
 
+uint64_t vt_reader_time(vt_reader_t const *r, uint64_t tick) { return vt_reader_ns(r, tick); }
+
 vt_trace_leaks_t const *vt_reader_leaks(vt_reader_t const *r) { return r->tables.leaks; }
 
 uint64_t vt_reader_counter(vt_reader_t const *r, vt_counter_t counter) {

@@ -199,6 +199,7 @@ typedef struct {
   uint32_t const *holders;
   uint32_t root_cnt;
   vt_trace_root_t const *roots;
+  uint64_t time; /* of a snapshot while the process ran; else 0 */
 } vt_trace_leaks_t;
 #define VT_NO_LEAK   UINT32_MAX
 #define VT_LEAK_ROOT ((uint32_t)1 << 31)
@@ -324,6 +325,13 @@ vt_trace_patched_t const *vt_reader_patched(vt_reader_t const *reader, size_t *c
 size_t vt_reader_refused(vt_reader_t const *reader, vt_trace_patched_t const **first);
 
 vt_trace_snapshot_t const *vt_reader_snapshots(vt_reader_t const *reader, size_t *cnt);
+
+/* vt_reader_leaks_at is the verdict of a snapshot taken while the process ran, at that time (as of a marker that the
+   collector sets then), or NULL. */
+vt_trace_leaks_t const *vt_reader_leaks_at(vt_reader_t const *reader, uint64_t time_ns);
+
+/* vt_reader_time is what the reader makes of a tick of the process's clock: nanoseconds since recording began. */
+uint64_t vt_reader_time(vt_reader_t const *reader, uint64_t tick);
 
 /* vt_reader_add_snapshot adds one whose message is not in the file; the payload is copied. Returns 0, or -1 when it is
    none. */

@@ -58,6 +58,8 @@ typedef struct {
   vt_trace_heap_op_t *ops; /* in order of time */
   size_t ops_cnt, ops_cap;
   vt_trace_leaks_t *leaks; /* NULL: none */
+  vt_trace_leaks_t **leaks_at;
+  size_t leaks_at_cnt, leaks_at_cap;
   vt_trace_patched_t *patched;
   size_t patched_cnt, patched_cap;
   vt_trace_snapshot_t *snapshots;
@@ -175,6 +177,7 @@ int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, siz
 void *vt_tables_own(vt_tables_t *t, void *p);
 /* leaks_chunk.c */
 int vt_tables_leaks(vt_reader_t *r, vt_cursor_t *c);
+int vt_tables_leaks_at(vt_reader_t *r, vt_cursor_t *c);
 /* pages_chunk.c */
 int vt_tables_pages(vt_reader_t *r, vt_cursor_t *c);
 /* jit_chunk.c; vt_tables_sort_jit brings the entries into their order. */

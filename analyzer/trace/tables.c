@@ -26,6 +26,7 @@ void vt_tables_clear(vt_tables_t *t) {
   free(t->mappings);
   free(t->patched);
   free(t->snapshots);
+  free(t->leaks_at);
   free(t->pages);
   free(t->jit);
   free(t->codes);
@@ -297,7 +298,8 @@ int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, siz
       [VT_CHUNK_HEAP_OP] = heap_op,    [VT_CHUNK_COUNTERS] = counters,
       [VT_CHUNK_MAPPING] = mappings,   [VT_CHUNK_SNAPSHOT] = snapshot,
       [VT_CHUNK_PATCHED] = patched,
-      [VT_CHUNK_LEAKS] = vt_tables_leaks, [VT_CHUNK_PAGES] = vt_tables_pages,
+      [VT_CHUNK_LEAKS] = vt_tables_leaks, [VT_CHUNK_LEAKS_AT] = vt_tables_leaks_at,
+      [VT_CHUNK_PAGES] = vt_tables_pages,
       [VT_CHUNK_JIT] = vt_tables_jit,     [VT_CHUNK_VFRAMES] = vt_tables_vframes};
   if (type >= sizeof parse / sizeof parse[0] || !parse[type]) return 0;
   vt_cursor_t c = vt_cursor(payload, sz);
@@ -331,6 +333,7 @@ void vt_tables_convert(vt_reader_t *r) {
   }
   for (size_t i = 0; i < t->patched_cnt; i++) convert(r, &t->patched[i].time);
   for (size_t i = 0; i < t->snapshots_cnt; i++) convert(r, &t->snapshots[i].time);
+  for (size_t i = 0; i < t->leaks_at_cnt; i++) convert(r, &t->leaks_at[i]->time);
   for (size_t i = 0; i < t->pages_cnt; i++) {
     convert(r, &t->pages[i].time);
     convert(r, &t->pages[i].end_time);

@@ -169,6 +169,12 @@ void vt_held_threads(vt_held_t *h, int pid, int maker) {
   h->unknown = unknown_of(h, pid);
 }
 
+uint32_t vt_held_count(int pid) {
+  vt_held_t listed = {0};
+  each(pid, "/task/", count, &listed);
+  return listed.unknown ? listed.unknown : 1;
+}
+
 void vt_held_reap(vt_held_t *h) {
   int status = 0;
   while (h->stopped && vt_sys(SYS_wait4, -1, (long)&status, WNOHANG | __WALL, 0, 0, 0) > 0)

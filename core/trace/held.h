@@ -20,6 +20,9 @@ typedef struct {
 /* vt_held_threads stops all threads of process `pid` but `maker` and gathers their registers. */
 void vt_held_threads(vt_held_t *held, int pid, int maker);
 
+/* vt_held_count is how many threads process `pid` has; at least 1. */
+uint32_t vt_held_count(int pid);
+
 /* vt_held_reap sees stopped threads end, so that others see the process end. Does not block. */
 void vt_held_reap(vt_held_t *held);
 

@@ -40,6 +40,7 @@ enum {
   VT_HEIR_READY = 2,    /* the memory is kept */
   VT_HEIR_WATCHING = 3, /* a sentinel sleeps */
   VT_HEIR_DESCRIBE = 4, /* it is to say how the memory is laid out, as the process has been killed */
+  VT_HEIR_COPY = 5,     /* it is to fork: the copy has a state of its own */
 };
 
 /* A process image while it lives. Claimed by storing the image identity into `image` (0: free) with
@@ -63,6 +64,9 @@ typedef struct {
   _Atomic uint64_t pointer_guard;     /* of the C library, for jmp_buf; 0: not known */
   _Atomic uint64_t layout;            /* where in the memory the payload of a SNAPSHOT lies; 0: nowhere */
   _Atomic uint32_t layout_sz;
+  /* The same of the sentinel's copy of the memory, which was made between two ticks. */
+  _Atomic uint32_t copy, copy_state, copy_registers_unknown, copy_layout_sz;
+  _Atomic uint64_t copy_layout, copy_begun, copy_made;
 } vt_ring_image_t;
 
 typedef struct {

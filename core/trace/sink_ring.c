@@ -123,6 +123,9 @@ static void describe(vt_sink_t const *sink, vt_ring_image_t *image) {
   atomic_store_explicit(&image->heir, 0, memory_order_relaxed);
   atomic_store_explicit(&image->heir_state, VT_HEIR_NONE, memory_order_relaxed);
   atomic_store_explicit(&image->layout, 0, memory_order_relaxed);
+  atomic_store_explicit(&image->layout_sz, 0, memory_order_relaxed);
+  atomic_store_explicit(&image->copy, 0, memory_order_relaxed);
+  atomic_store_explicit(&image->copy_state, VT_HEIR_NONE, memory_order_relaxed);
   atomic_store_explicit(&image->space, sink->space, memory_order_relaxed);
   atomic_store_explicit(&image->born, vt_clock_tick(sink->clock), memory_order_relaxed);
   atomic_store_explicit(&image->follows, sink->follows, memory_order_relaxed);

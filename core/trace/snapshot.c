@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 
 #ifndef CLOSE_RANGE_UNSHARE
 #define CLOSE_RANGE_UNSHARE 2
@@ -42,10 +43,12 @@ static uint32_t state_of(vt_ring_image_t *image) {
   return atomic_load_explicit(&image->heir_state, memory_order_acquire);
 }
 
-static void set_state(vt_ring_image_t *image, uint32_t state) {
-  atomic_store_explicit(&image->heir_state, state, memory_order_release);
-  vt_sys(SYS_futex, (long)&image->heir_state, FUTEX_WAKE, INT_MAX, 0, 0, 0);
+static void put_state(_Atomic uint32_t *word, uint32_t state) {
+  atomic_store_explicit(word, state, memory_order_release);
+  vt_sys(SYS_futex, (long)word, FUTEX_WAKE, INT_MAX, 0, 0, 0);
 }
+
+static void set_state(vt_ring_image_t *image, uint32_t state) { put_state(&image->heir_state, state); }
 
 static void end_heir(void) {
   for (;;) vt_sys(SYS_exit_group, 0, 0, 0, 0, 0, 0);
@@ -79,12 +82,12 @@ static uint64_t attend(uint64_t slept_ns) {
   return REAP_NS;
 }
 
-/* sleep_on sleeps until the heir is released, or nobody can be there to release it. */
-static void sleep_on(vt_ring_t *ring, vt_ring_image_t *image) {
+/* sleep_on sleeps until what is kept is released, or nobody can be there to release it. */
+static void sleep_on(vt_ring_t *ring, _Atomic uint32_t *state) {
   uint64_t now = vt_clock_ns(CLOCK_MONOTONIC), start = now, sign = now, end = now + ring->heir_limit_ns;
   uint32_t alive = atomic_load_explicit(&ring->alive, memory_order_relaxed);
-  while (state_of(image) == VT_HEIR_READY && now < end && now - sign < DEAD_NS) {
-    vt_sys_futex_wait(&image->heir_state, VT_HEIR_READY, attend(now - start));
+  while (atomic_load_explicit(state, memory_order_acquire) == VT_HEIR_READY && now < end && now - sign < DEAD_NS) {
+    vt_sys_futex_wait(state, VT_HEIR_READY, attend(now - start));
     now = vt_clock_ns(CLOCK_MONOTONIC);
     uint32_t seen = atomic_load_explicit(&ring->alive, memory_order_relaxed);
     if (seen != alive) sign = now;
@@ -119,18 +122,53 @@ static void withdraw_or_end(void) {
 static void be_heir(void) {
   withdraw_or_end();
   gather();
-  if (change(VT_HEIR_STARTING, VT_HEIR_READY)) sleep_on(left.ring, left.image);
+  if (change(VT_HEIR_STARTING, VT_HEIR_READY)) sleep_on(left.ring, &left.image->heir_state);
   end_heir();
 }
 
 /* describe: of a killed process not even the registers of its last thread are known. */
 static void describe(void) {
   uint32_t threads = 0;
-  uint64_t sz = left.layout(layout, sizeof layout, &threads);
+  uint64_t sz = left.layout(layout, sizeof layout, VT_SNAPSHOT_KILLED, &threads);
   left.held = (vt_held_t){0};
   atomic_store_explicit(&left.image->registers_unknown, threads ? threads : 1, memory_order_relaxed);
   atomic_store_explicit(&left.image->layout_sz, (uint32_t)sz, memory_order_relaxed);
   atomic_store_explicit(&left.image->layout, (uint64_t)layout, memory_order_relaxed);
+}
+
+/* be_copy is what the sentinel forks: the program's memory, of which all else goes its way. It belongs to nobody but the
+   collector, so it may be read, and be the first that the system ends when memory is scarce. */
+static void be_copy(void) {
+  vt_ring_image_t *image = left.image;
+  uint32_t threads = 0;
+  int fd = vt_sys_open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
+  if (fd >= 0) vt_sys_write(fd, "1000", 4);
+  if (fd >= 0) vt_sys_close(fd);
+  vt_sys(SYS_setsid, 0, 0, 0, 0, 0, 0);
+  vt_sys(SYS_prctl, PR_SET_NAME, (long)"valtrace-copy", 0, 0, 0, 0);
+  vt_sys(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0, 0);
+  vt_sys(SYS_prctl, PR_SET_PTRACER, left.ring->collector_pid, 0, 0, 0, 0);
+  left.held = (vt_held_t){0};
+  vt_held_kernel(&left.held, left.pid);
+  uint64_t sz = left.layout(layout, sizeof layout, VT_SNAPSHOT_REQUEST, &threads);
+  atomic_store_explicit(&image->copy_registers_unknown, vt_held_count(left.pid), memory_order_relaxed);
+  atomic_store_explicit(&image->copy_layout_sz, (uint32_t)sz, memory_order_relaxed);
+  atomic_store_explicit(&image->copy_layout, (uint64_t)layout, memory_order_relaxed);
+  put_state(&image->copy_state, VT_HEIR_READY);
+  sleep_on(left.ring, &image->copy_state);
+  end_heir();
+}
+
+/* make_copy forks. One copy at a time: the one before has been released. */
+static void make_copy(void) {
+  vt_ring_image_t *image = left.image;
+  vt_clock_kind_t clock = (vt_clock_kind_t)left.ring->clock;
+  atomic_store_explicit(&image->copy_begun, vt_clock_tick(clock), memory_order_relaxed);
+  long pid = vt_sys(SYS_clone, CLONE_UNTRACED, 0, 0, 0, 0, 0); /* exit signal 0 */
+  if (!pid) be_copy();
+  atomic_store_explicit(&image->copy_made, vt_clock_tick(clock), memory_order_relaxed);
+  atomic_store_explicit(&image->copy, pid > 0 ? (uint32_t)pid : 0, memory_order_release);
+  if (pid < 0) put_state(&image->copy_state, VT_HEIR_NONE);
 }
 
 /* watch sleeps until something is asked for, or process or collector have been gone for too long. */
@@ -144,6 +182,7 @@ static void watch(void) {
     if (seen != alive) sign = now;
     alive = seen;
     if (vt_sys_getppid() == left.pid) there = now;
+    vt_sys(SYS_wait4, -1, 0, WNOHANG | __WALL, 0, 0, 0); /* a copy that has ended */
     if (now - sign > DEAD_NS || now - there > left.ring->heir_limit_ns) end_heir();
   }
 }
@@ -155,6 +194,11 @@ static void be_sentinel(void) {
   for (;;) {
     watch();
     asked = state_of(left.image);
+    if (asked == VT_HEIR_COPY) {
+      make_copy();
+      change(asked, VT_HEIR_WATCHING);
+      continue;
+    }
     if (asked == VT_HEIR_STARTING)
       gather();
     else if (asked == VT_HEIR_DESCRIBE)
@@ -162,7 +206,7 @@ static void be_sentinel(void) {
     else
       end_heir();
     if (!change(asked, VT_HEIR_READY)) continue;
-    sleep_on(left.ring, left.image);
+    sleep_on(left.ring, &left.image->heir_state);
     if (state_of(left.image) != VT_HEIR_WATCHING) end_heir(); /* else exec has failed */
   }
 }
@@ -261,9 +305,11 @@ static void prepare(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_threads_t t
   atomic_store_explicit(&image->registers_unknown, threads == VT_HEIR_LEAVES_THREADS, memory_order_relaxed);
 }
 
-/* is_watched: has this image a sentinel that has not ended? */
+/* is_watched: has this image a sentinel that has not ended? While it forks it is waited for. */
 static int is_watched(vt_ring_image_t *image) {
-  return left.heir && left.image == image && left.pid == vt_sys_getpid() && state_of(image) == VT_HEIR_WATCHING;
+  if (!left.heir || left.image != image || left.pid != vt_sys_getpid()) return 0;
+  await(image, VT_HEIR_COPY);
+  return state_of(image) == VT_HEIR_WATCHING;
 }
 
 int vt_heir_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_threads_t threads) {

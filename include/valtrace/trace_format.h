@@ -83,7 +83,8 @@ typedef enum {
   VT_CHUNK_VFRAMES = 21,
   VT_CHUNK_JIT = 22,
   VT_CHUNK_PATCHED = 23,
-  VT_CHUNK_MAX = VT_CHUNK_PATCHED
+  VT_CHUNK_LEAKS_AT = 25,
+  VT_CHUNK_MAX = VT_CHUNK_LEAKS_AT
 } vt_chunk_type_t;
 
 /* Raw segments. */

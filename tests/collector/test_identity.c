@@ -342,6 +342,10 @@ void vt_image_chunk(vt_image_t *image, vt_chunk_type_t type, vt_bytes_t const *p
   (void)image, (void)type, (void)payload;
 }
 
+void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *seen) {
+  (void)image, (void)tick, (void)seen;
+}
+
 vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream) {
   while (image->streams_cnt <= stream) VT_PUSH(image->streams, (vt_image_stream_t){0});
   return &image->streams[stream];

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = os.getcwd()
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
@@ -60,6 +61,26 @@ class Tap:
 
 def program(name, *args):
     return [os.path.join(PROGRAMS, name), *map(str, args)]
+
+
+def child_in_pause(run, exe):
+    """The process of that executable that `run` (a Popen of valtrace) has started, when its first thread waits in pause()."""
+    end = time.monotonic() + HANG_S
+    while time.monotonic() < end:
+        for pid in children(run.pid):
+            try:
+                with open(f"/proc/{pid}/syscall", encoding="utf-8") as file:
+                    if os.readlink(f"/proc/{pid}/exe") == os.path.realpath(exe) and file.read().startswith("34 "):
+                        return pid
+            except OSError:
+                pass
+        time.sleep(0.01)
+    raise RuntimeError(f"{exe} did not get to pause()")
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:
+        return [int(n) for n in file.read().split()]
 
 
 def adopt_orphans():

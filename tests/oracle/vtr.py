@@ -20,6 +20,7 @@ SEGMENT_SZ = 65536
 (EVENTS, SEGMENT, STACKS, MODULE, MODULE_UNLOAD, PROCESS, CLOCK, MEMORY, MARKER, THREAD, HEAP,
  HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END, MAPPING,
  SNAPSHOT, VFRAMES, JIT, PATCHED) = range(1, 24)
+LEAKS_AT = 25
 NONE = None
 ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR = (
     1, 2, 3, 4, 5, 10, 11, 12)
@@ -389,7 +390,8 @@ class Trace:
         self.chunk_cnt = self.next_seq = 0
         self.modules, self.unloads, self.process, self.clocks = {}, {}, [], []
         self.threads, self.markers, self.symbols, self.memory, self.pages = {}, [], {}, [], []
-        self.patched, self.heaps, self.mappings, self.snapshots, self.leaks = [], [], [], [], None
+        self.patched, self.heaps, self.mappings, self.snapshots = [], [], [], []
+        self.leaks, self.leaks_at = None, []
         self.codes, self.refusals = {}, []
         self.counters, self.nodes, self.lost = {}, {0: None}, 0
         self.jit = []
@@ -593,7 +595,8 @@ class Trace:
         time, flags, address = c.u64(), c.u32(), c.u64()
         self.patched.append((time, flags, address, c.text(), c.text(), c.text()))
 
-    def on_leaks(self, c, _):
+    @staticmethod
+    def leaks_of(c):
         kind, flags, why, count = c.u32(), c.u32(), c.text(), c.u64()
         blocks, address, codes = {}, 0, []
         for _i in range(count):
@@ -604,7 +607,13 @@ class Trace:
         for address, code in codes:
             blocks[address][1] = None if not code else \
                 ("block", codes[code // 2][0]) if code & 1 else ("root", roots[code // 2 - 1])
-        self.leaks = Leaks(kind, flags, why, blocks, roots)
+        return Leaks(kind, flags, why, blocks, roots)
+
+    def on_leaks(self, c, _):
+        self.leaks = self.leaks_of(c)
+
+    def on_leaks_at(self, c, _):
+        self.leaks_at.append((c.u64(), self.leaks_of(c)))
 
     def on_jit(self, c, _):
         self.jit += [(c.u64(), c.u64(), c.u64(), c.text()) for _ in range(c.u32())]  # time, address, size, name
@@ -740,7 +749,7 @@ class Trace:
         return self.interned.setdefault(stack, stack)
 
     HANDLERS = {**MESSAGES, STACKS: on_stacks, EVENTS: on_events, SEGMENT: on_segment, END: on_end,
-                SYMBOLS: on_symbols, MAPPING: on_mappings, LEAKS: on_leaks, PAGES: on_pages, JIT: on_jit}
+                SYMBOLS: on_symbols, MAPPING: on_mappings, LEAKS: on_leaks, LEAKS_AT: on_leaks_at, PAGES: on_pages, JIT: on_jit}
 
     # --- stacks
 

@@ -3,8 +3,11 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +182,26 @@ static int shares(void) {
   return read(over[0], &c, 1) == 0 ? 0 : 2;
 }
 
+/* Two threads move the only pointers to 2,000 blocks about as fast as they can: all but the few that are on their way are
+   somewhere at each moment. */
+#define MOVED 2000
+static void *_Atomic places[2 * MOVED];
+static void *move(void *arg) {
+  for (uint64_t x = (uint64_t)arg;;) {
+    x = x * 6364136223846793005u + 1442695040888963407u;
+    void *p = atomic_exchange(&places[(x >> 33) % (2 * MOVED)], NULL), *none = NULL;
+    for (uint64_t to = x >> 20; p && !atomic_compare_exchange_strong(&places[to % (2 * MOVED)], &none, p); to++) none = NULL;
+  }
+  return NULL;
+}
+static int moves(void) {
+  pthread_t thread;
+  for (int i = 0; i < MOVED; i++) places[i] = malloc(40);
+  for (long i = 1; i <= 2; i++) pthread_create(&thread, NULL, move, (void *)i);
+  for (;;) pause();
+  return 0;
+}
+
 /* has_child: by a way that sees a sentinel. */
 static int has_child(void) { return waitpid(-1, NULL, __WALL | WNOHANG) == 0; }
 
@@ -223,7 +246,7 @@ int main(int argc, char **argv) {
   } const ways[] = {
       {"waiter", waiter}, {"failing", failing}, {"ends", ends}, {"inherits", inherits},
       {"unseen", unseen}, {"pauses", pauses},   {"reserves", reserves}, {"shares", shares},
-      {"gives up", gives_up}};
+      {"gives up", gives_up}, {"moves", moves}};
   static char out[256];
   if (argc > 2) path = argv[2];
   if (argc > 2 && !strcmp(path, "plain")) wait_flags = 0;

@@ -2,12 +2,12 @@
 $(eval $(call add-tap-test,test_scan,tests/snapshot/test_scan.c,libvt_analyzer,$(VALTRACE_LIBS)))
 $(eval $(call add-tap-test,test_chunks,tests/snapshot/test_chunks.c,libvt_analyzer,$(VALTRACE_LIBS)))
 
-TAPS  += tests/snapshot/planted.t tests/snapshot/heirs.t
+TAPS  += tests/snapshot/planted.t tests/snapshot/heirs.t tests/snapshot/ctl.t
 LONG  += tests/snapshot/planted_long.t tests/snapshot/memcheck.t tests/snapshot/limits_long.t
 TESTS += $(P)/libkeeps.so $(P)/heirs
 $(P)/heirs: tests/snapshot/heirs.c
 	@mkdir -p $(@D)
-	$(CC) -Iinclude $(CSTD) $(P_CFLAGS) -o $@ $< -ldl
+	$(CC) -Iinclude $(CSTD) $(P_CFLAGS) -o $@ $< -ldl -pthread
 $(P)/libkeeps.so: tests/snapshot/planted_lib.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(P_CFLAGS) -fPIC -shared -o $@ $<

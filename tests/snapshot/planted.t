@@ -9,13 +9,14 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, "tests/lib")
-from valtest import BUILD, Tap, VALTRACE, vtr  # noqa: E402
+from valtest import BUILD, Tap, VALTRACE, child_in_pause, vtr  # noqa: E402
 
 SOURCE, LIBRARY = "tests/snapshot/planted.c", os.path.join(BUILD, "programs", "libkeeps.so")
 ALL = "VALTEST_LONG" in os.environ
@@ -80,6 +81,25 @@ def check_ends(tap, folder, path, name, ends, preload=None):
             stdout, leaks = run(folder, [path, end, LIBRARY, *thread], preload, options, status)
             bad = differences(stdout, leaks, SIDE_BY_SIDE if preload else (), unknown_at(end, thread))
             tap.ok(not bad, f"{name} {' '.join([end, *options, *thread])}: {len(stdout.splitlines())} blocks", bad)
+
+
+def check_copy(tap, folder, path):
+    """A snapshot that was asked for while the program ran: as one of a killed process, but what epoll and timers hold is known."""
+    for thread in ([], ["thread"]):
+        program = subprocess.Popen([VALTRACE, "run", "-q", "--snapshots", "-o", f"{folder}/c.vtr", "--", path, "wait", LIBRARY, *thread],
+                                   stdout=subprocess.PIPE, text=True)
+        pid = child_in_pause(program, path)
+        out = subprocess.run([VALTRACE, "ctl", str(pid), "snapshot"], capture_output=True, text=True)
+        os.kill(pid, signal.SIGKILL)
+        stdout = program.communicate()[0]
+        taken = vtr.Trace(f"{folder}/c.vtr").leaks_at
+        bad = differences(stdout, taken[0][1], (), KERNEL[:1]) if taken else [out]
+        tap.ok(not bad and len(taken) == 1, f"ctl snapshot {''.join(thread)}", bad)
+        report = subprocess.run([VALTRACE, "report", "leaks", "--json", "--at", "snapshot 1", f"{folder}/c.vtr"], capture_output=True)
+        report = json.loads(report.stdout)
+        count = collections.Counter(kind for kind, _ in taken[0][1].blocks.values())
+        tap.equal((report["totals"]["lost_blocks"], report["totals"]["reachable_blocks"], report["traces"][0]["verdict"]["moment"]),
+                  (count["definite"] + count["indirect"], count["reachable"], "request"), "report --at the snapshot")
 
 
 def check_exports(tap, folder, trace_path, want):
@@ -155,6 +175,7 @@ def main():
                     tap.skip(library, "not installed")
             if (compiler, level) == COMPILERS[0]:
                 check_report(tap, folder, path)
+                check_copy(tap, folder, path)
     tap.done()
 
 

@@ -91,7 +91,7 @@ static size_t wrong(vt_chunks_t *c, table_t const *t, size_t parity, int gone) {
 
 static void check(pid_t pid) {
   char const *why;
-  vt_frozen_t *frozen = vt_frozen_open(pid, &why);
+  vt_frozen_t *frozen = vt_frozen_open(pid, 0, &why);
   vt_memory_t memory = vt_frozen_memory(frozen);
   sums_t s = {.heap = heap_of(vt_frozen_areas(frozen)),
               .chunks = vt_chunks_learn(&memory, vt_frozen_areas(frozen))};

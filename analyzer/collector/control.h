@@ -1,0 +1,11 @@
+/* The collector's side of `valtrace ctl`: one line "PID COMMAND[ TEXT]" comes in on a connection, one line goes out: a
+   digit, the exit status, and a text for people. Only who runs the collector, or root, is answered. */
+#ifndef VT_ANALYZER_COLLECTOR_CONTROL_H
+#define VT_ANALYZER_COLLECTOR_CONTROL_H
+
+#include "analyzer/collector/drain.h"
+
+/* vt_control_serve answers those that wait. One who says nothing delays it by 50 ms at most. */
+void vt_control_serve(vt_drain_t *drain);
+
+#endif

@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+"""valtrace ctl: snapshots of a running program are of one moment, and nobody else may steer a recording."""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, "tests/lib")
+from valtest import PROGRAMS, Tap, VALTRACE, child_in_pause, children, vtr  # noqa: E402
+
+HEIRS = os.path.join(PROGRAMS, "heirs")
+SNAPSHOTS, BLOCKS = 3, 2000
+
+
+def ctl(*args, **options):
+    out = subprocess.run([VALTRACE, "ctl", *map(str, args)], capture_output=True, text=True, **options)
+    return out.returncode, out.stdout, out.stderr
+
+
+def start(path, *options):
+    run = subprocess.Popen([VALTRACE, "run", "-q", *options, "-o", path, "--", HEIRS, "moves"])
+    return run, child_in_pause(run, HEIRS)
+
+
+def end(run, pid):
+    os.kill(pid, signal.SIGKILL)
+    run.wait()
+
+
+def check_moves(tap, path):
+    run, pid = start(path, "--snapshots")
+    out = ctl(pid, "mark", "before")
+    tap.equal(out, (0, "marked\n", ""), "mark")
+    for number in range(1, SNAPSHOTS + 1):
+        out = ctl(pid, "snapshot")
+        tap.ok(out[0] == 0 and f"snapshot {number}" in out[1], f"snapshot {number}", [out])
+    tap.equal(len(children(pid)), 1, "no copy is left, only the sentinel")
+    out = ctl(pid, "status")
+    tap.ok(out[0] == 0 and path in out[1] and f"{BLOCKS} events" in out[1] or "events" in out[1], "status", [out])
+    end(run, pid)
+    trace = vtr.Trace(path)
+    tap.equal([text for _, _, text in trace.markers], ["before"] + [f"snapshot {n}" for n in range(1, SNAPSHOTS + 1)],
+              "each moment has a marker")
+    tap.equal([time for time, _, text in trace.markers if text != "before"], [time for time, _ in trace.leaks_at], "at its time")
+    kinds = [sorted(kind for kind, _ in leaks.blocks.values() if kind != "reachable") for _, leaks in trace.leaks_at]
+    tap.ok(all(len(few) <= 2 and "definite" not in few for few in kinds), "two threads have at most two blocks in their hands", kinds)
+    tap.ok(all(len(leaks.blocks) >= BLOCKS for _, leaks in trace.leaks_at), "all blocks were judged",
+           [len(leaks.blocks) for _, leaks in trace.leaks_at])
+
+
+def stranger(pid):
+    """What another user gets who knows the collector's socket."""
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        name = [v for v in file.read().split(b"\0") if v.startswith(b"VALTRACE_COLLECTOR=")][0].split(b":")[1] + b"-ctl"
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setresuid(65534, 65534, 65534)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.connect(b"\0" + name)
+            try:
+                connection.sendall(f"{pid} mark stranger\n".encode())
+                os.write(write, connection.recv(100))
+            except OSError:
+                pass
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write)
+    with os.fdopen(read, "rb") as file:
+        return file.read()
+
+
+def check_refused(tap, path):
+    run, pid = start(path)
+    out = ctl(pid, "snapshot")
+    tap.ok(out[0] == 1 and "start with --snapshots" in out[2] and out[2].count("\n") == 1, "without --snapshots: 1, and why", [out])
+    if os.geteuid() == 0:
+        tap.equal(stranger(pid), b"", "another user is not answered")
+        out = ctl(pid, "status", user=65534, group=65534, extra_groups=[])
+        tap.ok(out[0] == 1 and out[2].count("\n") == 1, "nor finds out", [out])
+    end(run, pid)
+    tap.equal(vtr.Trace(path).markers, [], "and changes nothing")
+    out = ctl(os.getpid(), "status")
+    tap.ok(out[0] == 1 and "not recorded" in out[2], "a process that is not recorded", [out])
+    for args in ((), ("x", "status"), ("1", "none"), ("1", "mark"), ("1", "mark", ""), ("1", "status", "more")):
+        out = ctl(*args)
+        tap.ok(out[0] == 2 and out[2].count("\n") == 1, f"ctl {' '.join(args)}: usage", [out])
+
+
+def main():
+    tap = Tap()
+    folder = tempfile.mkdtemp(prefix="ctl-")
+    os.chmod(folder, 0o755)
+    check_moves(tap, f"{folder}/m.vtr")
+    check_refused(tap, f"{folder}/r.vtr")
+    shutil.rmtree(folder)
+    tap.done()
+
+
+main()
