@@ -1,7 +1,8 @@
 /* CPython's allocators. Small blocks of Python objects come from pools of its own (pymalloc), which
    malloc never hears of. So the two domains that have pools, MEM and OBJ, are wrapped, as the
    interpreter's API provides for: each wrapper records what was asked for, once, and what the pools
-   themselves then ask malloc for is no event (VT_BUSY_INSIDE). The events are those that
+   themselves then ask malloc for is no event (VT_BUSY_INSIDE). What else is freed meanwhile is one: tracemalloc
+   forgets a block while it is being freed or resized. The events are those that
    PYTHONMALLOC=malloc would give.
 
    The wrappers must be there before the first block is, and they tell when a code object is freed:
@@ -56,9 +57,12 @@ static void *wrapped_realloc(void *context, void *old, size_t sz) {
   if (old) vt_record_intent(old, size_of(sz), VT_API_OTHER, FRAME);
   vt_python_ending();
   vt_codes_freed(old);
+  void *before = vt_tls.freeing;
   uint64_t busy = vt_inside_begin(FRAME);
+  if (old) vt_tls.freeing = old;
   void *p = a->realloc(a->context, old, sz);
   vt_inside_end(busy);
+  vt_tls.freeing = before;
   if (old)
     vt_record_done(old, p, size_of(sz), VT_API_OTHER, FRAME);
   else if (p)
@@ -72,9 +76,10 @@ static void wrapped_free(void *context, void *p) {
   vt_record_free(p, VT_API_OTHER, FRAME);
   vt_python_ending();
   vt_codes_freed(p);
-  uint64_t busy = vt_inside_begin(FRAME);
+  void *before = vt_tls.freeing;
+  vt_tls.freeing = p;
   a->free(a->context, p);
-  vt_inside_end(busy);
+  vt_tls.freeing = before;
 }
 
 static void wrap(int domain) {

@@ -90,3 +90,15 @@ void vt_capture_rest(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t *stac
   if (more & VT_CAPTURE_VIRTUAL && t == vt_tls.own && vt_python_ready(t))
     vt_virtual_capture(&t->virtual_frames, &t->stream, caller, stack);
 }
+
+void vt_record_free_slow(void *p, vt_api_t api, void const *frame) {
+  uint64_t busy = vt_tls.busy;
+  void *resized = vt_tls.freeing;
+  if (!(busy & VT_BUSY_INSIDE) || vt_tls.quiet || !resized || p == resized)
+    return vt_early_free(p, api, frame);
+  vt_tls.busy = 0;
+  vt_tls.freeing = NULL;
+  vt_record_free(p, api, frame);
+  vt_tls.freeing = resized;
+  vt_tls.busy = busy;
+}

@@ -87,11 +87,15 @@ static inline __attribute__((always_inline)) void vt_record_alloc(void *p, size_
   vt_leave(t);
 }
 
+/* vt_record_free_slow: recording has not begun, or is off, or an interpreter's allocator resizes a block
+   (vt_tls.freeing): then other blocks that it frees were recorded, too. */
+void vt_record_free_slow(void *p, vt_api_t api, void const *frame);
+
 /* vt_record_free records a block about to be freed. */
 static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api_t api,
                                                                  void const *frame) {
   vt_thread_t *t = vt_enter(frame);
-  if (VT_UNLIKELY(!t)) return vt_early_free(p, api, frame);
+  if (VT_UNLIKELY(!t)) return vt_record_free_slow(p, api, frame);
   vt_stack_t stack;
   vt_record_t r = {.w0 = VT_KIND_FREE | (uint64_t)api << VT_W0_API_SHIFT,
                    .tick = vt_clock_stamp(t->stream.sink->clock),

@@ -542,7 +542,9 @@ typedef struct {
 static void visit_own(vt_model_t *model, vt_block_t const *block, void const *context) {
   visitor_t const *v = context;
   vt_cell_t const *cell = &model->cells[block->cell];
-  if (block->cell == VT_CELL_IGNORED || model->heaps[cell->heap].kind) return;
+  if (block->cell == VT_CELL_IGNORED) return;
+  uint32_t kind = model->heaps[cell->heap].kind;
+  if (kind && kind != VT_HEAP_KIND_PYTHON) return;
   vt_model_live_t live = {block->address, block->size, block->cell, cell->trace, 0};
   v->visit(v->context, &live);
 }

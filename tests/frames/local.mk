@@ -1,6 +1,6 @@
 # Virtual frames: the interpreters' own view against what is recorded.
 TAPS  += tests/frames/python.t
-LONG  += tests/frames/hazards_long.t
+LONG  += tests/frames/hazards_long.t tests/frames/tracemalloc_long.t
 TESTS += $(BUILD)/programs/libframes.so
 $(BUILD)/programs/libframes.so: tests/frames/native.c
 	@mkdir -p $(@D)
