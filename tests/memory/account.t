@@ -61,6 +61,11 @@ def check_known(tap, folder):
     tap.ok(2000 * 16 <= end["overhead_bytes"] < 2000 * 16 + 16384, "headers and rounding", [end["overhead_bytes"]])
     tap.ok(65 * PAGE <= end["stack_bytes"] < 100 * PAGE, "stacks of all threads", [end["stack_bytes"]])
     tap.equal((end["heap_live_bytes"], end["heap_rest_bytes"]), (1000, 10 * PAGE - 1000), "an annotated heap is no mapping of the program")
+    tap.equal((end["file_bytes"], end["shared_bytes"]), (300 * PAGE, 7 * PAGE), "files that are no modules, and shared memory but the ring")
+    code = sum(area.resident for area in vtr.Trace(trace).pages[-1].areas if re.search(r"/resident$|\.so[.0-9]*$", area.name)
+               and "libvaltrace" not in area.name)
+    tap.ok(code <= end["module_bytes"] < code + (128 << 10) and end["runtime_bytes"] < 512 << 10 and end["own_bytes"] > 256 << 10,
+           "modules, with what lies in no file of them; little is the loader's", [code, end["module_bytes"], end["runtime_bytes"], end["own_bytes"]])
     tap.equal(end["sum_bytes"], end["resident_bytes"], "the lines add up")
     tap.ok(abs(end["sum_bytes"] - plan["sum"][1]) <= plan["sum"][1] // 50, "to what the kernel says, within 2 %",
            [end["sum_bytes"], plan["sum"]])
@@ -103,6 +108,23 @@ def check_time(tap, trace, plan):
     tap.ok("█ private" in text and max(map(len, text.splitlines())) <= 100 and "▒" in text, "the timeline is stacked by kind")
 
 
+def naive_live(path):
+    """Bytes of live blocks on resident pages, page by page."""
+    trace = vtr.Trace(path)
+    resident = {page for area in trace.pages[-1].areas for start, stop, swapped in area.runs if not swapped
+                for page in range(start // PAGE, stop // PAGE)}
+    total = 0
+    for (_heap, start), (size, _stack, _thread) in vtr.Model(trace).live.items():
+        for page in range(start // PAGE, (start + size + PAGE - 1) // PAGE):
+            if page in resident:
+                total += min(start + size, (page + 1) * PAGE) - max(start, page * PAGE)
+    return total
+
+
+def check_naive(tap, trace, end, name):
+    tap.equal(end["live_bytes"] + end["heap_live_bytes"], naive_live(trace), f"{name}: resident bytes of live blocks as page by page")
+
+
 def check_allocators(tap, folder):
     for library in ("", "libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2"):
         found = glob.glob(f"/usr/lib/*/{library}") if library else [""]
@@ -113,6 +135,7 @@ def check_allocators(tap, folder):
         row, = rows_of(trace, "holding", "make_block")
         tap.equal((row["blocks"], row["bytes"], row["pages"]), (94, 94 * 2000, int(out)), f"{library or 'libc'}: pages that blocks hold")
         end = at_end(trace)
+        check_naive(tap, trace, end, library or "libc")
         divided = end["free_bytes"] is not None and end["overhead_bytes"] is not None
         tap.ok(divided == (not library) and (end["overhead_and_free_bytes"] is None) == divided,
                f"{library or 'libc'}: free memory is told from rounding where that can be", [end["free_bytes"]])
@@ -156,6 +179,8 @@ def check_real(tap, folder, name, args):
         ring = sum(area.resident for area in vtr.Trace(trace).pages[-1].areas if RING in area.name)
         tap.ok(abs(end["sum_bytes"] - ring - kernel) <= kernel // 50 and end["unexplained_bytes"] <= kernel // 50,
                f"{name}: the account adds up to the kernel's sum within 2 %", [os.path.basename(trace), kernel, ring, end["sum_bytes"]])
+        if not LONG:
+            check_naive(tap, trace, end, name)
         if name == "cc1plus" and "cc1plus" in trace:
             own = [any(frame["module"].endswith("cc1plus") for frame in share["stack"]) for share in end["mapped"]]
             tap.ok(end["mapped_bytes"] > 1 << 20 and all(own) and sum(share["resident_bytes"] for share in end["mapped"]) == end["mapped_bytes"],
