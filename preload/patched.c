@@ -4,16 +4,17 @@
 #include "preload/patched.h"
 #include "preload/options.h"
 #include "preload/process.h"
+#include "core/trace/libc.h"
 #include "core/trace/object.h"
 #include "core/trace/sys.h"
 
 #include <errno.h>
-#include <gnu/libc-version.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #define ANSWER_MAX   ((uint64_t)4 << 20) /* thousands of functions */
 #define PAGE         ((uint64_t)4096)
+#define TRIES_MAX    8
 #define PATIENCE     30 /* receives of two seconds each until the plan is there */
 #define ONE_THREAD   3  /* links of /proc/self/task: itself, its parent, and one for each thread */
 
@@ -177,18 +178,21 @@ static void move_hooks(vt_patch_module_t *m) {
     if (!f[i].why[0]) vt_hooks_moved((void *)f[i].entry, d[i].real);
 }
 
+static char const no_room[] = "there is no memory beside its code";
+
 static char const *patch(int fd, vt_patch_module_t *m) {
   if (!is_as_planned(m)) return "its code in memory is not that of the file";
   if (fd < 0) return "/proc/self/mem cannot be opened";
-  if (!map_at(m->data, m->data_sz, PROT_READ | PROT_WRITE)) return "there is no memory beside its code";
+  if (!map_at(m->data, m->data_sz, PROT_READ | PROT_WRITE)) return no_room;
   fill_descriptors(m);
-  if (map_at(m->code, m->code_sz, PROT_READ | PROT_EXEC) && !write_all(fd, m)) {
+  void *code = map_at(m->code, m->code_sz, PROT_READ | PROT_EXEC);
+  if (code && !write_all(fd, m)) {
     move_hooks(m);
     return NULL;
   }
   vt_sys_munmap((void *)m->data, m->data_sz);
-  vt_sys_munmap((void *)m->code, m->code_sz);
-  return "the system does not let its code be changed";
+  if (code) vt_sys_munmap(code, m->code_sz);
+  return code ? "the system does not let its code be changed" : no_room;
 }
 
 int vt_patched_alone(void) {
@@ -206,7 +210,10 @@ void vt_patched_refuse(char const *name, char const *why) {
   publish(a);
 }
 
-static void patch_all(answer_t *a, int threads) {
+/* patch_all returns 1 if it only failed for room that another thread took since it was found: another
+   answer may do. */
+static int patch_all(answer_t *a, int threads) {
+  int patched = 0, lacking = 0;
   int fd = vt_sys_open("/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
   vt_real_get();
   vt_patched_keep_init();
@@ -214,10 +221,13 @@ static void patch_all(answer_t *a, int threads) {
   for (uint32_t i = 0; i < a->module_cnt; i++, m = next_module(m)) {
     if (!m->code) continue;
     char const *why = threads ? VT_PATCHED_THREADS : patch(fd, m);
+    patched |= !why;
+    lacking |= why == no_room;
     if (why) refuse_all(m, why);
     covered |= m->executable && m->covered;
   }
   if (fd >= 0) vt_sys_close(fd);
+  return lacking && !patched;
 }
 
 /* original is where the code was that is in a slot; see vt_unwind_moved. In front of the jump to the
@@ -246,10 +256,13 @@ static uint64_t original(uint64_t pc) {
 /* ---- what the rest of the shim asks ---- */
 
 void vt_patched_ask(vt_patch_request_t const *request, int fresh) {
-  answer_t *a = ask(request);
-  if (!a) return;
-  patch_all(a, !fresh && !vt_patched_alone());
-  publish(a);
+  for (int tries = 0;; tries++) {
+    answer_t *a = ask(request);
+    if (!a) return;
+    if (patch_all(a, !fresh && !vt_patched_alone()) && tries < TRIES_MAX) continue;
+    publish(a);
+    break;
+  }
   vt_unwind_moved = original;
 }
 

@@ -8,6 +8,7 @@
 #include "preload/options.h"
 #include "preload/process.h"
 #include "core/trace/libc.h"
+#include "core/trace/libc.h"
 #include "core/trace/object.h"
 #include "core/trace/symbol.h"
 #include "core/trace/sys.h"
@@ -185,6 +186,7 @@ VT_EXPORT void *dlopen(char const *file, int mode) {
 }
 VT_EXPORT void *dlmopen(Lmid_t space, char const *file, int mode) {
   before_open(mode & RTLD_DEEPBIND);
+  if (!vt_real.dlmopen) return NULL; /* musl has no namespaces */
   return vt_real.dlmopen(space, file, mode);
 }
 
