@@ -191,11 +191,12 @@ static int begin_now(vt_unwind_t *u, uint64_t pc, uint64_t *frame_sz) {
 }
 
 /* Out of generated code whose function's beginning was found. */
-static int step_by_begin(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
+static int step_by_begin(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint32_t *how) {
   uint64_t frame_sz;
   int begin = begin_now(u, frame->pc, &frame_sz);
-  if (begin == VT_BEGIN_FRAMED) return follow_pointer(u, frame, slot);
   if (begin == VT_BEGIN_UNKNOWN) return step_by_pointer(u, frame, slot);
+  *how = VT_BARE_CODE;
+  if (begin == VT_BEGIN_FRAMED) return follow_pointer(u, frame, slot);
   *slot = frame->sp + frame_sz;
   if (!vt_stack_load(u, *slot, &frame->rbp) || !vt_stack_load(u, *slot + 8, &frame->pc))
     return VT_STEP_LOST;
@@ -204,11 +205,12 @@ static int step_by_begin(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
 }
 
 /* The code is read anew each time: a JIT may have written other code to the same place. */
-static int step_exit(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot) {
+static int step_exit(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint32_t *how) {
   uint8_t code[VT_CODE_SZ];
   vt_exit_t exit;
   vt_code_at(frame->pc, code);
   if (!vt_code_exits(code, &exit)) return step_by_pointer(u, frame, slot);
+  *how = VT_BARE_CODE;
   if (exit.by_rbp && !leads_up(frame)) return VT_STEP_LOST;
   uint64_t base = exit.by_rbp ? frame->rbp : frame->sp, ret = base + (uint64_t)exit.sp;
   if (exit.restores) {
@@ -243,16 +245,16 @@ static int step_go(vt_unwind_t *u, vt_frame_t *frame) {
   return stepped(u, frame);
 }
 
-int vt_step_without_cfi(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint32_t *signal) {
+int vt_step_without_cfi(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint32_t *how) {
   int kind = frame->info & VT_FRAME_EXACT ? CODE_RETURN : code_kind(u, frame->pc);
-  *signal = kind == CODE_RESTORER;
+  *how = kind == CODE_RESTORER ? VT_BARE_SIGNAL : VT_BARE_GUESS;
   switch (kind) {
   case CODE_BOGUS: return VT_STEP_BOGUS;
   case CODE_RESTORER: return step_restorer(u, frame, slot);
   case CODE_ENDS: return leads_up(frame) ? VT_STEP_LOST : VT_STEP_ROOT;
-  case CODE_EXITS: return step_exit(u, frame, slot);
+  case CODE_EXITS: return step_exit(u, frame, slot, how);
   case CODE_GO: return step_go(u, frame);
-  case CODE_BEGINS: return step_by_begin(u, frame, slot);
+  case CODE_BEGINS: return step_by_begin(u, frame, slot, how);
   default: return step_by_pointer(u, frame, slot);
   }
 }

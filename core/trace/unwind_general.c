@@ -58,10 +58,12 @@ static int step_by_row(vt_unwind_t *u, uint64_t reg[VT_REG_CNT], uint32_t *exact
 int vt_general_step(vt_unwind_t *u, uint64_t reg[VT_REG_CNT], uint32_t *exact) {
   vt_frame_t frame = {reg[VT_REG_RIP], reg[VT_REG_RSP], reg[VT_REG_RBP], *exact};
   uint64_t slot;
+  uint32_t how;
   int found = vt_cfi_find(&u->cfi, frame.pc, *exact);
   if (found == VT_CFI_FOUND) return step_by_row(u, reg, exact);
   if (found == VT_CFI_NOT_CALLED) return VT_STEP_ROOT;
-  int result = vt_step_without_cfi(u, &frame, &slot, exact);
+  int result = vt_step_without_cfi(u, &frame, &slot, &how);
+  *exact = how == VT_BARE_SIGNAL;
   reg[VT_REG_RIP] = frame.pc;
   reg[VT_REG_RSP] = frame.sp;
   reg[VT_REG_RBP] = frame.rbp;

@@ -326,9 +326,11 @@ static inline uint64_t vt_interrupted_pc(uint64_t pc) {
 /* BOGUS: the frame stepped from is none, its pc is not a return address. */
 enum { VT_STEP_FRAME = 0, VT_STEP_ROOT, VT_STEP_LOST, VT_STEP_BOGUS };
 
-/* Out of a frame without CFI: the kernel's signal frame under a restorer without CFI (*signal is 1
-   then), as the code itself tells, else by the frame pointer. *slot: where rbp was read. */
-int vt_step_without_cfi(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint32_t *signal);
+/* Out of a frame without CFI: the kernel's signal frame under a restorer without CFI, as the code itself
+   tells, else by the frame pointer. *slot: where rbp was read. *how: VT_BARE_CODE, the step is as good as
+   one by CFI; the frame of a signal; or a guess, which is made anew each time. */
+enum { VT_BARE_GUESS = 0, VT_BARE_SIGNAL, VT_BARE_CODE };
+int vt_step_without_cfi(vt_unwind_t *u, vt_frame_t *frame, uint64_t *slot, uint32_t *how);
 
 /* Registers of the frame that is nth outside caller (0: caller itself), and whether its pc is
  * exact. */

@@ -62,9 +62,10 @@ static int step_signal(vt_unwind_t *u, vt_frame_t *frame) {
 
 static int step_without_cfi(vt_unwind_t *u, vt_frame_t *frame) {
   uint64_t slot = 0;
-  uint32_t signal;
-  int result = vt_step_without_cfi(u, frame, &slot, &signal);
-  frame->info = VT_FRAME_BARRIER | (signal ? VT_FRAME_EXACT : 0) | slot << 8;
+  uint32_t how;
+  int result = vt_step_without_cfi(u, frame, &slot, &how);
+  frame->info = (how == VT_BARE_CODE ? 0 : VT_FRAME_BARRIER) |
+                (how == VT_BARE_SIGNAL ? VT_FRAME_EXACT : 0) | slot << 8;
   return result;
 }
 
