@@ -7,6 +7,7 @@
 #include "analyzer/cli/cmd_report.h"
 #include "analyzer/cli/leak_gate.h"
 #include "analyzer/cli/error.h"
+#include "analyzer/cli/installed.h"
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/ending.h"
 #include "analyzer/collector/program.h"
@@ -25,7 +26,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -223,19 +223,10 @@ static int take_allocators(options_t const *o, vt_collector_options_t *options, 
   return -1;
 }
 
-/* own_folder is where this executable is; where there is no /proc, the name it was executed by
- * tells. */
-static int own_folder(char out[PATH_MAX]) {
-  char const *given = (char const *)getauxval(AT_EXECFN);
-  if (!realpath("/proc/self/exe", out) && (!given || !realpath(given, out))) return -1;
-  *strrchr(out, '/') = '\0';
-  return 0;
-}
-
 /* shim_path: ../lib/libvaltrace.so from this executable, also when installed. */
 static int shim_path(char *out, size_t cap) {
   char self[PATH_MAX];
-  if (own_folder(self)) return -1;
+  if (vt_installed_folder(self)) return -1;
   static char const *const places[] = {"../lib/libvaltrace.so", "../lib/valtrace/libvaltrace.so"};
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
     char path[PATH_MAX + 64];
