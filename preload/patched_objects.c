@@ -8,7 +8,6 @@
 #include "preload/options.h"
 #include "preload/process.h"
 #include "core/trace/libc.h"
-#include "core/trace/libc.h"
 #include "core/trace/object.h"
 #include "core/trace/symbol.h"
 #include "core/trace/sys.h"
