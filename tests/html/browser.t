@@ -158,6 +158,7 @@ def check_answers(browser, folder):
     bottoms = browser.js("return ['.findings, #summary .card', '#timeline', '#top-sites'].map((s) => document.querySelector(s).getBoundingClientRect().bottom)")
     ok(max(bottoms) <= 800, "1200 by 800: findings, timeline and top sites are on the first screen", bottoms)
     ok(len(browser.js("return [...document.querySelectorAll('.site-row')]")) == 5, "five top sites")
+    ok("malloc(sz)" in browser.text("#top-sites"), "with their code", browser.text("#top-sites"))
     # Live for the second half of the time: what was kept in the middle.
     bands = [b for b in browser.js("return valtrace.bands()") if b[0]]
     name, _, number = next(b for b in bands if b[1][-1] > 0)
@@ -447,9 +448,11 @@ def check_axe(browser, paths):
     for theme in ("light", "dark"):
         browser.theme(theme)
         for name, path in paths.items():
-            for view in VIEWS:
+            for view in (*VIEWS, "help"):
                 browser.open(path, f"#view={view}&metric=allocated&q=phase&columns=self&from=1&to=200&keep=only")
                 browser.js("for (const d of document.querySelectorAll('details')) d.open = true")
+                if view == "help":
+                    browser.click("#help-button")
                 browser.js(axe + "\nwindow.axe = axe; axe.run().then((r) => { window.axed = r.violations; }, (e) => { window.axed = [{ id: String(e), nodes: [] }]; })")
                 for _ in range(200):
                     if browser.js("return Boolean(window.axed)"):

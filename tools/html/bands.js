@@ -112,11 +112,17 @@ function siteAmounts(row, whole) {
     el("span", { class: "amount faint", title: sideNames().join(" → ") }, `${text(row.before)} → ${text(row.value)}`)];
 }
 
+// The line itself, where the page has it.
+function siteCode({ file, line }) {
+  const text = data.sources[file]?.lines[line];
+  return text === undefined ? null : el("code", { class: "site-code" }, clean(text.trim()));
+}
+
 function topSitesCard() {
   const { rows, whole } = topSites(), metric = metricNow();
   const title = (row) => `${row.group.name}\n${placeOf(row.group.frame)}\n${exactText(metric, row.value)}. Click to show only this.`;
-  const item = (row) => el("li", {}, button([...siteAmounts(row, whole), nameNode(row.group.name), el("span", { class: "faint place" }, row.group.place)],
-    () => toggleGroup("site", row.id), { class: "site-row", title: title(row), "aria-pressed": String(isChosen("site", row.id)) }));
+  const item = (row) => el("li", {}, button([...siteAmounts(row, whole), nameNode(row.group.name), el("span", { class: "faint place" }, row.group.place),
+    siteCode(row.group.frame)], () => toggleGroup("site", row.id), { class: "site-row", title: title(row), "aria-pressed": String(isChosen("site", row.id)) }));
   const heading = data.isDiff ? `What changed most: ${metric.name.toLowerCase()}` : `Top sites: ${metric.name.toLowerCase()}`;
   return [el("h2", {}, heading), rows.length ? el("ol", { class: "top-sites" }, rows.map(item)) : el("p", { class: "faint" }, "None.")];
 }

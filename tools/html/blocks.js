@@ -15,7 +15,7 @@ const kindSums = new Map();
 function keptSums(side, what, make) {
   const key = `${data.sides.indexOf(side)},${what}`;
   if (!kindSums.has(key)) {
-    if (kindSums.size > 40) kindSums.delete(kindSums.keys().next().value);
+    if (kindSums.size > 16) kindSums.delete(kindSums.keys().next().value);
     kindSums.set(key, make());
   }
   return kindSums.get(key);

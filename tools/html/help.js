@@ -54,7 +54,7 @@ function globalKey(event) {
 }
 
 function keyList() {
-  const rows = [["1 – 7", "the tabs"], ...KEYS, ["↑ ↓ ← →", "in the call tree: caller, largest callee, neighbours; in the bottom-up tree: move, open, close"],
+  const rows = [[`1 – ${Object.keys(VIEWS).length}`, "the tabs"], ...KEYS, ["↑ ↓ ← →", "in the call tree: caller, largest callee, neighbours; in the bottom-up tree: move, open, close"],
     ["Enter", "in the call tree: zoom"], ["Escape", "in the call tree: reset the zoom"], ["Home", "in the call tree: to the top"]];
   return el("dl", { class: "keys" }, rows.flatMap(([name, what]) => [el("dt", {}, el("kbd", {}, name)), el("dd", {}, what)]));
 }

@@ -187,13 +187,14 @@ const inspection = { rects: () => flame.rects.map((r) => ({ ...r, row: ROW,
     .filter((r) => r.value[0]).map((r) => [r.frame && r.frame.name, r.value[0]]),
   roots: () => childrenOf(flame.chart, 0).map((n) => [frameOf(flame.chart, n).name, flame.chart.width[n]]),
   moments: () => [...data.sides[0].blocks.moments],
-  // The middle of a band at a share of the time, in the window.
+  // The middle of a band at a share of the time, in whole pixels of the window.
   bandPoint: (id, share) => {
     const path = document.querySelector(`[data-band="${id}"]`), plot = document.querySelector(".plot");
     const box = plot.getBoundingClientRect(), at = scales(plotWidthOf(plot));
-    const x = at.x(at.from + share * (at.to - at.from));
-    const inside = [...Array(TIMELINE.height).keys()].filter((y) => path.isPointInFill(new DOMPoint(x, y)));
-    return inside.length ? [box.left + x, box.top + inside[inside.length >> 1]] : null;
+    const x = Math.round(box.left + at.x(at.from + share * (at.to - at.from)));
+    const inside = [...Array(TIMELINE.height).keys()].map((i) => Math.ceil(box.top) + i)
+      .filter((y) => path.isPointInFill(new DOMPoint(x - box.left, y - box.top)));
+    return inside.length ? [x, inside[inside.length >> 1]] : null;
   },
   bands: () => bandsFor(state.bands).map((band) => [band.group && band.group.name, [...band.live], band.id]),
   highest: () => highestBorder(data.sides[0], chosenNow()),
@@ -202,7 +203,6 @@ const inspection = { rects: () => flame.rects.map((r) => ({ ...r, row: ROW,
   distribution: (by, side) => [...(by === "size" ? sizesOf : lifetimesOf)(data.sides[side || 0]).bars].map(([n, bar]) => [n, barSum(bar)]),
   threads: (side) => sumsByNumber(data.sides[side || 0], "thread").map((row) => ({ ...row, label: data.sides[side || 0].threads[row.number]?.thread })),
   pairs: () => [...pairsOf(data.sides[0]).pairs].map(([key, n]) => [key.split(",").map((i) => data.sides[0].threads[i]?.thread), n]),
-  curve: () => data.sides.map(({ curve }) => [curve.step, maxOf(curve.most), curve.most.length]),
   shownTime };
 window.valtrace = Object.freeze(inspection);
 
