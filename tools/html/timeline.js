@@ -10,14 +10,24 @@ const maxOf = (values) => values.reduce((most, v) => Math.max(most, v), 0);
 const residentOf = (side) => data.sides[side].timeline.resident_bytes;
 
 // Resident memory says something when it does not go up and down with the heap: when what it has beyond the heap
-// changes by a quarter of the peak. It is not shown from the start when it would press the heap's curve flat.
+// changes by a quarter of the peak. Unless it was asked for it is not shown where it would press the heap's curve flat.
 const residentTells = memo(() => {
   const { timeline: t, totals } = data.sides[0], resident = residentOf(0);
   const beyond = [...resident.keys()].filter((i) => resident[i]).map((i) => resident[i] - t.max_bytes[i]);
   const range = beyond.length ? maxOf(beyond) - beyond.reduce((least, v) => Math.min(least, v)) : 0;
-  return range > totals.peak_bytes / 4 && maxOf(resident) < 6 * totals.peak_bytes;
+  return range > totals.peak_bytes / 4;
 });
-const residentShown = () => maxOf(residentOf(0)) > 0 && (showResident ?? residentTells());
+function residentShown() {
+  if (!maxOf(residentOf(0))) return false;
+  const { from, to } = shownTime();
+  return showResident ?? (residentTells() && residentIn(0, from, to) < 6 * highestOf(data.sides[0], from, to));
+}
+
+// The highest resident size in a span of time.
+function residentIn(side, from, to) {
+  const step = data.sides[side].timeline.step_ns;
+  return maxOf(residentOf(side).slice(Math.floor(from / step), Math.ceil(to / step) + 1));
+}
 
 // The part of time that is shown.
 function shownTime() {
@@ -30,7 +40,7 @@ function shownTime() {
 function scales(width) {
   const end = endOfTime(), { from, to } = shownTime();
   const tops = data.sides.map((side) => highestOf(side, from, to));
-  if (residentShown()) tops.push(...data.sides.map((s, i) => maxOf(residentOf(i))));
+  if (residentShown()) tops.push(...data.sides.map((_, i) => residentIn(i, from, to)));
   const most = Math.max(4, ...tops), plotWidth = width - TIMELINE.left - TIMELINE.right;
   const plotHeight = TIMELINE.height - TIMELINE.top - TIMELINE.bottom - TIMELINE.rate;
   const inside = (t) => Math.max(-10, Math.min(plotWidth + 10, ((t - from) / (to - from)) * plotWidth));
@@ -144,6 +154,7 @@ function updateTimeline() {
   const box = byId("timeline");
   if (!box.firstChild) buildTimeline(box);
   const plot = box.querySelector(".plot"), width = plotWidthOf(plot);
+  box.querySelector("#timeline-legend [aria-pressed]")?.setAttribute("aria-pressed", String(residentShown()));
   const shown = [width, state.only, state.keep && state.q, state.keep, state.bands, showResident, state.start, state.end].join();
   if (!plot.querySelector("svg") || plot.dataset.shown !== shown) drawCurves(plot, width);
   plot.dataset.shown = shown;
@@ -183,14 +194,13 @@ function legendButton(label, shape, pressed, onclick) {
 }
 
 function timelineLegend() {
-  const legend = el("div", { class: "legend-row" },
+  const legend = el("div", { class: "legend-row", id: "timeline-legend" },
     el("span", { class: "legend" }, el("span", { class: "key heap", "aria-hidden": "true" }),
       data.isDiff ? "Heap after (line) and before (dashed)" : "Heap, highest"),
     el("span", { class: "legend" }, el("span", { class: "key rate-key", "aria-hidden": "true" }), "Allocations"));
   if (maxOf(residentOf(0)) > 0)
-    legend.append(legendButton("Resident memory", "rss", residentShown(), (event) => {
+    legend.append(legendButton("Resident memory", "rss", residentShown(), () => {
       showResident = !residentShown();
-      event.currentTarget.setAttribute("aria-pressed", String(showResident));
       updateTimeline();
     }));
   return legend;
