@@ -104,6 +104,9 @@ __attribute__((noinline)) void make_nothing(void) {
   say("nothing", kept[5], (size_t)4 << 30, 0);
 }
 
+/* A block on a page that another place has, too. */
+__attribute__((noinline)) void share_page(char *pool) { vt_block_alloc(pool, pool + 2048, 200, 0, 0); }
+
 /* A heap of the program's own, with a block on every third of its first pages. */
 __attribute__((noinline)) void make_heap(void) {
   char *pool = mapped(256 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -112,6 +115,7 @@ __attribute__((noinline)) void make_heap(void) {
     memset(pool + 3 * i * PAGE, 1, 100);
     vt_block_alloc(pool, pool + 3 * i * PAGE, 100, 0, 0);
   }
+  share_page(pool);
   kept[8] = pool;
   say("heap", pool, 256 * PAGE, 10);
 }
