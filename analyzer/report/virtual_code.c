@@ -93,10 +93,11 @@ vt_interpreter_t *vt_interpreter_find(vt_reader_t const *reader) {
   size_t modules;
   vt_trace_stacks_t trie = vt_reader_stacks(reader);
   vt_interpreter_t *i = vt_mem_new(1, sizeof *i);
-  vt_reader_modules(reader, &modules);
+  vt_trace_module_t const *module = vt_reader_modules(reader, &modules);
   *i = (vt_interpreter_t){.reader = reader,
                           .inside = vt_mem_new((size_t)trie.cnt + 1, 1),
                           .modules = vt_mem_new(modules + 1, 1)};
+  for (size_t m = 0; m < modules; m++) i->modules[m] = strstr(module[m].path, "/lib-dynload/") != NULL;
   if (walk(i, &trie)) return i;
   vt_interpreter_delete(i);
   return NULL;

@@ -18,7 +18,8 @@ char const *vt_virtual_language(uint64_t pc);
 vt_symbols_query_t vt_virtual_code(vt_symbols_t *store, vt_reader_t const *reader, uint64_t pc);
 
 /* Which native frames are the interpreter's: those of the module that its loop is in, inside of code that
-   it runs. The loop is what stands directly inside of virtual frames. */
+   it runs, and of the extension modules that come with Python (lib-dynload). The loop is what stands directly
+   inside of virtual frames. */
 typedef struct vt_interpreter vt_interpreter_t;
 
 /* vt_interpreter_find looks through the stacks of a trace; NULL: no interpreter was seen at work. The result
