@@ -3,7 +3,7 @@ PATCHED := $(BUILD)/programs
 TAPS  += tests/patch/inside.t tests/patch/opened.t
 LONG  += tests/patch/storm.t tests/patch/builds.t tests/patch/rust.t
 TESTS += $(addprefix $(PATCHED)/,own_static own_prefixed own_stripped family_libc family_jemalloc family_tcmalloc \
-           news_libc news_jemalloc news_tcmalloc stepped storm operators pool libstarts.so opening libplain.so libsymbolic.so libhidden.so)
+           news_libc news_jemalloc news_tcmalloc stepped linked_symbolic linked_hidden storm operators pool libstarts.so opening libplain.so libsymbolic.so libhidden.so)
 PATCH_CFLAGS := -O2 -g -fno-builtin $(WARN)
 ARCHIVES     := /usr/lib/$(shell $(CC) -print-multiarch)
 own_prefixed_FLAGS := -DPREFIX=_rjem_ -DHIDDEN=static
@@ -27,6 +27,9 @@ $(PATCHED)/libsymbolic.so $(PATCHED)/libhidden.so: tests/patch/bound.c
 $(PATCHED)/operators: tests/patch/operators.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=gnu++17 $(PATCH_CFLAGS) -o $@ $<
+$(PATCHED)/linked_%: tests/patch/linked.c $(PATCHED)/lib%.so
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(PATCH_CFLAGS) -o $@ $^ '-Wl,-rpath,$$ORIGIN'
 $(PATCHED)/pool: tests/patch/pool.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(PATCH_CFLAGS) -o $@ $<

@@ -56,6 +56,16 @@ def check_refused(tap, name, run, why):
     run.remove()
 
 
+def check_linked(tap, kind):
+    """Loaded at start, like any library."""
+    run = Alone(program(f"linked_{kind}"))
+    trace = run.main_trace()
+    model = vtr.Model(trace)
+    tap.ok(run.stderr == b"501\n" and trace.complete and (model.allocations, model.frees, model.unmatched_frees) == (500, 500, 0),
+           f"linked to one that is {kind}: what the library says it allocated", [run.stderr, model.allocations, model.frees])
+    run.remove()
+
+
 def main():
     tap = Tap()
     check(tap, "-Bsymbolic", "way", "libsymbolic.so", "bound_churn")
@@ -64,6 +74,8 @@ def main():
     check(tap, "RTLD_DEEPBIND", "deep", "libplain.so", "plain_churn")
     check(tap, "dlmopen", "apart", "libplain.so", "plain_churn")
     check(tap, "dlmopen, in a thread that ends", "apart thread", "libplain.so", "plain_churn")
+    check_linked(tap, "symbolic")
+    check_linked(tap, "hidden")
     deep = [path("libplain.so"), "plain_churn"]
     check_refused(tap, "RTLD_DEEPBIND beside other threads", Alone(program("opening", "deep thread", *deep)),
                   b"other threads run already")
