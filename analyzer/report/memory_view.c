@@ -248,7 +248,10 @@ static void text_notes(vt_term_t const *term, vt_reader_t const *reader, vt_capt
     fprintf(term->out, "  the highest moment had %s; the nearest that was looked at is shown\n",
             vt_bytes_text(peak).text);
   if (cnt && !(shown[cnt - 1]->kinds & VT_MOMENT_END))
-    fputs("  the end was not looked at: the process left no memory behind\n", term->out);
+    fputs(vt_reader_integrity(reader)->recording
+              ? "  the process is still being recorded\n"
+              : "  the end was not looked at: the process left no memory behind\n",
+          term->out);
 }
 
 static void text_trace(vt_memory_view_t const *v, vt_term_t const *term, size_t t) {
