@@ -10,8 +10,8 @@
 #include "analyzer/util/mem.h"
 
 /* Shares of the page's 5 MB, in characters of packed text. */
-#define NODES_CHARS_MAX  1700000
-#define NAMES_CHARS_MAX  700000
+#define NODES_CHARS_MAX  1500000
+#define NAMES_CHARS_MAX  600000
 #define BLOCKS_CHARS_MAX 1600000
 #define CURVE_CHARS_MAX  350000
 #define NODES_MIN        2000 /* no tree is folded further */
