@@ -79,11 +79,16 @@ int vt_selection_moment(vt_analysis_t const *analysis, char const *option, char 
 
 /* ---- names ---- */
 
+/* A name may have what means something in a pattern: [jit], [vdso]. */
+static int is_named(char const *pattern, char const *name) {
+  return !strcmp(pattern, name) || !fnmatch(pattern, name, 0);
+}
+
 int vt_selection_fits(vt_filter_t const *filter, vt_stack_frame_t const *frame) {
   char const *slash = strrchr(frame->module, '/');
   if (filter->function && fnmatch(filter->function, frame->function, 0)) return 0;
-  return !filter->module || !fnmatch(filter->module, frame->module, 0) ||
-         (slash && !fnmatch(filter->module, slash + 1, 0));
+  return !filter->module || is_named(filter->module, frame->module) ||
+         (slash && is_named(filter->module, slash + 1));
 }
 
 static int complain(vt_error_t *error, char const *option, char const *value, char const *why,
@@ -140,6 +145,9 @@ static int no_module(vt_analysis_t const *analysis, char const *wanted, vt_error
       char const *name = slash ? slash + 1 : modules[i].path;
       vt_nearest_offer(&nearest, name, strlen(name));
     }
+    vt_stack_frame_t generated = {.function = "", .module = VT_STACKS_JIT};
+    vt_reader_jit(analysis->readers[t], &cnt);
+    if (cnt && vt_selection_fits(&filter, &generated)) return 0;
   }
   return complain(error, "--module", wanted, "no module has this name", &nearest,
                   "`valtrace report modules` lists them");

@@ -252,8 +252,8 @@ static uint32_t generated_place(vt_stacks_t *stacks, vt_reader_t const *reader, 
   uint32_t name = jit_name(stacks, reader, address);
   if (!name) return intern_place(stacks, NO_MODULE, address);
   if (stacks->jit == NO_MODULE) {
-    stacks->jit = vt_symbols_module(stacks->symbols, &(vt_symbols_file_t){.path = "[jit]", .fd = -1});
-    set_module_path(stacks, stacks->jit, "[jit]");
+    stacks->jit = vt_symbols_module(stacks->symbols, &(vt_symbols_file_t){.path = VT_STACKS_JIT, .fd = -1});
+    set_module_path(stacks, stacks->jit, VT_STACKS_JIT);
   }
   vt_frame_t frame = {.function = name};
   vt_symbols_put(stacks->symbols, stacks->jit, name, &frame, 1);

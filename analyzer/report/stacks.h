@@ -13,6 +13,9 @@
 
 typedef struct vt_stacks vt_stacks_t;
 
+/* The module of generated code that has names. */
+#define VT_STACKS_JIT "[jit]"
+
 /* One function of a stack. Strings are owned by the symbol store. */
 typedef struct {
   char const *function; /* "": unknown */

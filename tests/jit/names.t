@@ -59,6 +59,9 @@ def check_exports(tap, folder, trace):
     tap.ok("second" in folded, "flame has the names", [folded])
     text = subprocess.run([VALTRACE, "report", "leaks", trace], check=True, capture_output=True, text=True).stdout
     tap.ok("before  [jit]" in text or "after  [jit]" in text or "or after  [jit]" in text, "the report, too, with its module", [text])
+    chosen = [subprocess.run([VALTRACE, "report", "--json", "hot", "--module", pattern, trace], check=True, capture_output=True).stdout
+              for pattern in ("[jit]", "*jit?")]
+    tap.equal([sum(site["allocations"] for site in json.loads(out)["sites"]) for out in chosen], [71, 71], "--module chooses them, by name or pattern")
     page = os.path.join(folder, "page.html")
     subprocess.run([VALTRACE, "html", trace, "-o", page], check=True)
     with open(page, encoding="utf-8") as file:
