@@ -9,7 +9,9 @@
    Exceptions may pass through operator new: nothing is held while the provider runs. */
 #include "preload/hooks.h"
 #include "preload/record.h"
+#include "core/trace/static_symbol.h"
 #include "core/trace/symbol.h"
+#include "core/trace/sys.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -89,6 +91,26 @@ static uint32_t find(void) {
   return runtimes;
 }
 
+/* in_executable_file asks the symbol table in the file, which must be open to be read. */
+static int in_executable_file(void) {
+  int fd = vt_sys_open("/proc/self/exe", O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  int defined = vt_static_new(fd);
+  vt_sys_close(fd);
+  return defined;
+}
+
+int vt_cxx_before(void) {
+  struct link_map *own = vt_object_own(), *first = own, *where = NULL;
+  while (first && first->l_prev) first = first->l_prev;
+  for (struct link_map *map = own; map; map = map->l_next)
+    if (is_runtime(map)) { /* for it the linker exports the program's operator new */
+      if (!vt_symbol_from(first, "_Znwm", &where) || where == own || is_runtime(where)) return 0;
+      return where == first ? VT_NEW_OF_EXECUTABLE : VT_NEW_OF_LIBRARY;
+    }
+  return in_executable_file() ? VT_NEW_OF_EXECUTABLE : 0;
+}
+
 /* A runtime that is opened later may be bound to another malloc (RTLD_DEEPBIND): not thin. */
 static void find_late(void) {
   find();
@@ -158,8 +180,8 @@ static void plain_delete(void *p, vt_api_t api) {
   free(p);
 }
 
-uint32_t vt_cxx_before_new(vt_api_t family, size_t sz) {
-  uint32_t mark = vt_watch_begin();
+uint32_t vt_cxx_before_new(vt_api_t family, size_t sz, void const *frame) {
+  uint32_t mark = vt_watch_begin(frame);
   note_sized(family, sz);
   return mark;
 }
@@ -169,16 +191,21 @@ uint32_t vt_cxx_before_new(vt_api_t family, size_t sz) {
 void vt_cxx_after_new(void *p, size_t sz, size_t align, vt_api_t family, uint32_t mark,
                       void const *frame) {
   vt_tls.api = vt_tls.api_sz = 0;
-  if (p && !vt_recorded_since(mark, p)) vt_record_alloc(p, sz, align, family, frame);
-  vt_recorded(p); /* for the function that called this one, if any */
+  if (p && !vt_watch_recorded(mark, p)) vt_record_alloc(p, sz, align, family, frame);
+  vt_watch_end(frame);
 }
 
 void *vt_cxx_before_delete(void *p, vt_api_t family, void const *frame) {
   void *before = vt_tls.freeing;
-  vt_watch_begin();
+  vt_watch_begin(frame);
   if (p != before) vt_record_free(p, family, frame);
   vt_tls.freeing = p;
   return before;
+}
+
+void vt_cxx_after_delete(void *before, void const *frame) {
+  vt_tls.freeing = before;
+  vt_watch_end(frame);
 }
 
 #define DEFINE_NEW(field, name, family, align, parameters, arguments)                              \
@@ -186,7 +213,7 @@ void *vt_cxx_before_delete(void *p, vt_api_t family, void const *frame) {
   VT_EXPORT void *vt_##field parameters {                                                          \
     if (VT_UNLIKELY(!IS_THIN(field))) {                                                            \
       if (!known(&real.field)) return plain_new(sz, align, family);                                \
-      uint32_t mark = vt_cxx_before_new(family, sz);                                               \
+      uint32_t mark = vt_cxx_before_new(family, sz, FRAME);                                        \
       void *p = real.field arguments;                                                              \
       vt_cxx_after_new(p, sz, align, family, mark, FRAME);                                         \
       return p;                                                                                    \
@@ -203,7 +230,7 @@ void *vt_cxx_before_delete(void *p, vt_api_t family, void const *frame) {
       if (vt_boot_owns(p) || !known(&real.field)) return plain_delete(p, family);                  \
       void *before = vt_cxx_before_delete(p, family, FRAME);                                       \
       real.field arguments;                                                                        \
-      vt_tls.freeing = before;                                                                     \
+      vt_cxx_after_delete(before, FRAME);                                                          \
       return;                                                                                      \
     }                                                                                              \
     note(family);                                                                                  \

@@ -212,7 +212,7 @@ static uint64_t bytes_of(char const *status, char const *key) {
 }
 
 /* The text is read to where the message will be: the stack may be a small one. */
-void vt_image_memory(vt_stream_t *s) {
+void vt_image_memory(vt_stream_t *s, int last) {
   static char const *const keys[] = {"VmRSS:", "RssAnon:", "RssFile:", "RssShmem:", "VmSwap:"};
   uint64_t bytes[sizeof keys / sizeof *keys];
   vt_message_t m = vt_stream_blob_open(s, STATUS_MAX);
@@ -220,7 +220,9 @@ void vt_image_memory(vt_stream_t *s) {
   if (!m.cap) return;
   m.data[vt_image_read("/proc/self/status", (char *)m.data, m.cap - 1)] = '\0';
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) bytes[i] = bytes_of(status, keys[i]);
-  vt_sink_note(s->sink, VT_COUNTER_PEAK_RESIDENT, bytes_of(status, "VmHWM:"));
+  uint64_t peak = bytes_of(status, "VmHWM:");
+  vt_sink_note(s->sink, VT_COUNTER_PEAK_RESIDENT, peak);
+  vt_sink_note(s->sink, VT_COUNTER_PEAK_CERTAIN, peak && last);
   if (!bytes[0]) return;
   vt_message_u64(&m, vt_clock_tick(vt_process.sink.clock));
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) vt_message_u64(&m, bytes[i]);

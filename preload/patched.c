@@ -266,6 +266,21 @@ void vt_patched_ask(vt_patch_request_t const *request, int fresh) {
   vt_unwind_moved = original;
 }
 
+static int patches_new(vt_patch_module_t *m) {
+  for (uint32_t i = 0; m->code && i < m->function_cnt; i++)
+    if (functions_of(m)[i].kind.api == VT_API_NEW && !functions_of(m)[i].why[0]) return 1;
+  return 0;
+}
+
+int vt_patched_new(void) {
+  for (answer_t *a = latest(); a; a = a->next) {
+    vt_patch_module_t *m = modules_of(a);
+    for (uint32_t n = 0; n < a->module_cnt; n++, m = next_module(m))
+      if (patches_new(m)) return 1;
+  }
+  return 0;
+}
+
 vt_hooks_order_t vt_patched_order(void) {
   vt_hooks_order_t order = vt_hooks_reached();
   return order == VT_HOOKS_BEHIND_EXECUTABLE && covered ? VT_HOOKS_FIRST : order;

@@ -26,6 +26,9 @@ void vt_patched_refuse(char const *name, char const *why);
 /* vt_patched_order is vt_hooks_reached(), but for an allocator that is patched. */
 vt_hooks_order_t vt_patched_order(void);
 
+/* vt_patched_new: is an operator new patched, so that its calls are seen? */
+int vt_patched_new(void);
+
 /* vt_patched_write writes what is patched, and what is not and why, to the trace; what is in it already
    only `again`. */
 void vt_patched_write(vt_stream_t *s, int again);

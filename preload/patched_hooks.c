@@ -116,7 +116,7 @@ static inline __attribute__((always_inline)) uint64_t on_realloc(call_t *c) {
 static inline __attribute__((always_inline)) uint64_t on_new(call_t const *c) {
   size_t sz = size_of(c);
   vt_api_t family = (vt_api_t)c->d->kind.api;
-  uint32_t mark = vt_cxx_before_new(family, sz);
+  uint32_t mark = vt_cxx_before_new(family, sz, c->frame);
   uint64_t p = real(c);
   vt_cxx_after_new((void *)p, sz, align_of(c), family, mark, c->frame);
   return p;
@@ -128,7 +128,7 @@ static inline __attribute__((always_inline)) uint64_t on_delete(call_t const *c)
   if (VT_UNLIKELY(vt_boot_owns(p))) return 0;
   void *before = vt_cxx_before_delete(p, (vt_api_t)c->d->kind.api, c->frame);
   real(c);
-  vt_tls.freeing = before;
+  vt_cxx_after_delete(before, c->frame);
   return 0;
 }
 

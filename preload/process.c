@@ -29,6 +29,7 @@ vt_gate_t vt_gate __attribute__((aligned(4096)));
 vt_process_t vt_process = {.allowed = VT_FILTER_ALL};
 static _Atomic int started; /* 0 not yet, 1 someone is at it, 2 done */
 static _Atomic int ended;
+static uint64_t new_before; /* vt_cxx_before: the same for all images that fork from this one */
 
 void vt_say(char const *what, char const *why, char const *advice) {
   static _Atomic int said;
@@ -104,6 +105,7 @@ static int begin_image(void) {
     return refuse("the collector makes no room", "is it stopped, or the disk full?");
   vt_sink_count(&vt_process.sink, VT_COUNTER_SHIM_BYTES, VT_UNWIND_GLOBAL_SZ);
   vt_sink_count(&vt_process.sink, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE, vt_patched_order());
+  vt_sink_note(&vt_process.sink, VT_COUNTER_NEW_BEFORE, new_before);
   if (vt_options.text_fd < 0) vt_patched_write(&t->stream, 1);
   vt_snapshot_watch();
   return 0;
@@ -154,6 +156,7 @@ static int set_up(void) {
   vt_names_init();
   if (vt_options.text_fd >= 0) vt_text_init();
   vt_patched_begin();
+  if (!vt_patched_new()) new_before = (uint64_t)vt_cxx_before();
   vt_libc_at_exit(on_process_exit);
   vt_libc_at_fork(on_fork);
   return 0;
@@ -207,8 +210,7 @@ void vt_process_forked(void) {
   if (!failed) gate_set(VT_GATE_RECORDING);
 }
 
-/* on_signal_stack: does this thread run on its alternate signal stack? */
-static int on_signal_stack(void) {
+int vt_on_signal_stack(void) {
   stack_t ss = {0};
   if (!(vt_process.allowed & VT_FILTER_ASK)) return 1; /* as far as one may know */
   return vt_sys(SYS_sigaltstack, 0, (long)&ss, 0, 0, 0, 0) == 0 && (ss.ss_flags & SS_ONSTACK);
@@ -219,7 +221,7 @@ static int on_signal_stack(void) {
 static int left_behind(uint64_t frame) {
   uint64_t busy = vt_tls.busy & ~VT_BUSY_INSIDE;
   int below = busy == vt_tls.busy ? frame > busy : frame >= busy;
-  return below && frame - busy < STACK_MAX && !on_signal_stack();
+  return below && frame - busy < STACK_MAX && !vt_on_signal_stack();
 }
 
 static void forget_left(void) {
@@ -302,7 +304,7 @@ static void say_end(vt_process_kind_t kind, uint32_t value, char const *text, ui
   vt_thread_t *t = vt_enter(__builtin_frame_address(0));
   if (!t) return;
   vt_module_flush(&t->stream);
-  if (vt_process_may_ask()) vt_image_memory(&t->stream);
+  if (vt_process_may_ask()) vt_image_memory(&t->stream, kind != VT_PROCESS_EXEC_FAILED);
   if (kind != VT_PROCESS_EXEC_FAILED) vt_names_process_ends(t);
   vt_patched_write(&t->stream, 0);
   if (sp) vt_snapshot_note(&t->stream, snapshot_kind(kind), sp);

@@ -20,6 +20,8 @@
 #define VT_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define VT_EXPORT      __attribute__((visibility("default")))
 
+#define VT_RECORDED_FIRST 30
+
 #define VT_COMM_SZ 16 /* of a thread's name in the kernel, with the terminating zero */
 
 /* What one thread needs to record: reused by later threads, never unmapped. */
@@ -36,15 +38,14 @@ typedef struct vt_thread {
   char *text;                            /* buffer of the text sink, NULL when recording a trace */
   uint8_t
       *intent_end; /* the stream's cursor after a REALLOC_INTENT whose DONE is to come, or NULL */
+  void **recorded; /* see watch.h: `first_recorded`, or what it grew to, of recorded_cap entries */
+  uint32_t recorded_cap;
+  void *first_recorded[VT_RECORDED_FIRST];
 } vt_thread_t;
 
 static inline uint32_t vt_thread_tid(vt_thread_t const *t) {
   return atomic_load_explicit(&t->tid, memory_order_relaxed);
 }
-
-/* A provider of operator new that allocates more than this after the block itself is not seen to
-   have come back to a hook; two serve one that keeps books in a hash table. */
-#define VT_RECORDED_CNT 3
 
 /* All thread-local storage of the shim. */
 typedef struct {
@@ -55,12 +56,12 @@ typedef struct {
   uint16_t quiet;      /* > 0: events of this thread are not recorded */
   uint8_t api;         /* vt_api_t + 1 set by operator new/delete for the malloc/free inside, or
                           VT_API_INTERNAL, or 0 */
-  uint8_t exiting : 7; /* rounds of thread-specific destructors seen; see thread.c */
-  /* cxx.c, about providers of operator new and delete that need not call malloc and free: */
-  uint8_t watched : 1;             /* one was called: the rest is kept up to date */
-  uint32_t recorded_cnt;           /* allocations recorded since then */
-  void *freeing;                   /* the block that is being deleted, whose free is recorded */
-  void *recorded[VT_RECORDED_CNT]; /* the last of recorded_cnt */
+  uint8_t exiting;     /* rounds of thread-specific destructors seen; see thread.c */
+  /* About providers of operator new and delete that need not call malloc and free; watch.h: */
+  uint32_t recorded_cnt; /* allocations noted in `own` since the outermost call of one */
+  uint64_t watch;        /* frame of the hook that called it; 0: none runs */
+  void *freeing;         /* the block that is being deleted, whose free is recorded */
+  void *last_recorded;   /* the last allocation; serves where there is no `own` */
 } vt_tls_t;
 #define VT_BUSY_QUIET   UINT64_MAX
 /* Set in `busy` while the real function behind a patched entry runs: what it calls in turn is no event
@@ -164,6 +165,12 @@ static inline void vt_leave(vt_thread_t *t) {
   vt_tls.busy = 0;
 }
 
+/* vt_on_signal_stack: does this thread run on its alternate signal stack, as far as one may ask? */
+int vt_on_signal_stack(void);
+
+/* vt_process_memory is vt_sys_memory, less calls that a seccomp filter may not expect. */
+void *vt_process_memory(size_t sz);
+
 /* thread.c: the states. vt_thread_acquire returns a free or new state set up for the calling thread
    (NULL: no memory); vt_thread_reset_all makes all but `keep` free, in a forked child. */
 vt_thread_t *vt_thread_acquire(void);
@@ -213,8 +220,9 @@ void vt_image_text(vt_stream_t *s, vt_chunk_type_t type, vt_thread_t const *thre
 size_t vt_image_read(char const *path, char *buf, size_t cap);
 
 /* vt_image_memory writes a memory sample and notes the most resident memory this image ever had: what
-   is sampled while it runs misses the peaks of short programs. */
-void vt_image_memory(vt_stream_t *s);
+   is sampled while it runs misses the peaks of short programs. last: the image ends now, so that this is
+   certain. */
+void vt_image_memory(vt_stream_t *s, int last);
 
 /* vt_process_end records how the process ends and completes the trace; only the first call counts.
  */

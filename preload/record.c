@@ -1,5 +1,4 @@
-/* The rarer half of recording: realloc, what operator new asks, and the check against a second
-   unwinder. */
+/* The rarer half of recording: realloc, and the check against a second unwinder. */
 #include "preload/record.h"
 #include "preload/hooks.h"
 #include "preload/python.h"
@@ -53,19 +52,6 @@ void vt_record_intent(void *old, size_t sz, vt_api_t api, void const *frame) {
 void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *frame) {
   vt_recorded(p);
   record_realloc(VT_KIND_REALLOC_DONE, old, p, sz, api, frame);
-}
-
-void vt_recorded_slow(void *p) {
-  vt_tls.recorded[vt_tls.recorded_cnt++ % VT_RECORDED_CNT] = p;
-  if (p == vt_tls.freeing) vt_tls.freeing = NULL; /* it has been freed, and is another block now */
-}
-
-int vt_recorded_since(uint32_t mark, void const *p) {
-  uint32_t cnt = vt_tls.recorded_cnt - mark;
-  if (cnt > VT_RECORDED_CNT) cnt = VT_RECORDED_CNT;
-  for (uint32_t i = 1; i <= cnt; i++)
-    if (vt_tls.recorded[(vt_tls.recorded_cnt - i) % VT_RECORDED_CNT] == p) return 1;
-  return 0;
 }
 
 _Atomic uint32_t vt_capture_more;

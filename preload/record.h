@@ -7,6 +7,7 @@
 #include "preload/options.h"
 #include "preload/process.h"
 #include "preload/text.h"
+#include "preload/watch.h"
 
 /* vt_take_api is the api of this call for sz bytes (a free: any): what operator new or delete noted,
    or the function's own, or VT_API_INTERNAL for a call that the shim itself caused. */
@@ -46,18 +47,6 @@ static inline __attribute__((always_inline)) void vt_put(vt_thread_t *t, vt_reco
                                                          vt_stack_t const *stack) {
   vt_stream_put(&t->stream, r, stack);
   if (VT_UNLIKELY(t->stream.lost)) vt_losing(t);
-}
-
-/* vt_watch_begin returns the mark for vt_recorded_since: has this thread recorded an allocation at
-   p since the mark? vt_recorded notes one. */
-static inline uint32_t vt_watch_begin(void) {
-  vt_tls.watched = 1;
-  return vt_tls.recorded_cnt;
-}
-int vt_recorded_since(uint32_t mark, void const *p);
-void vt_recorded_slow(void *p);
-static inline void vt_recorded(void *p) {
-  if (VT_UNLIKELY(vt_tls.watched)) vt_recorded_slow(p);
 }
 
 /* vt_record_alloc records a block the real allocator has just returned. */

@@ -143,11 +143,10 @@ uint32_t vt_thread_number(pthread_t thread) {
   return tid_at ? ((uint32_t const *)thread)[tid_at] : 0;
 }
 
-/* state_memory is vt_sys_memory, less the advice that a filter may not expect. */
-static uint8_t *state_memory(void) {
+void *vt_process_memory(size_t sz) {
   if (vt_process.sink.silent == VT_SILENT_ALL) return NULL;
-  if (!vt_process.filtered) return vt_sys_memory(STATE_SZ);
-  void *p = vt_sys_mmap(NULL, STATE_SZ, PROT_READ | PROT_WRITE,
+  if (!vt_process.filtered) return vt_sys_memory(sz);
+  void *p = vt_sys_mmap(NULL, sz, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return vt_sys_failed(p) ? NULL : p;
 }
@@ -163,7 +162,7 @@ static void set_stream(vt_thread_t *t) {
 
 static vt_thread_t *new_state(void) {
   if (atomic_load_explicit(&state_cnt, memory_order_relaxed) >= STATES_MAX) return NULL;
-  uint8_t *memory = state_memory();
+  uint8_t *memory = vt_process_memory(STATE_SZ);
   if (!memory) return NULL;
   uint32_t id = atomic_fetch_add_explicit(&state_cnt, 1, memory_order_relaxed);
   if (id >= STATES_MAX) return NULL; /* as many as there are processors may have passed */
@@ -172,6 +171,8 @@ static vt_thread_t *new_state(void) {
   vt_thread_t *t = (vt_thread_t *)(memory + VT_UNWIND_STATE_SZ);
   t->id = id;
   t->stream.unwind = vt_unwind_new(memory);
+  t->recorded = t->first_recorded;
+  t->recorded_cap = VT_RECORDED_FIRST;
   if (vt_options.text_fd >= 0 && !(t->text = vt_sys_memory(VT_TEXT_BUFFER_SZ))) return NULL;
   set_stream(t);
   vt_sink_count(&vt_process.sink, VT_COUNTER_SHIM_BYTES, STATE_SZ);

@@ -508,7 +508,7 @@ static int suppressions_good(char const *path) {
 static int too_small_files(void) {
   vt_error_say("shared memory for the recording",
                "the limit on the size of files is too low for it",
-               "ulimit -f 8192 is enough; nothing was started");
+               "ulimit -f 3072 is enough; nothing was started");
   return VT_EXIT_RUN_FAILED;
 }
 

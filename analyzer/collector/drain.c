@@ -362,8 +362,10 @@ static void note_peak(vt_drain_t const *d, vt_image_t *last) {
     if (d->images[i]->place.first && d->images[i] != last &&
         d->images[i]->peak_resident >= d->first_peak)
       return;
-  if (d->first_peak > last->peak_resident && last->said_end != VT_PROCESS_EXEC)
-    last->peak_resident = d->first_peak;
+  if (d->first_peak < last->peak_resident || !d->first_peak || last->said_end == VT_PROCESS_EXEC)
+    return;
+  last->peak_resident = d->first_peak;
+  last->peak_certain = 1;
 }
 
 void vt_drain_doubt(vt_drain_t *d) {

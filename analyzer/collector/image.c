@@ -187,6 +187,7 @@ static uint64_t counter(vt_image_t const *image, vt_ring_image_t *slot, uint64_t
   if (c == VT_COUNTER_EVENTS) return image->packer.events;
   if (c == VT_COUNTER_STOPPED) return image->stopped;
   if (c == VT_COUNTER_PEAK_RESIDENT) return image->peak_resident;
+  if (c == VT_COUNTER_PEAK_CERTAIN && image->peak_certain) return 1;
   return told(slot, (vt_counter_t)c);
 }
 
@@ -298,7 +299,7 @@ void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t cloc
                 told(slot, VT_COUNTER_BEFORE_START);
   uint64_t peak = told(slot, VT_COUNTER_PEAK_RESIDENT);
   if (peak > image->peak_resident) image->peak_resident = peak;
-  image->hidden = told(slot, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE) != 0;
+  image->hidden = (int)told(slot, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE);
   if (!image->open) return;
   vt_packer_flush(&image->packer);
   put_stop(image, slot, image->end_tick);

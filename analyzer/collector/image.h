@@ -76,6 +76,7 @@ typedef struct vt_image {
   vt_sampling_t sampling;
   vt_jit_watch_t jit;
   uint64_t peak_resident; /* highest resident bytes that the kernel has told of; 0: none */
+  int peak_certain;       /* it told of them when the process had ended */
   vt_error_t error;       /* error.what[0] != 0: the file could not be written, or not all of it */
   char path[PATH_MAX];
 } vt_image_t;

@@ -18,6 +18,9 @@
 #include <unistd.h>
 
 #define CALIBRATION_NS 2000000
+/* With fewer, threads that allocate side by side would wait for each other; with these as well when
+   there are more of them than that, but a limit on the size of files may leave no more. */
+#define SEGMENTS_MIN   8
 
 /* move_high gives the descriptor a number few programs use, so that it survives most of them. */
 static int move_high(int fd) {
@@ -79,7 +82,7 @@ static int resize(int fd, uint64_t sz) {
 
 /* make_segments maps a ring with as many segments as limits allow; returns how many, 0: none. */
 static uint32_t make_segments(vt_ring_end_t *end) {
-  for (uint32_t n = VT_RING_SEGMENTS; n > VT_RING_SPARE; n /= 2) {
+  for (uint32_t n = VT_RING_SEGMENTS; n >= SEGMENTS_MIN; n /= 2) {
     uint64_t sz = VT_RING_SZ(n);
     if (resize(end->fd, sz)) continue;
     void *p = mmap(NULL, sz, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, end->fd, 0);
@@ -103,7 +106,8 @@ int vt_ring_make(vt_ring_end_t *end) {
   end->ring->nonce = nonce;
   end->ring->clock = clock_kind();
   end->ring->tick_hz = measure_hz((vt_clock_kind_t)end->ring->clock);
-  atomic_store(&end->ring->limit, end->limit = VT_RING_SPARE);
+  end->limit = segments < VT_RING_SPARE ? segments : VT_RING_SPARE;
+  atomic_store(&end->ring->limit, end->limit);
   snprintf(name, sizeof name, "valtrace-%d-%08x", getpid(), (unsigned)nonce);
   end->made_at = vt_clock_ns(CLOCK_BOOTTIME) / (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
   end->socket = listen_on(name, ""); /* without it, inheritance alone must do */

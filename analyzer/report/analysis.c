@@ -432,8 +432,9 @@ int vt_analysis_knows_mappings(vt_analysis_t const *analysis) {
   return 1;
 }
 
-uint64_t vt_analysis_peak_rss(vt_analysis_t const *analysis) {
+uint64_t vt_analysis_peak_rss(vt_analysis_t const *analysis, int *certain) {
   uint64_t peak = 0;
+  *certain = 1;
   for (size_t t = 0; t < analysis->trace_cnt; t++) {
     size_t cnt;
     vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[t], &cnt);
@@ -441,6 +442,7 @@ uint64_t vt_analysis_peak_rss(vt_analysis_t const *analysis) {
       if (samples[i].resident_bytes > peak) peak = samples[i].resident_bytes;
     uint64_t told = vt_reader_counter(analysis->readers[t], VT_COUNTER_PEAK_RESIDENT);
     if (told > peak) peak = told;
+    *certain &= vt_reader_counter(analysis->readers[t], VT_COUNTER_PEAK_CERTAIN) != 0;
   }
   return peak;
 }

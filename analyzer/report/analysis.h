@@ -126,7 +126,8 @@ uint64_t vt_analysis_counter(vt_analysis_t const *analysis, vt_counter_t counter
    --no-mappings. */
 int vt_analysis_knows_mappings(vt_analysis_t const *analysis);
 
-/* Highest resident size of any process, 0: not known. */
-uint64_t vt_analysis_peak_rss(vt_analysis_t const *analysis);
+/* Highest resident size of any process, 0: not known. *certain: it is what the kernel told of all of them
+   when they ended; else one may have had more. */
+uint64_t vt_analysis_peak_rss(vt_analysis_t const *analysis, int *certain);
 
 #endif

@@ -114,6 +114,16 @@ static uint64_t mapped_bytes(vt_analysis_t const *analysis) {
   return bytes;
 }
 
+static void peak_rss(vt_json_t *json, vt_analysis_t const *analysis) {
+  int certain;
+  uint64_t peak = vt_analysis_peak_rss(analysis, &certain);
+  if (peak)
+    vt_json_uint(json, "peak_rss_bytes", peak);
+  else
+    vt_json_null(json, "peak_rss_bytes");
+  vt_json_bool(json, "peak_rss_at_least", peak && !certain);
+}
+
 static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   vt_json_object(json, "totals");
@@ -127,11 +137,7 @@ static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_uint(json, "leaked_bytes", totals->live_bytes);
   vt_json_uint(json, "leaked_blocks", totals->live_blocks);
   vt_json_uint(json, "temporary", totals->temporary);
-  uint64_t peak_rss = vt_analysis_peak_rss(analysis);
-  if (peak_rss)
-    vt_json_uint(json, "peak_rss_bytes", peak_rss);
-  else
-    vt_json_null(json, "peak_rss_bytes");
+  peak_rss(json, analysis);
   if (vt_analysis_knows_mappings(analysis))
     vt_json_uint(json, "mapped_bytes", mapped_bytes(analysis));
   else
@@ -194,7 +200,8 @@ static void refused_object(vt_json_t *json, char const *what, char const *reason
 }
 
 /* refused_objects says which functions that allocate, and what of interpreted languages, is not recorded. */
-static void refused_objects(vt_json_t *json, vt_analysis_t const *analysis) {
+static void refused_objects(vt_json_t *json, vt_analysis_t const *analysis,
+                            vt_completeness_t const *have) {
   char what[512];
   size_t cnt;
   vt_json_array(json, "refused");
@@ -208,6 +215,8 @@ static void refused_objects(vt_json_t *json, vt_analysis_t const *analysis) {
     vt_trace_refusal_t const *refusals = vt_reader_refusals(analysis->readers[t], &cnt);
     for (size_t i = 0; i < cnt; i++) refused_object(json, refusals[i].what, refusals[i].why);
   }
+  for (size_t i = 0; i < have->refused_cnt; i++)
+    refused_object(json, have->refused[i].what, have->refused[i].reason);
   vt_json_end_array(json);
 }
 
@@ -224,7 +233,7 @@ static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) 
   vt_json_uint(json, "missed_frees", totals->missed_frees);
   vt_json_uint(json, "torn_tail_bytes", torn_bytes(analysis));
   vt_json_uint(json, "reordered", totals->reordered);
-  refused_objects(json, analysis);
+  refused_objects(json, analysis, &have);
   vt_json_bool(json, "allocator_in_executable", hides(analysis, 1));
   vt_json_bool(json, "allocator_before_shim", hides(analysis, 2));
   vt_json_string(json, "ended", have.ended);

@@ -140,9 +140,12 @@ static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
            vt_count_text(totals->peak_blocks).text, plural(totals->peak_blocks),
            vt_time_text(totals->peak_time_ns).text);
   total_line(term, "peak heap", vt_bytes_text(totals->peak_bytes).text, rest);
-  if (vt_analysis_peak_rss(analysis))
-    total_line(term, "peak RSS", vt_bytes_text(vt_analysis_peak_rss(analysis)).text,
-               "resident memory of the process, code and stacks included");
+  int certain;
+  uint64_t peak_rss = vt_analysis_peak_rss(analysis, &certain);
+  if (peak_rss)
+    total_line(term, "peak RSS", vt_bytes_text(peak_rss).text,
+               certain ? "resident memory of the process, code and stacks included"
+                       : "at least: the last that was seen of a process that was killed or lives on");
   int recording = vt_analysis_completeness(analysis).recording;
   snprintf(rest, sizeof rest, "in %s block%s %s", vt_count_text(totals->live_blocks).text,
            plural(totals->live_blocks), recording ? "live so far" : "still live at the end");
@@ -202,8 +205,10 @@ static void print_missing(vt_term_t const *term, vt_completeness_t const *have) 
   print_warning(term, text);
 }
 
-/* print_refused says what of interpreted languages is not recorded. */
-static void print_refused(vt_analysis_t const *analysis, vt_term_t const *term) {
+/* print_refused says what the record does not reach, complete or not: of interpreted languages, and
+   whose operator new. */
+static void print_refused(vt_analysis_t const *analysis, vt_term_t const *term,
+                          vt_completeness_t const *have) {
   char text[320];
   for (size_t t = 0; t < analysis->trace_cnt; t++) {
     size_t cnt;
@@ -212,6 +217,10 @@ static void print_refused(vt_analysis_t const *analysis, vt_term_t const *term) 
       snprintf(text, sizeof text, "not recorded: %s: %s", refusals[i].what, refusals[i].why);
       print_warning(term, text);
     }
+  }
+  for (size_t i = 0; i < have->refused_cnt; i++) {
+    snprintf(text, sizeof text, "%s: %s", have->refused[i].what, have->refused[i].reason);
+    print_warning(term, text);
   }
 }
 
@@ -243,7 +252,7 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
                            : "incomplete");
   print_end(term, have.ended);
   print_missing(term, &have);
-  print_refused(analysis, term);
+  print_refused(analysis, term, &have);
   print_roots(analysis, term, vt_analysis_counter(analysis, VT_COUNTER_TRUNCATED));
   warn(term, totals->unmatched_frees,
        totals->unmatched_frees == 1 ? "free of an address where no block was live"

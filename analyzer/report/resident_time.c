@@ -79,11 +79,14 @@ uint64_t *vt_resident_time_mapped(vt_analysis_t const *analysis, uint64_t step_n
 }
 
 static void print_foot(vt_analysis_t const *analysis, vt_term_t const *term, uint64_t swapped) {
-  uint64_t peak = vt_analysis_peak_rss(analysis);
+  int certain;
+  uint64_t peak = vt_analysis_peak_rss(analysis, &certain);
   vt_term_styled(term, VT_STYLE_FAINT,
                  "\n  the latest sample of each time, of all processes: █ private, ▒ files, ░ shared;\n"
                  "  mapped: address space by calls of the program, touched or not\n");
-  if (peak) fprintf(term->out, "  highest resident memory of a process: %s\n", vt_bytes_text(peak).text);
+  if (peak)
+    fprintf(term->out, "  highest resident memory of a process: %s%s\n", certain ? "" : "at least ",
+            vt_bytes_text(peak).text);
   if (swapped) fprintf(term->out, "  swapped out at most: %s\n", vt_bytes_text(swapped).text);
 }
 

@@ -73,16 +73,18 @@ static void set_ended(vt_completeness_t *c, last_words_t const *said, int whole)
 static char const *stop_reason(uint32_t stopped) {
   return stopped == VT_STOPPED_COLLECTOR ? "the collector was stopped or killed"
          : stopped == VT_STOPPED_SPACE   ? "no space, or a limit on the size of files"
-         : stopped == VT_STOPPED_LIMIT   ? "a limit was reached"
-                                         : "it could not go on";
+         : stopped == VT_STOPPED_LIMIT   ? "a limit on memory was reached"
+         : stopped == VT_STOPPED_CONFINED
+             ? "what had been set aside before a seccomp filter, or strict mode, was used up"
+             : "it could not go on";
 }
 
 /* has_end: does the file say that it has all, or at least that the process had no more to say? A raw
-   file whose segments were not counted ends well with the process's last words. */
+   file has an end if the process has said one, or has let the file go: a copy may have been made before. */
 static int has_end(vt_reader_t const *reader, last_words_t const *said) {
   vt_integrity_t const *in = vt_reader_integrity(reader);
   if (!is_raw(reader)) return in->ended;
-  return in->counted || said->kind == VT_PROCESS_EXIT || said->kind == VT_PROCESS_EXEC;
+  return in->let_go || said->kind == VT_PROCESS_EXIT || said->kind == VT_PROCESS_EXEC;
 }
 
 /* judge_file adds what the file lacks; returns 1 if it lacks nothing. */
@@ -100,8 +102,11 @@ static int judge_file(vt_completeness_t *c, vt_reader_t const *reader, last_word
     because(c, "%" PRIu64 " %s%s missing from the file", in->missing_chunks, piece,
             in->missing_chunks == 1 ? " is" : "s are");
   if (has_end(reader, said)) return !c->damaged && !in->missing_chunks;
-  if (said->stopped == VT_STOPPED_SPACE) return 0; /* that is why there is no end mark */
-  if (is_raw(reader))
+  if (said->stopped == VT_STOPPED_SPACE || (is_raw(reader) && said->stopped))
+    return 0; /* that is why there is no end mark */
+  if (is_raw(reader) && in->counted)
+    because(c, "the process had not said its end, and in a copy of its file it cannot be seen whether it lived on");
+  else if (is_raw(reader))
     because(c, "the file does not tell how much it should hold, and the process has not said its end");
   else
     because(c, "the file has no end mark: the collector was killed, or the file was cut");
@@ -126,6 +131,23 @@ static void judge_losses(vt_completeness_t *c, vt_reader_t const *reader) {
     because(c, "calls of %s and %zu more are not recorded: %s", refused->name, more - 1, refused->why);
   if (allocator == 2)
     because(c, "an allocator is preloaded before libvaltrace.so, which belongs first");
+}
+
+static void refuse(vt_completeness_t *c, vt_refused_t const *one) {
+  for (size_t i = 0; i < c->refused_cnt; i++)
+    if (c->refused[i].what == one->what) return;
+  c->refused[c->refused_cnt++] = *one;
+}
+
+/* judge_reach adds what the program has that no hook reaches. */
+static void judge_reach(vt_completeness_t *c, vt_reader_t const *reader) {
+  static vt_refused_t const known[VT_REFUSED_MAX] = {
+      {"operator new of the executable",
+       "the program calls it past libvaltrace.so: blocks that it does not take from malloc are not seen"},
+      {"operator new of a library loaded before libvaltrace.so",
+       "blocks that it does not take from malloc are not seen"}};
+  uint64_t which = vt_reader_counter(reader, VT_COUNTER_NEW_BEFORE);
+  if (which && which <= VT_REFUSED_MAX) refuse(c, &known[which - 1]);
 }
 
 /* fewer is how many events the file has fewer than were counted when they were written, which is told
@@ -156,6 +178,7 @@ vt_completeness_t vt_completeness(vt_reader_t const *reader) {
   int whole = c.recording ? 0 : judge_file(&c, reader, &said);
   set_ended(&c, &said, whole);
   judge_losses(&c, reader);
+  judge_reach(&c, reader);
   set_missing(&c, reader, &said, whole);
   c.complete = !c.reason_cnt;
   return c;
@@ -177,4 +200,5 @@ void vt_completeness_add(vt_completeness_t *sum, vt_completeness_t const *one) {
     sum->missing_events += one->missing_events;
   for (size_t i = 0; i < one->reason_cnt && sum->reason_cnt < VT_REASONS_MAX; i++)
     memcpy(sum->reasons[sum->reason_cnt++], one->reasons[i], sizeof sum->reasons[0]);
+  for (size_t i = 0; i < one->refused_cnt; i++) refuse(sum, &one->refused[i]);
 }

@@ -11,6 +11,12 @@
 #define VT_MISSING_UNKNOWN UINT64_MAX
 #define VT_REASONS_MAX     12
 
+/* Something of the program that recording does not reach. Strings are static. */
+typedef struct {
+  char const *what, *reason;
+} vt_refused_t;
+#define VT_REFUSED_MAX 2
+
 typedef struct {
   int complete;            /* every event of the process is in the trace */
   int recording;           /* it is still being written: not complete, and nothing wrong */
@@ -21,6 +27,8 @@ typedef struct {
   uint64_t missing_since;  /* ns: everything before is there; VT_TIME_NEVER: not known, or complete */
   size_t reason_cnt;       /* why it is not complete, as short clauses */
   char reasons[VT_REASONS_MAX][120];
+  size_t refused_cnt;      /* what cannot be recorded, whether or not there was any of it */
+  vt_refused_t refused[VT_REFUSED_MAX];
 } vt_completeness_t;
 
 /* vt_completeness judges a trace. Valid after a complete run: only then damaged events are known. */

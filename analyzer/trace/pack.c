@@ -51,6 +51,7 @@ static void put_counters(pack_t *p) {
   for (uint64_t id = 1; id <= VT_COUNTER_MAX; id++) {
     uint64_t value = counters[id];
     if (id == VT_COUNTER_EVENTS) value = p->out.events;
+    if (id >= VT_COUNTER_FILE_INODE && id <= VT_COUNTER_FILE_DEVICE) value = 0; /* of that file */
     if (id == VT_COUNTER_LOST && p->sink.lost > value) value = p->sink.lost;
     vt_bytes_u64(&b, id);
     vt_bytes_u64(&b, value);
@@ -108,7 +109,7 @@ static int pack_raw(pack_t *p, vt_writer_t *writer) {
   vt_packer_flush(&p->out);
   put_counters(p);
   int whole =
-      !lacks(p->r) && !p->damaged && !p->sink.bad && (p->r->integrity.counted || p->said_end);
+      !lacks(p->r) && !p->damaged && !p->sink.bad && (p->r->integrity.let_go || p->said_end);
   int failed = vt_packer_finish(&p->out, whole);
   vt_codec_delete(p->codec);
   return failed;

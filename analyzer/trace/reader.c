@@ -61,17 +61,25 @@ static int read_header(vt_reader_t *r, char const *path, vt_error_t *error) {
   return r->header_sz ? 0 : -1;
 }
 
-/* is_written: does somebody still write the file? Writers hold a lock on it. */
-static int is_written(int fd) {
+/* is_held: does somebody still write the file? Writers hold a lock on it. -1: the file system does not
+   tell. */
+static int is_held(int fd) {
   struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-  return fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+  return fcntl(fd, F_OFD_GETLK, &whole) ? -1 : whole.l_type != F_UNLCK;
+}
+
+/* born_ns is when a file was made; 0: the file system does not tell. */
+static uint64_t born_ns(int fd) {
+  struct statx x;
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &x) || !(x.stx_mask & STATX_BTIME)) return 0;
+  return (uint64_t)x.stx_btime.tv_sec * 1000000000u + x.stx_btime.tv_nsec;
 }
 
 /* open_file opens a regular file; -1 and *error on failure. */
 static int open_file(vt_reader_t *r, char const *path, vt_error_t *error) {
   struct stat st;
   r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (r->fd >= 0) r->integrity.recording = is_written(r->fd); /* first: then the size is final */
+  int held = r->fd < 0 ? -1 : is_held(r->fd); /* first: then the size is final */
   if (r->fd < 0 || fstat(r->fd, &st)) {
     vt_error_set(error, path, strerror(errno), "give a trace that exists and can be read");
     return -1;
@@ -80,6 +88,8 @@ static int open_file(vt_reader_t *r, char const *path, vt_error_t *error) {
     vt_error_set(error, path, "not a regular file", "give a file that valtrace has written");
     return -1;
   }
+  r->integrity.recording = held == 1;
+  r->file = (vt_file_id_t){st.st_ino, st.st_dev, born_ns(r->fd), held == 0};
   r->file_sz = (uint64_t)st.st_size;
   r->integrity.file_bytes = r->file_sz;
   return 0;

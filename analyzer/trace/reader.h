@@ -255,6 +255,8 @@ typedef struct {
   int ended;               /* an END chunk: the writer finished */
   int recording;           /* the file was still being written when it was opened */
   int counted;             /* without collector: missing_chunks is certain, as segments are counted */
+  int let_go;              /* without collector: the file is the one the process wrote, and nobody
+                              holds it any more; 0: a copy, or it cannot be told */
   uint64_t whole_until;    /* all that was recorded before this time is in the file */
   uint64_t stopped_time;   /* when recording stopped as a counter says; VT_TIME_NEVER: it does not */
 } vt_integrity_t;

@@ -94,8 +94,16 @@ typedef struct {
   char const *name;
 } vt_known_thread_t;
 
+/* What tells the file that is read from a copy of it. */
+typedef struct {
+  uint64_t inode, device;
+  uint64_t born_ns; /* 0: not known */
+  int free;         /* nobody holds a lock on it, as far as the file system knows of locks */
+} vt_file_id_t;
+
 struct vt_reader {
   int fd;
+  vt_file_id_t file;
   uint64_t file_sz;
   vt_header_t header;
   uint8_t *header_bytes;

@@ -137,15 +137,38 @@ static int refuse(vt_reader_t const *r, vt_chunk_t const *c, vt_error_t *error) 
   return -1;
 }
 
+/* is_original: is the file the one that its counters tell of? It may have been read on another device
+   since, if it is known when it was made. */
+static int is_original(vt_reader_t const *r) {
+  uint64_t const *counters = r->tables.counters;
+  uint64_t born = counters[VT_COUNTER_FILE_BORN_NS];
+  if (!counters[VT_COUNTER_FILE_INODE] || counters[VT_COUNTER_FILE_INODE] != r->file.inode) return 0;
+  return born ? born == r->file.born_ns : counters[VT_COUNTER_FILE_DEVICE] == r->file.device;
+}
+
+static int counts_segments(vt_reader_t const *r) {
+  return is_raw(r) && (r->tables.counters_known >> VT_COUNTER_SEGMENTS & 1);
+}
+
 /* settle decides what is missing once all chunks have been seen. A file without collector says how
    many segments it must have: a number that is left out may be of one that was never begun. */
 static void settle(vt_reader_t *r) {
   vt_integrity_t *in = &r->integrity;
   if (in->ended) in->recording = 0;
-  if (!is_raw(r) || !(r->tables.counters_known >> VT_COUNTER_SEGMENTS & 1)) return;
+  if (!counts_segments(r)) return;
   uint64_t claimed = r->tables.counters[VT_COUNTER_SEGMENTS];
   in->counted = 1;
   in->missing_chunks = claimed > r->segments ? claimed - r->segments : 0;
+  in->let_go = r->file.free && is_original(r);
+}
+
+/* half_begun: is there a segment at `off` whose process ended while it wrote the chunk header? It had
+   not been counted yet, nor told its image. */
+static int half_begun(vt_reader_t const *r, uint64_t off) {
+  uint8_t head[VT_SEGMENT_RECORDS_OFF], zero[VT_SEGMENT_RECORDS_OFF] = {0};
+  return counts_segments(r) && off % VT_SEGMENT_SZ == 0 && off + VT_SEGMENT_SZ <= r->file_sz &&
+         vt_chunk_read(r, head, sizeof head, off) == 0 && memcmp(head, zero, VT_CHUNK_HEADER_SZ) &&
+         !memcmp(head + VT_CHUNK_HEADER_SZ, zero, sizeof head - VT_CHUNK_HEADER_SZ);
 }
 
 int vt_scan_file(vt_reader_t *r, vt_error_t *error) {
@@ -158,6 +181,10 @@ int vt_scan_file(vt_reader_t *r, vt_error_t *error) {
         off = vt_chunk_end(&c);
         continue;
       }
+    }
+    if (half_begun(r, off)) {
+      off += VT_SEGMENT_SZ;
+      continue;
     }
     uint64_t nonzero, next = search(r, off + 8, &nonzero);
     uint8_t here[8] = {0};

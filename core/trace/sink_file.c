@@ -68,7 +68,6 @@ static int open_new(vt_sink_t *sink) {
     fd = vt_sys_open(sink->path, flags, 0600);
   }
   if (fd < 0) return fd;
-  vt_sys_lock(fd);
   int high = vt_sys_dup_high(fd, FD_HIGH, 1);
   if (high < 0) return fd; /* RLIMIT_NOFILE below FD_HIGH */
   vt_sys_close(fd);
@@ -156,9 +155,24 @@ static void write_counters(vt_sink_t *sink) {
   sink->counter_stride = 2;
 }
 
+/* write_identity says which file this is, so that a reader knows a copy: only of the file itself the
+   lock tells that its process has ended. A file that cannot be locked has none. What else is asked than
+   fstat tells a filter may not expect. */
+static void write_identity(vt_sink_t *sink) {
+  struct statx more = {0};
+  if (!sink->confined) vt_sys_statx(sink->fd, STATX_BTIME, &more);
+  uint64_t born = more.stx_mask & STATX_BTIME ? (uint64_t)more.stx_btime.tv_sec * 1000000000u +
+                                                    more.stx_btime.tv_nsec
+                                              : 0;
+  vt_sink_note(sink, VT_COUNTER_FILE_BORN_NS, born);
+  vt_sink_note(sink, VT_COUNTER_FILE_DEVICE, sink->dev);
+  vt_sink_note(sink, VT_COUNTER_FILE_INODE, sink->ino);
+}
+
 int vt_sink_open_file(vt_sink_t *sink, uint8_t const *header, size_t header_sz) {
   sink->fd = open_new(sink);
   if (sink->fd < 0) return sink->fd;
+  int locked = !vt_sys_lock(sink->fd);
   struct stat st = {0};
   int err = (int)vt_sys_fstat(sink->fd, &st);
   sink->dev = st.st_dev;
@@ -173,6 +187,7 @@ int vt_sink_open_file(vt_sink_t *sink, uint8_t const *header, size_t header_sz) 
   }
   memcpy(sink->pieces.base, header, header_sz);
   write_counters(sink);
+  if (locked) write_identity(sink);
   atomic_store_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
   return 0;
 }
@@ -224,13 +239,21 @@ static uint8_t *at(vt_sink_t *sink, uint64_t off) {
   return piece ? piece + (off - VT_SEGMENT_SZ) % VT_PIECE_SZ : NULL;
 }
 
-/* obtain makes the segment at `off` of the file safe to write to; NULL: there is no room. */
-static uint8_t *obtain(vt_sink_t *sink, uint64_t off) {
+/* is_beyond: does the segment that ends there lie behind what was set aside for a process that may not
+   ask for more? */
+static int is_beyond(vt_sink_t const *sink, uint64_t end) {
+  return sink->silent ? end > sink->reserved
+                      : sink->confined && end > atomic_load_explicit(&sink->file_sz, memory_order_acquire);
+}
+
+/* obtain makes the segment at `off` of the file safe to write to. Returns 0, or why there is none. */
+static uint32_t obtain(vt_sink_t *sink, uint64_t off, uint8_t **segment) {
   uint64_t end = off + VT_SEGMENT_SZ;
-  if (sink->silent) return end > sink->reserved ? NULL : at(sink, off);
-  if (end > sink->file_max || grow(sink, end)) return NULL;
-  uint8_t *segment = at(sink, off);
-  return segment && !reserve(sink, segment, off) ? segment : NULL;
+  if (is_beyond(sink, end)) return VT_STOPPED_CONFINED;
+  if (!sink->silent && (end > sink->file_max || grow(sink, end))) return VT_STOPPED_SPACE;
+  *segment = at(sink, off);
+  if (!*segment) return sink->silent || sink->confined ? VT_STOPPED_CONFINED : VT_STOPPED_LIMIT;
+  return !sink->silent && reserve(sink, *segment, off) ? VT_STOPPED_SPACE : 0;
 }
 
 void vt_sink_confine_file(vt_sink_t *sink) {
@@ -242,16 +265,18 @@ void vt_sink_confine_file(vt_sink_t *sink) {
 
 void vt_sink_reserve_file(vt_sink_t *sink) {
   uint64_t off = atomic_load_explicit(&sink->used, memory_order_relaxed);
-  for (unsigned i = 0; i < SILENT_SEGMENTS && obtain(sink, off); i++) off += VT_SEGMENT_SZ;
+  uint8_t *segment;
+  for (unsigned i = 0; i < SILENT_SEGMENTS && !obtain(sink, off, &segment); i++) off += VT_SEGMENT_SZ;
   sink->reserved = off;
 }
 
 uint8_t *vt_sink_claim_file(vt_sink_t *sink, uint32_t *index) {
   uint64_t off = atomic_fetch_add_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
-  uint8_t *segment = obtain(sink, off);
-  if (!segment) {
+  uint8_t *segment;
+  uint32_t why = obtain(sink, off, &segment);
+  if (why) {
     atomic_fetch_sub_explicit(&sink->used, VT_SEGMENT_SZ, memory_order_relaxed);
-    vt_sink_stop(sink, VT_STOPPED_SPACE);
+    vt_sink_stop(sink, (vt_stopped_t)why);
     return NULL;
   }
   *index = (uint32_t)(off / VT_SEGMENT_SZ);

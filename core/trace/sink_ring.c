@@ -304,7 +304,7 @@ uint8_t *vt_sink_claim_ring(vt_sink_t *sink, uint32_t *index) {
     uint8_t *segment = try_claim(sink, &look, index);
     if (segment) return segment;
     if (sink->silent || hopeless(ring, &look)) {
-      vt_sink_stop(sink, VT_STOPPED_OTHER);
+      vt_sink_stop(sink, sink->silent || sink->confined ? VT_STOPPED_CONFINED : VT_STOPPED_LIMIT);
       return NULL;
     }
     if (!wait_a_step(sink, &patience, progress)) {

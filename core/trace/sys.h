@@ -112,10 +112,10 @@ static inline int vt_sys_dup_high(int fd, int at_least, int cloexec) {
   return (int)vt_sys(SYS_fcntl, fd, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, at_least, 0, 0, 0);
 }
 /* vt_sys_lock locks a file that is being written for its open file description: until no descriptor
-   and no mapping of it is left. A file system that cannot is no obstacle. */
-static inline void vt_sys_lock(int fd) {
+   and no mapping of it is left. */
+static inline long vt_sys_lock(int fd) {
   struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-  vt_sys(SYS_fcntl, fd, F_OFD_SETLK, (long)&whole, 0, 0, 0);
+  return vt_sys(SYS_fcntl, fd, F_OFD_SETLK, (long)&whole, 0, 0, 0);
 }
 static inline int vt_sys_getpid(void) { return (int)vt_sys(SYS_getpid, 0, 0, 0, 0, 0, 0); }
 static inline int vt_sys_getppid(void) { return (int)vt_sys(SYS_getppid, 0, 0, 0, 0, 0, 0); }
@@ -138,6 +138,10 @@ static inline long vt_sys_getrlimit(int resource, struct rlimit *out) {
 /* Identity of an open file: st_dev and st_ino. */
 static inline long vt_sys_fstat(int fd, struct stat *out) {
   return vt_sys(SYS_fstat, fd, (long)out, 0, 0, 0, 0);
+}
+/* What the file system tells of an open file that fstat does not: when it was made. */
+static inline long vt_sys_statx(int fd, unsigned mask, struct statx *out) {
+  return vt_sys(SYS_statx, fd, (long)"", AT_EMPTY_PATH, mask, (long)out, 0);
 }
 static inline long vt_sys_stat(char const *path, struct stat *out) {
   return vt_sys(SYS_newfstatat, AT_FDCWD, (long)path, (long)out, 0, 0, 0);

@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 """Every allocation function, early and nested calls: same behaviour, every event recorded once."""
+import json
 import os
+import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, "tests/lib")
-from valtest import PROGRAMS, Tap, check, program, vtr  # noqa: E402
+from valtest import PROGRAMS, SHIM, VALTRACE, Tap, check, program, vtr  # noqa: E402
 
 APIS = {"basic": {0, 1, 10}, "realloc": {0, 2, 13, 10}, "aligned": {3, 4, 5, 6, 7, 2, 10},
         "frees": {0, 4, 10}, "new": {8, 9, 11, 12}, "pool": {0, 8, 11}}
@@ -24,6 +27,30 @@ def realloc_zero_is_free(run):
     return [f"{leaked} blocks leaked, want none"] if leaked else []
 
 
+def refused(argv, mode, env=None):
+    """What the record does not reach, as JSON and text say."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "t.vtr")
+        whole = [VALTRACE, "run", "-q", "-o", path, "--", *argv] if mode == "run" else argv
+        bare = {} if mode == "run" else {"LD_PRELOAD": SHIM, "VALTRACE_OUTPUT": path}
+        subprocess.run(whole, env={**os.environ, **bare, **(env or {})}, capture_output=True, check=True)
+        report = [subprocess.run([VALTRACE, *args, path], capture_output=True, check=True).stdout.decode()
+                  for args in (["report", "--json"], ["report"], ["check"])]
+    said = [one["what"] for one in json.loads(report[0])["completeness"]["refused"]]
+    return said, ["operator new of" in text for text in report[1:]]
+
+
+def check_hidden_new(tap):
+    """Whose operator new comes before any preload's is said, unless it is the C++ runtime's, or patched."""
+    own = ["operator new of the executable"]
+    for name, wanted in (("newdel", []), ("staticnew", []), ("hello", []), ("ownnew", own), ("ownnew_static", own)):
+        tap.equal(refused(program(name), "bare"), (wanted, [bool(wanted)] * 2), f"{name} [bare]: whose operator new is not seen")
+        tap.equal(refused(program(name), "run"), ([], [False] * 2), f"{name} [run]: nobody's is not seen")
+    before = {"LD_PRELOAD": os.path.join(PROGRAMS, "libpool.so") + ":" + SHIM}
+    tap.equal(refused(program("pooled"), "bare", before)[0], ["operator new of a library loaded before libvaltrace.so"],
+              "the same of a library that is preloaded before")
+
+
 def main():
     tap = Tap()
     for group in ("basic", "aligned", "frees"):
@@ -32,6 +59,7 @@ def main():
     check(tap, "operator new and delete", program("newdel"), extra=has_apis("new"))
     pool = {"LD_PRELOAD": os.path.join(PROGRAMS, "libpool.so")}
     check(tap, "operator new from malloc and from a pool", program("pooled"), env=pool, extra=has_apis("pool"))
+    check_hidden_new(tap)
     check(tap, "before main", program("early"))
     check(tap, "mallinfo2 and others", program("measure"))
     bump = {"LD_PRELOAD": os.path.join(PROGRAMS, "libbump.so")}

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -153,6 +154,19 @@ def check_collector(tap, folder):
            check(missing, repacked))
 
 
+def check_half_begun(tap, path):
+    """A thread that is killed while it writes a segment's header has not yet counted it."""
+    at = (len(vtr.read_data(path)) + vtr.SEGMENT_SZ - 1) // vtr.SEGMENT_SZ * vtr.SEGMENT_SZ
+    header = vtr.CHUNK_MAGIC + struct.pack("<HHQII", vtr.SEGMENT, 2, vtr.SEGMENT_SZ - 32, at // vtr.SEGMENT_SZ, 1)
+    wrong = []
+    for size in (4, 6, 8, 12, 16, 20, 24, 0):
+        with open(path, "r+b") as file:
+            file.seek(at)
+            file.write(header[:size] + bytes(len(header) - size))
+        wrong += [size] if not (check(path)[0]["complete"] and vtr.Trace(path).complete) else []
+    tap.ok(not wrong, "bare, killed in the header of a segment: nothing is missing", wrong)
+
+
 def check_bare_killed(tap, folder):
     path = os.path.join(folder, "killed.vtr")
     process = bare(path, PAIRS, 0, "kill")
@@ -160,13 +174,25 @@ def check_bare_killed(tap, folder):
     so_far, text = agree(tap, path, False, "running", "bare, growing: recording, in every command")
     tap.ok("live so far" in text and "still being recorded" in " ".join(so_far["reasons"]) and "damaged" not in text,
            "bare, growing: blocks are live so far", [text[:800]])
+    copy = os.path.join(folder, "copy.vtr")
+    shutil.copyfile(path, copy)  # of a file that grows: all segments that it tells of are in it
+    agree(tap, copy, False, "unknown", "bare, a copy of a growing one: not known to have ended, in every command")
+    packed = os.path.join(folder, "whole.vtr")
+    valtrace("pack", "--no-symbols", copy, "-o", packed)
+    agree(tap, packed, False, "unknown", "the same, packed")
     go_on(process)
     process.communicate()
+    agree(tap, copy, False, "unknown", "the same when the process has been killed meanwhile")
+    tap.ok(not vtr.Trace(copy).complete and vtr.Trace(path).complete, "nor is it complete for the independent reader, but the file is")
     have, text = agree(tap, path, True, "killed", "bare, killed: it has everything, and says killed")
+    moved = os.path.join(folder, "moved.vtr")
+    os.rename(path, moved)
+    os.link(moved, path)
+    tap.ok(all(got["complete"] for got in check(path, moved)), "bare, killed: another name is the same file")
     tap.ok(have["missing_events"] == 0 and have["missing_since_ns"] is None and vtr.Model(vtr.Trace(path)).allocations >= 2 * PAIRS,
            "bare, killed: nothing is missing", [have])
+    check_half_begun(tap, path)
     check_cuts(tap, folder, path, "bare", len(vtr.read_data(path)) // vtr.SEGMENT_SZ * vtr.SEGMENT_SZ)
-    packed = os.path.join(folder, "whole.vtr")
     valtrace("pack", path, "-o", packed)
     agree(tap, packed, True, "killed", "bare, killed, packed: complete and killed")
 
@@ -242,6 +268,10 @@ def timeline(path):
     return document["timeline"], document["totals"], document["traces"][0]["duration_ns"]
 
 
+def timeline_totals(*paths):
+    return json.loads(valtrace("report", "summary", "--json", *paths).stdout)["totals"]
+
+
 def check_memory(tap, folder):
     """The kernel's own word for the peak is the oracle; the last sample is the last."""
     mib = 64
@@ -256,6 +286,7 @@ def check_memory(tap, folder):
         last = line["memory"][-1]["resident_bytes"]
         tap.ok(peak > mib << 20 and abs(totals["peak_rss_bytes"] - peak) < 2 << 20, f"{ending}: peak RSS is the kernel's",
                [totals["peak_rss_bytes"], peak])
+        tap.ok(totals["peak_rss_at_least"] is False, f"{ending}: the peak RSS of the first process is certain", [totals])
         if ending == "exit":  # of a process that is killed the last sample may be a tenth of a second old
             tap.ok(last < mib << 19, f"{ending}: the last sample is the last, not the highest", [line["memory"]])
         trace = vtr.Trace(path)
@@ -264,6 +295,32 @@ def check_memory(tap, folder):
         until = line["intervals"][-1]["start_ns"] + line["step_ns"]
         tap.ok(until >= ended * rate - 1e6 and duration >= ended * rate - 1e6, f"{ending}: the timeline goes on to the process's end",
                [until, duration, ended * rate])
+
+
+def check_uncertain_peaks(tap, folder):
+    """Of who is killed and no child of run's there is the last look at most; of a bare one not even that."""
+    mib = 64
+    path = os.path.join(folder, "looked.vtr")
+    process = run(path, 10, mib, "killed-child")
+    said(process, "half")
+    go_on(process)
+    process.communicate()
+    child = next(p for p in (os.path.join(folder, n) for n in os.listdir(folder)) if re.search(r"looked\.\d+\.\d+\.vtr$", p))
+    _line, totals, _duration = timeline(child)
+    text = valtrace("report", child).stdout.decode()
+    tap.ok(totals["peak_rss_at_least"] is (totals["peak_rss_bytes"] is not None) and totals["peak_rss_bytes"] != 0,
+           "a killed child's peak RSS is a lower bound, or not known", [totals])
+    tap.ok(("peak RSS" in text) == ("at least: the last that was seen" in text), "the text says so", [text[:1500]])
+    both = timeline_totals(path, child)
+    tap.ok(both["peak_rss_at_least"] and both["peak_rss_bytes"] > mib << 20, "the peak of several traces is as certain as all of them", [both])
+    path = os.path.join(folder, "unseen.vtr")
+    process = bare(path, 10, mib, "kill")
+    said(process, "half")
+    go_on(process)
+    process.communicate()
+    _line, totals, _duration = timeline(path)
+    tap.ok(totals["peak_rss_bytes"] is None and totals["peak_rss_at_least"] is False, "bare and killed: not known, and not 0", [totals])
+    tap.ok("peak RSS" not in valtrace("report", path).stdout.decode(), "the text is silent on it")
 
 
 def main():
@@ -276,6 +333,7 @@ def main():
         check_full_disk(tap, folder)
         check_ends(tap, folder)
         check_memory(tap, folder)
+        check_uncertain_peaks(tap, folder)
     tap.done()
 
 

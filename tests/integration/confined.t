@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Programs that close what is not theirs, lock themselves in or have next to no resources."""
 import glob
+import json
 import os
 import subprocess
 import sys
@@ -29,8 +30,20 @@ def check_alone(tap, way):
                    [traces, events])
 
 
+def check_used_up(tap):
+    """A file has room set aside before the filter; when that is used up, it is this that is said."""
+    with tempfile.TemporaryDirectory(prefix="valtest-") as folder:
+        path = folder + "/t.vtr"
+        done = subprocess.run(program("confine", "tight-long"), capture_output=True,
+                              env=dict(os.environ, LD_PRELOAD=SHIM, VALTRACE_OUTPUT=path))
+        said = json.loads(subprocess.run([VALTRACE, "check", "--json", path], capture_output=True).stdout)[0]
+    tap.ok(done.returncode == 0 and len(said["reasons"]) == 2 and "set aside before a seccomp filter" in said["reasons"][0]
+           and said["missing_events"] and said["missing_since_ns"], "room set aside before a filter is used up: said so", [said])
+
+
 def main():
     tap = Tap()
+    check_used_up(tap)
     check_alone(tap, "tight-fork")
     for way in ("lowest", "std-closed", "reuse", "take-over", "close-all", "close-seen", "close-range"):
         check(tap, f"descriptors {way}", program("descriptors", way))

@@ -25,7 +25,7 @@ static struct counts {
 } early, *counts = &early;
 static _Atomic unsigned char *alive; /* wiped in a forked child */
 /* The blocks of this thread's last counted calls. */
-enum { LAST = 16 };
+enum { LAST = 64 };
 static __thread uint64_t my_calls;
 static __thread void *my_last[LAST];
 static char arena[65536] __attribute__((aligned(64))); /* what dlsym itself asks for */

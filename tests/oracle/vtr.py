@@ -8,10 +8,12 @@ temporary allocations the way the command line contract defines them.
 import collections
 import ctypes
 import ctypes.util
+import fcntl
 import heapq
 import json
 import os
 import struct
+import subprocess
 import sys
 
 MAGIC = b"\x89VTR\r\n\x1a\n"
@@ -24,11 +26,13 @@ LEAKS_AT = 25
 NONE = None
 ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR = (
     1, 2, 3, 4, 5, 10, 11, 12)
+F_OFD_GETLK = 36  # linux/fcntl.h
 COUNTER_NAMES = {1: "lost", 2: "truncated", 3: "general_unwinds", 4: "events", 5: "shim_bytes",
                  6: "shim_ns", 7: "allocator_in_executable", 8: "unwind_differences",
                  9: "unwind_checked", 10: "nested_lost", 11: "cut", 12: "before_start",
                  13: "libunwind_differences", 14: "segments", 15: "stopped", 16: "stopped_tick",
-                 17: "peak_resident"}
+                 17: "peak_resident", 18: "file_inode", 19: "file_born_ns", 20: "file_device", 21: "peak_certain",
+                 22: "new_before"}
 PROCESS_KINDS = {1: "started", 2: "forked", 3: "exec", 4: "exec-failed", 5: "exit", 6: "signal",
                  7: "killed", 8: "stopped"}
 MASK = (1 << 64) - 1
@@ -433,12 +437,19 @@ class Trace:
                     bad = None
                 at += size
                 continue
+            if self.half_begun(at):
+                at += SEGMENT_SZ
+                continue
             if bad is None and any(self.data[at:at + 32]):
                 bad = at
             at = self.next_candidate(at + 8)
         if bad is None and at < len(self.data) and any(self.data[at:]):
             bad = at
         self.torn = bad
+
+    def half_begun(self, at):
+        """Whether the process ended while it wrote the header of a segment here, before it counted it."""
+        return "segments" in self.counters and at % SEGMENT_SZ == 0 and not any(self.data[at + 32:at + 128])
 
     def next_candidate(self, at):
         while True:
@@ -456,7 +467,7 @@ class Trace:
         kind, flags, size, seq, writer, checksum = struct.unpack_from("<HHQIIQ", self.data, at + 4)
         if size > 1 << 30 or at + 32 + size > len(self.data):
             return 0
-        if kind == SEGMENT and size < 96:
+        if kind == SEGMENT and size != SEGMENT_SZ - 32:
             return 0
         payload = self.data[at + 32:at + 32 + size]
         is_open = flags & 2 and kind in (SEGMENT, COUNTERS)
@@ -487,9 +498,23 @@ class Trace:
             return False
         if not self.optional & 2:
             return self.ended and self.next_seq == self.chunk_cnt
+        said_end = any(p[1] in ("exit", "exec") for p in self.process)
         if "segments" in self.counters:
-            return self.chunk_types[SEGMENT] >= self.counters["segments"]
-        return self.next_seq == self.chunk_cnt and any(p[1] in ("exit", "exec") for p in self.process)
+            return self.chunk_types[SEGMENT] >= self.counters["segments"] and (said_end or self.let_go)
+        return self.next_seq == self.chunk_cnt and said_end
+
+    @property
+    def let_go(self):
+        """Whether this is the file that the process wrote, and nobody holds it any more."""
+        with open(self.path, "rb") as file:
+            lock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+            if struct.unpack("hhqqi4x", fcntl.fcntl(file, F_OFD_GETLK, lock))[0] != fcntl.F_UNLCK:
+                return False
+            status = os.fstat(file.fileno())
+        born = self.counters.get("file_born_ns")
+        now = int(subprocess.run(["stat", "-c", "%.9W", self.path], capture_output=True, check=True).stdout.replace(b".", b""))
+        return self.counters.get("file_inode") == status.st_ino and (
+            now == born if born else self.counters.get("file_device") == status.st_dev)
 
     # --- messages
 

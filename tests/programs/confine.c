@@ -86,10 +86,11 @@ static void filter(int raw) {
   }
 }
 /* What one thread needs to allocate, no more. */
-static void tight(void) {
+static void tight(int pairs) {
   static int const allowed[] = {SYS_read, SYS_write, SYS_brk, SYS_mmap, SYS_munmap, SYS_exit_group};
   install(allowed, COUNT(allowed), 0);
   printf("%d\n", deep(900) != 0);
+  churn(pairs);
 }
 /* The same and to fork: there is no way to begin a trace. */
 static void tight_fork(void) {
@@ -202,7 +203,8 @@ int main(int argc, char **argv) {
   if (!strcmp(way, "strict")) strict();
   if (!strcmp(way, "filter")) filter(0);
   if (!strcmp(way, "raw-filter")) filter(1);
-  if (!strcmp(way, "tight")) tight();
+  if (!strcmp(way, "tight")) tight(0);
+  if (!strcmp(way, "tight-long")) tight(200000);
   if (!strcmp(way, "tight-fork")) tight_fork();
   if (!strcmp(way, "not-ours")) not_ours();
   if (!strcmp(way, "chroot")) other_root();

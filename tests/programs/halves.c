@@ -1,7 +1,7 @@
 /* Half of its allocations, a line, a wait for a line of input, the other half, a line, an end: argv is
    how many pairs of an allocation and a free each half has, the MiB that are touched and freed
    before the wait, and the end ("exit", "kill", "raw": of the process; "child": a child that no
-   hook sees end, then exit). The sizes do not compress well. */
+   hook sees end, "killed-child": one that is killed, then exit). The sizes do not compress well. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,10 +54,11 @@ int main(int argc, char **argv) {
   say("all");
   if (!strcmp(how, "kill")) raise(SIGKILL);
   if (!strcmp(how, "raw")) syscall(SYS_exit_group, 6);
-  if (!strcmp(how, "child")) {
+  if (!strcmp(how, "child") || !strcmp(how, "killed-child")) {
     pid_t child = fork();
     if (!child) {
       free(malloc(1));
+      if (how[0] == 'k') raise(SIGKILL);
       syscall(SYS_exit_group, 6);
     }
     waitpid(child, NULL, 0);

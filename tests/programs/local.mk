@@ -5,7 +5,7 @@ PROGRAMS := apis early signals forks threads ends descriptors confine measure lo
             halves resident trimmed without environment
 PLUGINS  := $(P)/libbump.so $(P)/libplugin_a.so $(P)/libplugin_b.so $(P)/libplanted.so \
             $(P)/libpool.so $(P)/libcxx_plugin.so $(P)/libopens.so $(P)/libsmaps.so
-HAZARDS  := $(addprefix $(P)/,$(PROGRAMS) newdel pooled static) $(PLUGINS)
+HAZARDS  := $(addprefix $(P)/,$(PROGRAMS) newdel pooled static ownnew ownnew_static staticnew) $(PLUGINS)
 TESTS    += $(HAZARDS)
 
 P_CFLAGS := -O1 -g -fomit-frame-pointer -fno-builtin $(WARN) $(DEFS)
@@ -14,6 +14,11 @@ $(P)/%: tests/programs/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(P_CFLAGS) -o $@ $< -pthread -ldl
 $(P)/newdel $(P)/pooled: $(P)/%: tests/programs/%.cc
+	@mkdir -p $(@D)
+	$(CXX) -std=gnu++17 $(P_CFLAGS) -o $@ $<
+$(P)/ownnew $(P)/ownnew_static: P_CFLAGS += -DOWN
+$(P)/ownnew_static $(P)/staticnew: P_CFLAGS += -static-libstdc++ -static-libgcc
+$(P)/ownnew $(P)/ownnew_static $(P)/staticnew: tests/programs/ownnew.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=gnu++17 $(P_CFLAGS) -o $@ $<
 $(P)/static: tests/programs/hello.c

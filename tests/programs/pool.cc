@@ -1,6 +1,7 @@
 // A library with operators new and delete that call malloc now and then: blocks of up to 64 bytes
 // come ten at a time out of a larger one and go back to a list, others are malloc's own. Beyond
-// 1000 bytes it keeps a book in malloc's memory too, made after the block.
+// 1000 bytes it keeps books in malloc's memory too, made after the block: one for the block and one for
+// each of 40 pieces of it.
 #include <cstdlib>
 #include <new>
 
@@ -13,6 +14,7 @@ struct Book {
   void *block;
   Book *next;
 };
+constexpr int kPieces = 41;
 Slot *free_slots;
 Book *books;
 
@@ -36,7 +38,7 @@ void *operator new(std::size_t sz) {
   if (sz <= sizeof(Slot)) return from_pool();
   void *p = std::malloc(sz);
   if (!p) throw std::bad_alloc();
-  if (sz > 1000) {
+  for (int i = 0; sz > 1000 && i < kPieces; i++) {
     Book *book = static_cast<Book *>(std::malloc(sizeof *book));
     book->block = p;
     book->next = books;
@@ -51,12 +53,14 @@ void operator delete(void *p, std::size_t sz) noexcept {
     free_slots = slot;
     return;
   }
-  for (Book **b = &books; *b; b = &(*b)->next) {
-    if ((*b)->block != p) continue;
+  for (Book **b = &books; *b;) {
     Book *gone = *b;
-    *b = gone->next;
-    std::free(gone);
-    break;
+    if (gone->block == p) {
+      *b = gone->next;
+      std::free(gone);
+    } else {
+      b = &gone->next;
+    }
   }
   std::free(p);
 }

@@ -26,8 +26,10 @@ function summaryLine() {
       `${count(t.frees)} freed, ${count(t.reallocs)} by realloc`),
     total("Temporary", data.isDiff ? totalText(count, "temporary") : percent(t.temporary, t.allocations),
       "", "temporary", `${count(t.temporary)} allocations`),
-    total("Peak RSS", t.peak_rss_bytes ? totalText(bytes, "peak_rss_bytes") : "–", "",
-      "peak_rss_bytes", `${exactBytes(t.peak_rss_bytes)}: resident memory of the process, code too`),
+    total("Peak RSS", t.peak_rss_bytes ? totalText(bytes, "peak_rss_bytes") : "–", t.peak_rss_at_least ? "at least" : "",
+      "peak_rss_bytes", t.peak_rss_bytes
+        ? `${t.peak_rss_at_least ? "at least " : ""}${exactBytes(t.peak_rss_bytes)}: resident memory of the process, code too`
+        : "not known: the process was killed before anybody looked"),
   ];
 }
 
@@ -70,7 +72,7 @@ const LOSSES = [
 
 function completeness(side, name) {
   const have = side.completeness;
-  const notes = [...have.reasons.map(clean),
+  const notes = [...have.reasons.map(clean), ...(have.refused || []).map((r) => clean(`${r.what}: ${r.reason}`)),
     ...LOSSES.filter(([key]) => have[key]).map(([key, text]) => text(have[key]))];
   if (!have.complete && have.missing_since_ns !== null && have.ended !== "running")
     notes.push(`the numbers are whole up to ${duration(have.missing_since_ns)} only`);
