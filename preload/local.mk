@@ -7,6 +7,8 @@ $(SHIM): $(call pics,$(SHIM_SRC)) preload/libvaltrace.map
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=preload/libvaltrace.map \
 	  -Wl,-soname,libvaltrace.so -Wl,-z,defs,-z,relro,-z,now -Wl,--as-needed
+# Registers of SSE are spilled to aligned slots, and programs call malloc with stacks that are not.
+GENERAL_REGS = $(if $(filter x86_64,$(shell uname -m)),-mgeneral-regs-only)
 PIC_CFLAGS = -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-exceptions \
              -fasynchronous-unwind-tables -fno-builtin-malloc -fno-builtin-calloc -fno-stack-protector \
-             -fno-plt $(OPT_HOT)
+             -fno-plt $(OPT_HOT) $(GENERAL_REGS)

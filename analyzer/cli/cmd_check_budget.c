@@ -114,8 +114,8 @@ static void check_all(check_t *check) {
   vt_model_totals_t const *totals = vt_model_totals(check->analysis->model);
   vt_budget_t const *budget = &check->options->budget;
   check_lost(check, budget);
-  check_limit(check, "leaked bytes", totals->live_bytes, budget->leaked_bytes, 1, VT_METRIC_LEAKED);
-  check_limit(check, "leaked blocks", totals->live_blocks, budget->leaked_blocks, 0,
+  check_limit(check, "live bytes", totals->live_bytes, budget->leaked_bytes, 1, VT_METRIC_LEAKED);
+  check_limit(check, "live blocks", totals->live_blocks, budget->leaked_blocks, 0,
               VT_METRIC_LEAKED);
   check_limit(check, "peak bytes", totals->peak_bytes, budget->peak_bytes, 1, VT_METRIC_PEAK);
   check_limit(check, "allocations", totals->allocations, budget->allocations, 0, VT_METRIC_COUNT);

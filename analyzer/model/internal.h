@@ -19,6 +19,7 @@ typedef struct {
 
 typedef struct {
   uint64_t shift_ns;
+  uint64_t partial_ns; /* from here on events may be missing; UINT64_MAX: none */
   local_heap_t *heaps; /* [0]: the process's own */
   size_t heaps_cnt, heaps_cap;
   local_heap_t python; /* counts the blocks of an interpreter's allocator, which are in [0]'s table */

@@ -99,11 +99,15 @@ static local_heap_t *local_heap(trace_t *trace, uint32_t number) {
 }
 
 uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns) {
-  trace_t trace = {.shift_ns = shift_ns, .python.heap = NO_INDEX};
+  trace_t trace = {.shift_ns = shift_ns, .partial_ns = UINT64_MAX, .python.heap = NO_INDEX};
   uint32_t number = (uint32_t)model->traces_cnt;
   local_heap(&trace, 0)->heap = new_heap(model, number, 0);
   VT_PUSH(model->traces, trace);
   return number;
+}
+
+void vt_model_partial(vt_model_t *model, uint32_t trace, uint64_t since_ns) {
+  model->traces[trace].partial_ns = since_ns + model->traces[trace].shift_ns;
 }
 
 /* Heap numbers count up from 1 in a trace; a larger one can only come from a damaged trace. */

@@ -164,6 +164,11 @@ void vt_model_delete(vt_model_t *model);
    Returns its number: 0, 1, … */
 uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns);
 
+/* From that time on (as of the trace's own clock) events of the trace may be missing, as of one that is still
+   being written: a free whose allocation is not there is no wrong one then, nor is an address handed
+   out again whose free is not. To be called before all events. */
+void vt_model_partial(vt_model_t *model, uint32_t trace, uint64_t since_ns);
+
 /* Says what a number in the trace means, before all events. Heaps of equal, non-zero uuid are one
    heap, also between traces. One that was attached by a trace that had not created it and not left
    it since has blocks allocated unseen; a free of an unknown block is no error there. Number 0 is

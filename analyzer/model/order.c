@@ -43,7 +43,8 @@ static void replace(vt_model_t *model, waiting_t *alloc) {
     vt_block_t old = *slot;
     vt_blocks_remove(&model->blocks[alloc->heap], slot);
     vt_count_end(model, alloc->heap, &old, NO_THREAD, alloc->block.time, 1);
-    model->totals.missed_frees++;
+    if (alloc->block.time < model->traces[model->heaps[alloc->heap].trace].partial_ns)
+      model->totals.missed_frees++;
   }
   insert(model, alloc);
 }
@@ -69,6 +70,7 @@ static void tell_unmatched(vt_model_t const *model, waiting_t const *early) {
 
 static void give_up_early(vt_model_t *model) {
   waiting_t early = take(&model->early, 0);
+  if (early.block.time >= model->traces[early.trace].partial_ns) return;
   if (model->heaps[early.heap].shared) {
     model->heaps[early.heap].unseen_frees++;
     return;

@@ -110,6 +110,9 @@ static void run_pass(vt_analysis_t *analysis, vt_model_t *model) {
   for (size_t i = 0; i < analysis->trace_cnt; i++) {
     shifts[i] = vt_analysis_shift(analysis, i);
     vt_model_add_trace(model, shifts[i]);
+    vt_completeness_t have = vt_completeness(analysis->readers[i]);
+    if (!have.complete && have.missing_since != VT_TIME_NEVER)
+      vt_model_partial(model, (uint32_t)i, have.missing_since);
     vt_merge_declare(model, (uint32_t)i, analysis->readers[i]);
   }
   vt_merge_run(model, analysis->readers, shifts, analysis->trace_cnt);

@@ -47,6 +47,20 @@ static char *joined(char const *folder, char const *name) {
   return path;
 }
 
+/* add_once takes over the path, unless the file is in the list already. */
+static void add_once(vt_trace_list_t *list, char *path) {
+  struct stat st;
+  vt_trace_file_t file = {0};
+  if (!stat(path, &st)) file = (vt_trace_file_t){st.st_dev, st.st_ino};
+  for (size_t i = 0; i < list->files_cnt && file.inode; i++) {
+    if (list->files[i].inode != file.inode || list->files[i].device != file.device) continue;
+    free(path);
+    return;
+  }
+  VT_PUSH(list->paths, path);
+  VT_PUSH(list->files, file);
+}
+
 static int add_folder(vt_trace_list_t *list, char const *folder, vt_error_t *error) {
   found_t *found = NULL;
   size_t found_cnt = 0, found_cap = 0;
@@ -62,7 +76,7 @@ static int add_folder(vt_trace_list_t *list, char const *folder, vt_error_t *err
   }
   closedir(dir);
   if (found) qsort(found, found_cnt, sizeof *found, by_start);
-  for (size_t i = 0; i < found_cnt; i++) VT_PUSH(list->paths, found[i].path);
+  for (size_t i = 0; i < found_cnt; i++) add_once(list, found[i].path);
   free(found);
   if (found_cnt) return 0;
   vt_error_set(error, folder, "no trace in this folder", "`valtrace run -d DIR` writes *.vtr there");
@@ -75,7 +89,7 @@ int vt_trace_list(vt_trace_list_t *list, char *const *operands, size_t cnt, vt_e
     if (!stat(operands[i], &st) && S_ISDIR(st.st_mode)) {
       if (add_folder(list, operands[i], error)) return -1;
     } else
-      VT_PUSH(list->paths, vt_mem_copy(operands[i], strlen(operands[i])));
+      add_once(list, vt_mem_copy(operands[i], strlen(operands[i])));
   }
   return 0;
 }
@@ -83,5 +97,6 @@ int vt_trace_list(vt_trace_list_t *list, char *const *operands, size_t cnt, vt_e
 void vt_trace_list_free(vt_trace_list_t *list) {
   for (size_t i = 0; i < list->paths_cnt; i++) free(list->paths[i]);
   free(list->paths);
+  free(list->files);
   *list = (vt_trace_list_t){0};
 }

@@ -44,7 +44,7 @@ static inline uint64_t vt_clock_tick(vt_clock_kind_t kind) {
 static inline uint64_t vt_clock_tick_ordered(vt_clock_kind_t kind) {
 #if defined(__x86_64__)
   if (__builtin_expect(kind == VT_CLOCK_TSC, 1)) {
-    _mm_lfence();
+    __asm__ volatile("lfence" ::: "memory"); /* the intrinsic is for code with SSE only */
     return __rdtsc();
   }
 #endif

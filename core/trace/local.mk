@@ -39,7 +39,6 @@ $(eval $(call add-test,bench_unwind,tests/bench/unwind/bench_unwind.c,libvtcore,
 TESTS += $(BUILD)/bin/libvtchecker.so
 TAPS += tests/unit/trace/unwind_programs.t
 CHECKER_OBJ := $(call pics,tests/unit/trace/checker.c $(VTCORE_SRC))
-$(CHECKER_OBJ): PIC_CFLAGS ?= -fPIC -fvisibility=hidden -ftls-model=initial-exec
 $(BUILD)/bin/libvtchecker.so: $(CHECKER_OBJ)
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,-z,now -o $@ $^ -ldl

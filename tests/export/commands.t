@@ -249,7 +249,7 @@ def check_budget(folder, trace):
            done.stdout)
     done = run("check-budget", "--max-leaked", "0", "--max-peak", "1G", "--max-temporary", "1%", "--json", trace)
     names = [e["limit"] for e in json.loads(done.stdout)["exceeded"]]
-    ok(done.returncode == 1 and names == ["leaked bytes", "temporary allocations"], "check-budget --json: which", names)
+    ok(done.returncode == 1 and names == ["live bytes", "temporary allocations"], "check-budget --json: which", names)
     text = run("check-budget", "--max-leaked", "0", trace).stdout.decode()
     ok("leak" in text and "p.c:4" in text and "churn" not in text, "the offending sites are named", text)
     known = f"{folder}/known2"

@@ -62,7 +62,7 @@ def from_flame(trace, options):
 
 def from_budget(trace, options):
     limits = ("--max-leaked", "--max-leaked-blocks", "--max-peak", "--max-allocations", "--max-temporary")
-    keys = {"leaked bytes": "leaked_bytes", "leaked blocks": "leaked_blocks", "peak bytes": "peak_bytes",
+    keys = {"live bytes": "leaked_bytes", "live blocks": "leaked_blocks", "peak bytes": "peak_bytes",
             "allocations": "allocations", "temporary allocations": "temporary"}
     document = json.loads(run("check-budget", *(part for limit in limits for part in (limit, "0")), "--no-default-suppressions", "--json", *options, trace).stdout)
     values = {keys[e["limit"]]: e["value"] for e in document["exceeded"]}

@@ -117,16 +117,16 @@ def places(folder, *args):
 
 def check_budget(folder):
     both = {("leaky.c", line) for line in LINES.values()}
-    ok(places(folder, "check-budget", "--max-live", "10", "a.vtr") == {("leaked bytes", *p) for p in both},
+    ok(places(folder, "check-budget", "--max-live", "10", "a.vtr") == {("live bytes", *p) for p in both},
        "check-budget: at the user's lines, not in libc")
     ok(places(folder, "check-budget", "--max-lost", "10", "a.vtr") == {("lost bytes", *p) for p in both}, "check-budget: lost")
-    ok(places(folder, "check-budget", "--max-live", "10", "--limit", "1", "a.vtr") == {("leaked bytes", "leaky.c", 4)}, "the worst first")
+    ok(places(folder, "check-budget", "--max-live", "10", "--limit", "1", "a.vtr") == {("live bytes", "leaky.c", 4)}, "the worst first")
     ok(places(folder, "check-budget", "--max-live", "1G", "--max-peak", "1G", "a.vtr") == set(), "within budget: nothing")
     passed = junit(run(folder, "check-budget", "--max-live", "1G", "--max-peak", "1", "--format", "junit", "a.vtr").stdout)
-    ok(passed["leaked bytes"] is None and passed["peak bytes"], "junit: checks that passed are there", passed)
+    ok(passed["live bytes"] is None and passed["peak bytes"], "junit: checks that passed are there", passed)
     message = github(run(folder, "check-budget", "--max-live", "10", "--format", "github", "b.vtr").stdout)[0][1]
     ok(message.startswith("1.95 KiB in 2 blocks live at the end in direct; "), "the sum of a line", message)
-    stack = junit(run(folder, "check-budget", "--max-live", "10", "--format", "junit", "a.vtr").stdout)["leaked bytes"]
+    stack = junit(run(folder, "check-budget", "--max-live", "10", "--format", "junit", "a.vtr").stdout)["live bytes"]
     ok("    at copied (leaky.c:6)\n    at main (leaky.c:11)\n" in stack, "junit: with the stack", stack)
 
 

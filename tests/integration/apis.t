@@ -40,6 +40,21 @@ def refused(argv, mode, env=None):
     return said, ["operator new of" in text for text in report[1:]]
 
 
+def check_misaligned(tap):
+    """Without the oracle, which is no more than the C compiler makes of it."""
+    for mode in ("run", "bare"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "t.vtr")
+            argv = program("misaligned")
+            env = {**os.environ, "LD_PRELOAD": SHIM, "VALTRACE_OUTPUT": path} if mode == "bare" else None
+            done = subprocess.run([VALTRACE, "run", "-q", "-o", path, "--", *argv] if mode == "run" else argv, env=env,
+                                  capture_output=True, check=False)
+            calls = 20000 + 10 + 1000
+            got = vtr.Model(vtr.Trace(path)) if os.path.exists(path) else None
+            tap.ok(done.returncode == 0 and done.stdout == b"1\n" and got and got.allocations - 4 * calls in range(20),
+                   f"a stack that is off by 8 bytes [{mode}]", [done, got and got.allocations])
+
+
 def check_hidden_new(tap):
     """Whose operator new comes before any preload's is said, unless it is the C++ runtime's, or patched."""
     own = ["operator new of the executable"]
@@ -60,6 +75,7 @@ def main():
     pool = {"LD_PRELOAD": os.path.join(PROGRAMS, "libpool.so")}
     check(tap, "operator new from malloc and from a pool", program("pooled"), env=pool, extra=has_apis("pool"))
     check_hidden_new(tap)
+    check_misaligned(tap)
     check(tap, "before main", program("early"))
     check(tap, "mallinfo2 and others", program("measure"))
     bump = {"LD_PRELOAD": os.path.join(PROGRAMS, "libbump.so")}
