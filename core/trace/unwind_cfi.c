@@ -349,11 +349,21 @@ static int row_of(vt_cfi_t *cfi, uint64_t pc) {
   return run_program(cfi, &entry, entry.program, pc) && cfi->row.how[VT_REG_RIP] != VT_HOW_SAME;
 }
 
+/* Does the function that ends at pc end with a call? Its code is there, as its entry was found: nobody
+   needs to be asked. */
+static int ends_in_call(vt_cfi_t const *cfi, uint64_t pc) {
+  uint64_t sz = pc - cfi->begin, before = 0;
+  if (sz >= 8) return vt_arch_follows_call(vt_load(pc - 8));
+  for (uint64_t i = 0; i < sz; i++)
+    before |= (uint64_t)*(uint8_t const volatile *)(uintptr_t)(cfi->begin + i) << 8 * (8 - sz + i);
+  return vt_arch_follows_call(before);
+}
+
 /* Where a function ends at a return address that follows no call, the address is not of it, but of the
    function that begins there. */
 static int row_of_pc(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
   if (row_of(cfi, exact ? pc : pc - 1) &&
-      (exact || cfi->limit != pc || vt_arch_follows_call(vt_code_before(pc))))
+      (exact || cfi->limit != pc || ends_in_call(cfi, pc)))
     return VT_CFI_FOUND;
   if (!exact && row_of(cfi, pc) && cfi->begin == pc) return VT_CFI_NOT_CALLED;
   return VT_CFI_NO_FDE;

@@ -1,6 +1,6 @@
 /* What the files of the unwinder share: the state of a thread, the packed rule, the row of a CFI
    program, and who calls whom: memo -> rules, general, bare, stack, libunwind; rules -> cfi -> expr,
-   registered -> cfi; general -> cfi, expr, bare, stack; bare, cfi -> code -> stack. */
+   registered -> cfi; general -> cfi, expr, bare, stack; bare -> code -> stack. */
 #ifndef VT_CORE_TRACE_UNWIND_IMPL_H
 #define VT_CORE_TRACE_UNWIND_IMPL_H
 

@@ -1073,6 +1073,11 @@ int main(int argc, char **argv) {
   test_coroutines();
   test_vfork();
   test_noreturn();
+  vt_unwind_confine(VT_UNWIND_NO_QUESTIONS); /* nor may it be looked at whether its code can be read */
+  vt_unwind_epoch_begin();
+  vt_unwind_epoch_end();
+  test_noreturn();
+  vt_unwind_confine(VT_UNWIND_ASKS);
   test_jit();
   test_exits();
   test_sized();
