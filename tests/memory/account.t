@@ -62,7 +62,7 @@ def check_known(tap, folder):
     tap.ok(65 * PAGE <= end["stack_bytes"] < 100 * PAGE, "stacks of all threads", [end["stack_bytes"]])
     tap.equal((end["heap_live_bytes"], end["heap_rest_bytes"]), (1200, 10 * PAGE - 1200), "an annotated heap is no mapping of the program")
     tap.equal((end["file_bytes"], end["shared_bytes"]), (300 * PAGE, 7 * PAGE), "files that are no modules, and shared memory but the ring")
-    code = sum(area.resident for area in vtr.Trace(trace).pages[-1].areas if re.search(r"/resident$|\.so[.0-9]*$", area.name)
+    code = sum(area.resident for area in vtr.Trace(trace, verify=False).pages[-1].areas if re.search(r"/resident$|\.so[.0-9]*$", area.name)
                and "libvaltrace" not in area.name)
     tap.ok(code <= end["module_bytes"] < code + (128 << 10) and end["runtime_bytes"] < 512 << 10 and end["own_bytes"] > 256 << 10,
            "modules, with what lies in no file of them; little is the loader's", [code, end["module_bytes"], end["runtime_bytes"], end["own_bytes"]])
@@ -111,7 +111,7 @@ def check_time(tap, trace, plan):
 
 def naive_live(path):
     """Bytes of live blocks on resident pages, page by page."""
-    trace = vtr.Trace(path)
+    trace = vtr.Trace(path, verify=False)
     resident = {page for area in trace.pages[-1].areas for start, stop, swapped in area.runs if not swapped
                 for page in range(start // PAGE, stop // PAGE)}
     total = 0
@@ -136,7 +136,8 @@ def check_allocators(tap, folder):
         row, = rows_of(trace, "holding", "make_block")
         tap.equal((row["blocks"], row["bytes"], row["pages"]), (94, 94 * 2000, int(out)), f"{library or 'libc'}: pages that blocks hold")
         end = at_end(trace)
-        check_naive(tap, trace, end, library or "libc")
+        if LONG or not library:
+            check_naive(tap, trace, end, library or "libc")
         divided = end["free_bytes"] is not None and end["overhead_bytes"] is not None
         tap.ok(divided == (not library) and (end["overhead_and_free_bytes"] is None) == divided,
                f"{library or 'libc'}: free memory is told from rounding where that can be", [end["free_bytes"]])
@@ -177,10 +178,10 @@ def check_real(tap, folder, name, args):
         if kernel < SMALL:
             continue  # what its last functions do is more than 2 %
         compared += 1
-        ring = sum(area.resident for area in vtr.Trace(trace).pages[-1].areas if RING in area.name)
+        ring = sum(area.resident for area in vtr.Trace(trace, verify=False).pages[-1].areas if RING in area.name)
         tap.ok(abs(end["sum_bytes"] - ring - kernel) <= kernel // 50 and end["unexplained_bytes"] <= kernel // 50,
                f"{name}: the account adds up to the kernel's sum within 2 %", [os.path.basename(trace), kernel, ring, end["sum_bytes"]])
-        if not LONG:
+        if LONG and name in ("perl", "python3"):
             check_naive(tap, trace, end, name)
         if name == "cc1plus" and "cc1plus" in trace:
             own = [any(frame["module"].endswith("cc1plus") for frame in share["stack"]) for share in end["mapped"]]
@@ -191,25 +192,29 @@ def check_real(tap, folder, name, args):
     shutil.rmtree(f"{folder}/real")
 
 
+def check_python(tap, folder):
+    trace, _ = run(folder, "/usr/bin/python3", "-c", "import os; x = [str(i) * 3 for i in range(20000)]; os._exit(0)")
+    end = at_end(trace)
+    tap.ok(end["heap_live_bytes"] > 1 << 20 and end["heap_rest_bytes"] < 1 << 20 and end["mapped_bytes"] < 1 << 18,
+           "what Python maps for its blocks is no mapping of the program", [end["heap_live_bytes"], end["heap_rest_bytes"], end["mapped_bytes"]])
+
+
 def check_killed(tap, folder):
     """A process that was killed is looked at with --snapshots only; what it had at most is known."""
-    script = "x = bytearray(b'1') * (32 << 20); import os, sys; sys.stdout.write('.'); sys.stdout.flush(); sys.stdin.read(1); os.kill(os.getpid(), 9)"
+    script = "my $x = '1' x (32 << 20); $| = 1; print '.'; <STDIN>; kill 9, $$;"
     for options in ((), ("--snapshots",)):
         trace = f"{folder}/killed{len(options)}.vtr"
-        process = subprocess.Popen([VALTRACE, "run", "-q", *options, "-o", trace, "--", "/usr/bin/python3", "-c", script], stdin=subprocess.PIPE,
+        process = subprocess.Popen([VALTRACE, "run", "-q", *options, "-o", trace, "--", "perl", "-e", script], stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE)
         process.stdout.read(1)
-        while not any(pages.kind == 0 and sum(a.resident for a in pages.areas) > 36 << 20 for pages in vtr.Trace(trace).pages):
-            time.sleep(0.05)  # the collector looks at it while it waits
-        process.communicate(b"x")
+        while not any(pages.kind == 0 and sum(a.resident for a in pages.areas) > 36 << 20 for pages in vtr.Trace(trace, verify=False).pages):
+            time.sleep(0.2)  # the collector looks at it while it waits
+        process.communicate(b"x\n")
         document = report("memory", trace)["memory"][0]
         tap.ok(document["peak_rss_bytes"] > 32 << 20 and document["moments"][0]["highest"], f"killed {options}: its highest moment is known")
-        heap = document["moments"][0]
-        tap.ok(heap["heap_live_bytes"] > 1 << 18 and heap["heap_rest_bytes"] < 1 << 20 and heap["mapped_bytes"] < 1 << 18,
-               f"killed {options}: what Python maps for its blocks is no mapping of the program", [heap["heap_live_bytes"], heap["mapped_bytes"]])
         tap.equal(sum(moment["end"] and moment["frozen"] for moment in document["moments"]), len(options), f"killed {options}: the end")
         for moment in document["moments"]:
-            tap.ok(24 << 20 <= moment["live_bytes"] < 40 << 20 and abs(moment["sum_bytes"] - moment["resident_bytes"]) <= moment["resident_bytes"] // 50,
+            tap.ok(24 << 20 <= moment["live_bytes"] < 80 << 20 and abs(moment["sum_bytes"] - moment["resident_bytes"]) <= moment["resident_bytes"] // 50,
                    f"killed {options}: its block is in the account, which adds up", [moment["live_bytes"], moment["sum_bytes"]])
 
 
@@ -235,9 +240,9 @@ def check_unknown(tap, folder):
 
 SHORT_PROGRAMS = {
     "perl": ["perl", "-e", "my %h; $h{$_} = 'x' x 900 for 1 .. 20000;"],
-    "python3": ["/usr/bin/python3", "-c", "import json, re; x = [str(i) for i in range(100000)]; del x"],
 }
 LONG_PROGRAMS = {
+    "python3": ["/usr/bin/python3", "-c", "import json, re; x = [str(i) for i in range(30000)]; del x"],
     "git": ["git", "--no-pager", "log", "-p", "--stat", "-n", "1000"],
     "sqlite3": ["sqlite3", ":memory:", "create table t(a,b); with recursive c(x) as (select 1 union all select x+1 from c limit 100000) "
                 "insert into t select x, hex(randomblob(20)) from c; select count(*) from t;"],
@@ -255,14 +260,17 @@ NEEDS = {"redis": "redis-server"}
 def main():
     tap = Tap()
     with tempfile.TemporaryDirectory() as folder:
-        if not LONG:
+        if LONG:
+            check_allocators(tap, folder)
+            check_python(tap, folder)
+        else:
             check_known(tap, folder)
             check_trim(tap, folder)
             check_allocators(tap, folder)
             check_unknown(tap, folder)
             check_killed(tap, folder)
         only = sys.argv[1:]
-        for name, args in (LONG_PROGRAMS if LONG else SHORT_PROGRAMS).items():
+        for name, args in ({**SHORT_PROGRAMS, **LONG_PROGRAMS} if LONG else SHORT_PROGRAMS).items():
             if only and name not in only:
                 continue
             if shutil.which(NEEDS.get(name, args[0])):
