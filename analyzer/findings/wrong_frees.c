@@ -7,8 +7,10 @@ static void unmatched(vt_findings_input_t const *input, vt_findings_t *out) {
   if (!cnt) return;
   vt_finding_t *finding = vt_findings_add(out, "wrong-free", NULL, "mismatches", (double)cnt);
   vt_finding_say(finding,
-                 "%s of an address where no block was live: freed twice, or never allocated.",
-                 vt_counted(cnt, "free").text);
+                 "%s of an address where no block was live: %s.", vt_counted(cnt, "free").text,
+                 vt_analysis_forked(input->analysis)
+                     ? "allocated by the parent before the fork, freed twice, or never allocated"
+                     : "freed twice, or never allocated");
   vt_finding_value(finding, "frees", (double)cnt);
 }
 

@@ -425,6 +425,16 @@ char const *vt_analysis_heap_name(vt_analysis_t const *analysis, uint32_t heap, 
   return buffer;
 }
 
+int vt_analysis_forked(vt_analysis_t const *analysis) {
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    size_t cnt;
+    vt_trace_process_t const *said = vt_reader_process(analysis->readers[t], &cnt);
+    for (size_t i = 0; i < cnt; i++)
+      if (said[i].kind == VT_PROCESS_FORKED) return 1;
+  }
+  return 0;
+}
+
 int vt_analysis_knows_mappings(vt_analysis_t const *analysis) {
   for (size_t t = 0; t < analysis->trace_cnt; t++) {
     size_t cnt;

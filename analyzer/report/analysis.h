@@ -122,6 +122,9 @@ vt_completeness_t vt_analysis_completeness(vt_analysis_t const *analysis);
 /* A counter, added up over all traces. */
 uint64_t vt_analysis_counter(vt_analysis_t const *analysis, vt_counter_t counter);
 
+/* Did a trace begin with a fork? It may free blocks that its parent allocated before. */
+int vt_analysis_forked(vt_analysis_t const *analysis);
+
 /* Whether all traces tell what their programs mapped by calls: a text log does not, nor what was recorded with
    --no-mappings. */
 int vt_analysis_knows_mappings(vt_analysis_t const *analysis);

@@ -254,9 +254,12 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
   print_missing(term, &have);
   print_refused(analysis, term, &have);
   print_roots(analysis, term, vt_analysis_counter(analysis, VT_COUNTER_TRUNCATED));
-  warn(term, totals->unmatched_frees,
-       totals->unmatched_frees == 1 ? "free of an address where no block was live"
-                                    : "frees of an address where no block was live");
+  char unmatched[120];
+  snprintf(unmatched, sizeof unmatched, "free%s of an address where no block was live%s",
+           totals->unmatched_frees == 1 ? "" : "s",
+           vt_analysis_forked(analysis) ? ", or of blocks from before the fork, which the parent allocated"
+                                        : "");
+  warn(term, totals->unmatched_frees, unmatched);
   warn(term, totals->missed_frees,
        totals->missed_frees == 1 ? "block whose address was handed out again without a free"
                                  : "blocks whose address was handed out again without a free");

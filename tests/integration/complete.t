@@ -311,6 +311,8 @@ def check_uncertain_peaks(tap, folder):
     tap.ok(totals["peak_rss_at_least"] is (totals["peak_rss_bytes"] is not None) and totals["peak_rss_bytes"] != 0,
            "a killed child's peak RSS is a lower bound, or not known", [totals])
     tap.ok(("peak RSS" in text) == ("at least: the last that was seen" in text), "the text says so", [text[:1500]])
+    tap.ok("which the parent allocated" in " ".join(text.split()), "blocks that the child frees for its parent are called so", [text[:1500]])
+    tap.equal(timeline_totals(path, os.path.join(folder, ".", "looked.vtr")), timeline_totals(path), "a trace that is named twice counts once")
     both = timeline_totals(path, child)
     tap.ok(both["peak_rss_at_least"] and both["peak_rss_bytes"] > mib << 20, "the peak of several traces is as certain as all of them", [both])
     path = os.path.join(folder, "unseen.vtr")

@@ -1,7 +1,7 @@
 /* Half of its allocations, a line, a wait for a line of input, the other half, a line, an end: argv is
    how many pairs of an allocation and a free each half has, the MiB that are touched and freed
    before the wait, and the end ("exit", "kill", "raw": of the process; "child": a child that no
-   hook sees end, "killed-child": one that is killed, then exit). The sizes do not compress well. */
+   hook sees end, "killed-child": one that frees its parent's blocks and is killed, then exit). The sizes do not compress well. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +58,7 @@ int main(int argc, char **argv) {
     pid_t child = fork();
     if (!child) {
       free(malloc(1));
+      for (int i = 0; i < KEPT && how[0] == 'k'; i++) free(kept[i]);
       if (how[0] == 'k') raise(SIGKILL);
       syscall(SYS_exit_group, 6);
     }
