@@ -11,3 +11,4 @@ bench: deps-full tests
 	BUILD=$(BUILD) tests/bench/overhead
 	BUILD=$(BUILD) tests/bench/analyze
 	BUILD=$(BUILD) tests/bench/reach/bench
+	BUILD=$(BUILD) tests/bench/snapshot/bench
