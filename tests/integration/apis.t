@@ -76,6 +76,7 @@ def main():
     check(tap, "operator new from malloc and from a pool", program("pooled"), env=pool, extra=has_apis("pool"))
     check_hidden_new(tap)
     check_misaligned(tap)
+    check(tap, "signal masks, objects and locale are left alone", program("unnoticed"))
     check(tap, "before main", program("early"))
     check(tap, "mallinfo2 and others", program("measure"))
     bump = {"LD_PRELOAD": os.path.join(PROGRAMS, "libbump.so")}
