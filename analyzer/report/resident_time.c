@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define BAR 18 /* columns */
+#define BAR 16 /* columns: what 80 leave */
 
 /* Sums of samples. */
 typedef struct {

@@ -167,7 +167,8 @@ def check_firefox(trace, totals):
        all(0 <= f < frames["length"] for f in stacks["frame"]) and
        all(0 <= f < shared["funcTable"]["length"] for f in frames["func"]) and
        all(0 <= n < len(shared["stringArray"]) for n in shared["funcTable"]["name"]), "firefox: tables refer to rows that exist")
-    twice = json.loads(output(VALTRACE, "export", "--format", "firefox", *FILTERS, trace, trace))["threads"]
+    other = shutil.copy(trace, f"{trace}.other")
+    twice = json.loads(output(VALTRACE, "export", "--format", "firefox", *FILTERS, trace, other))["threads"]
     pid = document["threads"][0]["pid"]
     ok([t["pid"] for t in twice if t["isMainThread"]] == [pid, pid + ".1"] and len(twice) == 2 * len(tables),
        "firefox: images of one process are told apart", [(t["name"], t["pid"]) for t in twice])
