@@ -82,7 +82,8 @@ static void print_foot(vt_analysis_t const *analysis, vt_term_t const *term, uin
   int certain;
   uint64_t peak = vt_analysis_peak_rss(analysis, &certain);
   vt_term_styled(term, VT_STYLE_FAINT,
-                 "\n  the latest sample of each time, of all processes: █ private, ▒ files, ░ shared;\n"
+                 "\n  the latest sample of each time, of all processes:"
+                 " █ private, ▒ files, ░ shared\n"
                  "  mapped: address space by calls of the program, touched or not\n");
   if (peak)
     fprintf(term->out, "  highest resident memory of a process: %s%s\n", certain ? "" : "at least ",

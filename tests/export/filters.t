@@ -39,7 +39,7 @@ def from_report(trace, options):
     totals = json.loads(output("report", "--json", *options, trace))["totals"]
     of_snapshot = ("lost", "possible", "reachable", "unjudged")
     return {key: value for key, value in totals.items() if not key.startswith(of_snapshot) and
-            key not in ("peak_time_ns", "peak_blocks", "peak_rss_bytes", "distinct_stacks", "mapped_bytes")}
+            key not in ("peak_time_ns", "peak_blocks", "peak_rss_bytes", "peak_rss_at_least", "distinct_stacks", "mapped_bytes")}
 
 
 def from_diff(trace, options):
@@ -194,7 +194,7 @@ def from_sqlite(trace, options):
                       " total(leaked_size) FROM heap_profile_allocation WHERE nested = 0").fetchone()
     table = dict(db.execute("SELECT name, value FROM totals"))
     sums = dict(zip(keys, map(int, sums)))
-    return sums if sums == table else {"totals": (sums, table)}
+    return sums if sums == {key: table[key] for key in keys} else {"totals": (sums, table)}
 
 
 READERS = {"report": from_report, "diff": from_diff, "flame": from_flame, "check-budget": from_budget, "html": from_html,
