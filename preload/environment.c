@@ -226,7 +226,8 @@ static _Atomic int lock;    /* held for a few instructions, but not by a vfork c
 static uint32_t revealed;   /* calls that need it */
 #define CALLERS 16
 static pthread_t callers[CALLERS]; /* who makes them, of the first so many; 0: free */
-static char **view, **full; /* the program's, while the other is in its place; else NULL */
+static int shown;           /* `full` was put in the place of the program's array */
+static char **view, **full; /* the program's array meanwhile, NULL if it cleared its own; the other */
 static size_t full_sz;
 
 static void lock_views(void) {
@@ -263,6 +264,7 @@ void vt_environment_reveal(vt_start_t how) {
   size_t pointers_sz = vt_environment_pointers_sz(environ);
   if (!revealed++ && how != VT_START_ALONE &&
       room(pointers_sz + vt_environment_text_sz(environ))) {
+    shown = 1;
     view = environ;
     environ = (char **)vt_environment_for(view, full, (char *)full + pointers_sz, how);
   }
@@ -271,9 +273,10 @@ void vt_environment_reveal(vt_start_t how) {
 
 /* put_back: the program's own array if it has not made another one meanwhile. */
 static void put_back(void) {
-  char **now = environ == full ? view : view && environ ? view_of(environ) : NULL;
-  if (view && now) environ = now;
-  view = NULL;
+  char **now = environ && environ != full ? view_of(environ) : NULL;
+  if (shown && environ == full) environ = view;
+  else if (shown && now) environ = now;
+  shown = 0;
 }
 
 void vt_environment_cover(void) {

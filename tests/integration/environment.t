@@ -18,7 +18,7 @@ SHOWS = {"env": ["env"], "a shell": ["bash", "-c", "env; env | cat"],
          "perl": ["perl", "-e", "system 'env'; print `env`, $ENV{LD_PRELOAD}"],
          "a shell with another": ["sh", "-c", f"LD_PRELOAD={OTHER} env"]}
 LONG = os.environ.get("VALTEST_LONG")  # all ways; else one of a kind
-SHELLS = ("system", "popen", "threads", "wordexp")[:4 if LONG else 2]
+SHELLS = ("system", "emptied", "popen", "threads", "wordexp")[:5 if LONG else 3]
 EXECS = ("own", "cleared", "set", "call", "vfork", "search", "list", "saved", "null", "descriptor", "spawn")[:11 if LONG else 5]
 
 

@@ -72,6 +72,12 @@ static void way_spawn(void) {
   finish(pid);
 }
 static void way_system(void) { printf("%d\n", system(program[0])); }
+static void way_emptied(void) { /* system must find no environment, and leave none */
+  clearenv();
+  way_system();
+  show(environ);
+  way_system();
+}
 static void *changes(void *done) {
   for (int i = 0; !*(int volatile *)done; i++) setenv("CHANGES", i & 1 ? "odd" : "even", 1);
   setenv("CHANGES", "no more", 1);
@@ -101,7 +107,7 @@ static void way_words(void) {
 static struct {
   char const *name;
   void (*way)(void), (*exec)(void);
-} const ways[] = {{"vfork", way_vfork, NULL},      {"spawn", way_spawn, NULL},     {"system", way_system, NULL},
+} const ways[] = {{"vfork", way_vfork, NULL},      {"spawn", way_spawn, NULL},     {"system", way_system, NULL}, {"emptied", way_emptied, NULL},
                   {"popen", way_popen, NULL},      {"wordexp", way_words, NULL},   {"threads", way_threads, NULL},
                   {"own", NULL, exec_own},         {"search", NULL, exec_search},  {"list", NULL, exec_list},
                   {"cleared", NULL, exec_cleared}, {"set", NULL, exec_set},        {"saved", NULL, exec_saved},
