@@ -14,6 +14,7 @@ typedef struct {
   vt_plan_t *plan;
   vt_patch_givens_t const *givens;
   int sanitized; /* the module has a sanitizer's run-time */
+  int python;    /* it is CPython with a mimalloc of its own */
 } finding_t;
 
 static int is_sanitizer(char const *name) {
@@ -40,6 +41,7 @@ static void visit(void *context, char const *name, GElf_Sym const *symbol, int e
   finding_t *f = context;
   vt_patch_name_t what;
   f->sanitized |= is_sanitizer(name);
+  f->python |= !strcmp(name, "_PyMem_MiMalloc");
   if (!vt_patch_name_find(name, is_given(f->givens, name), &what))
     add(f->plan, name, &what, symbol->st_value, exported);
 }
@@ -113,6 +115,14 @@ static int in_allocator(vt_plan_t const *plan, vt_planned_t const *p) {
     frees |= q->what.frees;
   }
   return (allocates || !strcmp(p->what.family, "new")) && frees;
+}
+
+/* not_mimalloc: CPython (from 3.13) has mimalloc for PYTHONMALLOC=mimalloc and free-threaded builds alone. Its
+   malloc is part of the interpreter's functions and its free is not: frees would be recorded of blocks never seen.
+   preload/python.c says in the trace that such an interpreter's blocks are not recorded. */
+static int not_mimalloc(vt_plan_t const *plan, vt_planned_t const *p) {
+  (void)plan;
+  return strcmp(p->what.family, "mi_") != 0;
 }
 
 /* displace finds what each patch displaces, and the branches that lead there. */
@@ -228,6 +238,7 @@ vt_plan_t vt_plan_make(int fd, vt_plan_way_t way, vt_patch_givens_t const *given
   vt_elf_code_symbols(&code, visit, &finding);
   if (here) add_given(&plan, &code, givens);
   merge_aliases(&plan);
+  if (finding.python) keep_if(&plan, not_mimalloc);
   keep_if(&plan, in_allocator);
   if (!plan.functions_cnt) goto out;
   vt_branch_target_t *targets = displace(&plan, &code);

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Python frames where they are hard to have, with every interpreter that is here: without the interpreter's lock, in
 signal handlers, in forked children, in sub-interpreters, at the end of the process, and where there are too many."""
+import json
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.getcwd(), "tests", "frames"))
-from frames import ON, Run, Tap, check, frames_of, interpreters, is_known, probe, sized, vtr  # noqa: E402
+from frames import ON, Run, Tap, check, frames_of, interpreters, is_known, probe, sized, valtest, vtr  # noqa: E402
 
 ROUNDS = ("generators", "callbacks", "exceptions", "recursion", "compiled", "threads", "many", "coroutines",
           "unlocked", "callbacks_of_c", "large")
@@ -17,6 +19,17 @@ tap = Tap()
 def refused(python, env=None, *args):
     trace = Run([python, *args, "-c", "pass"], "run", env={**ON, **(env or {})}).main_trace()
     tap.ok(not trace.codes and trace.refusals, f"{python} {env or ''} {' '.join(args)}: refused, and said", trace.refusals)
+
+
+def own_mimalloc(python):
+    """The interpreter's own mimalloc hinders no verdict while it is not used; where it is, half of its events were
+    worse than none."""
+    for env in ({}, {"PYTHONMALLOC": "mimalloc"}):
+        run = Run([python, "-S", "-c", "[[i] * 40 for i in range(1000)]"], "run", env={**ON, **env})
+        out = subprocess.run([valtest.VALTRACE, "report", "--json", run.trace_path], stdout=subprocess.PIPE, check=True).stdout
+        report = json.loads(out)
+        tap.ok(report["completeness"]["unmatched_frees"] == 0 and report["totals"]["lost_blocks"] is not None,
+               f"{python} {env}: no free of a block never seen, and what is lost is known", [report["totals"]])
 
 
 def signals(python):
@@ -68,5 +81,7 @@ for python, found in interpreters():
     daemons(python)
     refused(python, {"PYTHONMALLOC": "pymalloc"})
     refused(python, {"PYTHONMALLOC": "debug"})
+    if found >= (3, 13):
+        own_mimalloc(python)
     refused(python, {}, "-X", "dev")
 tap.done()
