@@ -56,9 +56,23 @@ static void find_runs(capture_t *c, area_t *a) {
     a->flags |= VT_PAGES_RUNS_UNKNOWN;
 }
 
-static void put_area(capture_t *c, area_t *a) {
-  if (!a->name || a->end > ADDRESSES_END) return;
+static uint64_t at_most(uint64_t v, uint64_t limit) { return v < limit ? v : limit; }
+
+/* find_rest: the kernel lists some mappings at a time, and whole again one that grew meanwhile over the place where it
+   had stopped. What lies behind that place is left of it. */
+static void find_rest(capture_t *c, area_t *a) {
+  int again = a->start < c->last;
+  if (again) a->start = c->last;
   find_runs(c, a);
+  if (!again) return;
+  a->resident = at_most(a->resident, a->flags & VT_PAGES_RUNS_UNKNOWN ? (a->end - a->start) >> 10 : c->there);
+  a->anonymous = at_most(a->anonymous, a->resident);
+  a->swapped = at_most(a->swapped, ((a->end - a->start) >> 10) - a->resident);
+}
+
+static void put_area(capture_t *c, area_t *a) {
+  if (!a->name || a->end > ADDRESSES_END || a->end <= c->last) return;
+  find_rest(c, a);
   vt_bytes_varint(c->out, (a->start - c->last) / VT_PAGEMAP_PAGE);
   vt_bytes_varint(c->out, (a->end - a->start) / VT_PAGEMAP_PAGE);
   vt_bytes_u8(c->out, (uint8_t)a->flags);
