@@ -229,18 +229,26 @@ char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, int asker) {
   return NULL;
 }
 
-/* settle_copy: what was recorded until the copy was made must be in the trace before that is read. */
+static void write_all(vt_drain_t *d, vt_image_t *image) {
+  vt_moment_of_clocks_t now = vt_drain_all(d);
+  vt_image_flush(image, &now);
+}
+
+/* settle_copy: what was recorded until the copy was made must be in the trace before that is read, and the snapshot
+   before it is said to be there. */
 static void settle_copy(vt_drain_t *d, vt_image_t *image, vt_heir_seen_t *seen) {
   char line[256];
   if (vt_heir_copy_made(&image->copy)) {
-    vt_moment_of_clocks_t now = vt_drain_all(d);
-    vt_image_flush(image, &now);
+    write_all(d, image);
     vt_heir_copy_go(&image->copy);
   }
   if (!vt_heir_look_settle(&image->copy, seen)) return;
   uint64_t tick = atomic_load_explicit(&image->copy.row->copy_made, memory_order_relaxed);
   image->copying = 0;
-  if (!image->copy.given_up) vt_image_copied(image, tick, seen);
+  if (!image->copy.given_up) {
+    vt_image_copied(image, tick, seen);
+    write_all(d, image);
+  }
   int n = image->copy.given_up
               ? snprintf(line, sizeof line, "1 no snapshot: %s\n", image->copy.given_up)
               : snprintf(line, sizeof line, "0 snapshot %u: report leaks --at \"snapshot %u\"\n", image->copies, image->copies);
