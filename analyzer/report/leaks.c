@@ -61,8 +61,7 @@ static void sum_up(vt_analysis_t *analysis) {
   }
 }
 
-/* was_killed: a process that is killed leaves no memory. */
-static int was_killed(vt_reader_t const *reader) {
+int vt_leaks_was_killed(vt_reader_t const *reader) {
   size_t cnt;
   vt_trace_process_t const *process = vt_reader_process(reader, &cnt);
   for (size_t i = 0; i < cnt; i++)
@@ -78,7 +77,7 @@ static char const *why_none(vt_analysis_t const *analysis) {
     vt_reader_snapshots(reader, &said);
     if (leaks && leaks->why[0]) return leaks->why;
     if (analysis->at_ns != UINT64_MAX) return "it is about another moment than the end or a snapshot";
-    if (!leaks && was_killed(reader)) return "the process was killed, so that its memory is gone";
+    if (!leaks && vt_leaks_was_killed(reader)) return "the process was killed, so that its memory is gone";
     if (!leaks && said)
       return "its memory could not be kept: is there a limit on processes, or was valtrace "
              "stopped?";

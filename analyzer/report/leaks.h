@@ -8,6 +8,9 @@
    about, if there was a snapshot then. */
 vt_trace_leaks_t const *vt_leaks_of(vt_analysis_t const *analysis, size_t trace);
 
+/* vt_leaks_was_killed: was the process of a trace killed, so that it left no memory behind by itself? */
+int vt_leaks_was_killed(vt_reader_t const *reader);
+
 /* vt_leaks_judge fills analysis->verdicts and ->verdict, or ->no_verdict with why there is none.
    at_ns: the moment the analysis is about, UINT64_MAX: the end of the processes' lives. After the sites are made. */
 void vt_leaks_judge(vt_analysis_t *analysis, uint64_t at_ns);

@@ -1,5 +1,6 @@
 /* See memory_view.h. */
 #include "analyzer/report/memory_view.h"
+#include "analyzer/report/leaks.h"
 #include "analyzer/util/mem.h"
 
 #include <stdlib.h>
@@ -90,6 +91,8 @@ char const *vt_memory_view_why_none(vt_reader_t const *reader) {
   if (vt_reader_info(reader)->optional & VT_OPTIONAL_NO_COLLECTOR)
     return "it was recorded without a collector (`valtrace run` looks at the pages)";
   if (!vt_reader_info(reader)->pid) return "a text log does not tell of pages";
+  if (vt_reader_integrity(reader)->recording) return "no page has been looked at yet, and it is still being recorded";
+  if (vt_leaks_was_killed(reader)) return "it was killed before its pages were looked at (`valtrace run --snapshots` looks then, too)";
   return "no page was looked at (it ended at once, or the trace is old)";
 }
 
@@ -240,6 +243,8 @@ static void text_notes(vt_term_t const *term, vt_reader_t const *reader, vt_capt
     if (trimmed(a, &bytes) && bytes)
       fprintf(term->out, "  %s: malloc_trim would give back up to %s\n", name_of(shown[i]),
               vt_bytes_text(bytes).text);
+    if (shown[i]->pages->kind == VT_SNAPSHOT_REQUEST)
+      fprintf(term->out, "  %s: of a copy of the process, without pages of files that it has not written to\n", name_of(shown[i]));
     if (shown[i]->pages->swapped_bytes)
       fprintf(term->out, "  %s: %s more are swapped out\n", name_of(shown[i]),
               vt_bytes_text(shown[i]->pages->swapped_bytes).text);

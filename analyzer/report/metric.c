@@ -143,17 +143,31 @@ static group_key_t key_of(vt_by_t by, vt_site_t const *site, uint32_t number,
   return key;
 }
 
-/* Groups found so far: an open-addressing table of their keys. */
-typedef struct {
+/* An open-addressing table of the keys. */
+struct vt_group_index {
   group_key_t *keys; /* by group */
   size_t keys_cnt, keys_cap;
   uint32_t *slots; /* group + 1; 0: free */
   size_t mask;
-  uint32_t *of_place; /* by place of vt_stacks_owner: group + 1 of sites that are not nested */
-} index_t;
+};
 
-/* The slot of the group with this key, or the free one where it belongs. */
-static uint32_t *find_group(index_t const *index, group_key_t const *key) {
+vt_group_index_t *vt_group_index_new(size_t most) {
+  vt_group_index_t *index = vt_mem_new(1, sizeof *index);
+  index->mask = 1;
+  while (index->mask < 2 * most) index->mask = 2 * index->mask + 1;
+  index->slots = vt_mem_new(index->mask + 1, sizeof *index->slots);
+  return index;
+}
+
+void vt_group_index_delete(vt_group_index_t *index) {
+  if (!index) return;
+  free(index->keys);
+  free(index->slots);
+  free(index);
+}
+
+/* The number of the group with this key, a new one if need be. */
+static uint32_t number_of(vt_group_index_t *index, group_key_t const *key) {
   uint64_t words[sizeof *key / 8], hash = 0;
   memcpy(words, key, sizeof words);
   for (size_t i = 0; i < sizeof words / 8; i++)
@@ -161,8 +175,23 @@ static uint32_t *find_group(index_t const *index, group_key_t const *key) {
   size_t at = hash & index->mask;
   while (index->slots[at] && memcmp(&index->keys[index->slots[at] - 1], key, sizeof *key))
     at = (at + 1) & index->mask;
-  return &index->slots[at];
+  if (!index->slots[at]) {
+    VT_PUSH(index->keys, *key);
+    index->slots[at] = (uint32_t)index->keys_cnt;
+  }
+  return index->slots[at] - 1;
 }
+
+uint32_t vt_group_index_line(vt_group_index_t *index, vt_stack_frame_t const *frame) {
+  group_key_t key = key_of(VT_BY_LINE, &(vt_site_t){0}, 0, frame);
+  return number_of(index, &key);
+}
+
+/* Groups found so far. */
+typedef struct {
+  vt_group_index_t *numbers;
+  uint32_t *of_place; /* by place of vt_stacks_owner: group + 1 of sites that are not nested */
+} index_t;
 
 /* The group of a site, a new one if need be. Sites with the same owner have the same one, so that
    names are looked at once for each place and not for each stack. */
@@ -173,23 +202,17 @@ static uint32_t group_of(vt_analysis_t const *analysis, vt_by_t by, index_t *ind
   if (owner && index->of_place[owner]) return index->of_place[owner] - 1;
   vt_stack_frame_t frame = vt_group_frame(analysis, site->node);
   group_key_t key = key_of(by, site, number, &frame);
-  uint32_t *slot = find_group(index, &key);
-  if (!*slot) {
-    VT_PUSH(index->keys, key);
-    VT_PUSH(out->groups, ((vt_group_t){.best = number, .sum.nested = site->nested}));
-    *slot = (uint32_t)out->groups_cnt;
-  }
-  if (owner) index->of_place[owner] = *slot;
-  return *slot - 1;
+  uint32_t group = number_of(index->numbers, &key);
+  if (group == out->groups_cnt) VT_PUSH(out->groups, ((vt_group_t){.best = number, .sum.nested = site->nested}));
+  if (owner) index->of_place[owner] = group + 1;
+  return group;
 }
 
 /* Fills out->groups, and of: by site its group, NO_GROUP if it has nothing of the metric. */
 static void find_groups(vt_analysis_t const *analysis, vt_metric_t metric, vt_by_t by, uint32_t *of,
                         vt_groups_t *out) {
   size_t cnt = analysis->sites_cnt;
-  index_t index = {.mask = 1};
-  while (index.mask < 2 * cnt) index.mask = 2 * index.mask + 1;
-  index.slots = vt_mem_new(index.mask + 1, sizeof *index.slots);
+  index_t index = {.numbers = vt_group_index_new(cnt)};
   index.of_place = vt_mem_new(vt_stacks_places_cnt(analysis->stacks), sizeof *index.of_place);
   for (uint32_t i = 0; i < cnt; i++) {
     vt_site_t const *site = &analysis->sites[i];
@@ -202,8 +225,7 @@ static void find_groups(vt_analysis_t const *analysis, vt_metric_t metric, vt_by
     vt_site_add(&group->sum, site);
     if (!site->nested) out->whole += vt_metric_value(metric, site);
   }
-  free(index.keys);
-  free(index.slots);
+  vt_group_index_delete(index.numbers);
   free(index.of_place);
 }
 

@@ -60,4 +60,11 @@ void vt_group_rank(vt_analysis_t const *analysis, vt_metric_t metric, vt_group_t
 /* The frame a stack is grouped under: the first that is not run-time, else the innermost. */
 vt_stack_frame_t vt_group_frame(vt_analysis_t const *analysis, uint32_t node);
 
+/* Numbers of groups by line, for sums that are not sites': 0 for the first frame that is told, and one more for
+   each that is not in a group yet. `most`: how many groups there can be. */
+typedef struct vt_group_index vt_group_index_t;
+vt_group_index_t *vt_group_index_new(size_t most);
+void vt_group_index_delete(vt_group_index_t *index);
+uint32_t vt_group_index_line(vt_group_index_t *index, vt_stack_frame_t const *frame);
+
 #endif

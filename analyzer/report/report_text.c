@@ -106,6 +106,12 @@ static void total_line(vt_term_t const *term, char const *label, char const *val
   putc('\n', term->out);
 }
 
+/* when_live says when the blocks are live that count as leaked: a report may be about a moment. */
+static char const *when_live(vt_analysis_t const *analysis) {
+  if (analysis->at_ns != UINT64_MAX) return "live at that moment";
+  return vt_analysis_completeness(analysis).recording ? "live so far" : "live at the end";
+}
+
 /* print_python says how much of the totals is an interpreter's own heap. */
 static void print_python(vt_analysis_t const *analysis, vt_term_t const *term) {
   size_t cnt;
@@ -118,8 +124,8 @@ static void print_python(vt_analysis_t const *analysis, vt_term_t const *term) {
     live += heaps[i].live_bytes;
   }
   if (!allocations) return;
-  snprintf(rest, sizeof rest, "of these by Python's own allocator (heap python), %s live at the end",
-           vt_bytes_text(live).text);
+  snprintf(rest, sizeof rest, "of these by Python's own allocator (heap python), %s %s",
+           vt_bytes_text(live).text, when_live(analysis));
   total_line(term, "python", vt_count_text(allocations).text, rest);
 }
 
@@ -146,10 +152,10 @@ static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
     total_line(term, "peak RSS", vt_bytes_text(peak_rss).text,
                certain ? "resident memory of the process, code and stacks included"
                        : "at least: the last that was seen of a process that was killed or lives on");
-  int recording = vt_analysis_completeness(analysis).recording;
-  snprintf(rest, sizeof rest, "in %s block%s %s", vt_count_text(totals->live_blocks).text,
-           plural(totals->live_blocks), recording ? "live so far" : "still live at the end");
-  total_line(term, recording ? "live" : "leaked", vt_bytes_text(totals->live_bytes).text, rest);
+  int at_end = analysis->at_ns == UINT64_MAX && !vt_analysis_completeness(analysis).recording;
+  snprintf(rest, sizeof rest, "in %s block%s %s%s", vt_count_text(totals->live_blocks).text,
+           plural(totals->live_blocks), at_end ? "still " : "", when_live(analysis));
+  total_line(term, at_end ? "leaked" : "live", vt_bytes_text(totals->live_bytes).text, rest);
   if (!totals->live_blocks) return;
   if (analysis->verdicts) {
     vt_verdict_t const *v = &analysis->verdict;
@@ -418,16 +424,21 @@ void vt_text_groups(vt_analysis_t const *analysis, vt_report_options_t const *op
   vt_groups_free(&groups);
 }
 
-static char const *title_of(vt_metric_t metric, int recording) {
+/* print_title_of_live: what is live at the end of a process's life has leaked. */
+static void print_title_of_live(vt_analysis_t const *analysis, vt_term_t const *term, vt_metric_t metric) {
+  char const *when = when_live(analysis);
+  if (metric == VT_METRIC_REACHABLE)
+    vt_term_styled(term, VT_STYLE_TITLE, "REACHABLE: %s and still in use, most bytes first", when);
+  else
+    vt_term_styled(term, VT_STYLE_TITLE, "%s: %s, most bytes first", strcmp(when, "live at the end") ? "LIVE" : "LEAKS", when);
+}
+
+static char const *title_of(vt_metric_t metric) {
   switch (metric) {
-  case VT_METRIC_LEAKED:
-    return recording ? "LIVE: live so far, most bytes first"
-                     : "LEAKS: live at the end, most bytes first";
   case VT_METRIC_LOST: return "LOST: nothing reaches them any more, most bytes first";
   case VT_METRIC_DEFINITE: return "DEFINITE: lost, and nothing else that is lost points to them";
   case VT_METRIC_INDIRECT: return "INDIRECT: lost with another block that points to them";
   case VT_METRIC_POSSIBLE: return "POSSIBLE: reached only by pointers into the middle of a block";
-  case VT_METRIC_REACHABLE: return "REACHABLE: live at the end and still in use, most bytes first";
   case VT_METRIC_COUNT: return "HOT: most allocations first";
   case VT_METRIC_PEAK: return "PEAK: what was live when the heap was largest, most bytes first";
   case VT_METRIC_TEMPORARY:
@@ -439,9 +450,11 @@ static char const *title_of(vt_metric_t metric, int recording) {
 
 static void section(vt_analysis_t const *analysis, vt_report_options_t const *options,
                     vt_term_t const *term, vt_metric_t metric, size_t limit, int stacks_each) {
-  int recording = vt_analysis_completeness(analysis).recording;
   putc('\n', term->out);
-  vt_term_styled(term, VT_STYLE_TITLE, "%s", title_of(metric, recording));
+  if (metric == VT_METRIC_LEAKED || metric == VT_METRIC_REACHABLE)
+    print_title_of_live(analysis, term, metric);
+  else
+    vt_term_styled(term, VT_STYLE_TITLE, "%s", title_of(metric));
   putc('\n', term->out);
   vt_text_groups(analysis, options, term, metric, limit, stacks_each);
 }

@@ -13,9 +13,11 @@ uint32_t vt_residence_holder(vt_residences_t *r, size_t trace, uint32_t stack) {
   uint32_t owner = vt_stacks_owner(a->stacks, node, a->no_inlines);
   uint32_t *slot = &r->of_place[vt_stacks_place(a->stacks, owner ? owner : node)];
   if (*slot) return *slot - 1;
-  VT_PUSH(r->holders, (vt_holder_t){node});
-  *slot = (uint32_t)r->holders_cnt;
-  return *slot - 1;
+  vt_stack_frame_t frame = vt_group_frame(a, node);
+  uint32_t holder = vt_group_index_line(r->lines, &frame);
+  if (holder == r->holders_cnt) VT_PUSH(r->holders, (vt_holder_t){node});
+  *slot = holder + 1;
+  return holder;
 }
 
 /* ---- the live blocks of a moment ---- */
@@ -123,7 +125,9 @@ static vt_residences_t *begin(vt_analysis_t *analysis) {
   vt_residences_t *all = vt_mem_new(1, sizeof *all);
   all->analysis = analysis;
   all->traces = vt_mem_new(analysis->trace_cnt + 1, sizeof *all->traces);
-  all->of_place = vt_mem_new((size_t)vt_stacks_places_cnt(analysis->stacks) + 1, sizeof *all->of_place);
+  size_t places = (size_t)vt_stacks_places_cnt(analysis->stacks) + 1;
+  all->of_place = vt_mem_new(places, sizeof *all->of_place);
+  all->lines = vt_group_index_new(places);
   for (size_t t = 0; t < analysis->trace_cnt; t++) choose(&all->traces[t], analysis->readers[t]);
   return all;
 }
@@ -183,6 +187,7 @@ void vt_residences_delete(vt_residences_t *all) {
   free(all->traces);
   free(all->holders);
   free(all->of_place);
+  vt_group_index_delete(all->lines);
   free(all);
 }
 

@@ -4,7 +4,7 @@
 #define VT_ANALYZER_REPORT_RESIDENCE_H
 
 #include "analyzer/memory/pins.h"
-#include "analyzer/report/analysis.h"
+#include "analyzer/report/metric.h"
 
 /* A place in the program that holds memory: the first function outside allocators and run-time libraries, with
    its line. */
@@ -37,6 +37,7 @@ typedef struct {
   vt_holder_t *holders;
   size_t holders_cnt, holders_cap;
   uint32_t *of_place; /* by vt_stacks_place: holder + 1 */
+  vt_group_index_t *lines; /* a line may be at several places in the code: its number is the holder */
 } vt_residences_t;
 
 /* vt_residences_make looks at the highest resident moment, the end and the snapshots of each trace.

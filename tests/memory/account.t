@@ -54,6 +54,7 @@ def check_known(tap, folder):
         tap.equal(held_by(end[key], function), (pages * PAGE, size), f"{name}: by whose call, to the page")
     tap.equal(end["mapped_bytes"], (500 + 24) * PAGE, "nothing else is mapped; what is only reserved counts nothing")
     tap.equal(held_by(end["live"], "make_pin"), (2000 * 48, 2000 * 48), "live blocks that were touched are resident")
+    tap.equal([share["bytes"] for share in end["live"] if share["function"] == "make_pair"], [2 * 3000], "two calls in one line are one place")
     start, size, _pages = plan["reserve"]
     tap.equal(held_by(end["live"], "make_reserve"), (-start % PAGE + 100 * PAGE, size), "a block of which a part was touched")
     tap.ok(2000 * 4000 * 0.98 < end["free_bytes"] < 2000 * 4000 * 1.03, "blocks that were freed are memory the allocator keeps",
@@ -228,6 +229,8 @@ def check_unknown(tap, folder):
     tap.ok("not known: it was recorded without a collector" in text, "the text says so", [text])
     refused = subprocess.run([VALTRACE, "report", "memory", "--function", "main", trace], capture_output=True, text=True, check=False)
     tap.equal(refused.returncode, 2, "a filter is refused")
+    killed, _ = run(folder, "sh", "-c", "kill -9 $$")
+    tap.ok(report("memory", killed)["memory"][0]["not_known"].startswith("it was killed"), "killed at once: nothing is known, and why")
     log, text = f"{folder}/log", f"{folder}/text.vtr"
     with open(log, "wb") as file:
         subprocess.run(program("hello"), stdout=subprocess.DEVNULL, check=True, pass_fds=(file.fileno(),),

@@ -14,7 +14,7 @@
 #define PAIRS 2000
 
 static void *pins[PAIRS], *neighbours[PAIRS];
-static char *volatile kept[9];
+static char *volatile kept[10];
 
 static void say(char const *name, void const *at, size_t sz, size_t pages) {
   dprintf(1, "%s %#lx %zu %zu\n", name, (unsigned long)at, sz, pages);
@@ -52,6 +52,9 @@ static void fragments(void) {
   }
   say("pins", pins[0], PAIRS * 48, pages);
 }
+
+/* Two calls in one line. */
+__attribute__((noinline)) void make_pair(void) { kept[7] = memset(malloc(3000), 1, 3000), kept[9] = memset(malloc(3000), 1, 3000); }
 
 /* A block of which a part is used. */
 __attribute__((noinline)) void make_reserve(void) {
@@ -159,6 +162,7 @@ int main(int argc, char **argv) {
   make_heap();
   fragments();
   make_reserve();
+  make_pair();
   start_thread();
   say_sum();
   return 0;

@@ -20,6 +20,10 @@ def ctl(*args, **options):
     return out.returncode, out.stdout, out.stderr
 
 
+def report(*args):
+    return subprocess.run([VALTRACE, "report", *args], capture_output=True, text=True, check=True).stdout
+
+
 def start(path, *options):
     run = subprocess.Popen([VALTRACE, "run", "-q", *options, "-o", path, "--", HEIRS, "moves"])
     return run, child_in_pause(run, HEIRS)
@@ -37,6 +41,9 @@ def check_moves(tap, path):
     for number in range(1, SNAPSHOTS + 1):
         out = ctl(pid, "snapshot")
         tap.ok(out[0] == 0 and f"snapshot {number}" in out[1], f"snapshot {number}", [out])
+        if number == 1:
+            text = report("memory", path)
+            tap.ok(": of a copy of the process, without pages of files" in text, "what a copy lacks is said", [text])
     tap.equal(len(children(pid)), 1, "no copy is left, only the sentinel")
     out = ctl(pid, "status")
     tap.ok(out[0] == 0 and path in out[1] and f"{BLOCKS} events" in out[1] or "events" in out[1], "status", [out])
@@ -49,6 +56,8 @@ def check_moves(tap, path):
     tap.ok(all(len(few) <= 2 and "definite" not in few for few in kinds), "two threads have at most two blocks in their hands", kinds)
     tap.ok(all(len(leaks.blocks) >= BLOCKS for _, leaks in trace.leaks_at), "all blocks were judged",
            [len(leaks.blocks) for _, leaks in trace.leaks_at])
+    text = report("leaks", "--at", "before", path)
+    tap.ok("LIVE: live at that moment" in text and "at the end" not in text, "what lived at a moment is not called live at the end", [text])
 
 
 def stranger(pid):
