@@ -28,6 +28,7 @@ struct vt_block_history {
   vt_analysis_t *analysis;
   vt_report_options_t const *options;
   uint32_t **nodes;
+  size_t nodes_cnt;
 };
 
 vt_block_history_t *vt_block_history_new(uint64_t address, uint64_t at_ns) {
@@ -39,7 +40,7 @@ vt_block_history_t *vt_block_history_new(uint64_t address, uint64_t at_ns) {
 
 void vt_block_history_delete(vt_block_history_t *h) {
   if (!h) return;
-  for (size_t t = 0; h->nodes && t < h->analysis->trace_cnt; t++) free(h->nodes[t]);
+  for (size_t t = 0; t < h->nodes_cnt; t++) free(h->nodes[t]);
   free(h->nodes);
   free(h->changes);
   free(h->unmatched);
@@ -116,6 +117,7 @@ static void use(vt_analysis_t const *analysis, uint32_t trace, uint32_t of, uint
 static void find_nodes(vt_block_history_t *h) {
   vt_analysis_t *analysis = h->analysis;
   h->nodes = vt_mem_new(analysis->trace_cnt, sizeof *h->nodes);
+  h->nodes_cnt = analysis->trace_cnt;
   for (uint32_t t = 0; t < analysis->trace_cnt; t++) {
     uint8_t *used = vt_mem_new((size_t)vt_reader_stacks(analysis->readers[t]).cnt + 1, 1);
     for (size_t i = 0; i < h->changes_cnt; i++)

@@ -41,12 +41,12 @@ static int without_loader(void *address, found_t *result) {
 }
 
 /* The function is looked up and not linked, because a loader that lacks it would refuse the shim for its
-   version alone. */
+   version alone. The C library has it, not the loader. */
 static find_t *look_up(void) {
 #ifndef VT_OWN_OBJECTS /* `make OWN_OBJECTS=1 …` tests the other way where both exist */
-  struct link_map *loader = vt_object_first();
-  while (loader && loader->l_addr != vt_libc_objects()->r_ldbase) loader = loader->l_next;
-  void *function = loader ? vt_symbol_in(loader, "_dl_find_object") : NULL;
+  struct link_map *libc = vt_object_first();
+  while (libc && !vt_symbol_defined(libc, "gnu_get_libc_version")) libc = libc->l_next;
+  void *function = libc ? vt_symbol_in(libc, "_dl_find_object") : NULL;
   if (function) return (find_t *)function;
 #endif
   return without_loader;
