@@ -106,7 +106,8 @@ test: deps
 # The shim is never instrumented, the command and the fd library are. A sanitized command is of no use where
 # another allocator or a memory limit gets in its way, which is what these tests are about.
 SAN_UNFIT := tests/fault/bad_input.t tests/install/install.t \
-             $(addprefix tests/integration/,apis.t foreign.t format.t terminal.t)
+             $(addprefix tests/integration/,apis.t foreign.t format.t terminal.t) \
+             tests/memory/account.t tests/snapshot/planted.t $(BUILD)/bin/test_chunks
 SAN_ENV   := ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
 test-only:
 	@$(if $(SAN),$(SAN_ENV)) BUILD=$(BUILD) tests/run $(if $(SAN),$(filter-out $(SAN_UNFIT),$(TAPS)),$(TAPS))
