@@ -27,7 +27,7 @@ def main():
     check(tap, "freed by another thread", program("threads", "cross"))
     check(tap, "16 KiB stacks", program("threads", "small-stack"))
     check(tap, "smallest signal stack", program("threads", "sigaltstack"))
-    check(tap, "eight threads at once", program("threads", "storm"), extra=bounded(8))
+    check(tap, "eight threads at once", program("threads", "storm", 2000), extra=bounded(8))
     check(tap, "main ends before its threads", program("threads", "detached"))
     many = 20_000 if os.environ.get("VALTEST_LONG") else 5_000  # more than once there were segments
     check(tap, f"{many} threads that live at once", program("threads", "many", many))

@@ -38,7 +38,7 @@ int main(int argc, char **argv) {
   pid_t pid;
   setvbuf(stdout, NULL, _IOLBF, 512);
   if (argc > 1) last_image(argv[1]);
-  churn(4000);
+  churn(2500);
   pthread_t t[2];
   for (int i = 0; i < 2; i++) pthread_create(&t[i], NULL, thread, NULL);
   for (int i = 0; i < 2; i++) pthread_join(t[i], NULL);
