@@ -1,6 +1,7 @@
 /* See mappings.h. */
 #include "analyzer/memory/mappings.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/util/search.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +14,7 @@ typedef struct {
 
 /* first_after is the index of the first piece that ends behind an address. */
 static size_t first_after(vt_mappings_t const *m, uint64_t address) {
-  size_t low = 0, high = m->pieces_cnt;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (m->pieces[middle].end <= address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
+  return VT_FIRST_NOT(m->pieces_cnt, i, m->pieces[i].end <= address);
 }
 
 static int counts(vt_trace_mapping_t const *r) { return !r->by_allocator && r->prot != PROT_NONE; }

@@ -4,6 +4,7 @@
 #include "analyzer/memory/mappings.h"
 #include "analyzer/util/kernel.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/util/search.h"
 #include "core/trace/ring.h"
 
 #include <stdlib.h>
@@ -63,15 +64,7 @@ static int ends_with(char const *text, char const *with) {
 
 /* first_block is the index of the first block that begins at or behind an address. */
 static size_t first_block(find_t const *f, uint64_t address) {
-  size_t low = 0, high = f->from->blocks_cnt;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (f->from->blocks[middle].start < address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
+  return VT_FIRST_NOT(f->from->blocks_cnt, i, f->from->blocks[i].start < address);
 }
 
 /* in_malloc: may the block lie in memory of malloc? */

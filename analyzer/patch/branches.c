@@ -3,6 +3,7 @@
 #include "analyzer/patch/branches.h"
 #include "analyzer/patch/decode.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/util/search.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +14,7 @@
 
 /* find is the target whose bytes hold an address, or whose endbr64 begins there; NULL: none. */
 static vt_branch_target_t *find(vt_branch_target_t *targets, size_t cnt, uint64_t address) {
-  size_t lo = 0, hi = cnt;
-  while (lo < hi) {
-    size_t mid = lo + (hi - lo) / 2;
-    if (targets[mid].address + targets[mid].sz > address)
-      hi = mid;
-    else
-      lo = mid + 1;
-  }
+  size_t lo = VT_FIRST_NOT(cnt, i, targets[i].address + targets[i].sz <= address);
   return lo < cnt && address + ENDBR_SZ >= targets[lo].address ? &targets[lo] : NULL;
 }
 

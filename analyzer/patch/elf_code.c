@@ -2,6 +2,7 @@
    Core, "Exception Frames"): pairs of signed 32-bit numbers, relative to the table's section. */
 #include "analyzer/patch/elf_code.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/util/search.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,15 +149,7 @@ vt_code_section_t const *vt_elf_code_section(vt_elf_code_t const *code, uint64_t
 
 /* above is the index of the first start above an address. */
 static size_t above(vt_elf_code_t const *code, uint64_t address) {
-  size_t lo = 0, hi = code->starts_cnt;
-  while (lo < hi) {
-    size_t mid = lo + (hi - lo) / 2;
-    if (code->starts[mid] > address)
-      hi = mid;
-    else
-      lo = mid + 1;
-  }
-  return lo;
+  return VT_FIRST_NOT(code->starts_cnt, i, code->starts[i] <= address);
 }
 
 uint64_t vt_elf_code_next(vt_elf_code_t const *code, uint64_t address) {

@@ -3,6 +3,7 @@
 #include "analyzer/report/neighbours.h"
 #include "analyzer/report/merge.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/util/search.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,15 +69,7 @@ static void choose_pages(look_t *l, vt_captured_t const *m, uint32_t const *rank
 
 /* first_spot is the index of the first page looked at that is not before `page`. */
 static size_t first_spot(look_t const *l, uint64_t page) {
-  size_t low = 0, high = l->spots_cnt;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (l->spots[middle].page < page)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
+  return VT_FIRST_NOT(l->spots_cnt, i, l->spots[i].page < page);
 }
 
 /* mark writes a mark over what of [start,end) lies in pages looked at. */

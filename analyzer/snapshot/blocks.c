@@ -2,6 +2,7 @@
    heap are many and their addresses have few digits that differ. */
 #include "analyzer/snapshot/blocks.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/util/search.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -108,15 +109,7 @@ uint64_t vt_live_size_of(void const *context, uint32_t block) {
 }
 
 uint32_t vt_live_first(vt_live_t const *live, uint64_t address) {
-  uint32_t low = 0, high = live->cnt;
-  while (low < high) {
-    uint32_t middle = low + (high - low) / 2;
-    if (end_of(&live->blocks[middle]) <= address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
+  return (uint32_t)VT_FIRST_NOT(live->cnt, i, end_of(&live->blocks[i]) <= address);
 }
 
 /* The blocks that begin before an address in its page are few or sorted: halve them. */

@@ -1,15 +1,9 @@
 /* See memory.h. */
 #include "analyzer/snapshot/memory.h"
+#include "analyzer/util/search.h"
 
 vt_area_t const *vt_areas_from(vt_areas_t const *areas, uint64_t address) {
-  size_t low = 0, high = areas->areas_cnt;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (areas->areas[middle].end <= address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
+  size_t low = VT_FIRST_NOT(areas->areas_cnt, i, areas->areas[i].end <= address);
   return low < areas->areas_cnt ? &areas->areas[low] : NULL;
 }
 

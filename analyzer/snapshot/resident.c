@@ -2,6 +2,7 @@
    Documentation/admin-guide/mm/pagemap.rst). Either way a stretch of an area is learned at a time, and remembered. */
 #include "analyzer/snapshot/resident.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/util/search.h"
 
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -122,15 +123,7 @@ int vt_resident_quick(vt_resident_t *r, vt_areas_t const *areas) {
 
 /* run_in_known is the first run in what is known that ends behind an address; cnt: none. */
 static size_t run_in_known(vt_resident_t const *r, uint64_t address) {
-  size_t low = 0, high = r->cnt;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (r->runs[middle].end <= address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
+  return VT_FIRST_NOT(r->cnt, i, r->runs[i].end <= address);
 }
 
 /* find is the run at or behind *at, which it moves; 0: none before `end`. */

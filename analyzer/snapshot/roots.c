@@ -4,6 +4,7 @@
 #include "analyzer/snapshot/glibc.h"
 #include "analyzer/util/kernel.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/util/search.h"
 #include "core/trace/ring.h"
 
 #include <stdlib.h>
@@ -92,14 +93,7 @@ static void settle(find_t *f) {
 
 /* excluded_end is where what is excluded at an address ends; the address itself if nothing is. */
 static uint64_t excluded_end(find_t const *f, uint64_t address) {
-  size_t low = 0, high = f->no_cnt;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (f->no[middle].end <= address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
+  size_t low = VT_FIRST_NOT(f->no_cnt, i, f->no[i].end <= address);
   return low < f->no_cnt && f->no[low].start <= address ? f->no[low].end : address;
 }
 

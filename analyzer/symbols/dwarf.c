@@ -10,6 +10,7 @@
 #include <string.h>
 #include "analyzer/symbols/elf_file.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/util/search.h"
 
 /* Nesting of namespaces and of inlined calls that is followed; deeper only occurs in made-up files.
  */
@@ -66,14 +67,7 @@ static void sort_ranges(ranges_t *set) {
 
 /* The range with the highest start that contains the address. */
 static range_t *find_range(ranges_t const *set, uint64_t address) {
-  size_t lo = 0, hi = set->ranges_cnt;
-  while (lo < hi) {
-    size_t mid = lo + (hi - lo) / 2;
-    if (set->ranges[mid].start <= address)
-      lo = mid + 1;
-    else
-      hi = mid;
-  }
+  size_t lo = VT_FIRST_NOT(set->ranges_cnt, i, set->ranges[i].start <= address);
   while (lo-- && set->ranges[lo].max_end > address)
     if (set->ranges[lo].end > address) return &set->ranges[lo];
   return NULL;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "analyzer/symbols/elf_file.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/util/search.h"
 
 typedef struct {
   uint64_t start, end; /* end == start: size unknown */
@@ -61,14 +62,7 @@ void vt_symtab_delete(struct vt_symtab *symtab) {
 
 /* Last symbol whose start is not above offset; NULL when there is none. */
 static symbol_t const *last_before(struct vt_symtab const *symtab, uint64_t offset) {
-  size_t lo = 0, hi = symtab->symbols_cnt;
-  while (lo < hi) {
-    size_t mid = lo + (hi - lo) / 2;
-    if (symtab->symbols[mid].start <= offset)
-      lo = mid + 1;
-    else
-      hi = mid;
-  }
+  size_t lo = VT_FIRST_NOT(symtab->symbols_cnt, i, symtab->symbols[i].start <= offset);
   return lo ? &symtab->symbols[lo - 1] : NULL;
 }
 

@@ -1,5 +1,6 @@
 /* JIT chunks: names of generated code. See docs/trace-format.md. */
 #include "analyzer/trace/reader_private.h"
+#include "analyzer/util/search.h"
 
 #define ENTRY_MIN_SZ 28 /* bytes of an entry in the chunk, at least */
 
@@ -43,15 +44,7 @@ vt_trace_jit_t const *vt_reader_jit(vt_reader_t const *r, size_t *cnt) {
 
 /* first_behind is the index of the first entry that begins behind the address. */
 static size_t first_behind(vt_tables_t const *t, uint64_t address) {
-  size_t low = 0, high = t->jit_cnt;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (t->jit[middle].address <= address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
+  return VT_FIRST_NOT(t->jit_cnt, i, t->jit[i].address <= address);
 }
 
 static int is_among(char const *name, char const **names, size_t cnt) {

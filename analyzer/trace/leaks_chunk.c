@@ -1,17 +1,11 @@
 /* LEAKS chunks: what became of live blocks. See docs/trace-format.md. */
 #include "analyzer/trace/reader_private.h"
+#include "analyzer/util/search.h"
 
 #define ROOT_MIN_SZ 20 /* bytes of a root in the chunk, at least */
 
 uint32_t vt_leaks_find(vt_trace_leaks_t const *leaks, uint64_t address) {
-  uint32_t low = 0, high = leaks->cnt;
-  while (low < high) {
-    uint32_t middle = low + (high - low) / 2;
-    if (leaks->addresses[middle] < address)
-      low = middle + 1;
-    else
-      high = middle;
-  }
+  uint32_t low = (uint32_t)VT_FIRST_NOT(leaks->cnt, i, leaks->addresses[i] < address);
   return low < leaks->cnt && leaks->addresses[low] == address ? low : VT_NO_LEAK;
 }
 

@@ -1,21 +1,14 @@
 /* VFRAMES chunks: what virtual addresses stand for, and what of a language is not recorded. See
    docs/trace-format.md. */
 #include "analyzer/trace/reader_private.h"
+#include "analyzer/util/search.h"
 
 #define HEAD_SZ 4 /* of each entry: its size */
 
 /* lower is where the code of a number is among the codes, or belongs. */
 static size_t lower(vt_tables_t const *t, uint32_t id) {
-  size_t low = 0, high = t->codes_cnt;
-  if (high && t->codes[high - 1].id < id) return high; /* most come in order */
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (t->codes[middle].id < id)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
+  if (t->codes_cnt && t->codes[t->codes_cnt - 1].id < id) return t->codes_cnt; /* most come in order */
+  return VT_FIRST_NOT(t->codes_cnt, i, t->codes[i].id < id);
 }
 
 vt_trace_code_t const *vt_reader_code(vt_reader_t const *r, uint64_t pc) {

@@ -79,7 +79,7 @@ def trim(data):
 # ---- without JavaScript ----
 
 def numbers(packed):
-    """The packed numbers of the data, see page_pack.h."""
+    """The packed numbers of the data, see analyzer/page/pack.h."""
     value = shift = 0
     for byte in zlib.decompress(base64.b64decode(packed)):
         value |= (byte & 127) << shift
