@@ -60,6 +60,8 @@ static void obey(vt_drain_t *d, int connection, char *line, char *out, size_t ca
     snprintf(out, cap, "1 this process is not recorded any more\n");
   } else if (!strcmp(command, "status")) {
     status_of(d, image, &now, out, cap);
+  } else if (!strcmp(command, "where")) {
+    snprintf(out, cap, image->open ? "0 %s\n" : "1 it has no trace\n", image->path);
   } else if (!strcmp(command, "mark") && text && *text) {
     vt_image_mark(image, now.tick, text);
     snprintf(out, cap, "0 marked\n");

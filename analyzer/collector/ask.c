@@ -1,0 +1,74 @@
+/* See ask.h. */
+#include "analyzer/collector/ask.h"
+#include "analyzer/collector/ring.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* socket_of finds the name of the collector's socket in the environment of a process: "FD:NAME:NONCE". */
+static int socket_of(char const *pid, char *name, size_t cap) {
+  char path[64], *variable = NULL;
+  size_t room = 0;
+  int found = 0;
+  snprintf(path, sizeof path, "/proc/%.20s/environ", pid);
+  FILE *file = fopen(path, "re");
+  if (!file) return -1;
+  while (!found && getdelim(&variable, &room, '\0', file) > 0)
+    found = !strncmp(variable, VT_RING_ENV "=", sizeof VT_RING_ENV);
+  fclose(file);
+  errno = 0;
+  char *from = found ? strchr(variable, ':') : NULL, *to = from ? strchr(from + 1, ':') : NULL;
+  if (to) snprintf(name, cap, "%.*s" VT_CONTROL_SUFFIX, (int)(to - from - 1), from + 1);
+  free(variable);
+  return to ? 0 : -1;
+}
+
+static int connect_to(char const *name) {
+  struct sockaddr_un addr = {.sun_family = AF_UNIX};
+  size_t len = strlen(name);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || len > sizeof addr.sun_path - 1) return -1;
+  memcpy(addr.sun_path + 1, name, len);
+  if (!connect(fd, (struct sockaddr *)&addr, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len))) return fd;
+  close(fd);
+  return -1;
+}
+
+static pid_t peer_of(int fd) {
+  struct ucred peer;
+  socklen_t sz = sizeof peer;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &sz) ? 0 : peer.pid;
+}
+
+/* hear reads the answer, a digit and a text. */
+static void hear(int fd, vt_answer_t *answer) {
+  char line[sizeof answer->text + 2];
+  size_t n = 0;
+  for (ssize_t got; n + 1 < sizeof line && (got = read(fd, line + n, sizeof line - 1 - n)) > 0;) n += (size_t)got;
+  line[n] = '\0';
+  line[strcspn(line, "\n")] = '\0';
+  int said = line[0] >= '0' && line[0] <= '9' && line[1];
+  answer->status = said ? line[0] - '0' : 1;
+  snprintf(answer->text, sizeof answer->text, "%s", said ? line + 2 : "no answer");
+}
+
+int vt_control_ask(char const *pid, char const *command, char const *text, vt_answer_t *answer, char const **why) {
+  char name[108];
+  int found = !socket_of(pid, name, sizeof name), error = errno;
+  int fd = found ? connect_to(name) : -1;
+  if (fd < 0) {
+    *why = found ? "its collector has ended" : error ? strerror(error) : "it is not recorded";
+    return -1;
+  }
+  answer->collector = peer_of(fd);
+  dprintf(fd, "%s %s%s%s\n", pid, command, text ? " " : "", text ? text : "");
+  hear(fd, answer);
+  close(fd);
+  return 0;
+}
