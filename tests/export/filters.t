@@ -5,6 +5,7 @@ each one a command takes changes what it writes, each one it cannot obey is a us
 import csv
 import gzip
 import io
+import itertools
 import json
 import os
 import random
@@ -288,11 +289,12 @@ def check_peak_time(world):
     totals = json.loads(output("report", "--json", world.trace))["totals"]
     changes = totals_of([b for b in world.dump.blocks if b.heap not in world.nested])[1]
     live, possible = 0, []
-    for time in sorted({time for time, *_ in changes}):
-        begun = sum(size for t, begins, size in changes if t == time and begins)
+    for time, group in itertools.groupby(sorted(changes), key=lambda change: change[0]):
+        sizes = [(begins, size) for _time, begins, size in group]
+        begun = sum(size for begins, size in sizes if begins)
         if live + begun >= totals["peak_bytes"] and begun:
             possible.append(time)
-        live += sum(size for t, _begins, size in changes if t == time)
+        live += sum(size for _begins, size in sizes)
     when = totals["peak_time_ns"]
     ok(0 < len(possible) < 20 and when in possible, "the time of the peak", when, possible)
     check_massif(world.trace, world.dump.end())
