@@ -127,7 +127,7 @@ static void check_all(check_t *check) {
 static void begin_json(check_t *check) {
   check->json = vt_json_start(stdout);
   vt_json_object(&check->json, NULL);
-  vt_json_head(&check->json, check->analysis, "check-budget");
+  vt_json_head(&check->json, check->analysis, "check-budget", SIZE_MAX);
   vt_json_array(&check->json, "exceeded");
 }
 

@@ -1,16 +1,8 @@
-/* valtrace html: the report as one self-contained page. The data are made here in one pass; the
-   page is put together by a Python script that gets them on its standard input. */
-#include <errno.h>
-#include <limits.h>
-#include <signal.h>
+/* valtrace html: the report as one self-contained page, or the data of it. */
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include "analyzer/cli/cmd.h"
-#include "analyzer/cli/installed.h"
 #include "analyzer/cli/options.h"
-#include "analyzer/page/page.h"
+#include "analyzer/page/html.h"
 #include "analyzer/findings/show.h"
 
 /* What the page has a switch or a filter of its own for. */
@@ -21,41 +13,12 @@ static void help(void) {
   printf("usage: valtrace html [options] TRACE -o FILE.html\n"
          "       valtrace html [options] BEFORE AFTER -o FILE.html\n\n"
          "Writes the report as one HTML file that needs no network; of two traces, what grew and\n"
-         "shrank between them. Needs python3: exit status 4 without it.\n\n"
+         "shrank between them.\n\n"
          "The page has the source lines around the frames with most, of files that are here:\n"
          "whoever gets the page can read them.\n\n"
          "  -o, --output FILE  write FILE, not standard output; --json: the page's data\n"
          "  --no-source        no source lines in the page\n\n");
   vt_cli_help_shared(OUT_OF_PLACE);
-}
-
-/* Runs the script from `in` to `out`; does not return. */
-static void become_script(char const *script, int no_source, int in, int out) {
-  if (dup2(in, 0) < 0 || dup2(out, 1) < 0) _exit(VT_EXIT_OUTPUT);
-  execlp("python3", "python3", "-I", script, "-", no_source ? "--no-source" : (char *)NULL,
-         (char *)NULL);
-  vt_error_say("python3", strerror(errno), "install Python 3; `valtrace report` does without");
-  _exit(VT_EXIT_OUTPUT);
-}
-
-/* Starts the script. Returns its standard input, or NULL after a line. */
-static FILE *start_script(int no_source, int out, pid_t *pid) {
-  char script[PATH_MAX];
-  int ends[2];
-  if (vt_installed_find("html/page.py", script)) {
-    vt_error_say("html", "page.py is not beside this program", "install valtrace completely");
-    return NULL;
-  }
-  if (pipe(ends) || (*pid = fork()) < 0) {
-    vt_error_say("html", strerror(errno), "try again");
-    return NULL;
-  }
-  if (!*pid) {
-    close(ends[1]);
-    become_script(script, no_source, ends[0], out);
-  }
-  close(ends[0]);
-  return fdopen(ends[1], "w");
 }
 
 /* What the page is made of. */
@@ -73,44 +36,37 @@ static void json_findings(void *context, vt_json_t *json) {
   vt_findings_json(&contents->findings, &contents->analyses[0], NULL, json);
 }
 
-static void write_contents(contents_t *contents, FILE *out) {
-  vt_report_part_t findings = {NULL, json_findings, contents};
-  vt_page_write((vt_analysis_t *[]){&contents->analyses[0], &contents->analyses[1]},
-                contents->sides, contents->options, contents->suppressions,
-                contents->evidence ? &findings : NULL, out);
-}
-
-/* Writes the data alone. */
-static int write_data(contents_t *contents, FILE *out, char const *name) {
-  write_contents(contents, out);
-  return vt_cli_finish(out, name);
-}
-
-/* Hands the data to the script, which says itself what went wrong there. */
-static int write_page(contents_t *contents, int no_source, FILE *out) {
-  pid_t pid;
-  int status;
-  fflush(stdout);
-  signal(SIGPIPE, SIG_IGN);
-  FILE *in = start_script(no_source, fileno(out), &pid);
-  if (!in) return VT_EXIT_OUTPUT;
-  write_contents(contents, in);
-  fclose(in);
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-  if (WIFEXITED(status)) return WEXITSTATUS(status) ? VT_EXIT_OUTPUT : VT_EXIT_OK;
-  vt_error_say("python3", "was killed", "try again");
-  return VT_EXIT_OUTPUT;
+/* Writes the page. Returns VT_EXIT_OK, or VT_EXIT_OUTPUT after a line: it is too large. */
+static int write_page(vt_page_contents_t const *contents, FILE *out) {
+  char *page, why[64];
+  size_t sz = vt_page_html(contents, &page);
+  int too_large = sz > VT_PAGE_SIZE_MAX;
+  if (too_large) {
+    snprintf(why, sizeof why, "the page would have %zu bytes", sz);
+    vt_error_say("html", why, "report this; --function or --from make it smaller");
+  } else {
+    fwrite(page, 1, sz, out);
+  }
+  free(page);
+  return too_large ? VT_EXIT_OUTPUT : VT_EXIT_OK;
 }
 
 static int write_either(contents_t *contents, vt_cli_options_t const *options) {
   vt_output_t output;
   char const *path = options->output;
+  vt_report_part_t findings = {NULL, json_findings, contents};
+  vt_page_contents_t page = {(vt_analysis_t *[]){&contents->analyses[0], &contents->analyses[1]},
+                             contents->sides, contents->options, contents->suppressions,
+                             contents->evidence ? &findings : NULL, options->no_source};
   FILE *out = vt_cli_output(&output, path);
   if (!out) return VT_EXIT_OUTPUT;
-  int status = options->json ? write_data(contents, out, path ? path : "standard output")
-                             : write_page(contents, options->no_source, out);
-  if (!options->json && path) fclose(out);
-  return vt_cli_close_output(&output, path, status);
+  int status = VT_EXIT_OK;
+  if (options->json)
+    vt_page_tree_delete(vt_page_write(&page, out));
+  else
+    status = write_page(&page, out);
+  int finished = vt_cli_finish(out, path ? path : "standard output");
+  return vt_cli_close_output(&output, path, status ? status : finished);
 }
 
 static void find(contents_t *contents, vt_cli_options_t const *options) {

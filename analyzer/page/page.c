@@ -6,6 +6,7 @@
 #include <string.h>
 #include "analyzer/page/blocks.h"
 #include "analyzer/page/pack.h"
+#include "analyzer/page/sources.h"
 #include "analyzer/page/tree.h"
 #include "analyzer/util/mem.h"
 
@@ -18,6 +19,7 @@
 #define NAME_MAX_START   4096
 #define INTERVALS_MAX    512
 #define ROWS_MAX         500
+#define TRACE_MAX        2000 /* bytes of a command, heaps of a trace */
 
 static void uints(vt_json_t *json, char const *key, uint64_t const *values, size_t cnt) {
   vt_json_array(json, key);
@@ -215,11 +217,8 @@ static uint32_t renumber(renumbering_t *all, uint32_t old) {
   return all->number[old] - 1;
 }
 
-/* The beginning of a string, not ending within a UTF-8 sequence, with "…" when something is cut. */
 static void put_cut(vt_page_pack_t *out, char const *text, size_t max) {
-  size_t sz = strlen(text), cut = sz;
-  if (sz > max)
-    for (cut = max; cut && ((unsigned char)text[cut] & 0xc0) == 0x80;) cut--;
+  size_t sz = strlen(text), cut = vt_json_cut(text, sz, max);
   vt_page_put_bytes(out, text, cut);
   if (cut < sz) vt_page_put_bytes(out, "…", strlen("…"));
   vt_page_put_bytes(out, "", 1);
@@ -235,15 +234,15 @@ static char *pack_strings(vt_page_tree_t const *tree, renumbering_t const *strin
 }
 
 /* Names are cut until all of them fit. */
-static void write_strings(vt_json_t *json, vt_page_tree_t const *tree,
+static void write_strings(vt_json_t *json, vt_page_tree_t *tree,
                           renumbering_t const *strings) {
-  size_t max = NAME_MAX_START;
-  char *text = pack_strings(tree, strings, max);
-  while (strlen(text) > NAMES_CHARS_MAX && max > 8) {
+  tree->name_max = NAME_MAX_START;
+  char *text = pack_strings(tree, strings, tree->name_max);
+  while (strlen(text) > NAMES_CHARS_MAX && tree->name_max > 8) {
     free(text);
-    text = pack_strings(tree, strings, max /= 2);
+    text = pack_strings(tree, strings, tree->name_max /= 2);
   }
-  vt_json_uint(json, "name_limit", max);
+  vt_json_uint(json, "name_limit", tree->name_max);
   vt_json_string(json, "strings", text);
   free(text);
 }
@@ -338,7 +337,7 @@ static void write_side(vt_json_t *json, vt_page_tree_t const *tree, int side,
   static vt_view_t const views[] = {VT_VIEW_SIZES, VT_VIEW_LIFETIMES};
   size_t parts = (size_t)tree->sides;
   vt_json_object(json, NULL);
-  vt_json_head(json, analysis, "page");
+  vt_json_head(json, analysis, "page", TRACE_MAX);
   write_timeline(json, analysis);
   write_curve(json, analysis, CURVE_CHARS_MAX / parts);
   uint32_t *threads = write_threads(json, analysis), *heaps = write_heap_names(json, analysis);
@@ -351,29 +350,41 @@ static void write_side(vt_json_t *json, vt_page_tree_t const *tree, int side,
   vt_json_end_object(json);
 }
 
+/* The earliest start of a recording. */
+static uint64_t started(vt_analysis_t const *const *analyses, int sides) {
+  uint64_t first = UINT64_MAX;
+  for (int i = 0; i < sides; i++)
+    for (size_t t = 0; t < analyses[i]->trace_cnt; t++) {
+      uint64_t start = vt_reader_info(analyses[i]->readers[t])->start_unix_ns;
+      if (start < first) first = start;
+    }
+  return first;
+}
+
 static void write_document(vt_json_t *json, vt_page_tree_t *tree, vt_page_blocks_t *const *blocks,
-                           vt_analysis_t const *const *analyses,
-                           vt_report_part_t const *findings) {
+                           vt_page_contents_t const *contents) {
+  vt_analysis_t const *const *analyses = (vt_analysis_t const *const *)contents->analyses;
   vt_json_object_line(json, NULL);
   vt_json_string(json, "schema", "valtrace-page");
-  vt_json_uint(json, "version", 3);
+  vt_json_uint(json, "version", 4);
   write_nodes(json, tree, analyses);
   vt_json_array(json, "sides");
   for (int i = 0; i < tree->sides; i++) write_side(json, tree, i, blocks[i], analyses[i]);
   vt_json_end_array(json);
-  if (findings) findings->json(findings->context, json);
+  if (contents->findings) contents->findings->json(contents->findings->context, json);
+  if (!contents->no_source) vt_page_sources_write(json, tree, started(analyses, tree->sides));
   vt_json_end_object(json);
 }
 
-void vt_page_write(vt_analysis_t *const *analyses, int sides, vt_analysis_options_t const *options,
-                   vt_suppressions_t *suppressions, vt_report_part_t const *findings, FILE *out) {
+vt_page_tree_t *vt_page_write(vt_page_contents_t const *contents, FILE *out) {
   vt_page_blocks_t *blocks[2] = {NULL, NULL};
-  vt_analysis_t const *const *seen = (vt_analysis_t const *const *)analyses;
-  for (int i = 0; i < sides; i++) blocks[i] = vt_page_blocks_new(analyses[i], options);
-  vt_page_tree_t *tree = vt_page_tree_new(seen, sides, suppressions);
+  vt_page_tree_t *tree = vt_page_tree_new((vt_analysis_t const *const *)contents->analyses,
+                                          contents->sides, contents->suppressions);
+  for (int i = 0; i < contents->sides; i++)
+    blocks[i] = vt_page_blocks_new(contents->analyses[i], contents->options);
   vt_json_t json = vt_json_start(out);
-  write_document(&json, tree, blocks, seen, findings);
+  write_document(&json, tree, blocks, contents);
   vt_json_finish(&json);
-  vt_page_tree_delete(tree);
-  for (int i = 0; i < sides; i++) vt_page_blocks_delete(blocks[i]);
+  for (int i = 0; i < contents->sides; i++) vt_page_blocks_delete(blocks[i]);
+  return tree;
 }

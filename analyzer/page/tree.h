@@ -43,6 +43,7 @@ typedef struct {
   uint32_t **node_of; /* by side, by cell of its model: its node */
   uint8_t **leaks; /* the same: do its live blocks count as leaked, are they not suppressed? */
   int sides, by_function;
+  size_t name_max;       /* bytes of a name that are written: as many as the page has room for */
   uint64_t folded;       /* nodes that were folded */
   double folded_largest; /* the largest share of any metric one of them had, 0 … 1 */
 } vt_page_tree_t;

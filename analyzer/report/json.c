@@ -160,3 +160,22 @@ void vt_json_string_sz(vt_json_t *json, char const *key, char const *value, size
 void vt_json_string(vt_json_t *json, char const *key, char const *value) {
   vt_json_string_sz(json, key, value, strlen(value));
 }
+
+size_t vt_json_cut(char const *text, size_t sz, size_t max) {
+  if (sz <= max) return sz;
+  while (max && ((unsigned char)text[max] & 0xc0) == 0x80) max--;
+  return max;
+}
+
+void vt_json_string_max(vt_json_t *json, char const *key, char const *value, size_t sz,
+                        size_t max) {
+  size_t cut = vt_json_cut(value, sz, max);
+  if (cut == sz) {
+    vt_json_string_sz(json, key, value, sz);
+    return;
+  }
+  char text[cut + sizeof "…"];
+  memcpy(text, value, cut);
+  memcpy(text + cut, "…", sizeof "…");
+  vt_json_string(json, key, text);
+}

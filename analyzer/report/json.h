@@ -38,6 +38,11 @@ void vt_json_null(vt_json_t *json, char const *key);
 void vt_json_ms(vt_json_t *json, char const *key, uint64_t ns);
 void vt_json_string(vt_json_t *json, char const *key, char const *value);
 void vt_json_string_sz(vt_json_t *json, char const *key, char const *value, size_t sz);
+/* At most `max` bytes of it, not ending within a character, with "…" when something is cut. */
+void vt_json_string_max(vt_json_t *json, char const *key, char const *value, size_t sz, size_t max);
+
+/* How many bytes of a text are left when it is cut to `max` bytes but not within a character. */
+size_t vt_json_cut(char const *text, size_t sz, size_t max);
 
 /* Writes bytes as a JSON string with its quotes. */
 void vt_json_escape(FILE *out, char const *p, size_t sz);

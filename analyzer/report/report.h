@@ -108,8 +108,9 @@ void vt_json_stack(vt_json_t *json, vt_analysis_t const *analysis,
 void vt_json_frame(vt_json_t *json, vt_stack_frame_t const *frame);
 /* The array "suppressions": each with what it took. */
 void vt_json_suppressions(vt_json_t *json, vt_suppressions_t const *suppressions);
-/* The parts of the document before the sites. */
-void vt_json_head(vt_json_t *json, vt_analysis_t const *analysis, char const *view);
+/* The parts of the document before the sites. Of each trace there are at most `most` heaps, and its
+   command has at most `most` bytes. */
+void vt_json_head(vt_json_t *json, vt_analysis_t const *analysis, char const *view, size_t most);
 void vt_json_tables(vt_json_t *json, vt_analysis_t const *analysis,
                     vt_report_options_t const *options);
 /* A thread's number; after it `KEY_nth`, if it is not the first with that number. */

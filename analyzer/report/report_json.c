@@ -20,13 +20,15 @@ static void json_moment(vt_json_t *json, vt_trace_leaks_t const *leaks) {
   vt_json_end_object(json);
 }
 
-static void heap_objects(vt_json_t *json, vt_analysis_t const *analysis, uint32_t trace) {
+static void heap_objects(vt_json_t *json, vt_analysis_t const *analysis, uint32_t trace,
+                         size_t most) {
   static char const *const kinds[] = {"libc", "wksp", "alloc", "groove", "custom", "python"};
   size_t cnt;
   vt_model_heap_t const *heaps = vt_model_heaps(analysis->model, &cnt);
   vt_json_array(json, "heaps");
-  for (uint32_t i = 0; i < cnt; i++) {
+  for (uint32_t i = 0; i < cnt && most; i++) {
     if (heaps[i].trace != trace) continue;
+    most--;
     char buffer[32], uuid[33];
     for (int k = 0; k < 16; k++) snprintf(uuid + 2 * k, 3, "%02x", heaps[i].uuid[k]);
     vt_json_object_line(json, NULL);
@@ -47,7 +49,17 @@ static void heap_objects(vt_json_t *json, vt_analysis_t const *analysis, uint32_
   vt_json_end_array(json);
 }
 
-static void trace_objects(vt_json_t *json, vt_analysis_t const *analysis) {
+static void command_array(vt_json_t *json, vt_trace_info_t const *info, size_t most) {
+  vt_json_array(json, "command");
+  for (uint32_t i = 0; i < info->argc && most; i++) {
+    size_t sz = strlen(info->argv[i]);
+    vt_json_string_max(json, NULL, info->argv[i], sz, most);
+    most -= sz < most ? sz : most;
+  }
+  vt_json_end_array(json);
+}
+
+static void trace_objects(vt_json_t *json, vt_analysis_t const *analysis, size_t most) {
   vt_json_array(json, "traces");
   for (uint32_t t = 0; t < analysis->trace_cnt; t++) {
     vt_reader_t const *reader = analysis->readers[t];
@@ -58,16 +70,14 @@ static void trace_objects(vt_json_t *json, vt_analysis_t const *analysis) {
     vt_json_object(json, NULL);
     vt_json_string(json, "path", info->path);
     vt_json_string(json, "program", info->executable);
-    vt_json_array(json, "command");
-    for (uint32_t i = 0; i < info->argc; i++) vt_json_string(json, NULL, info->argv[i]);
-    vt_json_end_array(json);
+    command_array(json, info, most);
     vt_json_uint(json, "pid", info->pid);
     vt_json_string(json, "host", info->host);
     vt_json_uint(json, "start_unix_ns", info->start_unix_ns);
     vt_json_uint(json, "duration_ns", vt_reader_end_time(reader));
     vt_json_uint(json, "threads", threads);
     vt_json_uint(json, "modules", modules);
-    heap_objects(json, analysis, t);
+    heap_objects(json, analysis, t, most);
     json_moment(json, vt_leaks_of(analysis, t));
     vt_json_end_object(json);
   }
@@ -244,11 +254,11 @@ static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) 
   vt_json_end_object(json);
 }
 
-void vt_json_head(vt_json_t *json, vt_analysis_t const *analysis, char const *view) {
+void vt_json_head(vt_json_t *json, vt_analysis_t const *analysis, char const *view, size_t most) {
   vt_json_string(json, "schema", "valtrace-report");
   vt_json_uint(json, "version", 1);
   vt_json_string(json, "view", view);
-  trace_objects(json, analysis);
+  trace_objects(json, analysis, most);
   totals_object(json, analysis);
   completeness_object(json, analysis);
 }
@@ -378,7 +388,7 @@ void vt_json_suppressions(vt_json_t *json, vt_suppressions_t const *suppressions
 void vt_report_json(vt_analysis_t const *analysis, vt_report_options_t const *options, FILE *out) {
   vt_json_t json = vt_json_start(out);
   vt_json_object(&json, NULL);
-  vt_json_head(&json, analysis, vt_view_name(options->view));
+  vt_json_head(&json, analysis, vt_view_name(options->view), SIZE_MAX);
   vt_json_tables(&json, analysis, options);
   if (options->part.json) options->part.json(options->part.context, &json);
   if (options->suppressions) vt_json_suppressions(&json, options->suppressions);

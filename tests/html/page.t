@@ -3,7 +3,6 @@
 its data add up to what `report --json` says."""
 import base64
 import html.parser
-import importlib.util
 import json
 import os
 import re
@@ -21,10 +20,7 @@ from page_tree import COLUMNS, Blocks, Tree, numbers  # noqa: E402
 from sample import VALTRACE, data_of, page, record, report, run, valtrace  # noqa: E402
 from tap import COUNT, ok  # noqa: E402
 
-SPEC = importlib.util.spec_from_file_location("page_script", os.path.join(HERE, "../../tools/html/page.py"))
-page_script = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(page_script)
-
+SCRIPT = os.path.join(HERE, "../../tools/html/page.py")
 KNOWN_TAGS = {"html", "head", "meta", "link", "title", "style", "body", "a", "header", "div", "h1", "p", "button", "noscript",
               "dl", "dt", "dd", "h2", "h3", "table", "thead", "tbody", "tr", "th", "td", "bdi", "section", "main", "footer",
               "dialog", "script"}
@@ -223,19 +219,29 @@ def check_sources(folder, trace):
         ok(done.returncode == 0 and shown_lines(f"{folder}/bare.html") == {} and "memset(big" not in file.read(), "source: --no-source leaves them out")
 
 
+NAMED = ("beside.c", "{}/secret", "{}/pipe.c", "{}/new.c", "{}/bytes.c", "/none/x.c", "../../etc/passwd")
+
+
 def check_read_files(folder):
-    """Which files the script reads is not the recording's to say."""
+    """Which files are read is not the recording's to say."""
+    folder = f"{folder}/named"
+    os.makedirs(folder)
     os.mkfifo(f"{folder}/pipe.c")
-    for name, text in (("secret", "key"), ("beside.c", "int beside;"), ("new.c", "int new;")):
-        with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
-            file.write(text)
-    tree = page_script.Tree([0, 0], [None, ("f", 0)], [(1, [1] * 8)], [None, 0],
-                            [(name, 1, f"{folder}/module", 0) for name in ("beside.c", f"{folder}/secret", f"{folder}/pipe.c", f"{folder}/new.c", "/none/x.c", "../../etc/passwd")])
-    tree = tree._replace(parent=[0] * 7, frames=[None] * 7, numbers=[None, 0, 1, 2, 3, 4, 5], ends=[(i, [1] * 8) for i in range(1, 7)])
-    packed = page_script.sources.pack(tree, 0)
-    lines = json.loads(zlib.decompress(base64.b64decode(packed)))
-    ok(sorted(lines) == sorted(["beside.c", f"{folder}/new.c"]) and lines["beside.c"]["lines"] == {"1": "int beside;"}, "source: only regular files that are source", list(lines))
-    ok(lines["beside.c"]["changed"], "source: a file that was changed since is called so")
+    for name, data in (("secret", b"key"), ("beside.c", b"int beside;\r\n"), ("new.c", b"int \xff\xe2\x80\xa8new;" + b"x" * 400), ("bytes.c", b"a\0b")):
+        with open(f"{folder}/{name}", "wb") as file:
+            file.write(data)
+    functions = [f'# 1 "{name.format(folder)}"\nvoid f{i}(void) {{ sink = malloc(10); }}\n' for i, name in enumerate(NAMED)]
+    code = "#include <stdlib.h>\nvoid *volatile sink;\n" + "".join(functions) + f"int main(void) {{ {''.join(f'f{i}();' for i in range(len(NAMED)))} }}\n"
+    run("gcc", "-O0", "-g", f"-fdebug-prefix-map={folder}=.", "-xc", "-", "-o", f"{folder}/named", input=code.encode(), cwd=folder)
+    trace = record(folder, "named")
+    os.utime(f"{folder}/beside.c", (1, 1))
+    os.utime(f"{folder}/new.c", (1 << 32, 1 << 32))
+    lines = {os.path.basename(name): entry for name, entry in shown_lines(page(folder, "named", trace)).items()}
+    ok(sorted(lines) == ["beside.c", "new.c"], "source: only regular files of text that are source", list(lines))
+    ok(lines["beside.c"] == {"changed": False, "lines": {"1": "int beside;", "2": ""}}, "source: a relative name beside the module", lines)
+    new = lines["new.c"]["lines"]["1"]
+    ok(lines["new.c"]["changed"] and new.startswith("int \ufffd\u2028new;xxx") and new.endswith("x…") and len(new.encode()) < 310,
+       "source: a file that was changed since is called so; what is no character, and long lines", new)
 
 
 def check_diff(folder, a, b):
@@ -270,18 +276,25 @@ def check_errors(folder, trace):
     fails(3, "not a trace", os.path.join(HERE, "sample.c"), "-o", f"{folder}/x.html")
     fails(4, "cannot be written", trace, "-o", f"{trace}/below/a/file.html")
     fails(4, "disk full", trace, "-o", "/dev/full")
-    fails(4, "no python3", trace, "-o", f"{folder}/x.html", env={"PATH": folder})
     out = run(VALTRACE, "html", trace).stdout
     with open(page(folder, "again", trace), "rb") as file:
         ok(out == file.read(), "without -o: standard output")
 
 
-def check_installed(folder, trace):
+def check_alone(folder, trace):
+    """The page is part of the command."""
     os.makedirs(f"{folder}/usr/bin")
     shutil.copy(VALTRACE, f"{folder}/usr/bin")
-    shutil.copytree(os.path.join(HERE, "../../tools/html"), f"{folder}/usr/share/valtrace/html")
-    done = run(f"{folder}/usr/bin/valtrace", "html", trace, "-o", f"{folder}/installed.html", cwd="/")
-    ok(done.returncode == 0 and data_of(f"{folder}/installed.html")["schema"] == "valtrace-page", "an installed copy finds its page", done.stderr)
+    done = run(f"{folder}/usr/bin/valtrace", "html", trace, "-o", f"{folder}/alone.html", cwd="/", env={"PATH": folder})
+    ok(done.returncode == 0 and data_of(f"{folder}/alone.html")["schema"] == "valtrace-page", "needs neither files nor programs", done.stderr)
+
+
+def check_same(folder, name, *options):
+    """The script makes the same page of the same data."""
+    path = f"{folder}/same.html"
+    done = run(sys.executable, SCRIPT, path, input=valtrace("html", "--json", *options).stdout)
+    with open(path, "rb") as file:
+        ok(done.returncode == 0 and file.read() == valtrace("html", *options).stdout, f"{name}: the script's page has the same bytes", done.stderr)
 
 
 def check_page_script(folder, data):
@@ -289,7 +302,7 @@ def check_page_script(folder, data):
     for trace in data["sides"][0]["traces"]:
         trace["program"] += "\0\ud800</script>"
     path = f"{folder}/synthetic.html"
-    done = run(sys.executable, os.path.join(HERE, "../../tools/html/page.py"), path, input=json.dumps(data).encode())
+    done = run(sys.executable, SCRIPT, path, input=json.dumps(data).encode())
     ok(done.returncode == 0 and Outline(path).tags.count("script") == 2, "NUL and broken characters are inert", done.stderr[-300:])
 
 
@@ -315,7 +328,9 @@ def main():
         check_diff(folder, trace, hostile)
         check_filters(folder, trace)
         check_errors(folder, trace)
-        check_installed(folder, trace)
+        check_alone(folder, trace)
+        for name, options in (("one trace", [trace]), ("hostile names", [hostile]), ("two traces", ["--no-source", trace, hostile])):
+            check_same(folder, name, *options)
         check_page_script(folder, data)
     print(f"1..{COUNT[0]}")
     sys.exit(1 if COUNT[1] else 0)

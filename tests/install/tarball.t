@@ -46,7 +46,7 @@ def main():
         tap.ok(names >= {"valtrace", "valtrace.bin", "libc.so.6", "libdw.so.1", "libzstd.so.1"}, "its libraries are in it", [names])
         with tempfile.NamedTemporaryFile() as page:
             status, _, err = output(command, "html", trace, "-o", page.name)
-            tap.ok(status == 0 and os.path.getsize(page.name) > 10000, "the page's files are found", [err])
+            tap.ok(status == 0 and os.path.getsize(page.name) > 10000, "the page is made", [err])
         chroot = shutil.which("chroot", path="/usr/sbin:/usr/bin:/sbin:/bin")
         if os.getuid() == 0:
             status, out, err = output(chroot, folder, "/bin/valtrace", "--version")
@@ -54,7 +54,7 @@ def main():
             status, out, err = output(chroot, folder, "/bin/valtrace", "report", "/t.vtr")
             tap.ok(status == 0 and "FINDINGS" in out, "and reports there", [err])
             status, out, err = output(chroot, folder, "/bin/valtrace", "html", "/t.vtr", "-o", "/t.html")
-            tap.ok(status == 4 and err.count("\n") == 1 and "python3" in err, "without python3 there is no page: one line", [err])
+            tap.ok(status == 0 and os.path.getsize(folder + "/t.html") > 10000, "and makes a page", [err])
         else:
             tap.skip("an empty root folder", "needs root")
     tap.done()

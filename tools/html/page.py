@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Puts the HTML report together: page.py [--no-source] FILE reads what `valtrace html` writes (JSON, schema
-valtrace-page) on standard input and writes one self-contained file ("-": standard output).
+"""Puts the HTML report together from its data, as `valtrace html` does by itself: for pages with a style or scripts
+of your own. Copy this folder, change it, and
 
-The page is page.html with style.css and the scripts put in, the data as inert JSON, and a summary
-with the top functions as plain HTML for readers without JavaScript. Python's standard library only.
+    valtrace html --json TRACE | python3 page.py FILE.html
+
+The page is page.html with style.css and the scripts put in, the data as inert JSON, and a summary with the top
+functions as plain HTML for readers without JavaScript. Python's standard library only.
 """
 import base64
 import collections
@@ -11,22 +13,16 @@ import html
 import itertools
 import json
 import os
+import re
 import sys
-import unicodedata
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.append(HERE)
-sys.dont_write_bytecode = True
-import sources  # noqa: E402
-SCRIPTS = ("format.js", "data.js", "tree.js", "blocks.js", "state.js", "dom.js", "groups.js", "bands.js", "timeline.js",
-           "brush.js", "search.js", "flame.js", "source.js", "tables.js", "bottomup.js", "callers.js", "distributions.js",
-           "threads.js", "summary.js", "help.js", "main.js")
 SIZE_MAX = 5 * 1000 * 1000  # bytes of the page; the data keep to it, this is the last check
-COMMAND_MAX = 2000  # characters shown of a command line
-ROWS_MAX = 500  # rows of a table of heaps
 TOP = 15  # rows of a table for readers without JavaScript
 ALLOCATOR_OR_RUNTIME = 2 | 4
+# Control and direction characters, those without width, and bytes that are no character; as in data.js.
+HIDDEN = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 EXIT_OUTPUT = 4
 
 
@@ -35,14 +31,9 @@ def fail(what, why, advice):
     sys.exit(EXIT_OUTPUT)
 
 
-def visible(text):
-    """Untrusted text with control and direction characters replaced."""
-    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c
-                   for c in text)
-
-
 def escape(text):
-    return html.escape(visible(text))
+    """Untrusted text without markup."""
+    return html.escape(HIDDEN.sub("\ufffd", text))
 
 
 def size_text(count):
@@ -55,25 +46,6 @@ def size_text(count):
         if value < 999.5:
             break
     return f"{value:#.3g} {unit}".replace(". ", " ")
-
-
-# ---- trimming ----
-
-def trim_trace(trace):
-    command = " ".join(trace["command"])
-    if len(command) > COMMAND_MAX:
-        command = command[:COMMAND_MAX] + "…"
-    trace["command"] = command
-    trace["heaps_total"] = len(trace["heaps"])
-    trace["heaps"] = trace["heaps"][:ROWS_MAX]
-    for key in ("path", "program", "host"):
-        trace[key] = trace[key][:COMMAND_MAX]
-
-
-def trim(data):
-    for side in data["sides"]:
-        for trace in side["traces"]:
-            trim_trace(trace)
 
 
 # ---- without JavaScript ----
@@ -89,14 +61,13 @@ def numbers(packed):
             value = shift = 0
 
 
-# parent: of each node; frames: name and flags of each node; ends: [(node, values)] where stacks end;
-# numbers: of the frame of each node; places: (file, line, module, flags) of each frame.
-Tree = collections.namedtuple("Tree", "parent frames ends numbers places")
+# parent: of each node; frames: name and flags of each node; ends: [(node, values)] where stacks end.
+Tree = collections.namedtuple("Tree", "parent frames ends")
 
 
 def unpack(data):
     """The call tree, see page.h."""
-    strings = zlib.decompress(base64.b64decode(data["strings"])).decode("utf-8", "replace").split("\0")
+    strings = zlib.decompress(base64.b64decode(data["strings"])).decode("utf-8", "surrogateescape").split("\0")
     stream = numbers(data["nodes"])
     cnt, node, ends = next(stream), -1, []
     parent = [0] + [i - next(stream) for i in range(1, cnt)]
@@ -106,8 +77,7 @@ def unpack(data):
         node += step
         ends.append((node, list(itertools.islice(stream, 8 * len(data["sides"])))))
     named = [(strings[f[0]], f[4]) for f in frames]
-    return Tree(parent, [None] + [named[f] for f in frame[1:]], ends,
-                [None] + frame[1:], [(strings[f[1]], f[2], strings[f[3]], f[4]) for f in frames])
+    return Tree(parent, [None] + [named[f] for f in frame[1:]], ends)
 
 
 def top_functions(tree):
@@ -162,9 +132,8 @@ def read(name):
         return file.read()
 
 
-def inert(data):
+def inert(text):
     """JSON that no HTML parser can mistake for markup."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text
@@ -173,32 +142,18 @@ def inert(data):
 def programs(data):
     def name(traces):
         more = f" and {len(traces) - 1:,} more" if len(traces) > 1 else ""
-        return (os.path.basename(visible(traces[0]["program"])) or "?") + more
+        return escape(os.path.basename(traces[0]["program"]) or "?") + more
     return " → ".join(name(side["traces"]) for side in data["sides"])
 
 
-def fill(template, parts):
-    """Puts each part in place of its <!--name-->, in one pass: parts are never searched."""
-    out = []
-    for piece in template.split("<!--"):
-        name, mark, rest = piece.partition("-->")
-        out.append(parts[name] + rest if mark and name in parts else piece if not out else "<!--" + piece)
-    return "".join(out)
+def template():
+    return re.sub(r"^<!--(.*\.(?:css|js))-->\n", lambda mark: read(mark.group(1)), read("page.html"), flags=re.MULTILINE)
 
 
-def make_page(data, with_source):
-    tree = unpack(data)
-    trim(data)
-    if with_source:
-        data["sources"] = sources.pack(tree, min(t["start_unix_ns"] for s in data["sides"] for t in s["traces"]))
-    return fill(read("page.html"), {
-        "title": html.escape(programs(data)) + " · valtrace",
-        "program": html.escape(programs(data)),
-        "style": "<style>\n" + read("style.css") + "</style>",
-        "plain": plain_page(data, tree),
-        "data": '<script type="application/json" id="data">' + inert(data) + "</script>",
-        "script": '<script>\n"use strict";\n(async () => {\n' + "\n".join(map(read, SCRIPTS)) + "})();\n</script>",
-    })
+def make_page(text):
+    data = json.loads(text)
+    parts = {"program": programs(data), "plain": plain_page(data, unpack(data)), "data": inert(text)}
+    return re.sub("<!--(program|plain|data)-->", lambda mark: parts[mark.group(1)], template())
 
 
 def write(path, page):
@@ -206,28 +161,23 @@ def write(path, page):
         sys.stdout.buffer.write(page)
         sys.stdout.buffer.flush()
         return
-    folder = os.path.dirname(path)
-    if folder:
-        os.makedirs(folder, exist_ok=True)
     with open(path, "wb") as file:
         file.write(page)
 
 
 def main():
-    arguments = [argument for argument in sys.argv[1:] if argument != "--no-source"]
-    if len(arguments) != 1:
-        fail("page.py", "needs the name of the file to write", "`valtrace html` runs it")
+    if len(sys.argv) != 2:
+        fail("page.py", "needs the name of the file to write", "`valtrace html --json TRACE | page.py FILE`")
     try:
-        data = json.load(sys.stdin.buffer)
-    except ValueError:
-        fail("html", "the data are not whole", "is the disk full or the trace damaged?")
-    page = make_page(data, len(arguments) == len(sys.argv) - 1).encode("utf-8", "replace")
+        page = make_page(sys.stdin.buffer.read().decode("utf-8", "replace")).encode("utf-8", "replace")
+    except (ValueError, KeyError):
+        fail("page.py", "standard input is not the data of a page", "`valtrace html --json TRACE | page.py FILE`")
     if len(page) > SIZE_MAX:
         fail("html", f"the page would have {len(page)} bytes", "report this; --function or --from make it smaller")
     try:
-        write(arguments[0], page)
+        write(sys.argv[1], page)
     except OSError as error:
-        fail(arguments[0], os.strerror(error.errno), "write elsewhere")
+        fail(sys.argv[1], os.strerror(error.errno), "write elsewhere")
 
 
 if __name__ == "__main__":
