@@ -1,6 +1,6 @@
 # The valtrace command: all sources below analyzer/, found by wildcard.
 VALTRACE_SRC  := $(wildcard analyzer/*/*.c)
-VALTRACE_LIBS := -ldw -lelf -lZydis -lzstd -liberty -lsqlite3 -lz -lpthread -lm
+VALTRACE_LIBS := -ldw -lelf -lZydis -lzstd -liberty -lsqlite3 -lncursesw -ltinfo -lz -lpthread -lm
 # What tests link to: everything but main.
 $(eval $(call add-lib,libvt_analyzer,$(filter-out analyzer/cli/main.c,$(VALTRACE_SRC)) core/trace/name.c core/trace/clock.c \
   core/trace/executable.c))

@@ -6,6 +6,7 @@
 
 int vt_cmd_run(int argc, char **argv);
 int vt_cmd_ctl(int argc, char **argv);
+int vt_cmd_top(int argc, char **argv);
 int vt_cmd_ls(int argc, char **argv);
 int vt_cmd_report(int argc, char **argv);
 int vt_cmd_block(int argc, char **argv);

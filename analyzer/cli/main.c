@@ -16,6 +16,7 @@ typedef struct {
 static command_t const commands[] = {
     {"run", vt_cmd_run, "record a program and the processes it starts"},
     {"ctl", vt_cmd_ctl, "steer a recording: take a snapshot, set a marker, ask how it goes"},
+    {"top", vt_cmd_top, "watch a process that is recorded, or a trace, in the terminal"},
     {"ls", vt_cmd_ls, "list the traces in a folder as a tree of processes"},
     {"report", vt_cmd_report, "say what is wrong with memory, where, and what to look at next"},
     {"block", vt_cmd_block, "tell the history of the block at an address"},

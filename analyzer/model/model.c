@@ -507,6 +507,18 @@ void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap_number, u
 
 /* ---- the end ---- */
 
+/* clear_sums makes the sums over cells zero; what events count themselves stays. */
+static void clear_sums(vt_model_t *model) {
+  vt_model_totals_t *totals = &model->totals;
+  totals->allocations = totals->allocated_bytes = totals->frees = totals->reallocs = 0;
+  totals->temporary = totals->cross_thread_frees = 0;
+  for (size_t i = 0; i < model->heaps_cnt; i++) {
+    vt_model_heap_t *heap = &model->heaps[i];
+    heap->allocations = heap->frees = heap->live_bytes = heap->live_blocks = 0;
+    heap->leaked_bytes = heap->leaked_blocks = 0;
+  }
+}
+
 static void add_to_sums(vt_model_t *model, vt_cell_t const *cell) {
   vt_model_heap_t *heap = &model->heaps[cell->heap];
   heap->allocations += cell->allocations;
@@ -588,14 +600,9 @@ static void scan_live(vt_model_t *model, vt_block_t const *block, void const *co
   vt_count_scan_end(model, block, model->totals.end_time_ns, 1);
 }
 
-void vt_model_finish(vt_model_t *model, uint64_t end_ns) {
-  if (end_ns > model->options.to_ns) end_ns = model->options.to_ns;
-  if (end_ns > model->totals.end_time_ns) model->totals.end_time_ns = end_ns;
-  vt_order_expire(model, UINT64_MAX);
-  if (model->scanning) {
-    for_live(model, scan_live, NULL);
-    return;
-  }
+/* sum_up computes what follows from the counters of the cells. */
+static void sum_up(vt_model_t *model) {
+  clear_sums(model);
   if (model->moments) vt_timeline_advance(model, model->totals.end_time_ns);
   for (size_t i = VT_CELL_FIRST; i < model->cells_cnt; i++) {
     vt_count_before_change(model, &model->cells[i]);
@@ -608,6 +615,26 @@ void vt_model_finish(vt_model_t *model, uint64_t end_ns) {
     class->leaked_bytes = class->allocated_bytes - class->freed_bytes;
     class->leaked_blocks = class->allocations - class->frees;
   }
+}
+
+static void note_end(vt_model_t *model, uint64_t end_ns) {
+  if (end_ns > model->options.to_ns) end_ns = model->options.to_ns;
+  if (end_ns > model->totals.end_time_ns) model->totals.end_time_ns = end_ns;
+}
+
+void vt_model_finish(vt_model_t *model, uint64_t end_ns) {
+  note_end(model, end_ns);
+  vt_order_expire(model, UINT64_MAX);
+  if (model->scanning)
+    for_live(model, scan_live, NULL);
+  else
+    sum_up(model);
+}
+
+void vt_model_settle(vt_model_t *model, uint64_t now_ns) {
+  note_end(model, now_ns);
+  vt_order_expire(model, now_ns);
+  sum_up(model);
 }
 
 void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan) {

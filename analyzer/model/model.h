@@ -200,6 +200,10 @@ void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap, uint32_t
    so far the timeline goes. */
 void vt_model_finish(vt_model_t *model, uint64_t end_ns);
 
+/* Computes what the functions below tell as if the stream ended at now_ns, but it may go on: at that time or later,
+   never before. May be called any number of times. */
+void vt_model_settle(vt_model_t *model, uint64_t now_ns);
+
 /* Two passes when options say min_lifetime or lifetime_end: the first model sees all events, then
    hands over which allocations match. Takes memory of 1 bit for each of the first 2^32 allocations
    (later ones match no lifetime). `scan`, which is fed and finished like any model but reports

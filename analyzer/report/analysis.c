@@ -322,6 +322,27 @@ static void make_sites(vt_analysis_t *analysis) {
   free(next);
 }
 
+static void drop_sites(vt_analysis_t *analysis) {
+  for (size_t i = 0; i < analysis->sites_cnt; i++) vt_lifetimes_fini(&analysis->sites[i].lifetimes);
+  vt_mem_table_free(analysis->sites, analysis->sites_cap, sizeof *analysis->sites);
+  free(analysis->cell_sites);
+  analysis->sites = NULL;
+  analysis->sites_cnt = analysis->sites_cap = 0;
+  analysis->cell_sites = NULL;
+}
+
+void vt_analysis_refresh(vt_analysis_t *analysis) {
+  size_t cnt;
+  drop_sites(analysis);
+  vt_model_cells(analysis->model, &cnt);
+  if (cnt != analysis->cells_known) {
+    for (size_t t = 0; t < analysis->trace_cnt; t++) free(analysis->nodes[t]);
+    add_stacks(analysis);
+    analysis->cells_known = cnt;
+  }
+  make_sites(analysis);
+}
+
 /* ---- interface ---- */
 
 static int skip_events(void *context, vt_event_t const *events, size_t cnt) {
@@ -376,7 +397,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *operands, size_t oper
 }
 
 void vt_analysis_close(vt_analysis_t *analysis) {
-  for (size_t i = 0; i < analysis->sites_cnt; i++) vt_lifetimes_fini(&analysis->sites[i].lifetimes);
+  drop_sites(analysis);
   for (size_t i = 0; i < analysis->trace_cnt; i++) {
     vt_reader_close(analysis->readers[i]);
     free(analysis->nodes[i]);
@@ -384,8 +405,6 @@ void vt_analysis_close(vt_analysis_t *analysis) {
   }
   free(analysis->matches);
   free(analysis->verdicts);
-  free(analysis->cell_sites);
-  vt_mem_table_free(analysis->sites, analysis->sites_cap, sizeof *analysis->sites);
   free(analysis->readers);
   free(analysis->nodes);
   vt_stacks_delete(analysis->stacks);

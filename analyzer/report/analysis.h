@@ -63,6 +63,7 @@ typedef struct {
   vt_site_t *sites;  /* a vt_mem_table */
   size_t sites_cnt, sites_cap;
   size_t unreadable_modules;
+  size_t cells_known; /* cells of the model whose stacks have nodes; of vt_analysis_refresh */
   uint32_t *cell_sites;            /* by cell of the model: its site + 1; 0: none */
   uint64_t at_ns;                  /* the moment it is about; UINT64_MAX: the end */
   vt_verdict_t *verdicts;          /* by site; NULL: there is no verdict */
@@ -82,6 +83,10 @@ typedef struct {
 int vt_analysis_open(vt_analysis_t *analysis, char *const *operands, size_t operand_cnt,
                      vt_analysis_options_t const *options, vt_error_t *error, int *usage);
 void vt_analysis_close(vt_analysis_t *analysis);
+
+/* Makes the sites anew from what the model has by now, and looks up the functions of code that is new. Numbers of
+   sites change, nodes and cells stay. */
+void vt_analysis_refresh(vt_analysis_t *analysis);
 
 /* How long after the earliest trace this one started: times of all traces count from there. */
 uint64_t vt_analysis_shift(vt_analysis_t const *analysis, size_t trace);

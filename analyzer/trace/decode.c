@@ -29,7 +29,8 @@ typedef struct {
 
 struct vt_decoder {
   vt_reader_t *r;
-  lane_t *lanes; /* one for each stream */
+  lane_t **lanes; /* one for each stream; they lie still */
+  size_t lanes_cnt, lanes_cap;
   size_t open_cnt;
   vt_raw_sink_t sink;
   vt_tools_t tools; /* of the caller's thread */
@@ -70,7 +71,7 @@ static void decode_packed(vt_task_t *task, vt_tools_t *t) {
 static void decode_raw(vt_decoder_t *d, job_t *j) {
   vt_chunk_t c;
   uint32_t committed, at = 0;
-  lane_t *lane = &d->lanes[j->stream];
+  lane_t *lane = d->lanes[j->stream];
   j->out.cnt = 0;
   j->out.failed = 1;
   vt_chunk_ref_t const *ref = &d->r->streams[j->stream].chunks[j->index];
@@ -93,10 +94,14 @@ static void on_message(void *context, uint16_t type, uint32_t stack, uint8_t con
     vt_tables_message(context, type, payload, sz);
 }
 
+void vt_decoder_grow(vt_decoder_t *d) {
+  while (d->lanes_cnt < d->r->streams_cnt) VT_PUSH(d->lanes, vt_mem_new(1, sizeof **d->lanes));
+}
+
 vt_decoder_t *vt_decoder_new(vt_reader_t *r) {
   vt_decoder_t *d = vt_mem_new(1, sizeof *d);
   d->r = r;
-  d->lanes = vt_mem_new(r->streams_cnt ? r->streams_cnt : 1, sizeof *d->lanes);
+  vt_decoder_grow(d);
   d->sink =
       (vt_raw_sink_t){.trie = &r->trie,
                       .threads = &r->thread_ids,
@@ -115,7 +120,7 @@ static void free_job(job_t *j) {
 }
 
 void vt_decoder_drop(vt_decoder_t *d, size_t stream) {
-  lane_t *lane = &d->lanes[stream];
+  lane_t *lane = d->lanes[stream];
   for (size_t i = 0; i < AHEAD; i++) free_job(&lane->jobs[i]);
   d->open_cnt -= (size_t)lane->open;
   lane->open = 0;
@@ -123,16 +128,24 @@ void vt_decoder_drop(vt_decoder_t *d, size_t stream) {
 }
 
 void vt_decoder_delete(vt_decoder_t *d) {
-  for (size_t i = 0; i < d->r->streams_cnt; i++) vt_decoder_drop(d, i);
+  for (size_t i = 0; i < d->lanes_cnt; i++) {
+    vt_decoder_drop(d, i);
+    free(d->lanes[i]);
+  }
   if (!d->r->info.raw) vt_pool_leave();
   vt_tools_fini(&d->tools);
   free(d->lanes);
   free(d);
 }
 
+void vt_decoder_rest(vt_decoder_t *d) {
+  for (size_t i = 0; i < d->lanes_cnt; i++)
+    for (size_t k = 0; k < AHEAD; k++) vt_pool_finish(&d->lanes[i]->jobs[k].task, &d->tools);
+}
+
 /* schedule queues the chunks that may be decoded beside chunk `index`, the one in use. */
 static void schedule(vt_decoder_t *d, size_t stream, size_t index) {
-  lane_t *lane = &d->lanes[stream];
+  lane_t *lane = d->lanes[stream];
   size_t cnt = d->r->streams[stream].chunks_cnt;
   size_t ahead = d->open_cnt <= FEW_STREAMS ? AHEAD : d->open_cnt <= SOME_STREAMS ? 2 : 1;
   size_t consumed = index + AHEAD - 1;
@@ -149,7 +162,7 @@ static void schedule(vt_decoder_t *d, size_t stream, size_t index) {
 }
 
 vt_decoded_t *vt_decoder_get(vt_decoder_t *d, size_t stream, size_t index) {
-  lane_t *lane = &d->lanes[stream];
+  lane_t *lane = d->lanes[stream];
   d->open_cnt += (size_t)!lane->open;
   lane->open = 1;
   if (d->r->info.raw) {

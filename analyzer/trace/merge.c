@@ -4,7 +4,10 @@
    decoded yet is keyed by the time its first event has according to the scan, so that chunks are
    decoded only when their time has come. While one stream stays ahead of the others, a run, its
    events are finished where the decoder put them; long runs are delivered from there, short ones
-   are gathered in a batch. */
+   are gathered in a batch.
+
+   A pass that follows a growing file has a limit: nothing at or after it is handed out, since something
+   may yet come before. A stream without chunks leaves the heap and comes back when there are more. */
 #include "analyzer/trace/reader_private.h"
 
 /* Events in a batch at most: they are still in the cache when the receiver reads them. */
@@ -26,7 +29,12 @@ struct vt_pass {
   vt_reader_t *r;
   vt_decoder_t *decoder;
   head_t *heap;
-  size_t heap_cnt;
+  size_t heap_cnt, heap_cap;
+  size_t *taken; /* by stream: its chunks that are done with; SIZE_MAX: it is on the heap */
+  size_t taken_cnt, taken_cap;
+  uint64_t limit, limit_ns; /* a key, and the same as a time; UINT64_MAX: none */
+  uint64_t late;            /* chunks and operations that came too late for their place */
+  vt_trace_heap_op_t op;    /* the one delivered last */
   vt_event_t *batch;
   size_t batch_cnt;
   vt_event_t const *run; /* a long run, to be delivered after the batch */
@@ -99,6 +107,7 @@ static void next_chunk(vt_pass_t *m) {
     h->key = key_of(s->chunks[h->chunk].first, 1);
   } else {
     vt_decoder_drop(m->decoder, h->stream);
+    m->taken[h->stream] = h->chunk;
     m->heap[0] = m->heap[--m->heap_cnt];
   }
   if (m->heap_cnt) sift_down(m, 0);
@@ -143,13 +152,13 @@ static void keep(vt_pass_t *m, vt_event_t const *events, size_t cnt) {
 /* run_top finishes events of the top head as long as it stays first. */
 static void run_top(vt_pass_t *m) {
   head_t *h = &m->heap[0];
-  uint64_t limit = UINT64_MAX;
+  uint64_t limit = m->limit - 1;
   if (!h->events && !load(m, h)) return next_chunk(m);
   if (h->at == h->cnt) {
     if (h->last_tick > m->r->end_ticks) m->r->end_ticks = h->last_tick;
     return next_chunk(m);
   }
-  if (m->heap_cnt > 1) limit = m->heap[1].key;
+  if (m->heap_cnt > 1 && m->heap[1].key < limit) limit = m->heap[1].key;
   if (m->heap_cnt > 2 && m->heap[2].key < limit) limit = m->heap[2].key;
   size_t room = BATCH - m->batch_cnt, left = h->cnt - h->at;
   size_t cnt = finish_run(m, h, limit, left < room ? left : room);
@@ -170,24 +179,81 @@ static void forget_messages(vt_reader_t *r) {
   memcpy(r->tables.counters, counters, sizeof counters);
 }
 
-vt_pass_t *vt_pass_begin(vt_reader_t *r) {
+/* add_heads puts the streams that have chunks to be read on the heap. */
+static void add_heads(vt_pass_t *m) {
+  vt_reader_t const *r = m->r;
+  while (m->taken_cnt < r->streams_cnt) VT_PUSH(m->taken, 0);
+  for (size_t i = 0; i < r->streams_cnt; i++) {
+    if (m->taken[i] >= r->streams[i].chunks_cnt) continue;
+    uint64_t first = r->streams[i].chunks[m->taken[i]].first;
+    m->late += vt_reader_ns(r, first) < m->last_time;
+    VT_PUSH(m->heap, ((head_t){.key = key_of(first, 1), .stream = i, .chunk = m->taken[i], .id = UINT32_MAX}));
+    m->taken[i] = SIZE_MAX;
+  }
+  for (size_t i = m->heap_cnt; i-- > 0;) sift_down(m, i);
+}
+
+static vt_pass_t *new_pass(vt_reader_t *r) {
   vt_pass_t *m = vt_mem_new(1, sizeof *m);
   m->r = r;
-  if (r->info.raw) forget_messages(r);
+  m->limit = m->limit_ns = UINT64_MAX;
   r->shown = r->integrity;
   r->done_bytes = 0;
   m->decoder = vt_decoder_new(r);
-  m->heap = vt_mem_new(r->streams_cnt ? r->streams_cnt : 1, sizeof *m->heap);
   m->batch = vt_mem_resize(NULL, BATCH, sizeof *m->batch);
-  for (size_t i = 0; i < r->streams_cnt; i++) {
-    if (!r->streams[i].chunks_cnt) continue;
-    m->heap[m->heap_cnt++] =
-        (head_t){.key = key_of(r->streams[i].chunks[0].first, 1), .stream = i, .id = UINT32_MAX};
-  }
-  for (size_t i = m->heap_cnt; i-- > 0;) sift_down(m, i);
+  add_heads(m);
   find_op(m);
   return m;
 }
+
+vt_pass_t *vt_pass_begin(vt_reader_t *r) {
+  if (r->info.raw) forget_messages(r);
+  return new_pass(r);
+}
+
+/* set_limit: while the file is written, the collector's last word but one that it has everything is certain.
+   Events have their times rounded down to units, so it must be. */
+static void set_limit(vt_pass_t *m) {
+  vt_reader_t const *r = m->r;
+  uint64_t tick = r->whole_before >> r->header.time_shift << r->header.time_shift;
+  m->limit = m->limit_ns = UINT64_MAX;
+  if (!r->integrity.recording) return;
+  m->limit = key_of(tick, 0);
+  m->limit_ns = vt_reader_ns(r, tick);
+}
+
+vt_pass_t *vt_pass_follow(vt_reader_t *r) {
+  vt_pass_t *m = new_pass(r);
+  set_limit(m);
+  return m;
+}
+
+/* find_place: operations that came too late may have moved those that have been delivered. */
+static void find_place(vt_pass_t *m) {
+  vt_tables_t const *t = &m->r->tables;
+  while (m->next_op && m->next_op < t->ops_cnt && memcmp(&t->ops[m->next_op - 1], &m->op, sizeof m->op)) {
+    m->next_op++;
+    m->late++;
+  }
+  find_op(m);
+}
+
+int vt_pass_grow(vt_pass_t *m, vt_error_t *error) {
+  vt_decoder_rest(m->decoder);
+  if (vt_reader_grow(m->r, error)) return -1;
+  vt_decoder_grow(m->decoder);
+  add_heads(m);
+  find_place(m);
+  set_limit(m);
+  return 0;
+}
+
+uint64_t vt_pass_time(vt_pass_t const *m) {
+  if (m->heap_cnt && m->heap[0].key < m->limit) return m->last_time;
+  return m->limit_ns == UINT64_MAX ? vt_reader_end_time(m->r) : m->limit_ns;
+}
+
+int vt_pass_orderly(vt_pass_t const *m) { return !m->late && !m->bad; }
 
 static int deliver(vt_pass_t *m, vt_batch_t *out, vt_event_t const *events, size_t *cnt) {
   *out = (vt_batch_t){.events = events, .cnt = *cnt};
@@ -197,11 +263,13 @@ static int deliver(vt_pass_t *m, vt_batch_t *out, vt_event_t const *events, size
 }
 
 int vt_pass_next(vt_pass_t *m, vt_batch_t *out) {
-  while (m->heap_cnt && !m->run_cnt && m->batch_cnt < BATCH && m->last_time < m->op_time) run_top(m);
+  while (m->heap_cnt && m->heap[0].key < m->limit && !m->run_cnt && m->batch_cnt < BATCH && m->last_time < m->op_time)
+    run_top(m);
   if (m->batch_cnt) return deliver(m, out, m->batch, &m->batch_cnt);
   if (m->run_cnt) return deliver(m, out, m->run, &m->run_cnt);
-  if (m->op_time == VT_TIME_NEVER) return 0;
-  *out = (vt_batch_t){.op = &m->r->tables.ops[m->next_op++]};
+  if (m->op_time == VT_TIME_NEVER || m->op_time >= m->limit_ns) return 0;
+  m->op = m->r->tables.ops[m->next_op++];
+  *out = (vt_batch_t){.op = &m->op};
   find_op(m);
   return 1;
 }
@@ -215,6 +283,7 @@ void vt_pass_end(vt_pass_t *m) {
   in->lost_events = lost > counted ? lost : counted;
   vt_decoder_delete(m->decoder);
   free(m->heap);
+  free(m->taken);
   free(m->batch);
   free(m);
 }

@@ -107,7 +107,7 @@ void vt_pool_queue(vt_task_t *task) {
 
 void vt_pool_finish(vt_task_t *task, vt_tools_t *tools) {
   pthread_mutex_lock(&pool.lock);
-  while (task->state != VT_TASK_READY) {
+  while (task->state == VT_TASK_QUEUED || task->state == VT_TASK_BUSY) {
     if (task->state == VT_TASK_QUEUED)
       run_queued(task, tools);
     else if (pool.first)

@@ -34,7 +34,7 @@ void vt_pool_leave(void);
 
 void vt_pool_queue(vt_task_t *task);
 
-/* Returns when the task, which was queued, is READY; tools: the caller's, for its share. */
+/* Returns when the task is READY, or IDLE because it was never queued; tools: the caller's, for its share. */
 void vt_pool_finish(vt_task_t *task, vt_tools_t *tools);
 
 /* Makes the task IDLE: unqueues it, or waits until who runs it is done. */

@@ -95,6 +95,15 @@ static int open_file(vt_reader_t *r, char const *path, vt_error_t *error) {
   return 0;
 }
 
+/* note_scan takes over what the scan has found. */
+static void note_scan(vt_reader_t *r) {
+  uint64_t stopped = r->tables.counters[VT_COUNTER_STOPPED_TICK];
+  r->integrity.lost_events = r->tables.counters[VT_COUNTER_LOST];
+  r->integrity.whole_until = vt_reader_ns(r, r->whole_until);
+  r->integrity.stopped_time = stopped ? vt_reader_ns(r, stopped) : VT_TIME_NEVER;
+  r->shown = r->integrity;
+}
+
 vt_reader_t *vt_reader_open(char const *path, vt_error_t *error) {
   vt_reader_t *r = vt_mem_new(1, sizeof *r);
   r->fd = -1;
@@ -105,19 +114,34 @@ vt_reader_t *vt_reader_open(char const *path, vt_error_t *error) {
     return NULL;
   }
   fill_info(r, path);
+  r->scanned = r->header_sz;
   if (vt_scan_file(r, error)) {
     vt_reader_close(r);
     return NULL;
   }
   vt_ticks_settle(r);
   vt_tables_convert(r);
-  r->integrity.lost_events = r->tables.counters[VT_COUNTER_LOST];
-  r->integrity.whole_until = vt_reader_ns(r, r->whole_until);
-  uint64_t stopped = r->tables.counters[VT_COUNTER_STOPPED_TICK];
-  r->integrity.stopped_time = stopped ? vt_reader_ns(r, stopped) : VT_TIME_NEVER;
-  r->shown = r->integrity;
+  note_scan(r);
   return r;
 }
+
+int vt_reader_grow(vt_reader_t *r, vt_error_t *error) {
+  struct stat st;
+  int held = is_held(r->fd); /* first: then the size is final */
+  if (fstat(r->fd, &st) || (uint64_t)st.st_size < r->scanned) {
+    vt_error_set(error, r->info.path, "the file has become shorter", "open it anew");
+    return -1;
+  }
+  r->integrity.recording = held == 1;
+  r->file.free = held == 0;
+  r->integrity.file_bytes = r->file_sz = (uint64_t)st.st_size;
+  if (vt_scan_file(r, error)) return -1;
+  vt_tables_sort_jit(r);
+  note_scan(r);
+  return 0;
+}
+
+int vt_reader_packed(vt_reader_t const *r) { return !(r->header.optional & VT_OPTIONAL_NO_COLLECTOR) && !r->info.raw; }
 
 void vt_reader_close(vt_reader_t *r) {
   if (!r) return;

@@ -289,6 +289,29 @@ int vt_pass_next(vt_pass_t *pass, vt_batch_t *batch);
 /* vt_pass_end settles vt_reader_integrity and releases the pass. */
 void vt_pass_end(vt_pass_t *pass);
 
+/* ---- a trace that grows ----
+
+   vt_pass_follow is a pass over a packed trace that may still be written. vt_pass_next is 0 when everything has been
+   handed out that nothing can come before any more; vt_pass_grow reads what has been written since, and only that.
+   While the trace is recorded the pass keeps back what is younger than the collector's last word but one that it has
+   all (a second or two): so long a thread may take from an event's time stamp to its place in the ring. Times are by
+   the clock as the file knew it when it was opened, which may be a few millionths off. */
+vt_pass_t *vt_pass_follow(vt_reader_t *reader);
+
+/* vt_pass_grow returns 0, or -1 and *error: the file became shorter, or needs a newer reader. */
+int vt_pass_grow(vt_pass_t *pass, vt_error_t *error);
+
+/* vt_pass_time: all events before this time have been handed out, ns; after the last one of a trace that is not
+   recorded any more, its end. */
+uint64_t vt_pass_time(vt_pass_t const *pass);
+
+/* vt_pass_orderly: has every event been handed out, and at its place? Not if a chunk was damaged, or came later than
+   the pass waits: a new pass over the file knows better. */
+int vt_pass_orderly(vt_pass_t const *pass);
+
+/* vt_reader_packed: was the trace written by a collector, so that it can be followed? */
+int vt_reader_packed(vt_reader_t const *reader);
+
 /* Where vt_reader_run delivers. `events` gets a batch in time order, valid during the call; a
    result other than 0 ends the run. `heap_op` gets operations on whole heaps, between the batches
    where they belong; NULL: not wanted. */

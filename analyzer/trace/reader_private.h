@@ -7,7 +7,7 @@
    scan.c     all chunks of the file, once
    decode.c   events of a chunk, ahead of
    merge.c    the order of all events
-   reader.c   opening, closing and looking into the tables */
+   reader.c   opening, growing, closing and looking into the tables */
 #ifndef VT_ANALYZER_TRACE_READER_PRIVATE_H
 #define VT_ANALYZER_TRACE_READER_PRIVATE_H
 
@@ -130,7 +130,9 @@ struct vt_reader {
   size_t tid_table_sz;
   uint64_t ns_per_tick_32;                /* nanoseconds per tick, times 2^32 */
   uint64_t clock_first[2], clock_last[2]; /* tick, ns; tick 0: none yet */
+  uint64_t scanned;     /* the scan has used the file up to this offset */
   uint64_t whole_until; /* tick: what the process committed before is before the first gap in the file */
+  uint64_t whole_before; /* the same, as the word before said */
   uint64_t last_seq;                      /* next sequence number expected */
   uint64_t done_bytes, total_bytes;
   uint64_t end_ticks; /* latest event */
@@ -201,8 +203,14 @@ char *vt_tables_text(vt_tables_t *t, void const *p, size_t sz);
 void vt_tables_convert(vt_reader_t *r);
 
 /* scan.c */
-/* vt_scan_file hops over all chunks. Returns -1 and *error when the file needs a newer reader. */
+/* vt_scan_file hops over all chunks from r->scanned on. Of a file that is still written an unfinished end is left
+   for the next time. Returns -1 and *error when the file needs a newer reader. */
 int vt_scan_file(vt_reader_t *r, vt_error_t *error);
+
+/* reader.c */
+/* vt_reader_grow looks how long the file is by now, whether it is still written, and scans what is new. Nobody may
+   decode meanwhile. Returns 0, or -1 and *error. */
+int vt_reader_grow(vt_reader_t *r, vt_error_t *error);
 
 /* decode.c: decoded chunks, ahead of the merge. */
 typedef struct vt_decoder vt_decoder_t;
@@ -214,10 +222,14 @@ typedef struct {
 
 vt_decoder_t *vt_decoder_new(vt_reader_t *r);
 void vt_decoder_delete(vt_decoder_t *d);
+/* vt_decoder_rest returns when no thread decodes: only then the reader's tables may change. */
+void vt_decoder_rest(vt_decoder_t *d);
+/* vt_decoder_grow makes room for streams that the reader has come to know. */
+void vt_decoder_grow(vt_decoder_t *d);
 /* vt_decoder_get is chunk `index` of a stream, decoded; it stays valid until the next call for the
    same stream. Chunks of a stream are asked for in order. */
 vt_decoded_t *vt_decoder_get(vt_decoder_t *d, size_t stream, size_t index);
-/* vt_decoder_drop frees what a stream that has ended holds. */
+/* vt_decoder_drop frees what a stream holds that has no more chunks, or none yet. */
 void vt_decoder_drop(vt_decoder_t *d, size_t stream);
 /* Raw traces: losses seen so far. */
 uint64_t vt_decoder_lost(vt_decoder_t const *d);

@@ -60,7 +60,9 @@ static int has_gap(vt_reader_t const *r) {
 
 /* note_whole takes the word of a CLOCK chunk that all the process committed before it is in the file. */
 static void note_whole(vt_reader_t *r, uint8_t const *payload, size_t sz) {
-  if (sz >= 8 && !has_gap(r)) r->whole_until = vt_load64(payload);
+  if (sz < 8 || has_gap(r)) return;
+  r->whole_before = r->whole_until;
+  r->whole_until = vt_load64(payload);
 }
 
 /* note_events enters an event chunk into its stream. */
@@ -172,13 +174,13 @@ static int half_begun(vt_reader_t const *r, uint64_t off) {
 }
 
 int vt_scan_file(vt_reader_t *r, vt_error_t *error) {
-  uint64_t off = r->header_sz;
+  uint64_t off = r->scanned;
   while (off + VT_CHUNK_HEADER_SZ <= r->file_sz) {
     vt_chunk_t c;
     if (vt_chunk_header(r, off, &c) == 0) {
       if (refuse(r, &c, error)) return -1;
       if (use_chunk(r, &c) == 0) {
-        off = vt_chunk_end(&c);
+        off = r->scanned = vt_chunk_end(&c);
         continue;
       }
     }

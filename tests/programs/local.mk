@@ -2,7 +2,7 @@
 P := $(BUILD)/programs
 PROGRAMS := apis early signals forks threads ends descriptors confine measure loader recursion \
             planted counted ownmalloc hello stages ways mappings dlerror handover first painted recycled \
-            halves misaligned unnoticed resident trimmed without environment
+            halves misaligned unnoticed resident trimmed without environment watched
 PLUGINS  := $(P)/libbump.so $(P)/libplugin_a.so $(P)/libplugin_b.so $(P)/libplanted.so \
             $(P)/libpool.so $(P)/libcxx_plugin.so $(P)/libopens.so $(P)/libsmaps.so
 HAZARDS  := $(addprefix $(P)/,$(PROGRAMS) newdel pooled static ownnew ownnew_static staticnew) $(PLUGINS)

@@ -1,0 +1,127 @@
+/* See follow.h. */
+#include "analyzer/report/follow.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "analyzer/report/merge.h"
+#include "analyzer/util/mem.h"
+
+static uint64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static vt_reader_t *reader_of(vt_follow_t const *f) { return f->analysis.trace_cnt ? f->analysis.readers[0] : NULL; }
+
+static int is_recorded(vt_follow_t const *f) { return vt_reader_integrity(reader_of(f))->recording; }
+
+/* read_whole reads the file as every report does. */
+static int read_whole(vt_follow_t *f, vt_error_t *error) {
+  char *operands[] = {f->path, NULL};
+  int usage;
+  if (f->pass) vt_pass_end(f->pass);
+  f->pass = NULL;
+  vt_analysis_close(&f->analysis);
+  vt_analysis_options_t options = {.timeline = 1, .threads = 1};
+  if (vt_analysis_open(&f->analysis, operands, 1, &options, error, &usage)) return -1;
+  f->now_ns = vt_reader_end_time(reader_of(f));
+  f->over = !is_recorded(f);
+  return 0;
+}
+
+/* announce declares heaps before their events. To declare one again changes nothing. */
+static void announce(vt_follow_t *f) {
+  size_t cnt;
+  vt_reader_heaps(reader_of(f), &cnt);
+  if (cnt != f->announced) vt_merge_declare(f->analysis.model, 0, reader_of(f));
+  f->announced = cnt;
+}
+
+static void begin(vt_follow_t *f) {
+  vt_analysis_t *analysis = &f->analysis;
+  analysis->stacks = vt_stacks_new(&(vt_symbols_search_t){0});
+  analysis->nodes = vt_mem_new(1, sizeof *analysis->nodes);
+  analysis->at_ns = analysis->to_ns = UINT64_MAX;
+  analysis->no_verdict = "the trace was read while it grew";
+  vt_stacks_take_symbols(analysis->stacks, reader_of(f));
+  analysis->model = vt_model_new(&(vt_model_options_t){.timeline = 1, .threads = 1});
+  vt_model_add_trace(analysis->model, 0);
+  announce(f);
+  f->pass = vt_pass_follow(reader_of(f));
+}
+
+int vt_follow_open(vt_follow_t *f, char const *path, vt_error_t *error) {
+  *f = (vt_follow_t){.path = vt_mem_copy(path, strlen(path))};
+  vt_reader_t *reader = vt_reader_open(path, error);
+  if (!reader) return -1;
+  f->whole = !vt_reader_packed(reader);
+  if (f->whole) {
+    vt_reader_close(reader);
+    return read_whole(f, error);
+  }
+  f->analysis.readers = vt_mem_new(1, sizeof *f->analysis.readers);
+  f->analysis.readers[0] = reader;
+  f->analysis.trace_cnt = 1;
+  f->more = 1;
+  begin(f);
+  return 0;
+}
+
+void vt_follow_close(vt_follow_t *f) {
+  if (f->pass) vt_pass_end(f->pass);
+  vt_analysis_close(&f->analysis);
+  free(f->path);
+  *f = (vt_follow_t){0};
+}
+
+int vt_follow_look(vt_follow_t *f, vt_error_t *error) {
+  if (f->over) return 0;
+  if (f->whole) return read_whole(f, error);
+  if (vt_pass_grow(f->pass, error)) return -1;
+  announce(f);
+  f->more = 1;
+  return 0;
+}
+
+int vt_follow_read(vt_follow_t *f, uint64_t for_ns) {
+  vt_batch_t batch;
+  uint64_t until = now_ns() + for_ns;
+  if (!f->pass) return 0;
+  do {
+    f->more = vt_pass_next(f->pass, &batch);
+    if (!f->more) return 0;
+    if (batch.op)
+      vt_model_heap_op(f->analysis.model, 0, batch.op->heap, batch.op->op, batch.op->tag, batch.op->time);
+    else
+      vt_model_events(f->analysis.model, 0, batch.events, batch.cnt);
+  } while (now_ns() < until);
+  return 1;
+}
+
+/* end_pass: the trace is read to its end. Does it have one, and was everything in its place? */
+static int end_pass(vt_follow_t *f, vt_error_t *error) {
+  int orderly = vt_pass_orderly(f->pass);
+  vt_pass_end(f->pass);
+  f->pass = NULL;
+  if (!orderly || !vt_reader_integrity(reader_of(f))->ended) return read_whole(f, error);
+  f->over = 1;
+  vt_model_finish(f->analysis.model, f->now_ns);
+  vt_analysis_refresh(&f->analysis);
+  return 0;
+}
+
+int vt_follow_settle(vt_follow_t *f, vt_error_t *error) {
+  if (!f->pass) return 0;
+  f->now_ns = vt_pass_time(f->pass);
+  if (!f->more && !is_recorded(f)) return end_pass(f, error);
+  vt_model_settle(f->analysis.model, f->now_ns);
+  vt_analysis_refresh(&f->analysis);
+  return 0;
+}
+
+unsigned vt_follow_progress(vt_follow_t const *f) {
+  uint64_t done, total;
+  vt_reader_progress(reader_of(f), &done, &total);
+  return total && f->pass ? (unsigned)(100 * done / total) : 100;
+}

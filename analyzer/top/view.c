@@ -1,0 +1,44 @@
+/* See view.h. */
+#include "analyzer/top/view.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void vt_top_view_table(vt_top_view_t *view) {
+  view->choice.filter = view->filter;
+  vt_top_table(&view->table, &view->follow.analysis, &view->reference, &view->before, &view->choice);
+  if (view->selected >= view->table.rows_cnt) view->selected = view->table.rows_cnt ? view->table.rows_cnt - 1 : 0;
+}
+
+/* Rates are those between the last two looks that had something new; of an ended process, those of its whole life. */
+void vt_top_view_update(vt_top_view_t *view) {
+  uint64_t now = view->follow.now_ns;
+  if (now != view->latest.time_ns) {
+    vt_past_move(&view->before, &view->latest);
+    vt_past_take(&view->latest, &view->follow.analysis, now);
+  }
+  if (view->follow.over) vt_past_free(&view->before);
+  vt_top_view_table(view);
+}
+
+void vt_top_view_refer(vt_top_view_t *view, char const *name, int start) {
+  snprintf(view->reference_name, sizeof view->reference_name, "%s", name);
+  vt_past_free(&view->reference);
+  if (!start) vt_past_take(&view->reference, &view->follow.analysis, view->follow.now_ns);
+  vt_top_view_table(view);
+}
+
+void vt_top_view_say(vt_top_view_t *view, char const *format, ...) {
+  va_list args;
+  va_start(args, format);
+  vsnprintf(view->message, sizeof view->message, format, args);
+  va_end(args);
+}
+
+void vt_top_view_free(vt_top_view_t *view) {
+  vt_past_free(&view->reference);
+  vt_past_free(&view->before);
+  vt_past_free(&view->latest);
+  vt_top_table_free(&view->table);
+  vt_follow_close(&view->follow);
+}

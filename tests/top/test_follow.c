@@ -1,0 +1,185 @@
+/* A trace that is followed while it grows gives the numbers of one that is read as a whole.
+
+   The trace (argv[1]) is copied piece by piece, cut at any byte, into a file that is held like one that is still
+   recorded; whatever is there is read; at the end all counters of all cells must be those of a plain analysis. Then the
+   same with a second trace (argv[2]), in which the events of a thread that ended early are moved to the end of the file:
+   they come too late, and must be put right. */
+#include "analyzer/report/follow.h"
+#include "analyzer/trace/reader_private.h"
+#include "analyzer/trace/writer.h"
+#include "analyzer/util/mem.h"
+#include "analyzer/util/progress.h"
+#include "tests/unit/tap.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct {
+  uint8_t *data;
+  size_t sz;
+} bytes_t;
+
+static bytes_t read_file(char const *path) {
+  struct stat st;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || fstat(fd, &st)) exit(2);
+  bytes_t bytes = {vt_mem_new((size_t)st.st_size, 1), (size_t)st.st_size};
+  if (read(fd, bytes.data, bytes.sz) != (ssize_t)bytes.sz) exit(2);
+  close(fd);
+  return bytes;
+}
+
+static void analyse(vt_analysis_t *analysis, char *path) {
+  vt_error_t error;
+  int usage;
+  char *operands[] = {path, NULL};
+  vt_analysis_options_t options = {.timeline = 1, .threads = 1};
+  if (vt_analysis_open(analysis, operands, 1, &options, &error, &usage)) exit(2);
+}
+
+static void hold(int fd, short type) {
+  struct flock whole = {.l_type = type, .l_whence = SEEK_SET};
+  if (fcntl(fd, F_OFD_SETLK, &whole)) exit(2);
+}
+
+static int looks, early; /* at the file; those that had events before the trace was over */
+
+static void look(vt_follow_t *follow) {
+  vt_error_t error;
+  if (vt_follow_look(follow, &error)) {
+    printf("# %s: %s\n", error.what, error.why);
+    exit(2);
+  }
+  while (vt_follow_read(follow, 1)) continue;
+  if (vt_follow_settle(follow, &error)) exit(2);
+  looks++;
+  early += !follow->over && vt_model_totals(follow->analysis.model)->events > 0;
+}
+
+/* grow copies the trace in pieces and follows it. */
+static void grow(vt_follow_t *follow, bytes_t trace, char const *path, unsigned seed) {
+  vt_error_t error;
+  int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  hold(fd, F_WRLCK);
+  size_t at = trace.sz < 4096 ? trace.sz : 4096; /* the header at least is there from the first byte */
+  if (fd < 0 || write(fd, trace.data, at) != (ssize_t)at || vt_follow_open(follow, path, &error)) exit(2);
+  looks = early = 0;
+  while (at < trace.sz) {
+    look(follow);
+    seed = seed * 1103515245u + 12345u;
+    size_t sz = 1 + (seed >> 8) % (trace.sz / 40);
+    if (sz > trace.sz - at) sz = trace.sz - at;
+    if (write(fd, trace.data + at, sz) != (ssize_t)sz) exit(2);
+    at += sz;
+  }
+  hold(fd, F_UNLCK);
+  look(follow);
+  close(fd);
+}
+
+static int same_cells(vt_model_t const *a, vt_model_t const *b) {
+  size_t a_cnt, b_cnt;
+  vt_cell_t const *x = vt_model_cells(a, &a_cnt), *y = vt_model_cells(b, &b_cnt);
+  if (a_cnt != b_cnt) return 0;
+  for (size_t i = VT_CELL_FIRST; i < a_cnt; i++)
+    if (x[i].stack != y[i].stack || x[i].heap != y[i].heap || x[i].allocations != y[i].allocations ||
+        x[i].allocated_bytes != y[i].allocated_bytes || x[i].frees != y[i].frees ||
+        x[i].freed_bytes != y[i].freed_bytes || x[i].temporary != y[i].temporary ||
+        x[i].peak_bytes != y[i].peak_bytes || x[i].peak_blocks != y[i].peak_blocks || x[i].reallocs != y[i].reallocs ||
+        x[i].cross_thread_frees != y[i].cross_thread_frees)
+      return 0;
+  return 1;
+}
+
+/* same_totals: times are by a clock that was known a little less well at first. */
+static int same_totals(vt_model_totals_t a, vt_model_totals_t b) {
+  a.peak_time_ns = b.peak_time_ns = a.end_time_ns = b.end_time_ns = 0;
+  return !memcmp(&a, &b, sizeof a);
+}
+
+static int same_threads(vt_model_t const *a, vt_model_t const *b) {
+  size_t a_cnt, b_cnt;
+  vt_model_thread_t const *x = vt_model_threads(a, &a_cnt), *y = vt_model_threads(b, &b_cnt);
+  if (a_cnt != b_cnt) return 0;
+  for (size_t i = 0; i < a_cnt; i++)
+    if (x[i].index != y[i].index || x[i].allocations != y[i].allocations || x[i].frees != y[i].frees ||
+        x[i].temporary != y[i].temporary || x[i].leaked_bytes != y[i].leaked_bytes)
+      return 0;
+  return 1;
+}
+
+static void check_growth(vt_analysis_t const *whole, bytes_t trace, char const *path, unsigned seed) {
+  vt_follow_t follow;
+  grow(&follow, trace, path, seed);
+  vt_model_t const *model = follow.analysis.model;
+  ok(follow.over, "seed %u: the trace is over", seed);
+  ok(early > 3, "seed %u: %d of %d looks saw events before the end", seed, early, looks);
+  ok(follow.analysis.cells_known != 0, "seed %u: it was not read a second time", seed);
+  ok(same_totals(*vt_model_totals(model), *vt_model_totals(whole->model)), "seed %u: totals", seed);
+  ok(same_cells(model, whole->model), "seed %u: every cell", seed);
+  ok(same_threads(model, whole->model), "seed %u: every thread", seed);
+  ok(follow.analysis.sites_cnt == whole->sites_cnt, "seed %u: as many sites", seed);
+  vt_follow_close(&follow);
+}
+
+/* is_last: has the stream of an event chunk no other behind it? */
+static int is_last(vt_reader_t const *reader, vt_chunk_t const *chunk) {
+  vt_chunk_t c;
+  for (uint64_t off = vt_chunk_end(chunk); !vt_chunk_header(reader, off, &c); off = vt_chunk_end(&c))
+    if (c.type == VT_CHUNK_EVENTS && c.writer == chunk->writer) return 0;
+  return 1;
+}
+
+/* delay writes the trace anew with the events that a thread wrote last behind all others: just before END. */
+static void delay(bytes_t trace, char const *from, char const *to) {
+  vt_error_t error;
+  vt_reader_t *reader = vt_reader_open(from, &error);
+  vt_writer_t *writer = vt_writer_open(to, &error);
+  vt_chunk_t c, late = {0};
+  if (!reader || !writer) exit(2);
+  vt_writer_header(writer, &reader->header);
+  for (uint64_t off = reader->header_sz; !vt_chunk_header(reader, off, &c); off = vt_chunk_end(&c)) {
+    if (c.type == VT_CHUNK_EVENTS && !late.type && is_last(reader, &c)) {
+      late = c;
+      continue;
+    }
+    if (c.type == VT_CHUNK_END)
+      vt_writer_copy(writer, late.type, late.flags, late.writer, trace.data + late.off + VT_CHUNK_HEADER_SZ, late.sz);
+    vt_writer_copy(writer, c.type, c.flags, c.writer, trace.data + off + VT_CHUNK_HEADER_SZ, c.sz);
+  }
+  vt_reader_close(reader);
+  if (vt_writer_close(writer)) exit(2);
+}
+
+int main(int argc, char **argv) {
+  char grown[4096], late[4096];
+  vt_analysis_t whole;
+  if (argc != 3) return 2;
+  vt_progress_disable();
+  snprintf(grown, sizeof grown, "%.4000s.grown", argv[1]);
+  snprintf(late, sizeof late, "%.4000s.late", argv[1]);
+  bytes_t trace = read_file(argv[1]);
+  analyse(&whole, argv[1]);
+  for (unsigned seed = 1; seed <= 3; seed++) check_growth(&whole, trace, grown, seed);
+  vt_analysis_close(&whole);
+  free(trace.data);
+  trace = read_file(argv[2]);
+  delay(trace, argv[2], late);
+  free(trace.data);
+  trace = read_file(late);
+  analyse(&whole, late);
+  vt_follow_t follow;
+  grow(&follow, trace, grown, 4);
+  ok(follow.over && follow.analysis.cells_known == 0, "events that come late: the file is read once more");
+  ok(same_cells(follow.analysis.model, whole.model), "events that come late: every cell");
+  vt_follow_close(&follow);
+  vt_analysis_close(&whole);
+  free(trace.data);
+  unlink(grown);
+  unlink(late);
+  return done_testing();
+}
