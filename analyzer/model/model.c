@@ -555,13 +555,22 @@ typedef struct {
   void *context;
 } visitor_t;
 
+static vt_model_live_t live_of(vt_block_t const *block, vt_cell_t const *cell) {
+  return (vt_model_live_t){.address = block->address,
+                           .size = block->size,
+                           .cell = block->cell,
+                           .trace = cell->trace,
+                           .owner = block->thread,
+                           .began = block->time};
+}
+
 static void visit_own(vt_model_t *model, vt_block_t const *block, void const *context) {
   visitor_t const *v = context;
   vt_cell_t const *cell = &model->cells[block->cell];
   if (block->cell == VT_CELL_IGNORED) return;
   uint32_t kind = model->heaps[cell->heap].kind;
   if (kind && kind != VT_HEAP_KIND_PYTHON) return;
-  vt_model_live_t live = {block->address, block->size, block->cell, cell->trace, 0};
+  vt_model_live_t live = live_of(block, cell);
   v->visit(v->context, &live);
 }
 
@@ -577,7 +586,7 @@ static void visit_placed(vt_model_t *model, vt_block_t const *block, void const 
   visitor_t const *v = context;
   vt_cell_t const *cell = &model->cells[block->cell];
   if (block->cell == VT_CELL_IGNORED || model->heaps[cell->heap].nested) return;
-  vt_model_live_t live = {block->address, block->size, block->cell, cell->trace, 0};
+  vt_model_live_t live = live_of(block, cell);
   if (model->heaps[cell->heap].kind) live.heap = cell->heap;
   if (live.heap && model->heaps[cell->heap].kind != VT_HEAP_KIND_PYTHON) {
     trace_t const *trace = &model->traces[cell->trace];

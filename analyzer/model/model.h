@@ -123,11 +123,21 @@ typedef struct {
   uint8_t api;
 } vt_model_unmatched_t;
 
+/* A block that is live at the end. */
+typedef struct {
+  uint64_t address, size;
+  uint32_t cell, trace;
+  uint32_t heap;  /* 0: the process's own; else an annotated one, in vt_model_heaps */
+  uint32_t owner; /* the thread that allocated it, in vt_model_threads */
+  uint64_t began;
+} vt_model_live_t;
+
 /* Who is told of every change, in order; NULL: nobody. Blocks that filters leave out are not told
    of, those of nested heaps only if asked for. */
 typedef struct {
   void (*changed)(void *context, vt_model_change_t const *change);
   void (*unmatched)(void *context, vt_model_unmatched_t const *free); /* NULL: not wanted */
+  void (*live)(void *context, vt_model_live_t const *block); /* at the end, as vt_model_live; or NULL */
   void *context;
   int nested;
 } vt_model_watch_t;
@@ -212,11 +222,6 @@ void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan);
 vt_model_t *vt_model_new_scan(vt_model_options_t const *options);
 
 /* Hands out every block of the processes' own heaps that is live at the end. After vt_model_finish. */
-typedef struct {
-  uint64_t address, size;
-  uint32_t cell, trace;
-  uint32_t heap; /* 0: the process's own; else an annotated one, in vt_model_heaps */
-} vt_model_live_t;
 void vt_model_live(vt_model_t *model, void (*visit)(void *context, vt_model_live_t const *block),
                    void *context);
 

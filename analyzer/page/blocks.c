@@ -6,6 +6,7 @@
 #include <string.h>
 #include "analyzer/model/count.h"
 #include "analyzer/page/pack.h"
+#include "analyzer/report/leaks.h"
 #include "analyzer/util/mem.h"
 
 #define ROWS_MAX (1 << 21)
@@ -22,6 +23,16 @@ typedef struct {
   uint32_t kind, stretch;
   uint64_t blocks, bytes;
 } alloc_t;
+
+/* Blocks of a kind and a stretch of which a snapshot at the end has told what became. */
+typedef struct {
+  uint32_t kind, stretch, fate; /* fate: vt_leak_kind_t */
+} judged_key_t;
+
+typedef struct {
+  judged_key_t key;
+  uint64_t blocks, bytes;
+} judged_t;
 
 /* What rows of frees are told apart by. */
 typedef struct {
@@ -47,6 +58,9 @@ struct vt_page_blocks {
   size_t allocs_cnt, allocs_cap;
   free_t *frees;
   size_t frees_cnt, frees_cap;
+  vt_strings_t *judged_keys;
+  judged_t *judged;
+  size_t judged_cnt, judged_cap;
   uint64_t live_bytes, peak_bytes; /* peak_bytes: as the analysis found it; 0 when it is over */
 };
 
@@ -69,8 +83,8 @@ static uint16_t stretch_of(vt_page_blocks_t *b, uint64_t time) {
   return (uint16_t)(b->now = low);
 }
 
-static kind_t *kind_of(vt_page_blocks_t *b, vt_model_change_t const *change) {
-  uint32_t key[3] = {change->cell, change->owner, vt_count_size_class(change->size)};
+static kind_t *kind_of(vt_page_blocks_t *b, uint32_t cell, uint32_t owner, uint64_t size) {
+  uint32_t key[3] = {cell, owner, vt_count_size_class(size)};
   uint32_t number = vt_strings_intern(b->kind_keys, (char const *)key, sizeof key);
   kind_t kind = {.cell = key[0], .thread = key[1], .class = key[2], .last = NO_ROW};
   if (number > b->kinds_cnt) VT_PUSH(b->kinds, kind);
@@ -167,12 +181,24 @@ static void shrink(vt_page_blocks_t *b) {
 
 static void changed(void *context, vt_model_change_t const *change) {
   vt_page_blocks_t *b = context;
-  kind_t *kind = kind_of(b, change);
+  kind_t *kind = kind_of(b, change->cell, change->owner, change->size);
   if (change->begins)
     add_alloc(b, kind, change);
   else
     add_free(b, kind, change);
   if (b->frees_cnt > ROWS_MAX && b->stretches > 1) shrink(b);
+}
+
+static void judge(void *context, vt_model_live_t const *block) {
+  vt_page_blocks_t *b = context;
+  vt_leak_kind_t fate = vt_leaks_kind(vt_leaks_of(b->analysis, block->trace), block->address);
+  if (fate == VT_LEAK_UNJUDGED) return;
+  uint32_t kind = (uint32_t)(kind_of(b, block->cell, block->owner, block->size) - b->kinds);
+  judged_t row = {.key = {kind, stretch_of(b, block->began), fate}};
+  uint32_t number = vt_strings_intern(b->judged_keys, (char const *)&row.key, sizeof row.key);
+  if (number > b->judged_cnt) VT_PUSH(b->judged, row);
+  b->judged[number - 1].blocks++;
+  b->judged[number - 1].bytes += block->size;
 }
 
 vt_page_blocks_t *vt_page_blocks_new(vt_analysis_t *analysis,
@@ -184,8 +210,10 @@ vt_page_blocks_t *vt_page_blocks_new(vt_analysis_t *analysis,
   vt_page_moments_borders(&b->moments, b->stretches, b->borders);
   b->kind_keys = vt_strings_new();
   b->free_keys = vt_strings_new();
+  b->judged_keys = vt_strings_new();
   b->peak_bytes = vt_model_totals(analysis->model)->peak_bytes;
-  vt_analysis_replay(analysis, options, &(vt_model_watch_t){.changed = changed, .context = b});
+  vt_analysis_replay(analysis, options,
+                     &(vt_model_watch_t){.changed = changed, .live = analysis->verdicts ? judge : NULL, .context = b});
   return b;
 }
 
@@ -193,9 +221,11 @@ void vt_page_blocks_delete(vt_page_blocks_t *b) {
   if (!b) return;
   vt_strings_delete(b->kind_keys);
   vt_strings_delete(b->free_keys);
+  vt_strings_delete(b->judged_keys);
   free(b->kinds);
   free(b->allocs);
   free(b->frees);
+  free(b->judged);
   free(b);
 }
 
@@ -299,6 +329,19 @@ static rows_t make_allocs(writing_t const *w) {
   return all;
 }
 
+/* order[0]: kind, stretch; order[1]: what became of them. */
+static rows_t make_judged(writing_t const *w) {
+  vt_page_blocks_t const *b = w->blocks;
+  rows_t all = {vt_mem_new(b->judged_cnt + 1, sizeof(row_t)), b->judged_cnt};
+  for (size_t i = 0; i < b->judged_cnt; i++) {
+    judged_t const *row = &b->judged[i];
+    all.rows[i] = (row_t){{(uint64_t)w->numbers[row->key.kind] << 32 | w->map[row->key.stretch], row->key.fate},
+                          {row->blocks, row->bytes}};
+  }
+  settle(&all);
+  return all;
+}
+
 static uint64_t freer_of(writing_t const *w, free_t const *row) {
   if (row->key.freer == VT_MODEL_NO_THREAD) return 1;
   if (!w->level.detailed) return 0;
@@ -382,19 +425,29 @@ static void put_frees(vt_page_pack_t *out, writing_t const *w, rows_t const *fre
   put_counts(out, w, frees, 2, 2);
 }
 
+static void put_judged(vt_page_pack_t *out, writing_t const *w, rows_t const *judged) {
+  vt_page_put(out, judged->rows_cnt);
+  put_order(out, judged, 0, 32, ALL, 1);
+  put_order(out, judged, 0, 0, ALL, 0);
+  put_order(out, judged, 1, 0, ALL, 0);
+  put_counts(out, w, judged, 0, 2);
+}
+
 static char *pack(writing_t *w) {
   vt_page_pack_t out = {0};
   vt_page_moments_borders(&w->blocks->moments, w->level.stretches, w->borders);
   map_stretches(w->blocks, w->level.stretches, w->borders, w->map);
-  rows_t kinds = make_kinds(w), allocs = make_allocs(w), frees = make_frees(w);
+  rows_t kinds = make_kinds(w), allocs = make_allocs(w), frees = make_frees(w), judged = make_judged(w);
   put_kinds(&out, w, &kinds);
   put_allocs(&out, w, &allocs);
   put_frees(&out, w, &frees);
+  put_judged(&out, w, &judged);
   char *text = vt_page_packed(&out);
   free(out.bytes);
   free(kinds.rows);
   free(allocs.rows);
   free(frees.rows);
+  free(judged.rows);
   free(w->numbers);
   free(w->classes);
   return text;
@@ -438,6 +491,7 @@ void vt_page_blocks_write(vt_json_t *json, vt_page_blocks_t const *blocks,
   write_borders(json, &w);
   vt_json_uint(json, "size_step", w.level.size_step);
   vt_json_bool(json, "detailed", w.level.detailed);
+  vt_json_bool(json, "judged", blocks->analysis->verdicts != NULL);
   vt_json_string(json, "data", text);
   vt_json_end_object(json);
   free(text);

@@ -420,6 +420,7 @@ int vt_analysis_replay(vt_analysis_t *analysis, vt_analysis_options_t const *opt
   vt_error_t error;
   if (model_options(analysis, &plain, &choice, &chosen, &error)) return -1;
   run_model(analysis, &chosen);
+  if (watch->live) vt_model_live(analysis->model, watch->live, watch->context);
   vt_model_delete(analysis->model);
   analysis->model = first;
   return 0;

@@ -95,7 +95,7 @@ uint64_t vt_analysis_shift(vt_analysis_t const *analysis, size_t trace);
 uint64_t vt_analysis_end(vt_analysis_t const *analysis);
 
 /* Runs over the events once more, with the same filter, and has `watch` told of each block's
-   beginning and end. Meanwhile analysis->model is the one that runs: it has the cells and threads
+   beginning and end, and of those that live at the end. Meanwhile analysis->model is the one that runs: it has the cells and threads
    that changes refer to. Returns 0 or -1. */
 int vt_analysis_replay(vt_analysis_t *analysis, vt_analysis_options_t const *options,
                        vt_model_watch_t const *watch);

@@ -31,15 +31,19 @@ vt_trace_leaks_t const *vt_leaks_of(vt_analysis_t const *analysis, size_t trace)
   return vt_reader_leaks_at(reader, analysis->at_ns - vt_analysis_shift(analysis, trace));
 }
 
+vt_leak_kind_t vt_leaks_kind(vt_trace_leaks_t const *leaks, uint64_t address) {
+  uint32_t at = leaks ? vt_leaks_find(leaks, address) : VT_NO_LEAK;
+  return at == VT_NO_LEAK ? VT_LEAK_UNJUDGED : kind_of(leaks->classes[at]);
+}
+
 static void judge_block(void *context, vt_model_live_t const *block) {
   judge_t *j = context;
   vt_trace_leaks_t const *leaks = vt_leaks_of(j->analysis, block->trace);
   uint32_t site = j->analysis->cell_sites[block->cell];
   if (!leaks || leaks->why[0]) j->missing = 1;
   if (!leaks || leaks->why[0] || !site) return;
-  uint32_t at = vt_leaks_find(leaks, block->address);
-  if (at == VT_NO_LEAK) return; /* not judged */
-  add(&j->analysis->verdicts[site - 1], kind_of(leaks->classes[at]), block->size, 1);
+  vt_leak_kind_t kind = vt_leaks_kind(leaks, block->address);
+  if (kind != VT_LEAK_UNJUDGED) add(&j->analysis->verdicts[site - 1], kind, block->size, 1);
 }
 
 /* sum_up: of each site what is live and was not judged; of all sites the sums. */

@@ -8,6 +8,10 @@
    about, if there was a snapshot then. */
 vt_trace_leaks_t const *vt_leaks_of(vt_analysis_t const *analysis, size_t trace);
 
+/* vt_leaks_kind is what became of a live block: VT_LEAK_UNJUDGED where the verdict (NULL: there is none) does not
+   know it. */
+vt_leak_kind_t vt_leaks_kind(vt_trace_leaks_t const *leaks, uint64_t address);
+
 /* vt_leaks_was_killed: was the process of a trace killed, so that it left no memory behind by itself? */
 int vt_leaks_was_killed(vt_reader_t const *reader);
 

@@ -51,6 +51,7 @@ class Blocks:
         self.allocs = self.table(("born",), "kind", lambda row: self.kinds[row["kind"]], ("blocks", "bytes"))
         self.frees = self.table(("born", "age", "life", "by"), "kind", lambda row: self.kinds[row["kind"]],
                                 ("blocks", "bytes"), ("temporary", "temporary_bytes"))
+        self.judged = self.table(("born", "fate"), "kind", lambda row: self.kinds[row["kind"]], ("blocks", "bytes"))
         assert next(self.stream, None) is None
 
     def column(self, rows, name, sums=False):

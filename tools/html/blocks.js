@@ -5,7 +5,8 @@
 const spanOf = (side, chosen) => chosen.span || { from: 0, to: side.blocks.stretches };
 
 const COLUMN_OF = { allocations: "blocks", allocated_bytes: "bytes", peak_blocks: "blocks", peak_bytes: "bytes",
-  leaked_blocks: "blocks", leaked_bytes: "bytes", temporary: "temporary", temporary_bytes: "temporary_bytes" };
+  leaked_blocks: "blocks", leaked_bytes: "bytes", lost_blocks: "blocks", lost_bytes: "bytes", possible_blocks: "blocks",
+  possible_bytes: "bytes", reachable_blocks: "blocks", reachable_bytes: "bytes", temporary: "temporary", temporary_bytes: "temporary_bytes" };
 
 // ---- sums by kind ----
 
@@ -63,12 +64,27 @@ function liveAt(side, span, life) {
   });
 }
 
+// Blocks allocated in a span that live when the recording ends, and what became of them is told by the metric.
+function judgedAs(side, metric, { from, to }) {
+  return keptSums(side, `judged ${metric} ${from} ${to}`, () => {
+    const { fates, kinds } = side.blocks, out = columnsOf(kinds.cnt, ["blocks", "bytes"]);
+    for (let i = 0; i < fates.cnt; i++) {
+      if (fates.born[i] < from || fates.born[i] >= to || !FATES[metric].includes(fates.fate[i])) continue;
+      out.blocks[fates.kind[i]] += fates.blocks[i];
+      out.bytes[fates.kind[i]] += fates.bytes[i];
+    }
+    return out;
+  });
+}
+
 // By kind: what its blocks have in a column, chosen by time and lifetime alone. Growing: whenever allocated.
 function columnByKind(side, chosen, column) {
   const unit = COLUMN_OF[column], span = spanOf(side, chosen), { life } = chosen, { kinds } = side.blocks;
   if (column.startsWith("temporary")) return freedIn(side, span, life)[unit];
   if (column.startsWith("alloc")) return (life < 0 ? allocatedIn(side, span) : freedIn(side, span, life))[unit];
   if (column.startsWith("leaked")) return life < 0 ? countingAsLeaked(side, liveAt(side, span, -1)[unit]) : new Float64Array(kinds.cnt);
+  const fate = column.split("_")[0];
+  if (fate in FATES) return life < 0 ? countingAsLeaked(side, judgedAs(side, fate, span)[unit]) : new Float64Array(kinds.cnt);
   if (peakIsChosen(side, chosen)) return kinds[column];
   return liveAt(side, { from: span.from, to: highestBorder(side, chosen) }, life)[unit];
 }
@@ -153,7 +169,7 @@ function liveAtBorders(side, chosen, groupOf, groups = 1) {
 // What each base node has in a column of a side.
 function valuesOf(sideNumber, column, chosen) {
   const side = data.sides[sideNumber], exact = data.self[sideNumber][column];
-  if (chosen.whole) return chosen.nodes ? exact.map((value, i) => (chosen.nodes[i] ? value : 0)) : exact;
+  if (chosen.whole && exact) return chosen.nodes ? exact.map((value, i) => (chosen.nodes[i] ? value : 0)) : exact;
   const out = new Float64Array(data.n), { node } = side.blocks.kinds;
   eachAmount(side, chosen, column, (kind, amount) => (out[node[kind]] += amount));
   return out;

@@ -174,6 +174,7 @@ function placeBrush(plot, at) {
 function spanMeaning(span) {
   const metric = metricNow(), side = data.sides[0], chosen = chosenNow();
   if (metric.id === "leaked") return "Blocks allocated in the selection and live at its end.";
+  if (metric.id in FATES) return `${metric.name}: allocated in the selection, when the recording ends.`;
   if (metric.id === "growth") return "Live at the end of the selection, less what was live at its start.";
   if (metric.id !== "peak") return `${metric.name}: within the selection.`;
   if (peakIsChosen(side, chosen)) return "The peak lies in the selection.";

@@ -9,6 +9,12 @@ const METRICS = [
     what: "live when the heap was largest" },
   { id: "leaked", name: "Live at the end", value: "leaked_bytes", other: "leaked_blocks", unit: "bytes",
     what: "not freed before the end: lost, or still reachable" },
+  { id: "lost", name: "Lost", value: "lost_bytes", other: "lost_blocks", unit: "bytes",
+    what: "live at the end, and nothing leads to it any more" },
+  { id: "possible", name: "Possibly lost", value: "possible_bytes", other: "possible_blocks", unit: "bytes",
+    what: "live at the end, and what leads to it may be chance" },
+  { id: "reachable", name: "Still reachable", value: "reachable_bytes", other: "reachable_blocks", unit: "bytes",
+    what: "live at the end, and the program can still get at it" },
   { id: "allocated", name: "Allocated bytes", value: "allocated_bytes", other: "allocations",
     unit: "bytes", what: "bytes of all allocations together" },
   { id: "count", name: "Number of allocations", value: "allocations", other: "allocated_bytes",
@@ -18,7 +24,11 @@ const METRICS = [
   { id: "growth", name: "Growth", value: "leaked_bytes", other: "leaked_blocks", unit: "bytes",
     what: "live at the end of the selected time, less what was live at its start" },
 ];
-const metricsShown = () => METRICS.filter((metric) => !data.isDiff || metric.id !== "growth");
+// What became of the blocks that are live at the end, by the metric that tells of it.
+const FATES = { lost: [0, 1], possible: [2], reachable: [3] };
+const isJudged = (id) => data.sides.every(({ blocks }) => blocks.judged) &&
+  (id !== "possible" || data.sides.some(({ blocks }) => blocks.fates.fate.includes(2)));
+const metricsShown = () => METRICS.filter(({ id }) => (id === "growth" ? !data.isDiff : !(id in FATES) || isJudged(id)));
 const metricById = (id) => METRICS.find((m) => m.id === id) || METRICS[0];
 const metricText = (metric) => (metric.unit === "bytes" ? bytes : count);
 const exactText = (metric, n) => (metric.unit === "bytes" ? exactBytes(n) : count(n));
@@ -115,7 +125,7 @@ function counts(reader, cnt, smallest) {
 
 function unpackBlocks(from, reader) {
   const out = { moments: Float64Array.from(from.moments_ns), stretches: from.moments_ns.length - 1,
-    sizeStep: from.size_step, detailed: from.detailed };
+    sizeStep: from.size_step, detailed: from.detailed, judged: from.judged };
   const kinds = (out.kinds = { cnt: reader.next() }), n = kinds.cnt;
   kinds.node = column(reader, n, Int32Array, true);
   for (const name of ["thread", "heap", "size", "leaks"]) kinds[name] = column(reader, n, Int32Array);
@@ -133,6 +143,11 @@ function unpackBlocks(from, reader) {
   frees.by = column(reader, frees.cnt, Int32Array);
   [frees.blocks, frees.bytes] = counts(reader, frees.cnt, (i) => smallest[frees.kind[i]]);
   [frees.temporary, frees.temporary_bytes] = counts(reader, frees.cnt, (i) => smallest[frees.kind[i]]);
+  const fates = (out.fates = { cnt: reader.next() });
+  fates.kind = column(reader, fates.cnt, Int32Array, true);
+  fates.born = column(reader, fates.cnt, Int32Array);
+  fates.fate = column(reader, fates.cnt, Int32Array);
+  [fates.blocks, fates.bytes] = counts(reader, fates.cnt, (i) => smallest[fates.kind[i]]);
   return out;
 }
 

@@ -130,7 +130,7 @@ function medianNote(found) {
 
 function lifetimesCard() {
   const founds = data.sides.map(lifetimesOf), metric = metricNow(), unit = { count: "number", temporary: "temporary ones" }[metric.id] || "bytes";
-  const left = ["peak", "leaked", "growth"].includes(metric.id) ? ` (${metric.name} says nothing of freed blocks: bytes are shown)` : "";
+  const left = ["peak", "leaked", "growth", ...Object.keys(FATES)].includes(metric.id) ? ` (${metric.name} says nothing of freed blocks: bytes are shown)` : "";
   return distributionCard({ title: `Lifetimes of freed blocks: ${unit}`, founds, by: "life", text: unit === "bytes" ? bytes : count, name: lifeName,
     short: (power) => duration(power ? 2 ** power : 0), note: `${medianNote(founds.at(-1))}${left}` });
 }
