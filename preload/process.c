@@ -12,6 +12,7 @@
 #include "preload/snapshot.h"
 #include "preload/text.h"
 #include "core/trace/libc.h"
+#include "core/trace/symbol.h"
 #include "core/trace/sys.h"
 
 #include <errno.h>
@@ -130,6 +131,9 @@ static void on_fork(void) {
   vt_process_forked();
 }
 
+/* __libc_single_threaded of glibc from 2.32 on; NULL: nothing tells of threads that record nothing. */
+static char const *single_threaded;
+
 /* set_up prepares all that does not belong to one trace. */
 static int set_up(void) {
   char const *error = vt_options_read();
@@ -154,6 +158,7 @@ static int set_up(void) {
   vt_process.not_wiped = vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK) != 0;
   vt_mappings_init();
   vt_names_init();
+  single_threaded = vt_symbol_from(vt_object_own()->l_next, "__libc_single_threaded", NULL);
   if (vt_options.text_fd >= 0) vt_text_init();
   vt_patched_begin();
   if (!vt_patched_new()) new_before = (uint64_t)vt_cxx_before();
@@ -308,6 +313,7 @@ static void say_end(vt_process_kind_t kind, uint32_t value, char const *text, ui
   if (kind != VT_PROCESS_EXEC_FAILED) vt_names_process_ends(t);
   vt_patched_write(&t->stream, 0);
   if (sp) vt_snapshot_note(&t->stream, snapshot_kind(kind), sp);
+  vt_sink_threaded(&vt_process.sink, single_threaded && !*single_threaded);
   vt_image_process(&t->stream, kind, value, text);
   vt_stream_finish(&t->stream);
   t->stream.depth = VT_DEPTH_UNKNOWN;

@@ -51,12 +51,17 @@ static size_t header_in(vt_ring_t *ring, uint32_t i, uint8_t *out, size_t cap) {
   return sz;
 }
 
+/* owns: does segment i belong to the image in `slot`? */
+static int owns(vt_drain_t *d, uint32_t slot, uint32_t i) {
+  uint64_t word = state_of(d->ring, i);
+  return word != VT_SEGMENT_FREE && VT_SEGMENT_OWNER(word) == slot;
+}
+
 /* find_header looks for the IMAGE message of the image in `slot`: the first record of its first
    segment, which may still be unfinished while other threads' segments are full. */
 static size_t find_header(vt_drain_t *d, uint32_t slot, uint8_t *out, size_t cap) {
   for (uint32_t i = 0; i < d->end->limit; i++) {
-    uint64_t word = state_of(d->ring, i);
-    if (word == VT_SEGMENT_FREE || VT_SEGMENT_OWNER(word) != slot) continue;
+    if (!owns(d, slot, i)) continue;
     size_t sz = header_in(d->ring, i, out, cap);
     if (sz) return sz;
   }
@@ -149,8 +154,7 @@ static left_t *what_is_left(vt_drain_t *d, uint32_t slot, size_t *cnt) {
   left_t *left = NULL;
   size_t left_cnt = 0, left_cap = 0;
   for (uint32_t i = 0; i < d->end->limit; i++) {
-    uint64_t word = state_of(d->ring, i);
-    if (word == VT_SEGMENT_FREE || VT_SEGMENT_OWNER(word) != slot) continue;
+    if (!owns(d, slot, i)) continue;
     VT_PUSH(left, ((left_t){i, number_of(d, i)}));
   }
   if (left) qsort(left, left_cnt, sizeof *left, by_number);
@@ -188,16 +192,23 @@ static int no_stranger(void *context, pid_t pid) {
   return vt_slots_owned(&d->slots, pid);
 }
 
+/* has_segments: are segments of the image in `slot` in the ring that have not been taken? */
+static int has_segments(vt_drain_t *d, uint32_t slot) {
+  uint32_t i = 0;
+  while (i < d->end->limit && !owns(d, slot, i)) i++;
+  return i < d->end->limit;
+}
+
 /* outlived: may a process that shares the memory of the ended or replaced image still write as it?
    Not if the only thread said that it ends: it would have waited for a vfork child. The look for
-   such processes costs more than most images do. */
+   such processes costs more than most images do. What is in the ring may be newer than that word: another
+   thread's first records, or that it was not the end after all. */
 static int outlived(vt_drain_t *d, uint32_t slot) {
   vt_image_t *image = d->by_slot[slot];
   if (image) vt_heir_look_for(&image->look, d->end, &d->ring->images[slot]);
   int look = !image || !image->said_end || image->streams_cnt > ONE_THREAD_STREAMS;
-  for (uint32_t i = 0; i < d->end->limit && !look; i++)
-    look = state_of(d->ring, i) == VT_SEGMENT_WORD(slot, VT_SEGMENT_ACTIVE);
-  return look && vt_owner_shared(d->end, vt_slots_owner(&d->slots, slot), &d->ring->images[slot],
+  look |= atomic_load_explicit(&d->ring->images[slot].threaded, memory_order_relaxed) != 0;
+  return (look || has_segments(d, slot)) && vt_owner_shared(d->end, vt_slots_owner(&d->slots, slot), &d->ring->images[slot],
                                  no_stranger, d);
 }
 

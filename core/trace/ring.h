@@ -16,7 +16,9 @@
 
 #define VT_RING_MAGIC    ((uint64_t)0x32474E4952545601) /* \1VTRING2 */
 #define VT_RING_SEGMENTS 65536
+#ifndef VT_RING_IMAGES /* models of the protocol make do with fewer */
 #define VT_RING_IMAGES   4096
+#endif
 #define VT_RING_FILE "valtrace" /* what it is called in /proc/PID/maps: memfd:valtrace */
 #define VT_RING_SEAT_SZ  4096 /* see vt_sink_sit */
 /* Segments a run starts with; the collector raises the limit when threads hold that many. */
@@ -57,6 +59,7 @@ typedef struct {
   _Atomic uint64_t follows; /* image that exec replaced by this one; 0: none, or unknown */
   _Atomic uint32_t follows_slot; /* the slot it had */
   _Atomic uint64_t seat;         /* see vt_sink_sit; 0: none */
+  _Atomic uint32_t threaded; /* 1: when it said how it ends, there were threads, which may have written nothing */
   _Atomic uint64_t counters[VT_COUNTER_MAX + 1]; /* indexed by vt_counter_t */
   _Atomic uint32_t heir;       /* its number as the image calls it; 0: none */
   _Atomic uint32_t heir_state; /* VT_HEIR_…; a futex, on which the heir sleeps while READY */

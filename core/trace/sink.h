@@ -80,6 +80,13 @@ uint64_t vt_sink_space(void);
    and may write as it, also when its process has ended. Two system calls; best effort. */
 void vt_sink_sit(vt_sink_t *sink);
 
+/* vt_sink_threaded tells the collector whether other threads live when this image says how it ends: a vfork child
+   of one that has written nothing may write after the end. Signal-safe. */
+static inline void vt_sink_threaded(vt_sink_t *sink, int threaded) {
+  if (sink->ring)
+    atomic_store_explicit(&sink->ring->images[sink->slot].threaded, threaded != 0, memory_order_relaxed);
+}
+
 /* vt_sink_unrecorded tells the collector, if there is one, of `programs` that are not recorded, or with
    -1 that one is after all. Async-signal-safe. */
 static inline void vt_sink_unrecorded(vt_sink_t *sink, int programs) {

@@ -131,6 +131,7 @@ static void describe(vt_sink_t const *sink, vt_ring_image_t *image) {
   atomic_store_explicit(&image->follows, sink->follows, memory_order_relaxed);
   atomic_store_explicit(&image->follows_slot, sink->follows_slot, memory_order_relaxed);
   atomic_store_explicit(&image->seat, 0, memory_order_relaxed);
+  atomic_store_explicit(&image->threaded, 0, memory_order_relaxed);
   /* Pairs with the collector's acquire load of pid: the slot is ready once pid is set. */
   atomic_store_explicit(&image->pid, sink->pid, memory_order_release);
 }
