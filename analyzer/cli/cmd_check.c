@@ -75,8 +75,6 @@ static void print_text(vt_reader_t const *r, vt_completeness_t const *have) {
          have->complete ? "complete" : "not complete");
   print_missing(have);
   print_unwinding(r);
-  for (size_t i = 0; i < have->refused_cnt; i++)
-    printf("  %s: %s\n", have->refused[i].what, have->refused[i].reason);
   if (in->unknown_chunks)
     printf("  chunks of unknown optional types that were skipped: %" PRIu64 "\n",
            in->unknown_chunks);

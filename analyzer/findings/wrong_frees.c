@@ -2,15 +2,15 @@
    function of another family than the block was allocated by. Threshold: one. */
 #include "analyzer/findings/findings.h"
 
+/* Of a block whose malloc the compiler has made part of its caller a free is no error; where all frees of a program
+   may be such, none is a finding (report and its view say so). */
 static void unmatched(vt_findings_input_t const *input, vt_findings_t *out) {
   uint64_t cnt = input->totals->unmatched_frees;
-  if (!cnt) return;
+  vt_unseen_t unseen = vt_analysis_unseen(input->analysis, VT_ALL_TRACES);
+  if (!cnt || unseen == VT_UNSEEN_INLINED) return;
   vt_finding_t *finding = vt_findings_add(out, "wrong-free", NULL, "mismatches", (double)cnt);
-  vt_finding_say(finding,
-                 "%s of an address where no block was live: %s.", vt_counted(cnt, "free").text,
-                 vt_analysis_forked(input->analysis)
-                     ? "allocated by the parent before the fork, freed twice, or never allocated"
-                     : "freed twice, or never allocated");
+  vt_finding_say(finding, "%s of an address where no block was live: freed twice, or never allocated%s%s.",
+                 vt_counted(cnt, "free").text, unseen ? "; " : "", vt_unseen_text(unseen));
   vt_finding_value(finding, "frees", (double)cnt);
 }
 

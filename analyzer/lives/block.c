@@ -181,9 +181,10 @@ void vt_block_history_text(vt_block_history_t const *h, vt_term_t const *term) {
   for (size_t i = first; i < h->lives_cnt; i++) text_life(h, term, i);
   for (size_t i = 0; i < h->unmatched_cnt && i < limit; i++) {
     vt_model_unmatched_t const *wrong = &h->unmatched[i];
-    fprintf(term->out, "\n  freed at %s by thread %s with %s, though no block was live there\n",
+    char const *unseen = vt_unseen_text(vt_analysis_unseen(h->analysis, wrong->trace));
+    fprintf(term->out, "\n  freed at %s by thread %s with %s, though no block was live there%s%s\n",
             vt_time_text(wrong->time).text, vt_analysis_label(h->analysis, wrong->thread).text,
-            vt_api_name(wrong->api));
+            vt_api_name(wrong->api), *unseen ? ": " : "", unseen);
     vt_text_stack(h->analysis, h->options, term, h->nodes[wrong->trace][wrong->stack], 0);
   }
 }
@@ -245,6 +246,7 @@ void vt_block_history_json(vt_block_history_t const *h, FILE *out) {
     vt_json_uint(&json, "t_ns", wrong->time);
     vt_json_thread(&json, "thread", h->analysis, wrong->thread);
     vt_json_string(&json, "api", vt_api_name(wrong->api));
+    vt_json_text_or_null(&json, "perhaps", vt_unseen_text(vt_analysis_unseen(h->analysis, wrong->trace)));
     vt_json_stack(&json, h->analysis, h->options, h->nodes[wrong->trace][wrong->stack]);
     vt_json_end_object(&json);
   }

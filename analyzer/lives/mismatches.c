@@ -179,6 +179,14 @@ static void text_point(vt_mismatches_t const *m, vt_term_t const *term, char con
   vt_text_stack(m->analysis, m->options, term, node_of(m, point), 0);
 }
 
+/* How the block may have been allocated without our seeing it, which makes the free right; "": it cannot. What a
+   forked child has seen freed its parent cannot have allocated since. */
+static char const *unseen_text(vt_mismatches_t const *m, wrong_t const *wrong) {
+  if (wrong->kind == OTHER_FAMILY) return "";
+  vt_unseen_t unseen = vt_analysis_unseen(m->analysis, wrong->freed.trace);
+  return wrong->kind == FREED_TWICE && unseen == VT_UNSEEN_PARENT ? "" : vt_unseen_text(unseen);
+}
+
 static void text_wrong(vt_mismatches_t const *m, vt_term_t const *term, wrong_t const *wrong) {
   char const *times = wrong->count == 1 ? "" : " times, first";
   if (wrong->count > 1) fprintf(term->out, "%s", vt_count_text(wrong->count).text);
@@ -200,6 +208,7 @@ static void text_wrong(vt_mismatches_t const *m, vt_term_t const *term, wrong_t 
     fprintf(term->out, "%s free of 0x%" PRIx64 ", where no block was seen\n", times,
             wrong->address);
   }
+  if (*unseen_text(m, wrong)) vt_term_styled(term, VT_STYLE_FAINT, "        %s\n", unseen_text(m, wrong));
   text_point(m, term, "allocated", &wrong->allocated);
   text_point(m, term, wrong->kind == FREED_TWICE ? "freed first" : "freed", &wrong->before);
   text_point(m, term, wrong->kind == FREED_TWICE ? "freed again" : "freed", &wrong->freed);
@@ -247,6 +256,7 @@ static void json(void *context, vt_json_t *json) {
     vt_json_uint(json, "address", wrong->address);
     vt_json_string(json, "address_hex", hex);
     vt_json_uint(json, "size", wrong->size);
+    vt_json_text_or_null(json, "perhaps", unseen_text(m, wrong));
     json_point(m, json, "allocation", &wrong->allocated);
     json_point(m, json, "earlier_free", &wrong->before);
     json_point(m, json, "free", &wrong->freed);

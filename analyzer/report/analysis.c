@@ -445,14 +445,34 @@ char const *vt_analysis_heap_name(vt_analysis_t const *analysis, uint32_t heap, 
   return buffer;
 }
 
-int vt_analysis_forked(vt_analysis_t const *analysis) {
-  for (size_t t = 0; t < analysis->trace_cnt; t++) {
-    size_t cnt;
-    vt_trace_process_t const *said = vt_reader_process(analysis->readers[t], &cnt);
-    for (size_t i = 0; i < cnt; i++)
-      if (said[i].kind == VT_PROCESS_FORKED) return 1;
+static int is_forked(vt_reader_t const *reader) {
+  size_t cnt, i = 0;
+  vt_trace_process_t const *said = vt_reader_process(reader, &cnt);
+  while (i < cnt && said[i].kind != VT_PROCESS_FORKED) i++;
+  return i < cnt;
+}
+
+static int has_own_allocator(vt_reader_t const *reader) {
+  uint32_t wanted = VT_PATCHED_RECORDED | VT_PATCHED_APART;
+  size_t cnt, i = 0;
+  vt_trace_patched_t const *patched = vt_reader_patched(reader, &cnt);
+  while (i < cnt && (patched[i].flags & wanted) != wanted) i++;
+  return i < cnt;
+}
+
+vt_unseen_t vt_analysis_unseen(vt_analysis_t const *analysis, uint32_t trace) {
+  for (uint32_t t = 0; t < analysis->trace_cnt; t++) {
+    if (trace != VT_ALL_TRACES && trace != t) continue;
+    if (is_forked(analysis->readers[t])) return VT_UNSEEN_PARENT;
+    if (has_own_allocator(analysis->readers[t])) return VT_UNSEEN_INLINED;
   }
-  return 0;
+  return VT_UNSEEN_NONE;
+}
+
+char const *vt_unseen_text(vt_unseen_t unseen) {
+  return unseen == VT_UNSEEN_PARENT    ? "the parent may have allocated it before the fork"
+         : unseen == VT_UNSEEN_INLINED ? "the compiler may have made the allocation part of its caller"
+                                       : "";
 }
 
 int vt_analysis_knows_mappings(vt_analysis_t const *analysis) {

@@ -127,8 +127,19 @@ vt_completeness_t vt_analysis_completeness(vt_analysis_t const *analysis);
 /* A counter, added up over all traces. */
 uint64_t vt_analysis_counter(vt_analysis_t const *analysis, vt_counter_t counter);
 
-/* Did a trace begin with a fork? It may free blocks that its parent allocated before. */
-int vt_analysis_forked(vt_analysis_t const *analysis);
+/* How a program may have blocks whose allocation its trace does not have; a free of such a block is no mistake. */
+typedef enum {
+  VT_UNSEEN_NONE,
+  VT_UNSEEN_PARENT, /* the trace begins with a fork */
+  VT_UNSEEN_INLINED /* it has an allocator of its own, whose entry is patched (docs/patching.md) */
+} vt_unseen_t;
+#define VT_ALL_TRACES UINT32_MAX
+
+/* vt_analysis_unseen tells it of one trace, or of the first of all that has such blocks. */
+vt_unseen_t vt_analysis_unseen(vt_analysis_t const *analysis, uint32_t trace);
+
+/* vt_unseen_text says it as a clause; "" for none. */
+char const *vt_unseen_text(vt_unseen_t unseen);
 
 /* Whether all traces tell what their programs mapped by calls: a text log does not, nor what was recorded with
    --no-mappings. */

@@ -179,3 +179,10 @@ void vt_json_string_max(vt_json_t *json, char const *key, char const *value, siz
   memcpy(text + cut, "…", sizeof "…");
   vt_json_string(json, key, text);
 }
+
+void vt_json_text_or_null(vt_json_t *json, char const *key, char const *value) {
+  if (*value)
+    vt_json_string(json, key, value);
+  else
+    vt_json_null(json, key);
+}

@@ -37,6 +37,8 @@ void vt_json_null(vt_json_t *json, char const *key);
 /* Nanoseconds as a number of milliseconds, exact. */
 void vt_json_ms(vt_json_t *json, char const *key, uint64_t ns);
 void vt_json_string(vt_json_t *json, char const *key, char const *value);
+/* An empty one becomes null. */
+void vt_json_text_or_null(vt_json_t *json, char const *key, char const *value);
 void vt_json_string_sz(vt_json_t *json, char const *key, char const *value, size_t sz);
 /* At most `max` bytes of it, not ending within a character, with "…" when something is cut. */
 void vt_json_string_max(vt_json_t *json, char const *key, char const *value, size_t sz, size_t max);

@@ -211,10 +211,8 @@ static void print_missing(vt_term_t const *term, vt_completeness_t const *have) 
   print_warning(term, text);
 }
 
-/* print_refused says what the record does not reach, complete or not: of interpreted languages, and
-   whose operator new. */
-static void print_refused(vt_analysis_t const *analysis, vt_term_t const *term,
-                          vt_completeness_t const *have) {
+/* print_refused says what of interpreted languages is not recorded. */
+static void print_refused(vt_analysis_t const *analysis, vt_term_t const *term) {
   char text[320];
   for (size_t t = 0; t < analysis->trace_cnt; t++) {
     size_t cnt;
@@ -223,10 +221,6 @@ static void print_refused(vt_analysis_t const *analysis, vt_term_t const *term,
       snprintf(text, sizeof text, "not recorded: %s: %s", refusals[i].what, refusals[i].why);
       print_warning(term, text);
     }
-  }
-  for (size_t i = 0; i < have->refused_cnt; i++) {
-    snprintf(text, sizeof text, "%s: %s", have->refused[i].what, have->refused[i].reason);
-    print_warning(term, text);
   }
 }
 
@@ -258,13 +252,12 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
                            : "incomplete");
   print_end(term, have.ended);
   print_missing(term, &have);
-  print_refused(analysis, term, &have);
+  print_refused(analysis, term);
   print_roots(analysis, term, vt_analysis_counter(analysis, VT_COUNTER_TRUNCATED));
-  char unmatched[120];
-  snprintf(unmatched, sizeof unmatched, "free%s of an address where no block was live%s",
-           totals->unmatched_frees == 1 ? "" : "s",
-           vt_analysis_forked(analysis) ? ", or of blocks from before the fork, which the parent allocated"
-                                        : "");
+  char unmatched[160];
+  char const *unseen = vt_unseen_text(vt_analysis_unseen(analysis, VT_ALL_TRACES));
+  snprintf(unmatched, sizeof unmatched, "free%s of an address where no block was live%s%s",
+           totals->unmatched_frees == 1 ? "" : "s", *unseen ? ": " : "", unseen);
   warn(term, totals->unmatched_frees, unmatched);
   warn(term, totals->missed_frees,
        totals->missed_frees == 1 ? "block whose address was handed out again without a free"

@@ -133,21 +133,23 @@ static void judge_losses(vt_completeness_t *c, vt_reader_t const *reader) {
     because(c, "an allocator is preloaded before libvaltrace.so, which belongs first");
 }
 
-static void refuse(vt_completeness_t *c, vt_refused_t const *one) {
+static void add_refused(vt_completeness_t *c, vt_refused_t const *one) {
   for (size_t i = 0; i < c->refused_cnt; i++)
     if (c->refused[i].what == one->what) return;
   c->refused[c->refused_cnt++] = *one;
 }
 
-/* judge_reach adds what the program has that no hook reaches. */
+/* judge_reach adds what the program has that no hook reaches. How often it was called nobody knows. */
 static void judge_reach(vt_completeness_t *c, vt_reader_t const *reader) {
   static vt_refused_t const known[VT_REFUSED_MAX] = {
       {"operator new of the executable",
-       "the program calls it past libvaltrace.so: blocks that it does not take from malloc are not seen"},
+       "blocks that it does not take from malloc are not seen"},
       {"operator new of a library loaded before libvaltrace.so",
        "blocks that it does not take from malloc are not seen"}};
   uint64_t which = vt_reader_counter(reader, VT_COUNTER_NEW_BEFORE);
-  if (which && which <= VT_REFUSED_MAX) refuse(c, &known[which - 1]);
+  if (!which || which > VT_REFUSED_MAX) return;
+  add_refused(c, &known[which - 1]);
+  because(c, "%s: %s", known[which - 1].what, known[which - 1].reason);
 }
 
 /* fewer is how many events the file has fewer than were counted when they were written, which is told
@@ -163,6 +165,9 @@ static void set_missing(vt_completeness_t *c, vt_reader_t const *reader, last_wo
                         int whole) {
   vt_integrity_t const *in = vt_reader_integrity(reader);
   uint64_t lacking = whole ? 0 : fewer(reader);
+  int unseen = c->refused_cnt || vt_reader_refused(reader, NULL) ||
+               vt_reader_counter(reader, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE);
+  if (unseen) lacking = VT_MISSING_UNKNOWN;
   c->missing_events = lacking == VT_MISSING_UNKNOWN ? lacking : lacking + c->dropped_events;
   c->missing_since = VT_TIME_NEVER;
   if (!whole && !in->bad_events) c->missing_since = in->whole_until;
@@ -200,5 +205,5 @@ void vt_completeness_add(vt_completeness_t *sum, vt_completeness_t const *one) {
     sum->missing_events += one->missing_events;
   for (size_t i = 0; i < one->reason_cnt && sum->reason_cnt < VT_REASONS_MAX; i++)
     memcpy(sum->reasons[sum->reason_cnt++], one->reasons[i], sizeof sum->reasons[0]);
-  for (size_t i = 0; i < one->refused_cnt; i++) refuse(sum, &one->refused[i]);
+  for (size_t i = 0; i < one->refused_cnt; i++) add_refused(sum, &one->refused[i]);
 }

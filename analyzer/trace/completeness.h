@@ -27,7 +27,7 @@ typedef struct {
   uint64_t missing_since;  /* ns: everything before is there; VT_TIME_NEVER: not known, or complete */
   size_t reason_cnt;       /* why it is not complete, as short clauses */
   char reasons[VT_REASONS_MAX][120];
-  size_t refused_cnt;      /* what cannot be recorded, whether or not there was any of it */
+  size_t refused_cnt;      /* what cannot be recorded, whether or not there was any of it; a reason, too */
   vt_refused_t refused[VT_REFUSED_MAX];
 } vt_completeness_t;
 

@@ -28,8 +28,8 @@ def pair(tap, name, argv, options=()):
     return run
 
 
-def report(path):
-    out = subprocess.run([valtest.VALTRACE, "report", "--json", path], capture_output=True, check=True)
+def report(path, *view):
+    out = subprocess.run([valtest.VALTRACE, "report", *view, "--json", path], capture_output=True, check=True)
     return json.loads(out.stdout)
 
 
@@ -143,6 +143,19 @@ def check_refused(tap):
     run.remove()
 
 
+def check_inlined(tap):
+    """A malloc that is part of its callers: frees without an allocation, which are no errors of the program."""
+    run = pair(tap, "inlined", program("inlined"))
+    summary = report(run.trace_path)
+    wrong = report(run.trace_path, "mismatches")["mismatches"]
+    text = subprocess.run([valtest.VALTRACE, "report", "--full", run.trace_path], capture_output=True, check=True, text=True).stdout
+    tap.equal((summary["completeness"]["unmatched_frees"], summary["findings"], sum(w["count"] for w in wrong)), (100, [], 100),
+              "inlined: frees without an allocation are counted, and no finding")
+    tap.ok("part of its caller" in text and all("part of its caller" in (w["perhaps"] or "") for w in wrong),
+           "inlined: and it is said what they may be", [text[:1500], wrong])
+    run.remove()
+
+
 def check_stepped(tap):
     """A signal at every instruction: stacks go on through stubs and copies."""
     run = pair(tap, "stepped", program("stepped"))
@@ -191,6 +204,7 @@ def main():
         check_new(tap, f"news_{kind}")
     check_pool(tap)
     check_refused(tap)
+    check_inlined(tap)
     check_stepped(tap)
     check_forked(tap)
     check_threads(tap)

@@ -3,7 +3,7 @@ PATCHED := $(BUILD)/programs
 TAPS  += tests/patch/inside.t tests/patch/opened.t
 LONG  += tests/patch/storm.t tests/patch/builds.t tests/patch/rust.t
 TESTS += $(addprefix $(PATCHED)/,own_static own_prefixed own_stripped family_libc family_jemalloc family_tcmalloc \
-           news_libc news_jemalloc news_tcmalloc stepped linked_symbolic linked_hidden storm operators pool libstarts.so opening libplain.so libsymbolic.so libhidden.so)
+           news_libc news_jemalloc news_tcmalloc stepped linked_symbolic linked_hidden storm operators pool inlined libstarts.so opening libplain.so libsymbolic.so libhidden.so)
 PATCH_CFLAGS := -O2 -g -fno-builtin $(WARN)
 ARCHIVES     := /usr/lib/$(shell $(CC) -print-multiarch)
 own_prefixed_FLAGS := -DPREFIX=_rjem_ -DHIDDEN=static
@@ -30,7 +30,7 @@ $(PATCHED)/operators: tests/patch/operators.cc
 $(PATCHED)/linked_%: tests/patch/linked.c $(PATCHED)/lib%.so
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(PATCH_CFLAGS) -o $@ $^ '-Wl,-rpath,$$ORIGIN'
-$(PATCHED)/pool: tests/patch/pool.c
+$(PATCHED)/pool $(PATCHED)/inlined: $(PATCHED)/%: tests/patch/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(PATCH_CFLAGS) -o $@ $<
 $(PATCHED)/opening $(PATCHED)/storm: $(PATCHED)/%: tests/patch/%.c
