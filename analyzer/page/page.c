@@ -6,6 +6,7 @@
 #include <string.h>
 #include "analyzer/page/blocks.h"
 #include "analyzer/page/pack.h"
+#include "analyzer/page/resident.h"
 #include "analyzer/page/sources.h"
 #include "analyzer/page/tree.h"
 #include "analyzer/util/mem.h"
@@ -20,12 +21,6 @@
 #define INTERVALS_MAX    512
 #define ROWS_MAX         500
 #define TRACE_MAX        2000 /* bytes of a command, heaps of a trace */
-
-static void uints(vt_json_t *json, char const *key, uint64_t const *values, size_t cnt) {
-  vt_json_array(json, key);
-  for (size_t i = 0; i < cnt; i++) vt_json_uint(json, NULL, values[i]);
-  vt_json_end_array(json);
-}
 
 /* ---- time ---- */
 
@@ -56,21 +51,6 @@ static void write_moments(vt_json_t *json, vt_moment_t const *moments, size_t cn
   }
 }
 
-/* Highest resident size in each interval, 0 where there is no sample. Of several processes nothing is
-   told: their samples are not of the same moments. */
-static void write_resident(vt_json_t *json, vt_analysis_t const *analysis, uint64_t step,
-                           size_t cnt) {
-  uint64_t *resident = vt_mem_new(cnt + 1, sizeof *resident);
-  size_t samples_cnt;
-  vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[0], &samples_cnt);
-  for (size_t i = 0; analysis->trace_cnt == 1 && i < samples_cnt; i++) {
-    uint64_t *at = &resident[samples[i].time / step < cnt ? samples[i].time / step : cnt];
-    if (samples[i].resident_bytes > *at) *at = samples[i].resident_bytes;
-  }
-  uints(json, "resident_bytes", resident, cnt);
-  free(resident);
-}
-
 static void write_timeline(vt_json_t *json, vt_analysis_t const *analysis) {
   size_t cnt, each = 1, used = 0;
   uint64_t step;
@@ -82,7 +62,6 @@ static void write_timeline(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_object(json, "timeline");
   vt_json_uint(json, "step_ns", step * each);
   write_moments(json, sums, used);
-  write_resident(json, analysis, step * each, used);
   vt_json_array(json, "markers");
   size_t markers_cnt;
   vt_trace_marker_t const *markers = vt_reader_markers(analysis->readers[0], &markers_cnt);
@@ -340,6 +319,7 @@ static void write_side(vt_json_t *json, vt_page_tree_t const *tree, int side,
   vt_json_head(json, analysis, "page", TRACE_MAX);
   write_timeline(json, analysis);
   write_curve(json, analysis, CURVE_CHARS_MAX / parts);
+  vt_page_resident_write(json, analysis);
   uint32_t *threads = write_threads(json, analysis), *heaps = write_heap_names(json, analysis);
   vt_page_blocks_write(json, blocks, tree, side, &(vt_page_names_t){threads, heaps},
                        BLOCKS_CHARS_MAX / parts);

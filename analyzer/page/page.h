@@ -9,7 +9,7 @@
    "strings": packed, too, but each ends with NUL. Of each side "blocks": blocks.h, whose threads and
    heaps are numbers in "threads" and "heap_names", with one more for all that have no place there;
    and "curve": step_ns and data, packed numbers: how many steps, the highest live bytes of each as
-   distance to that before (2 * n, -n: 2 * n - 1), and the allocations in each. */
+   distance to that before (2 * n, -n: 2 * n - 1), and the allocations in each; and "resident": resident.h. */
 #ifndef VT_ANALYZER_PAGE_H
 #define VT_ANALYZER_PAGE_H
 

@@ -125,7 +125,7 @@ def check_metric_switch(browser, path, trace):
     browser.click("[data-metric=leaked]")
     ok(browser.js("return valtrace.total()") == totals["leaked_bytes"], "metric switch by click")
     browser.press("right")
-    ok(browser.js("return valtrace.total()") == totals["allocated_bytes"] and browser.js("return document.activeElement.dataset.metric") == "allocated", "metric switch by keyboard")
+    ok(browser.js("return valtrace.total()") == totals["lost_bytes"] and browser.js("return document.activeElement.dataset.metric") == "lost", "metric switch by keyboard")
     browser.back()
     ok(browser.js("return valtrace.total()") == totals["leaked_bytes"], "metric switch and back")
 
@@ -194,6 +194,19 @@ def check_time(browser, path):
     browser.click("#time-span")
     shown, (first, last) = browser.js("return valtrace.shownTime()"), browser.js("return valtrace.moments().slice(1, 3)")
     ok(shown["from"] <= first and last <= shown["to"] + 1 and shown["to"] < whole["to"], "time: zoomed to the selection", shown, first, last)
+
+
+def check_resident(browser, path, trace):
+    """Resident memory by kind in place of the heap's bands: the samples of the report, which cannot be chosen."""
+    browser.open(path, "#bands=resident")
+    samples = {row["t_ns"]: row for row in report(trace, "timeline")["timeline"]["memory"]}
+    bands, times = {name: values for name, values, _ in browser.js("return valtrace.bands()")}, browser.js("return valtrace.residentTimes()")
+    kinds = {"anonymous": "private_bytes", "of files": "file_bytes", "shared memory": "shared_bytes"}
+    want = {name: [samples[time][key] for time in times] for name, key in kinds.items()}
+    ok(bands == {name: values for name, values in want.items() if any(values)}, "resident memory: by kind as in the report", bands, want)
+    high = browser.js("return [...document.querySelectorAll('.peak-label')].map((l) => l.textContent)")
+    ok(any(label.startswith("resident ") for label in high) and not browser.js("return document.querySelectorAll('.bands button').length"),
+       "resident memory: its highest is marked, no band is a button", high)
 
 
 def check_matches(browser, path):
@@ -280,7 +293,7 @@ def check_not_told(browser, folder, trace):
         browser.open(path, f"#view={view}&metric=allocated&bands=thread&only=thread.1-size.1")
         ok("too large" in browser.text("#panel") and not browser.js("return document.querySelector('#panel table')"), f"too large: {view} are not told", browser.text("#panel"))
         ok(browser.js("return valtrace.tableTotal()") == total and browser.js("return valtrace.bands()[0][0]") != "main thread", "too large: an address cannot choose them")
-    ok(browser.js("return [...document.querySelectorAll('#bands-by option')].map((o) => o.value)") == ["site", "function", "module"], "too large: nor the bands")
+    ok(browser.js("return [...document.querySelectorAll('#bands-by option')].map((o) => o.value)") == ["site", "function", "module", "resident"], "too large: nor the bands")
 
 
 def check_processes(browser, folder):
@@ -487,6 +500,7 @@ def run_all(browser, folder):
     check_switches(browser, path)
     check_metric_switch(browser, path, trace)
     check_brush(browser, path, trace)
+    check_resident(browser, path, trace)
     check_answers(browser, folder)
     check_keyboard(browser, path)
     check_table(browser, path, trace)

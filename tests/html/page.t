@@ -151,6 +151,20 @@ def curve(side):
     return side["curve"]["step_ns"], out, [next(stream) for _ in range(cnt)]
 
 
+def check_resident(trace, data):
+    """Samples of resident memory are those of the report; of many that fall together the highest."""
+    stream = numbers(data["sides"][0]["resident"]["data"])
+    cnt, time, times = next(stream), 0, []
+    for _ in range(cnt):
+        times.append(time := time + next(stream))
+    got = list(zip(times, *([next(stream) for _ in range(cnt)] for _ in range(4))))
+    keys = ("t_ns", "resident_bytes", "private_bytes", "file_bytes", "shared_bytes")
+    want = [tuple(sample[key] for key in keys) for sample in report(trace, "timeline")["timeline"]["memory"]]
+    high = max(resident for _, resident, *_ in want)
+    ok(next(stream, None) is None and got and set(got) <= set(want) and times == sorted(set(times)) and high in [row[1] for row in got],
+       "resident memory: samples of the report, the highest too", got[:2], want[:2])
+
+
 def check_curve(trace, data):
     step, most, allocations = curve(data["sides"][0])
     totals = report(trace)["totals"]
@@ -318,6 +332,7 @@ def main():
         check_blocks(trace, data)
         check_classes(trace, data)
         check_curve(trace, data)
+        check_resident(trace, data)
         check_phases(data)
         check_spike(folder)
         check_sources(folder, trace)

@@ -7,6 +7,7 @@ const BAND_COLOURS = ["m0", "m1", "m2", "m3", "m4", "m5", "m6", "m8", "m9", "m10
 // { id, group, live by border, most }.
 const bandsKept = new Map();
 function bandsFor(by) {
+  if (by === "resident") return residentBands();
   const side = data.sides[0], only = withoutWay(by), chosen = chosenBy(only, null), key = `${by}:${chosen.key}`;
   if (bandsKept.has(key)) return bandsKept.get(key);
   const { groups } = groupingFor(by), live = liveAtBorders(side, chosen, groupOfKinds(by, side), groups.length);
@@ -25,23 +26,26 @@ function sumOfBands(bands) {
   return { id: 0, group: null, live, most: maxOf(live), cnt: bands.length };
 }
 
-const bandName = (band) => (band.group ? band.group.name : `${count(band.cnt)} others`);
-const bandColour = (band, i) => (band.group ? BAND_COLOURS[i] : "m7");
+// The times that a band's values are of.
+const bandTimes = () => (state.bands === "resident" ? data.sides[0].resident.times : data.sides[0].blocks.moments);
 
-// The borders that can be seen, and one more on each side.
-function bordersSeen(at) {
-  const { moments } = data.sides[0].blocks, out = [];
-  for (let b = 0; b < moments.length; b++)
-    if ((moments[b + 1] ?? Infinity) >= at.from && (moments[b - 1] ?? 0) <= at.to) out.push(b);
+const bandName = (band) => band.name ?? (band.group ? band.group.name : `${count(band.cnt)} others`);
+const bandColour = (band, i) => (band.group || band.name ? BAND_COLOURS[i] : "m7");
+
+// Which of the times can be seen, and one more on each side.
+function timesSeen(times, at) {
+  const out = [];
+  for (let b = 0; b < times.length; b++)
+    if ((times[b + 1] ?? Infinity) >= at.from && (times[b - 1] ?? 0) <= at.to) out.push(b);
   return out;
 }
 
 // Areas on top of each other.
 function bandPaths(at) {
-  const by = state.bands, { moments } = data.sides[0].blocks, seen = bordersSeen(at), base = new Float64Array(moments.length);
+  const by = state.bands, times = bandTimes(), seen = timesSeen(times, at), base = new Float64Array(times.length);
   const dimmed = chosenGroups(state.only).some((c) => c.by === by);
   return bandsFor(by).map((band, i) => {
-    const point = (b) => `${at.x(Math.min(moments[b], at.end)).toFixed(1)},${at.y(base[b]).toFixed(1)}`;
+    const point = (b) => `${at.x(Math.min(times[b], at.end)).toFixed(1)},${at.y(base[b]).toFixed(1)}`;
     const low = seen.map(point);
     for (const b of seen) base[b] += band.live[b];
     const high = seen.map(point);
@@ -52,7 +56,8 @@ function bandPaths(at) {
 
 // A band's live bytes between borders, as it is drawn.
 function bandValue(band, time) {
-  const { moments } = data.sides[0].blocks, b = stretchAt(time), share = (time - moments[b]) / (moments[b + 1] - moments[b]);
+  const times = bandTimes(), b = lastUntil(times, time), share = (time - times[b]) / (times[b + 1] - times[b]);
+  if (b < 0 || b + 1 >= times.length) return 0;
   return band.live[b] + (band.live[b + 1] - band.live[b]) * share;
 }
 
@@ -66,9 +71,11 @@ function bandAt(time, value) {
   return null;
 }
 
+const bandsTitle = () => (state.bands === "resident" ? "Resident memory by kind" : `Live bytes by ${GROUPS_BY[state.bands]}`);
+
 function bandList() {
   const by = state.bands, names = bandsFor(by).map(bandName), twice = (name) => names.filter((other) => other === name).length > 1;
-  return el("ul", { class: "bands", "aria-label": `Live bytes by ${GROUPS_BY[by]}: the highest of each` }, bandsFor(by).map((band, i) => {
+  return el("ul", { class: "bands", "aria-label": `${bandsTitle()}: the highest of each` }, bandsFor(by).map((band, i) => {
     const label = [el("span", { class: `key ${bandColour(band, i)}`, "aria-hidden": "true" }),
       nameNode(bandName(band)), band.group?.place && twice(bandName(band)) ? el("span", { class: "faint place" }, band.group.place) : null,
       el("span", { class: "amount" }, bytes(band.most))];
@@ -80,11 +87,11 @@ function bandList() {
 }
 
 function bandTable() {
-  const bands = bandsFor(state.bands), { moments } = data.sides[0].blocks;
-  const columns = [{ id: "t", label: "At", number: true, value: (b) => moments[b], cell: (b) => duration(moments[b]) },
+  const bands = bandsFor(state.bands), times = bandTimes();
+  const columns = [{ id: "t", label: "At", number: true, value: (b) => times[b], cell: (b) => duration(times[b]) },
     ...bands.map((band, i) => ({ id: `band${i}`, label: bandName(band), number: true,
       value: (b) => band.live[b], cell: (b) => bytes(band.live[b]) }))];
-  return makeTable({ caption: `Live bytes by ${GROUPS_BY[state.bands]}`, columns, rows: [...moments.keys()] });
+  return makeTable({ caption: bandsTitle(), columns, rows: [...times.keys()] });
 }
 
 // ---- the largest sites ----

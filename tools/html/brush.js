@@ -6,13 +6,7 @@
 // The stretch that contains a time.
 function stretchAt(time) {
   const { moments, stretches } = data.sides[0].blocks;
-  let low = 0, high = stretches - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (moments[middle] <= time) low = middle;
-    else high = middle - 1;
-  }
-  return low;
+  return Math.max(0, Math.min(stretches - 1, lastUntil(moments, time)));
 }
 
 // The border nearest to a time.

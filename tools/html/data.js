@@ -60,15 +60,16 @@ function numberReader(from) {
 }
 
 async function unpack(from) {
-  const packed = [from.strings, from.nodes, ...from.sides.flatMap((side) => [side.blocks.data, side.curve.data])];
+  const packed = [from.strings, from.nodes, ...from.sides.flatMap((side) => [side.blocks.data, side.curve.data, side.resident.data])];
   const parts = await Promise.all(packed.map(inflate));
   const out = { sides: from.sides, isDiff: from.sides.length > 1, folded: from.folded,
     foldedShare: from.folded_share_ppm / 1e6, nodesMax: from.nodes_max, nameLimit: from.name_limit,
     findings: from.findings || null, sources: from.sources ? JSON.parse(new TextDecoder().decode(await inflate(from.sources))) : {} };
   unpackNodes(out, parts[1], new TextDecoder().decode(parts[0]).split("\0").map(clean));
   out.sides.forEach((side, i) => {
-    side.blocks = unpackBlocks(side.blocks, numberReader(parts[2 + 2 * i]));
-    side.curve = unpackCurve(side.curve, numberReader(parts[3 + 2 * i]));
+    side.blocks = unpackBlocks(side.blocks, numberReader(parts[2 + 3 * i]));
+    side.curve = unpackCurve(side.curve, numberReader(parts[3 + 3 * i]));
+    side.resident = unpackResident(side.resident, numberReader(parts[4 + 3 * i]));
   });
   return out;
 }

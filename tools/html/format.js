@@ -54,6 +54,17 @@ function ticks(max, wanted, base) {
   return marks;
 }
 
+// The last of ascending numbers that is not above a value: its place, or -1.
+function lastUntil(numbers, value) {
+  let low = -1, high = numbers.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (numbers[middle] <= value) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
 function memo(make) {
   let value;
   return () => (value === undefined ? (value = make()) : value);

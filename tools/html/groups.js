@@ -8,7 +8,8 @@ const BY_NODE = { site: true, function: true, module: true };
 // Of a recording that is too large the page does not tell threads, heaps, sizes and lifetimes apart.
 const isDetailed = () => data.sides.every((side) => side.blocks.detailed);
 const waysTold = () => Object.entries(GROUPS_BY).filter(([by]) => BY_NODE[by] || isDetailed());
-const bandWays = () => waysTold().filter(([by]) => by !== "life");
+const bandWays = () => [...waysTold().filter(([by]) => by !== "life"),
+  ...(!data.isDiff && data.sides[0].resident.kinds ? [["resident", "kind of resident memory"]] : [])];
 
 // By node: itself or its nearest caller outside run-time libraries; itself when there is none.
 const chargedNodes = memo(() => {

@@ -196,7 +196,8 @@ const inspection = { rects: () => flame.rects.map((r) => ({ ...r, row: ROW,
       .filter((y) => path.isPointInFill(new DOMPoint(x - box.left, y - box.top)));
     return inside.length ? [x, inside[inside.length >> 1]] : null;
   },
-  bands: () => bandsFor(state.bands).map((band) => [band.group && band.group.name, [...band.live], band.id]),
+  bands: () => bandsFor(state.bands).map((band) => [band.name ?? (band.group && band.group.name), [...band.live], band.id]),
+  residentTimes: () => [...data.sides[0].resident.times],
   highest: () => highestBorder(data.sides[0], chosenNow()),
   spanOptions: () => spanOptions(spanOrAll()),
   // What the bars of sizes or lifetimes have, by class.

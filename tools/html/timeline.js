@@ -1,33 +1,11 @@
 // The curve of the heap and of resident memory over time, with the allocations below. It zooms: what is shown
 // is the state's start to end, in steps as fine as the page has them.
 const TIMELINE = { height: 226, rate: 34, left: 62, right: 12, top: 22, bottom: 20 };
-let showResident = null;
 
 const endOfTime = () => Math.max(1, ...data.sides.map(endOfSide));
 // When the last process of a side ended, or its last event was.
 const endOfSide = ({ blocks: { moments } }) => moments.at(-1) - 1;
 const maxOf = (values) => values.reduce((most, v) => Math.max(most, v), 0);
-const residentOf = (side) => data.sides[side].timeline.resident_bytes;
-
-// Resident memory says something when it does not go up and down with the heap: when what it has beyond the heap
-// changes by a quarter of the peak. Unless it was asked for it is not shown where it would press the heap's curve flat.
-const residentTells = memo(() => {
-  const { timeline: t, totals } = data.sides[0], resident = residentOf(0);
-  const beyond = [...resident.keys()].filter((i) => resident[i]).map((i) => resident[i] - t.max_bytes[i]);
-  const range = beyond.length ? maxOf(beyond) - beyond.reduce((least, v) => Math.min(least, v)) : 0;
-  return range > totals.peak_bytes / 4;
-});
-function residentShown() {
-  if (!maxOf(residentOf(0))) return false;
-  const { from, to } = shownTime();
-  return showResident ?? (residentTells() && residentIn(0, from, to) < 6 * highestOf(data.sides[0], from, to));
-}
-
-// The highest resident size in a span of time.
-function residentIn(side, from, to) {
-  const step = data.sides[side].timeline.step_ns;
-  return maxOf(residentOf(side).slice(Math.floor(from / step), Math.ceil(to / step) + 1));
-}
 
 // The part of time that is shown.
 function shownTime() {
@@ -40,7 +18,7 @@ function shownTime() {
 function scales(width) {
   const end = endOfTime(), { from, to } = shownTime();
   const tops = data.sides.map((side) => highestOf(side, from, to));
-  if (residentShown()) tops.push(...data.sides.map((_, i) => residentIn(i, from, to)));
+  if (residentShown()) tops.push(...data.sides.map((side) => residentIn(side, from, to)));
   const most = Math.max(4, ...tops), plotWidth = width - TIMELINE.left - TIMELINE.right;
   const plotHeight = TIMELINE.height - TIMELINE.top - TIMELINE.bottom - TIMELINE.rate;
   const inside = (t) => Math.max(-10, Math.min(plotWidth + 10, ((t - from) / (to - from)) * plotWidth));
@@ -91,14 +69,6 @@ function heapPath(side, at, closed) {
   return closed ? `${line}L${at.x(end).toFixed(1)},${at.base}L${at.x(at.from)},${at.base}Z` : line;
 }
 
-function residentPath(timeline, at) {
-  const points = [];
-  timeline.resident_bytes.forEach((b, i) => {
-    if (b) points.push(`${at.x((i + 0.5) * timeline.step_ns).toFixed(1)},${at.y(b).toFixed(1)}`);
-  });
-  return points.length > 1 ? `M${points.join("L")}` : "";
-}
-
 function rateBars(side, at) {
   const bars = [], bottom = TIMELINE.height - TIMELINE.bottom;
   eachPart(side, at, (from, to, _, allocations) => bars.push([at.x(from), at.x(Math.min(at.end, to)), allocations]));
@@ -127,13 +97,21 @@ function axes(at) {
 const isShown = (at, time) => time >= at.from && time <= at.to;
 
 function peakMark(at, side) {
-  const totals = data.sides[side].totals;
-  if (!totals.peak_bytes || !isShown(at, totals.peak_time_ns)) return [];
-  const x = at.x(totals.peak_time_ns), y = at.y(totals.peak_bytes);
-  const left = x > TIMELINE.left + at.plotWidth / 2;
-  const label = `${data.isDiff ? sideNames()[side] + ": " : ""}peak ${bytes(totals.peak_bytes)}`;
+  const { peak_bytes: peak, peak_time_ns: when } = data.sides[side].totals;
   const other = data.isDiff && side === 0 ? at.y(data.sides[1].totals.peak_bytes) : Infinity;
-  const labelY = Math.abs(y - other) < 16 ? Math.min(y, other) - 18 : y - 3; // above the other's label
+  return peak ? highMark(at, when, peak, `${data.isDiff ? sideNames()[side] + ": " : ""}peak ${bytes(peak)}`, other) : [];
+}
+
+function residentMark(at) {
+  const highest = state.bands === "resident" && residentHighest(data.sides[0]);
+  return highest ? highMark(at, highest.time, highest.value, `resident ${bytes(highest.value)}`, at.y(data.sides[0].totals.peak_bytes)) : [];
+}
+
+// A mark at a high point, its label above another's that is near.
+function highMark(at, when, value, label, other) {
+  if (!isShown(at, when)) return [];
+  const x = at.x(when), y = at.y(value), left = x > TIMELINE.left + at.plotWidth / 2;
+  const labelY = Math.abs(y - other) < 16 ? Math.min(y, other) - 18 : y - 3;
   return [svg("line", { x1: x, x2: x, y1: y, y2: at.base, class: "peak-line" }),
     svg("path", { d: `M${x - 5},${y - 9}h10l-5,8z`, class: "peak-mark" }),
     svg("text", { x: x + (left ? -9 : 9), y: labelY, class: `peak-label ${left ? "end" : ""}` }, label)];
@@ -173,9 +151,9 @@ function drawCurves(plot, width) {
     if (!data.isDiff) curves.push(...bandPaths(at));
     else if (!old) curves.push(svg("path", { d: heapPath(side, at, true), class: "heap-area" }));
     curves.push(svg("path", { d: heapPath(side, at, false), class: `heap-line${old}` }));
-    if (residentShown()) curves.push(svg("path", { d: residentPath(side.timeline, at), class: `rss-line${old}` }));
+    if (residentShown()) curves.push(svg("path", { d: residentPath(side, at), class: `rss-line${old}` }));
     if (!old) curves.push(svg("path", { d: rateBars(side, at), class: "rate" }));
-    marks.push(...peakMark(at, i));
+    marks.push(...peakMark(at, i), ...residentMark(at));
   });
   plot.querySelector("svg")?.remove();
   plot.prepend(svg("svg", { width, height: TIMELINE.height, role: "img", "aria-label": timelineLabel() },
@@ -198,7 +176,7 @@ function timelineLegend() {
     el("span", { class: "legend" }, el("span", { class: "key heap", "aria-hidden": "true" }),
       data.isDiff ? "Heap after (line) and before (dashed)" : "Heap, highest"),
     el("span", { class: "legend" }, el("span", { class: "key rate-key", "aria-hidden": "true" }), "Allocations"));
-  if (maxOf(residentOf(0)) > 0)
+  if (residentKnown())
     legend.append(legendButton("Resident memory", "rss", residentShown(), () => {
       showResident = !residentShown();
       updateTimeline();
@@ -208,7 +186,7 @@ function timelineLegend() {
 
 function buildTimeline(box) {
   const plot = el("div", { class: "plot" }), timed = !data.isDiff;
-  const title = el("h2", { id: "timeline-title" }, timed ? "Live bytes over time" : "Timeline");
+  const title = el("h2", { id: "timeline-title" }, timed ? "Memory over time" : "Timeline");
   const by = timed ? choice("by", bandWays(), state.bands, (bands) => go({ bands })) : null;
   if (by) by.querySelector("select").id = "bands-by";
   box.append(el("div", { class: "title-row" }, title, by, timelineLegend(), el("div", { id: "zoom-time", class: "row" }),
@@ -231,13 +209,13 @@ function tableInstead(label, make) {
 }
 
 function timelineTable() {
-  const t = lastSide().timeline, rows = t.max_bytes.map((_, i) => i);
+  const t = lastSide().timeline, rows = t.max_bytes.map((_, i) => i), resident = residentSteps().at(-1);
   const column = (id, label, name, text) => ({ id, label, number: true, value: (i) => t[name][i], cell: (i) => text(t[name][i]) });
   const columns = [
     { id: "t", label: "From", number: true, value: (i) => i * t.step_ns, cell: (i) => duration(i * t.step_ns) },
     column("max", "Heap, most", "max_bytes", bytes), column("blocks", "Blocks at end", "end_blocks", count),
     column("allocs", "Allocations", "allocations", count), column("frees", "Frees", "frees", count),
-    column("rss", "Resident", "resident_bytes", (b) => (b ? bytes(b) : "–")),
+    { id: "rss", label: "Resident", number: true, value: (i) => resident[i], cell: (i) => (resident[i] ? bytes(resident[i]) : "–") },
   ];
   return makeTable({ caption: `Heap over time${data.isDiff ? " (after)" : ""}`, columns, rows });
 }
@@ -255,13 +233,13 @@ function timelineTooltip(event, plot) {
     if (i < 0) return;
     lines.push([`${data.isDiff ? `${sideNames()[s]}, heap` : "heap"}, most in ${duration(side.curve.step)}`, exactBytes(side.curve.most[i])],
       ["allocations", count(side.curve.allocations[i])]);
-    const resident = side.timeline.resident_bytes[Math.floor(time / side.timeline.step_ns)];
+    const resident = residentBefore(side, time);
     if (resident) lines.push(["resident", exactBytes(resident)]);
   });
   const band = !data.isDiff && bandUnder(plot, event);
   if (band) {
-    const b = stretchAt(time) + 1;
-    lines.push(["", ""], `${bandName(band)}: ${bytes(band.live[b])} at ${duration(data.sides[0].blocks.moments[b])}`);
+    const times = bandTimes(), b = Math.min(times.length - 1, lastUntil(times, time) + 1);
+    lines.push(["", ""], `${bandName(band)}: ${bytes(band.live[b])} at ${duration(times[b])}`);
   }
   showTooltip(event.clientX, event.clientY, `at ${duration(time)}`, lines);
 }
