@@ -14,6 +14,7 @@
 #include "core/trace/frames/python.h"
 #include "core/trace/object.h"
 #include "core/trace/symbol.h"
+#include "core/trace/sys.h"
 
 #define FRAME __builtin_frame_address(0)
 
@@ -52,11 +53,38 @@ static void *wrapped_calloc(void *context, size_t cnt, size_t sz) {
   return p;
 }
 
+#define LAST_WITH_FREED_STATE 0x030a /* version: 3.10 */
+#define LEAVE_STEP_NS ((uint64_t)500 * 1000)
+#define LEAVE_STEPS   50 /* some switch intervals */
+
+static int has_other_threads(void) {
+  void const *state, *local;
+  uint32_t cnt = 0;
+  for (uint32_t id = 1; cnt < 2 && vt_thread_memory(id, &state, &local); id++) cnt += local != NULL;
+  return cnt > 1;
+}
+
+/* Up to 3.10 the interpreter frees its state while threads may be waiting for its lock. They look each
+   switch interval (5 ms) whether it ends, and leave; one that looks after the state was freed may touch it
+   (3.10.8 writes to it: CPython issue 96387). How many do is how long the process lives on from there,
+   which recording prolongs. So they are let leave here, where nothing is freed yet. */
+static void let_threads_leave(void) {
+  _Atomic uint32_t never = 0;
+  if (vt_python.layout->version > LAST_WITH_FREED_STATE || !vt_process_may_ask()) return;
+  for (uint32_t i = 0; i < LEAVE_STEPS && has_other_threads(); i++)
+    vt_sys_futex_wait(&never, 0, LEAVE_STEP_NS);
+}
+
+/* before_free is to be called before a block of Python's is freed or may move. */
+static inline void before_free(void const *p) {
+  if (VT_UNLIKELY(vt_python_ending())) let_threads_leave();
+  vt_codes_freed(p);
+}
+
 static void *wrapped_realloc(void *context, void *old, size_t sz) {
   allocator_t const *a = context;
   if (old) vt_record_intent(old, size_of(sz), VT_API_OTHER, FRAME);
-  vt_python_ending();
-  vt_codes_freed(old);
+  before_free(old);
   void *before = vt_tls.freeing;
   uint64_t busy = vt_inside_begin(FRAME);
   if (old) vt_tls.freeing = old;
@@ -74,8 +102,7 @@ static void wrapped_free(void *context, void *p) {
   allocator_t const *a = context;
   if (VT_UNLIKELY(!p)) return;
   vt_record_free(p, VT_API_OTHER, FRAME);
-  vt_python_ending();
-  vt_codes_freed(p);
+  before_free(p);
   void *before = vt_tls.freeing;
   vt_tls.freeing = p;
   a->free(a->context, p);

@@ -237,13 +237,41 @@ def interpreters():
     probe()
 
 
+class Last:
+    """Deleted when the interpreter has freed the states of the threads without the lock: others get their memory."""
+    def __init__(self, library, counts):
+        import ctypes
+        self.reuse, self.cnt = library.reuse, len(counts)
+        self.counts = (ctypes.c_void_p * self.cnt)(*map(ctypes.addressof, counts))
+
+    def __del__(self):
+        self.reuse(self.counts, self.cnt)
+
+
 def daemons():
     """Ends while threads allocate without the lock."""
     import ctypes
-    library, begun = ctypes.CDLL(sys.argv[2]), [ctypes.c_int() for _i in range(3)]
-    for flag in begun:
-        threading.Thread(target=library.spin, args=(ctypes.byref(flag),), daemon=True).start()
-    while not all(flag.value for flag in begun):
+    global last
+    library, counts = ctypes.CDLL(sys.argv[2]), [ctypes.c_int() for _i in range(3)]
+    for count in counts:
+        threading.Thread(target=library.spin, args=(ctypes.byref(count),), daemon=True).start()
+    while any(count.value < 1000 for count in counts):
+        pass
+    last = Last(library, counts)
+    probe()
+
+
+def busy():
+    """Ends while threads wait for the lock."""
+    import ctypes
+    ctypes.CDLL(sys.argv[2]).linger()
+    begun = [[] for _i in range(8)]
+    def work(mine):
+        while True:
+            mine[:] = [bytes(300) for _i in range(40)]
+    for mine in begun:
+        threading.Thread(target=work, args=(mine,), daemon=True).start()
+    while not all(begun):
         pass
     probe()
 

@@ -70,9 +70,11 @@ int vt_python_find(char const **why) {
   return 1;
 }
 
-void vt_python_ending_slow(void) {
+int vt_python_ending_slow(void) {
   /* Threads that begin to read from here on see it, those that do are waited for. */
-  if (!atomic_exchange_explicit(&vt_python_ended, 1, memory_order_seq_cst)) vt_virtual_quiesce();
+  if (atomic_exchange_explicit(&vt_python_ended, 1, memory_order_seq_cst)) return 0;
+  vt_virtual_quiesce();
+  return 1;
 }
 
 void vt_python_forked(void) { atomic_store_explicit(&vt_python_ended, 0, memory_order_relaxed); }

@@ -59,15 +59,15 @@ uint32_t vt_python_walk(vt_virtual_t *v, vt_stream_t *s, vt_caller_t const *call
                         vt_stack_t const *stack);
 
 /* vt_python_ending is to be called before any Python memory is freed: when the interpreter has begun
-   to end, it sees to it that no thread reads frames that it does not own. */
+   to end, it sees to it that no thread reads frames that it does not own. Returns 1 in the call that
+   found that it has begun. */
 extern _Atomic uint32_t vt_python_ended;
-void vt_python_ending_slow(void);
-static inline void vt_python_ending(void) {
-  if (!vt_python.layout) return;
+int vt_python_ending_slow(void);
+static inline int vt_python_ending(void) {
+  if (!vt_python.layout) return 0;
   _Atomic uint64_t const *word = (_Atomic uint64_t const *)(vt_python.runtime + vt_python.layout->finalizing);
-  if (__builtin_expect(atomic_load_explicit(word, memory_order_relaxed) != 0, 0) &&
-      !atomic_load_explicit(&vt_python_ended, memory_order_relaxed))
-    vt_python_ending_slow();
+  return __builtin_expect(atomic_load_explicit(word, memory_order_relaxed) != 0, 0) &&
+         !atomic_load_explicit(&vt_python_ended, memory_order_relaxed) && vt_python_ending_slow();
 }
 
 void vt_python_forked(void);

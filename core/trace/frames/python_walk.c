@@ -300,7 +300,6 @@ uint32_t vt_python_walk(vt_virtual_t *v, vt_stream_t *s, vt_caller_t const *call
               .root = stack->truncated,
               .native = stack->depth};
   v->now->frame_cnt = v->now->run_cnt = 0;
-  vt_python_ending();
   if (v->exact != UINT32_MAX || !attach(&w)) return 0;
   if (v->captures < CAREFUL_WALKS && vt_may(VT_UNWIND_ASKS)) {
     v->captures++;
