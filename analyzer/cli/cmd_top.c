@@ -1,13 +1,11 @@
 /* valtrace top: a live view of a process that is recorded, or of a trace (analyzer/top/). */
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
-#include "analyzer/collector/ask.h"
+#include "analyzer/top/target.h"
 #include "analyzer/top/top.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static char const help[] =
     "usage: valtrace top PID|TRACE\n\n"
@@ -30,31 +28,18 @@ static int usage_error(char const *what, char const *why) {
 
 static int is_number(char const *text) { return *text && !text[strspn(text, "0123456789")]; }
 
-/* find_trace asks the collector of a process where its trace is: as the collector sees it, whose root may be another. */
-static int find_trace(char const *pid, char path[PATH_MAX + 64]) {
-  vt_answer_t answer;
-  char const *why;
-  if (vt_control_ask(pid, "where", NULL, &answer, &why)) {
-    vt_error_say(pid, why, "record it from its start: `valtrace run -- PROGRAM`");
-    return -1;
-  }
-  if (answer.status) {
-    vt_error_say(pid, answer.text, "its recording belongs to who started it");
-    return -1;
-  }
-  snprintf(path, PATH_MAX + 64, "/proc/%d/root%.4000s", (int)answer.collector, answer.text);
-  if (!answer.collector || access(path, R_OK)) snprintf(path, PATH_MAX + 64, "%.4000s", answer.text);
-  return 0;
-}
-
 int vt_cmd_top(int argc, char **argv) {
-  char found[PATH_MAX + 64];
+  char found[VT_TOP_PATH];
+  char const *why, *advice;
   vt_error_t error;
   if (argc > 1 && !strcmp(argv[1], "--help")) return fputs(help, stdout) < 0 ? VT_EXIT_OUTPUT : VT_EXIT_OK;
   if (argc > 1 && argv[1][0] == '-') return usage_error(argv[1], "no such option");
   if (argc != 2) return usage_error("top", argc < 2 ? "needs a PID or a trace" : "takes one PID or trace");
   int by_pid = is_number(argv[1]);
-  if (by_pid && find_trace(argv[1], found)) return 1;
+  if (by_pid && vt_top_find(argv[1], found, &why, &advice)) {
+    vt_error_say(argv[1], why, advice);
+    return 1;
+  }
   int status = vt_top_run(by_pid ? found : argv[1], by_pid ? argv[1] : NULL, &error);
   if (status) vt_error_print(&error);
   return status;

@@ -1,8 +1,10 @@
 /* See follow.h. */
 #include "analyzer/report/follow.h"
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "analyzer/report/merge.h"
 #include "analyzer/util/mem.h"
 
@@ -52,9 +54,11 @@ static void begin(vt_follow_t *f) {
 }
 
 int vt_follow_open(vt_follow_t *f, char const *path, vt_error_t *error) {
-  *f = (vt_follow_t){.path = vt_mem_copy(path, strlen(path))};
+  *f = (vt_follow_t){.fd = -1};
   vt_reader_t *reader = vt_reader_open(path, error);
   if (!reader) return -1;
+  f->fd = open(path, O_RDONLY | O_CLOEXEC); /* the trace may be renamed, its collector's root may go */
+  snprintf(f->path, sizeof f->path, "/proc/self/fd/%d", f->fd);
   f->whole = !vt_reader_packed(reader);
   if (f->whole) {
     vt_reader_close(reader);
@@ -71,8 +75,8 @@ int vt_follow_open(vt_follow_t *f, char const *path, vt_error_t *error) {
 void vt_follow_close(vt_follow_t *f) {
   if (f->pass) vt_pass_end(f->pass);
   vt_analysis_close(&f->analysis);
-  free(f->path);
-  *f = (vt_follow_t){0};
+  if (f->fd >= 0) close(f->fd);
+  *f = (vt_follow_t){.fd = -1};
 }
 
 int vt_follow_look(vt_follow_t *f, vt_error_t *error) {

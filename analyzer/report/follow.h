@@ -15,7 +15,8 @@ typedef struct {
   int over;               /* nobody writes the trace any more, and all of it has been read */
   int whole;              /* each look reads the file from its start */
   /* internal */
-  char *path;
+  int fd;        /* the file, whatever it is called by now */
+  char path[32]; /* which leads to it */
   vt_pass_t *pass; /* NULL: none goes on */
   size_t announced;
   int more; /* there are events in the file that have not been read */

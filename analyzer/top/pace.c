@@ -60,6 +60,8 @@ uint64_t vt_pace_left(vt_pace_t const *pace) {
   return due > now ? due - now : 0;
 }
 
+uint64_t vt_pace_lasts(vt_pace_t const *pace) { return clock_ns(CLOCK_MONOTONIC) - pace->wall_ns; }
+
 double vt_pace_share(vt_pace_t const *pace) {
   uint64_t passed = pace->recent_ns + pace->wait_ns;
   return passed ? 100.0 * (double)pace->recent_cpu / (double)passed : 0;

@@ -22,6 +22,9 @@ void vt_pace_end(vt_pace_t *pace, int whole);
 /* vt_pace_left is how long until the next look is due, ns; 0: now. */
 uint64_t vt_pace_left(vt_pace_t const *pace);
 
+/* vt_pace_lasts is how long the look has lasted that goes on, ns. */
+uint64_t vt_pace_lasts(vt_pace_t const *pace);
+
 /* vt_pace_share is what looking has taken of a core lately, in percent. */
 double vt_pace_share(vt_pace_t const *pace);
 

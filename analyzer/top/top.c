@@ -1,73 +1,105 @@
 /* See top.h. One loop: when a look is due it reads what is new, in slices between which keys are seen to. */
 #include "analyzer/top/top.h"
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include "analyzer/top/draw.h"
 #include "analyzer/top/face.h"
 #include "analyzer/top/keys.h"
 #include "analyzer/top/screen.h"
+#include "analyzer/top/target.h"
 #include "analyzer/top/view.h"
 #include "analyzer/util/progress.h"
 
 #define SLICE_NS ((uint64_t)50000000)
+#define LONG_NS  ((uint64_t)500000000)  /* a look that lasts so long says how far it is */
+#define NEXT_NS  ((uint64_t)1000000000) /* between two looks for the trace of what a process has executed */
+
+static void give_up(vt_top_view_t *view, vt_error_t const *error) {
+  view->follow.over = 1;
+  view->reading = 0;
+  vt_top_view_say(view, "%.200s: %.90s", error->what, error->why);
+}
 
 static void begin_look(vt_top_view_t *view, vt_error_t *error) {
   vt_pace_begin(&view->pace);
-  if (vt_follow_look(&view->follow, error)) {
-    view->follow.over = 1;
-    vt_top_view_say(view, "%.200s: %.90s", error->what, error->why);
-    return;
-  }
   view->reading = 1;
+  if (vt_follow_look(&view->follow, error)) give_up(view, error);
 }
 
 static void say_end(vt_top_view_t *view) {
   char state[80];
   vt_face_state(view, state, sizeof state);
   vt_top_view_say(view, "The process %s: these numbers are final.", state);
+  vt_completeness_t have = vt_completeness(view->follow.analysis.readers[0]);
+  view->awaits_next = view->by_pid && !strcmp(have.ended, "exec");
 }
 
 static void end_look(vt_top_view_t *view, vt_error_t *error) {
   view->reading = 0;
-  if (vt_follow_settle(&view->follow, error)) {
-    view->follow.over = 1;
-    vt_top_view_say(view, "%.200s: %.90s", error->what, error->why);
-    return;
-  }
+  if (vt_follow_settle(&view->follow, error)) return give_up(view, error);
   vt_top_view_update(view);
   vt_pace_end(&view->pace, view->follow.whole);
   if (view->follow.over) say_end(view);
 }
 
+static int is_same_file(char const *a, char const *b) {
+  struct stat x, y;
+  return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* find_next goes on with the trace of the program that the process has executed, once there is one. */
+static int find_next(vt_top_view_t *view, vt_error_t *error) {
+  char path[VT_TOP_PATH];
+  char const *why, *advice;
+  vt_pace_begin(&view->pace);
+  view->awaits_next = !vt_top_find(view->pid, path, &why, &advice);
+  if (!view->awaits_next || is_same_file(path, view->follow.path)) return 0;
+  vt_top_view_close(view);
+  if (vt_top_view_open(view, path, error)) return -1;
+  vt_pace_begin(&view->pace);
+  view->reading = 1;
+  vt_top_view_say(view, "The process has executed another program: this is the new one.");
+  return 0;
+}
+
 static uint64_t time_left(vt_top_view_t const *view) {
   if (view->reading) return 0;
+  if (view->awaits_next) return vt_pace_lasts(&view->pace) < NEXT_NS ? NEXT_NS - vt_pace_lasts(&view->pace) : 0;
   return view->follow.over || view->paused ? UINT64_MAX : vt_pace_left(&view->pace);
 }
 
-/* work does what is due; returns whether there is something new to show. */
+/* work does what is due; returns whether there is something new to show, or -1 and *error. */
 static int work(vt_top_view_t *view, vt_error_t *error) {
-  if (!view->reading && !time_left(view)) begin_look(view, error);
-  if (!view->reading) return 0;
-  if (!vt_follow_read(&view->follow, SLICE_NS)) end_look(view, error);
-  return 1;
+  int due = !time_left(view);
+  if (due && view->awaits_next && find_next(view, error)) return -1;
+  if (due && !view->reading && !view->awaits_next) begin_look(view, error);
+  if (!view->reading) return due;
+  int more = vt_follow_read(&view->follow, SLICE_NS);
+  if (!more) end_look(view, error);
+  return !more || vt_pace_lasts(&view->pace) > LONG_NS;
 }
 
-static void loop(vt_top_view_t *view, vt_error_t *error) {
+/* loop returns an exit status; *error is filled when it is not 0. */
+static int loop(vt_top_view_t *view, vt_error_t *error) {
   for (int over = 0, draw = 1; !over;) {
-    draw |= work(view, error);
-    if (draw) vt_top_draw(view);
+    int news = work(view, error);
+    if (news < 0) return VT_EXIT_INPUT;
+    if (draw || news) vt_top_draw(view);
     int key = vt_screen_key(time_left(view));
     draw = key != VT_KEY_NONE;
     over = draw && vt_top_key(view, key);
   }
+  return VT_EXIT_OK;
 }
 
-/* start reads what the file has before the first picture of it, if that takes no longer than a slice. */
 static void start(vt_top_view_t *view, char const *pid) {
   static char number[16];
   snprintf(number, sizeof number, "%u", vt_reader_info(view->follow.analysis.readers[0])->pid);
   view->pid = pid ? pid : number;
-  view->choice = (vt_top_choice_t){.sort = VT_TOP_LIVE, .fold = VT_TOP_FUNCTION, .filter = view->filter};
-  snprintf(view->reference_name, sizeof view->reference_name, "the start");
+  view->by_pid = pid != NULL;
+  view->choice.sort = VT_TOP_LIVE;
+  view->choice.fold = VT_TOP_FUNCTION;
   vt_pace_begin(&view->pace);
   view->reading = 1;
 }
@@ -76,15 +108,15 @@ int vt_top_run(char const *path, char const *pid, vt_error_t *error) {
   static vt_top_view_t view;
   int status = VT_EXIT_OK;
   vt_progress_disable();
-  if (vt_follow_open(&view.follow, path, error))
+  if (vt_top_view_open(&view, path, error))
     status = VT_EXIT_INPUT;
   else if (vt_screen_start(error))
     status = VT_EXIT_USAGE;
   if (!status) {
     start(&view, pid);
-    loop(&view, error);
+    status = loop(&view, error);
     vt_screen_stop();
   }
-  vt_top_view_free(&view);
+  vt_top_view_close(&view);
   return status;
 }

@@ -4,8 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-void vt_top_view_table(vt_top_view_t *view) {
+int vt_top_view_open(vt_top_view_t *view, char const *path, vt_error_t *error) {
   view->choice.filter = view->filter;
+  view->awaits_next = 0;
+  view->pace = (vt_pace_t){0};
+  snprintf(view->reference_name, sizeof view->reference_name, "the start");
+  return vt_follow_open(&view->follow, path, error);
+}
+
+void vt_top_view_table(vt_top_view_t *view) {
   vt_top_table(&view->table, &view->follow.analysis, &view->reference, &view->before, &view->choice);
   if (view->selected >= view->table.rows_cnt) view->selected = view->table.rows_cnt ? view->table.rows_cnt - 1 : 0;
 }
@@ -35,7 +42,7 @@ void vt_top_view_say(vt_top_view_t *view, char const *format, ...) {
   va_end(args);
 }
 
-void vt_top_view_free(vt_top_view_t *view) {
+void vt_top_view_close(vt_top_view_t *view) {
   vt_past_free(&view->reference);
   vt_past_free(&view->before);
   vt_past_free(&view->latest);

@@ -14,6 +14,8 @@ typedef enum { VT_TOP_NOTHING, VT_TOP_FILTER, VT_TOP_MARK, VT_TOP_FILE } vt_top_
 
 typedef struct {
   char const *pid; /* as the user gave it, or the trace says it */
+  int by_pid;      /* the user gave it: the view goes on with what the process executes */
+  int awaits_next; /* the process has executed another program, whose trace is not there yet */
   vt_follow_t follow;
   vt_past_t reference;      /* what growth is counted from */
   char reference_name[80];  /* "the start", … */
@@ -30,6 +32,9 @@ typedef struct {
   int paused, reading;
 } vt_top_view_t;
 
+/* vt_top_view_open begins with the trace at a path. Returns 0, or -1 and *error. */
+int vt_top_view_open(vt_top_view_t *view, char const *path, vt_error_t *error);
+
 /* vt_top_view_update takes over what a look has brought. */
 void vt_top_view_update(vt_top_view_t *view);
 
@@ -41,6 +46,7 @@ void vt_top_view_refer(vt_top_view_t *view, char const *name, int start);
 
 __attribute__((format(printf, 2, 3))) void vt_top_view_say(vt_top_view_t *view, char const *format, ...);
 
-void vt_top_view_free(vt_top_view_t *view);
+/* vt_top_view_close forgets the trace; what the user has chosen stays. */
+void vt_top_view_close(vt_top_view_t *view);
 
 #endif

@@ -168,6 +168,25 @@ def check_bare(tap, folder):
     screen.close()
 
 
+def check_exec(tap, folder):
+    """A shell that executes the program when it is told to: the view by pid goes on with what that executes."""
+    path = os.path.join(folder, "exec.vtr")
+    shell = subprocess.Popen([VALTRACE, "run", "-q", "-o", path, "--", "bash", "-c", 'echo $$; read -r; exec "$0"', *program("watched")],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    pid = int(shell.stdout.readline())
+    screen = Screen([VALTRACE, "top", str(pid)])
+    screen.wait_for("bash", "recording")
+    shell.stdin.write(b"\n900 10\n")
+    shell.stdin.flush()
+    shell.stdout.readline()
+    screen.wait_for("watched ", "900 blocks", "recording")
+    shell.stdin.close()
+    shell.stdout.close()
+    shell.wait()
+    tap.equal(totals(screen.wait_for("has ended: these numbers are final")), of_report(path), "on through exec")
+    screen.close()
+
+
 def check_refusals(tap, folder):
     broken = os.path.join(folder, "no.vtr")
     with open(broken, "w", encoding="utf-8") as file:
@@ -192,6 +211,7 @@ else:
     path = check_living(tap, folder)
     check_finished(tap, path)
     check_bare(tap, folder)
+    check_exec(tap, folder)
     check_refusals(tap, folder)
     shutil.rmtree(folder)
 tap.done()
