@@ -273,6 +273,13 @@ def check_bars(browser, path, trace):
     """A bar of the sizes chooses its blocks, on every tab."""
     browser.open(path, "#view=sizes&metric=allocated")
     bars = dict(map(tuple, browser.js("return valtrace.distribution('size')")))
+    for way in ("size", "life"):
+        browser.open(path, "#view=sizes&metric=allocated&q=phase_peak&keep=only")
+        kept = browser.js("return valtrace.distribution(arguments[0])", way)
+        browser.open(path, "#view=sizes&metric=allocated&q=phase_peak")
+        ok(browser.js("return valtrace.distribution(arguments[0])", way) == kept and "with a match" in browser.text("#panel"), f"{way}: what is searched for", kept)
+    ok(sum(value for _, value in kept) < sum(bars.values()), "sizes: a search leaves something out")
+    browser.open(path, "#view=sizes&metric=allocated")
     number = max(bars, key=bars.get)
     box = browser.js("const r = document.querySelector(`[data-bar=\"${arguments[0]}\"]`); r.scrollIntoView({block: 'center'}); const b = r.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]", number)
     browser.drag([box])

@@ -31,12 +31,16 @@ function distribution(side, each) {
   return { bars, sites, whole };
 }
 
+// A search is about what matches it, unless that is left out.
+const searchedFor = () => Boolean(state.q && !state.keep);
+const chosenHere = (way) => chosenBy(withoutWay(way), spanNow(), searchedFor() ? "only" : state.keep);
+
 function sizesOf(side) {
-  const chosen = chosenBy(withoutWay("size"), spanNow()), { size } = side.blocks.kinds;
+  const chosen = chosenHere("size"), { size } = side.blocks.kinds;
   return distribution(side, (add) => eachOfMetric(side, chosen, metricNow(), (kind, amount) => add(kind, amount, size[kind])));
 }
 function lifetimesOf(side) {
-  const chosen = chosenBy(withoutWay("life"), spanNow());
+  const chosen = chosenHere("life");
   return distribution(side, (add) => eachFreedOfMetric(side, chosen, metricNow(), add));
 }
 
@@ -106,7 +110,7 @@ function distributionCard({ title, note, founds, by, short, name, text }) {
   const sites = stackedSites(founds), most = Math.max(1, ...founds.flatMap((found) => [...found.bars.values()].map(barSum)));
   const chart = (found, i) => [data.isDiff ? el("h4", {}, ["Before", "After"][i]) : null,
     barChart({ found, numbers, sites, by, short, name, text, most, label: `${title}. The table below has the numbers.` })];
-  return el("div", { class: "card", "data-distribution": by }, el("h3", {}, title), el("p", { class: "faint" }, note),
+  return el("div", { class: "card", "data-distribution": by }, el("h3", {}, title), el("p", { class: "faint" }, note, searchedFor() ? " Only stacks with a match of the search." : ""),
     numbers.length ? [founds.flatMap(chart), siteLegend(sites),
       tableInstead(`${title} as a table`, () => distributionTable({ founds, numbers: seen.sort((a, b) => a - b), by, name, text, caption: title }))]
       : el("p", { class: "faint" }, "None."));

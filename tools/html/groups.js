@@ -97,9 +97,10 @@ function groupOfPlace({ function: name, file, line, module }) {
     (file ? g.frame.file === file && g.frame.line === line : g.frame.name === name));
 }
 
-// By node: 1 if a stack that ends there belongs to all chosen groups, and the search leaves it in; null: all do.
-function chosenNodes(groups) {
-  const ways = groups.filter(({ by }) => BY_NODE[by]), test = state.keep && searchTest(state.q);
+// By node: 1 if a stack that ends there belongs to all chosen groups, and the search leaves it in (keep: "only" those
+// with a match, those without are left "out"); null: all do.
+function chosenNodes(groups, keep) {
+  const ways = groups.filter(({ by }) => BY_NODE[by]), test = keep && searchTest(state.q);
   if (!ways.length && !test) return null;
   const mask = new Uint8Array(data.n).fill(1);
   for (const { by, group } of ways) {
@@ -107,7 +108,7 @@ function chosenNodes(groups) {
     for (let i = 0; i < data.n; i++) if (of[i] !== group.id) mask[i] = 0;
   }
   if (test) {
-    const found = nodesWith(test), wanted = state.keep === "only" ? 1 : 0;
+    const found = nodesWith(test), wanted = keep === "only" ? 1 : 0;
     for (let i = 0; i < data.n; i++) if (found[i] !== wanted) mask[i] = 0;
   }
   return mask;
@@ -133,10 +134,10 @@ function chosenKinds(side, groups, nodes) {
 // What numbers are about: { span, nodes, kinds (of each side), life (or -1), whole: only nodes are chosen by,
 // key }. Made once for a choice.
 const chosenKept = new Map();
-function chosenBy(only, span) {
-  const key = [only, state.keep, state.keep && state.q, span && span.from, span && span.to].join();
+function chosenBy(only, span, keep = state.keep) {
+  const key = [only, keep, keep && state.q, span && span.from, span && span.to].join();
   if (chosenKept.has(key)) return chosenKept.get(key);
-  const groups = chosenGroups(only), nodes = chosenNodes(groups), life = groups.find((c) => c.by === "life");
+  const groups = chosenGroups(only), nodes = chosenNodes(groups, keep), life = groups.find((c) => c.by === "life");
   const chosen = { key, span, nodes, life: life ? life.group.id - 1 : -1,
     kinds: data.sides.map((side) => chosenKinds(side, groups, nodes)),
     whole: !span && groups.every(({ by }) => BY_NODE[by]) };
