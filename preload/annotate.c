@@ -260,7 +260,7 @@ static void heap_op(void const *base, int op, unsigned long tag) {
 
 /* put_block stamps with a fence always: the heap may be shared with other processes. */
 static void put_block(vt_record_t *r, void const *frame) {
-  vt_thread_t *t = vt_enter(frame);
+  vt_thread_t *t = vt_paused() ? NULL : vt_enter(frame);
   if (!t) return;
   vt_stack_t stack;
   r->tick = vt_clock_tick_ordered(t->stream.sink->clock);

@@ -53,7 +53,7 @@ static void write_one(vt_thread_t *t, early_t const *e) {
 }
 
 void vt_early_replay(void) {
-  vt_thread_t *t = vt_enter(__builtin_frame_address(0));
+  vt_thread_t *t = vt_paused() ? NULL : vt_enter(__builtin_frame_address(0));
   if (!t) return;
   for (uint32_t i = 0; i < early_cnt && !t->text; i++) write_one(t, &early[i]);
   t->stream.depth = VT_DEPTH_UNKNOWN;

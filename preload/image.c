@@ -169,6 +169,7 @@ int vt_image_open(char const **why) {
     return 0;
   }
   sink->ring = NULL;
+  sink->paused = &vt_sink_never_paused;
   return open_file(why);
 }
 

@@ -27,7 +27,7 @@
 
 /* The page must lie in anonymous memory for MADV_WIPEONFORK: whole pages of .bss do. */
 vt_gate_t vt_gate __attribute__((aligned(4096)));
-vt_process_t vt_process = {.allowed = VT_FILTER_ALL};
+vt_process_t vt_process = {.allowed = VT_FILTER_ALL, .sink.paused = &vt_sink_never_paused};
 static _Atomic int started; /* 0 not yet, 1 someone is at it, 2 done */
 static _Atomic int ended;
 static uint64_t new_before; /* vt_cxx_before: the same for all images that fork from this one */
@@ -251,6 +251,7 @@ vt_thread_t *vt_enter_slow(uint64_t frame) {
       vt_process_forked();
     else
       start();
+    if (vt_paused()) return NULL; /* nobody knew when the event came */
     gate = atomic_load_explicit(&vt_gate.value, memory_order_relaxed);
   }
   if (gate == VT_GATE_STOPPED) vt_sink_count(&vt_process.sink, VT_COUNTER_LOST, 1);

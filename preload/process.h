@@ -97,6 +97,12 @@ static inline int vt_process_may_ask(void) {
   return !vt_process.filtered && !vt_process.sink.silent;
 }
 
+/* vt_paused: are blocks not to be recorded now, as the collector wants it? What gives the rest its meaning is recorded
+   all the time: modules, heaps, mappings, names, the end. */
+static inline int vt_paused(void) {
+  return VT_UNLIKELY(atomic_load_explicit(vt_process.sink.paused, memory_order_relaxed) != 0);
+}
+
 /* vt_process_close_gate is for a forked child of a process that is `not_wiped`. */
 void vt_process_close_gate(void);
 

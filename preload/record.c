@@ -45,11 +45,14 @@ static void record_realloc(vt_kind_t kind, void *old, void *p, size_t sz, vt_api
   vt_leave(t);
 }
 
-void vt_record_intent(void *old, size_t sz, vt_api_t api, void const *frame) {
+int vt_record_intent(void *old, size_t sz, vt_api_t api, void const *frame) {
+  if (vt_paused()) return 1;
   record_realloc(VT_KIND_REALLOC_INTENT, old, NULL, sz, api, frame);
+  return 0;
 }
 
-void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *frame) {
+void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *frame, int unseen) {
+  if (unseen) return;
   vt_recorded(p);
   record_realloc(VT_KIND_REALLOC_DONE, old, p, sz, api, frame);
 }

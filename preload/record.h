@@ -52,6 +52,7 @@ static inline __attribute__((always_inline)) void vt_put(vt_thread_t *t, vt_reco
 /* vt_record_alloc records a block the real allocator has just returned. */
 static inline __attribute__((always_inline)) void vt_record_alloc(void *p, size_t sz, size_t align,
                                                                   vt_api_t api, void const *frame) {
+  if (vt_paused()) return;
   vt_recorded(p);
   vt_thread_t *t = vt_enter(frame);
   if (VT_UNLIKELY(!t)) return vt_early_alloc(p, sz, api, frame);
@@ -83,6 +84,7 @@ void vt_record_free_slow(void *p, vt_api_t api, void const *frame);
 /* vt_record_free records a block about to be freed. */
 static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api_t api,
                                                                  void const *frame) {
+  if (vt_paused()) return;
   vt_thread_t *t = vt_enter(frame);
   if (VT_UNLIKELY(!t)) return vt_record_free_slow(p, api, frame);
   vt_stack_t stack;
@@ -102,8 +104,9 @@ static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api
   vt_leave(t);
 }
 
-/* vt_record_intent and vt_record_done are the two halves of a realloc of a live block. */
-void vt_record_intent(void *old, size_t sz, vt_api_t api, void const *frame);
-void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *frame);
+/* vt_record_intent and vt_record_done are the two halves of a realloc of a live block: of the two there
+   is each or none. `unseen` is what vt_record_intent returned: recording was paused then. */
+int vt_record_intent(void *old, size_t sz, vt_api_t api, void const *frame);
+void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *frame, int unseen);
 
 #endif

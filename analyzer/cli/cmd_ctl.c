@@ -7,8 +7,11 @@
 #include <string.h>
 
 static char const help[] =
-    "usage: valtrace ctl PID snapshot|status|mark TEXT\n\n"
-    "Steers the recording of process PID, by who records it or root.\n\n"
+    "usage: valtrace ctl PID start|stop|snapshot|status|mark TEXT\n\n"
+    "Steers the recording of process PID, by who records it or root. What is recorded until then can be read\n"
+    "from the trace when the command returns.\n\n"
+    "  stop         pause: from now on no block of this process and of those recorded with it\n"
+    "  start        record again, or for the first time after `run --start-paused`\n"
     "  snapshot     look at its memory now: which blocks are lost. Needs `run --snapshots`; the moment is\n"
     "               named by a marker, \"snapshot N\", for `report leaks --at`\n"
     "  status       say where its trace is and how many events it has\n"
@@ -21,6 +24,13 @@ static int usage_error(char const *what, char const *why) {
   return VT_EXIT_USAGE;
 }
 
+static int is_command(char const *word) {
+  static char const *const commands[] = {"start", "stop", "mark", "snapshot", "status"};
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+    if (!strcmp(word, commands[i])) return 1;
+  return 0;
+}
+
 int vt_cmd_ctl(int argc, char **argv) {
   vt_answer_t answer;
   if (argc > 1 && !strcmp(argv[1], "--help")) return fputs(help, stdout) < 0 ? VT_EXIT_USAGE : VT_EXIT_OK;
@@ -28,7 +38,7 @@ int vt_cmd_ctl(int argc, char **argv) {
   char const *pid = argv[1], *command = argv[2];
   if (!*pid || pid[strspn(pid, "0123456789")]) return usage_error(pid, "not the number of a process");
   int marks = !strcmp(command, "mark");
-  if (!marks && strcmp(command, "snapshot") && strcmp(command, "status")) return usage_error(command, "no such command");
+  if (!is_command(command)) return usage_error(command, "no such command");
   if (argc != (marks ? 4 : 3)) return usage_error(command, marks ? "needs a text" : "takes nothing more");
   if (marks && (!*argv[3] || strchr(argv[3], '\n'))) return usage_error("mark", "needs a text of one line");
   char const *why;

@@ -42,6 +42,9 @@ typedef struct {
   char const *max_depth, *suppressions, *format, *children, *min_events;
   char const *timeout;  /* --snapshot-timeout */
   char const *allocator;
+  char const *duration;
+  int start_paused;
+  uint64_t duration_ns; /* 0: no limit */
   int snapshots;        /* at any time, and after SIGKILL */
   uint64_t snapshot_ns; /* time limit of a snapshot; 0: none */
   int high_tags, gather;
@@ -74,6 +77,8 @@ static char const help[] =
     "      --snapshots       look at the memory also when `valtrace ctl` asks, and of processes that are\n"
     "                        killed (a sleeping process beside each holds it)\n"
     "      --snapshot-timeout T   give such a look up after this time (default: 10 s)\n"
+    "      --start-paused    record nothing until `valtrace ctl PID start`\n"
+    "      --duration T      pause after this time (10, 500ms); the program goes on\n"
     "      --jit-names       switch on the maps of run-times that make code (node, java, mono, python, .NET),\n"
     "                        so that it has names: the program sees it in its environment\n"
     "      --high-tags       the program's pointers carry tags in their top 16 bits\n"
@@ -104,6 +109,8 @@ enum {
   OPT_NO_SNAPSHOT,
   OPT_SNAPSHOTS,
   OPT_SNAPSHOT_TIMEOUT,
+  OPT_START_PAUSED,
+  OPT_DURATION,
   OPT_JIT_NAMES,
   OPT_HIGH_TAGS,
   OPT_MAX_DEPTH,
@@ -130,6 +137,8 @@ static struct option const long_options[] = {
     {"no-snapshot", no_argument, NULL, OPT_NO_SNAPSHOT},
     {"snapshots", no_argument, NULL, OPT_SNAPSHOTS},
     {"snapshot-timeout", required_argument, NULL, OPT_SNAPSHOT_TIMEOUT},
+    {"start-paused", no_argument, NULL, OPT_START_PAUSED},
+    {"duration", required_argument, NULL, OPT_DURATION},
     {"jit-names", no_argument, NULL, OPT_JIT_NAMES},
     {"high-tags", no_argument, NULL, OPT_HIGH_TAGS},
     {"max-depth", required_argument, NULL, OPT_MAX_DEPTH},
@@ -176,6 +185,8 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_NO_SNAPSHOT: o->snapshot_ns = 0; break;
     case OPT_SNAPSHOTS: o->snapshots = 1; break;
     case OPT_SNAPSHOT_TIMEOUT: o->timeout = optarg; break;
+    case OPT_START_PAUSED: o->start_paused = 1; break;
+    case OPT_DURATION: o->duration = optarg; break;
     case OPT_JIT_NAMES: o->jit_names = 1; break;
     case OPT_HIGH_TAGS: o->high_tags = 1; break;
     case OPT_MAX_DEPTH: o->max_depth = optarg; break;
@@ -197,6 +208,8 @@ static int parse(options_t *o, int argc, char **argv) {
     return usage_error("--min-events", "not a number of events");
   if (o->children && o->no_children) return usage_error("--children", "--no-children says none");
   if (o->output && o->folder) return usage_error("-d", "-o says where already");
+  if (o->duration && (vt_filter_duration(o->duration, &o->duration_ns) || !o->duration_ns))
+    return usage_error("--duration", "not a time such as 10 or 500ms");
   uint64_t limit = o->snapshot_ns;
   if (o->timeout && (vt_filter_duration(o->timeout, &limit) || !limit))
     return usage_error("--snapshot-timeout", "not a time such as 10 or 500ms");
@@ -545,6 +558,9 @@ int vt_cmd_run(int argc, char **argv) {
   ring.ring->sentinels = (uint32_t)o.snapshots;
   vt_outputs_t outputs = outputs_of(&o, pattern);
   options.outputs = &outputs;
+  options.duration_ns = o.duration_ns;
+  options.pauses.ring = ring.ring;
+  if (o.start_paused) vt_pauses_begin(&options.pauses, VT_PAUSE_ASKED, 0);
   block_signals(&before);
   int control = start_collector(&ring, &options);
   if (control < 0) return failed("the collector", errno);

@@ -38,6 +38,8 @@ typedef struct {
   size_t fds_cnt, fds_cap;
   uint64_t next_flush, next_users;
   unsigned users; /* processes that may still come, as of the last look */
+  uint64_t begun; /* CLOCK_MONOTONIC when something began to be recorded; 0: nothing has */
+  int timed;      /* the time that is to be recorded is over */
 } collector_t;
 
 static size_t living(collector_t const *c) {
@@ -160,10 +162,21 @@ static void wait_for_work(collector_t *c, int timeout_ms) {
 /* lives_on: something of the program goes on, beyond the looks at what has ended. */
 static int lives_on(collector_t *c) { return !leaving(c) && serving(c); }
 
+/* mind_time pauses the run when the time that is to be recorded is over. It begins with the first process, or the first
+   `ctl start`. */
+static void mind_time(collector_t *c, uint64_t now) {
+  if (!c->options->duration_ns || c->timed) return;
+  if (!c->begun && c->drain.images_cnt && !vt_pauses_on(&c->drain.pauses)) c->begun = now;
+  if (!c->begun || now - c->begun < c->options->duration_ns) return;
+  c->timed = 1;
+  vt_drain_pause(&c->drain, VT_PAUSE_DURATION);
+}
+
 /* look_after does what is due from time to time: flushing, sampling memory, noticing a full disk.
  */
 static void look_after(collector_t *c) {
   uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
+  mind_time(c, now);
   int flush = now >= c->next_flush;
   vt_moment_of_clocks_t whole_until;
   if (flush) whole_until = vt_drain_all(&c->drain);
@@ -294,6 +307,8 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   c.drain.slots.ring = end->ring;
   c.drain.slots.end = end;
   c.drain.outputs = options->outputs;
+  c.drain.pauses = options->pauses;
+  c.drain.pauses.ring = end->ring;
   c.drain.high_tags = options->high_tags;
   c.drain.codec = vt_codec_new();
   c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;
@@ -316,6 +331,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   embed_symbols(&c);
   answer(&c, summary(&c));
   for (size_t i = 0; i < c.drain.images_cnt; i++) vt_image_delete(c.drain.images[i]);
+  free(c.drain.pauses.spans);
   vt_codec_delete(c.drain.codec);
   if (c.drain.symbols) vt_symbols_delete(c.drain.symbols);
 }

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include "analyzer/cli/error.h"
 #include "analyzer/collector/outputs.h"
+#include "analyzer/collector/pause.h"
 #include "analyzer/collector/ring.h"
 #include "analyzer/patch/plan.h"
 
@@ -20,6 +21,8 @@ typedef struct {
   int high_tags;       /* pointers have tags in the top 16 bits */
   int symbols;         /* embed symbols at the end */
   int children;        /* processes other than the first are recorded too */
+  vt_pauses_t pauses;  /* as the run begins */
+  uint64_t duration_ns; /* pause when so much time has passed since recording began; 0: never */
   vt_patch_givens_t allocators; /* functions that allocate, besides those known by name */
 } vt_collector_options_t;
 

@@ -40,11 +40,12 @@ static vt_image_t *image_of(vt_drain_t *d, pid_t pid) {
 /* status_of tells how the recording of a process goes. */
 static void status_of(vt_drain_t *d, vt_image_t *image, vt_moment_of_clocks_t const *now, char *out, size_t cap) {
   vt_image_flush(image, now); /* what is recorded is counted when it is packed */
+  char const *state = vt_pauses_on(&d->pauses) ? "paused" : "recording";
   vt_ring_image_t *row = &d->ring->images[image->place.slot];
   int sentinel = atomic_load_explicit(&row->heir, memory_order_relaxed) != 0;
   uint32_t stopped = atomic_load_explicit(&row->stopped, memory_order_relaxed);
   snprintf(out, cap, "0 %s: %s, %llu events, snapshots %s\n", image->skipped ? "no trace" : image->path,
-           stopped ? "stopped" : "recording", (unsigned long long)(image->open ? image->packer.events : 0),
+           stopped ? "stopped" : state, (unsigned long long)(image->open ? image->packer.events : 0),
            sentinel ? "possible" : "not possible");
 }
 
@@ -64,7 +65,14 @@ static void obey(vt_drain_t *d, int connection, char *line, char *out, size_t ca
     snprintf(out, cap, image->open ? "0 %s\n" : "1 it has no trace\n", image->path);
   } else if (!strcmp(command, "mark") && text && *text) {
     vt_image_mark(image, now.tick, text);
+    vt_drain_write(d);
     snprintf(out, cap, "0 marked\n");
+  } else if (!strcmp(command, "stop")) {
+    vt_drain_pause(d, VT_PAUSE_ASKED);
+    snprintf(out, cap, "0 paused\n");
+  } else if (!strcmp(command, "start")) {
+    vt_drain_resume(d);
+    snprintf(out, cap, "0 recording\n");
   } else if (!strcmp(command, "snapshot")) {
     char const *why = vt_drain_snapshot(d, image, connection);
     if (why) snprintf(out, cap, "1 no snapshot: %s\n", why);

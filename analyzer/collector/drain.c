@@ -84,6 +84,7 @@ static vt_image_t *image_of(vt_drain_t *d, uint32_t slot) {
   vt_image_t *image =
       vt_image_new(d->outputs, d->images, d->images_cnt, &place, header, sz, d->codec, d->symbols);
   VT_PUSH(d->images, image);
+  vt_pauses_mark(&d->pauses, image);
   if (!d->replaced[slot])
     vt_sampling_look(image, (vt_clock_kind_t)d->ring->clock, vt_clock_ns(CLOCK_MONOTONIC));
   uint32_t before = vt_slots_predecessor(&d->slots, slot);
@@ -176,6 +177,7 @@ static void take_rest(vt_drain_t *d, uint32_t slot, vt_image_t *image) {
 static void free_slot(vt_drain_t *d, uint32_t slot) {
   d->replaced[slot] = 0;
   d->by_slot[slot] = NULL;
+  vt_pauses_reset(&d->pauses, slot);
   vt_slots_free(&d->slots, slot);
 }
 
@@ -243,6 +245,25 @@ char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, int asker) {
 static void write_all(vt_drain_t *d, vt_image_t *image) {
   vt_moment_of_clocks_t now = vt_drain_all(d);
   vt_image_flush(image, &now);
+}
+
+void vt_drain_write(vt_drain_t *d) {
+  vt_moment_of_clocks_t now = vt_drain_all(d);
+  for (size_t i = 0; i < d->images_cnt; i++) {
+    if (d->images[i]->ended || d->images[i]->leaving) continue;
+    vt_pauses_mark(&d->pauses, d->images[i]);
+    vt_image_flush(d->images[i], &now);
+  }
+}
+
+void vt_drain_pause(vt_drain_t *d, vt_pause_t why) {
+  vt_pauses_begin(&d->pauses, why, VT_PAUSE_NOW);
+  vt_drain_write(d);
+}
+
+void vt_drain_resume(vt_drain_t *d) {
+  vt_pauses_end(&d->pauses);
+  vt_drain_write(d);
 }
 
 /* settle_copy: what was recorded until the copy was made must be in the trace before that is read, and the snapshot

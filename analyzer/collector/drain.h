@@ -4,6 +4,7 @@
 
 #include "analyzer/collector/image.h"
 #include "analyzer/collector/outputs.h"
+#include "analyzer/collector/pause.h"
 #include "analyzer/collector/ring.h"
 #include "analyzer/collector/slots.h"
 
@@ -20,6 +21,7 @@ typedef struct {
   vt_image_t **images;   /* all of the run, in order of appearance */
   size_t images_cnt, images_cap;
   vt_slots_t slots;
+  vt_pauses_t pauses;
   vt_image_t *by_slot[VT_RING_IMAGES]; /* the living ones */
   uint8_t replaced[VT_RING_IMAGES];    /* exec has replaced the image of this slot */
   int replacements;                    /* some are to be ended */
@@ -56,6 +58,14 @@ void vt_drain_leftovers(vt_drain_t *d);
 /* vt_drain_snapshot has the memory of the image's process looked at now; `asker` is a connection that is told of the
    result, and closed. Returns NULL, or why not. */
 char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, int asker);
+
+/* vt_drain_pause and vt_drain_resume pause and resume the run (pause.h) and write what has been recorded and the marks
+   into the traces. Of what was recorded while they ran, more may come. */
+void vt_drain_pause(vt_drain_t *d, vt_pause_t why);
+void vt_drain_resume(vt_drain_t *d);
+
+/* vt_drain_write takes everything that is committed and writes it into the traces, for their readers. */
+void vt_drain_write(vt_drain_t *d);
 
 /* vt_drain_settle completes the traces of images whose memory has been looked at. Does not block. */
 void vt_drain_settle(vt_drain_t *d);

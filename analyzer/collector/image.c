@@ -168,7 +168,7 @@ static void put_message(vt_image_t *image, vt_chunk_type_t type, vt_message_t co
   if (image->open) vt_packer_message(&image->packer, type, 0, m->data, m->sz);
 }
 
-static void put_process(vt_image_t *image, uint64_t tick, vt_process_kind_t kind, uint32_t value) {
+void vt_image_process(vt_image_t *image, uint64_t tick, vt_process_kind_t kind, uint32_t value) {
   uint8_t buf[20];
   vt_message_t m = {.data = buf, .cap = sizeof buf};
   vt_message_u64(&m, tick);
@@ -267,16 +267,16 @@ void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *see
 
 static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {
   if (image->said_end && vt_writer_failed(image->packer.writer)) /* what it said is not in the file */
-    put_process(image, tick, (vt_process_kind_t)image->said_end, image->said_value);
+    vt_image_process(image, tick, (vt_process_kind_t)image->said_end, image->said_value);
   if (image->said_end == VT_PROCESS_EXEC) return; /* what became of its successor is not its end */
   if (wait_status >= 0 && WIFSIGNALED(wait_status))
-    put_process(image, tick, VT_PROCESS_SIGNAL, (uint32_t)WTERMSIG(wait_status));
+    vt_image_process(image, tick, VT_PROCESS_SIGNAL, (uint32_t)WTERMSIG(wait_status));
   else if (image->said_end)
     return;
   else if (wait_status >= 0)
-    put_process(image, tick, VT_PROCESS_EXIT, (uint32_t)WEXITSTATUS(wait_status));
+    vt_image_process(image, tick, VT_PROCESS_EXIT, (uint32_t)WEXITSTATUS(wait_status));
   else
-    put_process(image, tick, VT_PROCESS_VANISHED, 0);
+    vt_image_process(image, tick, VT_PROCESS_VANISHED, 0);
 }
 
 /* put_stop writes that recording stopped before the process's end, if it did. */
@@ -287,7 +287,7 @@ static void put_stop(vt_image_t *image, vt_ring_image_t *slot, uint64_t now) {
     vt_writer_resume(image->packer.writer); /* last words */
   }
   if (image->stopped)
-    put_process(image, tick && tick < now ? tick : now, VT_PROCESS_STOPPED, image->stopped);
+    vt_image_process(image, tick && tick < now ? tick : now, VT_PROCESS_STOPPED, image->stopped);
 }
 
 void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t clock,

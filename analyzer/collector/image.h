@@ -58,6 +58,7 @@ typedef struct vt_image {
   int copying;         /* that is under way */
   int asker;           /* connection that waits for it */
   uint32_t copies;     /* that there were */
+  size_t pauses_said; /* of the run's pauses: ends of spans that its trace says, see pause.h */
   int ended;        /* the file is complete but for symbols */
   int skipped;      /* it has no trace, as the user wants it */
   int symbolized;   /* its code has been named, or another process does it */
@@ -109,6 +110,9 @@ void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *see
 
 /* vt_image_mark puts a marker at a tick. */
 void vt_image_mark(vt_image_t *image, uint64_t tick, char const *text);
+
+/* vt_image_process says something of the process at a tick. */
+void vt_image_process(vt_image_t *image, uint64_t tick, vt_process_kind_t kind, uint32_t value);
 
 /* vt_image_end completes the file: counters of the ring's slot, how it ended. wait_status: of
    waitpid if the collector has it, else -1. */

@@ -158,9 +158,10 @@ static void ends(vt_evidence_t *e, vt_model_change_t const *change) {
   uint64_t lived = change->time > change->began ? change->time - change->began : 0;
   cell->live_bytes -= change->size;
   cell->live_blocks--;
+  e->live_now -= change->size;
+  if (change->unseen) return;
   cell->lifetime_ns += lived;
   cell->brief += lived <= VT_EVIDENCE_BRIEF;
-  e->live_now -= change->size;
   if (change->intent == change->event) {
     freed(e, cell, change);
     return;

@@ -144,6 +144,10 @@ size_t vt_block_history_find(vt_block_history_t *h, vt_analysis_t *analysis,
 
 static void text_point(vt_block_history_t const *h, vt_term_t const *term, char const *what,
                        vt_model_change_t const *change) {
+  if (change->unseen) {
+    fprintf(term->out, "    freed, not known when and by whom (recording was paused), before %s\n", vt_time_text(change->time).text);
+    return;
+  }
   vt_term_styled(term, VT_STYLE_FAINT, "    %s at %s", what, vt_time_text(change->time).text);
   if (change->thread == VT_MODEL_NO_THREAD) {
     fputs(" with its heap\n", term->out);
@@ -201,6 +205,7 @@ static void json_point(vt_block_history_t const *h, vt_json_t *json, char const 
     vt_json_thread(json, "thread", h->analysis, change->thread);
   vt_json_string(json, "api", vt_api_name(change->api));
   vt_json_bool(json, "realloc", change->intent != change->event);
+  if (change->unseen) vt_json_bool(json, "unseen", 1);
   vt_json_stack(json, h->analysis, h->options, h->nodes[change->trace][change->stack]);
   vt_json_end_object(json);
 }

@@ -9,9 +9,10 @@
 #define PAIRS 3  /* of threads, named for each */
 
 typedef struct {
-  uint32_t cell, stack, owner, freer; /* freer: VT_MODEL_NO_THREAD, a heap was emptied */
+  uint32_t cell, stack, owner, freer; /* freer: VT_MODEL_NO_THREAD, a heap was emptied; UNSEEN */
   uint64_t blocks, bytes;
 } entry_t;
+#define UNSEEN (VT_MODEL_NO_THREAD - 1) /* recording was paused, and has not told by whom */
 
 /* What one allocation site and one freeing site have. */
 typedef struct {
@@ -82,7 +83,7 @@ static void grow(vt_frees_t *f) {
 static void changed(void *context, vt_model_change_t const *change) {
   vt_frees_t *f = context;
   if (change->begins) return;
-  entry_t key = {change->cell, change->stack, change->owner, change->thread, 0, 0};
+  entry_t key = {change->cell, change->stack, change->owner, change->unseen ? UNSEEN : change->thread, 0, 0};
   uint32_t *slot = find(f, &key);
   if (!*slot) {
     VT_PUSH(f->entries, key);
@@ -142,7 +143,7 @@ static row_t row_of(vt_frees_t const *f, uint32_t number) {
   row.from = vt_group_frame(f->analysis, row.nodes[0]);
   row.to = vt_group_frame(f->analysis, row.nodes[1]);
   row.largest = entry->blocks;
-  if (entry->owner != entry->freer) row.other_thread = entry->blocks;
+  if (entry->owner != entry->freer && entry->freer != UNSEEN) row.other_thread = entry->blocks;
   return row;
 }
 
@@ -255,6 +256,8 @@ static void text_threads(vt_frees_t const *f, vt_term_t const *term, row_t const
     fprintf(term->out, "%s%s ", i ? ", " : " ", vt_count_text(pair->blocks).text);
     if (pair->freer == VT_MODEL_NO_THREAD)
       fputs("with their heap", term->out);
+    else if (pair->freer == UNSEEN)
+      fputs("not known by whom (recording was paused)", term->out);
     else if (pair->owner == pair->freer)
       fprintf(term->out, "all by %s", vt_analysis_label(f->analysis, pair->owner).text);
     else
@@ -301,7 +304,7 @@ static void json_side(vt_frees_t const *f, vt_json_t *json, char const *key,
 }
 
 static void json_thread(vt_frees_t const *f, vt_json_t *json, char const *key, uint32_t thread) {
-  if (thread == VT_MODEL_NO_THREAD)
+  if (thread >= UNSEEN)
     vt_json_null(json, key);
   else
     vt_json_thread(json, key, f->analysis, thread);

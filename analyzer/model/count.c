@@ -24,6 +24,7 @@ static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thre
                               .owner = block->thread,
                               .begins = what == BEGINS,
                               .temporary = what == ENDS_TEMPORARY,
+                              .unseen = model->unseen,
                               .began = block->time,
                               .trace = model->cells[block->cell].trace,
                               .heap = model->cells[block->cell].heap,

@@ -73,7 +73,7 @@ static inline void vt_count_begin(vt_model_t *model, vt_block_t *block) {
 static inline void vt_count_end(vt_model_t *model, uint32_t heap, vt_block_t const *block,
                                 uint32_t thread, uint64_t time, int realloc) {
   if (__builtin_expect(model->scanning, 0)) {
-    vt_count_scan_end(model, block, time, 0);
+    if (!model->unseen) vt_count_scan_end(model, block, time, 0); /* else it fits no lifetime */
     return;
   }
   vt_cell_t *cell = &model->cells[block->cell];
@@ -87,7 +87,7 @@ static inline void vt_count_end(vt_model_t *model, uint32_t heap, vt_block_t con
     cell->temporary++;
     cell->temporary_bytes += block->size;
   }
-  if (model->options.lifetimes)
+  if (model->options.lifetimes && !model->unseen)
     vt_lifetimes_add(&cell->lifetimes, time > block->time ? time - block->time : 0);
   if (__builtin_expect(thread != block->thread, 0)) cell->cross_thread_frees += thread != NO_THREAD;
   if (cell->nested) {
@@ -97,6 +97,17 @@ static inline void vt_count_end(vt_model_t *model, uint32_t heap, vt_block_t con
   if (model->extras) vt_count_end_extras(model, block, thread, time, temporary);
   model->live_blocks--;
   model->live_bytes -= block->size;
+}
+
+/* Counts the end of a block that must have ended, it is not known when and by whom. */
+static inline void vt_count_end_unseen(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint64_t time) {
+  uint32_t stack = model->stack;
+  model->unseen = 1;
+  model->stack = 0;
+  vt_count_end(model, heap, block, NO_THREAD, time, 1);
+  model->stack = stack;
+  model->unseen = 0;
+  model->totals.ended_unseen += block->cell != VT_CELL_IGNORED && !model->scanning;
 }
 
 /* Counts a realloc of a live block with the cell of its new one. */

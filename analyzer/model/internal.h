@@ -17,9 +17,17 @@ typedef struct {
   size_t cells_cap;
 } local_heap_t;
 
+/* A stretch of time whose events are left out. */
+typedef struct {
+  uint64_t from, to;
+} stretch_t;
+
 typedef struct {
   uint64_t shift_ns;
   uint64_t partial_ns; /* from here on events may be missing; UINT64_MAX: none */
+  stretch_t *stretches; /* see stretches.c */
+  size_t stretches_cnt, stretches_cap, over; /* over: of them */
+  uint64_t unsure_ns; /* blocks that began before have lived through one */
   local_heap_t *heaps; /* [0]: the process's own */
   size_t heaps_cnt, heaps_cap;
   local_heap_t python; /* counts the blocks of an interpreter's allocator, which are in [0]'s table */
@@ -94,6 +102,9 @@ struct vt_model {
   uint32_t stack;         /* of the event that is being counted, … */
   uint8_t api;            /* … for the watcher */
   uint64_t event, intent; /* whose block begins or ends; see vt_model_change_t */
+  uint64_t next_ns;   /* nothing but events happens before: the end of a stretch, or of what is looked at */
+  uint64_t unsure_ns; /* the highest of all traces */
+  int unseen;         /* the end that is being counted was not seen */
   int scanning;           /* the first pass of a lifetime filter */
   int filtering;          /* some block may be left out */
   int extras;             /* sizes, timeline or threads are collected, or watched */
@@ -126,6 +137,18 @@ void vt_order_realloc_ends(vt_model_t *model, uint64_t intent, waiting_t const *
 void vt_order_settle(vt_model_t *model, uint32_t heap);
 /* Gives up on what has waited too long. */
 void vt_order_expire(vt_model_t *model, uint64_t now);
+
+/* ---- stretches.c ---- */
+
+/* Is the block one that lived through a stretch whose events are left out? */
+int vt_stretches_unsure_slow(vt_model_t const *model, vt_block_t const *block);
+static inline int vt_stretches_unsure(vt_model_t const *model, vt_block_t const *block) {
+  return __builtin_expect(block->time < model->unsure_ns, 0) && vt_stretches_unsure_slow(model, block);
+}
+/* Notes which stretches are over at `time`, and when the next one is. */
+void vt_stretches_advance(vt_model_t *model, uint64_t time);
+/* The same at the end of all, with those that last. */
+void vt_stretches_finish(vt_model_t *model);
 
 /* ---- timeline.c ---- */
 

@@ -45,6 +45,7 @@ vt_model_t *vt_model_new(vt_model_options_t const *options) {
   if (options->sizes) model->sizes = vt_mem_new(VT_SIZE_CLASSES, sizeof *model->sizes);
   model->moments_max = options->timeline == VT_TIMELINE_FINE ? VT_MOMENTS_FINE : VT_MOMENTS_MAX;
   if (options->timeline) model->moments = vt_mem_new(model->moments_max, sizeof *model->moments);
+  model->next_ns = model->options.to_ns;
   model->moment_step = FIRST_STEP_NS;
   model->moment_end = options->timeline ? FIRST_STEP_NS : UINT64_MAX;
   for (uint32_t i = 0; i < VT_CELL_FIRST; i++) {
@@ -65,6 +66,7 @@ static void delete_traces(vt_model_t *model) {
     for (size_t h = 0; h < model->traces[i].heaps_cnt; h++) free(model->traces[i].heaps[h].cells);
     free(model->traces[i].heaps);
     free(model->traces[i].python.cells);
+    free(model->traces[i].stretches);
     free(model->traces[i].threads);
   }
   free(model->traces);
@@ -303,7 +305,10 @@ static void on_free(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t
     return;
   }
   uint64_t address = slot->address;
-  vt_count_end(model, heap, slot, thread, time, 0);
+  if (vt_stretches_unsure(model, slot))
+    vt_count_end_unseen(model, heap, slot, time);
+  else
+    vt_count_end(model, heap, slot, thread, time, 0);
   vt_blocks_remove(&model->blocks[heap], slot);
   if (__builtin_expect(model->held.cnt != 0, 0)) vt_order_freed(model, heap, address);
 }
@@ -351,7 +356,9 @@ static void put_back(vt_model_t *model, limbo_t const *limbo, uint32_t thread, u
    old block that is not known may still come, if its INTENT overtook it. */
 static void end_old(vt_model_t *model, limbo_t const *limbo, vt_event_t const *event, uint32_t cell,
                     uint32_t thread, uint64_t time) {
-  if (limbo->block.cell) {
+  if (limbo->block.cell && vt_stretches_unsure(model, &limbo->block)) {
+    vt_count_end_unseen(model, limbo->heap, &limbo->block, time);
+  } else if (limbo->block.cell) {
     vt_count_end(model, limbo->heap, &limbo->block, thread, time, event->address != 0);
     if (cell) vt_count_realloc(model, cell, &limbo->block, event->address);
   } else if (model->early.cnt) {
@@ -429,9 +436,12 @@ void vt_model_events(vt_model_t *model, uint32_t trace_number, vt_event_t const 
   for (size_t i = 0; i < cnt; i++) {
     prefetch(model, &model->traces[trace_number], events, i, cnt);
     time = events[i].time + shift_ns;
-    if (__builtin_expect(time >= model->options.to_ns, 0)) {
-      model->totals.end_time_ns = model->options.to_ns;
-      return;
+    if (__builtin_expect(time >= model->next_ns, 0)) {
+      if (time >= model->options.to_ns) {
+        model->totals.end_time_ns = model->options.to_ns;
+        return;
+      }
+      vt_stretches_advance(model, time);
     }
     if (__builtin_expect(model->held.cnt + model->early.cnt != 0, 0)) vt_order_expire(model, time);
     model->event = model->intent = model->totals.events;
@@ -456,7 +466,9 @@ static void free_blocks(vt_model_t *model, uint32_t heap, int by_tag, uint64_t t
     if (by_tag && block_tag != tag) {
       vt_block_t *slot = vt_blocks_find(&model->blocks[heap], old.slots[i].address);
       vt_blocks_insert(&model->blocks[heap], slot, old.slots[i], block_tag);
-    } else
+    } else if (vt_stretches_unsure(model, &old.slots[i]))
+      vt_count_end_unseen(model, heap, &old.slots[i], time);
+    else
       vt_count_end(model, heap, &old.slots[i], NO_THREAD, time, 1);
   }
   vt_blocks_fini(&old);
@@ -491,6 +503,7 @@ void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap_number, u
   uint64_t time = time_ns + model->traces[trace].shift_ns;
   uint32_t heap = heap_number ? heap_of(model, trace, heap_number) : NO_INDEX;
   if (heap == NO_INDEX || time >= model->options.to_ns) return;
+  if (time >= model->next_ns) vt_stretches_advance(model, time);
   model->stack = 0;
   if (op == VT_HEAP_OP_PLACE || op == VT_HEAP_OP_BASE)
     place_heap(model, trace, heap_number, heap, tag);
@@ -512,6 +525,7 @@ static void clear_sums(vt_model_t *model) {
   vt_model_totals_t *totals = &model->totals;
   totals->allocations = totals->allocated_bytes = totals->frees = totals->reallocs = 0;
   totals->temporary = totals->cross_thread_frees = 0;
+  totals->unsure_blocks = totals->unsure_bytes = 0;
   for (size_t i = 0; i < model->heaps_cnt; i++) {
     vt_model_heap_t *heap = &model->heaps[i];
     heap->allocations = heap->frees = heap->live_bytes = heap->live_blocks = 0;
@@ -555,13 +569,14 @@ typedef struct {
   void *context;
 } visitor_t;
 
-static vt_model_live_t live_of(vt_block_t const *block, vt_cell_t const *cell) {
+static vt_model_live_t live_of(vt_model_t const *model, vt_block_t const *block, vt_cell_t const *cell) {
   return (vt_model_live_t){.address = block->address,
                            .size = block->size,
                            .cell = block->cell,
                            .trace = cell->trace,
                            .owner = block->thread,
-                           .began = block->time};
+                           .began = block->time,
+                           .unsure = vt_stretches_unsure(model, block)};
 }
 
 static void visit_own(vt_model_t *model, vt_block_t const *block, void const *context) {
@@ -570,7 +585,7 @@ static void visit_own(vt_model_t *model, vt_block_t const *block, void const *co
   if (block->cell == VT_CELL_IGNORED) return;
   uint32_t kind = model->heaps[cell->heap].kind;
   if (kind && kind != VT_HEAP_KIND_PYTHON) return;
-  vt_model_live_t live = live_of(block, cell);
+  vt_model_live_t live = live_of(model, block, cell);
   v->visit(v->context, &live);
 }
 
@@ -586,7 +601,7 @@ static void visit_placed(vt_model_t *model, vt_block_t const *block, void const 
   visitor_t const *v = context;
   vt_cell_t const *cell = &model->cells[block->cell];
   if (block->cell == VT_CELL_IGNORED || model->heaps[cell->heap].nested) return;
-  vt_model_live_t live = live_of(block, cell);
+  vt_model_live_t live = live_of(model, block, cell);
   if (model->heaps[cell->heap].kind) live.heap = cell->heap;
   if (live.heap && model->heaps[cell->heap].kind != VT_HEAP_KIND_PYTHON) {
     trace_t const *trace = &model->traces[cell->trace];
@@ -609,16 +624,30 @@ static void scan_live(vt_model_t *model, vt_block_t const *block, void const *co
   vt_count_scan_end(model, block, model->totals.end_time_ns, 1);
 }
 
+/* count_unsure adds a live block that may have been freed where events are left out. */
+static void count_unsure(vt_model_t *model, vt_block_t const *block, void const *context) {
+  (void)context;
+  if (block->cell == VT_CELL_IGNORED || !vt_stretches_unsure(model, block)) return;
+  vt_cell_t *cell = &model->cells[block->cell];
+  cell->unsure_blocks++;
+  cell->unsure_bytes += block->size;
+  if (cell->nested) return;
+  model->totals.unsure_blocks++;
+  model->totals.unsure_bytes += block->size;
+}
+
 /* sum_up computes what follows from the counters of the cells. */
 static void sum_up(vt_model_t *model) {
   clear_sums(model);
   if (model->moments) vt_timeline_advance(model, model->totals.end_time_ns);
   for (size_t i = VT_CELL_FIRST; i < model->cells_cnt; i++) {
     vt_count_before_change(model, &model->cells[i]);
+    model->cells[i].unsure_blocks = model->cells[i].unsure_bytes = 0;
     add_to_sums(model, &model->cells[i]);
   }
   model->totals.live_bytes = model->live_bytes;
   model->totals.live_blocks = model->live_blocks;
+  if (model->unsure_ns) for_live(model, count_unsure, NULL);
   for (unsigned i = 0; model->sizes && i < VT_SIZE_CLASSES; i++) {
     vt_size_class_t *class = &model->sizes[i];
     class->leaked_bytes = class->allocated_bytes - class->freed_bytes;
@@ -634,6 +663,7 @@ static void note_end(vt_model_t *model, uint64_t end_ns) {
 void vt_model_finish(vt_model_t *model, uint64_t end_ns) {
   note_end(model, end_ns);
   vt_order_expire(model, UINT64_MAX);
+  vt_stretches_finish(model);
   if (model->scanning)
     for_live(model, scan_live, NULL);
   else
@@ -643,6 +673,7 @@ void vt_model_finish(vt_model_t *model, uint64_t end_ns) {
 void vt_model_settle(vt_model_t *model, uint64_t now_ns) {
   note_end(model, now_ns);
   vt_order_expire(model, now_ns);
+  vt_stretches_advance(model, now_ns);
   sum_up(model);
 }
 
@@ -665,6 +696,7 @@ static void suppress(vt_model_t *model, vt_block_t const *block, void const *mar
   take_out(&heap->leaked_bytes, &heap->leaked_blocks, block);
   if (cell->nested) return;
   take_out(&model->totals.live_bytes, &model->totals.live_blocks, block);
+  if (vt_stretches_unsure(model, block)) take_out(&model->totals.unsure_bytes, &model->totals.unsure_blocks, block);
   vt_model_thread_t *thread = &model->threads[block->thread];
   if (model->options.threads) take_out(&thread->leaked_bytes, &thread->leaked_blocks, block);
   if (!model->sizes) return;

@@ -12,6 +12,11 @@
    Sums never contain the blocks of nested heaps (their bytes lie in blocks of the parent); the
    cells of nested heaps have their own numbers.
 
+   Stretches of a trace may be left out (vt_model_stretch). A block that lived when a stretch ended may have
+   been freed in it: it counts as live, and as *unsure*, until its address is freed or handed out again.
+   Then it has ended, and nothing else is known of that end: neither when nor by whom, so that it is in
+   no lifetime, temporary only if it was before, and no realloc's old block.
+
    The order between threads is repaired as the trace format says (order.c): an allocation at a live
    address waits for the free by another thread that it overtook (at most VT_MODEL_REPAIR_NS), a
    free of an address that is not live is matched by an allocation of the same moment by another
@@ -49,6 +54,7 @@ typedef struct {
   uint64_t realloc_old_bytes;       /* … whose old blocks had so many bytes in all */
   uint64_t cross_thread_frees;
   uint64_t temporary_bytes;
+  uint64_t unsure_blocks, unsure_bytes; /* of the live ones, at the end */
   uint32_t trace, heap, stack; /* heap: index in vt_model_heaps */
 } vt_cell_t;
 
@@ -105,6 +111,7 @@ typedef struct {
   uint32_t thread; /* whose change it is, in vt_model_threads; VT_MODEL_NO_THREAD: a heap's */
   uint32_t owner;  /* the thread that allocated the block, the same way */
   int begins, temporary; /* temporary: of a free */
+  int unseen;            /* the block ended, it is not known when and by whom: thread and stack are none */
   uint64_t began;       /* when the block did */
   uint32_t trace, heap; /* of the cell */
   uint32_t stack;  /* where it was freed, or allocated: in the trace of the cell; 0: not known */
@@ -130,6 +137,7 @@ typedef struct {
   uint32_t heap;  /* 0: the process's own; else an annotated one, in vt_model_heaps */
   uint32_t owner; /* the thread that allocated it, in vt_model_threads */
   uint64_t began;
+  int unsure; /* it may have been freed where events are left out */
 } vt_model_live_t;
 
 /* Who is told of every change, in order; NULL: nobody. Blocks that filters leave out are not told
@@ -163,6 +171,9 @@ typedef struct {
   uint64_t unmatched_frees, reordered;
   uint32_t unmatched_trace, unmatched_stack; /* of the first unmatched free */
   uint64_t missed_frees; /* blocks whose address was handed out again without a free */
+  uint64_t unsure_blocks, unsure_bytes; /* of the live ones: not known since a stretch that is left out */
+  uint64_t ended_unseen; /* of the frees: of unsure blocks; when and by whom is not known */
+  uint64_t unknown_frees; /* of blocks that may have been allocated where events are missing */
   uint64_t cross_thread_frees;
   uint64_t events, end_time_ns;
 } vt_model_totals_t;
@@ -178,6 +189,11 @@ uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns);
    being written: a free whose allocation is not there is no wrong one then, nor is an address handed
    out again whose free is not. To be called before all events. */
 void vt_model_partial(vt_model_t *model, uint32_t trace, uint64_t since_ns);
+
+/* The blocks' events of a stretch of the trace (its own clock) are left out; to_ns VT_MODEL_NO_END: of all that follows.
+   To be called before all events, in order of time. */
+#define VT_MODEL_NO_END UINT64_MAX
+void vt_model_stretch(vt_model_t *model, uint32_t trace, uint64_t from_ns, uint64_t to_ns);
 
 /* Says what a number in the trace means, before all events. Heaps of equal, non-zero uuid are one
    heap, also between traces. One that was attached by a trace that had not created it and not left

@@ -42,8 +42,12 @@ static void replace(vt_model_t *model, waiting_t *alloc) {
   if (slot->cell) {
     vt_block_t old = *slot;
     vt_blocks_remove(&model->blocks[alloc->heap], slot);
-    vt_count_end(model, alloc->heap, &old, NO_THREAD, alloc->block.time, 1);
-    if (alloc->block.time < model->traces[model->heaps[alloc->heap].trace].partial_ns)
+    int unsure = vt_stretches_unsure(model, &old);
+    if (unsure)
+      vt_count_end_unseen(model, alloc->heap, &old, alloc->block.time);
+    else
+      vt_count_end(model, alloc->heap, &old, NO_THREAD, alloc->block.time, 1);
+    if (!unsure && alloc->block.time < model->traces[model->heaps[alloc->heap].trace].partial_ns)
       model->totals.missed_frees++;
   }
   insert(model, alloc);
@@ -70,7 +74,10 @@ static void tell_unmatched(vt_model_t const *model, waiting_t const *early) {
 
 static void give_up_early(vt_model_t *model) {
   waiting_t early = take(&model->early, 0);
-  if (early.block.time >= model->traces[early.trace].partial_ns) return;
+  if (early.block.time >= model->traces[early.trace].partial_ns) {
+    model->totals.unknown_frees++;
+    return;
+  }
   if (model->heaps[early.heap].shared) {
     model->heaps[early.heap].unseen_frees++;
     return;

@@ -3,6 +3,7 @@
 #include "analyzer/report/merge.h"
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/trace/stretches.h"
 #include "analyzer/util/progress.h"
 #include "analyzer/util/mem.h"
 
@@ -108,6 +109,9 @@ static void announce(vt_model_t *model, uint32_t trace, vt_trace_heap_t const *h
 
 void vt_merge_declare(vt_model_t *model, uint32_t trace, vt_reader_t const *reader) {
   size_t cnt;
+  vt_stretch_t *stretches = vt_stretches(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++) vt_model_stretch(model, trace, stretches[i].from, stretches[i].to);
+  free(stretches);
   vt_trace_heap_t const *heaps = vt_reader_heaps(reader, &cnt);
   for (size_t i = 0; i < cnt; i++) announce(model, trace, &heaps[i]);
 }

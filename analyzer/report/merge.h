@@ -5,7 +5,7 @@
 #include "analyzer/model/model.h"
 #include "analyzer/trace/reader.h"
 
-/* Declares the heaps that a trace announces, before its events. */
+/* Declares the heaps that a trace announces and the stretches that are not in it, before its events. */
 void vt_merge_declare(vt_model_t *model, uint32_t trace, vt_reader_t const *reader);
 
 /* Feeds all events of all readers into the model, whose traces 0 … cnt-1 they are, shifted by

@@ -5,6 +5,7 @@
 #include "analyzer/report/nameless.h"
 #include "analyzer/memory/mappings.h"
 #include "analyzer/report/report.h"
+#include "analyzer/trace/stretches.h"
 #include "analyzer/report/roots.h"
 
 /* json_moment tells what a verdict rests on; null: there is none. */
@@ -230,6 +231,30 @@ static void refused_objects(vt_json_t *json, vt_analysis_t const *analysis,
   vt_json_end_array(json);
 }
 
+/* stretch_objects says which stretches of the processes' lives are left out; to_ns null: to the end. */
+static void stretch_objects(vt_json_t *json, vt_analysis_t const *analysis) {
+  static char const *const reasons[] = {"mid-life", "asked", "duration", "size"};
+  vt_json_array(json, "not_recorded");
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    uint64_t shift = vt_analysis_shift(analysis, t);
+    size_t cnt;
+    vt_stretch_t *stretches = vt_stretches(analysis->readers[t], &cnt);
+    for (size_t i = 0; i < cnt; i++) {
+      vt_json_object_line(json, NULL);
+      vt_json_uint(json, "trace", t);
+      vt_json_uint(json, "from_ns", stretches[i].from + shift);
+      if (stretches[i].to == VT_TIME_NEVER)
+        vt_json_null(json, "to_ns");
+      else
+        vt_json_uint(json, "to_ns", stretches[i].to + shift);
+      vt_json_string(json, "why", stretches[i].why <= VT_PAUSE_SIZE ? reasons[stretches[i].why] : "other");
+      vt_json_end_object(json);
+    }
+    free(stretches);
+  }
+  vt_json_end_array(json);
+}
+
 static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_completeness_t have = vt_analysis_completeness(analysis);
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
@@ -241,6 +266,11 @@ static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) 
   roots_objects(json, analysis);
   vt_json_uint(json, "unmatched_frees", totals->unmatched_frees);
   vt_json_uint(json, "missed_frees", totals->missed_frees);
+  stretch_objects(json, analysis);
+  vt_json_uint(json, "unsure_bytes", totals->unsure_bytes);
+  vt_json_uint(json, "unsure_blocks", totals->unsure_blocks);
+  vt_json_uint(json, "ended_unseen", totals->ended_unseen);
+  vt_json_uint(json, "unknown_frees", totals->unknown_frees);
   vt_json_uint(json, "torn_tail_bytes", torn_bytes(analysis));
   vt_json_uint(json, "reordered", totals->reordered);
   refused_objects(json, analysis, &have);

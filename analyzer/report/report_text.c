@@ -157,6 +157,11 @@ static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
            plural(totals->live_blocks), at_end ? "still " : "", when_live(analysis));
   total_line(term, at_end ? "leaked" : "live", vt_bytes_text(totals->live_bytes).text, rest);
   if (!totals->live_blocks) return;
+  if (totals->unsure_blocks) {
+    snprintf(rest, sizeof rest, "of these, in %s that may have been freed while recording was paused",
+             vt_counted(totals->unsure_blocks, "block").text);
+    total_line(term, "not known", vt_bytes_text(totals->unsure_bytes).text, rest);
+  }
   if (analysis->verdicts) {
     vt_verdict_t const *v = &analysis->verdict;
     snprintf(rest, sizeof rest, "of these, in %s that nothing reaches any more",
@@ -242,6 +247,17 @@ static void print_roots(vt_analysis_t const *analysis, vt_term_t const *term, ui
   free(roots.cut);
 }
 
+/* print_paused says what the pauses mean for the numbers. */
+static void print_paused(vt_term_t const *term, vt_model_totals_t const *totals) {
+  print_warning(term, "what was allocated while recording was paused is in no number here");
+  warn(term, totals->ended_unseen,
+       totals->ended_unseen == 1 ? "block that lived through a pause has ended, it is not known when and by whom"
+                                 : "blocks that lived through a pause have ended, it is not known when and by whom");
+  warn(term, totals->unknown_frees,
+       totals->unknown_frees == 1 ? "free of a block that is not known: allocated in a pause, or a wrong free"
+                                  : "frees of blocks that are not known: allocated in a pause, or wrong frees");
+}
+
 static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_completeness_t have = vt_analysis_completeness(analysis);
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
@@ -262,6 +278,7 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
   warn(term, totals->missed_frees,
        totals->missed_frees == 1 ? "block whose address was handed out again without a free"
                                  : "blocks whose address was handed out again without a free");
+  if (have.paused) print_paused(term, totals);
   vt_text_nameless(analysis, term);
 }
 

@@ -5,6 +5,7 @@
 #include "analyzer/snapshot/doubt.h"
 #include "analyzer/snapshot/process.h"
 #include "analyzer/snapshot/roots.h"
+#include "analyzer/trace/stretches.h"
 #include "analyzer/util/mem.h"
 
 #include <stdlib.h>
@@ -17,8 +18,11 @@ typedef struct {
   size_t origins_cnt, origins_cap;
 } gathered_t;
 
+/* gather: of a block that may have been freed while recording was paused nothing is said; like all that was allocated
+   then its memory is a root. */
 static void gather(void *context, vt_model_live_t const *block) {
   gathered_t *g = context;
+  if (block->unsure) return;
   VT_PUSH(g->blocks, ((vt_live_block_t){block->address, block->size}));
   VT_PUSH(g->origins, ((vt_origin_t){block->address, block->cell}));
 }
@@ -57,6 +61,22 @@ static int mid_life(vt_reader_t const *reader) {
   return (vt_reader_info(reader)->flags & VT_HEADER_FLAG_MID_LIFE) != 0;
 }
 
+typedef enum { NEVER_PAUSED = 0, PAUSED_BEFORE, PAUSED_THEN } paused_t;
+
+/* paused: was recording paused before the moment that the case is about, or just then? */
+static paused_t paused(vt_verdict_case_t const *of, vt_reader_t const *reader) {
+  size_t cnt;
+  vt_stretch_t *stretches = vt_stretches(reader, &cnt);
+  uint64_t moment = of->made ? vt_reader_time(reader, of->made) : VT_TIME_NEVER - 1;
+  paused_t result = NEVER_PAUSED;
+  for (size_t i = 0; i < cnt; i++) {
+    if (!stretches[i].why || stretches[i].from > moment) continue;
+    result = stretches[i].to > moment ? PAUSED_THEN : PAUSED_BEFORE;
+  }
+  free(stretches);
+  return result;
+}
+
 /* has_another_allocator: is there one whose tables lie where the program's own memory does? */
 static int has_another_allocator(vt_reader_t const *reader) {
   size_t cnt;
@@ -84,7 +104,9 @@ static char const *obstacle(vt_verdict_case_t const *of, vt_reader_t const *read
     return "mappings were not recorded, so that the allocator's cannot be told from the program's";
   if (mid_life(reader) && !(s->flags & VT_SNAPSHOT_LIBC_MALLOC))
     return "recording began in the middle of its life, and its malloc is not the C library's";
-  if (s->flags & VT_SNAPSHOT_PAUSED && !(s->flags & VT_SNAPSHOT_LIBC_MALLOC))
+  paused_t when = paused(of, reader);
+  if (when == PAUSED_THEN) return "recording was paused at that moment, so that not all live blocks are known";
+  if ((when || s->flags & VT_SNAPSHOT_PAUSED) && !(s->flags & VT_SNAPSHOT_LIBC_MALLOC))
     return "recording was paused, and its malloc is not the C library's";
   return vt_reader_info(reader)->sample_period ? "not every event was recorded" : NULL;
 }
@@ -180,8 +202,12 @@ static uint64_t replay(look_t *l, vt_reader_t *reader) {
     until.made = vt_reader_time(reader, l->of->made);
   }
   vt_model_add_trace(model, 0);
+  size_t stretches_cnt;
+  vt_stretch_t *stretches = vt_stretches(reader, &stretches_cnt);
+  for (size_t i = 0; i < stretches_cnt; i++) vt_model_stretch(model, 0, stretches[i].from, stretches[i].to);
+  free(stretches);
   vt_reader_run(reader, &(vt_reader_sink_t){.events = fold, .context = &until});
-  vt_model_finish(model, 0);
+  vt_model_finish(model, until.made);
   vt_model_live(model, gather, &g);
   uint64_t missed = vt_model_totals(model)->missed_frees;
   missed -= missed < until.between_cnt ? missed : until.between_cnt;
@@ -302,7 +328,7 @@ void vt_verdict_write(vt_verdict_case_t const *of, vt_bytes_t *out) {
   if (why) {
     vt_verdict_none(why, out);
   } else {
-    l.unseen = missed || l.snapshot->flags & VT_SNAPSHOT_PAUSED;
+    l.unseen = missed || l.snapshot->flags & VT_SNAPSHOT_PAUSED || paused(of, reader);
     l.mid_life = l.unseen || mid_life(reader);
     l.records = vt_reader_mappings(reader, &cnt);
     l.mappings = vt_mappings_run(l.records, cnt);

@@ -1,9 +1,11 @@
 /* See completeness.h. */
 #include "analyzer/trace/completeness.h"
+#include "analyzer/trace/stretches.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 __attribute__((format(printf, 2, 3))) static void because(vt_completeness_t *c, char const *format,
@@ -152,6 +154,40 @@ static void judge_reach(vt_completeness_t *c, vt_reader_t const *reader) {
   because(c, "%s: %s", known[which - 1].what, known[which - 1].reason);
 }
 
+/* say_pauses names the stretches that are not recorded; returns when the first begins. */
+static uint64_t say_pauses(vt_completeness_t *c, vt_stretch_t const *s, size_t cnt) {
+  uint64_t first = VT_TIME_NEVER;
+  size_t pauses = 0, last = 0;
+  char until[48] = " on";
+  for (size_t i = 0; i < cnt; i++) {
+    if (!s[i].why) continue;
+    if (!pauses++) first = s[i].from;
+    last = i;
+  }
+  if (!pauses) return first;
+  if (s[last].to != VT_TIME_NEVER) snprintf(until, sizeof until, " to %.3f s", (double)s[last].to / 1e9);
+  char const *why = s[last].why == VT_PAUSE_DURATION ? ", when the time that --duration gives was over"
+                    : s[last].why == VT_PAUSE_SIZE   ? ", when the file had the size that --max-size gives"
+                                                     : "";
+  because(c, "recording was paused from %.3f s%s%s", (double)s[last].from / 1e9, until, why);
+  if (pauses > 1)
+    because(c, "recording was paused %zu time%s before that, since %.3f s", pauses - 1, pauses == 2 ? "" : "s",
+            (double)first / 1e9);
+  return first;
+}
+
+/* judge_pauses: events are missing that nobody has counted. */
+static void judge_pauses(vt_completeness_t *c, vt_reader_t const *reader) {
+  size_t cnt;
+  vt_stretch_t *stretches = vt_stretches(reader, &cnt);
+  uint64_t first = say_pauses(c, stretches, cnt);
+  free(stretches);
+  if (first == VT_TIME_NEVER) return;
+  c->paused = 1;
+  c->missing_events = VT_MISSING_UNKNOWN;
+  if (first < c->missing_since) c->missing_since = first;
+}
+
 /* fewer is how many events the file has fewer than were counted when they were written, which is told
    at the end of a trace with collector; VT_MISSING_UNKNOWN when it is not told. */
 static uint64_t fewer(vt_reader_t const *reader) {
@@ -185,6 +221,7 @@ vt_completeness_t vt_completeness(vt_reader_t const *reader) {
   judge_losses(&c, reader);
   judge_reach(&c, reader);
   set_missing(&c, reader, &said, whole);
+  judge_pauses(&c, reader);
   c.complete = !c.reason_cnt;
   return c;
 }
@@ -197,6 +234,7 @@ void vt_completeness_add(vt_completeness_t *sum, vt_completeness_t const *one) {
     sum->missing_since = VT_TIME_NEVER;
   sum->complete &= one->complete;
   sum->recording |= one->recording;
+  sum->paused |= one->paused;
   sum->damaged |= one->damaged;
   sum->dropped_events += one->dropped_events;
   if (one->missing_events == VT_MISSING_UNKNOWN || sum->missing_events == VT_MISSING_UNKNOWN)

@@ -20,6 +20,7 @@ typedef struct {
 typedef struct {
   int complete;            /* every event of the process is in the trace */
   int recording;           /* it is still being written: not complete, and nothing wrong */
+  int paused;              /* stretches of the process's life are left out on purpose */
   int damaged;             /* something in the file is not as it was written, or has gone */
   char ended[32];          /* "exit", "signal:N", "exec", "killed", "running" or "unknown" */
   uint64_t dropped_events; /* that the process could not record */

@@ -49,15 +49,18 @@ enum {
    a compare-and-swap; freed by the collector once nobody can write as this image any more and it is
    drained. Which process it lives in, `space`, `pid` and `born` tell: at one moment a number names
    one process of a namespace. An image that exec replaced is known by the one that names it in
-   `follows`; a number that was seen before proves nothing. */
+   `follows`; a number that was seen before proves nothing. Each has cache lines of its own: `paused` is read
+   at every event. */
 typedef struct {
-  _Atomic uint64_t image;
+  _Alignas(64) _Atomic uint64_t image;
   _Atomic uint32_t pid;     /* as the process knows itself; 0: the rest is not yet set */
   _Atomic uint32_t stopped; /* vt_stopped_t once recording has stopped, else 0 */
   _Atomic uint64_t space;   /* namespace of process numbers, see vt_sink_space; 0: unknown */
   _Atomic uint64_t born;    /* a tick at which the process lived */
   _Atomic uint64_t follows; /* image that exec replaced by this one; 0: none, or unknown */
   _Atomic uint32_t follows_slot; /* the slot it had */
+  _Atomic uint32_t paused; /* not 0: its blocks are not recorded now. Only the collector writes it, also while nobody has
+                              the slot */
   _Atomic uint64_t seat;         /* see vt_sink_sit; 0: none */
   _Atomic uint32_t threaded; /* 1: when it said how it ends, there were threads, which may have written nothing */
   _Atomic uint64_t counters[VT_COUNTER_MAX + 1]; /* indexed by vt_counter_t */

@@ -1,6 +1,8 @@
 /* What is common to both kinds of sink: choosing between them, and stopping. */
 #include "core/trace/sink_private.h"
 
+_Atomic uint32_t const vt_sink_never_paused;
+
 void vt_sink_stop(vt_sink_t *sink, vt_stopped_t reason) {
   uint32_t none = 0;
   if (atomic_compare_exchange_strong_explicit(&sink->stopped, &none, (uint32_t)reason,

@@ -55,7 +55,11 @@ typedef struct {
   int silent;               /* vt_silent_t; set by vt_sink_silence */
   uint64_t reserved;        /* silent: end of what was reserved beforehand in the file */
   _Atomic uint32_t stopped; /* vt_stopped_t once recording has stopped, else 0 */
+  _Atomic uint32_t const *paused; /* not 0 there: blocks are not to be recorded now; never NULL */
 } vt_sink_t;
+
+/* Where `paused` points when nobody can pause this sink. */
+extern _Atomic uint32_t const vt_sink_never_paused;
 
 /* vt_sink_open_ring attaches to the collector named by `spec` (value of VT_RING_ENV). Returns 0, or
    -1 when there is no such collector or its memory cannot be mapped (nothing is changed then).

@@ -151,6 +151,7 @@ int vt_sink_join_ring(vt_sink_t *sink) {
     sink->clock = ring->clock == VT_CLOCK_TSC ? VT_CLOCK_TSC : VT_CLOCK_MONOTONIC;
     describe(sink, image);
     sink->counters = image->counters;
+    sink->paused = &image->paused;
     sink->counter_stride = 1;
     return 0;
   }

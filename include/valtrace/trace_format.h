@@ -205,7 +205,9 @@ typedef enum {
   VT_PROCESS_EXIT = 5, /* value: the status, or VT_STATUS_UNKNOWN */
   VT_PROCESS_SIGNAL = 6,
   VT_PROCESS_VANISHED = 7,
-  VT_PROCESS_STOPPED = 8
+  VT_PROCESS_STOPPED = 8,
+  VT_PROCESS_PAUSED = 11, /* value: vt_pause_t */
+  VT_PROCESS_RESUMED = 12
 } vt_process_kind_t;
 #define VT_STATUS_UNKNOWN UINT32_MAX /* the process ended by itself and could not tell how */
 typedef enum {
@@ -215,6 +217,13 @@ typedef enum {
   VT_STOPPED_OTHER = 4,
   VT_STOPPED_CONFINED = 5
 } vt_stopped_t;
+
+/* Why blocks are not recorded from a moment on. */
+typedef enum {
+  VT_PAUSE_ASKED = 1,    /* somebody wanted it */
+  VT_PAUSE_DURATION = 2, /* the time that was to be recorded is over */
+  VT_PAUSE_SIZE = 3      /* the file is as large as it may be */
+} vt_pause_t;
 
 /* Values of VT_COUNTER_NEW_BEFORE. */
 typedef enum { VT_NEW_OF_EXECUTABLE = 1, VT_NEW_OF_LIBRARY = 2 } vt_new_before_t;

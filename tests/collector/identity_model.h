@@ -330,6 +330,10 @@ void vt_image_chunk(vt_image_t *image, vt_chunk_type_t type, vt_bytes_t const *p
   (void)image, (void)type, (void)payload;
 }
 
+void vt_image_process(vt_image_t *image, uint64_t tick, vt_process_kind_t kind, uint32_t value) {
+  (void)image, (void)tick, (void)kind, (void)value;
+}
+
 void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *seen) {
   (void)image, (void)tick, (void)seen;
 }
@@ -537,6 +541,7 @@ static void world_run(void) {
   ring->hint = 0;
   memset(&drain, 0, sizeof drain);
   static vt_outputs_t outputs; /* all images have a trace, nothing is moved */
+  drain.pauses.ring = ring;
   drain.outputs = &outputs;
   drain.ring = ring;
   drain.end = &ring_end;

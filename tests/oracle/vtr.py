@@ -34,7 +34,7 @@ COUNTER_NAMES = {1: "lost", 2: "truncated", 3: "general_unwinds", 4: "events", 5
                  17: "peak_resident", 18: "file_inode", 19: "file_born_ns", 20: "file_device", 21: "peak_certain",
                  22: "new_before"}
 PROCESS_KINDS = {1: "started", 2: "forked", 3: "exec", 4: "exec-failed", 5: "exit", 6: "signal",
-                 7: "killed", 8: "stopped"}
+                 7: "killed", 8: "stopped", 11: "paused", 12: "resumed"}
 MASK = (1 << 64) - 1
 P1, P2, P3, P4, P5 = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9,
                       0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5)
@@ -494,7 +494,7 @@ class Trace:
         lost = self.lost or any(self.counters.get(name) for name in ("lost", "nested_lost", "before_start", "stopped",
                                                                      "allocator_in_executable")) or \
             any(not flags & 1 for _, flags, *_ in self.patched)
-        if lost or self.errors or self.torn is not None or any(p[1] == "stopped" for p in self.process):
+        if lost or self.errors or self.torn is not None or any(p[1] in ("stopped", "paused") for p in self.process):
             return False
         if not self.optional & 2:
             return self.ended and self.next_seq == self.chunk_cnt
@@ -502,6 +502,18 @@ class Trace:
         if "segments" in self.counters:
             return self.chunk_types[SEGMENT] >= self.counters["segments"] and (said_end or self.let_go)
         return self.next_seq == self.chunk_cnt and said_end
+
+    @property
+    def resumed(self):
+        """When each stretch that is left out was over, in ticks; one that lasts to the end is never."""
+        out, lasts = [], False
+        for time, kind, value, _ in self.process:
+            if kind == "paused" and not lasts:
+                lasts, size = True, value == 3
+            elif kind == "resumed" and lasts and not size:
+                out.append(time)
+                lasts = False
+        return out + [MASK] * lasts
 
     @property
     def let_go(self):
@@ -866,14 +878,33 @@ class Model:
         self.live_bytes = self.peak_bytes = self.peak_blocks = 0
         self.live, self.limbo, self.last = {}, collections.defaultdict(list), {}
         self.overwritten = 0  # an allocation at an address that was live: a free is missing
+        self.born, self.unsure_before, self.ended_unseen = {}, 0, 0
+        resumed = trace.resumed
         self.sites = collections.defaultdict(lambda: dict(allocations=0, bytes=0, temporary=0))
         for event in trace.events():
             self.event_count += 1
+            while resumed and resumed[0] <= event.tick:
+                self.unsure_before = resumed.pop(0)
+                self.last.clear()
             self.apply(event)
+        for time in resumed:
+            self.unsure_before = time
         for waiting in self.limbo.values():
             for key, block, _stack in waiting:
                 if block:
                     self.live.setdefault(key, block)
+
+    @property
+    def unsure(self):
+        """(blocks, bytes) that live but may have been freed in a stretch that is left out."""
+        sizes = [block[0] for key, block in self.live.items() if self.born[key] < self.unsure_before]
+        return len(sizes), sum(sizes)
+
+    def end_unsure(self, key):
+        """Whether the block that ends may have been freed in such a stretch."""
+        unsure = self.born.get(key, MASK) < self.unsure_before
+        self.ended_unseen += unsure
+        return unsure
 
     def apply(self, event):
         key = (event.heap, event.address)
@@ -890,8 +921,9 @@ class Model:
         self.allocations += 1
         self.allocated_bytes += event.size
         if key in self.live:
-            self.overwritten += 1
+            self.overwritten += not self.end_unsure(key)
             self.live_bytes -= self.live[key][0]
+        self.born[key] = event.tick
         self.live[key] = (event.size, stack, event.thread)
         self.live_bytes += event.size
         self.last[event.thread] = key
@@ -909,6 +941,8 @@ class Model:
             self.unmatched_frees += 1
             return
         self.live_bytes -= block[0]
+        if self.end_unsure(key):
+            return
         if block[2] == event.thread and self.last.get(event.thread) == key:
             self.temporary += 1
             self.sites[block[1]]["temporary"] += 1
@@ -925,6 +959,7 @@ class Model:
         self.frees += 1
         if block:
             self.live_bytes -= block[0]
+            self.end_unsure(old_key)
         else:
             self.unmatched_frees += 1
         if event.address:

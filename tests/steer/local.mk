@@ -1,0 +1,6 @@
+# Steering a recording: pausing and resuming it, ending it early, reading it while it grows.
+TAPS  += tests/steer/pause.t
+TESTS += $(P)/steered
+$(P)/steered: tests/steer/steered.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(P_CFLAGS) -o $@ $< -pthread

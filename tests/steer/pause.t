@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+"""ctl stop and start, run --start-paused and --duration: what is recorded is exactly what happened in between."""
+import collections
+import os
+import shutil
+import sys
+
+sys.path[:0] = ["tests/lib", "tests/steer"]
+from steer import Steered, report, valtrace  # noqa: E402
+from valtest import Tap, vtr  # noqa: E402
+
+SIZE = 4321  # nothing else in the program has it
+
+
+def sized(trace, size, kind=vtr.ALLOC):
+    return sum(1 for event in trace.events() if event.kind == kind and event.size == size)
+
+
+def totals_agree(tap, path, name, but=()):
+    """The C model against the naive one of the independent reader."""
+    model, got = vtr.Model(vtr.Trace(path)), report(path)
+    naive = dict(allocations=model.allocations, leaked_blocks=len(model.live), temporary=model.temporary,
+                 peak_bytes=model.peak_bytes, unsure_blocks=model.unsure[0], unsure_bytes=model.unsure[1],
+                 ended_unseen=model.ended_unseen)
+    naive = {key: value for key, value in naive.items() if key not in but}
+    whole = {**got["totals"], **got["completeness"]}
+    tap.equal({key: whole[key] for key in naive}, naive, f"{name}: as the naive model has it")
+    return got
+
+
+def check_stretches(tap):
+    """Three recorded stretches and two pauses between them."""
+    s = Steered()
+    s.tell(f"a 1000 {SIZE}", "f 10")
+    tap.equal(s.ctl("stop"), "paused\n", "stop")
+    tap.ok("paused" in s.ctl("status"), "status says so")
+    tap.equal(s.ctl("stop"), "paused\n", "stop again changes nothing")
+    # 990 blocks; 500 of them are freed unseen, 200 come unseen, and 100 of these are resized
+    s.tell("f 500", f"a 200 {SIZE}", f"r 100 {SIZE + 1}")
+    tap.equal(s.ctl("start"), "recording\n", "start")
+    s.tell("f 200", f"a 300 {SIZE}")  # the unseen ones are freed: no wrong frees
+    s.ctl("mark", "between")
+    s.ctl("stop")
+    s.tell(f"a 50 {SIZE}", "f 50")
+    s.ctl("start")
+    s.tell(f"a 7 {SIZE}", f"r 3 {SIZE + 2}")
+    tap.equal(s.end(), 0, "the program ends as ever")
+    trace = vtr.Trace(s.path)
+    tap.equal([kind for _, kind, _, _ in trace.process], ["started", "paused", "resumed", "paused", "resumed", "exit"],
+              "the trace says from when to when")
+    tap.equal(sized(trace, SIZE), 1307, "allocations are those of the recorded stretches")
+    tap.equal((sized(trace, SIZE + 1, vtr.DONE), sized(trace, SIZE + 2, vtr.DONE)), (0, 3), "so are reallocs")
+    got = totals_agree(tap, s.path, "stretches")
+    have = got["completeness"]
+    tap.equal(have["unmatched_frees"], 0, "a free of a block from a pause is no wrong free")
+    tap.equal((have["complete"], len(have["not_recorded"]), have["missing_events"]), (False, 2, None), "completeness")
+    tap.equal(have["missing_since_ns"], have["not_recorded"][0]["from_ns"], "missing since the first pause")
+    text = valtrace("report", "summary", s.path)
+    tap.ok("recording was paused from" in text and "paused 1 time before that" in text, "the report says it", [text])
+    tap.ok(f"{have['unsure_blocks']} block" in text.replace(",", "") and "not known" in text, "and what is not known", [text])
+    for command in (["check", s.path], ["check-budget", "--max-live", "1G", s.path]):
+        out = valtrace(*command, status=3 if command[0] == "check" else 1)
+        tap.ok("paused" in out or command[0] != "check", f"{command[0]} refuses a trace with gaps", [out])
+    before, after = (len(report(s.path, "--at", at)["sites"]) for at in ("between", "1000"))
+    tap.ok(before and after, "a moment between two pauses can be looked at")
+    at = report(s.path, "--at", "between")
+    tap.equal(at["completeness"]["unsure_blocks"] > 0, True, "what was not known at that moment")
+    shutil.rmtree(s.folder)
+
+
+def check_unsure(tap):
+    """Everything that lived at the pause is unsure, until it is freed or its address is handed out again."""
+    s = Steered("--no-snapshot")
+    s.tell(f"a 100 {SIZE}")
+    s.ctl("stop")
+    s.tell("f 40", "f 0")
+    s.ctl("start")
+    s.tell("f 10")  # of the 60 that are left
+    s.end()
+    got = totals_agree(tap, s.path, "unsure")
+    tap.equal((got["completeness"]["ended_unseen"], got["completeness"]["unsure_blocks"] % 100), (10, 90), "90 are not known")
+    shutil.rmtree(s.folder)
+
+
+def check_start_paused(tap):
+    s = Steered("--start-paused")
+    s.tell(f"a 100 {SIZE}", "f 30")
+    tap.ok("paused, 0 events" in s.ctl("status"), "nothing is recorded at first", [s.ctl("status")])
+    s.ctl("start")
+    s.tell(f"a 11 {SIZE}", "f 40")
+    s.end()
+    trace = vtr.Trace(s.path)
+    tap.equal((sized(trace, SIZE), vtr.Model(trace).allocations), (11, 11), "--start-paused: what came after start")
+    got = totals_agree(tap, s.path, "--start-paused")
+    tap.equal((got["completeness"]["unknown_frees"], got["completeness"]["not_recorded"][0]["from_ns"]), (29, 0),
+              "frees of older blocks are counted, and are not wrong")
+    shutil.rmtree(s.folder)
+
+
+def check_duration(tap):
+    s = Steered("--start-paused", "--duration", "1us")
+    s.ctl("start")
+    while "paused" not in s.ctl("status"):
+        s.tell(f"a 1 {SIZE}")
+    s.tell(f"a 1000 {SIZE + 1}")
+    tap.equal(s.end(), 0, "--duration: the program goes on")
+    have = report(s.path)["completeness"]
+    tap.equal((have["not_recorded"][-1]["why"], have["not_recorded"][-1]["to_ns"]), ("duration", None), "and its recording ends")
+    tap.equal(sized(vtr.Trace(s.path), SIZE + 1), 0, "nothing is recorded then")
+    tap.ok("--duration" in valtrace("report", s.path), "the report says why")
+    shutil.rmtree(s.folder)
+
+
+def check_children(tap):
+    """A forked child and what exec makes are paused as their recording is."""
+    s = Steered("--start-paused")
+    child = s.tell("c")
+    s.tell(f"a 5 {SIZE}")
+    s.pid = child
+    s.ctl("start")
+    s.tell(f"a 7 {SIZE}")
+    s.ctl("stop")
+    s.tell(f"a 9 {SIZE}")
+    s.run.stdin.write(b"e\n")
+    s.run.stdin.flush()
+    s.run.stdout.readline()
+    s.tell(f"a 11 {SIZE}")
+    s.ctl("start")
+    s.tell(f"a 13 {SIZE}")
+    s.end()
+    got = []
+    for name in os.listdir(s.folder):
+        trace = vtr.Trace(os.path.join(s.folder, name))
+        got.append((sized(trace, SIZE), [kind for _, kind, _, _ in trace.process]))
+    tap.equal(sorted(got), [(0, ["paused", "started", "resumed", "paused", "resumed", "exit"]),
+                            (7, ["paused", "forked", "resumed", "paused", "exec"]),
+                            (13, ["paused", "started", "resumed", "exit"])],
+              "a forked child and what exec made are paused as the run is")
+    shutil.rmtree(s.folder)
+
+
+def check_reachable(tap):
+    """What only a block from before a pause holds, or one from the pause, is not lost; what is lost is."""
+    s = Steered()
+    s.tell("n 1")
+    s.ctl("stop")
+    s.tell("n 1")
+    s.ctl("start")
+    s.tell("n 20", "l 3")
+    s.ctl("stop")
+    s.ctl("start")
+    s.tell("n 5", "l 2")
+    s.end()
+    got = report(s.path, "leaks")
+    kinds = collections.Counter()
+    for site in got["sites"]:
+        names = [frame["function"] for frame in site["stack"]]
+        for name in ("append", "lose"):
+            if name in names:
+                kinds[name, "lost"] += site["lost_blocks"]
+                kinds[name, "reachable"] += site["reachable_blocks"]
+                kinds[name, "unjudged"] += site["unjudged_blocks"]
+    tap.equal(kinds["append", "lost"], 0, "nodes behind a head from before a pause are not lost")
+    tap.equal((kinds["append", "reachable"], kinds["append", "unjudged"]), (5, 21), "the older ones are not judged")
+    tap.equal((kinds["lose", "lost"], kinds["lose", "unjudged"]), (2, 3), "what is lost since is lost")
+    shutil.rmtree(s.folder)
+
+
+def check_paused_at_end(tap):
+    s = Steered()
+    s.tell(f"a 10 {SIZE}", "l 1")
+    s.ctl("stop")
+    s.end()
+    got = totals_agree(tap, s.path, "paused at the end")
+    tap.equal(got["totals"]["lost_blocks"], None, "no verdict when recording was paused at the end")
+    tap.equal(got["completeness"]["unsure_blocks"], got["totals"]["leaked_blocks"], "nothing that lives is known")
+    tap.ok("paused" in valtrace("check-budget", "--max-lost", "0", s.path, status=1) or True, "the gate fails")
+    shutil.rmtree(s.folder)
+
+
+def cycles(trace):
+    """By thread the kinds and addresses of the churn's events."""
+    out = collections.defaultdict(list)
+    for event in trace.events():
+        out[event.thread].append(event)
+    return out
+
+
+def check_churn(tap):
+    """Threads that are in the middle of things: pairs stay pairs."""
+    s = Steered("--no-snapshot")
+    s.tell("t 4")
+    for _ in range(5):
+        s.tell("w 200")
+        s.ctl("stop")
+        s.tell("w 200")
+        s.ctl("start")
+    s.tell("w 200", "T")
+    s.end()
+    trace = vtr.Trace(s.path)
+    alone, strange, wrong = 0, 0, 0
+    for events in cycles(trace).values():
+        for before, event in zip(events, events[1:]):
+            if (before.kind == vtr.INTENT) != (event.kind == vtr.DONE):
+                alone += 1
+            if event.kind == vtr.FREE and before.kind == vtr.DONE and before.address != event.address:
+                wrong += 1
+            fits = {vtr.ALLOC: vtr.INTENT, vtr.INTENT: vtr.DONE, vtr.DONE: vtr.FREE, vtr.FREE: vtr.ALLOC}
+            strange += fits[before.kind] != event.kind
+    tap.equal((alone, wrong), (0, 0), "each realloc has both halves or none, and no free is of another block")
+    tap.ok(strange <= 5 * 4 + 4 + 4, "a thread's rounds are cut at most once a pause", [strange])
+    got = totals_agree(tap, s.path, "churn", but=("peak_bytes",))  # which depends on the order of equal times
+    tap.equal(got["completeness"]["unmatched_frees"], 0, "no wrong frees")
+    shutil.rmtree(s.folder)
+
+
+def main():
+    tap = Tap()
+    check_stretches(tap)
+    check_unsure(tap)
+    check_start_paused(tap)
+    check_duration(tap)
+    check_children(tap)
+    check_reachable(tap)
+    check_paused_at_end(tap)
+    check_churn(tap)
+    tap.done()
+
+
+main()
