@@ -5,6 +5,7 @@
 #   make test       set-up (tools/deps core), lint-free fast tests, under 3 minutes
 #   make check-long everything, also what needs browsers, heaptrack or clang (tools/deps full)
 #   make install    into DESTDIR/PREFIX (/usr/local); make uninstall
+#   make deb, rpm, tarball  packages below build/ (needs the packages of tools/deps full)
 #   make demo       record a real gcc compile with its children and print cc1's report
 #   make SAN=address|thread|undefined test   the same in its own build folder
 #   make OWN_OBJECTS=1 test   the same without _dl_find_object, as on glibc before 2.35

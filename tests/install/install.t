@@ -85,6 +85,13 @@ def check_destdir(folder):
        sorted(left), done.stderr)
 
 
+def check_version():
+    """The file VERSION says it; Debian wants it in its own list of changes, too."""
+    with open("VERSION", encoding="ascii") as file, open("debian/changelog", encoding="utf-8") as changes:
+        version, first = file.read().strip(), changes.readline()
+    ok(first.startswith(f"valtrace ({version}) "), "debian/changelog has the version", first)
+
+
 def check_recording(folder, prefix):
     trace, elsewhere = f"{folder}/t.vtr", f"{folder}/elsewhere"
     os.mkdir(elsewhere)
@@ -144,6 +151,7 @@ def check_packages(folder, prefix):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = os.path.realpath(folder)
+        check_version()
         check_destdir(folder)
         make("install", f"PREFIX={folder}/first")
         prefix = f"{folder}/moved"

@@ -8,7 +8,7 @@ $(BUILD)/tarball/launcher: tools/tarball/launcher.c
 	$(Q)$(CC) $(CSTD) $(WARN) -D_GNU_SOURCE -O2 -static -o $@ $<
 
 # What is of use on another machine; the allocators' library is not.
-TARBALL_ITEMS = $(filter-out %:bin/fd_wksp_ctl %:bin/fd_shmem_ctl %:lib/libfd.a %.pc 644:include/fd/%,$(INSTALLS))
+TARBALL_ITEMS = $(filter-out %.pc,$(INSTALLS_valtrace) $(INSTALLS_libvaltrace-dev))
 
 .PHONY: tarball
 tarball: all $(BUILD)/tarball/launcher
