@@ -109,7 +109,7 @@ uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns) {
 }
 
 void vt_model_partial(vt_model_t *model, uint32_t trace, uint64_t since_ns) {
-  model->traces[trace].partial_ns = since_ns + model->traces[trace].shift_ns;
+  model->traces[trace].partial_ns = since_ns == VT_MODEL_NO_END ? since_ns : since_ns + model->traces[trace].shift_ns;
 }
 
 /* Heap numbers count up from 1 in a trace; a larger one can only come from a damaged trace. */

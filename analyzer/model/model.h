@@ -187,11 +187,12 @@ uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns);
 
 /* From that time on (as of the trace's own clock) events of the trace may be missing, as of one that is still
    being written: a free whose allocation is not there is no wrong one then, nor is an address handed
-   out again whose free is not. To be called before all events. */
+   out again whose free is not. VT_MODEL_NO_END: none. To be called before the events from there on. */
 void vt_model_partial(vt_model_t *model, uint32_t trace, uint64_t since_ns);
 
 /* The blocks' events of a stretch of the trace (its own clock) are left out; to_ns VT_MODEL_NO_END: of all that follows.
-   To be called before all events, in order of time. */
+   To be called before the events from from_ns on, in order of time; one that had no end may be told again, with it,
+   before the events from there on. */
 #define VT_MODEL_NO_END UINT64_MAX
 void vt_model_stretch(vt_model_t *model, uint32_t trace, uint64_t from_ns, uint64_t to_ns);
 

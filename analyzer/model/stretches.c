@@ -10,7 +10,11 @@ void vt_model_stretch(vt_model_t *model, uint32_t trace_number, uint64_t from_ns
   trace_t *trace = &model->traces[trace_number];
   stretch_t stretch = {from_ns + trace->shift_ns, to_ns};
   if (to_ns != VT_MODEL_NO_END) stretch.to += trace->shift_ns;
-  VT_PUSH(trace->stretches, stretch);
+  size_t at = 0;
+  while (at < trace->stretches_cnt && trace->stretches[at].from != stretch.from) at++;
+  if (at < trace->over) return;
+  if (at == trace->stretches_cnt) VT_PUSH(trace->stretches, stretch);
+  trace->stretches[at] = stretch;
   if (stretch.to < model->next_ns) model->next_ns = stretch.to;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/report/term.h"
+#include "analyzer/trace/stretches.h"
 
 /* A number with its unit or sign. */
 typedef struct {
@@ -34,11 +35,20 @@ static text_t growth_text(int64_t growth) {
   return text;
 }
 
+/* is_paused: has somebody paused the recording (`valtrace ctl PID stop`), and not resumed it? */
+static int is_paused(vt_reader_t const *reader) {
+  size_t cnt;
+  vt_stretch_t *stretches = vt_stretches(reader, &cnt);
+  int paused = cnt && stretches[cnt - 1].to == VT_TIME_NEVER;
+  free(stretches);
+  return paused;
+}
+
 void vt_face_state(vt_top_view_t const *view, char *out, size_t cap) {
   vt_completeness_t have = vt_completeness(view->follow.analysis.readers[0]);
   char const *ended = have.ended;
   if (!view->follow.over)
-    snprintf(out, cap, "recording");
+    snprintf(out, cap, is_paused(view->follow.analysis.readers[0]) ? "recording paused" : "recording");
   else if (!strcmp(ended, "exit"))
     snprintf(out, cap, "has ended");
   else if (!strcmp(ended, "exec"))
@@ -69,8 +79,9 @@ static void counts(vt_top_view_t const *view, int frees, char *out, size_t cap) 
   uint64_t cnt = frees ? totals->frees : totals->allocations;
   double rate = vt_past_rate(before, now, cnt - (frees ? before->frees : before->allocations));
   double bytes = vt_past_rate(before, now, totals->allocated_bytes - before->allocated_bytes);
-  char blocks[64];
-  snprintf(blocks, sizeof blocks, "in %s", vt_counted(totals->live_blocks, "block").text);
+  char blocks[120], unsure[64] = "";
+  if (totals->unsure_blocks) snprintf(unsure, sizeof unsure, " (%s unsure)", vt_count_text(totals->unsure_blocks).text);
+  snprintf(blocks, sizeof blocks, "in %s%s", vt_counted(totals->live_blocks, "block").text, unsure);
   snprintf(out, cap, " %-11s %13s %12s   %-9s %9s  %s", frees ? "frees" : "allocations", vt_count_text(cnt).text,
            rate_text(rate).text, frees ? "live" : "allocated",
            vt_bytes_text(frees ? totals->live_bytes : totals->allocated_bytes).text,

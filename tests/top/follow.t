@@ -12,17 +12,22 @@ from valtest import BUILD  # noqa: E402
 ROUNDS = 8
 
 
-def record(path, first, each):
+def record(path, first, each, pause=-1):
+    """In round `pause` (from 0) nothing is recorded."""
     watched = Watched(path)
-    for command in [first] + [each] * ROUNDS:
+    for number, command in enumerate([first] + [each] * ROUNDS):
+        if number == pause:
+            watched.ctl("stop")
         watched.say(command)
+        if number == pause:
+            watched.ctl("start")
         watched.ctl("status")  # writes what there is, and the collector's word that it is all
     watched.end()
 
 
 folder = tempfile.mkdtemp(prefix="valtest-")
 busy, late = os.path.join(folder, "busy.vtr"), os.path.join(folder, "late.vtr")
-record(busy, "100 64", "=2000")
+record(busy, "100 64", "=2000", 4)
 record(late, "=1000", "100 64")
 sys.stdout.flush()
 status = os.spawnv(os.P_WAIT, os.path.join(BUILD, "bin", "test_follow"), ["test_follow", busy, late])

@@ -90,15 +90,25 @@ static int same_cells(vt_model_t const *a, vt_model_t const *b) {
         x[i].allocated_bytes != y[i].allocated_bytes || x[i].frees != y[i].frees ||
         x[i].freed_bytes != y[i].freed_bytes || x[i].temporary != y[i].temporary ||
         x[i].peak_bytes != y[i].peak_bytes || x[i].peak_blocks != y[i].peak_blocks || x[i].reallocs != y[i].reallocs ||
-        x[i].cross_thread_frees != y[i].cross_thread_frees)
+        x[i].cross_thread_frees != y[i].cross_thread_frees || x[i].unsure_blocks != y[i].unsure_blocks)
       return 0;
   return 1;
+}
+
+static void show(char const *name, vt_model_totals_t const *t) {
+  printf("# %s: %lu allocations, %lu frees, %lu temporary, peak %lu, %lu unmatched, %lu reordered, %lu missed, %lu unsure, "
+         "%lu unseen, %lu unknown, %lu events\n",
+         name, t->allocations, t->frees, t->temporary, t->peak_bytes, t->unmatched_frees, t->reordered, t->missed_frees,
+         t->unsure_blocks, t->ended_unseen, t->unknown_frees, t->events);
 }
 
 /* same_totals: times are by a clock that was known a little less well at first. */
 static int same_totals(vt_model_totals_t a, vt_model_totals_t b) {
   a.peak_time_ns = b.peak_time_ns = a.end_time_ns = b.end_time_ns = 0;
-  return !memcmp(&a, &b, sizeof a);
+  int same = !memcmp(&a, &b, sizeof a);
+  if (!same) show("followed", &a);
+  if (!same) show("whole", &b);
+  return same;
 }
 
 static int same_threads(vt_model_t const *a, vt_model_t const *b) {

@@ -176,6 +176,9 @@ def check_exec(tap, folder):
     pid = int(shell.stdout.readline())
     screen = Screen([VALTRACE, "top", str(pid)])
     screen.wait_for("bash", "recording")
+    for command, state in (("stop", "recording paused"), ("start", "recording  ")):
+        subprocess.run([VALTRACE, "ctl", str(pid), command], check=True, capture_output=True)
+        tap.ok(screen.wait_for(state), f"ctl {command} is seen")
     shell.stdin.write(b"\n900 10\n")
     shell.stdin.flush()
     shell.stdout.readline()
