@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 import sample  # noqa: E402
-import webdriver  # noqa: E402
+import window  # noqa: E402
 from sample import BUILD, page, record, report  # noqa: E402
 from tap import COUNT, ok, skip  # noqa: E402
 
@@ -36,7 +36,7 @@ return arguments[0].map(([a, b]) => {
 
 
 def rects(browser):
-    return browser.js("return valtrace.rects()")
+    return browser.script("return valtrace.rects()")
 
 
 def rect_of(browser, name):
@@ -45,26 +45,26 @@ def rect_of(browser, name):
 
 def click_frame(browser, name):
     """A click in the middle of a frame, as a user does it."""
-    browser.js("document.getElementById('flame').scrollIntoView({block: 'center'})")
+    browser.script("document.getElementById('flame').scrollIntoView({block: 'center'})")
     rect = rect_of(browser, name)
-    box = browser.js("const b = document.getElementById('flame'), r = b.getBoundingClientRect();"
+    box = browser.script("const b = document.getElementById('flame'), r = b.getBoundingClientRect();"
                      "b.scrollTop = Math.max(0, arguments[0] - 100); return [r.left, r.top, r.width, b.scrollTop]", rect["depth"] * rect["row"])
     browser.drag([(box[0] + (rect["x"] + rect["w"] / 2) * box[2], box[1] + (rect["depth"] + 0.5) * rect["row"] - box[3])])
 
 
 def fragment(browser):
-    return browser.js("return location.hash")
+    return browser.script("return location.hash")
 
 
 def check_totals(browser, path, trace):
     totals = report(trace)["totals"]
     for metric, key in METRICS.items():
         browser.open(path, f"#metric={metric}")
-        ok(browser.js("return valtrace.total()") == totals[key], f"total of {metric} is that of report --json")
-    exact = browser.js("return document.querySelector('[data-total=peak_bytes]').closest('.total').title")
+        ok(browser.script("return valtrace.total()") == totals[key], f"total of {metric} is that of report --json")
+    exact = browser.script("return document.querySelector('[data-total=peak_bytes]').closest('.total').title")
     ok(f"{totals['peak_bytes']:,} bytes" in exact, "summary: exact peak in the tooltip", exact)
     ok(browser.text("[data-total=allocations]") == f"{totals['allocations']:,}", "summary: allocations")
-    ok(browser.log() == [], "no error on the console")
+    ok(browser.messages() == [], "no error on the console")
 
 
 def check_zoom(browser, path):
@@ -84,23 +84,23 @@ def check_zoom(browser, path):
 
 def check_search(browser, path, trace):
     browser.open(path, "#metric=allocated")
-    browser.type("#search", "phase_")
+    browser.keys("#search", "phase_")
     want = 100 * (1000 * 300 + 2000 * 200 + 400000) / report(trace)["totals"]["allocated_bytes"]
     ok(browser.text("#matched") == f"{want:.1f} % matched, 3 frames", "search says its share of the total", browser.text("#matched"), want)
     ok("q=phase_" in fragment(browser), "search is in the address")
     browser.open(path, "#metric=allocated&q=recurse")
     want = 100 * 5000 / report(trace)["totals"]["allocated_bytes"]
     ok(browser.text("#matched") == f"{want:.1f} % matched, 7 frames", "a match below a match is counted once", browser.text("#matched"), want)
-    browser.js("document.getElementById('search').value = ''")
-    browser.type("#search", "/^phase_(late|peak)$/")
+    browser.script("document.getElementById('search').value = ''")
+    browser.keys("#search", "/^phase_(late|peak)$/")
     ok("2 frames" in browser.text("#matched"), "search by regular expression", browser.text("#matched"))
-    browser.type("#search", "[")
+    browser.keys("#search", "[")
     ok(browser.text("#matched") == "no match", "a search that matches nothing says so")
 
 
 def check_switches(browser, path):
     browser.open(path, "#metric=allocated&frames=hide")
-    total = browser.js("return valtrace.total()")
+    total = browser.script("return valtrace.total()")
     ok(rect_of(browser, "xmalloc") and not rect_of(browser, "fd_wksp_alloc"), "allocator frames are hidden")
     browser.open(path, "#metric=allocated&frames=all")
     ok(rect_of(browser, "fd_wksp_alloc"), "allocator frames can be shown")
@@ -112,7 +112,7 @@ def check_switches(browser, path):
     ok((before, sum(r["name"] == "recurse" for r in rects(browser))) == (7, 1), "recursion is merged", before)
     browser.click("#toggle-invert")
     inverted = {r["name"]: r for r in rects(browser)}
-    ok(inverted["phase_late"]["depth"] == 1 and inverted["main"]["depth"] > 1 and browser.js("return valtrace.total()") == total, "inverted: innermost frames on top, the same total")
+    ok(inverted["phase_late"]["depth"] == 1 and inverted["main"]["depth"] > 1 and browser.script("return valtrace.total()") == total, "inverted: innermost frames on top, the same total")
     browser.open(path, "#metric=allocated&by=line")
     by_line = len(rects(browser))
     browser.open(path, "#metric=allocated")
@@ -123,29 +123,29 @@ def check_metric_switch(browser, path, trace):
     totals = report(trace)["totals"]
     browser.open(path)
     browser.click("[data-metric=leaked]")
-    ok(browser.js("return valtrace.total()") == totals["leaked_bytes"], "metric switch by click")
+    ok(browser.script("return valtrace.total()") == totals["leaked_bytes"], "metric switch by click")
     browser.press("right")
-    ok(browser.js("return valtrace.total()") == totals["lost_bytes"] and browser.js("return document.activeElement.dataset.metric") == "lost", "metric switch by keyboard")
+    ok(browser.script("return valtrace.total()") == totals["lost_bytes"] and browser.script("return document.activeElement.dataset.metric") == "lost", "metric switch by keyboard")
     browser.back()
-    ok(browser.js("return valtrace.total()") == totals["leaked_bytes"], "metric switch and back")
+    ok(browser.script("return valtrace.total()") == totals["leaked_bytes"], "metric switch and back")
 
 
 def check_brush(browser, path, trace):
     browser.open(path, "#metric=allocated")
-    browser.js("scrollTo(0, 0)")
-    box = browser.js("const r = document.querySelector('.plot').getBoundingClientRect(); return [r.left + 62, r.top, r.width - 74]")
+    browser.script("scrollTo(0, 0)")
+    box = browser.script("const r = document.querySelector('.plot').getBoundingClientRect(); return [r.left + 62, r.top, r.width - 74]")
     browser.drag([(box[0] - 3, box[1] + 8), (box[0] + box[2] * 0.05, box[1] + 60), (box[0] + box[2] * 0.1, box[1] + 60)])
     early = rect_of(browser, "phase_early")
     ok("from=0" in fragment(browser) and early and early["value"] == 300000 and not rect_of(browser, "phase_late"), "brush: only what the span allocated", fragment(browser), early)
     browser.click("[data-metric=leaked]")
-    ok(browser.js("return valtrace.total()") == 0 and "live at its end" in browser.text("#span-chip"), "brush: leaked means live at its end, and says so", browser.js("return valtrace.total()"))
+    ok(browser.script("return valtrace.total()") == 0 and "live at its end" in browser.text("#span-chip"), "brush: leaked means live at its end, and says so", browser.script("return valtrace.total()"))
     browser.click("[data-metric=peak]")
     ok("Peak means here" in browser.text("#span-chip"), "brush: what is not exact is said", browser.text("#span-chip"))
     browser.click("#span-chip button")
-    ok(browser.js("return valtrace.total()") == report(trace)["totals"]["peak_bytes"], "brush: cleared")
-    browser.js("document.querySelector('[data-which=to]').focus()")
+    ok(browser.script("return valtrace.total()") == report(trace)["totals"]["peak_bytes"], "brush: cleared")
+    browser.script("document.querySelector('[data-which=to]').focus()")
     browser.press("left")
-    ok("to=" in fragment(browser) and browser.js("return document.activeElement.dataset.which") == "to", "brush: by keyboard", fragment(browser))
+    ok("to=" in fragment(browser) and browser.script("return document.activeElement.dataset.which") == "to", "brush: by keyboard", fragment(browser))
     browser.press("home")
     ok("to=1" in fragment(browser), "brush: Home makes it shortest", fragment(browser))
 
@@ -155,16 +155,16 @@ def check_answers(browser, folder):
     path = page(folder, "phases", record(folder, "sample"))
     browser.resize(1200, 800)
     browser.open(path)
-    bottoms = browser.js("return ['.findings, #summary .card', '#timeline', '#top-sites'].map((s) => document.querySelector(s).getBoundingClientRect().bottom)")
+    bottoms = browser.script("return ['.findings, #summary .card', '#timeline', '#top-sites'].map((s) => document.querySelector(s).getBoundingClientRect().bottom)")
     ok(max(bottoms) <= 800, "1200 by 800: findings, timeline and top sites are on the first screen", bottoms)
-    ok(len(browser.js("return [...document.querySelectorAll('.site-row')]")) == 5, "five top sites")
+    ok(len(browser.script("return [...document.querySelectorAll('.site-row')]")) == 5, "five top sites")
     ok("malloc(sz)" in browser.text("#top-sites"), "with their code", browser.text("#top-sites"))
     # Live for the second half of the time: what was kept in the middle.
-    bands = [b for b in browser.js("return valtrace.bands()") if b[0]]
+    bands = [b for b in browser.script("return valtrace.bands()") if b[0]]
     name, _, number = next(b for b in bands if b[1][-1] > 0)
-    end = browser.js("return valtrace.shownTime().to")  # zoomed to a time without the peak, beside which it is thin
+    end = browser.script("return valtrace.shownTime().to")  # zoomed to a time without the peak, beside which it is thin
     browser.open(path, f"#start={round(0.7 * end)}&end={round(0.9 * end)}")
-    point = browser.js("return valtrace.bandPoint(arguments[0], 0.5)", number)
+    point = browser.script("return valtrace.bandPoint(arguments[0], 0.5)", number)
     browser.drag([point])
     ok(f"only=site.{number}" in fragment(browser) and browser.text("#only .name") == name, "a click on a band chooses it", fragment(browser))
     shown = {r["name"] for r in rects(browser) if r["node"]}
@@ -179,20 +179,20 @@ def check_answers(browser, folder):
 def check_time(browser, path):
     """Time is zoomed by buttons, keys and the address; a selection is shown where it is."""
     browser.open(path)
-    whole = browser.js("return valtrace.shownTime()")
+    whole = browser.script("return valtrace.shownTime()")
     browser.click("#time-in")
-    half = browser.js("return valtrace.shownTime()")
+    half = browser.script("return valtrace.shownTime()")
     ok(abs((half["to"] - half["from"]) * 2 - whole["to"]) < 10 and "start=" in fragment(browser), "time: + shows half of it", half, whole)
     browser.press("+")
-    quarter = browser.js("return valtrace.shownTime()")
+    quarter = browser.script("return valtrace.shownTime()")
     ok(abs((quarter["to"] - quarter["from"]) * 4 - whole["to"]) < 10, "time: the key does, too", quarter)
     browser.press("[")
-    ok(browser.js("return valtrace.shownTime()")["from"] < quarter["from"], "time: [ goes to earlier")
+    ok(browser.script("return valtrace.shownTime()")["from"] < quarter["from"], "time: [ goes to earlier")
     browser.press("0")
     ok("start=" not in fragment(browser), "time: 0 shows all of it")
     browser.open(path, "#from=1&to=2")
     browser.click("#time-span")
-    shown, (first, last) = browser.js("return valtrace.shownTime()"), browser.js("return valtrace.moments().slice(1, 3)")
+    shown, (first, last) = browser.script("return valtrace.shownTime()"), browser.script("return valtrace.moments().slice(1, 3)")
     ok(shown["from"] <= first and last <= shown["to"] + 1 and shown["to"] < whole["to"], "time: zoomed to the selection", shown, first, last)
 
 
@@ -200,26 +200,26 @@ def check_resident(browser, path, trace):
     """Resident memory by kind in place of the heap's bands: the samples of the report, which cannot be chosen."""
     browser.open(path, "#bands=resident")
     samples = {row["t_ns"]: row for row in report(trace, "timeline")["timeline"]["memory"]}
-    bands, times = {name: values for name, values, _ in browser.js("return valtrace.bands()")}, browser.js("return valtrace.residentTimes()")
+    bands, times = {name: values for name, values, _ in browser.script("return valtrace.bands()")}, browser.script("return valtrace.residentTimes()")
     kinds = {"anonymous": "private_bytes", "of files": "file_bytes", "shared memory": "shared_bytes"}
     want = {name: [samples[time][key] for time in times] for name, key in kinds.items()}
     ok(bands == {name: values for name, values in want.items() if any(values)}, "resident memory: by kind as in the report", bands, want)
-    high = browser.js("return [...document.querySelectorAll('.peak-label')].map((l) => l.textContent)")
-    ok(any(label.startswith("resident ") for label in high) and not browser.js("return document.querySelectorAll('.bands button').length"),
+    high = browser.script("return [...document.querySelectorAll('.peak-label')].map((l) => l.textContent)")
+    ok(any(label.startswith("resident ") for label in high) and not browser.script("return document.querySelectorAll('.bands button').length"),
        "resident memory: its highest is marked, no band is a button", high)
 
 
 def check_matches(browser, path):
     browser.open(path, "#metric=allocated&q=phase_")
     browser.press("n")
-    first = browser.js("return valtrace.focus()")
+    first = browser.script("return valtrace.focus()")
     browser.press("n")
-    second = browser.js("return valtrace.focus()")
+    second = browser.script("return valtrace.focus()")
     browser.press("N")
-    ok(first != second and first.startswith("phase_") and second.startswith("phase_") and browser.js("return valtrace.focus()") == first, "matches: n and N go through them", first, second)
+    ok(first != second and first.startswith("phase_") and second.startswith("phase_") and browser.script("return valtrace.focus()") == first, "matches: n and N go through them", first, second)
     ok(browser.text("#match-number") == "1 of 3", "matches: which of how many", browser.text("#match-number"))
     browser.click("#keep-only")
-    ok(browser.js("return valtrace.total()") == 1000 * 300 + 2000 * 200 + 400000, "matches: show only them", browser.js("return valtrace.total()"))
+    ok(browser.script("return valtrace.total()") == 1000 * 300 + 2000 * 200 + 400000, "matches: show only them", browser.script("return valtrace.total()"))
     browser.press("c")
     ok("keep=" not in fragment(browser), "the key c takes choices back")
 
@@ -228,13 +228,13 @@ def check_source(browser, path):
     browser.open(path, "#metric=allocated")
     click_frame(browser, "phase_peak")
     ok("malloc(400000)" in browser.text("#details .source .here"), "source: the line of a frame", browser.text("#details .source"))
-    link = browser.js("return document.querySelector('#details .editor-link').getAttribute('href')")
+    link = browser.script("return document.querySelector('#details .editor-link').getAttribute('href')")
     ok(link.startswith("vscode://file/") and re.search(r"/sample\.c:\d+$", link), "source: a link opens the editor", link)
     for template, good in (("idea://open?file={file}&line={line}", True), ("javascript://x%0aalert(1)", False), ("https://example.org/{file}", False)):
-        browser.js("document.querySelector('#editor').value = arguments[0]; document.querySelector('#editor').dispatchEvent(new Event('change'))", template)
-        shown = browser.js("const a = document.querySelector('#details .editor-link'); return a && a.getAttribute('href')")
+        browser.script("document.querySelector('#editor').value = arguments[0]; document.querySelector('#editor').dispatchEvent(new Event('change'))", template)
+        shown = browser.script("const a = document.querySelector('#details .editor-link'); return a && a.getAttribute('href')")
         ok(bool(shown) == good, f"source: an editor's link of one's own: {template}", shown)
-        browser.js("localStorage.clear(); dispatchEvent(new Event('resize'))")
+        browser.script("localStorage.clear(); dispatchEvent(new Event('resize'))")
 
 
 PAIRS = """
@@ -259,11 +259,11 @@ def check_pairs(browser, folder):
     subprocess.run(["gcc", "-O0", "-g", "-o", f"{folder}/pairs", f"{folder}/pairs.c", "-lpthread"], check=True)
     path = page(folder, "pairs", record(folder, "pairs"))
     browser.open(path, "#view=threads&metric=count&q=pairs.c&keep=only")
-    pairs = sorted(n for (owner, freer), n in browser.js("return valtrace.pairs()") if owner != freer)
-    rows = {row["label"]: row for row in browser.js("return valtrace.threads()")}
+    pairs = sorted(n for (owner, freer), n in browser.script("return valtrace.pairs()") if owner != freer)
+    rows = {row["label"]: row for row in browser.script("return valtrace.threads()")}
     ok(pairs == [40, 60], "threads: who frees whose blocks", pairs)
     ok(sorted(row["frees_of_others"] for row in rows.values()) == [0, 40, 60] and max(row["freed_by_others"] for row in rows.values()) == 100, "threads: freed for others, by others", rows)
-    ok(len(browser.js("return [...document.querySelectorAll('#matrix tbody td')]")) >= 2, "threads: they are shown as a matrix")
+    ok(len(browser.script("return [...document.querySelectorAll('#matrix tbody td')]")) >= 2, "threads: they are shown as a matrix")
     ok("main thread" in browser.text("#panel"), "threads: the main thread is called so")
     browser.click("#panel tbody button")
     ok("only=thread." in fragment(browser), "threads: one can be chosen", fragment(browser))
@@ -272,20 +272,20 @@ def check_pairs(browser, folder):
 def check_bars(browser, path, trace):
     """A bar of the sizes chooses its blocks, on every tab."""
     browser.open(path, "#view=sizes&metric=allocated")
-    bars = dict(map(tuple, browser.js("return valtrace.distribution('size')")))
+    bars = dict(map(tuple, browser.script("return valtrace.distribution('size')")))
     for way in ("size", "life"):
         browser.open(path, "#view=sizes&metric=allocated&q=phase_peak&keep=only")
-        kept = browser.js("return valtrace.distribution(arguments[0])", way)
+        kept = browser.script("return valtrace.distribution(arguments[0])", way)
         browser.open(path, "#view=sizes&metric=allocated&q=phase_peak")
-        ok(browser.js("return valtrace.distribution(arguments[0])", way) == kept and "with a match" in browser.text("#panel"), f"{way}: what is searched for", kept)
+        ok(browser.script("return valtrace.distribution(arguments[0])", way) == kept and "with a match" in browser.text("#panel"), f"{way}: what is searched for", kept)
     ok(sum(value for _, value in kept) < sum(bars.values()), "sizes: a search leaves something out")
     browser.open(path, "#view=sizes&metric=allocated")
     number = max(bars, key=bars.get)
-    box = browser.js("const r = document.querySelector(`[data-bar=\"${arguments[0]}\"]`); r.scrollIntoView({block: 'center'}); const b = r.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]", number)
+    box = browser.script("const r = document.querySelector(`[data-bar=\"${arguments[0]}\"]`); r.scrollIntoView({block: 'center'}); const b = r.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]", number)
     browser.drag([box])
     ok(f"only=size.{number + 1}" in fragment(browser), "sizes: a bar can be clicked", fragment(browser))
     browser.press("1")
-    ok(browser.js("return valtrace.total()") == bars[number] and rect_of(browser, "phase_peak"), "sizes: everything is about its blocks", bars[number])
+    ok(browser.script("return valtrace.total()") == bars[number] and rect_of(browser, "phase_peak"), "sizes: everything is about its blocks", bars[number])
 
 
 def check_not_told(browser, folder, trace):
@@ -298,9 +298,9 @@ def check_not_told(browser, folder, trace):
     total = report(trace)["totals"]["allocated_bytes"]
     for view in ("sizes", "threads"):
         browser.open(path, f"#view={view}&metric=allocated&bands=thread&only=thread.1-size.1")
-        ok("too large" in browser.text("#panel") and not browser.js("return document.querySelector('#panel table')"), f"too large: {view} are not told", browser.text("#panel"))
-        ok(browser.js("return valtrace.tableTotal()") == total and browser.js("return valtrace.bands()[0][0]") != "main thread", "too large: an address cannot choose them")
-    ok(browser.js("return [...document.querySelectorAll('#bands-by option')].map((o) => o.value)") == ["site", "function", "module", "resident"], "too large: nor the bands")
+        ok("too large" in browser.text("#panel") and not browser.script("return document.querySelector('#panel table')"), f"too large: {view} are not told", browser.text("#panel"))
+        ok(browser.script("return valtrace.tableTotal()") == total and browser.script("return valtrace.bands()[0][0]") != "main thread", "too large: an address cannot choose them")
+    ok(browser.script("return [...document.querySelectorAll('#bands-by option')].map((o) => o.value)") == ["site", "function", "module", "resident"], "too large: nor the bands")
 
 
 def check_processes(browser, folder):
@@ -308,20 +308,20 @@ def check_processes(browser, folder):
     done = sample.valtrace("run", "-q", "-d", f"{folder}/two", "--", "sh", "-c", f"{folder}/sample; {folder}/sample")
     assert done.returncode == 0, done.stderr
     browser.open(page(folder, "two", f"{folder}/two"), "#bands=thread&view=threads")
-    names = [name for name, _, _ in browser.js("return valtrace.bands()")]
+    names = [name for name, _, _ in browser.script("return valtrace.bands()")]
     ok(len({name for name in names if re.fullmatch(r"sample \d+, main thread", name)}) == 2, "several processes: whose threads they are", names)
     ok(browser.text("#program").endswith(f" and {len(names) - 1} more"), "several processes: how many", browser.text("#program"))
-    moments = browser.js("return valtrace.moments()")
-    ok(browser.js("return valtrace.shownTime().to") == moments[-1] - 1 and moments[-1] > 320e6, "several processes: the time of all", moments[-1])
+    moments = browser.script("return valtrace.moments()")
+    ok(browser.script("return valtrace.shownTime().to") == moments[-1] - 1 and moments[-1] > 320e6, "several processes: the time of all", moments[-1])
 
 
 def check_keyboard(browser, path):
     browser.open(path, "#metric=allocated")
-    browser.js("document.getElementById('flame').focus()")
+    browser.script("document.getElementById('flame').focus()")
 
     def after(*keys):
         browser.press(*keys)
-        return browser.js("return valtrace.focus()")
+        return browser.script("return valtrace.focus()")
 
     first = after("down")
     ok(first == "main", "keyboard: down is the callee", first)
@@ -334,63 +334,63 @@ def check_keyboard(browser, path):
     after("escape")
     ok("zoom=" not in fragment(browser), "keyboard: Escape resets")
     browser.press("/")
-    ok(browser.js("return document.activeElement.id") == "search", "keyboard: / searches")
+    ok(browser.script("return document.activeElement.id") == "search", "keyboard: / searches")
     browser.open(path)
     browser.press("tab")
-    outline = browser.js("const s = getComputedStyle(document.activeElement); return [document.activeElement.id, s.outlineStyle, s.outlineWidth]")
+    outline = browser.script("const s = getComputedStyle(document.activeElement); return [document.activeElement.id, s.outlineStyle, s.outlineWidth]")
     ok(outline == ["skip", "solid", "2px"], "keyboard: the focus is visible", outline)
 
 
 def check_table(browser, path, trace):
     browser.open(path, "#view=table&metric=allocated&frames=hide")
     name = "return document.querySelector('#table-body tbody tr .name').textContent"
-    ok(browser.js(name) == "phase_peak", "table: largest first", browser.js(name))
+    ok(browser.script(name) == "phase_peak", "table: largest first", browser.script(name))
     browser.click("[data-sort=name]")
-    ok(browser.js("return document.querySelector('[aria-sort]').textContent") == "Function▲", "table: sorted by a click on a head")
+    ok(browser.script("return document.querySelector('[aria-sort]').textContent") == "Function▲", "table: sorted by a click on a head")
     browser.click("[data-sort=name]")
-    ok(browser.js(name) == "xmalloc", "table: reversed by another", browser.js(name))
-    browser.type("#search", "phase_")
-    ok(browser.js("return document.querySelectorAll('#table-body tbody tr').length") == 3, "table: filtered by the search")
-    browser.js("URL.createObjectURL = (blob) => { blob.text().then((t) => { window.savedCsv = t; }); return '#'; }; HTMLAnchorElement.prototype.click = () => {}")
+    ok(browser.script(name) == "xmalloc", "table: reversed by another", browser.script(name))
+    browser.keys("#search", "phase_")
+    ok(browser.script("return document.querySelectorAll('#table-body tbody tr').length") == 3, "table: filtered by the search")
+    browser.script("URL.createObjectURL = (blob) => { blob.text().then((t) => { window.savedCsv = t; }); return '#'; }; HTMLAnchorElement.prototype.click = () => {}")
     browser.click("#csv")
-    browser.wait("return window.savedCsv")
-    lines = browser.js("return window.savedCsv").splitlines()
-    ok(len(lines) == 4 and "400000" in browser.js("return window.savedCsv"), "table: CSV has what is shown, exact", lines)
+    browser.until("return window.savedCsv")
+    lines = browser.script("return window.savedCsv").splitlines()
+    ok(len(lines) == 4 and "400000" in browser.script("return window.savedCsv"), "table: CSV has what is shown, exact", lines)
     browser.open(path, "#view=table&metric=leaked&rows=stacks&frames=hide")
     browser.click(".stackcell summary")
     want = report(trace, "leaks")["sites"][0]["stack"]
     for _ in range(100):
-        if browser.js("return document.querySelector('.stackcell .stack') !== null"):
+        if browser.script("return document.querySelector('.stackcell .stack') !== null"):
             break
         time.sleep(0.05)
-    shown = browser.js("return [...document.querySelector('.stackcell .stack').querySelectorAll('.name')].map((n) => n.textContent)")
+    shown = browser.script("return [...document.querySelector('.stackcell .stack').querySelectorAll('.name')].map((n) => n.textContent)")
     ok(shown == [f["function"] for f in want], "table: the largest leak's stack is the report's", shown)
 
 
 def check_details(browser, path):
     browser.open(path, "#metric=leaked&frames=hide")
     click_frame(browser, "xmalloc")
-    browser.js("navigator.clipboard.writeText = (t) => { window.copied = t; return Promise.resolve(); }")
+    browser.script("navigator.clipboard.writeText = (t) => { window.copied = t; return Promise.resolve(); }")
     browser.click("#copy-stack")
-    copied = browser.js("return window.copied").splitlines()
+    copied = browser.script("return window.copied").splitlines()
     ok(copied[0].startswith("xmalloc  ") and "sample.c:" in copied[0] and any(line.startswith("main  ") for line in copied), "copy stack: innermost first, with source lines", copied[:3])
     browser.open(path, "#view=callers&metric=allocated&frames=hide")
-    tables = browser.js("return [...document.querySelectorAll('.pair-of-tables table')].map((t) => [...t.querySelectorAll('.name')].map((n) => n.textContent))")
+    tables = browser.script("return [...document.querySelectorAll('.pair-of-tables table')].map((t) => [...t.querySelectorAll('.name')].map((n) => n.textContent))")
     ok(tables[0] == ["main"], "callers and callees of the function with most", tables)
 
 
 def check_hostile(browser, path):
     for view in ("flame", "table", "callers"):
         browser.open(path, f"#metric=leaked&view={view}")
-        ok(browser.js("return [window.pwned, document.images.length, document.scripts.length]") == [None, 0, 2], f"hostile names are inert: {view}")
+        ok(browser.script("return [window.pwned, document.images.length, document.scripts.length]") == [None, 0, 2], f"hostile names are inert: {view}")
     browser.open(path, "#metric=leaked")
     names = {r["name"] for r in rects(browser)}
     ok(sample.HOSTILE[0] in names and not any(c in name for name in names for c in "\n\u202e\u2066"), "hostile names are shown, control characters replaced")
     click_frame(browser, sample.HOSTILE[0])
-    ok(browser.text("#details h3") == sample.HOSTILE[0] and browser.js("return window.pwned") is None, "a hostile frame can be looked at")
+    ok(browser.text("#details h3") == sample.HOSTILE[0] and browser.script("return window.pwned") is None, "a hostile frame can be looked at")
     browser.open(path, "#metric=leaked&q=%3Cimg%20src%3Dx%20onerror%3Dwindow.pwned%3D1%3E&fn=1e9&zoom=zz.%22%3E&from=-5&to=x")
-    ok("1 frame" in browser.text("#matched") and browser.js("return window.pwned") is None, "a hostile address is inert", browser.text("#matched"))
-    ok(browser.log() == [], "hostile names: no error on the console")
+    ok("1 frame" in browser.text("#matched") and browser.script("return window.pwned") is None, "a hostile address is inert", browser.text("#matched"))
+    ok(browser.messages() == [], "hostile names: no error on the console")
 
 
 def check_diff(browser, path, traces):
@@ -398,38 +398,38 @@ def check_diff(browser, path, traces):
     gone = rect_of(browser, "branch")
     ok(gone and gone["value"] == 8 and gone["label"] == "−8 gone  branch", "comparison: vanished frames are shown, with their sign", gone)
     browser.open(path, "#metric=count&view=table&q=branch")
-    row = browser.js("return [...document.querySelectorAll('#table-body tbody td')].map((c) => c.textContent)")
+    row = browser.script("return [...document.querySelectorAll('#table-body tbody td')].map((c) => c.textContent)")
     ok(row[:3] == ["8", "0", "−8 gone"], "comparison: before, after, change with its sign", row)
     for number, trace in enumerate(traces):
         browser.open(path, "#metric=count&view=sizes")
         want = sum(row["allocations"] for row in report(trace, "sizes")["sizes"])
-        ok(sum(n for _, n in browser.js("return valtrace.distribution('size', arguments[0])", number)) == want, f"comparison: sizes of side {number}", want)
+        ok(sum(n for _, n in browser.script("return valtrace.distribution('size', arguments[0])", number)) == want, f"comparison: sizes of side {number}", want)
         browser.open(path, "#view=threads")
-        ok(sum(row["allocations"] for row in browser.js("return valtrace.threads(arguments[0])", number)) == want, f"comparison: threads of side {number}")
+        ok(sum(row["allocations"] for row in browser.script("return valtrace.threads(arguments[0])", number)) == want, f"comparison: threads of side {number}")
     browser.open(path, "#metric=count&view=bottomup")
-    ok(browser.js("return document.querySelectorAll('#bottomup .shrank').length") > 0, "comparison: the bottom-up tree has the change")
+    ok(browser.script("return document.querySelectorAll('#bottomup .shrank').length") > 0, "comparison: the bottom-up tree has the change")
     ok("−" in browser.text("[data-total=allocations]") + browser.text("#summary"), "comparison: summary has signs")
 
 
 def check_labels(browser, path):
     """The two peaks of a comparison with itself lie at one place; their labels must not."""
     browser.open(path)
-    boxes = browser.js("return [...document.querySelectorAll('.peak-label')].map((t) => { const b = t.getBoundingClientRect(); return [b.top, b.bottom]; })")
+    boxes = browser.script("return [...document.querySelectorAll('.peak-label')].map((t) => { const b = t.getBoundingClientRect(); return [b.top, b.bottom]; })")
     ok(len(boxes) == 2 and boxes[0][1] <= boxes[1][0], "comparison: the labels of two peaks do not overlap", boxes)
 
 
 def check_plain(path, comparison, trace):
     """Without JavaScript: the main numbers of each side, and nothing that would need it."""
     shown = "return [...document.querySelectorAll(arguments[0])].filter((e) => e.checkVisibility()).map((e) => e.innerText)"
-    with webdriver.Browser(width=700, javascript=False) as browser:
+    with window.Window(width=700, javascript=False) as browser:
         for name, where, heads in (("page", path, ["Total", "Amount"]), ("comparison", comparison, ["Total", "Before", "After"])):
-            browser.go(where)
-            ok(browser.js(shown, "noscript table:first-of-type th") == heads, f"no JavaScript: {name}: totals",
-               browser.js(shown, "noscript th"))
+            browser.go(f"file://{where}")
+            ok(browser.script(shown, "noscript table:first-of-type th") == heads, f"no JavaScript: {name}: totals",
+               browser.script(shown, "noscript th"))
             leaked = f"{report(trace)['totals']['leaked_blocks']:,}"
-            ok(f"Blocks leaked\t{leaked}" in browser.js(shown, "noscript table")[0], f"no JavaScript: {name}: its numbers", leaked)
-            ok(browser.js(shown, "button, select, input, footer, .card") == [] and "sample" in browser.js(shown, "h1")[0],
-               f"no JavaScript: {name}: nothing is shown that needs it", browser.js(shown, "button"))
+            ok(f"Blocks leaked\t{leaked}" in browser.script(shown, "noscript table")[0], f"no JavaScript: {name}: its numbers", leaked)
+            ok(browser.script(shown, "button, select, input, footer, .card") == [] and "sample" in browser.script(shown, "h1")[0],
+               f"no JavaScript: {name}: nothing is shown that needs it", browser.script(shown, "button"))
 
 
 def check_themes(browser, path):
@@ -440,14 +440,14 @@ def check_themes(browser, path):
     for theme in ("light", "dark"):
         browser.theme(theme)
         browser.open(path)
-        backgrounds.append(browser.js("return getComputedStyle(document.body).backgroundColor"))
-        low = browser.js(CONTRAST, pairs)
+        backgrounds.append(browser.script("return getComputedStyle(document.body).backgroundColor"))
+        low = browser.script(CONTRAST, pairs)
         ok(not low, f"{theme}: text in the charts has a contrast of 4.5 or more", low)
     ok(backgrounds[0] != backgrounds[1], "the page follows the system's theme")
     browser.click("#theme-button")
-    ok(browser.js("return getComputedStyle(document.body).backgroundColor") == backgrounds[0], "and has a switch")
+    ok(browser.script("return getComputedStyle(document.body).backgroundColor") == backgrounds[0], "and has a switch")
     browser.theme("light", reduced_motion=True)
-    ok(browser.js("return getComputedStyle(document.querySelector('button')).transitionDuration") == "0s", "reduced motion: no transitions")
+    ok(browser.script("return getComputedStyle(document.querySelector('button')).transitionDuration") == "0s", "reduced motion: no transitions")
     browser.theme("light")
 
 
@@ -456,7 +456,7 @@ def check_narrow(browser, path):
         browser.resize(width, 900)
         for view in VIEWS:
             browser.open(path, f"#view={view}&metric=allocated&columns=self&q=phase")
-            widths = browser.js("return [document.documentElement.scrollWidth, innerWidth]")
+            widths = browser.script("return [document.documentElement.scrollWidth, innerWidth]")
             ok(widths[0] <= widths[1], f"{width} px: nothing sticks out: {view}", widths)
     browser.resize(1400, 1000)
 
@@ -472,15 +472,15 @@ def check_axe(browser, paths):
         for name, path in paths.items():
             for view in (*VIEWS, "help"):
                 browser.open(path, f"#view={view}&metric=allocated&q=phase&columns=self&from=1&to=200&keep=only")
-                browser.js("for (const d of document.querySelectorAll('details')) d.open = true")
+                browser.script("for (const d of document.querySelectorAll('details')) d.open = true")
                 if view == "help":
                     browser.click("#help-button")
-                browser.js(axe + "\nwindow.axe = axe; axe.run().then((r) => { window.axed = r.violations; }, (e) => { window.axed = [{ id: String(e), nodes: [] }]; })")
+                browser.script(axe + "\nwindow.axe = axe; axe.run().then((r) => { window.axed = r.violations; }, (e) => { window.axed = [{ id: String(e), nodes: [] }]; })")
                 for _ in range(200):
-                    if browser.js("return Boolean(window.axed)"):
+                    if browser.script("return Boolean(window.axed)"):
                         break
                     time.sleep(0.1)
-                bad = browser.js("return window.axed.map((v) => v.id + ': ' + v.nodes.map((n) => n.html.slice(0, 150)).slice(0, 3).join(' | '))")
+                bad = browser.script("return window.axed.map((v) => v.id + ': ' + v.nodes.map((n) => n.html.slice(0, 150)).slice(0, 3).join(' | '))")
                 ok(bad == [], f"axe-core: {name}, {view}, {theme}", *(bad or ["did not finish"]))
     browser.theme("light")
     return None
@@ -489,8 +489,8 @@ def check_axe(browser, paths):
 def check_speed(browser, path):
     """Not an assertion: the numbers are printed (docs/guide.md and the report quote them)."""
     browser.open(path)
-    load = browser.js("return performance.now(), Math.round(performance.getEntriesByType('navigation')[0].domComplete)")
-    clicks = browser.js("const out = []; for (const m of ['leaked', 'allocated', 'count', 'temporary', 'peak']) {"
+    load = browser.script("return performance.now(), Math.round(performance.getEntriesByType('navigation')[0].domComplete)")
+    clicks = browser.script("const out = []; for (const m of ['leaked', 'allocated', 'count', 'temporary', 'peak']) {"
                         "const t = performance.now(); document.querySelector(`[data-metric=${m}]`).click(); out.push(Math.round(performance.now() - t)); } return out")
     print(f"# page with 33,000 stacks: loaded in {load} ms, metric switches took {clicks} ms")
 
@@ -531,10 +531,10 @@ def run_all(browser, folder):
 
 
 def main():
-    if not webdriver.installed():
+    if not window.webdriver.available():
         print("1..0 # SKIP chromium and chromium-driver are not installed (tools/deps full)")
         return
-    with tempfile.TemporaryDirectory() as folder, webdriver.Browser() as browser:
+    with tempfile.TemporaryDirectory() as folder, window.Window() as browser:
         run_all(browser, folder)
     print(f"1..{COUNT[0]}")
     sys.exit(1 if COUNT[1] else 0)

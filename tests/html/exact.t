@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 import sample  # noqa: E402
-import webdriver  # noqa: E402
+import window  # noqa: E402
 from sample import VALTRACE, page, valtrace  # noqa: E402
 from tap import COUNT, ok  # noqa: E402
 
@@ -64,7 +64,7 @@ def callers_of(found, column, name):
 def page_functions(browser):
     """{name: [self, total]}: of a name in several modules the sum, and no total."""
     sums = {}
-    for name, own, total in browser.js("return valtrace.functions()"):
+    for name, own, total in browser.script("return valtrace.functions()"):
         known = sums.get(name)
         sums[name] = [known[0] + own, None] if known else [own, total]
     return sums
@@ -95,7 +95,7 @@ def check_charged(browser, path, found):
     """Without run-time frames the functions themselves have what the export charges them with."""
     browser.open(path, "#view=table&metric=allocated")
     own = {}
-    for name, value, _ in browser.js("return valtrace.functions()"):
+    for name, value, _ in browser.script("return valtrace.functions()"):
         own[name] = own.get(name, 0) + value
     own = {name: value for name, value in own.items() if value}
     ok(own == by_charged(found, "allocated_bytes"), "run-time frames hidden, as at first: each function itself", len(own))
@@ -104,8 +104,8 @@ def check_charged(browser, path, found):
 def check_bands(browser, path, trace):
     """The bands at one of their moments are what was live then; a chosen one is all there is."""
     browser.open(path, "#bands=function&metric=allocated")
-    moments = browser.js("return valtrace.moments()")
-    bands, at = browser.js("return valtrace.bands()"), len(moments) * 2 // 3
+    moments = browser.script("return valtrace.moments()")
+    bands, at = browser.script("return valtrace.bands()"), len(moments) * 2 // 3
     found = stacks(trace, "--to", f"{moments[at] - 1}ns")
     live = by_charged(found, "leaked_bytes")
     named = {name: values[at] for name, values, _ in bands if name}
@@ -114,13 +114,13 @@ def check_bands(browser, path, trace):
     name, _, number = bands[0]
     browser.open(path, f"#bands=function&metric=allocated&only=function.{number}")
     want = by_charged(stacks(trace), "allocated_bytes")[name]
-    ok(browser.js("return valtrace.total()") == want, "bands: a chosen one filters", browser.js("return valtrace.total()"), want)
+    ok(browser.script("return valtrace.total()") == want, "bands: a chosen one filters", browser.script("return valtrace.total()"), want)
 
 
 def check_size_bands(browser, path, trace):
     """Of a chosen size class, and of a chosen thread: the functions are those of the filter of the report."""
     browser.open(path, "#bands=size&metric=allocated")
-    _, _, number = browser.js("return valtrace.bands()")[1]
+    _, _, number = browser.script("return valtrace.bands()")[1]
     cls = number - 1
     low, high = ((4 + c % 4) << (c // 4 - 1) for c in (cls, cls + 1))
     sizes = ["--show-allocator-frames", "--min-size", str(low), "--max-size", str(high - 1)]
@@ -135,7 +135,7 @@ def check_inverted(browser, path, metric, want, span=""):
     """The roots of the inverted view are the functions with something of their own."""
     browser.open(path, f"#metric={metric}&frames=all&invert=1{span}")
     roots = {}
-    for name, value in browser.js("return valtrace.roots()"):
+    for name, value in browser.script("return valtrace.roots()"):
         roots[name] = roots.get(name, 0) + value
     own = {name: both[0] for name, both in want.items() if both[0]}
     ok(roots == own, f"inverted, {metric}: its roots are exact", len(own), [(n, roots.get(n), own.get(n)) for n in set(roots) | set(own) if roots.get(n) != own.get(n)][:5])
@@ -143,8 +143,8 @@ def check_inverted(browser, path, metric, want, span=""):
 
 def check_callers(browser, path, found, want):
     name = max((n for n in want if want[n][0] and n.isidentifier()), key=lambda n: want[n][0])
-    browser.open(path, f"#view=callers&metric=allocated&frames=all&fn={browser.js('return valtrace.functionNumber(arguments[0])', name)}")
-    got = dict(map(tuple, browser.js("return valtrace.callers()")))
+    browser.open(path, f"#view=callers&metric=allocated&frames=all&fn={browser.script('return valtrace.functionNumber(arguments[0])', name)}")
+    got = dict(map(tuple, browser.script("return valtrace.callers()")))
     expected = callers_of(found, "allocated_bytes", name)
     ok(got == expected and len(got) > 1, f"callers of {name} are exact", len(got), list(expected.items())[:3])
 
@@ -166,19 +166,19 @@ def check_beside(browser, path, found):
     """All metrics side by side, and the bottom-up tree: its functions, and the callers of one that is opened."""
     cut = len(METRICS) + 1  # without growth
     browser.open(path, "#view=table&columns=self&frames=all&metric=count")
-    got = by_ends(row[:cut] for row in browser.js("return valtrace.beside()"))
+    got = by_ends(row[:cut] for row in browser.script("return valtrace.beside()"))
     ok(got == own_metrics(found), "metrics side by side: each function, every metric", len(got))
     browser.open(path, "#view=bottomup&frames=all&metric=count")
-    shown = browser.js("return valtrace.bottomup()")
+    shown = browser.script("return valtrace.bottomup()")
     want = own_metrics(found)
     differ = [(name, values, want.get(name)) for name, values in by_ends([name, *values[:cut - 1]] for name, _, *values in shown).items() if values != want.get(name)]
     ok(len(shown) > 10 and not differ, "bottom-up: the functions with most", len(shown), differ[:3])
     name = shown[0][0]
     browser.click("#bottomup [data-path]")
-    opened = by_ends([name_, *values[:cut - 1]] for name_, depth, *values in browser.js("return valtrace.bottomup()") if depth == 1)
+    opened = by_ends([name_, *values[:cut - 1]] for name_, depth, *values in browser.script("return valtrace.bottomup()") if depth == 1)
     callers = by_ends([names[1], *(values[column] for column in METRICS.values())] for names, values, _ in found if names[0] == name and len(names) > 1)
     ok(opened and all(callers[caller] == values for caller, values in opened.items()), f"bottom-up: callers of {name}", len(opened))
-    ok(browser.js("return document.activeElement.getAttribute('aria-expanded')") == "true", "bottom-up: the focus stays on what was opened")
+    ok(browser.script("return document.activeElement.getAttribute('aria-expanded')") == "true", "bottom-up: the focus stays on what was opened")
 
 
 def check_keep(browser, path, trace, found):
@@ -187,7 +187,7 @@ def check_keep(browser, path, trace, found):
     check_functions(browser, path, "allocated", "all", only, "show only matches", "&q=walk_tree&keep=only")
     whole, part = by_function(found, "allocated_bytes"), by_function(only, "allocated_bytes")
     browser.open(path, "#view=table&metric=allocated&frames=all&q=walk_tree&keep=out")
-    total = browser.js("return valtrace.tableTotal()")
+    total = browser.script("return valtrace.tableTotal()")
     want = sum(own for own, _ in whole.values()) - sum(own for own, _ in part.values())
     ok(total == want and 0 < want, "leave out matches: what is left", total, want)
 
@@ -195,11 +195,11 @@ def check_keep(browser, path, trace, found):
 def check_span(browser, path, trace):
     """A selection and --from/--to say the same; what is called peak is what was live at the moment it names."""
     browser.open(path)
-    moments = browser.js("return valtrace.moments()")
+    moments = browser.script("return valtrace.moments()")
     start, end = len(moments) // 4, len(moments) * 3 // 4
     span, name = f"&from={start}&to={end}", "selection"
     browser.open(path, span.replace("&", "#", 1))
-    times = browser.js("return valtrace.spanOptions()").split()
+    times = browser.script("return valtrace.spanOptions()").split()
     ok(times == ["--from", f"{moments[start]}ns", "--to", f"{moments[end] - 1}ns"], "selection: its options for the command line", times)
     options = ["--show-allocator-frames", *times[:2]]
     found = stacks(trace, *options, *times[2:])
@@ -208,7 +208,7 @@ def check_span(browser, path, trace):
             want = check_functions(browser, path, metric, "all", found, name, span)
             check_inverted(browser, path, metric, want, span)
     browser.open(path, f"#view=table&metric=peak&frames=all{span}")
-    moment = browser.js("return valtrace.moments()[valtrace.highest()]")
+    moment = browser.script("return valtrace.moments()[valtrace.highest()]")
     ok(moments[start] < moment <= moments[end], "selection: its peak is within it", moment)
     want = by_function(stacks(trace, *options, "--to", f"{moment - 1}ns"), "leaked_bytes")
     differ = same(page_functions(browser), want)
@@ -225,14 +225,14 @@ def check_views(browser, path, trace, span, times):
     """Sizes, lifetimes and threads of a selection are those of the report's views."""
     browser.open(path, f"#view=sizes&metric=count{span}")
     want = {row["min_size"]: row["allocations"] for row in sample.report(trace, "sizes", *times)["sizes"] if row["allocations"]}
-    got = {c if c < 4 else (4 + c % 4) << (c // 4 - 1): n for c, n in browser.js("return valtrace.distribution('size')")}
+    got = {c if c < 4 else (4 + c % 4) << (c // 4 - 1): n for c, n in browser.script("return valtrace.distribution('size')")}
     ok(got == want, "selection: sizes", len(want), [(k, got.get(k), want.get(k)) for k in set(got) | set(want) if got.get(k) != want.get(k)][:5])
     want = {row["from_ns"]: row["blocks"] for row in sample.report(trace, "lifetimes", *times)["lifetimes"]["histogram"]}
-    got = {1 << n if n else 0: blocks for n, blocks in browser.js("return valtrace.distribution('life')")}
+    got = {1 << n if n else 0: blocks for n, blocks in browser.script("return valtrace.distribution('life')")}
     ok(got == want, "selection: lifetimes", got, want)
     browser.open(path, f"#view=threads{span}")
     thread = sample.report(trace, "threads", *times)["threads"][0]
-    got = browser.js("return valtrace.threads()")[0]
+    got = browser.script("return valtrace.threads()")[0]
     ok(all(got[key] == thread[key] for key in ("allocations", "allocated_bytes", "frees", "temporary", "leaked_bytes")), "selection: threads", got, thread)
 
 
@@ -241,7 +241,7 @@ def check_growth(browser, path, trace, span, borders):
     live = [by_function(stacks(trace, "--show-allocator-frames", "--to", f"{border - 1}ns"), "leaked_bytes") for border in borders]
     browser.open(path, f"#view=table&metric=growth&frames=all{span}")
     got = {}
-    for name, before, now in browser.js("return valtrace.grown()"):
+    for name, before, now in browser.script("return valtrace.grown()"):
         known = got.get(name, (0, 0))
         got[name] = (known[0] + before, known[1] + now)
     want = {name: tuple(side.get(name, (0, 0))[0] for side in live) for name in set(live[0]) | set(live[1])}
@@ -256,14 +256,14 @@ def check_folded(browser, folder):
     path = page(folder, "folded", trace)
     ok(os.path.getsize(path) <= 5000000 and sample.data_of(path)["folded"] > 100000, "folded: 5 MB", os.path.getsize(path))
     browser.open(path, "#view=table&metric=count&frames=all")
-    cells = browser.js("return [...document.querySelectorAll('#table-body td.number')].map((c) => c.textContent)")
+    cells = browser.script("return [...document.querySelectorAll('#table-body td.number')].map((c) => c.textContent)")
     ok(cells and all(cell.startswith("≥") for cell in cells), "folded: every number of the table is marked", cells[:5])
     ok("folded into [smaller frames]" in browser.text("#footer"), "folded: the page says so", browser.text("#footer"))
     exact = by_function(stacks(trace, "--show-allocator-frames"), "allocations")
     shown = {name: values for name, values in page_functions(browser).items() if name != "[smaller frames]"}
     ok(all(a <= b for name, values in shown.items() for a, b in zip(values, exact[name]) if a is not None), "folded: they are lower bounds", shown)
     browser.open(path, "#metric=count&frames=all&invert=1")
-    labels = browser.js("return valtrace.rects().filter((r) => r.node).map((r) => r.label)")
+    labels = browser.script("return valtrace.rects().filter((r) => r.node).map((r) => r.label)")
     ok(labels and all("≥" in label for label in labels), "folded: inverted is marked, too", labels[:3])
 
 
@@ -289,14 +289,14 @@ def run_all(browser, folder):
     check_size_bands(browser, path, trace)
     check_span(browser, path, trace)
     check_folded(browser, folder)
-    ok(browser.log() == [], "no error on the console", browser.log()[:3])
+    ok(browser.messages() == [], "no error on the console", browser.messages()[:3])
 
 
 def main():
-    if not webdriver.installed():
+    if not window.webdriver.available():
         print("1..0 # SKIP chromium and chromium-driver are not installed (tools/deps full)")
         return
-    with tempfile.TemporaryDirectory() as folder, webdriver.Browser() as browser:
+    with tempfile.TemporaryDirectory() as folder, window.Window() as browser:
         run_all(browser, folder)
     print(f"1..{COUNT[0]}")
     sys.exit(1 if COUNT[1] else 0)

@@ -29,7 +29,7 @@ def available():
 
 
 class Browser:
-    def __init__(self, width=1280, height=900, arguments=()):
+    def __init__(self, width=1280, height=900, arguments=(), preferences=None):
         self.folder = tempfile.mkdtemp(prefix="webdriver-")
         self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE,
                                        stderr=subprocess.DEVNULL, text=True)
@@ -37,10 +37,10 @@ class Browser:
         options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                    f"--user-data-dir={self.folder}", f"--window-size={width},{height}",
                    "--allow-file-access-from-files", "--hide-scrollbars", *arguments]
-        wanted = {"browserName": "chrome", "goog:chromeOptions": {"args": options},
+        wanted = {"browserName": "chrome", "goog:chromeOptions": {"args": options, "prefs": preferences or {}},
                   "goog:loggingPrefs": {"browser": "ALL"}}
         try:
-            answer = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+            answer = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         except BaseException:
             self._end()
             raise
@@ -53,7 +53,8 @@ class Browser:
                 return found[1]
         raise Error("chromedriver did not start")
 
-    def _call(self, method, path, body=None):
+    def call(self, method, path, body=None):
+        """The value that the driver answers a command of the session with."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"},
                                          method=method)
@@ -65,14 +66,14 @@ class Browser:
 
     def go(self, url):
         """Opens a page and waits until it has loaded."""
-        self._call("POST", "/url", {"url": url})
+        self.call("POST", "/url", {"url": url})
 
     def back(self):
-        self._call("POST", "/back", {})
+        self.call("POST", "/back", {})
 
     def script(self, text, *arguments):
         """The value a function body returns in the page; promises are awaited."""
-        return self._call("POST", "/execute/sync", {"script": text, "args": list(arguments)})
+        return self.call("POST", "/execute/sync", {"script": text, "args": list(arguments)})
 
     def until(self, text, seconds=30):
         """The first truthy value of a script, or its last one when the time is over."""
@@ -83,27 +84,27 @@ class Browser:
 
     def find(self, selector):
         """The first element that a CSS selector matches."""
-        return self._call("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
+        return self.call("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
 
     def click(self, selector):
-        self._call("POST", f"/element/{self.find(selector)}/click", {})
+        self.call("POST", f"/element/{self.find(selector)}/click", {})
 
     def keys(self, selector, text):
         """Types into an element; a path typed into a file input uploads that file."""
-        self._call("POST", f"/element/{self.find(selector)}/value", {"text": text})
+        self.call("POST", f"/element/{self.find(selector)}/value", {"text": text})
 
     def actions(self, *sources):
         """Raw input: pointer and key sources as the WebDriver standard describes them."""
-        self._call("POST", "/actions", {"actions": list(sources)})
+        self.call("POST", "/actions", {"actions": list(sources)})
 
     def screenshot(self, path):
         """What the window shows, as a PNG file."""
         with open(path, "wb") as file:
-            file.write(base64.b64decode(self._call("GET", "/screenshot")))
+            file.write(base64.b64decode(self.call("GET", "/screenshot")))
 
     def messages(self):
         """What the page wrote to the console since the last call: level and text."""
-        return [(m["level"], m["message"]) for m in self._call("POST", "/se/log", {"type": "browser"})]
+        return [(m["level"], m["message"]) for m in self.call("POST", "/se/log", {"type": "browser"})]
 
     def _end(self):
         self.driver.terminate()
@@ -113,7 +114,7 @@ class Browser:
 
     def close(self):
         try:
-            self._call("DELETE", "")
+            self.call("DELETE", "")
         finally:
             self._end()
 
