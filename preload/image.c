@@ -1,5 +1,6 @@
 /* What a trace begins with: who is recorded, when, where; and where it goes. */
 #include "preload/process.h"
+#include "preload/attached.h"
 #include "preload/first.h"
 #include "preload/heaps.h"
 #include "preload/options.h"
@@ -47,7 +48,7 @@ static void put_fixed(vt_message_t *m) {
   vt_message_u64(m, p->start_tick);
   vt_message_u64(m, p->start_unix_ns);
   vt_message_u64(m, 0); /* sampling period: every event */
-  vt_message_u32(m, 0);
+  vt_message_u32(m, vt_attached() ? VT_HEADER_FLAG_MID_LIFE : 0);
   vt_message_u32(m, 0); /* raw records have no time shift */
 }
 
@@ -243,6 +244,8 @@ int vt_image_begin(vt_stream_t *s) {
   clock_pair(s);
   if (vt_process.forked)
     vt_image_process(s, VT_PROCESS_FORKED, vt_process.ppid, "");
+  else if (vt_attached())
+    vt_image_process(s, VT_PROCESS_ATTACHED, 0, "");
   else
     vt_image_process(s, VT_PROCESS_STARTED, 0, "");
   vt_module_flush(s);

@@ -20,9 +20,9 @@ static int is_predecessor(char const *variable) {
   return !strncmp(variable, VT_EXEC_OF, sizeof VT_EXEC_OF - 1);
 }
 
-static void copy_variables(void) {
+static void copy_variables(char *const *from) {
   size_t n = 0, used = 0;
-  for (char **e = environ; *e && n < INHERITED_MAX; e++) {
+  for (char *const *e = from; *e && n < INHERITED_MAX; e++) {
     size_t sz = strlen(*e) + 1;
     if (strncmp(*e, "VALTRACE_", 9) || is_predecessor(*e) || sz > COPY_SZ - used) continue;
     vt_options_inherited[n++] = memcpy(copies + used, *e, sz);
@@ -56,8 +56,8 @@ static long number(char const *text) {
 }
 
 /* read_predecessor learns whose place this image took. */
-static void read_predecessor(vt_options_t *o) {
-  char **e = environ, *end = NULL;
+static void read_predecessor(vt_options_t *o, char *const *e) {
+  char *end = NULL;
   while (*e && !is_predecessor(*e)) e++;
   unsigned long slot = *e ? strtoul(*e + sizeof VT_EXEC_OF - 1, &end, 10) : 0;
   if (!end || *end != ':' || slot > UINT32_MAX) return;
@@ -65,12 +65,12 @@ static void read_predecessor(vt_options_t *o) {
   o->follows_slot = (uint32_t)slot;
 }
 
-char const *vt_options_read(void) {
+char const *vt_options_read(char *const *from) {
   vt_options_t *o = &vt_options;
   char const *error = NULL;
   char const *v;
-  copy_variables();
-  read_predecessor(o);
+  copy_variables(from);
+  read_predecessor(o, from);
   o->collector = value("VALTRACE_COLLECTOR");
   o->output = value("VALTRACE_OUTPUT");
   o->no_free_stacks = flag("VALTRACE_NO_FREE_STACKS");

@@ -26,9 +26,9 @@ typedef struct {
 
 extern vt_options_t vt_options;
 
-/* vt_options_read fills vt_options from the environment, which it copies. Returns a static message
+/* vt_options_read fills vt_options from an environment, which it copies. Returns a static message
  * for a bad value, else NULL. */
-char const *vt_options_read(void);
+char const *vt_options_read(char *const *from);
 
 /* The variables a new process image must inherit to be recorded, as "NAME=value" strings, ended by
    NULL; LD_PRELOAD is not among them, nor VALTRACE_EXEC_OF. Valid after vt_options_read. */

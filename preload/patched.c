@@ -2,6 +2,7 @@
    bytes are written through /proc/self/mem, so that no code is ever in writable memory. Who asks sees
    to it that nobody can be inside what changes. */
 #include "preload/patched.h"
+#include "preload/attached.h"
 #include "preload/options.h"
 #include "preload/process.h"
 #include "core/trace/libc.h"
@@ -10,6 +11,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 
 #define ANSWER_MAX   ((uint64_t)4 << 20) /* thousands of functions */
@@ -24,6 +26,9 @@ typedef struct answer {
   uint32_t module_cnt;
   _Atomic uint32_t written; /* it is in the trace */
 } answer_t;
+_Static_assert(sizeof(answer_t) == sizeof(vt_patch_answer_t) &&
+                   offsetof(answer_t, module_cnt) == offsetof(vt_patch_answer_t, module_cnt),
+               "vt_patched_adopt makes one of the other");
 
 static _Atomic(answer_t *) answers; /* the latest; others are never freed */
 static int covered;                 /* the executable's malloc and free are patched */
@@ -128,14 +133,17 @@ static int is_as_planned(vt_patch_module_t *m) {
   return 1;
 }
 
+static void *hook_of(vt_patch_function_t const *f) {
+  return f->kind.keeps ? (void *)vt_patched_keep : (void *)vt_patched_hooks[f->kind.shape];
+}
+
 static void fill_descriptors(vt_patch_module_t *m) {
   vt_patch_function_t const *f = functions_of(m);
   vt_patch_descriptor_t *d = (vt_patch_descriptor_t *)m->data;
   for (uint32_t i = 0; i < m->function_cnt; i++) {
     uint64_t copy = m->code + (uint64_t)i * VT_PATCH_SLOT_SZ + VT_PATCH_COPY_OFF;
     if (f[i].why[0] || f[i].kind.shape >= VT_SHAPE_CNT) continue;
-    void *hook = f[i].kind.keeps ? (void *)vt_patched_keep : (void *)vt_patched_hooks[f[i].kind.shape];
-    d[i] = (vt_patch_descriptor_t){.hook = hook, .real = (void *)copy, .kind = f[i].kind};
+    d[i] = (vt_patch_descriptor_t){.hook = hook_of(&f[i]), .real = (void *)copy, .kind = f[i].kind};
   }
 }
 
@@ -266,6 +274,31 @@ void vt_patched_ask(vt_patch_request_t const *request, int fresh) {
   vt_unwind_moved = original;
 }
 
+/* lead_here leads entries that are patched already to the hooks: one store each, as threads pass. */
+static void lead_here(vt_patch_module_t *m) {
+  vt_patch_function_t const *f = functions_of(m);
+  vt_patch_descriptor_t *d = (vt_patch_descriptor_t *)m->data;
+  for (uint32_t i = 0; m->code && i < m->function_cnt; i++)
+    if (!f[i].why[0] && f[i].kind.shape < VT_SHAPE_CNT)
+      __atomic_store_n(&d[i].hook, hook_of(&f[i]), __ATOMIC_RELEASE);
+}
+
+void vt_patched_adopt(void *told, uint64_t sz) {
+  answer_t *a = told;
+  if (sz < sizeof *a || !is_whole(a, sz - sizeof *a)) return;
+  vt_real_get();
+  vt_patched_keep_init();
+  vt_patch_module_t *m = modules_of(a);
+  for (uint32_t i = 0; i < a->module_cnt; i++, m = next_module(m)) {
+    if (m->code) move_hooks(m);
+    covered |= m->executable && m->covered;
+  }
+  vt_unwind_moved = original;
+  publish(a);
+  m = modules_of(a);
+  for (uint32_t i = 0; i < a->module_cnt; i++, m = next_module(m)) lead_here(m);
+}
+
 static int patches_new(vt_patch_module_t *m) {
   for (uint32_t i = 0; m->code && i < m->function_cnt; i++)
     if (functions_of(m)[i].kind.api == VT_API_NEW && !functions_of(m)[i].why[0]) return 1;
@@ -282,6 +315,7 @@ int vt_patched_new(void) {
 }
 
 vt_hooks_order_t vt_patched_order(void) {
+  if (vt_attached()) return VT_HOOKS_FIRST; /* all that is known is patched */
   vt_hooks_order_t order = vt_hooks_reached();
   return order == VT_HOOKS_BEHIND_EXECUTABLE && covered ? VT_HOOKS_FIRST : order;
 }

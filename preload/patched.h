@@ -20,6 +20,10 @@ void vt_patched_ask(vt_patch_request_t const *request, int fresh);
 /* vt_patched_alone: is this the only thread? */
 int vt_patched_alone(void);
 
+/* vt_patched_adopt takes an answer, of sz bytes, whose entries are patched already, and stays in use; and leads their
+   calls to the hooks. The gate must not be open. */
+void vt_patched_adopt(void *answer, uint64_t sz);
+
 /* vt_patched_refuse notes that a function is not patched, and why. */
 void vt_patched_refuse(char const *name, char const *why);
 

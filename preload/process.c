@@ -1,6 +1,7 @@
 /* Start, fork and end of a process image, and the slow ways into and out of an event. */
 #include "preload/process.h"
 #include "preload/record.h"
+#include "preload/attached.h"
 #include "preload/early.h"
 #include "preload/environment.h"
 #include "preload/first.h"
@@ -134,10 +135,12 @@ static void on_fork(void) {
 /* __libc_single_threaded of glibc from 2.32 on; NULL: nothing tells of threads that record nothing. */
 static char const *single_threaded;
 
-/* set_up prepares all that does not belong to one trace. */
+/* set_up prepares all that does not belong to one trace. The environment of a process that was attached to has
+   nothing of ours, and the program is left to read and change it. */
 static int set_up(void) {
-  char const *error = vt_options_read();
-  vt_environment_conceal();
+  int attached = vt_attached();
+  char const *error = vt_options_read(attached ? vt_attached_options() : environ);
+  if (!attached) vt_environment_conceal();
   if (error) vt_say("bad option", error, "the default is used");
   vt_process.sink.clock = clock_choose();
   vt_process.tick_hz = calibrate(vt_process.sink.clock);
@@ -158,10 +161,13 @@ static int set_up(void) {
   vt_process.not_wiped = vt_sys_madvise(&vt_gate, sizeof vt_gate, MADV_WIPEONFORK) != 0;
   vt_mappings_init();
   vt_names_init();
-  single_threaded = vt_symbol_from(vt_object_own()->l_next, "__libc_single_threaded", NULL);
+  single_threaded = vt_symbol_from(vt_object_first(), "__libc_single_threaded", NULL);
   if (vt_options.text_fd >= 0) vt_text_init();
-  vt_patched_begin();
-  if (!vt_patched_new()) new_before = (uint64_t)vt_cxx_before();
+  if (attached)
+    vt_attached_patch();
+  else
+    vt_patched_begin();
+  if (!vt_patched_new() && !attached) new_before = (uint64_t)vt_cxx_before();
   vt_libc_at_exit(on_process_exit);
   vt_libc_at_fork(on_fork);
   return 0;
@@ -178,8 +184,10 @@ static void start(void) {
   uint64_t busy = vt_internal_begin();
   int failed = set_up() || begin_image();
   vt_internal_end(busy);
+  if (vt_attached()) failed = vt_attached_ready(failed);
   gate_set(failed ? VT_GATE_OFF : VT_GATE_RECORDING);
   atomic_store_explicit(&started, 2, memory_order_release);
+  if (vt_attached_over()) gate_set(VT_GATE_OFF);
   if (!failed) vt_early_replay();
   errno = saved_errno;
 }
@@ -188,7 +196,7 @@ int vt_process_waiting(void) { return atomic_load_explicit(&started, memory_orde
 
 __attribute__((constructor)) static void on_load(void) {
   if (!atomic_load_explicit(&started, memory_order_acquire)) start();
-  if (atomic_load_explicit(&vt_gate.value, memory_order_relaxed) == VT_GATE_RECORDING)
+  if (atomic_load_explicit(&vt_gate.value, memory_order_relaxed) == VT_GATE_RECORDING && !vt_attached())
     vt_python_begin();
 }
 
@@ -198,7 +206,7 @@ void vt_process_forked(void) {
     return; /* the atfork handler and the first event both come here */
   gate_set(VT_GATE_OFF);
   if (!(vt_process.allowed & VT_FILTER_OPEN)) return;
-  if (children_off()) return vt_sink_forked(&vt_process.sink);
+  if (children_off() || vt_attached_over()) return vt_sink_forked(&vt_process.sink);
   vt_tls.busy = 0;
   uint64_t busy = vt_internal_begin();
   vt_process.forked = 1;

@@ -1,6 +1,7 @@
 /* Finding the real functions, and the arena that serves what the shim's own calls into libc
    allocate and what is asked for before the allocator is found. */
 #include "preload/hooks.h"
+#include "preload/attached.h"
 #include "preload/process.h"
 #include "core/trace/symbol.h"
 
@@ -15,6 +16,7 @@ static _Atomic size_t arena_used;
 static _Atomic int finding;
 
 void *vt_boot_alloc(size_t align, size_t sz) {
+  if (vt_attached()) return NULL; /* who frees it may do so when nobody looks any more */
   if (align < HEAD_SZ) align = HEAD_SZ;
   if (align > 4096 || sz > VT_BOOT_ARENA_SZ) return NULL;
   size_t used = atomic_load_explicit(&arena_used, memory_order_relaxed);
@@ -57,7 +59,7 @@ void vt_hooks_moved(void *from, void *to) {
 void vt_real_find(void) {
   if (vt_real.malloc || atomic_exchange_explicit(&finding, 1, memory_order_acq_rel)) return;
   vt_real_t real;
-  struct link_map *behind = vt_object_own()->l_next;
+  struct link_map *behind = vt_attached() ? vt_object_first() : vt_object_own()->l_next;
 #define X(name, result, parameters) next(&real.name, behind, #name);
   VT_REAL_FUNCTIONS(X)
 #undef X

@@ -5,6 +5,8 @@
 #include "valtrace/trace_format.h"
 
 int vt_cmd_run(int argc, char **argv);
+int vt_cmd_attach(int argc, char **argv);
+int vt_cmd_detach(int argc, char **argv);
 int vt_cmd_ctl(int argc, char **argv);
 int vt_cmd_top(int argc, char **argv);
 int vt_cmd_ls(int argc, char **argv);

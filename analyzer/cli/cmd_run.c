@@ -7,7 +7,7 @@
 #include "analyzer/cli/cmd_report.h"
 #include "analyzer/cli/leak_gate.h"
 #include "analyzer/cli/error.h"
-#include "analyzer/cli/installed.h"
+#include "analyzer/cli/recording.h"
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/ending.h"
 #include "analyzer/collector/program.h"
@@ -31,11 +31,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PROGRESS_MS 200
 #define SNAPSHOT_NS ((uint64_t)10 * 1000 * 1000 * 1000)
 #define RETRY_NS    100000000
-#define TELL_NS     10000000
-#define TELL_TRIES  20
 
 typedef struct {
   char const *output, *folder;
@@ -236,60 +233,6 @@ static int take_allocators(options_t const *o, vt_collector_options_t *options, 
   return -1;
 }
 
-/* shim_path: ../lib/libvaltrace.so from this executable, also when installed. */
-static int shim_path(char *out, size_t cap) {
-  char self[PATH_MAX];
-  if (vt_installed_folder(self)) return -1;
-  static char const *const places[] = {"../lib/libvaltrace.so", "../lib/valtrace/libvaltrace.so"};
-  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-    char path[PATH_MAX + 64];
-    snprintf(path, sizeof path, "%s/%s", self, places[i]);
-    char *real = realpath(path, NULL);
-    if (!real) continue;
-    int fits = snprintf(out, cap, "%s", real) < (int)cap;
-    free(real);
-    return fits ? 0 : -1;
-  }
-  return -1;
-}
-
-/* append_name appends a name to a pattern, its percent signs doubled. Returns 0 or an errno value.
- */
-static int append_name(char out[PATH_MAX], char const *name) {
-  size_t n = strlen(out);
-  for (; *name && n + 3 < PATH_MAX; name++) {
-    if (*name == '%') out[n++] = '%';
-    out[n++] = *name;
-  }
-  out[n] = '\0';
-  return *name ? ENAMETOOLONG : 0;
-}
-
-static int append_pattern(char out[PATH_MAX], char const *pattern) {
-  size_t n = strlen(out);
-  return snprintf(out + n, PATH_MAX - n, "%s", pattern) < (int)(PATH_MAX - n) ? 0 : ENAMETOOLONG;
-}
-
-/* make_pattern makes the pattern of the traces, independent of the folders programs change to.
-   Returns 0 or an errno value; *what is then what it is about. */
-static int make_pattern(char out[PATH_MAX], options_t const *o, char const **what) {
-  char const *given = o->folder ? o->folder : o->output;
-  char cwd[PATH_MAX];
-  int error = 0;
-  out[0] = '\0';
-  *what = "the current folder";
-  if (given[0] != '/') {
-    if (!getcwd(cwd, sizeof cwd)) return errno;
-    error = append_name(out, cwd);
-    if (!error) error = append_pattern(out, "/");
-  }
-  if (error) return error;
-  *what = given;
-  if (!o->folder) return append_pattern(out, given);
-  error = append_name(out, given);
-  return error ? error : append_pattern(out, "/" VT_NAME_IN_FOLDER);
-}
-
 /* set_environment tells the shim what to do. */
 static void set_environment(options_t const *o, char const *shim, char const *pattern,
                             vt_ring_end_t *ring) {
@@ -303,24 +246,6 @@ static void set_environment(options_t const *o, char const *shim, char const *pa
   if (o->max_depth) more[n++] = "VALTRACE_MAX_DEPTH", more[n++] = o->max_depth;
   if (o->jit_names) vt_jit_switches_set();
   vt_program_environment(shim, more);
-}
-
-/* start_collector forks the collector; returns our end of the socket pair or -1. */
-static int start_collector(vt_ring_end_t *ring, vt_collector_options_t const *options) {
-  int pair[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) return -1;
-  pid_t pid = fork();
-  if (pid < 0) return -1;
-  if (pid == 0) {
-    setpgid(0, 0);
-    close(pair[0]);
-    unsetenv("LD_PRELOAD");
-    vt_collector_serve(ring, pair[1], options);
-    _exit(0);
-  }
-  ring->ring->collector_pid = (uint32_t)pid;
-  close(pair[1]);
-  return pair[0];
 }
 
 static int const passed_on[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
@@ -356,72 +281,8 @@ static int follow(pid_t pid, uint64_t *peak_resident) {
   }
 }
 
-static void print_note(vt_collector_summary_t const *s, char const *program) {
-  char size[32];
-  char const *units[] = {"bytes", "KiB", "MiB", "GiB"};
-  double n = (double)s->bytes;
-  int u = 0;
-  while (n >= 1024 && u < 3) n /= 1024, u++;
-  snprintf(size, sizeof size, u ? "%.1f %s" : "%.0f %s", n, units[u]);
-  if (s->living)
-    fprintf(stderr, "valtrace: %s has ended; %u process%s of it live on and are still recorded\n",
-            program, s->living, s->living == 1 ? "" : "es");
-  if (s->unrecorded)
-    fprintf(
-        stderr,
-        "valtrace: not recorded: %s, started where libvaltrace.so or the collector is out of reach "
-        "(chroot, sandbox, another C library)\n",
-        vt_counted(s->unrecorded, "program").text);
-  if (s->skipped)
-    fprintf(stderr, "valtrace: not recorded, as --children says: %s\n",
-            vt_counted(s->skipped, "program").text);
-  if (s->dropped)
-    fprintf(stderr, "valtrace: dropped, with fewer events than --min-events: %s\n",
-            vt_counted(s->dropped, "trace").text);
-  if (s->traces == 1)
-    fprintf(stderr, "valtrace: wrote %s (%s, %s)\n", s->first[0] ? s->first : "1 trace",
-            vt_counted(s->events, "event").text, size);
-  else if (s->traces)
-    fprintf(stderr, "valtrace: wrote %u traces (%s, %s)%s%s, of the program itself %s\n", s->traces,
-            vt_counted(s->events, "event").text, size, s->folder[0] ? " into " : "", s->folder,
-            s->first[0] ? s->first : "none");
-}
-
-/* print_problems; explained: why the program is not recorded has been said. */
-static void print_problems(vt_collector_summary_t const *s, char const *program, int explained) {
-  char why[128];
-  if (s->failed) {
-    vt_error_print(&s->error);
-  } else if (s->lost || s->stopped) {
-    snprintf(why, sizeof why, "the record is incomplete: %s%llu event%s not recorded",
-             s->stopped ? "recording stopped early, " : "", (unsigned long long)s->lost,
-             s->lost == 1 ? " was" : "s were");
-    vt_error_say(program, why, "valtrace check tells more");
-  } else if (!s->first[0] && !explained) {
-    vt_error_say(program, "the program itself was not recorded",
-                 "it does not load libvaltrace.so: is it static, set-user-ID or sandboxed?");
-  } else if (s->hidden == 2) {
-    vt_error_say(program, "its allocator was loaded before libvaltrace.so, so that its calls are not seen",
-                 "put libvaltrace.so first in LD_PRELOAD");
-  } else if (s->refused[0]) {
-    vt_error_say(program, s->refused, "valtrace check tells more");
-  } else if (s->hidden) {
-    vt_error_say(program, "its allocator is inside the executable, and its functions cannot be patched",
-                 "give them by --allocator, or link it as a shared library");
-  }
-}
-
 static int exit_status(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
-}
-
-/* wait_answer shows that something goes on while the collector looks up symbols. */
-static ssize_t wait_answer(int control, vt_collector_summary_t *s) {
-  struct pollfd p = {.fd = control, .events = POLLIN};
-  vt_progress_t progress = vt_progress_start("embedding symbols");
-  while (poll(&p, 1, PROGRESS_MS) == 0) vt_progress_show(&progress, 0, 0);
-  vt_progress_end(&progress);
-  return recv(control, s, sizeof *s, 0);
 }
 
 /* unblock_signals lets a Ctrl-C end the wait for symbols, but not one that the program had. */
@@ -430,56 +291,6 @@ static void unblock_signals(sigset_t const *before) {
   sigfillset(&set);
   while (sigtimedwait(&set, NULL, &(struct timespec){0}) > 0) continue;
   sigprocmask(SIG_SETMASK, before, NULL);
-}
-
-/* tell gives an order to the collector, which records nothing before the first one: a want of
-   memory passes. Returns 0 or -1. */
-static int tell(int control, vt_collector_order_t const *order) {
-  for (int tries = 0; tries < TELL_TRIES; tries++) {
-    if (send(control, order, sizeof *order, MSG_NOSIGNAL) == (ssize_t)sizeof *order) return 0;
-    if (errno == EPIPE || errno == ECONNRESET) return -1;
-    nanosleep(&(struct timespec){.tv_nsec = TELL_NS}, NULL);
-  }
-  return -1;
-}
-
-/* finish tells the collector of the end and prints what it answers. */
-static void finish(options_t const *o, int control, vt_collector_order_t const *order,
-                   char const *program, int explained, vt_collector_summary_t *s) {
-  memset(s, 0, sizeof *s);
-  if (tell(control, order) || wait_answer(control, s) != (ssize_t)sizeof *s) {
-    vt_error_say("run", "the collector was killed", "what it had written is in the traces");
-    return;
-  }
-  if (!o->quiet) print_note(s, program);
-  print_problems(s, program, explained);
-}
-
-static int is_folder(char const *pattern) {
-  struct stat st;
-  return pattern[strlen(pattern) - 1] == '/' || (!stat(pattern, &st) && S_ISDIR(st.st_mode));
-}
-
-/* follow_output makes the pattern's folder and follows a link, where these are known before a
-   process has a number. Returns 0, or -1 and *error. */
-static int follow_output(char pattern[PATH_MAX], vt_error_t *error) {
-  char target[PATH_MAX];
-  char const *name = strrchr(pattern, '/');
-  if (memchr(pattern, '%', (size_t)(name - pattern))) return 0;
-  if (strchr(name, '%')) return vt_output_prepare(pattern, error);
-  if (vt_output_resolve(pattern, target, error) || vt_output_prepare(target, error)) return -1;
-  if (!strchr(target, '%')) strcpy(pattern, target);
-  return 0;
-}
-
-static int output_possible(char pattern[PATH_MAX], char const *given) {
-  vt_error_t error;
-  if (is_folder(pattern))
-    vt_error_set(&error, given, "is a folder", "use -d");
-  else if (!follow_output(pattern, &error))
-    return 1;
-  vt_error_print(&error);
-  return 0;
 }
 
 static int failed(char const *what, int error) {
@@ -544,12 +355,12 @@ int vt_cmd_run(int argc, char **argv) {
   vt_collector_options_t options = {
       .high_tags = o.high_tags, .symbols = !o.no_symbols, .children = !o.no_children};
   if (take_allocators(&o, &options, argv[0])) return VT_EXIT_USAGE;
-  if (shim_path(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
+  if (vt_recording_shim(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
   if (strpbrk(shim, " :")) return cannot_preload(shim);
   char const *what;
-  int error = make_pattern(pattern, &o, &what);
+  int error = vt_recording_pattern(pattern, o.output, o.folder, &what);
   if (error) return failed(what, error);
-  if (!output_possible(pattern, o.output) || !suppressions_good(o.suppressions))
+  if (!vt_recording_possible(pattern, o.output) || !suppressions_good(o.suppressions))
     return VT_EXIT_RUN_FAILED;
   error = vt_ring_make(&ring);
   if (error == -EFBIG) return too_small_files();
@@ -562,7 +373,7 @@ int vt_cmd_run(int argc, char **argv) {
   options.pauses.ring = ring.ring;
   if (o.start_paused) vt_pauses_begin(&options.pauses, VT_PAUSE_ASKED, 0);
   block_signals(&before);
-  int control = start_collector(&ring, &options);
+  int control = vt_recording_collector(&ring, &options);
   if (control < 0) return failed("the collector", errno);
   char const *obstacle = vt_program_obstacle(argv[0]);
   int foreign = vt_program_is_foreign(argv[0]);
@@ -574,12 +385,13 @@ int vt_cmd_run(int argc, char **argv) {
     vt_error_say(argv[0], obstacle, foreign ? "nor are its children" : "its children may be");
   vt_ring_leave(&ring); /* whoever holds it is served: see vt_owner_holders */
   vt_collector_order_t order = {.first_pid = pid};
-  (void)!tell(control, &order);
+  (void)!vt_recording_tell(control, &order);
   order.wait_status = status = follow(pid, &order.peak_resident);
   order.ended = 1;
   vt_collector_summary_t summary;
   unblock_signals(&before);
-  finish(&o, control, &order, argv[0], obstacle != NULL, &summary);
+  vt_recording_words_t words = {.program = argv[0], .quiet = o.quiet, .explained = obstacle != NULL};
+  vt_recording_finish(control, &order, &words, &summary);
   unsetenv("LD_PRELOAD");
   if (o.report && summary.first[0]) vt_report_print(summary.first);
   if (!o.fail_on_leak || (exit_status(status) && !o.format)) return exit_status(status);

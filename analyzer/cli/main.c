@@ -15,6 +15,8 @@ typedef struct {
 
 static command_t const commands[] = {
     {"run", vt_cmd_run, "record a program and the processes it starts"},
+    {"attach", vt_cmd_attach, "record a process that runs already, and the children it forks"},
+    {"detach", vt_cmd_detach, "end that"},
     {"ctl", vt_cmd_ctl, "steer a recording: take a snapshot, set a marker, ask how it goes"},
     {"top", vt_cmd_top, "watch a process that is recorded, or a trace, in the terminal"},
     {"ls", vt_cmd_ls, "list the traces in a folder as a tree of processes"},

@@ -1,5 +1,6 @@
 /* See ask.h. */
 #include "analyzer/collector/ask.h"
+#include "analyzer/attach/target.h"
 #include "analyzer/collector/ring.h"
 
 #include <errno.h>
@@ -11,11 +12,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* socket_of finds the name of the collector's socket in the environment of a process: "FD:NAME:NONCE". */
+/* take_name takes the socket's name out of "FD:NAME:NONCE". */
+static int take_name(char const *spec, char *name, size_t cap) {
+  char *from = strchr(spec, ':'), *to = from ? strchr(from + 1, ':') : NULL;
+  if (to) snprintf(name, cap, "%.*s" VT_CONTROL_SUFFIX, (int)(to - from - 1), from + 1);
+  return to ? 0 : -1;
+}
+
+/* socket_of finds the name of the collector's socket: what a recorder was told that came later, else in the
+   environment of the process. */
 static int socket_of(char const *pid, char *name, size_t cap) {
-  char path[64], *variable = NULL;
+  char path[64], told[128], *variable = NULL;
   size_t room = 0;
   int found = 0;
+  if (!vt_target_told(atoi(pid), VT_RING_ENV "=", told, sizeof told)) return take_name(told, name, cap);
   snprintf(path, sizeof path, "/proc/%.20s/environ", pid);
   FILE *file = fopen(path, "re");
   if (!file) return -1;
@@ -23,10 +33,9 @@ static int socket_of(char const *pid, char *name, size_t cap) {
     found = !strncmp(variable, VT_RING_ENV "=", sizeof VT_RING_ENV);
   fclose(file);
   errno = 0;
-  char *from = found ? strchr(variable, ':') : NULL, *to = from ? strchr(from + 1, ':') : NULL;
-  if (to) snprintf(name, cap, "%.*s" VT_CONTROL_SUFFIX, (int)(to - from - 1), from + 1);
+  int failed = found ? take_name(variable, name, cap) : -1;
   free(variable);
-  return to ? 0 : -1;
+  return failed;
 }
 
 static int connect_to(char const *name) {

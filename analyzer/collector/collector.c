@@ -65,7 +65,9 @@ static unsigned expected(collector_t *c) {
 }
 
 /* serving: is there a process that is recorded, or may be? */
-static int serving(collector_t *c) { return c->drain.first_awaited || living(c) || expected(c); }
+static int serving(collector_t *c) {
+  return c->drain.first_awaited || living(c) || (!c->drain.detached && expected(c));
+}
 
 /* put_nothing makes a standard descriptor one that says nothing and takes nothing. It must not become
    free: the next file opened, a trace, would be what stray output goes to. */
@@ -127,6 +129,7 @@ static void take_order(collector_t *c) {
   c->drain.first_awaited = 0;
   c->drain.first_status = order.wait_status;
   c->drain.first_peak = order.peak_resident;
+  if (order.detached) vt_drain_detach(&c->drain);
   vt_drain_doubt(&c->drain);
 }
 
@@ -222,7 +225,7 @@ static size_t recorded(collector_t *c) {
   size_t n = 0;
   for (size_t i = 0; i < c->drain.images_cnt; i++)
     n += !c->drain.images[i]->ended && !c->drain.images[i]->skipped;
-  return living(c) ? n : expected(c);
+  return living(c) ? n : c->drain.detached ? 0 : expected(c);
 }
 
 /* summary is what the ring tells. */

@@ -30,7 +30,8 @@ typedef struct {
 typedef struct {
   pid_t first_pid;
   int ended;
-  int wait_status;
+  int detached; /* and lives on, unrecorded, as do its children */
+  int wait_status; /* -1: not known */
   uint64_t peak_resident; /* of the process alone, in bytes; 0: not known */
 } vt_collector_order_t;
 

@@ -73,6 +73,9 @@ static void obey(vt_drain_t *d, int connection, char *line, char *out, size_t ca
   } else if (!strcmp(command, "start")) {
     vt_drain_resume(d);
     snprintf(out, cap, "0 recording\n");
+  } else if (!strcmp(command, "detached")) {
+    vt_drain_detach(d);
+    snprintf(out, cap, "0 the trace is complete\n");
   } else if (!strcmp(command, "snapshot")) {
     char const *why = vt_drain_snapshot(d, image, connection);
     if (why) snprintf(out, cap, "1 no snapshot: %s\n", why);

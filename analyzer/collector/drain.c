@@ -20,10 +20,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RECORD_HEAD        16 /* w0 and w1 of a BLOB */
 #define ONE_THREAD_STREAMS 2  /* number 0 is not used */
+#define IN_FLIGHT_NS       20000000
 
 static uint64_t state_of(vt_ring_t *ring, uint32_t i) {
   /* Pairs with the release that marks a segment full, or with the claim. */
@@ -421,6 +423,20 @@ void vt_drain_ended(vt_drain_t *d) {
     if (!vt_owner_gone(d->end, vt_slots_owner(&d->slots, slot)) || outlived(d, slot)) continue;
     if (image == last) note_peak(d, image);
     end_image(d, image, status_of(d, image, last));
+  }
+}
+
+/* An event that had begun before the gate was closed is written by a thread that was stopped in it: it gets the time. */
+void vt_drain_detach(vt_drain_t *d) {
+  d->detached = 1;
+  vt_drain_all(d);
+  nanosleep(&(struct timespec){.tv_nsec = IN_FLIGHT_NS}, NULL);
+  vt_drain_all(d);
+  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
+    vt_image_t *image = d->by_slot[slot];
+    if (!image || image->leaving) continue;
+    image->detached = !vt_owner_gone(d->end, vt_slots_owner(&d->slots, slot));
+    end_image(d, image, image->detached ? -1 : status_of(d, image, vt_drain_last(d)));
   }
 }
 

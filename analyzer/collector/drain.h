@@ -14,6 +14,7 @@ typedef struct {
   vt_outputs_t *outputs; /* where traces go */
   int first_awaited;     /* `run` will tell of its end, which it may see later than we do */
   int first_status;      /* waitpid's status of the first process; -1: not told */
+  int detached;          /* the processes are not recorded any more */
   int high_tags;         /* pointers of these programs have tags in the top 16 bits */
   uint64_t first_peak;   /* highest resident bytes of the first process; 0: not known */
   vt_codec_t *codec;     /* shared by all images */
@@ -66,6 +67,9 @@ void vt_drain_resume(vt_drain_t *d);
 
 /* vt_drain_write takes everything that is committed and writes it into the traces, for their readers. */
 void vt_drain_write(vt_drain_t *d);
+
+/* vt_drain_detach ends all images, whose processes live on: their gates are closed. */
+void vt_drain_detach(vt_drain_t *d);
 
 /* vt_drain_settle completes the traces of images whose memory has been looked at. Does not block. */
 void vt_drain_settle(vt_drain_t *d);

@@ -63,10 +63,14 @@ static int by_entry(void const *a, void const *b) {
   return strcmp(x->name, y->name);
 }
 
+/* is_of_c: an allocation that free fits, whichever of them it is. */
+static int is_of_c(uint8_t api) { return api <= VT_API_PVALLOC || api == VT_API_REALLOCARRAY; }
+
 /* merge makes one of two names of one function: whose call it is cannot be told when they differ. */
 static void merge(vt_planned_t *p, vt_planned_t const *other) {
   if (other->what.kind.shape < p->what.kind.shape) p->what.kind.shape = other->what.kind.shape;
-  if (other->what.kind.api != p->what.kind.api) p->what.kind.api = VT_API_OTHER;
+  int alike = is_of_c(p->what.kind.api) && is_of_c(other->what.kind.api);
+  if (other->what.kind.api != p->what.kind.api && !alike) p->what.kind.api = VT_API_OTHER;
   p->exported |= other->exported;
   p->what.allocates |= other->what.allocates;
   p->what.frees |= other->what.frees;

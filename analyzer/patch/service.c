@@ -29,7 +29,7 @@ typedef struct planned {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static planned_t *all;
-static vt_patch_givens_t const *given;
+static vt_patch_givens_t const no_givens, *given = &no_givens;
 
 static int same_file(struct stat const *a, struct stat const *b) {
   return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
@@ -137,7 +137,7 @@ static void look_at(client_t *c, vt_space_part_t const *first) {
 /* is_meant: does the request name the module that lies from `first` to `end`? */
 static int is_meant(client_t const *c, vt_space_part_t const *first, uint64_t end) {
   vt_patch_request_t const *r = &c->request;
-  if (!r->named_cnt) return !is_libc(first->path);
+  if (!r->named_cnt) return r->whole || !is_libc(first->path);
   for (uint32_t i = 0; i < r->named_cnt && i < VT_PATCH_NAMED_MAX; i++)
     if (r->named[i] - first->start < end - first->start) return 1;
   return 0;
@@ -167,23 +167,33 @@ static int send_all(int fd, void const *p, size_t sz) {
   return 0;
 }
 
+void vt_patch_tell(vt_bytes_t *out, pid_t pid, vt_patch_request_t const *request,
+                   vt_patch_givens_t const *givens) {
+  client_t c = {.pid = pid, .request = *request};
+  if (givens) given = givens;
+  look_through(&c);
+  vt_patch_answer_t head = {.sz = c.out.sz, .module_cnt = c.module_cnt};
+  vt_bytes_put(out, &head, sizeof head);
+  vt_bytes_put(out, c.out.data, c.out.sz);
+  vt_space_free(&c.space);
+  vt_bytes_free(&c.out);
+}
+
 static void *answer(void *argument) {
   int fd = (int)(intptr_t)argument;
-  client_t c = {0};
+  vt_patch_request_t request;
+  vt_bytes_t out = {0};
   struct ucred peer;
   socklen_t sz = sizeof peer;
   char ack = VT_PATCH_ACK;
   if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &sz) && peer.pid > 0 &&
       (peer.uid == geteuid() || geteuid() == 0) &&
-      recv(fd, &c.request, sizeof c.request, MSG_WAITALL) == (ssize_t)sizeof c.request &&
+      recv(fd, &request, sizeof request, MSG_WAITALL) == (ssize_t)sizeof request &&
       !send_all(fd, &ack, 1)) {
-    c.pid = peer.pid;
-    look_through(&c);
-    vt_patch_answer_t head = {.sz = c.out.sz, .module_cnt = c.module_cnt};
-    if (!send_all(fd, &head, sizeof head)) send_all(fd, c.out.data, c.out.sz);
+    vt_patch_tell(&out, peer.pid, &request, NULL);
+    send_all(fd, out.data, out.sz);
   }
-  vt_space_free(&c.space);
-  free(c.out.data);
+  vt_bytes_free(&out);
   close(fd);
   return NULL;
 }

@@ -113,6 +113,8 @@ static void run_pass(vt_analysis_t *analysis, vt_model_t *model) {
     vt_completeness_t have = vt_completeness(analysis->readers[i]);
     if (!have.complete && have.missing_since != VT_TIME_NEVER)
       vt_model_partial(model, (uint32_t)i, have.missing_since);
+    if (vt_reader_info(analysis->readers[i])->flags & VT_HEADER_FLAG_MID_LIFE)
+      vt_model_partial(model, (uint32_t)i, 0); /* what is older is not known, and its end no error */
     vt_merge_declare(model, (uint32_t)i, analysis->readers[i]);
   }
   vt_merge_run(model, analysis->readers, shifts, analysis->trace_cnt);

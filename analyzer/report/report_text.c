@@ -109,7 +109,15 @@ static void total_line(vt_term_t const *term, char const *label, char const *val
 /* when_live says when the blocks are live that count as leaked: a report may be about a moment. */
 static char const *when_live(vt_analysis_t const *analysis) {
   if (analysis->at_ns != UINT64_MAX) return "live at that moment";
-  return vt_analysis_completeness(analysis).recording ? "live so far" : "live at the end";
+  vt_completeness_t have = vt_analysis_completeness(analysis);
+  if (!strcmp(have.ended, "detached")) return "live when recording ended";
+  return have.recording ? "live so far" : "live at the end";
+}
+
+/* lives_on: what is live has not leaked, as the program goes on. */
+static int lives_on(vt_analysis_t const *analysis) {
+  vt_completeness_t have = vt_analysis_completeness(analysis);
+  return have.recording || !strcmp(have.ended, "detached");
 }
 
 /* print_python says how much of the totals is an interpreter's own heap. */
@@ -152,7 +160,7 @@ static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
     total_line(term, "peak RSS", vt_bytes_text(peak_rss).text,
                certain ? "resident memory of the process, code and stacks included"
                        : "at least: the last that was seen of a process that was killed or lives on");
-  int at_end = analysis->at_ns == UINT64_MAX && !vt_analysis_completeness(analysis).recording;
+  int at_end = analysis->at_ns == UINT64_MAX && !lives_on(analysis);
   snprintf(rest, sizeof rest, "in %s block%s %s%s", vt_count_text(totals->live_blocks).text,
            plural(totals->live_blocks), at_end ? "still " : "", when_live(analysis));
   total_line(term, at_end ? "leaked" : "live", vt_bytes_text(totals->live_bytes).text, rest);
@@ -192,6 +200,7 @@ static void print_end(vt_term_t const *term, char const *ended) {
             : !strcmp(ended, "exec")   ? "the program executed another one"
             : !strcmp(ended, "killed")  ? "the program was killed, or ended without telling"
             : !strcmp(ended, "running") ? "the program still runs"
+            : !strcmp(ended, "detached") ? "recording was ended; the program goes on"
                                         : "the program ended without telling how");
 }
 

@@ -38,6 +38,9 @@ static last_words_t last_words(vt_reader_t const *reader) {
       said.stopped = process[i].value;
       said.stopped_time = process[i].time;
       break;
+    case VT_PROCESS_ATTACHED: /* by a thread that may be later heard of than the one that ends the process */
+      if (!said.kind) said.kind = VT_PROCESS_STARTED;
+      break;
     case VT_PROCESS_STARTED:
     case VT_PROCESS_FORKED:
     case VT_PROCESS_EXEC_FAILED: said.kind = VT_PROCESS_STARTED; break;
@@ -45,6 +48,7 @@ static last_words_t last_words(vt_reader_t const *reader) {
     case VT_PROCESS_EXIT:
     case VT_PROCESS_SIGNAL:
     case VT_PROCESS_VANISHED:
+    case VT_PROCESS_DETACHED:
       said.kind = process[i].kind;
       said.value = process[i].value;
       break;
@@ -64,6 +68,7 @@ static void set_ended(vt_completeness_t *c, last_words_t const *said, int whole)
   char const *how = "unknown";
   if (said->kind == VT_PROCESS_EXIT) how = "exit";
   if (said->kind == VT_PROCESS_EXEC) how = "exec";
+  if (said->kind == VT_PROCESS_DETACHED) how = "detached";
   if (said->kind == VT_PROCESS_STARTED && c->recording) how = "running";
   if (said->kind == VT_PROCESS_STARTED && whole && !said->stopped) how = "killed";
   if (said->kind == VT_PROCESS_SIGNAL)

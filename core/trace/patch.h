@@ -73,6 +73,7 @@ typedef struct {
   uint8_t pushes; /* where in the copy a displaced call has pushed its return address; 0: there is none */
   uint8_t site_cnt; /* direct calls within the C library that go on to the copy: it frees what was freed */
   uint64_t sites[VT_PATCH_SITES_MAX]; /* where their distances of 4 bytes are */
+  int32_t sites_before[VT_PATCH_SITES_MAX]; /* what these were; of a process that is attached to */
   uint8_t slot[VT_PATCH_SLOT_SZ];
   char name[VT_PATCH_NAME_SZ];
   char why[VT_PATCH_WHY_SZ];
@@ -94,6 +95,7 @@ typedef struct {
 typedef struct {
   uint32_t named_cnt;
   uint32_t apart; /* they are not bound to preloaded functions: all their allocators count */
+  uint32_t whole; /* without names: the C library, too */
   uint64_t named[VT_PATCH_NAMED_MAX]; /* an address in each */
 } vt_patch_request_t;
 

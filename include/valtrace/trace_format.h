@@ -206,7 +206,9 @@ typedef enum {
   VT_PROCESS_SIGNAL = 6,
   VT_PROCESS_VANISHED = 7,
   VT_PROCESS_STOPPED = 8,
-  VT_PROCESS_PAUSED = 11, /* value: vt_pause_t */
+  VT_PROCESS_ATTACHED = 9,  /* recording begins in mid-life */
+  VT_PROCESS_DETACHED = 10, /* it ends, and the process goes on */
+  VT_PROCESS_PAUSED = 11,   /* value: vt_pause_t */
   VT_PROCESS_RESUMED = 12
 } vt_process_kind_t;
 #define VT_STATUS_UNKNOWN UINT32_MAX /* the process ended by itself and could not tell how */

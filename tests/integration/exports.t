@@ -12,7 +12,7 @@ ALLOCATION = {"malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_
 CXX = re.compile(r"_Z(nw|na|dl|da)[A-Za-z0-9_]*$")
 # What else a tracer interposes to follow a process, and its own interface for programs.
 LIFE = re.compile(r"(exec\w*|posix_spawnp?|pidfd_spawnp?|system|popen|wordexp|fexecve|_exit|_Exit|quick_exit|m(un)?lockall|prctl|syscall|pthread_setname_np|sigaltstack|set(re|res|e)?[ug]id|setgroups|unshare|setns|chroot|capset|dlclose|dlopen|dlmopen|"
-                  r"__register_frame\w*|__deregister_frame\w*|m(un|re)?map(64)?|shm(at|dt)|s?brk|vt_annotate_hooks_v1|__asan_default_options)$")
+                  r"__register_frame\w*|__deregister_frame\w*|m(un|re)?map(64)?|shm(at|dt)|s?brk|vt_annotate_hooks_v1|vt_attach_v1|__asan_default_options)$")
 GLIBC_MAX = (2, 17)  # RHEL 7
 # All that may be asked of the C library without a way out: musl has these, too.
 BOTH = set("""__cxa_atexit __environ __errno_location abort clock_gettime dl_iterate_phdr environ getauxval getpagesize memcmp memcpy

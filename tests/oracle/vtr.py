@@ -34,7 +34,7 @@ COUNTER_NAMES = {1: "lost", 2: "truncated", 3: "general_unwinds", 4: "events", 5
                  17: "peak_resident", 18: "file_inode", 19: "file_born_ns", 20: "file_device", 21: "peak_certain",
                  22: "new_before"}
 PROCESS_KINDS = {1: "started", 2: "forked", 3: "exec", 4: "exec-failed", 5: "exit", 6: "signal",
-                 7: "killed", 8: "stopped", 11: "paused", 12: "resumed"}
+                 7: "killed", 8: "stopped", 9: "attached", 10: "detached", 11: "paused", 12: "resumed"}
 MASK = (1 << 64) - 1
 P1, P2, P3, P4, P5 = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9,
                       0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5)

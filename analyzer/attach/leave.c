@@ -1,0 +1,106 @@
+/* Taking the recorder out of a process (place.h): all that it takes to know is in the area, so that anybody who
+   may trace the process can do it, whatever has become of who put it there. */
+#include "analyzer/attach/place.h"
+#include "analyzer/attach/entries.h"
+#include "analyzer/attach/stop.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ANSWER_MAX ((uint64_t)64 << 20)
+
+/* is_whole: do the counts of an answer add up? The process can write to it. */
+static int is_whole(vt_bytes_t const *answer) {
+  size_t left = answer->sz - sizeof(vt_patch_answer_t);
+  vt_patch_module_t *m = vt_entries_module(answer);
+  for (uint32_t n = vt_entries_module_cnt(answer); n--; m = vt_entries_next(m)) {
+    if (left < sizeof *m || (left - sizeof *m) / sizeof(vt_patch_function_t) < m->function_cnt) return 0;
+    left -= sizeof *m + m->function_cnt * sizeof(vt_patch_function_t);
+    vt_patch_function_t const *f = vt_entries_functions(m);
+    for (uint32_t i = 0; i < m->function_cnt; i++)
+      if (f[i].sz > VT_PATCH_SZ_MAX || f[i].site_cnt > VT_PATCH_SITES_MAX) return 0;
+  }
+  return 1;
+}
+
+static int read_answer(vt_target_t const *t, vt_attach_t const *d, vt_bytes_t *answer) {
+  if (d->answer_sz < sizeof(vt_patch_answer_t) || d->answer_sz > ANSWER_MAX) return -1;
+  if (vt_target_read(t, d->answer, vt_bytes_room(answer, d->answer_sz), d->answer_sz)) return -1;
+  answer->sz = d->answer_sz;
+  return is_whole(answer) ? 0 : -1;
+}
+
+static int write_word(vt_target_t const *t, uint64_t at, uint32_t word) { return vt_target_write(t, at, &word, sizeof word); }
+
+/* undo: the gate is closed before the entries are what they were, and nobody runs meanwhile: all that is recorded is
+   from before this moment, all else from after it. */
+static int undo(vt_target_t const *t, uint64_t data, vt_bytes_t const *answer) {
+  vt_attach_t d;
+  if (vt_target_read(t, data, &d, sizeof d)) return -1;
+  if (write_word(t, data, VT_ATTACH_DETACHED)) return -1;
+  if (d.gate && write_word(t, d.gate, VT_ATTACH_GATE_OFF)) return -1;
+  return vt_entries_write(t, answer, 1);
+}
+
+int vt_place_leave(vt_target_t *t, vt_error_t *error) {
+  vt_attach_t d;
+  vt_bytes_t answer = {0};
+  vt_stop_t stop;
+  uint64_t data = t->area + VT_ATTACH_CODE_SZ;
+  if (!t->area || vt_target_read(t, data, &d, sizeof d) || d.state == VT_ATTACH_DETACHED || read_answer(t, &d, &answer)) {
+    vt_error_set(error, t->name, "it is not recorded by `valtrace attach`", "is the number right?");
+    vt_bytes_free(&answer);
+    return -1;
+  }
+  int failed = vt_stop_all(&stop, t->pid, error);
+  if (!failed && undo(t, data, &answer)) {
+    vt_error_set(error, t->name, "its code cannot be changed back", "it goes on unrecorded");
+    failed = -1;
+  }
+  if (!failed || stop.threads_cnt) vt_stop_release(&stop);
+  vt_bytes_free(&answer);
+  return failed;
+}
+
+/* is_child: has process `pid` the same area, as only a fork can make it? The ring's number is in the options. */
+static int is_child(vt_target_t const *t, vt_attach_t const *d, pid_t pid) {
+  static vt_attach_t other;
+  char path[64];
+  vt_target_t c = {.pid = pid};
+  snprintf(path, sizeof path, "/proc/%d/mem", pid);
+  c.mem = open(path, O_RDONLY | O_CLOEXEC);
+  if (c.mem < 0) return 0;
+  int same = vt_place_state(&c, t->area, NULL) && vt_place_state(&c, t->area, NULL) != VT_ATTACH_DETACHED &&
+             !vt_target_read(&c, t->area + VT_ATTACH_CODE_SZ, &other, sizeof other) &&
+             other.options_sz == d->options_sz && !memcmp(other.options, d->options, sizeof d->options);
+  close(c.mem);
+  return same;
+}
+
+/* leave_children: one that ends meanwhile has nothing to be left. */
+static void leave_children(vt_target_t const *t, vt_attach_t const *d) {
+  DIR *dir = opendir("/proc");
+  if (!dir) return;
+  for (struct dirent const *entry; (entry = readdir(dir));) {
+    pid_t pid = atoi(entry->d_name);
+    vt_target_t child;
+    vt_error_t ignored;
+    if (pid <= 0 || pid == t->pid || !is_child(t, d, pid)) continue;
+    if (!vt_target_open(&child, pid, &ignored)) vt_place_leave(&child, &ignored);
+    vt_target_close(&child);
+  }
+  closedir(dir);
+}
+
+int vt_place_leave_all(vt_target_t *t, vt_error_t *error) {
+  static vt_attach_t d;
+  int known = t->area && !vt_target_read(t, t->area + VT_ATTACH_CODE_SZ, &d, sizeof d);
+  int failed = vt_place_leave(t, error);
+  if (known) leave_children(t, &d);
+  return failed;
+}

@@ -1,0 +1,37 @@
+/* Putting the recorder into a process, and taking it out again. */
+#ifndef VT_ANALYZER_ATTACH_PLACE_H
+#define VT_ANALYZER_ATTACH_PLACE_H
+
+#include "analyzer/attach/target.h"
+#include "analyzer/patch/plan.h"
+
+typedef struct {
+  char const *shim;        /* path of libvaltrace.so */
+  int ring;                /* the ring's descriptor */
+  char const *spec;        /* value of VT_RING_ENV for whoever has it by another number */
+  char const *const *options; /* "VALTRACE_…=…", ended by NULL */
+  vt_patch_givens_t const *givens;
+} vt_place_options_t;
+
+typedef struct {
+  uint64_t pause_ns;  /* how long the process stood, at the last stop */
+  uint32_t threads;   /* that it has */
+  uint32_t stops;     /* how often it was stopped, until nobody was inside of what changes */
+} vt_place_result_t;
+
+/* vt_place puts the recorder into the process: it will be loaded at the process's next allocation. Returns 0; or
+   -1 and *error, and the process is as it was. This process may be killed at any moment: the other runs on. */
+int vt_place(vt_target_t *t, vt_place_options_t const *options, vt_place_result_t *result, vt_error_t *error);
+
+/* vt_place_state is what the recorder in a process says: VT_ATTACH_…, 0: there is none (any more). text, of
+   VT_ATTACH_TEXT_SZ bytes: why it failed. */
+int vt_place_state(vt_target_t const *t, uint64_t area, char *text);
+
+/* vt_place_leave ends recording in the process, and makes its entries what they were. Returns 0; or -1 and
+   *error. What is mapped stays, as threads may be in it. */
+int vt_place_leave(vt_target_t *t, vt_error_t *error);
+
+/* vt_place_leave_all does so in the children, too, that it has forked and that are recorded with it. */
+int vt_place_leave_all(vt_target_t *t, vt_error_t *error);
+
+#endif

@@ -1,0 +1,59 @@
+/* See attached.h. The shim has been loaded by an allocation of the program's (analyzer/attach/loader.c): by that
+   thread, or by one of our own that ends when all is ready. The entries are patched already, and threads pass by:
+   they are led here while the gate is closed, and the moment at which it opens is the one at which recording
+   begins. An allocation that is recorded is so after it: whoever frees that block is, too. */
+#include "preload/attached.h"
+#include "preload/patched.h"
+#include "preload/process.h"
+#include "core/trace/sys.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#define OPTIONS_MAX 32
+
+_Static_assert(VT_GATE_OFF == VT_ATTACH_GATE_OFF, "who detaches closes the gate");
+
+/* It is in the file, so that the file's copy can be given another value: not in memory that begins as zero. */
+VT_EXPORT __attribute__((section(".data"))) vt_attach_t *vt_attach_v1 = NULL;
+
+int vt_attached_over(void) {
+  return vt_attached() && atomic_load_explicit(&vt_attach_v1->state, memory_order_relaxed) == VT_ATTACH_DETACHED;
+}
+
+char *const *vt_attached_options(void) {
+  static char *variables[OPTIONS_MAX + 1];
+  vt_attach_t *d = vt_attach_v1;
+  size_t n = 0;
+  for (uint64_t at = 0; at < d->options_sz && at < sizeof d->options && n < OPTIONS_MAX;) {
+    variables[n++] = d->options + at;
+    at += strlen(d->options + at) + 1;
+  }
+  return variables;
+}
+
+void vt_attached_patch(void) {
+  vt_patched_adopt((void *)vt_attach_v1->answer, vt_attach_v1->answer_sz);
+}
+
+/* close_if closes a descriptor that is still what we were given. */
+static void close_if(uint32_t fd, uint64_t device, uint64_t inode) {
+  struct stat st;
+  if (vt_sys(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) || st.st_dev != device || st.st_ino != inode) return;
+  vt_sys_close((int)fd);
+}
+
+int vt_attached_ready(int failed) {
+  vt_attach_t *d = vt_attach_v1;
+  uint32_t loading = VT_ATTACH_LOADING;
+  static char const why[] = "recording cannot be set up in it";
+  close_if(d->shim_fd, d->shim_device, d->shim_inode);
+  close_if(d->ring_fd, d->ring_device, d->ring_inode);
+  if (failed && !d->text[0]) memcpy(d->text, why, sizeof why);
+  d->gate = (uint64_t)&vt_gate.value;
+  /* Who detaches meanwhile finds no gate, or closes it; the state then says so. */
+  int changed = atomic_compare_exchange_strong_explicit(&d->state, &loading,
+                                                        failed ? VT_ATTACH_FAILED : VT_ATTACH_RECORDING,
+                                                        memory_order_release, memory_order_relaxed);
+  return failed || !changed;
+}

@@ -1,0 +1,27 @@
+/* The recorder in a process that was running already (core/trace/attach.h). */
+#ifndef VT_PRELOAD_ATTACHED_H
+#define VT_PRELOAD_ATTACHED_H
+
+#include <stddef.h>
+#include "core/trace/attach.h"
+
+/* In the file: NULL. In the copy that a process was given when it was attached to: its area's data. */
+extern vt_attach_t *vt_attach_v1;
+
+/* vt_attached: was this process attached to, and not started with the shim? */
+static inline int vt_attached(void) { return vt_attach_v1 != NULL; }
+
+/* vt_attached_over: it was, and recording has been ended from outside. */
+int vt_attached_over(void);
+
+/* vt_attached_options are the variables that the command would have put into the environment. */
+char *const *vt_attached_options(void);
+
+/* vt_attached_patch leads the entries that are patched to the hooks. While recording is set up. */
+void vt_attached_patch(void);
+
+/* vt_attached_ready is to be called when recording is set up, or that has failed, and before the gate opens; returns
+   whether it must stay closed. */
+int vt_attached_ready(int failed);
+
+#endif

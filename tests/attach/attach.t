@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+"""valtrace attach and detach: a process that runs is recorded from then on, exactly, and is as it was afterwards; it
+runs on whatever becomes of valtrace; what cannot be recorded is refused in one line."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, "tests/lib")
+sys.path.insert(0, "tests/attach")
+from attaching import Attach, Churn, valtrace  # noqa: E402
+from valtest import PROGRAMS, Tap, VALTRACE, need, program, vtr  # noqa: E402
+
+ROUNDS = 5
+
+
+def between(path, start, end):
+    """Allocations and frees between two markers."""
+    out = subprocess.run([VALTRACE, "report", "--json", "--from", start, "--to", end, path], capture_output=True, check=True)
+    totals = json.loads(out.stdout)["totals"]
+    return totals["allocations"], totals["frees"]
+
+
+def check_counts(tap, path, threads):
+    """Attached and detached while all threads run; the count is exact between two moments at which they stand."""
+    name = f"{threads} threads"
+    churn = Churn(threads)
+    before = churn.code()
+    churn.order("g")
+    attach = Attach(churn.pid, path)
+    if not tap.ok(attach.until("is being recorded"), f"{name}: attached", attach.said):
+        return
+    first = churn.order("p")
+    tap.ok(churn.code() != before, f"{name}: the entries are patched")
+    valtrace("ctl", churn.pid, "mark", "a")
+    for _ in range(ROUNDS):
+        last = churn.order("r")
+    valtrace("ctl", churn.pid, "mark", "b")
+    churn.order("g")
+    attach.process.send_signal(signal.SIGINT)
+    tap.equal(attach.wait(), 0, f"{name}: Ctrl-C ends it")
+    tap.ok(churn.code() == before, f"{name}: the code is what it was, byte for byte")
+    churn.order("p")
+    tap.equal(churn.end(), 0, f"{name}: the program ends as it would")
+    allocations, frees = between(path, "a", "b")
+    want = last[0] - first[0], last[1] - first[1]
+    tap.ok(allocations == want[0], f"{name}: its own count of allocations, {want[0]}", [allocations, frees, want])
+    # The report of a span counts the frees of blocks that are older than it, or than recording, nowhere.
+    kept = (threads or 1) * 64
+    tap.ok(0 <= want[1] - frees <= kept, f"{name}: and of frees, but for blocks from before", [allocations, frees, want])
+    trace = vtr.Trace(path)
+    model = vtr.Model(trace)
+    tap.ok(trace.complete and trace.flags & 1 and [p[1] for p in sorted(trace.process)] == ["attached", "detached"],
+           f"{name}: the trace says that it began in mid-life, and how it ended", [trace.flags, trace.process])
+    tap.ok(model.unmatched_frees <= kept and model.overwritten == 0, f"{name}: no block is handed out twice",
+           [model.unmatched_frees, model.overwritten])
+    out = subprocess.run([VALTRACE, "report", "--json", path], capture_output=True, check=True)
+    report = json.loads(out.stdout)
+    tap.equal([report["completeness"]["unmatched_frees"], report["completeness"]["ended"], report["totals"]["lost_bytes"]],
+              [0, "detached", None], f"{name}: frees of older blocks are no errors, and nobody says what is lost")
+
+
+def check_end(tap, path):
+    """The process ends while it is recorded; its child was, too."""
+    churn = Churn(2)
+    attach = Attach(churn.pid, os.path.join(path, "end.vtr"))
+    tap.ok(attach.until("stood still"), "attached to a process that stands", attach.said)
+    churn.order("r")
+    attach.until("is being recorded")
+    first = churn.order("r")
+    churn.order("f")
+    churn.end()
+    tap.equal(attach.wait(), 0, "its end ends the recording")
+    traces = [vtr.Trace(os.path.join(path, f)) for f in sorted(os.listdir(path)) if f.startswith("end")]
+    tap.equal(len(traces), 2, "its child has a trace")
+    parent, child = sorted(traces, key=lambda t: t.pid != churn.pid)
+    tap.ok(parent.complete and sorted(parent.process)[-1][1:3] == ("exit", 0), "the end is in the trace", [parent.process])
+    tap.ok(child.complete and child.flags & 1 and vtr.Model(child).allocations >= 1000,
+           "the child's blocks are", [child.flags, vtr.Model(child).allocations, first])
+
+
+def check_detach(tap, path):
+    """From another shell, and when valtrace was killed."""
+    churn = Churn(4)
+    before = churn.code()
+    churn.order("g")
+    attach = Attach(churn.pid, path)
+    attach.until("is being recorded")
+    tap.equal(valtrace("detach", churn.pid), (0, ""), "detach from another shell")
+    tap.equal(attach.wait(), 0, "ends attach")
+    tap.ok(attach.trace().complete, "the trace is complete", attach.trace().process)
+    tap.ok(churn.code() == before, "the code as it was")
+    status, text = valtrace("detach", churn.pid)
+    tap.ok(status == 1 and "not recorded" in text, "once", [status, text])
+    churn.order("p")
+    tap.equal(churn.end(), 0, "the program ends as it would")
+
+    churn = Churn(4)
+    before = churn.code()
+    churn.order("g")
+    attach = Attach(churn.pid, path + "2")
+    attach.until("is being recorded")
+    attach.process.kill()
+    attach.wait()
+    churn.order("p")
+    churn.order("g")
+    tap.equal(valtrace("detach", churn.pid), (0, ""), "valtrace attach was killed: detach")
+    tap.ok(churn.code() == before, "the code is as it was")
+    churn.order("p")
+    tap.equal(churn.end(), 0, "the program ends as it would")
+    tap.ok(attach.trace().complete, "the trace is complete")
+
+
+def refused(tap, pid, words, name):
+    status, text = valtrace("attach", pid)
+    tap.ok(status == 125 and words in text and text.count("\n") == 1, name, [status, text])
+
+
+def check_refusals(tap, path):
+    refused(tap, os.getpid() + 4000000 if os.getpid() < 4000000 else 1 << 29, "there is no such process", "no such process")
+    refused(tap, 2, "thread of the kernel" if os.readlink("/proc/self/exe") and not os.path.exists("/proc/2/exe") else "", "a thread of the kernel")
+    static = subprocess.Popen(program("churn_static"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    refused(tap, static.pid, "statically linked", "a static program")
+    static.kill()
+    os.waitid(os.P_PID, static.pid, os.WEXITED | os.WNOWAIT)
+    refused(tap, static.pid, "it has ended", "a process that has ended")
+    static.wait()
+    churn = Churn(0)
+    attach = Attach(churn.pid, path)
+    attach.until("stood still")
+    refused(tap, churn.pid, "recorded already", "recorded already")
+    churn.order("r")
+    attach.until("is being recorded")
+    churn.end()
+    attach.wait()
+    tap.equal(valtrace("attach", "x")[0], 2, "a usage error")
+
+
+def main():
+    tap = Tap()
+    with tempfile.TemporaryDirectory(prefix="valtest-attach-") as folder:
+        check_counts(tap, os.path.join(folder, "one.vtr"), 0)
+        check_counts(tap, os.path.join(folder, "many.vtr"), 8)
+        check_end(tap, folder)
+        check_detach(tap, os.path.join(folder, "detach.vtr"))
+        check_refusals(tap, os.path.join(folder, "refused.vtr"))
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
