@@ -301,7 +301,7 @@ void vt_patched_adopt(void *told, uint64_t sz) {
 
 static int patches_new(vt_patch_module_t *m) {
   for (uint32_t i = 0; m->code && i < m->function_cnt; i++)
-    if (functions_of(m)[i].kind.api == VT_API_NEW && !functions_of(m)[i].why[0]) return 1;
+    if (functions_of(m)[i].kind.shape == VT_SHAPE_NEW && !functions_of(m)[i].why[0]) return 1;
   return 0;
 }
 

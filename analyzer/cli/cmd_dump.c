@@ -41,6 +41,7 @@ typedef struct {
   vt_chosen_t *chosen; /* NULL: every event */
   uint64_t event;      /* the number of the next one */
   uint64_t left;       /* so many more may be shown */
+  int interpreted;     /* api other is an interpreter's */
   uint8_t *shown;      /* per trie node */
   size_t shown_sz;
   vt_trace_frame_t *frames;
@@ -154,6 +155,21 @@ static uint64_t old_block(dump_t *d, vt_event_t const *e) {
   return d->old[e->thread];
 }
 
+/* by_interpreter: is it of an interpreter's own allocator, whose blocks report shows as a heap of their own? */
+static int by_interpreter(dump_t const *d, vt_event_t const *e) {
+  return !e->heap && e->api == VT_API_OTHER && d->interpreted;
+}
+
+/* The heap as report calls it. */
+static char const *heap_name(dump_t const *d, vt_event_t const *e) {
+  size_t cnt;
+  vt_trace_heap_t const *heaps = vt_reader_heaps(d->r, &cnt);
+  if (!e->heap) return by_interpreter(d, e) ? "python" : "libc";
+  for (size_t i = 0; i < cnt; i++)
+    if (heaps[i].heap == e->heap && heaps[i].name[0]) return heaps[i].name;
+  return "";
+}
+
 static void show_text(dump_t *d, vt_event_t const *e, vt_trace_thread_t const *thread, uint64_t old,
                       size_t frames) {
   printf("%" PRIu64 ".%09" PRIu64 " %s %s %s 0x%" PRIx64, e->time / 1000000000u,
@@ -161,6 +177,7 @@ static void show_text(dump_t *d, vt_event_t const *e, vt_trace_thread_t const *t
          vt_api_name(e->api), e->address);
   if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE) printf(" size %" PRIu64, e->size);
   if (e->align) printf(" align %" PRIu64, e->align);
+  if (by_interpreter(d, e)) printf(" heap python");
   if (e->heap) printf(" heap %u", e->heap);
   if (e->tag) printf(" tag %" PRIu64, e->tag);
   if (e->kind == VT_EVENT_REALLOC_DONE) printf(" old 0x%" PRIx64, old);
@@ -176,6 +193,8 @@ static void show_json(dump_t *d, vt_event_t const *e, vt_trace_thread_t const *t
   printf(",\"kind\":\"%s\",\"api\":\"%s\",\"heap\":%u,\"address\":%" PRIu64
          ",\"address_hex\":\"0x%" PRIx64 "\"",
          kind_name(e->kind), vt_api_name(e->api), e->heap, e->address, e->address);
+  printf(",\"heap_name\":");
+  vt_json_escape(stdout, heap_name(d, e), strlen(heap_name(d, e)));
   if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE)
     printf(",\"size\":%" PRIu64 ",\"align\":%" PRIu64, e->size, e->align);
   if (e->kind == VT_EVENT_HEAP_ALLOC) printf(",\"tag\":%" PRIu64, e->tag);
@@ -325,6 +344,7 @@ static int dump(char *path, vt_cli_options_t const *options, int several, uint64
     return usage_error ? VT_EXIT_USAGE : VT_EXIT_INPUT;
   }
   find_names(&d, &options->analysis.search);
+  d.interpreted = vt_reader_interpreted(d.r);
   if (several) show_trace(d.r, d.json);
   if (!filtered) take_mappings(&d);
   vt_reader_run(d.r, &(vt_reader_sink_t){on_events, on_heap_op, &d});

@@ -31,6 +31,7 @@ typedef struct {
   local_heap_t *heaps; /* [0]: the process's own */
   size_t heaps_cnt, heaps_cap;
   local_heap_t python; /* counts the blocks of an interpreter's allocator, which are in [0]'s table */
+  int no_python;       /* there is none */
   uint32_t *threads; /* trace's index -> model's index; NO_INDEX */
   size_t threads_cnt, threads_cap;
 } trace_t;

@@ -112,6 +112,8 @@ void vt_model_partial(vt_model_t *model, uint32_t trace, uint64_t since_ns) {
   model->traces[trace].partial_ns = since_ns == VT_MODEL_NO_END ? since_ns : since_ns + model->traces[trace].shift_ns;
 }
 
+void vt_model_not_interpreted(vt_model_t *model, uint32_t trace) { model->traces[trace].no_python = 1; }
+
 /* Heap numbers count up from 1 in a trace; a larger one can only come from a damaged trace. */
 #define HEAP_NUMBER_MAX 65536
 
@@ -185,6 +187,7 @@ static inline local_heap_t *counting_heap(vt_model_t *model, uint32_t trace,
   local_heap_t *python = &model->traces[trace].python;
   if (__builtin_expect(event->heap || event->api != VT_API_OTHER, 1))
     return &model->traces[trace].heaps[event->heap];
+  if (model->traces[trace].no_python) return &model->traces[trace].heaps[0];
   if (python->heap != NO_INDEX) return python;
   python->heap = new_heap(model, trace, VT_HEAP_KIND_PYTHON);
   model->heaps[python->heap].name = vt_mem_copy("python", sizeof "python" - 1);

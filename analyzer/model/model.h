@@ -196,6 +196,10 @@ void vt_model_partial(vt_model_t *model, uint32_t trace, uint64_t since_ns);
 #define VT_MODEL_NO_END UINT64_MAX
 void vt_model_stretch(vt_model_t *model, uint32_t trace, uint64_t from_ns, uint64_t to_ns);
 
+/* Blocks of api other are the process's own like all others, not those of an interpreter's allocator, which are a heap
+   of their own. To be called before all events. */
+void vt_model_not_interpreted(vt_model_t *model, uint32_t trace);
+
 /* Says what a number in the trace means, before all events. Heaps of equal, non-zero uuid are one
    heap, also between traces. One that was attached by a trace that had not created it and not left
    it since has blocks allocated unseen; a free of an unknown block is no error there. Number 0 is

@@ -35,12 +35,14 @@ static int read_whole(vt_follow_t *f, vt_error_t *error) {
 /* announce tells of heaps, of pauses and since when events may be missing, before the events of that time. What is told
    again changes nothing. */
 static void announce(vt_follow_t *f) {
-  size_t heaps, said;
+  size_t heaps, said, patched;
   vt_model_partial(f->analysis.model, 0, vt_completeness(reader_of(f)).missing_since);
   vt_reader_heaps(reader_of(f), &heaps);
   vt_reader_process(reader_of(f), &said);
-  if (heaps + said != f->announced) vt_merge_declare(f->analysis.model, 0, reader_of(f));
-  f->announced = heaps + said;
+  vt_reader_patched(reader_of(f), &patched);
+  size_t all = heaps + said + patched;
+  if (all != f->announced) vt_merge_declare(f->analysis.model, 0, reader_of(f));
+  f->announced = all;
 }
 
 static void begin(vt_follow_t *f) {

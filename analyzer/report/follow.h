@@ -18,7 +18,7 @@ typedef struct {
   int fd;        /* the file, whatever it is called by now */
   char path[32]; /* which leads to it */
   vt_pass_t *pass; /* NULL: none goes on */
-  size_t announced; /* messages of heaps and of the process that the model has been told of */
+  size_t announced; /* messages of heaps, of the process and of patched functions that the model has been told of */
   int more; /* there are events in the file that have not been read */
 } vt_follow_t;
 

@@ -217,6 +217,7 @@ static void print_missing(vt_term_t const *term, vt_completeness_t const *have) 
   if (have->complete || have->recording) return;
   int known = have->missing_events != VT_MISSING_UNKNOWN;
   if (have->missing_since == VT_TIME_NEVER && (!known || !have->missing_events)) return;
+  known &= have->missing_events != 0; /* recording stopped: then nobody counted */
   snprintf(text, sizeof text, "%s event%s missing%s%s",
            known ? vt_count_text(have->missing_events).text : "an unknown number of",
            known && have->missing_events == 1 ? " is" : "s are",
@@ -457,7 +458,7 @@ static char const *title_of(vt_metric_t metric) {
   case VT_METRIC_LOST: return "LOST: nothing reaches them any more, most bytes first";
   case VT_METRIC_DEFINITE: return "DEFINITE: lost, and nothing else that is lost points to them";
   case VT_METRIC_INDIRECT: return "INDIRECT: lost with another block that points to them";
-  case VT_METRIC_POSSIBLE: return "POSSIBLE: reached only by pointers into the middle of a block";
+  case VT_METRIC_POSSIBLE: return "POSSIBLE: perhaps in use: by a pointer into the middle, or by a register";
   case VT_METRIC_COUNT: return "HOT: most allocations first";
   case VT_METRIC_PEAK: return "PEAK: what was live when the heap was largest, most bytes first";
   case VT_METRIC_TEMPORARY:

@@ -100,8 +100,8 @@ static int judge_file(vt_completeness_t *c, vt_reader_t const *reader, last_word
   char const *piece = is_raw(reader) ? "segment" : "chunk";
   c->damaged = in->damaged_chunks || in->torn_bytes || in->bad_events;
   if (in->damaged_chunks)
-    because(c, "%" PRIu64 " chunk%s of the file damaged, the first at byte %" PRIu64,
-            in->damaged_chunks, in->damaged_chunks == 1 ? " is" : "s are", in->damage_off);
+    because(c, "%" PRIu64 " chunk%s of the file %s damaged, the first at byte %" PRIu64, in->damaged_chunks,
+            plural(in->damaged_chunks), in->damaged_chunks == 1 ? "is" : "are", in->damage_off);
   if (in->torn_bytes)
     because(c, "the file has a torn tail at byte %" PRIu64 " (%" PRIu64 " byte%s)", in->torn_off,
             in->torn_bytes, plural(in->torn_bytes));
@@ -214,6 +214,7 @@ static void set_missing(vt_completeness_t *c, vt_reader_t const *reader, last_wo
   if (!whole && !in->bad_events) c->missing_since = in->whole_until;
   if (said->stopped && said->stopped_time < c->missing_since && !in->bad_events)
     c->missing_since = said->stopped_time;
+  if (!c->recording && !c->missing_events && !said->stopped) c->missing_since = VT_TIME_NEVER; /* it lacks something else */
 }
 
 vt_completeness_t vt_completeness(vt_reader_t const *reader) {
@@ -231,12 +232,16 @@ vt_completeness_t vt_completeness(vt_reader_t const *reader) {
   return c;
 }
 
+static int lacks_events(vt_completeness_t const *c) {
+  return !c->complete && (c->missing_events || c->missing_since != VT_TIME_NEVER);
+}
+
 void vt_completeness_add(vt_completeness_t *sum, vt_completeness_t const *one) {
-  int known = sum->complete || sum->missing_since != VT_TIME_NEVER;
-  if (!one->complete && (sum->complete || one->missing_since < sum->missing_since))
+  int lacking = lacks_events(sum), more = lacks_events(one);
+  if (more && (!lacking || sum->missing_since == VT_TIME_NEVER || one->missing_since == VT_TIME_NEVER))
+    sum->missing_since = lacking ? VT_TIME_NEVER : one->missing_since;
+  else if (more && one->missing_since < sum->missing_since)
     sum->missing_since = one->missing_since;
-  if (!one->complete && (!known || one->missing_since == VT_TIME_NEVER))
-    sum->missing_since = VT_TIME_NEVER;
   sum->complete &= one->complete;
   sum->recording |= one->recording;
   sum->paused |= one->paused;

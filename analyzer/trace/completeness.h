@@ -25,7 +25,7 @@ typedef struct {
   char ended[32];          /* "exit", "signal:N", "exec", "killed", "running" or "unknown" */
   uint64_t dropped_events; /* that the process could not record */
   uint64_t missing_events; /* these and what the file lacks; VT_MISSING_UNKNOWN */
-  uint64_t missing_since;  /* ns: everything before is there; VT_TIME_NEVER: not known, or complete */
+  uint64_t missing_since;  /* ns: every event before is there; VT_TIME_NEVER: not known, or none is missing */
   size_t reason_cnt;       /* why it is not complete, as short clauses */
   char reasons[VT_REASONS_MAX][120];
   size_t refused_cnt;      /* what cannot be recorded, whether or not there was any of it; a reason, too */

@@ -202,6 +202,10 @@ size_t vt_reader_refused(vt_reader_t const *r, vt_trace_patched_t const **first)
   return cnt;
 }
 
+int vt_reader_interpreted(vt_reader_t const *r) {
+  return r->tables.codes_cnt || vt_reader_refused(r, NULL) == r->tables.patched_cnt;
+}
+
 uint64_t vt_reader_time(vt_reader_t const *r, uint64_t tick) { return vt_reader_ns(r, tick); }
 
 vt_trace_leaks_t const *vt_reader_leaks(vt_reader_t const *r) { return r->tables.leaks; }

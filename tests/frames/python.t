@@ -3,10 +3,13 @@
 of pymalloc against malloc's."""
 import collections
 import os
+import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.getcwd(), "tests", "frames"))
 from frames import ON, Run, SYSTEM, Tap, is_known, probe, version, vtr  # noqa: E402
+from valtest import VALTRACE  # noqa: E402
 
 ROUNDS = ("generators", "callbacks", "exceptions", "recursion", "compiled", "threads", "many")
 WORK = "d = [{'a': i, 'b': str(i), 'c': [i] * 40} for i in range(40)]; e = [repr(x) for x in d]; del d[::2]"
@@ -31,5 +34,12 @@ seen, got = totals("0", "")
 _plain, want = totals("1", "malloc")
 tap.ok(all(abs(g - w) <= 2 for g, w in zip(got, want)), "pymalloc: as many events of each kind as with PYTHONMALLOC=malloc",
        [f"got  {got}", f"want {want}"])  # the value of the variable is a block or two
+with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, "t.vtr")
+    subprocess.run([VALTRACE, "run", "-q", "-o", path, "--", SYSTEM, "-S", "-c", WORK], check=True)
+    dumps = [subprocess.run([VALTRACE, "dump", *json, path], capture_output=True, check=True, text=True).stdout for json in ([], ["--json"])]
+    cnt = sum(e.api == 15 for e in vtr.Trace(path).events())
+tap.ok(cnt > 1000 and dumps[0].count(" heap python ") == dumps[1].count('"heap_name":"python"') == cnt,
+       "dump tells the interpreter's blocks from others", [cnt, dumps[0].count(" heap python "), dumps[0][:500]])
 tap.ok(not seen.refusals and seen.codes and not _plain.codes, "--no-python: no frames", seen.refusals)
 tap.done()

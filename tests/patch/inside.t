@@ -125,6 +125,9 @@ def check_new(tap, name):
     new = [e for e in events if e.api in NEW] + ambiguous
     model = vtr.Model(trace)
     tap.ok(near(len(new), news) if ambiguous else len(new) == news, f"{name}: operator new once each", [len(new), news, collections.Counter(e.api for e in events)])
+    have = report(run.trace_path)
+    tap.ok(have["completeness"]["complete"] and [h["kind"] for h in have["traces"][0]["heaps"]] == ["libc"],
+           f"{name}: complete, and what has two names is not taken for an interpreter's", [have["completeness"], have["traces"][0]["heaps"]])
     tap.ok(caught >= 20 and model.unmatched_frees == 0 and len(model.live) <= LIBC,
            f"{name}: exceptions pass through, all blocks are freed", [caught, model.unmatched_frees, len(model.live)])
     run.remove()
