@@ -6,6 +6,7 @@
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/cmd_report.h"
 #include "analyzer/cli/leak_gate.h"
+#include "analyzer/cli/options.h"
 #include "analyzer/cli/error.h"
 #include "analyzer/cli/recording.h"
 #include "analyzer/collector/collector.h"
@@ -32,6 +33,7 @@
 #include <unistd.h>
 
 #define SNAPSHOT_NS ((uint64_t)10 * 1000 * 1000 * 1000)
+#define MAX_SIZE_MIN ((uint64_t)1 << 20)
 #define RETRY_NS    100000000
 
 typedef struct {
@@ -39,8 +41,9 @@ typedef struct {
   char const *max_depth, *suppressions, *format, *children, *min_events;
   char const *timeout;  /* --snapshot-timeout */
   char const *allocator;
-  char const *duration;
+  char const *duration, *max_size;
   int start_paused;
+  uint64_t max_size_bytes; /* 0: no limit */
   uint64_t duration_ns; /* 0: no limit */
   int snapshots;        /* at any time, and after SIGKILL */
   uint64_t snapshot_ns; /* time limit of a snapshot; 0: none */
@@ -76,6 +79,8 @@ static char const help[] =
     "      --snapshot-timeout T   give such a look up after this time (default: 10 s)\n"
     "      --start-paused    record nothing until `valtrace ctl PID start`\n"
     "      --duration T      pause after this time (10, 500ms); the program goes on\n"
+    "      --max-size BYTES  keep each trace below this size (suffix k, M, G; at least 1M): its process is paused\n"
+    "                        for good before; the program goes on\n"
     "      --jit-names       switch on the maps of run-times that make code (node, java, mono, python, .NET),\n"
     "                        so that it has names: the program sees it in its environment\n"
     "      --high-tags       the program's pointers carry tags in their top 16 bits\n"
@@ -108,6 +113,7 @@ enum {
   OPT_SNAPSHOT_TIMEOUT,
   OPT_START_PAUSED,
   OPT_DURATION,
+  OPT_MAX_SIZE,
   OPT_JIT_NAMES,
   OPT_HIGH_TAGS,
   OPT_MAX_DEPTH,
@@ -136,6 +142,7 @@ static struct option const long_options[] = {
     {"snapshot-timeout", required_argument, NULL, OPT_SNAPSHOT_TIMEOUT},
     {"start-paused", no_argument, NULL, OPT_START_PAUSED},
     {"duration", required_argument, NULL, OPT_DURATION},
+    {"max-size", required_argument, NULL, OPT_MAX_SIZE},
     {"jit-names", no_argument, NULL, OPT_JIT_NAMES},
     {"high-tags", no_argument, NULL, OPT_HIGH_TAGS},
     {"max-depth", required_argument, NULL, OPT_MAX_DEPTH},
@@ -184,6 +191,7 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_SNAPSHOT_TIMEOUT: o->timeout = optarg; break;
     case OPT_START_PAUSED: o->start_paused = 1; break;
     case OPT_DURATION: o->duration = optarg; break;
+    case OPT_MAX_SIZE: o->max_size = optarg; break;
     case OPT_JIT_NAMES: o->jit_names = 1; break;
     case OPT_HIGH_TAGS: o->high_tags = 1; break;
     case OPT_MAX_DEPTH: o->max_depth = optarg; break;
@@ -207,6 +215,8 @@ static int parse(options_t *o, int argc, char **argv) {
   if (o->output && o->folder) return usage_error("-d", "-o says where already");
   if (o->duration && (vt_filter_duration(o->duration, &o->duration_ns) || !o->duration_ns))
     return usage_error("--duration", "not a time such as 10 or 500ms");
+  if (o->max_size && (vt_cli_bytes(o->max_size, &o->max_size_bytes) || o->max_size_bytes < MAX_SIZE_MIN))
+    return usage_error("--max-size", "not a size of at least 1M");
   uint64_t limit = o->snapshot_ns;
   if (o->timeout && (vt_filter_duration(o->timeout, &limit) || !limit))
     return usage_error("--snapshot-timeout", "not a time such as 10 or 500ms");
@@ -339,6 +349,7 @@ static int too_small_files(void) {
 static vt_outputs_t outputs_of(options_t const *o, char const pattern[PATH_MAX]) {
   vt_outputs_t outputs = {.gather = o->gather,
                           .children = o->children,
+                          .max_size = o->max_size_bytes,
                           .min_events = o->min_events ? strtoull(o->min_events, NULL, 10) : 0};
   strcpy(outputs.pattern, pattern);
   return outputs;

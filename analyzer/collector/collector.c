@@ -187,7 +187,7 @@ static void look_after(collector_t *c) {
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->ended || image->leaving) continue;
-    vt_sampling_look(image, (vt_clock_kind_t)c->end->ring->clock, now);
+    if (!image->size_said) vt_sampling_look(image, (vt_clock_kind_t)c->end->ring->clock, now);
     if (flush) vt_image_flush(image, &whole_until);
     if (image->error.what[0])
       atomic_store_explicit(&c->end->ring->stop, VT_STOPPED_SPACE, memory_order_relaxed);
@@ -207,7 +207,7 @@ static void embed_symbols(collector_t *c) {
     vt_image_t *image = c->drain.images[i];
     if (!wants_symbols(c, image)) continue;
     images[cnt] = image;
-    traces[cnt++] = (vt_embed_t){.path = image->path};
+    traces[cnt++] = (vt_embed_t){.path = image->path, .max = image->max_size};
   }
   vt_embed_traces(traces, cnt, c->drain.symbols);
   for (size_t i = 0; i < cnt; i++) {

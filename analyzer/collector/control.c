@@ -45,7 +45,7 @@ static void status_of(vt_drain_t *d, vt_image_t *image, vt_moment_of_clocks_t co
   int sentinel = atomic_load_explicit(&row->heir, memory_order_relaxed) != 0;
   uint32_t stopped = atomic_load_explicit(&row->stopped, memory_order_relaxed);
   snprintf(out, cap, "0 %s: %s, %llu events, snapshots %s\n", image->skipped ? "no trace" : image->path,
-           stopped ? "stopped" : state, (unsigned long long)(image->open ? image->packer.events : 0),
+           stopped ? "stopped" : image->room == VT_ROOM_CLOSED ? "full" : state, (unsigned long long)(image->open ? image->packer.events : 0),
            sentinel ? "possible" : "not possible");
 }
 
@@ -72,7 +72,7 @@ static void obey(vt_drain_t *d, int connection, char *line, char *out, size_t ca
     snprintf(out, cap, "0 paused\n");
   } else if (!strcmp(command, "start")) {
     vt_drain_resume(d);
-    snprintf(out, cap, "0 recording\n");
+    snprintf(out, cap, image->room == VT_ROOM_CLOSED ? "1 its trace is as large as it may be\n" : "0 recording\n");
   } else if (!strcmp(command, "detached")) {
     vt_drain_detach(d);
     snprintf(out, cap, "0 the trace is complete\n");

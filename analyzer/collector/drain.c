@@ -322,7 +322,7 @@ void vt_drain_settle(vt_drain_t *d) {
     seen.pages.sz = seen.leaks.sz = 0;
     if (!image->leaving || !vt_heir_look_settle(&image->look, &seen)) continue;
     vt_image_chunk(image, VT_CHUNK_PAGES, &seen.pages);
-    vt_image_chunk(image, VT_CHUNK_LEAKS, &seen.leaks);
+    vt_image_leaks(image, &seen.leaks);
     complete(d, image);
   }
   vt_bytes_free(&seen.pages);
@@ -341,6 +341,14 @@ static void end_replaced(vt_drain_t *d) {
   }
 }
 
+/* close_gates: images whose files are nearly as large as they may be are recorded no further. */
+static void close_gates(vt_drain_t *d) {
+  for (uint32_t slot = 1; d->outputs->max_size && slot < VT_RING_IMAGES; slot++) {
+    vt_image_t *image = d->by_slot[slot];
+    if (image && image->room == VT_ROOM_LITTLE) vt_image_close(image, vt_pauses_close(&d->pauses, slot));
+  }
+}
+
 size_t vt_drain_full(vt_drain_t *d) {
   size_t total = 0, got;
   vt_ring_raise_limit(d->end, active(d));
@@ -348,6 +356,7 @@ size_t vt_drain_full(vt_drain_t *d) {
     got = 0;
     for (uint32_t i = 0; i < d->end->limit; i++) got += (size_t)take_full(d, i);
     total += got;
+    close_gates(d);
     end_replaced(d);
   } while (got);
   return total;

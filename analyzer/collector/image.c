@@ -3,6 +3,7 @@
 #include "analyzer/collector/module.h"
 #include "analyzer/collector/outputs.h"
 #include "analyzer/collector/sampling.h"
+#include "analyzer/snapshot/verdict.h"
 #include "analyzer/trace/bytes.h"
 #include "analyzer/util/mem.h"
 #include "analyzer/util/output.h"
@@ -15,6 +16,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define LAST_WORDS_SZ ((uint64_t)65536) /* how the process ended, counters: of these are a few hundred bytes */
 
 static void copy_string(char *out, size_t cap, char const *p, uint32_t sz) {
   size_t n = sz < cap ? sz : cap - 1;
@@ -135,13 +138,21 @@ vt_image_t *vt_image_new(vt_outputs_t *outputs, vt_image_t **others, size_t othe
   vt_writer_t *writer = vt_writer_open(image->path, &image->error);
   if (!writer) return image;
   image->open = 1;
+  image->max_size = outputs->max_size;
+  image->whole_tick = h.start_tick;
   vt_packer_open(&image->packer, writer, codec, &h);
+  if (image->max_size) vt_writer_limit(writer, image->max_size - LAST_WORDS_SZ);
   return image;
 }
 
 vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream) {
   while (image->streams_cnt <= stream) VT_PUSH(image->streams, (vt_image_stream_t){0});
   return &image->streams[stream];
+}
+
+static void mind_size(vt_image_t *image) {
+  int little = image->max_size && vt_writer_bytes(image->packer.writer) > image->max_size / 4 * 3;
+  if (little && image->room == VT_ROOM_PLENTY) image->room = VT_ROOM_LITTLE;
 }
 
 void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment, uint32_t from,
@@ -162,6 +173,23 @@ void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment
     vt_packer_add(&image->packer, stream, n);
     if (from == before && !n) break;
   }
+  mind_size(image);
+}
+
+void vt_image_close(vt_image_t *image, uint64_t tick) {
+  image->room = VT_ROOM_CLOSED;
+  image->closed_tick = tick;
+}
+
+/* say_size marks where the record ends: at the closing of the gate, or before what had no room any more. */
+static void say_size(vt_image_t *image) {
+  vt_writer_t *writer = image->packer.writer;
+  int full = vt_writer_full(writer);
+  if (image->size_said || (!full && image->room != VT_ROOM_CLOSED)) return;
+  image->size_said = 1;
+  if (full) vt_writer_limit(writer, image->max_size);
+  vt_image_process(image, full ? image->whole_tick : image->closed_tick, VT_PROCESS_PAUSED, VT_PAUSE_SIZE);
+  if (full) vt_writer_limit(writer, vt_writer_bytes(writer)); /* nothing more */
 }
 
 static void put_message(vt_image_t *image, vt_chunk_type_t type, vt_message_t const *m) {
@@ -230,9 +258,12 @@ static void put_jit(vt_image_t *image, vt_moment_of_clocks_t const *now) {
 
 void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until) {
   if (!image->open) return;
-  put_jit(image, whole_until);
+  if (!image->size_said) put_jit(image, whole_until);
   vt_packer_flush(&image->packer);
-  put_moment(image, whole_until);
+  mind_size(image);
+  say_size(image);
+  if (!image->size_said) put_moment(image, whole_until);
+  if (!image->size_said) image->whole_tick = whole_until->tick;
   vt_writer_flush(image->packer.writer);
   note_failure(image, vt_writer_failed(image->packer.writer));
 }
@@ -240,6 +271,11 @@ void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until)
 void vt_image_chunk(vt_image_t *image, vt_chunk_type_t type, vt_bytes_t const *payload) {
   if (image->open && payload->sz)
     vt_packer_message(&image->packer, type, 0, payload->data, payload->sz);
+}
+
+void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload) {
+  vt_image_chunk(image, VT_CHUNK_LEAKS, payload);
+  image->no_leaks = image->open && vt_writer_full(image->packer.writer);
 }
 
 void vt_image_mark(vt_image_t *image, uint64_t tick, char const *text) {
@@ -280,6 +316,13 @@ static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {
     vt_image_process(image, tick, VT_PROCESS_VANISHED, 0);
 }
 
+static void put_no_leaks(vt_image_t *image) {
+  vt_bytes_t b = {0};
+  vt_verdict_none("the file is as large as --max-size allows", &b);
+  vt_image_chunk(image, VT_CHUNK_LEAKS, &b);
+  vt_bytes_free(&b);
+}
+
 /* put_stop writes that recording stopped before the process's end, if it did. */
 static void put_stop(vt_image_t *image, vt_ring_image_t *slot, uint64_t now) {
   uint64_t tick = told(slot, VT_COUNTER_STOPPED_TICK);
@@ -303,8 +346,11 @@ void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t cloc
   image->hidden = (int)told(slot, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE);
   if (!image->open) return;
   vt_packer_flush(&image->packer);
+  say_size(image);
+  if (image->max_size) vt_writer_limit(image->packer.writer, image->max_size);
   put_stop(image, slot, image->end_tick);
-  vt_sampling_put(image);
+  if (image->no_leaks) put_no_leaks(image);
+  if (!image->size_said) vt_sampling_put(image);
   put_end(image, image->end_tick, wait_status);
   put_counters(image, slot);
   put_moment(image, &now);

@@ -26,6 +26,10 @@ typedef struct {
   int first;     /* of the recording's first process */
 } vt_image_place_t;
 
+/* How far a trace is from its largest size. Its gate is closed some time before, so that all that happened until then
+   finds room. */
+typedef enum { VT_ROOM_PLENTY = 0, VT_ROOM_LITTLE, VT_ROOM_CLOSED } vt_room_t;
+
 /* What has been seen of the process's memory; see sampling.h. */
 typedef struct {
   uint64_t tick, resident, private, file, shared, swapped, peak; /* a sample, bytes; resident 0: none */
@@ -73,6 +77,12 @@ typedef struct vt_image {
   size_t streams_cnt, streams_cap;
   int open; /* packer is in use: the file could be created and is not yet complete */
   vt_packer_t packer;
+  uint64_t max_size;   /* of the file; 0: no limit */
+  vt_room_t room;
+  uint64_t closed_tick; /* when its gate was closed */
+  uint64_t whole_tick;  /* all that was recorded before this is in the file */
+  int size_said;        /* the file says that it is as large as it may be */
+  int no_leaks;         /* there was no room for what became of the live blocks */
   vt_symbols_t *symbols;  /* borrowed; told of each module; NULL: symbols are not wanted */
   uint64_t events, bytes; /* of the file; valid when ended and it could be written */
   vt_sampling_t sampling;
@@ -111,6 +121,12 @@ void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *see
 
 /* vt_image_mark puts a marker at a tick. */
 void vt_image_mark(vt_image_t *image, uint64_t tick, char const *text);
+
+/* vt_image_close: recording of an image with VT_ROOM_LITTLE ends at a tick, as its gate has been closed. */
+void vt_image_close(vt_image_t *image, uint64_t tick);
+
+/* vt_image_leaks adds what was found in the memory of an ended process. */
+void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload);
 
 /* vt_image_process says something of the process at a tick. */
 void vt_image_process(vt_image_t *image, uint64_t tick, vt_process_kind_t kind, uint32_t value);

@@ -6,9 +6,16 @@ static uint64_t now(vt_pauses_t const *p) { return vt_clock_tick_ordered((vt_clo
 
 int vt_pauses_on(vt_pauses_t const *p) { return p->spans_cnt && p->spans[p->spans_cnt - 1].to == UINT64_MAX; }
 
+/* Bits of the words: who pauses. */
+#define OF_RUN   1u
+#define OF_IMAGE 2u
+
 /* Sequentially consistent: the clock is read before the first word is set, or after the last one. */
-static void set_words(vt_pauses_t const *p, uint32_t value) {
-  for (uint32_t slot = 0; slot < VT_RING_IMAGES; slot++) atomic_store(&p->ring->images[slot].paused, value);
+static void set_words(vt_pauses_t const *p, int on) {
+  for (uint32_t slot = 0; slot < VT_RING_IMAGES; slot++) {
+    _Atomic uint32_t *word = &p->ring->images[slot].paused;
+    on ? atomic_fetch_or(word, OF_RUN) : atomic_fetch_and(word, ~OF_RUN);
+  }
 }
 
 void vt_pauses_begin(vt_pauses_t *p, vt_pause_t why, uint64_t from) {
@@ -39,6 +46,12 @@ void vt_pauses_mark(vt_pauses_t const *p, vt_image_t *image) {
   }
 }
 
+uint64_t vt_pauses_close(vt_pauses_t const *p, uint32_t slot) {
+  uint64_t tick = now(p);
+  atomic_fetch_or(&p->ring->images[slot].paused, OF_IMAGE);
+  return tick;
+}
+
 void vt_pauses_reset(vt_pauses_t const *p, uint32_t slot) {
-  atomic_store(&p->ring->images[slot].paused, (uint32_t)vt_pauses_on(p));
+  atomic_store(&p->ring->images[slot].paused, vt_pauses_on(p) ? OF_RUN : 0);
 }

@@ -34,6 +34,9 @@ void vt_pauses_end(vt_pauses_t *pauses);
 /* vt_pauses_mark writes into an image's trace what it does not yet say of pauses. */
 void vt_pauses_mark(vt_pauses_t const *pauses, vt_image_t *image);
 
+/* vt_pauses_close pauses the image in a slot alone, to its end, and returns the tick before it did. */
+uint64_t vt_pauses_close(vt_pauses_t const *pauses, uint32_t slot);
+
 /* vt_pauses_reset makes the word of a slot that is given to the next image what it is for the run. */
 void vt_pauses_reset(vt_pauses_t const *pauses, uint32_t slot);
 

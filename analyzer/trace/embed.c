@@ -126,13 +126,14 @@ static void encode(embed_t *e) {
 }
 
 /* append writes the chunk behind the last one and sets the header's bit. */
-static int append(embed_t *e, char const *path, vt_error_t *error) {
+static int append(embed_t *e, char const *path, uint64_t max, vt_error_t *error) {
   vt_writer_t *w = vt_writer_append(path, (uint32_t)e->r->last_seq, error);
   if (!w) return -1;
+  vt_writer_limit(w, max);
   e->r->header.optional |= VT_OPTIONAL_SYMBOLS;
   vt_writer_chunk(w, VT_CHUNK_SYMBOLS, VT_CHUNK_FLAG_ZSTD, 0, e->out.data, e->out.sz);
   vt_writer_flush(w);
-  if (!vt_writer_failed(w)) vt_writer_header(w, &e->r->header);
+  if (!vt_writer_failed(w) && !vt_writer_full(w)) vt_writer_header(w, &e->r->header);
   int failed = vt_writer_close(w);
   if (failed) vt_error_set(error, path, strerror(failed), "the trace has no symbols embedded");
   return failed ? -1 : 0;
@@ -151,7 +152,7 @@ static void begin(embed_t *e, vt_embed_t *trace, vt_symbols_t *store, queries_t 
 static void finish(embed_t *e, vt_embed_t *trace) {
   if (e->number && e->queries_cnt) {
     encode(e);
-    trace->failed = append(e, trace->path, &trace->error);
+    trace->failed = append(e, trace->path, trace->max, &trace->error);
   }
   vt_reader_close(e->r);
   vt_bytes_free(&e->out);

@@ -12,6 +12,7 @@ uint32_t vt_embed_module(vt_symbols_t *store, vt_reader_t const *r, size_t i);
 /* A packed trace that gets its symbols. */
 typedef struct {
   char const *path;
+  uint64_t max; /* size of the file with its symbols: if they do not fit it has none; 0: no limit */
   int failed; /* out: it could not be read or written, see `error`; it is good without symbols then */
   vt_error_t error;
 } vt_embed_t;

@@ -19,6 +19,8 @@ struct vt_writer {
   int fd;
   int failed;   /* errno of the first failed write */
   int dropping; /* chunks are counted but not written */
+  uint64_t max;  /* size of the file; 0: no limit */
+  int full;      /* it has been reached */
   uint32_t sequence;
   uint64_t written;  /* bytes in the file that are whole chunks */
   vt_bytes_t gather; /* whole chunks not yet written */
@@ -98,6 +100,13 @@ static void give_up(vt_writer_t *w, int err) {
 
 void vt_writer_skip(vt_writer_t *w, uint32_t cnt) { w->sequence += cnt; }
 
+void vt_writer_limit(vt_writer_t *w, uint64_t max) {
+  w->max = max;
+  w->full = 0;
+}
+
+int vt_writer_full(vt_writer_t const *w) { return w->full; }
+
 void vt_writer_resume(vt_writer_t *w) { w->dropping = 0; }
 
 void vt_writer_flush(vt_writer_t *w) {
@@ -147,12 +156,14 @@ void vt_writer_chunk(vt_writer_t *w, vt_chunk_type_t type, uint16_t flags, uint3
 
 void vt_writer_copy(vt_writer_t *w, uint16_t type, uint16_t flags, uint32_t stream,
                     uint8_t const *payload, size_t sz) {
+  size_t total = VT_CHUNK_HEADER_SZ + (size_t)vt_pad8(sz);
   if (sz > VT_CHUNK_PAYLOAD_MAX) return;
+  w->full |= w->max && vt_writer_bytes(w) + total > w->max;
+  if (w->full) return;
   if (w->dropping) {
     w->sequence++;
     return;
   }
-  size_t total = VT_CHUNK_HEADER_SZ + (size_t)vt_pad8(sz);
   uint8_t *p = vt_bytes_room(&w->gather, total);
   memset(p, 0, VT_CHUNK_HEADER_SZ);
   vt_store32(p, VT_CHUNK_MAGIC);

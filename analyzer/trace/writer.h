@@ -46,6 +46,11 @@ void vt_writer_skip(vt_writer_t *w, uint32_t cnt);
    may find room where much did not. */
 void vt_writer_resume(vt_writer_t *w);
 
+/* vt_writer_limit keeps the file at `max` bytes or less (0: no limit) from here on: the first chunk that does not fit
+   and all that follow are left out, and not numbered, until the limit is set anew. vt_writer_full: were any? */
+void vt_writer_limit(vt_writer_t *w, uint64_t max);
+int vt_writer_full(vt_writer_t const *w);
+
 /* vt_writer_flush hands what is gathered to the kernel. */
 void vt_writer_flush(vt_writer_t *w);
 

@@ -334,6 +334,9 @@ void vt_image_process(vt_image_t *image, uint64_t tick, vt_process_kind_t kind, 
   (void)image, (void)tick, (void)kind, (void)value;
 }
 
+void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload) { (void)image, (void)payload; }
+void vt_image_close(vt_image_t *image, uint64_t tick) { (void)image, (void)tick; }
+
 void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *seen) {
   (void)image, (void)tick, (void)seen;
 }

@@ -1,5 +1,5 @@
 # Steering a recording: pausing and resuming it, ending it early, reading it while it grows.
-TAPS  += tests/steer/pause.t
+TAPS  += tests/steer/pause.t tests/steer/growing.t tests/steer/size.t
 TESTS += $(P)/steered
 $(P)/steered: tests/steer/steered.c
 	@mkdir -p $(@D)

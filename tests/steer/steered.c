@@ -51,6 +51,22 @@ __attribute__((noinline)) static void lose(int n) {
   }
 }
 
+__attribute__((noinline)) static void *through(unsigned depth, size_t sz) {
+  void *p = depth ? through(depth - 1, sz) : malloc(sz);
+  __asm__ volatile("" : "+r"(p)); /* no tail call */
+  return p;
+}
+
+/* mix replaces n blocks in no order: what is recorded of it compresses badly. */
+__attribute__((noinline)) static void mix(int n) {
+  static void *mixed[4096];
+  static unsigned x = 1;
+  for (; n-- > 0; x = x * 1664525 + 1013904223) {
+    free(mixed[x >> 20]);
+    mixed[x >> 20] = through(x >> 28, x & 1023);
+  }
+}
+
 /* clean overwrites what the stack below has kept of pointers. */
 __attribute__((noinline)) static void clean(void) {
   char volatile room[16384];
@@ -62,7 +78,7 @@ __attribute__((noinline)) static void clean(void) {
 static void *churn(void *context) {
   size_t own = 1000 + 100 * (size_t)(intptr_t)context;
   for (unsigned round = 0; atomic_load(&running); round++) {
-    if (round % 4 == 3) usleep(500);
+    if (round % 4 == 3) usleep(3000);
     char *p = malloc(own);
     p = realloc(p, own + 50);
     free(p);
@@ -112,6 +128,7 @@ int main(int argc, char **argv) {
     case 'r': enlarge(n, (size_t)sz); break;
     case 'n': append(n); break;
     case 'l': lose(n); break;
+    case 'x': mix(n); break;
     case 't': start_threads(n); break;
     case 'w': wait_rounds((unsigned long)n); break;
     case 'T': stop_threads(); break;
