@@ -56,22 +56,22 @@ $(BUILD)/lib/$(1).a: $(call objs,$(2))
 	$$(Q)$$(AR) rcs $$@ $$^
 endef
 
-# $(eval $(call add-bin,NAME,SOURCES,ARCHIVES,LDLIBS)): build/bin/NAME
-define link-bin
-$(BUILD)/bin/$(1): $(call objs,$(2)) $(patsubst %,$(BUILD)/lib/%.a,$(3))
+# $(eval $(call add-bin,NAME,SOURCES,ARCHIVES,LDLIBS)): build/bin/NAME; link-file: any FILE below build/
+define link-file
+$(BUILD)/$(1): $(call objs,$(2)) $(patsubst %,$(BUILD)/lib/%.a,$(3))
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $(4)
 endef
 define add-bin
 BINS += $(BUILD)/bin/$(1)
-$(call link-bin,$(1),$(2),$(3),$(4))
+$(call link-file,bin/$(1),$(2),$(3),$(4))
 endef
 
 # $(eval $(call add-test,NAME,SOURCES,ARCHIVES,LDLIBS)): build/bin/NAME, built by `make tests`.
 # $(eval $(call add-tap-test,…)): the same, speaks TAP and is run by `make test`.
 define add-test
 TESTS += $(BUILD)/bin/$(1)
-$(call link-bin,$(1),$(2),$(3),$(4))
+$(call link-file,bin/$(1),$(2),$(3),$(4))
 endef
 define add-tap-test
 TAPS += $(BUILD)/bin/$(1)

@@ -14,10 +14,23 @@ from valtest import BUILD, Tap, program  # noqa: E402
 MAKE = ["make", "-s", "tarball", *([f"BUILD={BUILD}"] if "BUILD" in os.environ else [])]
 
 
+def digest_of(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
 def make():
     path = subprocess.run(MAKE, capture_output=True, text=True, check=True).stdout.split()[-1]
-    with open(path, "rb") as file:
-        return path, hashlib.sha256(file.read()).hexdigest()
+    return path, digest_of(path)
+
+
+def make_elsewhere(folder):
+    """The same commit in a copy of the tree, with other settings of the session."""
+    git = subprocess.run(["git", "rev-parse", "--absolute-git-dir"], capture_output=True, text=True, check=True).stdout.strip()
+    subprocess.run(["tools/packages/copy", folder], check=True)
+    env = {**os.environ, "GIT_DIR": git, "TZ": "Asia/Tokyo", "LC_ALL": "C", "HOME": folder}
+    done = subprocess.run(["make", "-s", "-j2", "tarball"], cwd=folder, env=env, umask=0o077, capture_output=True, text=True, check=True)
+    return digest_of(os.path.join(folder, done.stdout.split()[-1]))
 
 
 def output(*argv):
@@ -32,7 +45,8 @@ def needs_of(path):
 def main():
     tap = Tap()
     path, digest = make()
-    tap.equal(make()[1], digest, "made twice: the same bytes")
+    with tempfile.TemporaryDirectory(prefix="valtest-tarball-copy-") as folder:
+        tap.equal(make_elsewhere(folder + "/copy"), digest, "made of another folder, by somebody else: the same bytes")
     with tempfile.TemporaryDirectory(prefix="valtest-tarball-") as folder:
         os.chmod(folder, 0o755)
         subprocess.run(["tar", "-C", folder, "--strip-components=1", "-xf", path], check=True)
