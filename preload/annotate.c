@@ -258,10 +258,20 @@ static void heap_op(void const *base, int op, unsigned long tag) {
   vt_leave(t);
 }
 
+/* is_wanted: in a sampled recording most are not. Where a free says an address inside of its block, it is not
+   known which that is: all of those are recorded. */
+static int is_wanted(vt_thread_t *t, vt_record_t const *r) {
+  if (!vt_sampling()) return 1;
+  uint64_t key = vt_sampled_heap_block(r->words[0], r->words[1]);
+  if ((r->w0 & 15) == VT_KIND_HEAP_ALLOC) return vt_sampling_take(t, key, r->words[2]);
+  return vt_sampling_forget(key) || r->w0 & VT_W0_WIDE;
+}
+
 /* put_block stamps with a fence always: the heap may be shared with other processes. */
 static void put_block(vt_record_t *r, void const *frame) {
   vt_thread_t *t = vt_paused() ? NULL : vt_enter(frame);
   if (!t) return;
+  if (!is_wanted(t, r)) return vt_leave(t);
   vt_stack_t stack;
   r->tick = vt_clock_tick_ordered(t->stream.sink->clock);
   vt_capture(t, frame, &stack);

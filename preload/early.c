@@ -1,6 +1,7 @@
 /* See early.h. Before recording there is one thread, so nothing here is shared. */
 #include "preload/early.h"
 #include "preload/process.h"
+#include "preload/sampling.h"
 
 #define EARLY_MAX 256
 
@@ -38,6 +39,30 @@ void vt_early_realloc(vt_kind_t half, void *p, size_t sz, vt_api_t api, void con
   if (keeping()) keep(half, p, sz, api, frame);
 }
 
+/* The old block of the realloc under way. */
+typedef struct {
+  void *block;
+  int known; /* it was recorded */
+} old_block_t;
+
+/* is_wanted: in a sampled recording most are not, and all are counted. A realloc may become something else. */
+static int is_wanted(vt_thread_t *t, early_t *e, old_block_t *old) {
+  void *p = (void *)e->address;
+  if (!vt_sampling()) return 1;
+  switch (e->kind) {
+  case VT_KIND_ALLOC: return vt_sampling_alloc(t, p, e->sz);
+  case VT_KIND_FREE: return vt_sampling_free(t, p);
+  case VT_KIND_REALLOC_INTENT:
+    *old = (old_block_t){p, vt_sampling_forget(e->address)};
+    return old->known;
+  default: break;
+  }
+  vt_sampled_realloc_t now = vt_sampling_realloc(t, old->known, old->block, p, e->sz);
+  if (now == VT_SAMPLED_FREE) e->address = e->sz = 0;
+  if (now == VT_SAMPLED_ALLOC) e->kind = VT_KIND_ALLOC;
+  return now != VT_SAMPLED_NOTHING;
+}
+
 /* write_one writes a kept event, stamped with the time its stream is at. */
 static void write_one(vt_thread_t *t, early_t const *e) {
   vt_frame_t frame = {.pc = e->pc};
@@ -55,7 +80,9 @@ static void write_one(vt_thread_t *t, early_t const *e) {
 void vt_early_replay(void) {
   vt_thread_t *t = vt_paused() ? NULL : vt_enter(__builtin_frame_address(0));
   if (!t) return;
-  for (uint32_t i = 0; i < early_cnt && !t->text; i++) write_one(t, &early[i]);
+  old_block_t old = {0};
+  for (uint32_t i = 0; i < early_cnt && !t->text; i++)
+    if (is_wanted(t, &early[i], &old)) write_one(t, &early[i]);
   t->stream.depth = VT_DEPTH_UNKNOWN;
   vt_unwind_reset(t->stream.unwind);
   vt_sink_count(t->stream.sink, VT_COUNTER_BEFORE_START, not_kept);

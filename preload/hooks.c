@@ -106,9 +106,9 @@ static inline __attribute__((always_inline)) void *resize(void *p, size_t sz, vt
     if (VT_LIKELY(q)) vt_record_alloc(q, sz, 0, api, frame);
     return q;
   }
-  int unseen = vt_record_intent(p, sz, api, frame);
+  vt_resized_t old = vt_record_intent(p, sz, api, frame);
   void *q = vt_real.realloc(p, sz);
-  vt_record_done(p, q, sz, api, frame, unseen);
+  vt_record_done(p, q, sz, api, frame, old);
   return q;
 }
 

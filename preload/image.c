@@ -32,7 +32,7 @@ static void put_fixed(vt_message_t *m) {
   vt_message_bytes(m, VT_MAGIC, VT_MAGIC_SZ);
   vt_message_u32(m, VT_FORMAT_VERSION | VT_FORMAT_VERSION << 16);
   vt_message_u32(m, 0); /* header size, set by header_finish */
-  vt_message_u64(m, 0);
+  vt_message_u64(m, vt_options.sample_period ? VT_REQUIRED_SAMPLED : 0);
   vt_message_u64(m, (vt_options.no_free_stacks ? VT_OPTIONAL_NO_FREE_STACKS : 0) |
                         (p->sink.ring ? 0 : VT_OPTIONAL_NO_COLLECTOR));
 #if defined(__x86_64__)
@@ -47,7 +47,7 @@ static void put_fixed(vt_message_t *m) {
   vt_message_u64(m, p->tick_hz);
   vt_message_u64(m, p->start_tick);
   vt_message_u64(m, p->start_unix_ns);
-  vt_message_u64(m, 0); /* sampling period: every event */
+  vt_message_u64(m, vt_options.sample_period);
   vt_message_u32(m, vt_attached() ? VT_HEADER_FLAG_MID_LIFE : 0);
   vt_message_u32(m, 0); /* raw records have no time shift */
 }

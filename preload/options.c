@@ -1,6 +1,7 @@
 /* Reading the VALTRACE_… variables; see options.h. */
 #include "preload/options.h"
 #include "preload/first.h"
+#include "core/trace/sampler.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -86,6 +87,16 @@ char const *vt_options_read(char *const *from) {
     else
       o->max_depth = (uint32_t)n;
   }
+  if ((v = value("VALTRACE_SAMPLE"))) {
+    long n = number(v);
+    if (o->text_fd >= 0)
+      error = "VALTRACE_SAMPLE: a text log cannot be sampled";
+    else if (n < 1 || n > (long)VT_SAMPLE_PERIOD_MAX)
+      error = "VALTRACE_SAMPLE: not a number of bytes from 1 to 2^40";
+    else
+      o->sample_period = (uint64_t)n;
+  }
+  if ((v = value("VALTRACE_SAMPLE_SEED"))) o->sample_seed = (uint64_t)number(v);
   if ((v = value("VALTRACE_FIRST_PID")) && !vt_first_read(v))
     error = "VALTRACE_FIRST_PID: not PID[.START[.SPACE]]";
   if ((v = value("VALTRACE_SINK"))) {

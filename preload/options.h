@@ -15,6 +15,8 @@ typedef struct {
   uint32_t max_depth;    /* VALTRACE_MAX_DEPTH, else UINT32_MAX */
   uint64_t follows;      /* VALTRACE_EXEC_OF: image that exec replaced by this one; 0: none told */
   uint32_t follows_slot; /* its slot in the ring */
+  uint64_t sample_period; /* VALTRACE_SAMPLE: mean bytes between two recorded blocks; 0: all are */
+  uint64_t sample_seed;  /* VALTRACE_SAMPLE_SEED, for tests; 0: none given */
   int no_free_stacks;    /* VALTRACE_NO_FREE_STACKS=1 */
   int no_children;       /* VALTRACE_NO_CHILDREN=1 */
   int no_mappings;       /* VALTRACE_NO_MAPPINGS=1 */

@@ -104,10 +104,10 @@ static inline __attribute__((always_inline)) uint64_t on_realloc(call_t *c) {
   uint32_t api = vt_take_api((vt_api_t)c->d->kind.api, sz);
   if (VT_UNLIKELY(vt_boot_owns(p))) return move_home(c);
   if (VT_UNLIKELY(api == VT_API_INTERNAL)) return inside(c);
-  int unseen = p && vt_record_intent(p, sz, (vt_api_t)api, c->frame);
+  vt_resized_t old = p ? vt_record_intent(p, sz, (vt_api_t)api, c->frame) : VT_RESIZED_UNSEEN;
   uint64_t q = inside(c);
   if (p)
-    vt_record_done(p, (void *)q, sz, (vt_api_t)api, c->frame, unseen);
+    vt_record_done(p, (void *)q, sz, (vt_api_t)api, c->frame, old);
   else if (VT_LIKELY(q))
     vt_record_alloc((void *)q, sz, align_of(c), (vt_api_t)api, c->frame);
   return q;

@@ -10,6 +10,7 @@
 #include "preload/options.h"
 #include "preload/patched.h"
 #include "preload/python.h"
+#include "preload/sampling.h"
 #include "preload/snapshot.h"
 #include "preload/text.h"
 #include "core/trace/libc.h"
@@ -103,6 +104,7 @@ static int begin_image(void) {
   vt_thread_t *t = vt_tls.own ? vt_tls.own : vt_thread_acquire();
   if (!t) return refuse(NO_MEMORY);
   if (!vt_tls.own) vt_thread_adopt(t);
+  if (vt_sampling_begin()) return refuse(NO_MEMORY);
   if (vt_options.text_fd < 0 && vt_image_begin(&t->stream))
     return refuse("the collector makes no room", "is it stopped, or the disk full?");
   vt_sink_count(&vt_process.sink, VT_COUNTER_SHIM_BYTES, VT_UNWIND_GLOBAL_SZ);

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include "core/trace/module.h"
+#include "core/trace/sampler.h"
 #include "core/trace/stream.h"
 #include "core/trace/unwind.h"
 #include "core/trace/frames/virtual.h"
@@ -33,6 +34,8 @@ typedef struct vt_thread {
   _Atomic uint32_t number;               /* of that thread in this image */
   _Atomic uint32_t named;                /* it has told its name: the kernel's does not count */
   _Atomic uint64_t comm[VT_COMM_SZ / 8]; /* the kernel's, as written to the trace */
+  vt_sampler_t sampler;                  /* of a sampled recording, … */
+  uint64_t sampler_image;                /* … seeded for this image */
   vt_virtual_t *virtual_frames; /* NULL until there are any */
   void *tls; /* vt_tls of the thread that uses the state */
   char *text;                            /* buffer of the text sink, NULL when recording a trace */

@@ -83,7 +83,7 @@ static inline void before_free(void const *p) {
 
 static void *wrapped_realloc(void *context, void *old, size_t sz) {
   allocator_t const *a = context;
-  int unseen = old && vt_record_intent(old, size_of(sz), VT_API_OTHER, FRAME);
+  vt_resized_t resized = old ? vt_record_intent(old, size_of(sz), VT_API_OTHER, FRAME) : VT_RESIZED_UNSEEN;
   before_free(old);
   void *before = vt_tls.freeing;
   uint64_t busy = vt_inside_begin(FRAME);
@@ -92,7 +92,7 @@ static void *wrapped_realloc(void *context, void *old, size_t sz) {
   vt_inside_end(busy);
   vt_tls.freeing = before;
   if (old)
-    vt_record_done(old, p, size_of(sz), VT_API_OTHER, FRAME, unseen);
+    vt_record_done(old, p, size_of(sz), VT_API_OTHER, FRAME, resized);
   else if (p)
     vt_record_alloc(p, size_of(sz), 0, VT_API_OTHER, FRAME);
   return p;

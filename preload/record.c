@@ -22,11 +22,9 @@ static int same_stack(vt_thread_t const *t) {
          t->stream.end - t->stream.cursor >= 64;
 }
 
-static void record_realloc(vt_kind_t kind, void *old, void *p, size_t sz, vt_api_t api,
-                           void const *frame) {
-  vt_thread_t *t = vt_enter(frame);
+static void put_realloc(vt_thread_t *t, vt_kind_t kind, void *old, void *p, size_t sz, vt_api_t api,
+                        void const *frame) {
   int done = kind == VT_KIND_REALLOC_DONE;
-  if (!t) return vt_early_realloc(kind, done ? p : old, sz, api, frame);
   vt_stack_t stack;
   vt_record_t r = {.w0 = (uint64_t)kind | (uint64_t)api << VT_W0_API_SHIFT,
                    .tick = vt_clock_stamp(t->stream.sink->clock),
@@ -42,19 +40,41 @@ static void record_realloc(vt_kind_t kind, void *old, void *p, size_t sz, vt_api
       vt_put(t, &r, &stack);
   }
   t->intent_end = done ? NULL : t->stream.cursor;
+}
+
+vt_resized_t vt_record_intent(void *old, size_t sz, vt_api_t api, void const *frame) {
+  if (vt_paused()) return VT_RESIZED_UNSEEN;
+  vt_thread_t *t = vt_enter(frame);
+  if (!t) {
+    vt_early_realloc(VT_KIND_REALLOC_INTENT, old, sz, api, frame);
+    return VT_RESIZED_UNKNOWN;
+  }
+  int known = !vt_sampling() || vt_sampling_forget((uint64_t)old);
+  if (known) put_realloc(t, VT_KIND_REALLOC_INTENT, old, NULL, sz, api, frame);
   vt_leave(t);
+  return known ? VT_RESIZED_KNOWN : VT_RESIZED_UNKNOWN;
 }
 
-int vt_record_intent(void *old, size_t sz, vt_api_t api, void const *frame) {
-  if (vt_paused()) return 1;
-  record_realloc(VT_KIND_REALLOC_INTENT, old, NULL, sz, api, frame);
-  return 0;
+static void put_sampled(vt_thread_t *t, int known, void *old, void *p, size_t sz, vt_api_t api,
+                        void const *frame) {
+  switch (vt_sampling_realloc(t, known, old, p, sz)) {
+  case VT_SAMPLED_BOTH: put_realloc(t, VT_KIND_REALLOC_DONE, old, p, sz, api, frame); break;
+  case VT_SAMPLED_FREE: put_realloc(t, VT_KIND_REALLOC_DONE, old, NULL, 0, api, frame); break;
+  case VT_SAMPLED_ALLOC: vt_put_alloc(t, p, sz, 0, api, frame); break;
+  case VT_SAMPLED_NOTHING: break;
+  }
 }
 
-void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *frame, int unseen) {
-  if (unseen) return;
+void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *frame, vt_resized_t was) {
+  if (was == VT_RESIZED_UNSEEN) return;
   vt_recorded(p);
-  record_realloc(VT_KIND_REALLOC_DONE, old, p, sz, api, frame);
+  vt_thread_t *t = vt_enter(frame);
+  if (!t) return vt_early_realloc(VT_KIND_REALLOC_DONE, p, sz, api, frame);
+  if (vt_sampling())
+    put_sampled(t, was == VT_RESIZED_KNOWN, old, p, sz, api, frame);
+  else
+    put_realloc(t, VT_KIND_REALLOC_DONE, old, p, sz, api, frame);
+  vt_leave(t);
 }
 
 _Atomic uint32_t vt_capture_more;

@@ -6,6 +6,7 @@
 #include "preload/early.h"
 #include "preload/options.h"
 #include "preload/process.h"
+#include "preload/sampling.h"
 #include "preload/text.h"
 #include "preload/watch.h"
 
@@ -49,13 +50,9 @@ static inline __attribute__((always_inline)) void vt_put(vt_thread_t *t, vt_reco
   if (VT_UNLIKELY(t->stream.lost)) vt_losing(t);
 }
 
-/* vt_record_alloc records a block the real allocator has just returned. */
-static inline __attribute__((always_inline)) void vt_record_alloc(void *p, size_t sz, size_t align,
-                                                                  vt_api_t api, void const *frame) {
-  if (vt_paused()) return;
-  vt_recorded(p);
-  vt_thread_t *t = vt_enter(frame);
-  if (VT_UNLIKELY(!t)) return vt_early_alloc(p, sz, api, frame);
+/* vt_put_alloc writes the record of a block that was allocated just now. */
+static inline __attribute__((always_inline)) void vt_put_alloc(vt_thread_t *t, void *p, size_t sz, size_t align,
+                                                               vt_api_t api, void const *frame) {
   vt_stack_t stack;
   vt_capture(t, frame, &stack);
   vt_record_t r = {.tick = vt_clock_stamp(t->stream.sink->clock)};
@@ -74,6 +71,17 @@ static inline __attribute__((always_inline)) void vt_record_alloc(void *p, size_
     r.word_cnt = 1;
     vt_put(t, &r, &stack);
   }
+}
+
+/* vt_record_alloc records a block the real allocator has just returned. */
+static inline __attribute__((always_inline)) void vt_record_alloc(void *p, size_t sz, size_t align,
+                                                                  vt_api_t api, void const *frame) {
+  if (vt_paused()) return;
+  vt_recorded(p);
+  vt_thread_t *t = vt_enter(frame);
+  if (VT_UNLIKELY(!t)) return vt_early_alloc(p, sz, api, frame);
+  if (vt_sampling() && VT_LIKELY(!vt_sampling_alloc(t, p, sz))) return vt_leave(t);
+  vt_put_alloc(t, p, sz, align, api, frame);
   vt_leave(t);
 }
 
@@ -87,6 +95,7 @@ static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api
   if (vt_paused()) return;
   vt_thread_t *t = vt_enter(frame);
   if (VT_UNLIKELY(!t)) return vt_record_free_slow(p, api, frame);
+  if (vt_sampling() && VT_LIKELY(!vt_sampling_free(t, p))) return vt_leave(t);
   vt_stack_t stack;
   vt_record_t r = {.w0 = VT_KIND_FREE | (uint64_t)api << VT_W0_API_SHIFT,
                    .tick = vt_clock_stamp(t->stream.sink->clock),
@@ -105,8 +114,13 @@ static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api
 }
 
 /* vt_record_intent and vt_record_done are the two halves of a realloc of a live block: of the two there
-   is each or none. `unseen` is what vt_record_intent returned: recording was paused then. */
-int vt_record_intent(void *old, size_t sz, vt_api_t api, void const *frame);
-void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *frame, int unseen);
+   is each or none. The first returns what it did, for the second. */
+typedef enum {
+  VT_RESIZED_UNSEEN = 0, /* nothing: recording was paused */
+  VT_RESIZED_UNKNOWN,    /* the old block was not recorded: of a sampled recording, or before recording began */
+  VT_RESIZED_KNOWN       /* it was */
+} vt_resized_t;
+vt_resized_t vt_record_intent(void *old, size_t sz, vt_api_t api, void const *frame);
+void vt_record_done(void *old, void *p, size_t sz, vt_api_t api, void const *frame, vt_resized_t was);
 
 #endif

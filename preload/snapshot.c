@@ -40,6 +40,7 @@ static int has_threads(char const *status) {
 int vt_snapshot_wanted(void) {
   vt_sink_t const *sink = &vt_process.sink;
   static char status[STATUS_SZ]; /* not of the caller's stack; threads that exec at once read the same */
+  if (vt_options.sample_period) return 0; /* most blocks are not known: nothing can be said of the others */
   if (!sink->ring || !sink->ring->heir_limit_ns || sink->silent || vt_process.filtered) return 0;
   status[vt_image_read("/proc/self/status", status, sizeof status - 1)] = '\0';
   other_threads = has_threads(status);

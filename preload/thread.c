@@ -6,6 +6,7 @@
    borrow a state for one event. */
 #include "preload/process.h"
 #include "preload/options.h"
+#include "preload/sampling.h"
 #include "preload/text.h"
 #include "core/trace/libc.h"
 #include "core/trace/symbol.h"
@@ -188,6 +189,7 @@ static void set_thread(vt_thread_t *t, uint32_t tid) {
   for (int i = 0; i < VT_COMM_SZ / 8; i++)
     atomic_store_explicit(&t->comm[i], 0, memory_order_relaxed);
   vt_stream_thread(&t->stream, tid, vt_tls.thread);
+  vt_sampling_thread(t);
   tell_stack(t->stream.unwind);
 }
 

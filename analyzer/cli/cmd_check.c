@@ -71,6 +71,8 @@ static void print_text(vt_reader_t const *r, vt_completeness_t const *have) {
          in->file_bytes, in->chunks, in->chunks == 1 ? "" : "s", in->event_chunks, in->events,
          in->events == 1 ? "" : "s");
   if (in->events) printf(", %.2f bytes per event", (double)in->file_bytes / (double)in->events);
+  if (vt_reader_info(r)->sample_period)
+    printf("\n  sampled: one block in %" PRIu64 " bytes on average is recorded", vt_reader_info(r)->sample_period);
   printf("\n  process %u ended: %s; file %s\n", vt_reader_info(r)->pid, have->ended,
          have->complete ? "complete" : "not complete");
   print_missing(have);
@@ -92,6 +94,7 @@ static void print_json(vt_json_t *j, vt_reader_t const *r, vt_completeness_t con
   vt_json_uint(j, "chunks", in->chunks);
   vt_json_uint(j, "event_chunks", in->event_chunks);
   vt_json_uint(j, "events", in->events);
+  vt_json_uint(j, "sampled", vt_reader_info(r)->sample_period);
   vt_json_uint(j, "lost_events", have->dropped_events);
   vt_json_uint(j, "damaged_chunks", in->damaged_chunks);
   vt_json_uint(j, "damage_offset", in->damage_off);

@@ -330,6 +330,15 @@ static void show_trace(vt_reader_t const *r, int json) {
   printf(",\"pid\":%u}\n", info->pid);
 }
 
+/* show_sample says of a sampled trace that there is more than is shown. */
+static void show_sample(vt_reader_t const *r, int json) {
+  uint64_t period = vt_reader_info(r)->sample_period;
+  if (!period) return;
+  printf(json ? "{\"kind\":\"sampled\",\"period_bytes\":%" PRIu64 "}\n"
+              : "sampled: one block in %" PRIu64 " bytes on average is recorded; these are the events of the recorded ones\n",
+         period);
+}
+
 /* Dumps at most *left events of a trace, which become fewer. */
 static int dump(char *path, vt_cli_options_t const *options, int several, uint64_t *left) {
   vt_error_t error;
@@ -346,6 +355,7 @@ static int dump(char *path, vt_cli_options_t const *options, int several, uint64
   find_names(&d, &options->analysis.search);
   d.interpreted = vt_reader_interpreted(d.r);
   if (several) show_trace(d.r, d.json);
+  show_sample(d.r, d.json);
   if (!filtered) take_mappings(&d);
   vt_reader_run(d.r, &(vt_reader_sink_t){on_events, on_heap_op, &d});
   show_mappings(&d, UINT64_MAX);

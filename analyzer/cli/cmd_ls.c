@@ -32,6 +32,7 @@ typedef struct {
   uint32_t argc, pid, ppid;
   uint64_t start_ns, duration_ns, events;
   uint64_t live_bytes, live_blocks, lost_bytes, lost_blocks;
+  uint64_t sampled; /* period; live bytes and blocks are estimates then */
   int lost_known;
   vt_completeness_t completeness;
   size_t parent; /* its index, NO_PARENT: not among the traces */
@@ -66,7 +67,8 @@ static row_t row_of(char const *path, vt_analysis_t const *analysis) {
   row.events = vt_reader_integrity(analysis->readers[0])->events;
   row.live_bytes = totals->live_bytes;
   row.live_blocks = totals->live_blocks;
-  row.lost_known = analysis->verdicts || !totals->live_blocks;
+  row.sampled = analysis->sampled.period;
+  row.lost_known = analysis->verdicts || (!totals->live_blocks && !row.sampled);
   row.lost_bytes = vt_lost_bytes(&analysis->verdict);
   row.lost_blocks = vt_lost_blocks(&analysis->verdict);
   row.completeness = vt_analysis_completeness(analysis);
@@ -153,8 +155,11 @@ static void print_row(vt_term_t const *term, row_t const *row, int columns) {
   if (indent > INDENT_MAX) indent = INDENT_MAX;
   int used = fprintf(term->out, "%*s", indent, "");
   used += vt_term_text(term, name_of(row), columns - used);
-  fprintf(term->out, "%*s  %7u  %7u  %s  %13s  %10s  %10s  %s%s\n", columns - used, "", row->pid,
-          row->ppid, when, vt_count_text(row->events).text, vt_bytes_text(row->live_bytes).text,
+  vt_estimate_text_t live = vt_bytes_estimate(row->live_bytes, 0);
+  if (!row->sampled) memcpy(live.text, vt_bytes_text(row->live_bytes).text, sizeof(vt_number_t));
+  fprintf(term->out, row->sampled ? "%*s  %7u  %7u  %s  %13s  %12s  %10s  %s%s\n" /* one character is of three bytes */
+                                  : "%*s  %7u  %7u  %s  %13s  %10s  %10s  %s%s\n", columns - used, "", row->pid,
+          row->ppid, when, vt_count_text(row->events).text, live.text,
           row->lost_known ? vt_bytes_text(row->lost_bytes).text : "not known",
           row->completeness.ended, row->completeness.complete ? "" : ", incomplete");
 }
@@ -194,6 +199,7 @@ static void json_row(vt_json_t *json, rows_t const *all, row_t const *row) {
   vt_json_uint(json, "start_unix_ns", row->start_ns);
   vt_json_uint(json, "duration_ns", row->duration_ns);
   vt_json_uint(json, "events", row->events);
+  vt_json_uint(json, "sampled", row->sampled);
   vt_json_uint(json, "live_bytes", row->live_bytes);
   vt_json_uint(json, "live_blocks", row->live_blocks);
   json_lost(json, "lost_bytes", row, row->lost_bytes);

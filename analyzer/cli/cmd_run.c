@@ -8,6 +8,7 @@
 #include "analyzer/cli/leak_gate.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/cli/error.h"
+#include "analyzer/cli/options.h"
 #include "analyzer/cli/recording.h"
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/ending.h"
@@ -19,6 +20,7 @@
 #include "analyzer/util/progress.h"
 #include "analyzer/util/output.h"
 #include "core/trace/name.h"
+#include "core/trace/sampler.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -45,6 +47,8 @@ typedef struct {
   int start_paused;
   uint64_t max_size_bytes; /* 0: no limit */
   uint64_t duration_ns; /* 0: no limit */
+  char const *sample;   /* --sample, as the shim takes it: bytes */
+  char sample_text[24];
   int snapshots;        /* at any time, and after SIGKILL */
   uint64_t snapshot_ns; /* time limit of a snapshot; 0: none */
   int high_tags, gather;
@@ -84,6 +88,8 @@ static char const help[] =
     "      --jit-names       switch on the maps of run-times that make code (node, java, mono, python, .NET),\n"
     "                        so that it has names: the program sees it in its environment\n"
     "      --high-tags       the program's pointers carry tags in their top 16 bits\n"
+    "      --sample BYTES    record only a sample of the blocks, one in so many bytes (512K, 1M) on average:\n"
+    "                        costs next to nothing; sums are estimates, shown with their standard error\n"
     "      --allocator NAME[@ADDRESS],...  functions of the program that allocate, besides those that\n"
     "                        have the usual names: NAME ends as the one it works like (pool_malloc),\n"
     "                        ADDRESS is in PROGRAM's file\n"
@@ -118,6 +124,7 @@ enum {
   OPT_HIGH_TAGS,
   OPT_MAX_DEPTH,
   OPT_ALLOCATOR,
+  OPT_SAMPLE,
   OPT_NO_SYMBOLS,
   OPT_REPORT,
   OPT_FAIL_ON_LEAK,
@@ -147,6 +154,7 @@ static struct option const long_options[] = {
     {"high-tags", no_argument, NULL, OPT_HIGH_TAGS},
     {"max-depth", required_argument, NULL, OPT_MAX_DEPTH},
     {"allocator", required_argument, NULL, OPT_ALLOCATOR},
+    {"sample", required_argument, NULL, OPT_SAMPLE},
     {"no-symbols", no_argument, NULL, OPT_NO_SYMBOLS},
     {"report", no_argument, NULL, OPT_REPORT},
     {"fail-on-leak", no_argument, NULL, OPT_FAIL_ON_LEAK},
@@ -172,6 +180,15 @@ static int valid_count(char const *text) {
   return *text && !text[strspn(text, "0123456789")] && strlen(text) < 19;
 }
 
+/* take_period brings the period of --sample into the form that the shim takes; -1: it is none. */
+static int take_period(options_t *o) {
+  uint64_t bytes;
+  if (vt_cli_bytes(o->sample, &bytes) || !bytes || bytes > VT_SAMPLE_PERIOD_MAX) return -1;
+  snprintf(o->sample_text, sizeof o->sample_text, "%llu", (unsigned long long)bytes);
+  o->sample = o->sample_text;
+  return 0;
+}
+
 /* parse fills o; returns -1 to go on, else the exit status. optind is then PROGRAM's index. */
 static int parse(options_t *o, int argc, char **argv) {
   opterr = 0;
@@ -195,6 +212,7 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_JIT_NAMES: o->jit_names = 1; break;
     case OPT_HIGH_TAGS: o->high_tags = 1; break;
     case OPT_MAX_DEPTH: o->max_depth = optarg; break;
+    case OPT_SAMPLE: o->sample = optarg; break;
     case OPT_ALLOCATOR: o->allocator = optarg; break;
     case OPT_NO_SYMBOLS: o->no_symbols = 1; break;
     case OPT_REPORT: o->report = 1; break;
@@ -222,6 +240,9 @@ static int parse(options_t *o, int argc, char **argv) {
     return usage_error("--snapshot-timeout", "not a time such as 10 or 500ms");
   if (o->snapshots && !o->snapshot_ns) return usage_error("--snapshots", "--no-snapshot says none");
   if (o->snapshot_ns) o->snapshot_ns = limit;
+  if (o->sample && take_period(o)) return usage_error("--sample", "not a number of bytes such as 524288, 512K or 1M");
+  if (o->sample && (o->snapshots || o->fail_on_leak))
+    return usage_error("--sample", "what is lost cannot be told from a sample of the blocks");
   if (o->format && !o->fail_on_leak) return usage_error("--format", "is for --fail-on-leak");
   if (o->format && vt_gate_format(o->format) < 0)
     return usage_error("--format", "not one of " VT_GATE_FORMATS);
@@ -246,13 +267,14 @@ static int take_allocators(options_t const *o, vt_collector_options_t *options, 
 /* set_environment tells the shim what to do. */
 static void set_environment(options_t const *o, char const *shim, char const *pattern,
                             vt_ring_end_t *ring) {
-  char const *more[16] = {VT_RING_ENV, ring->spec, "VALTRACE_OUTPUT", pattern};
+  char const *more[20] = {VT_RING_ENV, ring->spec, "VALTRACE_OUTPUT", pattern};
   size_t n = 4;
   if (o->no_free_stacks) more[n++] = "VALTRACE_NO_FREE_STACKS", more[n++] = "1";
   if (o->no_mappings) more[n++] = "VALTRACE_NO_MAPPINGS", more[n++] = "1";
   if (o->no_python) more[n++] = "VALTRACE_NO_PYTHON", more[n++] = "1";
   if (o->no_children) more[n++] = "VALTRACE_NO_CHILDREN", more[n++] = "1";
   if (o->allocator) more[n++] = "VALTRACE_ALLOCATOR", more[n++] = "1";
+  if (o->sample) more[n++] = "VALTRACE_SAMPLE", more[n++] = o->sample;
   if (o->max_depth) more[n++] = "VALTRACE_MAX_DEPTH", more[n++] = o->max_depth;
   if (o->jit_names) vt_jit_switches_set();
   vt_program_environment(shim, more);

@@ -112,7 +112,12 @@ static void feed(vt_drain_t *d, vt_image_t *image, uint32_t i) {
   d->consumed[i] = committed;
 }
 
-static void release(vt_drain_t *d, uint32_t i) {
+/* release gives a segment back that nobody writes to any more, and takes what was counted in it; image NULL: there
+   is no trace it belongs to. */
+static void release(vt_drain_t *d, vt_image_t *image, uint32_t i) {
+  uint8_t *segment = vt_ring_segment(d->ring, i);
+  if (image) vt_image_totals(image, segment);
+  memset(segment + VT_SEGMENT_OFF_REALLOCS, 0, VT_SEGMENT_RECORDS_OFF - VT_SEGMENT_OFF_REALLOCS);
   d->consumed[i] = 0;
   vt_ring_give_back(d->ring, i);
 }
@@ -131,7 +136,7 @@ static int take_full(vt_drain_t *d, uint32_t i) {
   if (number_of(d, i) != stream->next_number) return 0;
   stream->next_number++;
   feed(d, image, i);
-  release(d, i);
+  release(d, image, i);
   return 1;
 }
 
@@ -171,7 +176,7 @@ static void take_rest(vt_drain_t *d, uint32_t slot, vt_image_t *image) {
   left_t *left = what_is_left(d, slot, &cnt);
   for (size_t k = 0; k < cnt; k++) {
     if (image) feed(d, image, left[k].i);
-    release(d, left[k].i);
+    release(d, image, left[k].i);
   }
   free(left);
 }

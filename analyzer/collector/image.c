@@ -206,6 +206,13 @@ void vt_image_process(vt_image_t *image, uint64_t tick, vt_process_kind_t kind, 
   put_message(image, VT_CHUNK_PROCESS, &m);
 }
 
+void vt_image_totals(vt_image_t *image, uint8_t const *segment) {
+  image->totals.allocations += vt_load64(segment + VT_SEGMENT_OFF_ALLOCATIONS);
+  image->totals.allocated_bytes += vt_load64(segment + VT_SEGMENT_OFF_BYTES);
+  image->totals.frees += vt_load64(segment + VT_SEGMENT_OFF_FREES);
+  image->totals.reallocs += vt_load32(segment + VT_SEGMENT_OFF_REALLOCS);
+}
+
 static uint64_t told(vt_ring_image_t *slot, vt_counter_t c) {
   return atomic_load_explicit(&slot->counters[c], memory_order_relaxed);
 }
@@ -216,6 +223,10 @@ static uint64_t counter(vt_image_t const *image, vt_ring_image_t *slot, uint64_t
   if (c == VT_COUNTER_STOPPED) return image->stopped;
   if (c == VT_COUNTER_PEAK_RESIDENT) return image->peak_resident;
   if (c == VT_COUNTER_PEAK_CERTAIN && image->peak_certain) return 1;
+  if (c == VT_COUNTER_ALLOCATIONS) return image->totals.allocations;
+  if (c == VT_COUNTER_ALLOCATED_BYTES) return image->totals.allocated_bytes;
+  if (c == VT_COUNTER_FREES) return image->totals.frees;
+  if (c == VT_COUNTER_REALLOCS) return image->totals.reallocs;
   return told(slot, (vt_counter_t)c);
 }
 

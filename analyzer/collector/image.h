@@ -39,6 +39,11 @@ typedef struct {
   uint64_t spent_ns;   /* on captures */
 } vt_sampling_t;
 
+/* What threads counted in the headers of their segments. */
+typedef struct {
+  uint64_t allocations, allocated_bytes, frees, reallocs;
+} vt_totals_t;
+
 /* One moment by all clocks. */
 typedef struct {
   uint64_t tick, monotonic_ns, real_ns;
@@ -87,6 +92,7 @@ typedef struct vt_image {
   uint64_t events, bytes; /* of the file; valid when ended and it could be written */
   vt_sampling_t sampling;
   vt_jit_watch_t jit;
+  vt_totals_t totals;     /* of a sampled recording, of the segments taken so far */
   uint64_t peak_resident; /* highest resident bytes that the kernel has told of; 0: none */
   int peak_certain;       /* it told of them when the process had ended */
   vt_error_t error;       /* error.what[0] != 0: the file could not be written, or not all of it */
@@ -107,6 +113,9 @@ vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream);
 /* vt_image_records takes the records [from,to) of a segment (a private copy) of a stream. */
 void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment, uint32_t from,
                       uint32_t to);
+
+/* vt_image_totals takes what a thread counted while it wrote a segment that is over. */
+void vt_image_totals(vt_image_t *image, uint8_t const *segment);
 
 /* vt_image_flush writes what is gathered, and what its run-time said of generated code since, and notices failures. whole_until: all that the process had
    committed then has been taken from the ring; the file says so, for readers of a file that nobody

@@ -85,15 +85,21 @@ static size_t print_fitting(vt_findings_t const *findings, vt_analysis_t const *
   return shown;
 }
 
+static void print_none(vt_analysis_t const *analysis, vt_term_t const *term) {
+  fprintf(term->out, "\n  %s\n",
+          analysis->sampled.period ? "None are looked for: " VT_SAMPLED_WHY "." : "Nothing stands out.");
+}
+
 static void print_feet(vt_findings_t const *findings, size_t shown, vt_analysis_t const *analysis,
                        vt_term_t const *term) {
-  if (!findings->findings_cnt) fputs("\n  Nothing stands out.\n", term->out);
+  if (!findings->findings_cnt) print_none(analysis, term);
   if (shown < findings->findings_cnt)
     fprintf(term->out, "\n     and %s (--full shows all)\n",
             vt_counted(findings->findings_cnt - shown, "finding").text);
   fputs("\nAll sections: ", term->out);
   print_command(term, analysis, "--full", term->width - 14);
-  fputs("\nOne of them: leaks, hot, peak, growth, frees, … (valtrace report --help)\n", term->out);
+  fprintf(term->out, "\nOne of them: leaks, hot, peak, %s (valtrace report --help)\n",
+          analysis->sampled.period ? "summary" : "growth, frees, …");
 }
 
 void vt_findings_text(vt_findings_t const *findings, vt_analysis_t const *analysis,
@@ -115,7 +121,7 @@ void vt_findings_text(vt_findings_t const *findings, vt_analysis_t const *analys
   print_feet(findings, shown, analysis, &feet.term);
   end_draft(&feet);
   if (!options->full) fwrite(feet.text, 1, feet.sz, term->out);
-  if (options->full && !findings->findings_cnt) fputs("\n  Nothing stands out.\n", term->out);
+  if (options->full && !findings->findings_cnt) print_none(analysis, term);
   free(feet.text);
 }
 

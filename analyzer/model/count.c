@@ -18,6 +18,7 @@ static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thre
   if (!watch->changed) return;
   vt_model_change_t change = {.address = block->address,
                               .size = block->size,
+                              .share = vt_count_share(model, block),
                               .time = time,
                               .cell = block->cell,
                               .thread = thread,
@@ -42,52 +43,55 @@ void vt_count_nested(vt_model_t const *model, vt_block_t const *block, uint32_t 
 }
 
 void vt_count_begin_extras(vt_model_t *model, vt_block_t const *block) {
+  vt_share_t share = vt_count_share(model, block);
   tell(model, block, block->thread, block->time, BEGINS);
   if (model->options.threads) {
     vt_model_thread_t *thread = &model->threads[block->thread];
-    thread->allocations++;
-    thread->allocated_bytes += block->size;
-    thread->leaked_blocks++;
-    thread->leaked_bytes += block->size;
+    thread->allocations += share.blocks;
+    thread->allocated_bytes += share.bytes;
+    thread->leaked_blocks += share.blocks;
+    thread->leaked_bytes += share.bytes;
   }
   if (model->sizes) {
     vt_size_class_t *class = &model->sizes[vt_count_size_class(block->size)];
-    class->allocations++;
-    class->allocated_bytes += block->size;
+    class->allocations += share.blocks;
+    class->allocated_bytes += share.bytes;
   }
   if (!model->moments) return;
   if (block->time >= model->moment_end) vt_timeline_advance(model, block->time);
   vt_moment_t *moment = &model->moments[model->moment];
-  moment->allocations++;
-  moment->allocated_bytes += block->size;
+  moment->allocations += share.blocks;
+  moment->allocated_bytes += share.bytes;
 }
 
 static void count_free_by(vt_model_t *model, vt_block_t const *block, uint32_t thread,
                           int temporary) {
+  vt_share_t share = vt_count_share(model, block);
   vt_model_thread_t *owner = &model->threads[block->thread];
-  owner->leaked_blocks--;
-  owner->leaked_bytes -= block->size;
-  owner->temporary += (uint64_t)temporary;
+  owner->leaked_blocks -= share.blocks;
+  owner->leaked_bytes -= share.bytes;
+  owner->temporary += temporary ? share.blocks : 0;
   if (thread == NO_THREAD) return;
-  model->threads[thread].frees++;
+  model->threads[thread].frees += share.blocks;
   if (thread == block->thread) return;
-  model->threads[thread].frees_of_others++;
-  owner->freed_by_others++;
+  model->threads[thread].frees_of_others += share.blocks;
+  owner->freed_by_others += share.blocks;
 }
 
 void vt_count_end_extras(vt_model_t *model, vt_block_t const *block, uint32_t thread, uint64_t time,
                          int temporary) {
+  vt_share_t share = vt_count_share(model, block);
   tell(model, block, thread, time, temporary ? ENDS_TEMPORARY : ENDS);
   if (model->options.threads) count_free_by(model, block, thread, temporary);
   if (model->sizes) {
     vt_size_class_t *class = &model->sizes[vt_count_size_class(block->size)];
-    class->frees++;
-    class->freed_bytes += block->size;
-    class->temporary += (uint64_t)temporary;
+    class->frees += share.blocks;
+    class->freed_bytes += share.bytes;
+    class->temporary += temporary ? share.blocks : 0;
   }
   if (!model->moments) return;
   if (time >= model->moment_end) vt_timeline_advance(model, time);
-  model->moments[model->moment].frees++;
+  model->moments[model->moment].frees += share.blocks;
 }
 
 /* A lifetime filter's first pass: the ordinal of the allocation takes the place of the cell. Those
@@ -119,5 +123,34 @@ void vt_count_peak(vt_model_t *model, uint64_t time) {
   model->totals.peak_bytes = model->live_bytes;
   model->totals.peak_blocks = model->live_blocks;
   model->totals.peak_time_ns = time;
+  model->totals.peak_spread = model->live_spread;
   model->peak_number++;
+}
+
+static uint64_t period_of(vt_model_t const *model, vt_block_t const *block) {
+  return block->cell < VT_CELL_FIRST ? 0 : model->traces[model->cells[block->cell].trace].period;
+}
+
+vt_share_t vt_count_sampled(vt_model_t const *model, vt_block_t const *block) {
+  uint64_t period = period_of(model, block);
+  if (!period) return (vt_share_t){1, block->size};
+  return vt_estimate_share(period, block->size, block->address ^ block->time << 20);
+}
+
+void vt_count_spread(vt_model_t *model, vt_block_t const *block, int sign) {
+  uint64_t period = period_of(model, block);
+  if (!period) return;
+  while (model->spreads_cnt <= block->cell) VT_PUSH(model->spreads, (vt_cell_spread_t){0});
+  vt_spread_t one = vt_estimate_spread(period, block->size);
+  vt_cell_spread_t *cell = &model->spreads[block->cell];
+  if (sign > 0) vt_spread_add(&cell->allocated, &one, 1);
+  vt_spread_add(&cell->live, &one, sign);
+  if (model->cells[block->cell].nested) return;
+  if (sign > 0) vt_spread_add(&model->totals.allocated_spread, &one, 1);
+  vt_spread_add(&model->live_spread, &one, sign);
+}
+
+void vt_count_peak_spread(vt_model_t *model, vt_cell_t const *cell) {
+  size_t number = (size_t)(cell - model->cells);
+  if (number < model->spreads_cnt) model->spreads[number].peak = model->spreads[number].live;
 }

@@ -21,6 +21,12 @@ void vt_count_peak(vt_model_t *model, uint64_t time);
 void vt_count_scan_begin(vt_model_t *model, vt_block_t *block);
 void vt_count_scan_end(vt_model_t *model, vt_block_t const *block, uint64_t time, int leaked);
 
+/* Sampled traces: what a recorded block stands for; its part of the variances (sign 1: it begins, -1: it ends);
+   what the variances of a cell were at the latest peak. */
+vt_share_t vt_count_sampled(vt_model_t const *model, vt_block_t const *block);
+void vt_count_spread(vt_model_t *model, vt_block_t const *block, int sign);
+void vt_count_peak_spread(vt_model_t *model, vt_cell_t const *cell);
+
 /* ---- inlined ---- */
 
 /* The cell is about to change: its share of the latest peak is what it has now. */
@@ -29,6 +35,13 @@ static inline void vt_count_before_change(vt_model_t *model, vt_cell_t *cell) {
   cell->peak_bytes = cell->allocated_bytes - cell->freed_bytes;
   cell->peak_blocks = cell->allocations - cell->frees;
   cell->peak_number = model->peak_number;
+  if (__builtin_expect(model->sampled, 0)) vt_count_peak_spread(model, cell);
+}
+
+/* What the block stands for: itself, but in a sampled trace. */
+static inline vt_share_t vt_count_share(vt_model_t const *model, vt_block_t const *block) {
+  if (__builtin_expect(model->sampled, 0)) return vt_count_sampled(model, block);
+  return (vt_share_t){1, block->size};
 }
 
 /* Does the lifetime of the block that begins next fit? */
@@ -39,9 +52,11 @@ static inline int vt_count_lifetime_fits(vt_model_t const *model) {
 
 static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
   vt_cell_t *cell = &model->cells[block->cell];
+  vt_share_t share = vt_count_share(model, block);
   vt_count_before_change(model, cell);
-  cell->allocations++;
-  cell->allocated_bytes += block->size;
+  if (__builtin_expect(model->sampled, 0)) vt_count_spread(model, block, 1);
+  cell->allocations += share.blocks;
+  cell->allocated_bytes += share.bytes;
   if (model->options.lifetimes && cell->allocated_bytes - cell->freed_bytes > cell->max_bytes) {
     cell->max_bytes = cell->allocated_bytes - cell->freed_bytes;
     cell->max_blocks = cell->allocations - cell->frees;
@@ -51,8 +66,8 @@ static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
     return;
   }
   if (model->extras) vt_count_begin_extras(model, block);
-  model->live_blocks++;
-  model->live_bytes += block->size;
+  model->live_blocks += share.blocks;
+  model->live_bytes += share.bytes;
   if (model->live_bytes > model->totals.peak_bytes) vt_count_peak(model, block->time);
   if (model->moments && model->moments[model->moment].max_bytes < model->live_bytes)
     model->moments[model->moment].max_bytes = model->live_bytes;
@@ -80,23 +95,25 @@ static inline void vt_count_end(vt_model_t *model, uint32_t heap, vt_block_t con
   vt_model_thread_t const *owner = &model->threads[block->thread];
   int temporary = !realloc && thread == block->thread && owner->last_address == block->address &&
                   owner->last_heap == heap;
+  vt_share_t share = vt_count_share(model, block);
   vt_count_before_change(model, cell);
-  cell->frees++;
-  cell->freed_bytes += block->size;
+  if (__builtin_expect(model->sampled, 0)) vt_count_spread(model, block, -1);
+  cell->frees += share.blocks;
+  cell->freed_bytes += share.bytes;
   if (temporary) {
-    cell->temporary++;
-    cell->temporary_bytes += block->size;
+    cell->temporary += share.blocks;
+    cell->temporary_bytes += share.bytes;
   }
   if (model->options.lifetimes && !model->unseen)
     vt_lifetimes_add(&cell->lifetimes, time > block->time ? time - block->time : 0);
-  if (__builtin_expect(thread != block->thread, 0)) cell->cross_thread_frees += thread != NO_THREAD;
+  if (__builtin_expect(thread != block->thread, 0)) cell->cross_thread_frees += thread != NO_THREAD ? share.blocks : 0;
   if (cell->nested) {
     vt_count_nested(model, block, thread, time, 0);
     return;
   }
   if (model->extras) vt_count_end_extras(model, block, thread, time, temporary);
-  model->live_blocks--;
-  model->live_bytes -= block->size;
+  model->live_blocks -= share.blocks;
+  model->live_bytes -= share.bytes;
 }
 
 /* Counts the end of a block that must have ended, it is not known when and by whom. */

@@ -24,6 +24,7 @@ typedef struct {
 
 typedef struct {
   uint64_t shift_ns;
+  uint64_t period;     /* of a sampled trace; 0: it has all events */
   uint64_t partial_ns; /* from here on events may be missing; UINT64_MAX: none */
   stretch_t *stretches; /* see stretches.c */
   size_t stretches_cnt, stretches_cap, over; /* over: of them */
@@ -90,6 +91,10 @@ struct vt_model {
   limbo_stack_t **limbos; /* by thread; NULL until its first realloc */
   size_t limbos_cnt, limbos_cap;
   waiting_list_t held, early; /* allocations, frees */
+  int sampled; /* some trace is */
+  vt_cell_spread_t *spreads; /* by cell, as far as there are any */
+  size_t spreads_cnt, spreads_cap;
+  vt_spread_t live_spread;
   uint64_t live_bytes, live_blocks, peak_number;
   vt_model_totals_t totals;
   vt_size_class_t *sizes;

@@ -88,6 +88,7 @@ void vt_model_delete(vt_model_t *model) {
   free(model->limbos);
   free(model->sizes);
   free(model->moments);
+  free(model->spreads);
   free(model->lifetime_bits);
   free(model);
 }
@@ -106,6 +107,17 @@ uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns) {
   local_heap(&trace, 0)->heap = new_heap(model, number, 0);
   VT_PUSH(model->traces, trace);
   return number;
+}
+
+void vt_model_sampled(vt_model_t *model, uint32_t trace, uint64_t period) {
+  model->traces[trace].period = period;
+  model->sampled |= period != 0;
+}
+
+int vt_model_is_sampled(vt_model_t const *model) { return model->sampled; }
+
+vt_cell_spread_t vt_model_spread(vt_model_t const *model, size_t cell) {
+  return cell < model->spreads_cnt ? model->spreads[cell] : (vt_cell_spread_t){0};
 }
 
 void vt_model_partial(vt_model_t *model, uint32_t trace, uint64_t since_ns) {
@@ -632,11 +644,12 @@ static void count_unsure(vt_model_t *model, vt_block_t const *block, void const 
   (void)context;
   if (block->cell == VT_CELL_IGNORED || !vt_stretches_unsure(model, block)) return;
   vt_cell_t *cell = &model->cells[block->cell];
-  cell->unsure_blocks++;
-  cell->unsure_bytes += block->size;
+  vt_share_t share = vt_count_share(model, block);
+  cell->unsure_blocks += share.blocks;
+  cell->unsure_bytes += share.bytes;
   if (cell->nested) return;
-  model->totals.unsure_blocks++;
-  model->totals.unsure_bytes += block->size;
+  model->totals.unsure_blocks += share.blocks;
+  model->totals.unsure_bytes += share.bytes;
 }
 
 /* sum_up computes what follows from the counters of the cells. */
@@ -650,6 +663,7 @@ static void sum_up(vt_model_t *model) {
   }
   model->totals.live_bytes = model->live_bytes;
   model->totals.live_blocks = model->live_blocks;
+  model->totals.live_spread = model->live_spread;
   if (model->unsure_ns) for_live(model, count_unsure, NULL);
   for (unsigned i = 0; model->sizes && i < VT_SIZE_CLASSES; i++) {
     vt_size_class_t *class = &model->sizes[i];
@@ -687,24 +701,25 @@ void vt_model_take_lifetimes(vt_model_t *model, vt_model_t *scan) {
   scan->lifetime_bits_cnt = 0;
 }
 
-static void take_out(uint64_t *bytes, uint64_t *blocks, vt_block_t const *block) {
-  *bytes -= block->size;
-  *blocks -= 1;
+static void take_out(uint64_t *bytes, uint64_t *blocks, vt_share_t const *share) {
+  *bytes -= share->bytes;
+  *blocks -= share->blocks;
 }
 
 static void suppress(vt_model_t *model, vt_block_t const *block, void const *marks) {
   if (!((uint8_t const *)marks)[block->cell]) return;
+  vt_share_t const share = vt_count_share(model, block);
   vt_cell_t const *cell = &model->cells[block->cell];
   vt_model_heap_t *heap = &model->heaps[cell->heap];
-  take_out(&heap->leaked_bytes, &heap->leaked_blocks, block);
+  take_out(&heap->leaked_bytes, &heap->leaked_blocks, &share);
   if (cell->nested) return;
-  take_out(&model->totals.live_bytes, &model->totals.live_blocks, block);
-  if (vt_stretches_unsure(model, block)) take_out(&model->totals.unsure_bytes, &model->totals.unsure_blocks, block);
+  take_out(&model->totals.live_bytes, &model->totals.live_blocks, &share);
+  if (vt_stretches_unsure(model, block)) take_out(&model->totals.unsure_bytes, &model->totals.unsure_blocks, &share);
   vt_model_thread_t *thread = &model->threads[block->thread];
-  if (model->options.threads) take_out(&thread->leaked_bytes, &thread->leaked_blocks, block);
+  if (model->options.threads) take_out(&thread->leaked_bytes, &thread->leaked_blocks, &share);
   if (!model->sizes) return;
   vt_size_class_t *class = &model->sizes[vt_count_size_class(block->size)];
-  take_out(&class->leaked_bytes, &class->leaked_blocks, block);
+  take_out(&class->leaked_bytes, &class->leaked_blocks, &share);
 }
 
 void vt_model_suppress(vt_model_t *model, uint8_t const *marks) {

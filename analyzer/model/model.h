@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "analyzer/model/lifetimes.h"
+#include "analyzer/sampling/estimate.h"
 #include "analyzer/trace/event.h"
 
 #define VT_MODEL_REPAIR_NS 10000
@@ -57,6 +58,11 @@ typedef struct {
   uint64_t unsure_blocks, unsure_bytes; /* of the live ones, at the end */
   uint32_t trace, heap, stack; /* heap: index in vt_model_heaps */
 } vt_cell_t;
+
+/* The variances of what a cell counts, when its trace is sampled; `peak` is valid after vt_model_finish. */
+typedef struct {
+  vt_spread_t allocated, live, peak;
+} vt_cell_spread_t;
 
 typedef struct {
   uint32_t trace, index; /* index: in the trace's table of threads */
@@ -106,6 +112,7 @@ typedef struct {
 /* A counted block begins or ends. */
 typedef struct {
   uint64_t address, size;
+  vt_share_t share; /* what it stands for, in a sampled trace; else itself */
   uint64_t time;   /* of this change */
   uint32_t cell;   /* its counters; see vt_model_cells */
   uint32_t thread; /* whose change it is, in vt_model_threads; VT_MODEL_NO_THREAD: a heap's */
@@ -176,6 +183,7 @@ typedef struct {
   uint64_t unknown_frees; /* of blocks that may have been allocated where events are missing */
   uint64_t cross_thread_frees;
   uint64_t events, end_time_ns;
+  vt_spread_t allocated_spread, live_spread, peak_spread; /* variances; zero unless a trace is sampled */
 } vt_model_totals_t;
 
 vt_model_t *vt_model_new(vt_model_options_t const *options);
@@ -184,6 +192,14 @@ void vt_model_delete(vt_model_t *model);
 /* Adds a trace (a process with addresses of its own) whose times are to be shifted by shift_ns.
    Returns its number: 0, 1, … */
 uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns);
+
+/* The trace has only a sample of the blocks (docs/trace-format.md, sampling period): from here on all that is counted
+   of it are estimates, of which vt_model_spread tells the variances; a free of an unknown block of an annotated heap
+   is no wrong one. What depends on the order of all allocations (temporary) or on reallocs is not known then. To be
+   called before all events. */
+void vt_model_sampled(vt_model_t *model, uint32_t trace, uint64_t period);
+int vt_model_is_sampled(vt_model_t const *model);
+vt_cell_spread_t vt_model_spread(vt_model_t const *model, size_t cell);
 
 /* From that time on (as of the trace's own clock) events of the trace may be missing, as of one that is still
    being written: a free whose allocation is not there is no wrong one then, nor is an address handed

@@ -82,6 +82,7 @@ static void give_up_early(vt_model_t *model) {
     model->heaps[early.heap].unseen_frees++;
     return;
   }
+  if (early.interior && model->traces[early.trace].period) return; /* its block was not recorded */
   tell_unmatched(model, &early);
   if (!model->totals.unmatched_frees++) {
     model->totals.unmatched_trace = early.trace;

@@ -239,9 +239,13 @@ void vt_site_add(vt_site_t *sum, vt_site_t const *site) {
   if (site->lifetimes.min < sum->lifetimes.min) sum->lifetimes.min = site->lifetimes.min;
   if (site->lifetimes.max > sum->lifetimes.max) sum->lifetimes.max = site->lifetimes.max;
   sum->lifetimes.sum += site->lifetimes.sum;
+  sum->sampled |= site->sampled;
+  vt_spread_add(&sum->spread.allocated, &site->spread.allocated, 1);
+  vt_spread_add(&sum->spread.live, &site->spread.live, 1);
+  vt_spread_add(&sum->spread.peak, &site->spread.peak, 1);
 }
 
-static void add_cell(vt_site_t *site, vt_cell_t const *cell) {
+static void add_cell(vt_site_t *site, vt_analysis_t const *analysis, vt_cell_t const *cell, size_t number) {
   vt_site_t one = {.allocations = cell->allocations,
                    .allocated_bytes = cell->allocated_bytes,
                    .frees = cell->frees,
@@ -257,7 +261,9 @@ static void add_cell(vt_site_t *site, vt_cell_t const *cell) {
                    .realloc_old_bytes = cell->realloc_old_bytes,
                    .cross_thread_frees = cell->cross_thread_frees,
                    .max_bytes = cell->max_bytes,
-                   .max_blocks = cell->max_blocks};
+                   .max_blocks = cell->max_blocks,
+                   .sampled = vt_reader_info(analysis->readers[cell->trace])->sample_period != 0,
+                   .spread = vt_model_spread(analysis->model, number)};
   vt_lifetimes_init(&one.lifetimes);
   vt_site_add(site, &one);
   vt_lifetimes_merge(&site->lifetimes, &cell->lifetimes);
@@ -317,7 +323,7 @@ static void make_sites(vt_analysis_t *analysis) {
       next[at - 1] = head[node];
       head[node] = at;
     }
-    add_cell(&analysis->sites[at - 1], &cells[i]);
+    add_cell(&analysis->sites[at - 1], analysis, &cells[i], i);
     analysis->cell_sites[i] = at;
   }
   vt_mem_table_free(head, node_cnt, sizeof *head);
@@ -376,6 +382,12 @@ static int open_readers(vt_analysis_t *analysis, char *const *operands, size_t c
   return failed ? -1 : 0;
 }
 
+/* is_whole: does the filter choose all blocks there are? */
+static int is_whole(vt_filter_t const *f) {
+  return !(f->from || f->to || f->at || f->thread || f->heap || f->function || f->module || f->min_size ||
+           f->size_end || f->min_lifetime || f->lifetime_end);
+}
+
 int vt_analysis_open(vt_analysis_t *analysis, char *const *operands, size_t operand_cnt,
                      vt_analysis_options_t const *options, vt_error_t *error, int *usage) {
   *analysis = (vt_analysis_t){0};
@@ -393,6 +405,7 @@ int vt_analysis_open(vt_analysis_t *analysis, char *const *operands, size_t oper
   analysis->keep_allocators = options->keep_allocators;
   analysis->no_inlines = options->no_inlines;
   make_sites(analysis);
+  analysis->sampled = vt_sampled_of(analysis->readers, analysis->trace_cnt, analysis->model, is_whole(&options->filter));
   uint64_t at_ns = options->filter.at ? analysis->to_ns - 1 : options->filter.to ? 0 : UINT64_MAX;
   vt_leaks_judge(analysis, at_ns);
   return 0;

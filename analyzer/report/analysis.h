@@ -7,6 +7,7 @@
 #include "analyzer/model/model.h"
 #include "analyzer/report/stacks.h"
 #include "analyzer/report/verdict.h"
+#include "analyzer/sampling/sampled.h"
 #include "analyzer/trace/completeness.h"
 #include "analyzer/trace/reader.h"
 
@@ -51,6 +52,8 @@ typedef struct {
   uint64_t reallocs, realloc_moved, realloc_old_bytes, cross_thread_frees;
   uint64_t max_bytes, max_blocks; /* live when it had most; a site of several cells: their sum */
   vt_lifetimes_t lifetimes;
+  int sampled;               /* some of it are estimates, */
+  vt_cell_spread_t spread;   /* with these variances */
 } vt_site_t;
 
 typedef struct {
@@ -71,6 +74,7 @@ typedef struct {
   vt_verdict_t verdict;            /* their sum, without nested heaps */
   int with_mappings;               /* stacks of mappings have nodes */
   int keep_allocators, no_inlines; /* in sites; in what stands for them */
+  vt_sampled_t sampled;            /* whether and how the traces are sampled */
   uint64_t from_ns, to_ns;         /* blocks allocated before, at or after are not chosen */
   int nowhere; /* what the filter asks for occurs in none of the traces; *error of vt_analysis_open
                   says which part of it */

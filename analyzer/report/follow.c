@@ -62,6 +62,11 @@ int vt_follow_open(vt_follow_t *f, char const *path, vt_error_t *error) {
   *f = (vt_follow_t){.fd = -1};
   vt_reader_t *reader = vt_reader_open(path, error);
   if (!reader) return -1;
+  if (vt_reader_info(reader)->sample_period) {
+    vt_error_set(error, path, "this cannot be told: " VT_SAMPLED_WHY, "record without --sample, or look at report leaks, hot, peak");
+    vt_reader_close(reader);
+    return -1;
+  }
   f->fd = open(path, O_RDONLY | O_CLOEXEC); /* the trace may be renamed, its collector's root may go */
   snprintf(f->path, sizeof f->path, "/proc/self/fd/%d", f->fd);
   f->whole = !vt_reader_packed(reader);

@@ -60,6 +60,14 @@ uint64_t vt_metric_blocks(vt_metric_t metric, vt_site_t const *site) {
   }
 }
 
+vt_spread_t vt_metric_spread(vt_metric_t metric, vt_site_t const *site) {
+  switch (metric) {
+  case VT_METRIC_LEAKED: return site->spread.live;
+  case VT_METRIC_PEAK: return site->spread.peak;
+  default: return site->spread.allocated;
+  }
+}
+
 uint64_t vt_metric_value(vt_metric_t metric, vt_site_t const *site) {
   return metric < VT_METRIC_COUNT ? vt_metric_bytes(metric, site) : vt_metric_blocks(metric, site);
 }

@@ -100,7 +100,9 @@ static char const *plural(uint64_t count) { return count == 1 ? "" : "s"; }
 static void total_line(vt_term_t const *term, char const *label, char const *value,
                        char const *rest) {
   vt_term_styled(term, VT_STYLE_FAINT, "  %-12s", label);
-  vt_term_styled(term, VT_STYLE_TITLE, "%14s", value);
+  int unseen = 0; /* bytes beyond one of a character */
+  for (char const *p = value; *p; p++) unseen += ((unsigned char)*p & 0xc0) == 0x80;
+  vt_term_styled(term, VT_STYLE_TITLE, "%*s", 14 + unseen, value);
   fputs("  ", term->out);
   vt_term_wrap(term, rest, 30);
   putc('\n', term->out);
@@ -137,9 +139,72 @@ static void print_python(vt_analysis_t const *analysis, vt_term_t const *term) {
   total_line(term, "python", vt_count_text(allocations).text, rest);
 }
 
+static void print_peak_rss(vt_analysis_t const *analysis, vt_term_t const *term) {
+  int certain;
+  uint64_t peak_rss = vt_analysis_peak_rss(analysis, &certain);
+  if (peak_rss)
+    total_line(term, "peak RSS", vt_bytes_text(peak_rss).text,
+               certain ? "resident memory of the process, code and stacks included"
+                       : "at least: the last that was seen of a process that was killed or lives on");
+}
+
+/* print_sampled says what the figures below are. */
+static void print_sampled(vt_analysis_t const *analysis, vt_term_t const *term) {
+  char rest[240];
+  snprintf(rest, sizeof rest,
+           "bytes on average between two recorded blocks%s: figures with ≈ are estimates of all blocks, ± their standard error%s",
+           analysis->sampled.mixed ? ", of some of the traces" : "",
+           analysis->sampled.exact ? "; the others are exact" : "");
+  total_line(term, "sampled", vt_bytes_text(analysis->sampled.period).text, rest);
+}
+
+static void print_allocations_of_sample(vt_analysis_t const *analysis, vt_term_t const *term) {
+  vt_model_totals_t const *totals = vt_model_totals(analysis->model);
+  vt_sampled_t const *sampled = &analysis->sampled;
+  char rest[160];
+  print_sampled(analysis, term);
+  if (sampled->exact) {
+    snprintf(rest, sizeof rest, "%s freed, %s by realloc", vt_count_text(sampled->totals.frees).text,
+             vt_count_text(sampled->totals.reallocs).text);
+    total_line(term, "allocations", vt_count_text(sampled->totals.allocations).text, rest);
+    total_line(term, "allocated", vt_bytes_text(sampled->totals.allocated_bytes).text, "");
+    return;
+  }
+  snprintf(rest, sizeof rest, "± %s, ≈ %s freed", vt_count_text(vt_estimate_error(totals->allocated_spread.blocks)).text,
+           vt_count_text(totals->frees).text);
+  total_line(term, "allocations", vt_count_estimate(totals->allocations, 0).text, rest);
+  snprintf(rest, sizeof rest, "± %s", vt_bytes_text(vt_estimate_error(totals->allocated_spread.bytes)).text);
+  total_line(term, "allocated", vt_bytes_estimate(totals->allocated_bytes, 0).text, rest);
+}
+
+/* print_totals_of_sample: what is not known of a sample is not here. */
+static void print_totals_of_sample(vt_analysis_t const *analysis, vt_term_t const *term) {
+  vt_model_totals_t const *totals = vt_model_totals(analysis->model);
+  char rest[200];
+  print_allocations_of_sample(analysis, term);
+  total_line(term, "temporary", "not known", VT_SAMPLED_WHY);
+  snprintf(rest, sizeof rest, "± %s, in ≈ %s, %s after the start; the highest of many estimates is somewhat too high",
+           vt_bytes_text(vt_estimate_error(totals->peak_spread.bytes)).text,
+           vt_counted(totals->peak_blocks, "block").text, vt_time_text(totals->peak_time_ns).text);
+  total_line(term, "peak heap", vt_bytes_estimate(totals->peak_bytes, 0).text, rest);
+  print_peak_rss(analysis, term);
+  snprintf(rest, sizeof rest, "± %s, in %s blocks %s", vt_bytes_text(vt_estimate_error(totals->live_spread.bytes)).text,
+           vt_count_estimate(totals->live_blocks, vt_estimate_error(totals->live_spread.blocks)).text,
+           when_live(analysis));
+  total_line(term, "live", vt_bytes_estimate(totals->live_bytes, 0).text, rest);
+  snprintf(rest, sizeof rest, "of these, in ≈ %s that may have been freed while recording was paused",
+           vt_counted(totals->unsure_blocks, "block").text);
+  if (totals->unsure_blocks) total_line(term, "not known", vt_bytes_estimate(totals->unsure_bytes, 0).text, rest);
+  total_line(term, "lost", "not known", VT_SAMPLED_WHY);
+}
+
 static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   char rest[160];
+  if (analysis->sampled.period) {
+    print_totals_of_sample(analysis, term);
+    return;
+  }
   snprintf(rest, sizeof rest, "%s freed, %s by realloc", vt_count_text(totals->frees).text,
            vt_count_text(totals->reallocs).text);
   total_line(term, "allocations", vt_count_text(totals->allocations).text, rest);
@@ -154,12 +219,7 @@ static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
            vt_count_text(totals->peak_blocks).text, plural(totals->peak_blocks),
            vt_time_text(totals->peak_time_ns).text);
   total_line(term, "peak heap", vt_bytes_text(totals->peak_bytes).text, rest);
-  int certain;
-  uint64_t peak_rss = vt_analysis_peak_rss(analysis, &certain);
-  if (peak_rss)
-    total_line(term, "peak RSS", vt_bytes_text(peak_rss).text,
-               certain ? "resident memory of the process, code and stacks included"
-                       : "at least: the last that was seen of a process that was killed or lives on");
+  print_peak_rss(analysis, term);
   int at_end = analysis->at_ns == UINT64_MAX && !lives_on(analysis);
   snprintf(rest, sizeof rest, "in %s block%s %s%s", vt_count_text(totals->live_blocks).text,
            plural(totals->live_blocks), at_end ? "still " : "", when_live(analysis));
@@ -316,10 +376,25 @@ static void print_source(vt_term_t const *term, char const *path, uint32_t numbe
   fclose(file);
 }
 
+/* print_estimates: as print_values, of a sampled trace. */
+static void print_estimates(vt_term_t const *term, vt_metric_t metric, vt_site_t const *sum, uint64_t whole) {
+  vt_spread_t spread = vt_metric_spread(metric, sum);
+  vt_estimate_text_t bytes = vt_bytes_estimate(vt_metric_bytes(metric, sum), vt_estimate_error(spread.bytes));
+  vt_estimate_text_t count = vt_count_estimate(vt_metric_blocks(metric, sum), vt_estimate_error(spread.blocks));
+  int by_count = metric >= VT_METRIC_COUNT;
+  vt_term_styled(term, VT_STYLE_TITLE, "%s%s", by_count ? count.text : bytes.text, by_count ? " blocks" : "");
+  fprintf(term->out, "  %s%s  ≈ %s  ", by_count ? bytes.text : count.text, by_count ? "" : " blocks",
+          vt_percent_text(vt_metric_value(metric, sum), whole).text);
+}
+
 /* What the group is ranked by first, then the other. */
 static void print_values(vt_term_t const *term, vt_metric_t metric, vt_site_t const *sum,
                          uint64_t whole) {
   uint64_t blocks = vt_metric_blocks(metric, sum);
+  if (sum->sampled) {
+    print_estimates(term, metric, sum, whole);
+    return;
+  }
   vt_number_t bytes = vt_bytes_text(vt_metric_bytes(metric, sum)), count = vt_count_text(blocks);
   if (metric >= VT_METRIC_COUNT) {
     vt_term_styled(term, VT_STYLE_TITLE, "%11s", count.text);
@@ -414,7 +489,11 @@ static void print_group(vt_analysis_t const *analysis, vt_report_options_t const
   vt_group_rank(analysis, metric, group, (size_t)stacks_each);
   for (size_t i = 0; i < group->site_cnt && (int)i < stacks_each; i++) {
     vt_site_t const *site = &analysis->sites[group->sites[i]];
-    if (group->site_cnt > 1)
+    if (group->site_cnt > 1 && site->sampled) {
+      vt_term_styled(term, VT_STYLE_FAINT, "        stack %zu of %zu: ", i + 1, group->site_cnt);
+      print_estimates(term, metric, site, 0);
+      putc('\n', term->out);
+    } else if (group->site_cnt > 1)
       vt_term_styled(term, VT_STYLE_FAINT, "        stack %zu of %zu: %s in %s block%s\n", i + 1,
                      group->site_cnt, vt_bytes_text(vt_metric_bytes(metric, site)).text,
                      vt_count_text(vt_metric_blocks(metric, site)).text,
@@ -432,13 +511,14 @@ void vt_text_groups(vt_analysis_t const *analysis, vt_report_options_t const *op
   if (!groups.groups_cnt) fputs("  none\n", term->out);
   if (groups.groups_cnt > limit) {
     vt_site_t rest = {0};
+    char const *about = analysis->sampled.period ? "≈ " : "";
     for (size_t i = limit; i < groups.groups_cnt; i++) {
       rest.leaked_blocks += vt_metric_blocks(metric, &groups.groups[i].sum);
       rest.leaked_bytes += vt_metric_bytes(metric, &groups.groups[i].sum);
     }
     vt_term_styled(term, VT_STYLE_FAINT,
-                   "\n     and %zu more: %s in %s block%s (--limit N shows more)\n",
-                   groups.groups_cnt - limit, vt_bytes_text(rest.leaked_bytes).text,
+                   "\n     and %zu more: %s%s in %s%s block%s (--limit N shows more)\n",
+                   groups.groups_cnt - limit, about, vt_bytes_text(rest.leaked_bytes).text, about,
                    vt_count_text(rest.leaked_blocks).text, plural(rest.leaked_blocks));
   }
   vt_groups_free(&groups);
@@ -476,7 +556,10 @@ static void section(vt_analysis_t const *analysis, vt_report_options_t const *op
   else
     vt_term_styled(term, VT_STYLE_TITLE, "%s", title_of(metric));
   putc('\n', term->out);
-  vt_text_groups(analysis, options, term, metric, limit, stacks_each);
+  if (analysis->sampled.period && (metric == VT_METRIC_TEMPORARY || metric == VT_METRIC_REALLOCS))
+    fprintf(term->out, "  not known: %s\n", VT_SAMPLED_WHY);
+  else
+    vt_text_groups(analysis, options, term, metric, limit, stacks_each);
 }
 
 /* print_rest says what else is live, in a line each. */

@@ -66,6 +66,25 @@ vt_number_t vt_count_text(uint64_t count) {
   return number;
 }
 
+vt_estimate_text_t vt_bytes_estimate(uint64_t bytes, uint64_t error) {
+  vt_estimate_text_t out;
+  double unit = 1;
+  for (uint64_t n = bytes; n >= 1024; n /= 1024) unit *= 1024;
+  double part = (double)error / unit;
+  int used = snprintf(out.text, sizeof out.text, "≈ %s", vt_bytes_text(bytes).text);
+  if (error)
+    snprintf(out.text + used, sizeof out.text - (size_t)used, " ± %.*f", unit == 1 || part >= 99.5 ? 0 : part < 0.995 ? 2 : 1,
+             part);
+  return out;
+}
+
+vt_estimate_text_t vt_count_estimate(uint64_t count, uint64_t error) {
+  vt_estimate_text_t out;
+  int used = snprintf(out.text, sizeof out.text, "≈ %s", vt_count_text(count).text);
+  if (error) snprintf(out.text + used, sizeof out.text - (size_t)used, " ± %s", vt_count_text(error).text);
+  return out;
+}
+
 vt_counted_t vt_counted(uint64_t count, char const *noun) {
   vt_counted_t number;
   snprintf(number.text, sizeof number.text, "%s %.12s%s", vt_count_text(count).text, noun,

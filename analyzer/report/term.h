@@ -37,6 +37,13 @@ typedef struct {
 vt_number_t vt_bytes_text(uint64_t bytes);
 /* 1234567 -> "1,234,567". */
 vt_number_t vt_count_text(uint64_t count);
+/* An estimate with its standard error: "≈ 12.3 MiB ± 0.8", "≈ 1,234 ± 56"; error 0: without "±". */
+typedef struct {
+  char text[72];
+} vt_estimate_text_t;
+vt_estimate_text_t vt_bytes_estimate(uint64_t bytes, uint64_t error);
+vt_estimate_text_t vt_count_estimate(uint64_t count, uint64_t error);
+
 /* "1 block", "1,234 blocks": with a noun of up to 12 bytes that takes an s. */
 typedef struct {
   char text[48];

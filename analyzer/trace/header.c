@@ -70,7 +70,8 @@ uint32_t vt_header_parse(vt_header_t *h, char const *path, uint8_t const *p, siz
   if (XXH64(p, header_sz - 8, 0) != vt_load64(p + header_sz - 8))
     return fail(error, path, "the header's checksum is wrong", DAMAGED);
   parse_fields(h, p);
-  if (!h->tick_hz || h->time_shift > 32 || parse_strings(h, p, header_sz))
+  int sampled = (h->required & VT_REQUIRED_SAMPLED) != 0;
+  if (!h->tick_hz || sampled != (h->sample_period != 0) || h->time_shift > 32 || parse_strings(h, p, header_sz))
     return fail(error, path, "the header has impossible values", DAMAGED);
   return header_sz;
 }

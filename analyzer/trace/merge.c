@@ -172,11 +172,12 @@ static void run_top(vt_pass_t *m) {
 
 /* forget_messages empties what the segments of a raw trace will tell again. */
 static void forget_messages(vt_reader_t *r) {
-  uint64_t counters[VT_COUNTER_MAX + 1];
+  uint64_t counters[VT_COUNTER_MAX + 1], known = r->tables.counters_known;
   memcpy(counters, r->tables.counters, sizeof counters);
   vt_tables_clear(&r->tables);
   vt_threads_forget_names(r);
   memcpy(r->tables.counters, counters, sizeof counters);
+  r->tables.counters_known = known;
 }
 
 /* add_heads puts the streams that have chunks to be read on the heap. */

@@ -214,6 +214,14 @@ uint64_t vt_reader_counter(vt_reader_t const *r, vt_counter_t counter) {
   return counter <= VT_COUNTER_MAX ? r->tables.counters[counter] : 0;
 }
 
+int vt_reader_exact(vt_reader_t const *r, vt_trace_exact_t *out) {
+  uint64_t const *c = r->tables.counters;
+  *out = (vt_trace_exact_t){c[VT_COUNTER_ALLOCATIONS], c[VT_COUNTER_ALLOCATED_BYTES], c[VT_COUNTER_FREES],
+                            c[VT_COUNTER_REALLOCS]};
+  return r->header.sample_period && r->tables.counters_known >> VT_COUNTER_ALLOCATIONS & 1 &&
+         !r->integrity.recording && !(r->info.raw && (r->integrity.missing_chunks || r->integrity.damaged_chunks || r->integrity.torn_bytes));
+}
+
 uint64_t vt_reader_end_time(vt_reader_t const *r) {
   uint64_t events = vt_reader_ns(r, r->end_ticks);
   return events > r->tables.end_time ? events : r->tables.end_time;

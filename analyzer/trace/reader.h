@@ -394,6 +394,13 @@ vt_trace_leaks_t const *vt_reader_leaks(vt_reader_t const *reader);
 /* vt_reader_counter is the value of a counter, 0 when the trace has none. */
 uint64_t vt_reader_counter(vt_reader_t const *reader, vt_counter_t counter);
 
+/* vt_reader_exact tells the totals of a sampled trace that were counted, not estimated: all its process did while it was
+   recorded. Returns 0 if they are not known: parts of the trace are missing, or not written yet. */
+typedef struct {
+  uint64_t allocations, allocated_bytes, frees, reallocs;
+} vt_trace_exact_t;
+int vt_reader_exact(vt_reader_t const *reader, vt_trace_exact_t *out);
+
 /* vt_reader_end_time is the time of the last thing recorded. */
 uint64_t vt_reader_end_time(vt_reader_t const *reader);
 

@@ -121,6 +121,7 @@ struct vt_reader {
   uint64_t *symbol_chunks; /* offsets */
   size_t symbol_chunks_cnt, symbol_chunks_cap;
   uint64_t segments; /* SEGMENT chunks */
+  uint64_t segment_totals[VT_COUNTER_MAX + 1]; /* counters whose values are in their headers */
   vt_trace_thread_t *threads;
   size_t threads_cnt, threads_cap;
   vt_thread_ids_t thread_ids;

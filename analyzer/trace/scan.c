@@ -65,6 +65,16 @@ static void note_whole(vt_reader_t *r, uint8_t const *payload, size_t sz) {
   r->whole_until = vt_load64(payload);
 }
 
+/* add_totals adds what a thread of a sampled recording counted while it wrote this segment. */
+static void add_totals(vt_reader_t *r, uint8_t const *segment) {
+  uint64_t *totals = r->segment_totals;
+  if (!r->header.sample_period) return;
+  totals[VT_COUNTER_ALLOCATIONS] += vt_load64(segment + VT_SEGMENT_OFF_ALLOCATIONS);
+  totals[VT_COUNTER_ALLOCATED_BYTES] += vt_load64(segment + VT_SEGMENT_OFF_BYTES);
+  totals[VT_COUNTER_FREES] += vt_load64(segment + VT_SEGMENT_OFF_FREES);
+  totals[VT_COUNTER_REALLOCS] += vt_load32(segment + VT_SEGMENT_OFF_REALLOCS);
+}
+
 /* note_events enters an event chunk into its stream. */
 static int note_events(vt_reader_t *r, vt_chunk_t const *c) {
   uint8_t head[VT_SEGMENT_RECORDS_OFF];
@@ -77,6 +87,7 @@ static int note_events(vt_reader_t *r, vt_chunk_t const *c) {
     ref.committed = committed > VT_SEGMENT_RECORDS_MAX ? VT_SEGMENT_RECORDS_MAX : (uint32_t)committed;
     ref.first = vt_load64(head + VT_SEGMENT_OFF_BASE_TICK);
     r->segments++;
+    add_totals(r, head);
     if (!has_gap(r)) r->whole_until = vt_load64(head + VT_SEGMENT_OFF_CLOCK_TICK);
     vt_ticks_pair(r, vt_load64(head + VT_SEGMENT_OFF_CLOCK_TICK),
                     vt_load64(head + VT_SEGMENT_OFF_CLOCK_NS));
@@ -157,6 +168,7 @@ static int counts_segments(vt_reader_t const *r) {
 static void settle(vt_reader_t *r) {
   vt_integrity_t *in = &r->integrity;
   if (in->ended) in->recording = 0;
+  for (int c = 1; c <= VT_COUNTER_MAX; c++) r->tables.counters[c] += r->segment_totals[c];
   if (!counts_segments(r)) return;
   uint64_t claimed = r->tables.counters[VT_COUNTER_SEGMENTS];
   in->counted = 1;

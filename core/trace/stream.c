@@ -269,6 +269,12 @@ void vt_stream_thread(vt_stream_t *s, uint32_t tid, uint32_t thread) {
     vt_stream_finish(s);
 }
 
+int vt_stream_claim(vt_stream_t *s) {
+  if (s->cursor || !next_segment(s, vt_clock_tick(s->sink->clock))) return 0;
+  lose(s);
+  return -1;
+}
+
 void vt_stream_finish(vt_stream_t *s) {
   if (!s->cursor) return;
   vt_sink_finish(s->sink, s->segment, s->index);

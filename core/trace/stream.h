@@ -65,6 +65,10 @@ vt_message_t vt_stream_blob_open_at(vt_stream_t *s, uint32_t cap, uint64_t tick,
    calls `tid`. */
 void vt_stream_thread(vt_stream_t *s, uint32_t tid, uint32_t thread);
 
+/* vt_stream_claim gets the stream a segment if it has none. Returns 0, or -1 when recording has stopped: an event
+   is counted as lost then. */
+int vt_stream_claim(vt_stream_t *s);
+
 /* vt_stream_finish hands the current segment back; the next record claims another. */
 void vt_stream_finish(vt_stream_t *s);
 

@@ -40,7 +40,8 @@ enum {
 #define VT_OPTIONAL_NO_FREE_STACKS ((uint64_t)1 << 0)
 #define VT_OPTIONAL_NO_COLLECTOR ((uint64_t)1 << 1)
 #define VT_OPTIONAL_SYMBOLS ((uint64_t)1 << 2)
-#define VT_REQUIRED_KNOWN ((uint64_t)0)
+#define VT_REQUIRED_SAMPLED ((uint64_t)1 << 0) /* who takes the events for all is wrong */
+#define VT_REQUIRED_KNOWN VT_REQUIRED_SAMPLED
 #define VT_HEADER_FLAG_MID_LIFE ((uint32_t)1)
 
 /* Chunks. */
@@ -103,7 +104,12 @@ enum {
   VT_SEGMENT_OFF_NUMBER = 84,
   VT_SEGMENT_OFF_EPOCH = 88,
   VT_SEGMENT_OFF_FLAGS = 92,
-  VT_SEGMENT_OFF_THREAD = 96
+  VT_SEGMENT_OFF_THREAD = 96,
+  /* Totals of a sampled recording: what the thread did while it wrote here. */
+  VT_SEGMENT_OFF_REALLOCS = 100, /* 32 bits, the others 64 */
+  VT_SEGMENT_OFF_ALLOCATIONS = 104,
+  VT_SEGMENT_OFF_BYTES = 112,
+  VT_SEGMENT_OFF_FREES = 120
 };
 #define VT_SEGMENT_FLAG_CONTINUES ((uint32_t)1)
 
@@ -253,9 +259,14 @@ typedef enum {
   VT_COUNTER_FILE_BORN_NS = 19,
   VT_COUNTER_FILE_DEVICE = 20,
   VT_COUNTER_PEAK_CERTAIN = 21,
-  VT_COUNTER_NEW_BEFORE = 22
+  VT_COUNTER_NEW_BEFORE = 22,
+  /* Of a sampled recording, exact; without annotated heaps. */
+  VT_COUNTER_ALLOCATIONS = 23,
+  VT_COUNTER_ALLOCATED_BYTES = 24,
+  VT_COUNTER_FREES = 29,
+  VT_COUNTER_REALLOCS = 30
 } vt_counter_t;
-#define VT_COUNTER_MAX 22
+#define VT_COUNTER_MAX 30
 
 #define VT_MODULE_FLAG_EXECUTABLE ((uint32_t)1)
 #define VT_MODULE_FLAG_VDSO ((uint32_t)2)

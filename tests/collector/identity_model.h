@@ -326,6 +326,7 @@ vt_image_t *vt_image_new(vt_outputs_t *outputs, vt_image_t **others, size_t othe
 void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until) {
   (void)image, (void)whole_until;
 }
+void vt_image_totals(vt_image_t *image, uint8_t const *segment) { (void)image, (void)segment; }
 void vt_image_chunk(vt_image_t *image, vt_chunk_type_t type, vt_bytes_t const *payload) {
   (void)image, (void)type, (void)payload;
 }

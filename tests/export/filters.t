@@ -39,7 +39,7 @@ def output(*args):
 def from_report(trace, options):
     totals = json.loads(output("report", "--json", *options, trace))["totals"]
     of_snapshot = ("lost", "possible", "reachable", "unjudged")
-    return {key: value for key, value in totals.items() if not key.startswith(of_snapshot) and
+    return {key: value for key, value in totals.items() if key != "sampled" and not key.startswith(of_snapshot) and
             key not in ("peak_time_ns", "peak_blocks", "peak_rss_bytes", "peak_rss_at_least", "distinct_stacks", "mapped_bytes")}
 
 

@@ -19,6 +19,7 @@ import sys
 MAGIC = b"\x89VTR\r\n\x1a\n"
 CHUNK_MAGIC = b"VTCK"
 SEGMENT_SZ = 65536
+SAMPLED = 1  # required feature bit
 (EVENTS, SEGMENT, STACKS, MODULE, MODULE_UNLOAD, PROCESS, CLOCK, MEMORY, MARKER, THREAD, HEAP,
  HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END, MAPPING,
  SNAPSHOT, VFRAMES, JIT, PATCHED) = range(1, 24)
@@ -32,7 +33,7 @@ COUNTER_NAMES = {1: "lost", 2: "truncated", 3: "general_unwinds", 4: "events", 5
                  9: "unwind_checked", 10: "nested_lost", 11: "cut", 12: "before_start",
                  13: "libunwind_differences", 14: "segments", 15: "stopped", 16: "stopped_tick",
                  17: "peak_resident", 18: "file_inode", 19: "file_born_ns", 20: "file_device", 21: "peak_certain",
-                 22: "new_before"}
+                 22: "new_before", 23: "allocations", 24: "allocated_bytes", 29: "frees", 30: "reallocs"}
 PROCESS_KINDS = {1: "started", 2: "forked", 3: "exec", 4: "exec-failed", 5: "exit", 6: "signal",
                  7: "killed", 8: "stopped", 9: "attached", 10: "detached", 11: "paused", 12: "resumed"}
 MASK = (1 << 64) - 1
@@ -398,6 +399,7 @@ class Trace:
         self.leaks, self.leaks_at = None, []
         self.codes, self.refusals = {}, []
         self.counters, self.nodes, self.lost = {}, {0: None}, 0
+        self.segment_totals = collections.Counter()
         self.jit = []
         self.streams = collections.defaultdict(list)  # thread or writer -> events in its order
         self.states, self.interned = {}, {}
@@ -415,7 +417,7 @@ class Trace:
          self.endian, self.pointer_sz, self.page_sz, self.pid, self.ppid, self.image, self.tick_hz,
          self.start_tick, self.start_unix_ns, self.period, self.flags, self.shift) = struct.unpack_from(
              "<HHIQQHBBIIIQQQQQII", data, 8)
-        if self.min_reader > 1 or self.required:
+        if self.min_reader > 1 or self.required & ~SAMPLED or bool(self.required & SAMPLED) != bool(self.period):
             raise BadTrace(f"needs reader {self.min_reader}, features {self.required:#x}")
         if self.header_sz > len(data) or self.header_sz % 8 or self.header_sz > 1 << 20:
             raise BadTrace("bad header size")
@@ -527,6 +529,12 @@ class Trace:
         now = int(subprocess.run(["stat", "-c", "%.9W", self.path], capture_output=True, check=True).stdout.replace(b".", b""))
         return self.counters.get("file_inode") == status.st_ino and (
             now == born if born else self.counters.get("file_device") == status.st_dev)
+
+    @property
+    def totals(self):
+        """What a sampled recording counted: allocations, frees, reallocs, and bytes allocated."""
+        return {name: self.counters.get(name, 0) + self.segment_totals[name]
+                for name in ("allocations", "frees", "reallocs", "allocated_bytes")}
 
     # --- messages
 
@@ -706,6 +714,9 @@ class Trace:
 
     def on_segment(self, c, _):
         committed = struct.unpack_from("<Q", c.data, 0)[0]
+        counts = struct.unpack_from("<I3Q", c.data, 68)
+        if self.period:
+            self.segment_totals.update(dict(zip(("reallocs", "allocations", "allocated_bytes", "frees"), counts)))
         base = struct.unpack_from("<Q", c.data, 16)[0]
         tid, writer, _number, epoch, flags, thread = struct.unpack_from("<6I", c.data, 44)
         if committed > len(c.data) - 96:

@@ -1,0 +1,28 @@
+/* See sampled.h. */
+#include "analyzer/sampling/sampled.h"
+
+/* other_heaps: are there blocks that count and that the process did not get from malloc or an interpreter?
+   Those are not counted apart. */
+static int other_heaps(vt_model_t const *model) {
+  size_t cnt;
+  vt_model_heap_t const *heaps = vt_model_heaps(model, &cnt);
+  for (size_t i = 0; i < cnt; i++)
+    if (heaps[i].kind && heaps[i].kind != VT_HEAP_KIND_PYTHON && !heaps[i].nested && heaps[i].allocations) return 1;
+  return 0;
+}
+
+vt_sampled_t vt_sampled_of(vt_reader_t *const *readers, size_t cnt, vt_model_t const *model, int whole) {
+  vt_sampled_t out = {.exact = whole && !other_heaps(model)};
+  for (size_t i = 0; i < cnt; i++) {
+    uint64_t period = vt_reader_info(readers[i])->sample_period;
+    vt_trace_exact_t one;
+    out.mixed |= i && period != out.period;
+    if (period > out.period) out.period = period;
+    if (!vt_reader_exact(readers[i], &one)) out.exact = 0;
+    out.totals.allocations += one.allocations;
+    out.totals.allocated_bytes += one.allocated_bytes;
+    out.totals.frees += one.frees;
+    out.totals.reallocs += one.reallocs;
+  }
+  return out;
+}

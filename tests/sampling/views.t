@@ -1,0 +1,99 @@
+#!/usr/bin/python3
+"""No view shows a sampled trace as if it were exact: each has estimates and says so, or refuses in one line."""
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, "tests/lib")
+from valtest import VALTRACE, Run, Tap, program, vtr  # noqa: E402
+
+PERIOD = 4096
+REFUSED = {"report": ["temporary", "reallocs", "lifetimes", "sizes", "modules", "threads", "timeline", "heaps", "growth", "frees",
+                      "mismatches", "mappings", "memory", "pages"]}
+
+
+def tell(*args):
+    got = subprocess.run([VALTRACE, *args], capture_output=True, text=True, check=False)
+    return got.returncode, got.stdout, got.stderr
+
+
+def refused(got):
+    status, out, err = got
+    return status == 3 and not out and err.count("\n") == 1 and "sample of the blocks" in err
+
+
+def check_refusals(tap, path):
+    for view in REFUSED["report"]:
+        for how in ([], ["--json"]):
+            tap.ok(refused(tell("report", view, *how, path)), f"report {' '.join([view, *how])} refuses")
+    folder = os.path.dirname(path)
+    for args in (["flame", path], ["html", path, "-o", folder + "/page.html"], ["diff", path, path],
+                 ["check-budget", "--max-live", "1G", path], ["block", "0x1000", path], ["top", path],
+                 *(["export", "--format", name, "-o", folder + "/export", path] for name in (
+                     "pprof", "folded", "speedscope", "heaptrack", "dhat", "massif", "callgrind", "firefox", "csv", "sqlite"))):
+        tap.ok(refused(tell(*args)), f"{' '.join(args[:3] if args[0] == 'export' else args[:1])} refuses")
+
+
+def check_run(tap):
+    for more in (["--snapshots"], ["--fail-on-leak"]):
+        status, out, err = tell("run", "--sample", "64K", *more, "--", "true")
+        tap.ok(status == 2 and not out and err.count("\n") == 1, f"--sample and {more[0]} do not go together")
+    for bad in ("0", "-1", "x", "2T", ""):
+        status, _, err = tell("run", "--sample", bad, "--", "true")
+        tap.ok(status == 2 and err.count("\n") == 1, f"--sample {bad!r} is no period")
+
+
+def check_shown(tap, path):
+    for view in ("summary", "leaks", "hot", "peak"):
+        status, out, _ = tell("report", view, path)
+        shown = [line for line in out.split("\n") if line[:4].strip().rstrip(".").isdigit()]
+        tap.ok(status == 0 and shown and all("≈" in line and "±" in line for line in shown),
+               f"report {view}: each line of numbers is an estimate", out.split("\n"))
+    status, out, _ = tell("report", path)
+    tap.ok(status == 0 and "None are looked for" in out and "Nothing stands out" not in out,
+           "the report without view claims to have looked for nothing", out.split("\n"))
+
+
+def check_json(tap, path, trace):
+    report = json.loads(tell("report", "--json", path)[1])
+    totals = report["totals"]
+    tap.equal(totals["sampled"], PERIOD, "JSON tells the period")
+    tap.equal({name: totals[name] for name in trace.totals}, trace.totals, "totals are those that were counted")
+    tap.equal([totals[name] for name in ("temporary", "lost_bytes", "reachable_blocks")], [None] * 3,
+              "what a sample does not tell is null")
+    tap.equal([report["findings"], report["traces"][0]["verdict"]], [[], None], "no findings, no verdict")
+    for site in report["sites"]:
+        unknown = [site["temporary"], site["reallocs"], *site["lifetime_ns"].values()]
+        tap.ok(unknown == [None] * 5 and site["standard_error"]["allocated_bytes"] > 0, "a site has errors, and null", [str(site)])
+    chosen = json.loads(tell("report", "--json", "--min-size", "1", path)[1])["totals"]
+    tap.ok(chosen["standard_error"]["allocations"] > 0 and chosen["reallocs"] is None,
+           "of a selection totals are estimates, too", [str(chosen)])
+
+
+def main():
+    tap = Tap()
+    run = Run(program("sites", 300), "run", options=["--sample", str(PERIOD)])
+    path, trace = run.trace_path, run.main_trace()
+    check_refusals(tap, path)
+    check_run(tap)
+    check_shown(tap, path)
+    check_json(tap, path, trace)
+    for args in (["dump", path], ["dump", "--json", path], ["check", path], ["check", "--json", path]):
+        status, out, _ = tell(*args)
+        tap.ok(status == 0 and "sampled" in out and str(PERIOD) in out, f"{' '.join(args[:-1])} says that it is a sample")
+    tap.ok("≈" in tell("ls", os.path.dirname(path))[1], "ls shows an estimate")
+    bare = Run(program("sites", 300), "bare", env={"VALTRACE_SAMPLE": str(PERIOD)})
+    packed = os.path.join(bare.folder, "packed.vtr")
+    before = bare.main_trace()
+    tap.equal(tell("pack", before.path, "-o", packed)[0], 0, "a trace without collector is packed")
+    after = vtr.Trace(packed)
+    tap.equal((after.period, after.totals), (PERIOD, before.totals), "and keeps period and totals")
+    tap.ok(json.loads(tell("report", "--json", before.path)[1])["totals"]["allocations"] == before.totals["allocations"] > 0,
+           "a report of it has the totals")
+    run.remove()
+    bare.remove()
+    tap.done()
+
+
+main()
