@@ -1,0 +1,2 @@
+# What documents say, tried.
+TAPS += tests/docs/production.t
