@@ -42,11 +42,13 @@ int vt_cmd_ctl(int argc, char **argv) {
   if (argc != (marks ? 4 : 3)) return usage_error(command, marks ? "needs a text" : "takes nothing more");
   if (marks && (!*argv[3] || strchr(argv[3], '\n'))) return usage_error("mark", "needs a text of one line");
   char const *why;
-  if (vt_control_ask(pid, command, marks ? argv[3] : NULL, &answer, &why)) {
-    vt_error_say(pid, why, "start it with `valtrace run`");
+  int failed = vt_control_ask(pid, command, marks ? argv[3] : NULL, &answer, &why);
+  if (failed) {
+    vt_error_say(pid, why, failed > 0 ? "start it with `valtrace run`, or `valtrace attach` it"
+                                      : "`valtrace ls` shows traces; who started a recording, and root, may steer it");
     return 1;
   }
   if (!answer.status) return printf("%s\n", answer.text) < 0 ? VT_EXIT_OUTPUT : VT_EXIT_OK;
-  vt_error_say(pid, answer.text, "its recording belongs to who started it");
+  vt_error_say(pid, answer.text, answer.status == 2 ? "see `valtrace ctl --help`" : "`valtrace ctl PID status` tells how it is recorded");
   return answer.status == 2 ? VT_EXIT_USAGE : 1;
 }

@@ -72,8 +72,12 @@ int vt_control_ask(char const *pid, char const *command, char const *text, vt_an
   int found = !socket_of(pid, name, sizeof name), error = errno;
   int fd = found ? connect_to(name) : -1;
   if (fd < 0) {
-    *why = found ? "its collector has ended" : error ? strerror(error) : "it is not recorded";
-    return -1;
+    *why = found                                ? "its collector has ended"
+           : error == EACCES || error == EPERM ? "its environment may not be read"
+           : error == ENOENT || error == ESRCH ? "there is no such process"
+           : error                             ? strerror(error)
+                                               : "it is not recorded";
+    return found || error ? -1 : 1;
   }
   answer->collector = peer_of(fd);
   dprintf(fd, "%s %s%s%s\n", pid, command, text ? " " : "", text ? text : "");

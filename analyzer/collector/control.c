@@ -49,6 +49,12 @@ static void status_of(vt_drain_t *d, vt_image_t *image, vt_moment_of_clocks_t co
            sentinel ? "possible" : "not possible");
 }
 
+/* names_snapshot: is it what the marker of a snapshot is called? */
+static int names_snapshot(char const *text) {
+  int sz = 0;
+  return sscanf(text, VT_IMAGE_SNAPSHOT "%*u%n", &sz) == 0 && sz && !text[sz];
+}
+
 /* obey writes the answer; empty: it comes later, on the connection. */
 static void obey(vt_drain_t *d, int connection, char *line, char *out, size_t cap) {
   char *command = strchr(line, ' '), *text = command ? strchr(command + 1, ' ') : NULL, *end;
@@ -63,6 +69,8 @@ static void obey(vt_drain_t *d, int connection, char *line, char *out, size_t ca
     status_of(d, image, &now, out, cap);
   } else if (!strcmp(command, "where")) {
     snprintf(out, cap, image->open ? "0 %s\n" : "1 it has no trace\n", image->path);
+  } else if (!strcmp(command, "mark") && text && names_snapshot(text)) {
+    snprintf(out, cap, "2 %.40s: such markers are set by snapshots\n", text);
   } else if (!strcmp(command, "mark") && text && *text) {
     vt_image_mark(image, now.tick, text);
     vt_drain_write(d);

@@ -93,7 +93,8 @@ static void be_helper(vt_heir_look_t *look, char const *path) {
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   vt_ring_leave(look->end);
-  vt_capture_take(look->heir.pid, look->kind, clock, &seen.pages);
+  /* A copy lacks the pages of files that are clean: the sentinel has the process's own memory. */
+  vt_capture_take(look->of_copy && look->living ? look->living : look->heir.pid, look->kind, clock, &seen.pages);
   write_result(look->result, &end, &seen.pages);
   vt_verdict_write(&of, &seen.leaks);
   write_result(look->result, &end, &seen.leaks);

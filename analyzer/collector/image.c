@@ -305,7 +305,7 @@ void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *see
   vt_bytes_u64(&at, tick);
   memcpy(vt_bytes_room(&at, seen->leaks.sz), seen->leaks.data, seen->leaks.sz);
   at.sz += seen->leaks.sz;
-  snprintf(name, sizeof name, "snapshot %u", ++image->copies);
+  snprintf(name, sizeof name, VT_IMAGE_SNAPSHOT "%u", ++image->copies);
   vt_image_chunk(image, VT_CHUNK_PAGES, &seen->pages);
   vt_image_chunk(image, VT_CHUNK_LEAKS_AT, &at);
   vt_image_mark(image, tick, name);

@@ -125,7 +125,9 @@ void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until)
 /* vt_image_chunk adds what the collector found out itself; an empty payload adds nothing. */
 void vt_image_chunk(vt_image_t *image, vt_chunk_type_t type, vt_bytes_t const *payload);
 
-/* vt_image_copied adds what was found in a copy of the memory, made at a tick, and a marker that names the moment. */
+/* vt_image_copied adds what was found in a copy of the memory, made at a tick, and a marker that names the moment:
+   VT_IMAGE_SNAPSHOT and a number from 1 on. */
+#define VT_IMAGE_SNAPSHOT "snapshot "
 void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *seen);
 
 /* vt_image_mark puts a marker at a tick. */

@@ -66,7 +66,7 @@ static void text(void *context, vt_term_t const *term) {
     fprintf(term->out, " %12s/s  %-18s  ", vt_bytes_text((uint64_t)rate_of(view, &growth)).text,
             word_for(&growth));
     vt_text_group_name(term, &group->frame, view->options->by, vt_term_room(term, 53));
-    fputs("\n        ", term->out);
+    fputs(vt_text_has_place(&group->frame) ? "\n        " : "", term->out);
     vt_text_place(term, &group->frame, vt_term_room(term, 8));
     putc('\n', term->out);
     text_curve(term, sums);
@@ -143,8 +143,7 @@ static void text_bands(void *context, vt_term_t const *term) {
     vt_group_t const *group = &view->groups.groups[view->order[i]];
     fprintf(term->out, "\n  %c  ", i < shown ? (int)('A' + i) : ' ');
     vt_text_group_name(term, &group->frame, view->options->by, vt_term_room(term, 40));
-    fputs("  ", term->out);
-    vt_text_place(term, &group->frame, 30);
+    vt_text_behind(term, &group->frame, 32);
     putc('\n', term->out);
     text_curve(term, &view->sums[view->order[i]]);
   }

@@ -52,10 +52,9 @@ static void print_finding(vt_finding_t const *finding, vt_analysis_t const *anal
     char const *name = vt_text_name(term, &finding->frame, buffer, sizeof buffer);
     int room = term->width - INDENT - 2;
     vt_text_group_name(term, &finding->frame, VT_BY_FUNCTION, 2 * room / 3);
-    fputs("  ", term->out);
     int used = (int)strlen(name) < 2 * room / 3 ? (int)strlen(name) : 2 * room / 3;
     if (term->colour) fputs("\033[32m", term->out);
-    vt_text_place(term, &finding->frame, room - used);
+    vt_text_behind(term, &finding->frame, room - used + 2);
     if (term->colour) fputs("\033[0m", term->out);
     fprintf(term->out, "\n%*s", INDENT, "");
   }

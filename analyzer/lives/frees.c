@@ -241,8 +241,7 @@ static void text_side(vt_frees_t const *f, vt_term_t const *term, char const *la
   int room = vt_term_room(term, 21);
   int used = vt_term_text(term, vt_text_name(term, frame, buffer, sizeof buffer),
                           room > 200 ? 200 : room / 2);
-  fputs("  ", term->out);
-  vt_text_place(term, frame, vt_term_room(term, 21 + used));
+  vt_text_behind(term, frame, vt_term_room(term, 19 + used));
   putc('\n', term->out);
   if (f->options->by == VT_BY_SITE) vt_text_stack(f->analysis, f->options, term, node, 0);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define PLACES_SHOWN  5
-#define COLUMNS_SHOWN 3
+#define COLUMNS       3 /* of a table */
 #define LABEL_COLUMNS 36
 #define CELL_COLUMNS  20
 
@@ -98,20 +98,15 @@ char const *vt_memory_view_why_none(vt_reader_t const *reader) {
 
 /* ---- text ---- */
 
-static char const *name_of(vt_captured_t const *m) {
-  if (m->pages->kind == VT_SNAPSHOT_KILLED) return "when killed";
-  if (m->kinds & VT_MOMENT_END) return m->pages->kind == VT_SNAPSHOT_EXEC ? "at exec" : "at the end";
-  return m->kinds & VT_MOMENT_HIGHEST ? "highest" : "snapshot";
-}
-
-/* shown_of picks the moments that have a column; returns how many. */
-static size_t shown_of(vt_residence_t const *r, vt_captured_t const *out[COLUMNS_SHOWN]) {
-  size_t cnt = 0;
-  for (size_t i = 0; i < r->moments_cnt; i++) {
-    int wanted = r->moments[i].kinds != 0 || r->moments_cnt <= COLUMNS_SHOWN;
-    if (wanted && cnt < COLUMNS_SHOWN) out[cnt++] = &r->moments[i];
-  }
-  return cnt;
+vt_moment_name_t vt_memory_view_moment(vt_captured_t const *m) {
+  vt_moment_name_t name = {"highest"};
+  if (m->snapshot)
+    snprintf(name.text, sizeof name.text, "snapshot %u%s", m->snapshot, m->kinds & VT_MOMENT_HIGHEST ? ", highest" : "");
+  else if (m->pages->kind == VT_SNAPSHOT_KILLED)
+    strcpy(name.text, "when killed");
+  else if (m->kinds & VT_MOMENT_END)
+    strcpy(name.text, m->pages->kind == VT_SNAPSHOT_EXEC ? "at exec" : "at the end");
+  return name;
 }
 
 static void cell(vt_term_t const *term, uint64_t bytes, uint64_t whole) {
@@ -119,15 +114,15 @@ static void cell(vt_term_t const *term, uint64_t bytes, uint64_t whole) {
           vt_percent_text(bytes, whole).text);
 }
 
-static void text_line(vt_term_t const *term, line_t const *line, vt_captured_t const *const *shown,
+static void text_line(vt_term_t const *term, line_t const *line, vt_captured_t const *shown,
                       size_t cnt) {
   uint64_t bytes, any = 0;
   for (size_t i = 0; i < cnt; i++)
-    if (line->get(&shown[i]->account, &bytes)) any |= bytes;
+    if (line->get(&shown[i].account, &bytes)) any |= bytes;
   if (!any) return;
   fprintf(term->out, "  %-*s", LABEL_COLUMNS - 2, line->text);
   for (size_t i = 0; i < cnt; i++) {
-    vt_account_t const *a = &shown[i]->account;
+    vt_account_t const *a = &shown[i].account;
     if (line->get(a, &bytes))
       cell(term, bytes, a->resident_bytes);
     else
@@ -136,17 +131,17 @@ static void text_line(vt_term_t const *term, line_t const *line, vt_captured_t c
   putc('\n', term->out);
 }
 
-static void text_table(vt_term_t const *term, vt_captured_t const *const *shown, size_t cnt) {
+static void text_table(vt_term_t const *term, vt_captured_t const *shown, size_t cnt) {
   fprintf(term->out, "\n%*s", LABEL_COLUMNS, "");
-  for (size_t i = 0; i < cnt; i++) fprintf(term->out, "%*s", CELL_COLUMNS, name_of(shown[i]));
+  for (size_t i = 0; i < cnt; i++) fprintf(term->out, "%*s", CELL_COLUMNS, vt_memory_view_moment(&shown[i]).text);
   fprintf(term->out, "\n%*s", LABEL_COLUMNS, "");
   for (size_t i = 0; i < cnt; i++)
-    fprintf(term->out, "%*s", CELL_COLUMNS, vt_time_text(shown[i]->pages->time).text);
+    fprintf(term->out, "%*s", CELL_COLUMNS, vt_time_text(shown[i].time).text);
   putc('\n', term->out);
   for (size_t l = 0; l < LINES; l++) text_line(term, &lines[l], shown, cnt);
   fprintf(term->out, "  %-*s", LABEL_COLUMNS - 2, "resident, as the kernel counts");
   for (size_t i = 0; i < cnt; i++)
-    cell(term, shown[i]->account.resident_bytes, shown[i]->account.resident_bytes);
+    cell(term, shown[i].account.resident_bytes, shown[i].account.resident_bytes);
   putc('\n', term->out);
 }
 
@@ -158,8 +153,7 @@ static void text_place(vt_memory_view_t const *v, vt_term_t const *term, uint64_
   fprintf(term->out, "  %10s  ", vt_bytes_text(bytes).text);
   int used = 14 + vt_term_text(term, vt_text_name(term, &frame, buffer, sizeof buffer),
                                vt_term_room(term, 14) / 2);
-  fputs("  ", term->out);
-  used += 2 + vt_text_place(term, &frame, vt_term_room(term, used + 2 + (int)strlen(more)));
+  vt_text_behind(term, &frame, vt_term_room(term, used + (int)strlen(more)));
   fprintf(term->out, "%s\n", more);
 }
 
@@ -224,7 +218,7 @@ static void text_holders(vt_memory_view_t const *v, vt_term_t const *term, vt_ca
                          {VT_PLACE_FILE, "files that the program mapped"},
                          {VT_PLACE_SHARED, "shared memory that the program mapped"}};
   size_t cnt;
-  fprintf(term->out, "\n  %s, by whose it is (resident bytes):\n", name_of(m));
+  fprintf(term->out, "\n  %s, by whose it is (resident bytes):\n", vt_memory_view_moment(m).text);
   share_t *shares = shares_of_blocks(m, &cnt);
   text_shares(v, term, "live blocks", shares, cnt);
   for (size_t i = 0; i < sizeof mapped_as / sizeof *mapped_as; i++) {
@@ -234,25 +228,23 @@ static void text_holders(vt_memory_view_t const *v, vt_term_t const *term, vt_ca
 }
 
 /* text_notes: what the numbers leave open. */
-static void text_notes(vt_term_t const *term, vt_reader_t const *reader, vt_captured_t const *const *shown,
+static void text_notes(vt_term_t const *term, vt_reader_t const *reader, vt_captured_t const *shown,
                        size_t cnt) {
   uint64_t peak = vt_reader_counter(reader, VT_COUNTER_PEAK_RESIDENT), highest = 0, bytes;
   for (size_t i = 0; i < cnt; i++) {
-    vt_account_t const *a = &shown[i]->account;
+    vt_account_t const *a = &shown[i].account;
     if (a->resident_bytes > highest) highest = a->resident_bytes;
     if (trimmed(a, &bytes) && bytes)
-      fprintf(term->out, "  %s: malloc_trim would give back up to %s\n", name_of(shown[i]),
+      fprintf(term->out, "  %s: malloc_trim would give back up to %s\n", vt_memory_view_moment(&shown[i]).text,
               vt_bytes_text(bytes).text);
-    if (shown[i]->pages->kind == VT_SNAPSHOT_REQUEST)
-      fprintf(term->out, "  %s: of a copy of the process, without pages of files that it has not written to\n", name_of(shown[i]));
-    if (shown[i]->pages->swapped_bytes)
-      fprintf(term->out, "  %s: %s more are swapped out\n", name_of(shown[i]),
-              vt_bytes_text(shown[i]->pages->swapped_bytes).text);
+    if (shown[i].pages->swapped_bytes)
+      fprintf(term->out, "  %s: %s more are swapped out\n", vt_memory_view_moment(&shown[i]).text,
+              vt_bytes_text(shown[i].pages->swapped_bytes).text);
   }
   if (peak > highest + highest / 20)
     fprintf(term->out, "  the highest moment had %s; the nearest that was looked at is shown\n",
             vt_bytes_text(peak).text);
-  if (cnt && !(shown[cnt - 1]->kinds & VT_MOMENT_END))
+  if (cnt && !(shown[cnt - 1].kinds & VT_MOMENT_END))
     fputs(vt_reader_integrity(reader)->recording
               ? "  the process is still being recorded\n"
               : "  the end was not looked at: the process left no memory behind\n",
@@ -262,7 +254,6 @@ static void text_notes(vt_term_t const *term, vt_reader_t const *reader, vt_capt
 static void text_trace(vt_memory_view_t const *v, vt_term_t const *term, size_t t) {
   vt_residence_t const *r = &v->residences->traces[t];
   vt_reader_t const *reader = v->residences->analysis->readers[t];
-  vt_captured_t const *shown[COLUMNS_SHOWN];
   if (v->residences->analysis->trace_cnt > 1)
     fprintf(term->out, "\n  %s  pid %u\n", vt_reader_info(reader)->executable,
             vt_reader_info(reader)->pid);
@@ -270,9 +261,9 @@ static void text_trace(vt_memory_view_t const *v, vt_term_t const *term, size_t 
     fprintf(term->out, "\n  not known: %s\n", vt_memory_view_why_none(reader));
     return;
   }
-  size_t cnt = shown_of(r, shown);
-  text_table(term, shown, cnt);
-  text_notes(term, reader, shown, cnt);
+  for (size_t i = 0; i < r->moments_cnt; i += COLUMNS)
+    text_table(term, &r->moments[i], r->moments_cnt - i < COLUMNS ? r->moments_cnt - i : COLUMNS);
+  text_notes(term, reader, r->moments, r->moments_cnt);
   text_holders(v, term, vt_residence_moment(r, VT_MOMENT_HIGHEST));
 }
 
@@ -316,10 +307,11 @@ static void json_moment(vt_memory_view_t const *v, vt_json_t *json, size_t t, vt
   uint64_t bytes = 0, sum = 0;
   size_t cnt;
   vt_json_object(json, NULL);
-  vt_json_uint(json, "t_ns", m->pages->time + vt_analysis_shift(v->residences->analysis, t));
+  vt_json_uint(json, "t_ns", m->time + vt_analysis_shift(v->residences->analysis, t));
   vt_json_bool(json, "highest", (m->kinds & VT_MOMENT_HIGHEST) != 0);
   vt_json_bool(json, "end", (m->kinds & VT_MOMENT_END) != 0);
-  vt_json_bool(json, "frozen", m->pages->kind != 0);
+  vt_json_bool(json, "frozen", m->pages->kind && !m->snapshot);
+  json_known(json, "snapshot", m->snapshot != 0, m->snapshot);
   vt_json_uint(json, "resident_bytes", a->resident_bytes);
   vt_json_uint(json, "swapped_bytes", m->pages->swapped_bytes);
   for (size_t l = 0; l < LINES; l++) {

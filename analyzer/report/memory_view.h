@@ -14,6 +14,13 @@ void vt_memory_view_delete(vt_memory_view_t *view);
 
 vt_report_part_t vt_memory_view_part(vt_memory_view_t *view);
 
+typedef struct {
+  char text[40];
+} vt_moment_name_t;
+
+/* vt_memory_view_moment is what a moment is called: "highest", "at the end", "when killed", "snapshot 2", … */
+vt_moment_name_t vt_memory_view_moment(vt_captured_t const *moment);
+
 /* Why nothing is known of a trace's pages, in words. */
 char const *vt_memory_view_why_none(vt_reader_t const *reader);
 

@@ -107,8 +107,7 @@ static void text_name(vt_pages_view_t const *v, vt_term_t const *term, uint32_t 
   char buffer[1024];
   int used = 6 + vt_term_text(term, vt_text_name(term, &frame, buffer, sizeof buffer),
                               vt_term_room(term, 8) / 2);
-  fputs("  ", term->out);
-  vt_text_place(term, &frame, vt_term_room(term, used + 2));
+  vt_text_behind(term, &frame, vt_term_room(term, used));
   putc('\n', term->out);
 }
 
@@ -155,8 +154,9 @@ static void text_more(vt_term_t const *term, size_t cnt, size_t shown) {
 static void text_trace(vt_pages_view_t const *v, vt_term_t const *term, size_t t) {
   trace_rows_t const *rows = &v->traces[t];
   size_t pinning = limit_of(v, rows->pinning_cnt), untouched = limit_of(v, rows->untouched_cnt);
-  fprintf(term->out, "\n  %s after the start, %s\n", vt_time_text(rows->moment->pages->time).text,
-          rows->moment->kinds & VT_MOMENT_END ? "at the end" : "the latest moment that was looked at");
+  fprintf(term->out, "\n  %s after the start, %s\n", vt_time_text(rows->moment->time).text,
+          rows->moment->kinds & VT_MOMENT_END ? vt_memory_view_moment(rows->moment).text
+                                              : "the latest moment that was looked at");
   for (size_t i = 0; i < pinning; i++) text_pinning(v, term, t, &rows->pinning[i], i + 1);
   text_more(term, rows->pinning_cnt, pinning);
   putc('\n', term->out);
@@ -235,7 +235,7 @@ static void json(void *context, vt_json_t *out) {
     vt_json_string(out, "path", vt_reader_info(analysis->readers[t])->path);
     if (rows->moment) {
       vt_json_null(out, "not_known");
-      vt_json_uint(out, "t_ns", rows->moment->pages->time + vt_analysis_shift(analysis, t));
+      vt_json_uint(out, "t_ns", rows->moment->time + vt_analysis_shift(analysis, t));
       vt_json_bool(out, "end", (rows->moment->kinds & VT_MOMENT_END) != 0);
       json_rows(v, out, "holding", t, rows->pinning, rows->pinning_cnt);
       json_rows(v, out, "untouched", t, rows->untouched, rows->untouched_cnt);

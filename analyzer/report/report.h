@@ -81,7 +81,10 @@ void vt_text_frame(vt_term_t const *term, vt_stack_frame_t const *frame);
 /* A stack, innermost first, in at most lines_max lines (0: as many as usual) and two. */
 void vt_text_stack(vt_analysis_t const *analysis, vt_report_options_t const *options,
                    vt_term_t const *term, uint32_t node, size_t lines_max);
-/* Where a frame is, file and line or its module, in so many columns; returns those used. */
+/* Where a frame is, file and line or its module, in so many columns; returns those used. vt_text_has_place: is it known, and
+   not the name already? vt_text_behind puts it behind a name, with two blanks in front; nothing if there is none. */
+int vt_text_has_place(vt_stack_frame_t const *frame);
+int vt_text_behind(vt_term_t const *term, vt_stack_frame_t const *frame, int columns);
 int vt_text_place(vt_term_t const *term, vt_stack_frame_t const *frame, int columns);
 /* What a frame is called. */
 char const *vt_text_name(vt_term_t const *term, vt_stack_frame_t const *frame, char *buffer,

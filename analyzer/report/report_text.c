@@ -452,6 +452,7 @@ static void print_other_lines(vt_analysis_t const *analysis, vt_term_t const *te
 static void print_group_place(vt_analysis_t const *analysis, vt_term_t const *term,
                               vt_group_t const *group, vt_by_t by) {
   vt_stack_frame_t const *frame = &group->frame;
+  if (!vt_text_has_place(frame)) return;
   fputs("        ", term->out);
   if (term->colour) fputs("\033[32m", term->out);
   vt_text_place(term, frame, vt_term_room(term, 8 + 8 * LINES_NAMED));

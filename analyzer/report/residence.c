@@ -78,16 +78,31 @@ static void find_blocks(vt_residences_t *all, size_t trace, vt_captured_t *m) {
 
 /* ---- the moments ---- */
 
-/* cut_of is the end of the time whose events made what was live. Memory that was frozen while the process went on
-   is that of the moment when the snapshot was made, and is looked at later. */
-static uint64_t cut_of(vt_reader_t const *reader, vt_trace_pages_t const *pages) {
+static int is_frozen(vt_trace_pages_t const *pages) {
+  return pages->kind && pages->kind != VT_SNAPSHOT_REQUEST;
+}
+
+/* number_of is the number in the marker of the latest snapshot that had been asked for when these pages were seen. */
+static uint32_t number_of(vt_reader_t const *reader, vt_trace_pages_t const *pages) {
   size_t cnt;
-  uint64_t cut = pages->time;
-  vt_trace_snapshot_t const *all = vt_reader_snapshots(reader, &cnt);
-  if (pages->kind && pages->kind != VT_SNAPSHOT_REQUEST) return 0;
-  for (size_t i = 0; i < cnt && pages->kind; i++)
-    if (all[i].kind == VT_SNAPSHOT_REQUEST && all[i].time <= pages->time) cut = all[i].time;
-  return cut + 1;
+  uint32_t number = 0;
+  vt_trace_marker_t const *markers = vt_reader_markers(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++)
+    number += markers[i].time <= pages->time && vt_reader_leaks_at(reader, markers[i].time) != NULL;
+  return pages->kind == VT_SNAPSHOT_REQUEST ? number : 0;
+}
+
+/* captured_of: memory that was frozen at an end is looked at later, but is of then. */
+static vt_captured_t captured_of(vt_reader_t const *reader, vt_trace_pages_t const *pages, uint32_t kinds) {
+  uint64_t end = vt_reader_end_time(reader);
+  vt_captured_t m = {.kinds = kinds, .pages = pages, .time = pages->time, .until = pages->time + 1,
+                     .snapshot = number_of(reader, pages)};
+  if (is_frozen(pages)) {
+    m.kinds |= VT_MOMENT_END;
+    m.until = 0;
+    if (m.time > end) m.time = end;
+  }
+  return m;
 }
 
 /* choose takes the captures with most resident, of frozen memory, and the end's. */
@@ -98,10 +113,7 @@ static void choose(vt_residence_t *out, vt_reader_t const *reader) {
     if (pages[i].resident_bytes > pages[highest].resident_bytes) highest = i;
   for (size_t i = 0; i < cnt; i++) {
     uint32_t kinds = i == highest ? VT_MOMENT_HIGHEST : 0;
-    if (pages[i].kind && pages[i].kind != VT_SNAPSHOT_REQUEST) kinds |= VT_MOMENT_END;
-    if (!kinds && !pages[i].kind) continue;
-    vt_captured_t moment = {.kinds = kinds, .pages = &pages[i], .until = cut_of(reader, &pages[i])};
-    VT_PUSH(out->moments, moment);
+    if (kinds || pages[i].kind) VT_PUSH(out->moments, captured_of(reader, &pages[i], kinds));
   }
 }
 

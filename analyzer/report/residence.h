@@ -16,7 +16,9 @@ typedef enum { VT_MOMENT_HIGHEST = 1, VT_MOMENT_END = 2 } vt_moment_kind_t;
 
 typedef struct {
   uint32_t kinds; /* vt_moment_kind_t; 0: a snapshot in between */
+  uint32_t snapshot; /* the number of the snapshot that was asked for; 0: it is none */
   vt_trace_pages_t const *pages;
+  uint64_t time; /* of what is told, ns as of the trace's clock */
   uint64_t until; /* the events before this time made what was live, as vt_model_options_t.to_ns; 0: all */
   vt_held_block_t *blocks; /* live then; key: holder */
   size_t blocks_cnt, blocks_cap;

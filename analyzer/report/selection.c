@@ -13,18 +13,22 @@
 
 /* ---- moments ---- */
 
-/* How long after the earliest trace a marker was set, in the first trace that has it. */
+/* How long after the earliest trace a marker was set, in the first trace that has it. A program may call one of its own
+   like that of a snapshot: that of the snapshot is meant. */
 static int find_marker(vt_analysis_t const *analysis, char const *text, uint64_t *ns) {
+  int found = 0;
   for (size_t t = 0; t < analysis->trace_cnt; t++) {
     size_t cnt;
     vt_trace_marker_t const *markers = vt_reader_markers(analysis->readers[t], &cnt);
     for (size_t i = 0; i < cnt; i++) {
-      if (strcmp(markers[i].text, text)) continue;
+      int judged = vt_reader_leaks_at(analysis->readers[t], markers[i].time) != NULL;
+      if (strcmp(markers[i].text, text) || (found && !judged)) continue;
       *ns = vt_analysis_shift(analysis, t) + markers[i].time;
-      return 0;
+      if (judged) return 0;
+      found = 1;
     }
   }
-  return -1;
+  return found ? 0 : -1;
 }
 
 uint64_t vt_selection_markers(vt_analysis_t const *analysis, char const *name) {

@@ -37,6 +37,16 @@ static int columns_of(char const *text) {
   return columns;
 }
 
+int vt_text_has_place(vt_stack_frame_t const *frame) {
+  return frame->file[0] || (frame->function[0] && frame->module[0]); /* else the name has the module */
+}
+
+int vt_text_behind(vt_term_t const *term, vt_stack_frame_t const *frame, int columns) {
+  if (!vt_text_has_place(frame)) return 0;
+  fputs("  ", term->out);
+  return 2 + vt_text_place(term, frame, columns == INT_MAX ? INT_MAX : columns - 2);
+}
+
 int vt_text_place(vt_term_t const *term, vt_stack_frame_t const *frame, int columns) {
   char line[16];
   int sz = snprintf(line, sizeof line, ":%u", frame->line);
@@ -45,7 +55,7 @@ int vt_text_place(vt_term_t const *term, vt_stack_frame_t const *frame, int colu
     fputs(line, term->out);
     return used + sz;
   }
-  if (!frame->function[0]) return 0; /* the name has the module */
+  if (!vt_text_has_place(frame)) return 0;
   return vt_term_text(term, file_name(frame->module), columns);
 }
 
@@ -76,9 +86,8 @@ void vt_text_frame(vt_term_t const *term, vt_stack_frame_t const *frame) {
   fprintf(term->out, "%*s", INDENT, "");
   used += vt_term_text(term, name, name_room(term, frame, used, columns_of(name)));
   vt_term_styled(term, VT_STYLE_FAINT, "%s", inlined);
-  if (frame->function[0] || frame->file[0]) fputs("  ", term->out);
   if (term->colour) fputs("\033[2m", term->out);
-  vt_text_place(term, frame, vt_term_room(term, used + 2));
+  vt_text_behind(term, frame, vt_term_room(term, used));
   if (term->colour) fputs("\033[0m", term->out);
   putc('\n', term->out);
 }

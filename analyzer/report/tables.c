@@ -161,9 +161,10 @@ static void text_threads(vt_analysis_t const *analysis, vt_report_options_t cons
     fprintf(term->out, "%8s %11s %10s ", vt_trace_thread_label(&info).text,
             vt_count_text(thread->allocations).text, vt_bytes_text(thread->allocated_bytes).text);
     if (wide) fprintf(term->out, "%11s ", vt_count_text(thread->frees).text);
-    fprintf(term->out, "%10s %9s %9s %10s  ", vt_count_text(thread->temporary).text,
+    fprintf(term->out, "%10s %9s %9s %10s", vt_count_text(thread->temporary).text,
             vt_count_text(thread->frees_of_others).text,
             vt_count_text(thread->freed_by_others).text, vt_bytes_text(thread->leaked_bytes).text);
+    fputs(info.name[0] ? "  " : "", term->out);
     vt_term_text(term, info.name, vt_term_room(term, wide ? 88 : 76));
     putc('\n', term->out);
   }

@@ -60,13 +60,14 @@ vt_symbols_query_t vt_virtual_code(vt_symbols_t *store, vt_reader_t const *reade
 struct vt_interpreter {
   vt_reader_t const *reader;
   uint8_t *inside;  /* by node: some caller is virtual */
-  uint8_t *modules; /* by module of the trace: a loop is in it */
+  uint8_t *modules; /* by module of the trace: INTERPRETER if a loop is in it, or RECORDER */
 };
+enum { INTERPRETER = 1, RECORDER = 2 };
 
 /* note_loop: the module of a native node directly inside of a virtual one is an interpreter. */
 static void note_loop(vt_interpreter_t *i, uint32_t epoch, uint64_t pc) {
   uint32_t module = vt_reader_module_at(i->reader, epoch, pc - 1);
-  if (module != VT_NO_MODULE) i->modules[module] = 1;
+  if (module != VT_NO_MODULE) i->modules[module] |= INTERPRETER;
 }
 
 /* walk marks what is inside of virtual nodes; returns whether there are any. */
@@ -89,6 +90,12 @@ static int walk(vt_interpreter_t *i, vt_trace_stacks_t const *trie) {
   return any;
 }
 
+static uint8_t kind_of(char const *path) {
+  char const *slash = strrchr(path, '/');
+  if (!strcmp(slash ? slash + 1 : path, "libvaltrace.so")) return RECORDER;
+  return strstr(path, "/lib-dynload/") ? INTERPRETER : 0;
+}
+
 vt_interpreter_t *vt_interpreter_find(vt_reader_t const *reader) {
   size_t modules;
   vt_trace_stacks_t trie = vt_reader_stacks(reader);
@@ -97,7 +104,7 @@ vt_interpreter_t *vt_interpreter_find(vt_reader_t const *reader) {
   *i = (vt_interpreter_t){.reader = reader,
                           .inside = vt_mem_new((size_t)trie.cnt + 1, 1),
                           .modules = vt_mem_new(modules + 1, 1)};
-  for (size_t m = 0; m < modules; m++) i->modules[m] = strstr(module[m].path, "/lib-dynload/") != NULL;
+  for (size_t m = 0; m < modules; m++) i->modules[m] = kind_of(module[m].path);
   if (walk(i, &trie)) return i;
   vt_interpreter_delete(i);
   return NULL;
@@ -112,7 +119,8 @@ void vt_interpreter_delete(vt_interpreter_t *interpreter) {
 
 int vt_interpreter_folds(vt_interpreter_t const *interpreter, uint32_t node, uint32_t epoch) {
   uint64_t pc = vt_reader_stacks(interpreter->reader).pc[node];
-  if (!interpreter->inside[node] || vt_virtual_is(pc)) return 0;
+  if (vt_virtual_is(pc)) return 0;
   uint32_t module = vt_reader_module_at(interpreter->reader, epoch, pc - 1);
-  return module != VT_NO_MODULE && interpreter->modules[module];
+  if (module == VT_NO_MODULE) return 0;
+  return interpreter->modules[module] & RECORDER || (interpreter->modules[module] && interpreter->inside[node]);
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """valtrace ctl: snapshots of a running program are of one moment, and nobody else may steer a recording."""
+import json
 import os
 import shutil
 import signal
@@ -42,8 +43,15 @@ def check_moves(tap, path):
         out = ctl(pid, "snapshot")
         tap.ok(out[0] == 0 and f"snapshot {number}" in out[1], f"snapshot {number}", [out])
         if number == 1:
-            text = report("memory", path)
-            tap.ok(": of a copy of the process, without pages of files" in text, "what a copy lacks is said", [text])
+            with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
+                resident = next(int(line.split()[1]) << 10 for line in file if line.startswith("Rss:"))
+            [moment] = [m for m in json.loads(report("memory", "--json", path))["memory"][0]["moments"] if m["snapshot"] == 1]
+            tap.ok(abs(moment["resident_bytes"] - resident) <= resident // 50 and not moment["frozen"],
+                   "a snapshot's account is that of the process, not of the copy", [moment["resident_bytes"], resident])
+    text = " ".join(line.rstrip() for line in report("memory", path).splitlines())
+    tap.ok(all(text.count(f"snapshot {n}") >= 1 for n in range(1, SNAPSHOTS + 1)), "each snapshot has a column of its name", [text])
+    out = ctl(pid, "mark", "snapshot 2")
+    tap.ok(out[0] == 2 and "set by snapshots" in out[2] and out[2].count("\n") == 1, "a marker cannot be called like a snapshot", [out])
     tap.equal(len(children(pid)), 1, "no copy is left, only the sentinel")
     out = ctl(pid, "status")
     tap.ok(out[0] == 0 and path in out[1] and f"{BLOCKS} events" in out[1] or "events" in out[1], "status", [out])
@@ -56,6 +64,10 @@ def check_moves(tap, path):
     tap.ok(all(len(few) <= 2 and "definite" not in few for few in kinds), "two threads have at most two blocks in their hands", kinds)
     tap.ok(all(len(leaks.blocks) >= BLOCKS for _, leaks in trace.leaks_at), "all blocks were judged",
            [len(leaks.blocks) for _, leaks in trace.leaks_at])
+    text = report("pages", path)
+    tap.ok("when killed" in text and "at the end" not in text.split("PAGES")[1], "the pages of a killed process are of when it was killed", [text])
+    text = report("memory", path)
+    tap.ok("when killed" in text and not any(line.endswith(" ") for line in text.splitlines()), "so is its account; no line ends with a blank", [text])
     text = report("leaks", "--at", "before", path)
     tap.ok("LIVE: live at that moment" in text and "at the end" not in text, "what lived at a moment is not called live at the end", [text])
 
