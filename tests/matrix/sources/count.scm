@@ -1,0 +1,6 @@
+(define counts (make-hash-table))
+(do ((i 0 (+ i 1))) ((= i 3000))
+  (let ((word (string-append "word" (number->string (modulo (* i 7) 300)))))
+    (hash-set! counts word (+ 1 (hash-ref counts word 0)))))
+(display (hash-count (const #t) counts))
+(newline)
