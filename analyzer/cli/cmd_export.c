@@ -10,6 +10,7 @@ typedef struct {
   char const *name;
   void (*write)(vt_export_t const *export);
   uint64_t out_of_place; /* the options it cannot obey */
+  int estimates;         /* it can be had of a sampled trace */
 } format_t;
 
 #define BY    (VT_CLI_TEXT | VT_CLI_SET(VT_OPT_BY))
@@ -19,11 +20,11 @@ typedef struct {
 #define LIVE  (ALL | VT_CLI_SET(VT_OPT_SUPPRESSIONS)) /* what was live, leaked or not */
 
 static format_t const formats[] = {
-    {"folded", vt_export_folded, BY},          {"pprof", vt_export_pprof, WHOLE},
-    {"speedscope", vt_export_speedscope, ALL}, {"dhat", vt_export_dhat, ALL},
-    {"callgrind", vt_export_callgrind, ALL},   {"massif", vt_export_massif, LIVE},
-    {"heaptrack", vt_export_heaptrack, ALL},   {"firefox", vt_export_firefox, LIVE},
-    {"csv", vt_export_csv, BY | JSON},         {"sqlite", NULL, ALL}};
+    {"folded", vt_export_folded, BY, 1},          {"pprof", vt_export_pprof, WHOLE, 1},
+    {"speedscope", vt_export_speedscope, ALL, 1}, {"dhat", vt_export_dhat, ALL, 0},
+    {"callgrind", vt_export_callgrind, ALL, 1},   {"massif", vt_export_massif, LIVE, 1},
+    {"heaptrack", vt_export_heaptrack, ALL, 0},   {"firefox", vt_export_firefox, LIVE, 0},
+    {"csv", vt_export_csv, BY | JSON, 1},         {"sqlite", NULL, ALL, 0}};
 
 static format_t const *find_format(char const *name) {
   for (size_t i = 0; name && i < sizeof formats / sizeof *formats; i++)
@@ -62,6 +63,14 @@ static int write_to_file(vt_export_t *export, format_t const *format, char const
   return vt_cli_close_output(&output, path, status);
 }
 
+/* warn_of_estimates: not every format has a place for it. */
+static void warn_of_estimates(vt_analysis_t const *analysis, char const *path) {
+  char what[120];
+  if (!analysis->sampled.period) return;
+  snprintf(what, sizeof what, "these are estimates, from one block in %s on average", vt_bytes_text(analysis->sampled.period).text);
+  vt_error_say(path, what, "`valtrace report` tells their standard errors");
+}
+
 static int export_traces(vt_cli_options_t *options, format_t const *format, vt_metric_t metric) {
   vt_analysis_t analysis;
   vt_suppressions_t suppressions = {0};
@@ -69,12 +78,14 @@ static int export_traces(vt_cli_options_t *options, format_t const *format, vt_m
   options->analysis.lifetimes = !strcmp(format->name, "dhat");
   options->analysis.timeline =
       !strcmp(format->name, "massif") || !strcmp(format->name, "firefox") || !format->write;
+  options->estimates = format->estimates && metric != VT_METRIC_TEMPORARY && metric != VT_METRIC_REALLOCS;
   int status = vt_cli_open(options, &analysis, &suppressions, &error);
   if (status)
     vt_error_print(&error);
   else {
     vt_completeness_t have = vt_analysis_completeness(&analysis);
     vt_gate_warn(options->operands[0], &have);
+    warn_of_estimates(&analysis, options->operands[0]);
     vt_export_t export = {&analysis, &options->analysis, &options->report, metric, NULL};
     status = write_to_file(&export, format, options->output, options->json);
   }

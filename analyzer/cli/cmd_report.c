@@ -78,7 +78,9 @@ static int wants_growth(vt_cli_options_t const *options) {
 
 /* tells_estimates: can the view be had of a sampled trace? */
 static int tells_estimates(vt_view_t view) {
-  static unsigned const views = 1u << VT_VIEW_SUMMARY | 1u << VT_VIEW_LEAKS | 1u << VT_VIEW_HOT | 1u << VT_VIEW_PEAK;
+  static unsigned const views = 1u << VT_VIEW_SUMMARY | 1u << VT_VIEW_LEAKS | 1u << VT_VIEW_HOT | 1u << VT_VIEW_PEAK |
+                                1u << VT_VIEW_SIZES | 1u << VT_VIEW_THREADS | 1u << VT_VIEW_TIMELINE |
+                                1u << VT_VIEW_MODULES | 1u << VT_VIEW_HEAPS;
   return views >> view & 1;
 }
 

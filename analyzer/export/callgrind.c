@@ -131,6 +131,8 @@ void vt_export_callgrind(vt_export_t const *export) {
     if (!analysis->sites[i].nested) add_site(export, &table, &all, &analysis->sites[i]);
   size_t cnt = merge_edges(all.edges, all.edges_cnt);
   fputs("# callgrind format\nversion: 1\ncreator: valtrace\n", export->out);
+  if (export->analysis->sampled.period)
+    fprintf(export->out, "desc: Sampled: estimates, one block in %" PRIu64 " bytes was recorded\n", export->analysis->sampled.period);
   put_command(export->out, vt_reader_info(analysis->readers[0])->executable);
   fputs("positions: line\nevent: curB : bytes live at the end\nevent: curBk : blocks live at the "
         "end\n"

@@ -78,12 +78,13 @@ void vt_export_speedscope(vt_export_t const *export) {
   vt_json_object(&json, NULL);
   vt_json_string(&json, "$schema", "https://www.speedscope.app/file-format-schema.json");
   vt_json_string(&json, "name", program(export));
-  vt_json_string(&json, "exporter", "valtrace");
+  vt_json_string(&json, "exporter", export->analysis->sampled.period ? "valtrace (estimates from a sample of the blocks)" : "valtrace");
   vt_json_uint(&json, "activeProfileIndex", 0);
   speedscope_frames(&json, &table);
   vt_json_array(&json, "profiles");
   for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
-    speedscope_profile(&json, export, &stacks, profiles[i].metric, profiles[i].name);
+    if (profiles[i].metric != VT_METRIC_TEMPORARY || !export->analysis->sampled.period)
+      speedscope_profile(&json, export, &stacks, profiles[i].metric, profiles[i].name);
   vt_json_end_array(&json);
   vt_json_end_object(&json);
   vt_json_finish(&json);

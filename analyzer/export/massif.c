@@ -135,7 +135,10 @@ void vt_export_massif(vt_export_t const *export) {
   vt_moment_t const *moments = vt_model_timeline(export->analysis->model, &cnt, &step);
   size_t each = (cnt + SNAPSHOTS - 1) / SNAPSHOTS;
   int number = 0, peak_done = 0;
-  fputs("desc: valtrace\ncmd:", export->out);
+  fputs("desc: valtrace", export->out);
+  if (export->analysis->sampled.period)
+    fprintf(export->out, ", estimates: one block in %" PRIu64 " bytes was recorded", export->analysis->sampled.period);
+  fputs("\ncmd:", export->out);
   for (uint32_t i = 0; i < info->argc; i++) {
     putc(' ', export->out);
     for (char const *p = info->argv[i]; *p; p++)

@@ -209,8 +209,9 @@ static void emit_rest(profile_t *profile) {
   message_t m = {0};
   put_uint(&m, 9, vt_reader_info(reader)->start_unix_ns);
   put_uint(&m, 10, vt_reader_end_time(reader));
-  uint64_t period = vt_reader_info(reader)->sample_period;
+  uint64_t period = profile->export->analysis->sampled.period;
   put_uint(&m, 12, period ? period : 1);
+  if (period) put_uint(&m, 13, string(profile, "estimates of all blocks, from a sample of one in so many bytes as the period says"));
   put_uint(&m, 14, string(profile, "inuse_space"));
   for (uint32_t i = 0; i < vt_strings_cnt(profile->strings); i++) {
     size_t sz;

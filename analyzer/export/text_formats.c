@@ -109,6 +109,7 @@ void vt_export_folded_json(vt_export_t const *export) {
   vt_json_string(&json, "schema", "valtrace-flame");
   vt_json_uint(&json, "version", 1);
   vt_json_string(&json, "metric", vt_metric_name(export->metric));
+  vt_json_uint(&json, "sampled", export->analysis->sampled.period);
   vt_json_array(&json, "stacks");
   each_stack(export, &json, put_stack_json);
   vt_json_end_array(&json);
@@ -133,6 +134,8 @@ static void put_kinds(vt_export_t const *export, vt_site_t const *site) {
   }
   putc('\n', export->out);
 }
+
+enum { TEMPORARY = 3, REALLOCS = 8 }; /* of the numbers of a line */
 
 void vt_export_csv(vt_export_t const *export) {
   size_t ranked_cnt, cnt;
@@ -159,7 +162,10 @@ void vt_export_csv(vt_export_t const *export) {
                                site->temporary,    site->peak_bytes,      site->peak_blocks,
                                site->leaked_bytes, site->leaked_blocks,   site->reallocs};
     for (size_t k = 0; k < sizeof values / sizeof *values; k++)
-      fprintf(export->out, ",%" PRIu64, values[k]);
+      if (site->sampled && (k == TEMPORARY || k == REALLOCS))
+        putc(',', export->out); /* not known */
+      else
+        fprintf(export->out, ",%" PRIu64, values[k]);
     fputs(",\"", export->out);
     vt_stack_frame_t const *frames = vt_export_stack(export, site->node, &cnt);
     for (size_t k = 0; k < cnt; k++) {

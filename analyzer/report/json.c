@@ -147,6 +147,13 @@ void vt_json_null(vt_json_t *json, char const *key) {
   fputs("null", json->out);
 }
 
+void vt_json_known(vt_json_t *json, char const *key, int known, uint64_t value) {
+  if (known)
+    vt_json_uint(json, key, value);
+  else
+    vt_json_null(json, key);
+}
+
 void vt_json_ms(vt_json_t *json, char const *key, uint64_t ns) {
   begin(json, key);
   fprintf(json->out, "%" PRIu64 ".%06" PRIu64, ns / 1000000, ns % 1000000);

@@ -33,6 +33,8 @@ void vt_json_int(vt_json_t *json, char const *key, int64_t value);
 /* Shortest form that is exact; what is no number becomes null. */
 void vt_json_double(vt_json_t *json, char const *key, double value);
 void vt_json_bool(vt_json_t *json, char const *key, int value);
+/* vt_json_known is vt_json_uint, or null for what is not known. */
+void vt_json_known(vt_json_t *json, char const *key, int known, uint64_t value);
 void vt_json_null(vt_json_t *json, char const *key);
 /* Nanoseconds as a number of milliseconds, exact. */
 void vt_json_ms(vt_json_t *json, char const *key, uint64_t ns);

@@ -135,14 +135,6 @@ static void peak_rss(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_bool(json, "peak_rss_at_least", peak && !certain);
 }
 
-/* known is a member that a sampled trace does not tell. */
-static void known(vt_json_t *json, char const *key, int sampled, uint64_t value) {
-  if (sampled)
-    vt_json_null(json, key);
-  else
-    vt_json_uint(json, key, value);
-}
-
 /* errors are standard errors of estimates, 0 where it was counted. */
 static void errors(vt_json_t *json, vt_spread_t const *allocated, vt_spread_t const *peak, vt_spread_t const *live) {
   vt_json_object_line(json, "standard_error");
@@ -163,7 +155,7 @@ static void counted(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_spread_t none = {0};
   vt_json_uint(json, "allocations", exact ? sampled->totals.allocations : totals->allocations);
   vt_json_uint(json, "frees", exact ? sampled->totals.frees : totals->frees);
-  known(json, "reallocs", estimated, exact ? sampled->totals.reallocs : totals->reallocs);
+  vt_json_known(json, "reallocs", !estimated, exact ? sampled->totals.reallocs : totals->reallocs);
   vt_json_uint(json, "allocated_bytes", exact ? sampled->totals.allocated_bytes : totals->allocated_bytes);
   vt_json_uint(json, "sampled", sampled->period);
   if (sampled->period)
@@ -179,7 +171,7 @@ static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_uint(json, "peak_blocks", totals->peak_blocks);
   vt_json_uint(json, "leaked_bytes", totals->live_bytes);
   vt_json_uint(json, "leaked_blocks", totals->live_blocks);
-  known(json, "temporary", analysis->sampled.period != 0, totals->temporary);
+  vt_json_known(json, "temporary", !analysis->sampled.period, totals->temporary);
   peak_rss(json, analysis);
   if (vt_analysis_knows_mappings(analysis))
     vt_json_uint(json, "mapped_bytes", mapped_bytes(analysis));
@@ -361,13 +353,13 @@ void vt_json_thread(vt_json_t *json, char const *key, vt_analysis_t const *analy
 void vt_json_counters(vt_json_t *json, vt_site_t const *site) {
   vt_json_uint(json, "allocations", site->allocations);
   vt_json_uint(json, "allocated_bytes", site->allocated_bytes);
-  known(json, "temporary", site->sampled, site->temporary);
+  vt_json_known(json, "temporary", !site->sampled, site->temporary);
   vt_json_uint(json, "peak_bytes", site->peak_bytes);
   vt_json_uint(json, "peak_blocks", site->peak_blocks);
   vt_json_uint(json, "leaked_bytes", site->leaked_bytes);
   vt_json_uint(json, "leaked_blocks", site->leaked_blocks);
   vt_json_uint(json, "frees", site->frees);
-  known(json, "reallocs", site->sampled, site->reallocs);
+  vt_json_known(json, "reallocs", !site->sampled, site->reallocs);
   vt_json_uint(json, "cross_thread_frees", site->cross_thread_frees);
   if (site->sampled) errors(json, &site->spread.allocated, &site->spread.peak, &site->spread.live);
 }
@@ -384,9 +376,9 @@ void vt_json_site(vt_json_t *json, vt_analysis_t const *analysis,
   leak_kinds(json, verdict);
   vt_json_object_line(json, "lifetime_ns");
   int freed = site->lifetimes.min <= site->lifetimes.max;
-  known(json, "min", site->sampled, freed ? site->lifetimes.min : 0);
-  known(json, "median", site->sampled, vt_lifetimes_median(&site->lifetimes));
-  known(json, "max", site->sampled, site->lifetimes.max);
+  vt_json_known(json, "min", !site->sampled, freed ? site->lifetimes.min : 0);
+  vt_json_known(json, "median", !site->sampled, vt_lifetimes_median(&site->lifetimes));
+  vt_json_known(json, "max", !site->sampled, site->lifetimes.max);
   vt_json_end_object(json);
   vt_json_string(json, "heap", vt_analysis_heap_name(analysis, site->heap, buffer));
   if (site->nested) vt_json_bool(json, "nested", 1);

@@ -22,6 +22,19 @@ static void print_bar(vt_term_t const *term, int used, uint64_t value, uint64_t 
   fputs(parts[eighths % 8], term->out);
 }
 
+/* temporary is a number of temporary blocks, which a sample does not tell. */
+static vt_number_t temporary(vt_analysis_t const *analysis, uint64_t cnt) {
+  return analysis->sampled.period ? (vt_number_t){"-"} : vt_count_text(cnt);
+}
+
+/* say_estimates precedes a table of a sampled trace. */
+static void say_estimates(vt_analysis_t const *analysis, vt_term_t const *term) {
+  if (!analysis->sampled.period) return;
+  fputs("\n≈ ", term->out);
+  vt_term_wrap(term, "All numbers of blocks and their bytes in this table are estimates, from the recorded blocks.", 2);
+  putc('\n', term->out);
+}
+
 /* ---- sizes ---- */
 
 static uint64_t min_size(vt_size_class_t const *classes, unsigned i) {
@@ -56,7 +69,7 @@ static void text_sizes(vt_analysis_t const *analysis, vt_report_options_t const 
     snprintf(range, sizeof range, one ? "%s" : "%s - %s", vt_count_text(min_size(classes, i)).text,
              vt_count_text(class->max_size).text);
     fprintf(term->out, "%21s %12s %10s %12s %10s  ", range, vt_count_text(class->allocations).text,
-            vt_bytes_text(class->allocated_bytes).text, vt_count_text(class->temporary).text,
+            vt_bytes_text(class->allocated_bytes).text, temporary(analysis, class->temporary).text,
             vt_bytes_text(class->leaked_bytes).text);
     print_bar(term, 71, class->allocations, most);
     putc('\n', term->out);
@@ -76,7 +89,7 @@ static void json_sizes(vt_json_t *json, vt_analysis_t const *analysis, size_t li
     vt_json_uint(json, "max_size", class->max_size);
     vt_json_uint(json, "allocations", class->allocations);
     vt_json_uint(json, "allocated_bytes", class->allocated_bytes);
-    vt_json_uint(json, "temporary", class->temporary);
+    vt_json_known(json, "temporary", !analysis->sampled.period, class->temporary);
     vt_json_uint(json, "leaked_blocks", class->leaked_blocks);
     vt_json_uint(json, "leaked_bytes", class->leaked_bytes);
     vt_json_end_object(json);
@@ -161,7 +174,7 @@ static void text_threads(vt_analysis_t const *analysis, vt_report_options_t cons
     fprintf(term->out, "%8s %11s %10s ", vt_trace_thread_label(&info).text,
             vt_count_text(thread->allocations).text, vt_bytes_text(thread->allocated_bytes).text);
     if (wide) fprintf(term->out, "%11s ", vt_count_text(thread->frees).text);
-    fprintf(term->out, "%10s %9s %9s %10s", vt_count_text(thread->temporary).text,
+    fprintf(term->out, "%10s %9s %9s %10s", temporary(analysis, thread->temporary).text,
             vt_count_text(thread->frees_of_others).text,
             vt_count_text(thread->freed_by_others).text, vt_bytes_text(thread->leaked_bytes).text);
     fputs(info.name[0] ? "  " : "", term->out);
@@ -189,7 +202,7 @@ static void json_threads(vt_json_t *json, vt_analysis_t const *analysis, size_t 
     vt_json_uint(json, "allocations", threads[i].allocations);
     vt_json_uint(json, "allocated_bytes", threads[i].allocated_bytes);
     vt_json_uint(json, "frees", threads[i].frees);
-    vt_json_uint(json, "temporary", threads[i].temporary);
+    vt_json_known(json, "temporary", !analysis->sampled.period, threads[i].temporary);
     vt_json_uint(json, "frees_of_others", threads[i].frees_of_others);
     vt_json_uint(json, "freed_by_others", threads[i].freed_by_others);
     vt_json_uint(json, "leaked_bytes", threads[i].leaked_bytes);
@@ -295,7 +308,7 @@ static void text_modules(vt_analysis_t const *analysis, vt_report_options_t cons
   for (size_t i = 0; i < groups.groups_cnt && i < limit; i++) {
     vt_site_t const *sum = &groups.groups[i].sum;
     fprintf(term->out, "%10s %12s %12s %10s %10s  ", vt_bytes_text(sum->allocated_bytes).text,
-            vt_count_text(sum->allocations).text, vt_count_text(sum->temporary).text,
+            vt_count_text(sum->allocations).text, temporary(analysis, sum->temporary).text,
             vt_bytes_text(sum->peak_bytes).text, vt_bytes_text(sum->leaked_bytes).text);
     char const *path = groups.groups[i].frame.module;
     vt_term_text(term, path[0] ? path : "[unknown]", vt_term_room(term, 60));
@@ -374,6 +387,7 @@ static void text_heaps(vt_analysis_t const *analysis, vt_report_options_t const 
 
 void vt_text_tables(vt_analysis_t const *analysis, vt_report_options_t const *options,
                     vt_term_t const *term) {
+  say_estimates(analysis, term);
   switch (options->view) {
   case VT_VIEW_SIZES: text_sizes(analysis, options, term); return;
   case VT_VIEW_LIFETIMES: text_lifetimes(analysis, options, term); return;

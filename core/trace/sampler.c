@@ -34,5 +34,6 @@ void vt_sampler_next(vt_sampler_t *s, uint64_t period) {
 
 void vt_sampler_seed(vt_sampler_t *s, uint64_t seed, uint64_t period) {
   s->state = seed;
+  s->state = draw(s); /* neighbours' sequences would be one, shifted */
   vt_sampler_next(s, period);
 }
