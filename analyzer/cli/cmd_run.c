@@ -95,7 +95,7 @@ static char const help[] =
     "                        ADDRESS is in PROGRAM's file\n"
     "      --no-symbols      do not embed symbols: they are looked up when a report is made\n"
     "      --report          print the text report of PROGRAM at the end\n"
-    "      --fail-on-leak    return 1 when PROGRAM succeeded but lost blocks, or that is not "
+    "      --fail-on-leak    return 1 when a process of the run lost blocks, or that is not "
     "known\n"
     "      --suppressions FILE  known leaks, in LeakSanitizer's syntax\n"
     "      --no-default-suppressions  count what run-time libraries keep by design, too\n"
@@ -341,13 +341,24 @@ static int cannot_start(char const *program, int error) {
   return error == ENOENT ? VT_EXIT_NOT_FOUND : VT_EXIT_CANNOT_EXECUTE;
 }
 
-/* For --fail-on-leak: 1 and a line when PROGRAM lost blocks, or that is not known; 4 when it could not be
-   written. */
-static int leak_status(options_t const *o, vt_collector_summary_t const *summary) {
-  if (!summary->first[0]) return VT_EXIT_BUDGET; /* why has been said */
+/* leaks_of judges each trace of the run, PROGRAM's own first. */
+static int leaks_of(int control, options_t const *o, vt_collector_summary_t const *summary) {
+  char path[PATH_MAX];
   int format = o->format ? vt_gate_format(o->format) : VT_GATE_TEXT;
-  int status =
-      vt_leak_gate(summary->first, o->suppressions, o->no_known, (vt_gate_format_t)format);
+  vt_leak_gate_t *gate = vt_leak_gate_begin(o->suppressions, o->no_known, (vt_gate_format_t)format);
+  vt_leak_gate_judge(gate, summary->first);
+  while (!vt_recording_trace(control, path))
+    if (strcmp(path, summary->first)) vt_leak_gate_judge(gate, path);
+  if (summary->living)
+    vt_error_say("--fail-on-leak", "processes that live on are not judged", "`valtrace check-budget` judges their traces later");
+  return vt_leak_gate_end(gate);
+}
+
+/* For --fail-on-leak: 1 and a line for each process that lost blocks, or when that is not known; 4 when it could not be
+   written. */
+static int leak_status(int control, options_t const *o, vt_collector_summary_t const *summary) {
+  if (!summary->first[0]) return VT_EXIT_BUDGET; /* why has been said */
+  int status = leaks_of(control, o, summary);
   return status == VT_EXIT_INPUT ? VT_EXIT_BUDGET : status;
 }
 
@@ -428,6 +439,6 @@ int vt_cmd_run(int argc, char **argv) {
   unsetenv("LD_PRELOAD");
   if (o.report && summary.first[0]) vt_report_print(summary.first);
   if (!o.fail_on_leak || (exit_status(status) && !o.format)) return exit_status(status);
-  int verdict = leak_status(&o, &summary); /* a machine gets one in any case */
+  int verdict = leak_status(control, &o, &summary); /* a machine gets one in any case */
   return exit_status(status) ? exit_status(status) : verdict;
 }

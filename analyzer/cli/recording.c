@@ -172,6 +172,13 @@ void vt_recording_finish(int control, vt_collector_order_t const *order, vt_reco
   print_problems(s, words->program, words->explained);
 }
 
+int vt_recording_trace(int control, char path[PATH_MAX]) {
+  ssize_t sz = recv(control, path, PATH_MAX, 0);
+  if (sz <= 0) return -1;
+  path[sz - 1] = '\0';
+  return 0;
+}
+
 static int is_folder(char const *pattern) {
   struct stat st;
   return pattern[strlen(pattern) - 1] == '/' || (!stat(pattern, &st) && S_ISDIR(st.st_mode));

@@ -34,4 +34,7 @@ typedef struct {
 void vt_recording_finish(int control, vt_collector_order_t const *order, vt_recording_words_t const *words,
                          vt_collector_summary_t *summary);
 
+/* vt_recording_trace receives the path of the next complete trace after vt_recording_finish; -1: there are no more. */
+int vt_recording_trace(int control, char path[PATH_MAX]);
+
 #endif

@@ -235,6 +235,15 @@ static vt_collector_summary_t summary(collector_t *c) {
       .unrecorded = atomic_load_explicit(&c->end->ring->unrecorded, memory_order_relaxed)};
 }
 
+/* tell_traces names the traces that are complete, one in a message. */
+static void tell_traces(collector_t *c) {
+  for (size_t i = 0; i < c->drain.images_cnt; i++) {
+    vt_image_t const *image = c->drain.images[i];
+    if (!image->ended || !image->events) continue;
+    if (send(c->control, image->path, strlen(image->path) + 1, MSG_NOSIGNAL) < 0) return;
+  }
+}
+
 /* answer tells `run` what was written, too. */
 static void answer(collector_t *c, vt_collector_summary_t s) {
   vt_image_t const *last = vt_drain_last(&c->drain);
@@ -258,6 +267,7 @@ static void answer(collector_t *c, vt_collector_summary_t s) {
   }
   if (c->control >= 0) {
     (void)!send(c->control, &s, sizeof s, MSG_NOSIGNAL);
+    tell_traces(c);
     hang_up(c);
   }
 }

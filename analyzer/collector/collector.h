@@ -35,7 +35,8 @@ typedef struct {
   uint64_t peak_resident; /* of the process alone, in bytes; 0: not known */
 } vt_collector_order_t;
 
-/* collector → run, once, when the first process's traces are complete. */
+/* collector → run, once, when the first process's traces are complete. Then the path of each trace, a message each, and
+   the end of the connection. */
 typedef struct {
   uint64_t events, bytes;
   uint32_t traces;      /* complete ones */

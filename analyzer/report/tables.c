@@ -12,12 +12,13 @@
 #define LIFETIME_ROWS 64  /* powers of two of nanoseconds */
 #define WIDE          100 /* columns of a terminal that has room for less important ones */
 
-/* A bar of value/max in eighths of a column, at the end of a line of which `used` are taken. */
+/* A bar of value/max in eighths of a column behind two blanks, at the end of a line of which `used` are taken, with these. */
 static void print_bar(vt_term_t const *term, int used, uint64_t value, uint64_t max) {
   static char const *const parts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
   int room = vt_term_room(term, used + 1);
   int columns = room < BAR ? room : BAR;
   unsigned eighths = max ? (unsigned)((double)value / (double)max * columns * 8 + 0.5) : 0;
+  if (eighths) fputs("  ", term->out);
   for (unsigned i = 0; i < eighths / 8; i++) fputs("█", term->out);
   fputs(parts[eighths % 8], term->out);
 }
@@ -68,7 +69,7 @@ static void text_sizes(vt_analysis_t const *analysis, vt_report_options_t const 
     int one = min_size(classes, i) == class->max_size;
     snprintf(range, sizeof range, one ? "%s" : "%s - %s", vt_count_text(min_size(classes, i)).text,
              vt_count_text(class->max_size).text);
-    fprintf(term->out, "%21s %12s %10s %12s %10s  ", range, vt_count_text(class->allocations).text,
+    fprintf(term->out, "%21s %12s %10s %12s %10s", range, vt_count_text(class->allocations).text,
             vt_bytes_text(class->allocated_bytes).text, temporary(analysis, class->temporary).text,
             vt_bytes_text(class->leaked_bytes).text);
     print_bar(term, 71, class->allocations, most);
@@ -126,7 +127,7 @@ static void text_lifetimes(vt_analysis_t const *analysis, vt_report_options_t co
           vt_time_text(vt_lifetimes_median(&all)).text, vt_time_text(all.max).text);
   for (int i = 0; i < LIFETIME_ROWS; i++) {
     if (!rows[i] || cnt++ >= limit) continue;
-    fprintf(term->out, "  from %10s %13s %8s  ", vt_time_text(i ? (uint64_t)1 << i : 0).text,
+    fprintf(term->out, "  from %10s %13s %8s", vt_time_text(i ? (uint64_t)1 << i : 0).text,
             vt_count_text(rows[i]).text, vt_percent_text(rows[i], sum).text);
     print_bar(term, 42, rows[i], most);
     putc('\n', term->out);
@@ -253,7 +254,7 @@ static void text_timeline(vt_analysis_t const *analysis, vt_report_options_t con
     size_t end = i + each < cnt ? i + each : cnt;
     vt_moment_t sum = sum_moments(moments + i, end - i);
     uint64_t rss = rss_until(analysis, i * step, end * step);
-    fprintf(term->out, "%10s %10s %12s %12s %11s %10s  ", vt_time_text(end * step).text,
+    fprintf(term->out, "%10s %10s %12s %12s %11s %10s", vt_time_text(end * step).text,
             vt_bytes_text(sum.max_bytes).text, vt_count_text(sum.end_blocks).text,
             vt_count_text(sum.allocations).text, vt_count_text(sum.frees).text,
             rss ? vt_bytes_text(rss).text : "");

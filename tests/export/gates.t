@@ -155,6 +155,23 @@ def check_run(folder):
     done = run(folder, "run", "-q", "--fail-on-leak", "--format", "junit", "-o", "ok.vtr", "--", "/bin/true")
     with open(f"{folder}/ok.junit.xml", encoding="utf-8") as file:
         ok(done.returncode == 0 and junit(file.read()) == {"complete record": None, "lost": None}, "run: a program that is well passes", done)
+    family = "./leaky >&2; (exec ./leaky >&2); true; exec /bin/true"
+    done = run(folder, "run", "-q", "--fail-on-leak", "-d", "family", "--", "/bin/sh", "-c", family)
+    lines = [line for line in done.stderr.splitlines() if " lost by leaky (process " in line]
+    ok(done.returncode == 1 and len(lines) == 2 and len(set(lines)) == 2, "run: children that lost blocks are named", done)
+    done = run(folder, "run", "-q", "--fail-on-leak", "--no-children", "-d", "alone", "--", "/bin/sh", "-c", family)
+    ok(done.returncode == 0 and " lost " not in done.stderr, "run: those that are left out are not judged", done)
+    done = run(folder, "run", "-q", "--fail-on-leak", "--format", "junit", "-o", "f.vtr", "--", "/bin/sh", "-c", family)
+    with open(f"{folder}/f.junit.xml", encoding="utf-8") as file:
+        checks = junit(file.read())
+    ok(done.returncode == 1 and checks["lost"] is None and sum(name.startswith("lost by leaky (process ") for name in checks) == 2,
+       "run: junit has a case for each", checks)
+    with open(f"{folder}/replaced.c", "w", encoding="utf-8") as file:
+        file.write("#include <stdlib.h>\n#include <unistd.h>\n__attribute__((noinline)) void lose(void) { for (int i = 0; i < 50; i++) *(volatile char *)malloc(100) = 1; }\n"
+                   "int main(void) { lose(); return execl(\"/bin/true\", \"true\", (char *)0); }\n")
+    subprocess.run(["gcc", "-O1", "-g", "-fno-builtin", "-o", f"{folder}/replaced", f"{folder}/replaced.c"], check=True)
+    replaced = run(folder, "run", "-q", "--fail-on-leak", "-o", "e.vtr", "--", "./replaced")
+    ok(replaced.returncode == 1 and " lost by replaced (process " in replaced.stderr, "run: a program that exec replaced is judged by what it had lost", replaced)
     os.mkdir(f"{folder}/taken.sarif")
     done = run(folder, "run", "-q", "--fail-on-leak", "--format", "sarif", "-o", "taken.vtr", "--", "/bin/true")
     ok(done.returncode == 4 and "taken.sarif" in done.stderr, "run: a verdict that cannot be written is an error", done)
