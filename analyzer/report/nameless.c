@@ -15,6 +15,8 @@ static struct {
     [VT_SYMBOLS_DAMAGED] = {"damaged", "cannot be read as an ELF file: its functions have no names"},
     [VT_SYMBOLS_NO_DWO] = {"no-dwo", "lacks a file with debug information (build it again and keep it), so "
                                      "inlined functions have no names"},
+    [VT_SYMBOLS_DWP] = {"dwp", "has debug information in a package that is not read here (keep the .dwo files "
+                               "it was made of), so inlined functions have no names"},
 };
 #define PROBLEMS_CNT (sizeof problems / sizeof *problems)
 #define FILES_NAMED  5 /* for each problem */

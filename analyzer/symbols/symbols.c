@@ -1,5 +1,7 @@
 /* The store of frames and the batch interface over worker processes. */
 #include "analyzer/symbols/symbols.h"
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -228,12 +230,21 @@ static int any_broke(vt_worker_item_t const *items, size_t cnt) {
   return 0;
 }
 
+/* The package that the .dwo files of a module went into, if there is one: 0, "": there is none. */
+static uint32_t package_of(vt_symbols_t *symbols, char const *path) {
+  char package[PATH_MAX];
+  int n = snprintf(package, sizeof package, "%s.dwp", path);
+  if (n >= (int)sizeof package || access(package, R_OK)) return 0;
+  return vt_strings_intern_cstr(symbols->strings, package);
+}
+
 /* The rest of such a module has its names. */
 static void note_missing(batch_t *batch, vt_worker_item_t const *item, uint32_t number) {
   module_t *module = &batch->symbols->modules[number];
   if (!item->missing || module->missing) return;
-  module->missing = item->missing;
-  module->problem = VT_SYMBOLS_NO_DWO;
+  uint32_t package = package_of(batch->symbols, module->file.path);
+  module->missing = package ? package : item->missing;
+  module->problem = package ? VT_SYMBOLS_DWP : VT_SYMBOLS_NO_DWO;
 }
 
 /* Modules of undone items are counted and their addresses stored as unknown. */

@@ -69,6 +69,7 @@ typedef enum {
   VT_SYMBOLS_OTHER_BUILD, /* the file is another one than was recorded */
   VT_SYMBOLS_DAMAGED,     /* it cannot be read as ELF file, or crashed what reads it */
   VT_SYMBOLS_NO_DWO,      /* split debug information of some code, in a file that is not there */
+  VT_SYMBOLS_DWP,         /* it is in a package (.dwp), which libdw reads from 0.191 on */
 } vt_symbols_problem_t;
 
 /* The path of a module; NULL: there are no more. */

@@ -150,9 +150,13 @@ static void say_missing(vt_symbols_t const *store) {
   char why[256];
   char const *path, *missing;
   for (uint32_t i = 0; (path = vt_symbols_path(store, i)); i++) {
-    if (vt_symbols_problem(store, i, &missing) != VT_SYMBOLS_NO_DWO) continue;
-    snprintf(why, sizeof why, "inlined functions have no names without %s", missing);
-    vt_error_say(path, why, "build it again, keep that file, and pack the trace again");
+    vt_symbols_problem_t problem = vt_symbols_problem(store, i, &missing);
+    if (problem != VT_SYMBOLS_NO_DWO && problem != VT_SYMBOLS_DWP) continue;
+    int is_package = problem == VT_SYMBOLS_DWP;
+    snprintf(why, sizeof why, "inlined functions have no names %s %s",
+             is_package ? "from a package" : "without", missing);
+    vt_error_say(path, why, is_package ? "keep the .dwo files it was made of, and pack the trace again"
+                                       : "build it again, keep that file, and pack the trace again");
     return;
   }
 }

@@ -3,6 +3,7 @@
 build-id, when the file has been rebuilt, has gone, has been damaged or is another one in the same place."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -163,6 +164,19 @@ def check_debug_files(folder):
     found, missing, said = inlined(folder, "no dwo", split, "rm *.dwo")
     ok(found == ["outer", "main"] and missing == [("no-dwo", "i.dwo")] and said.count("\n") == 1 and "i.dwo" in said, "a .dwo file that is missing is named",
        found, missing, said)
+    check_package(folder)
+
+
+def check_package(folder):
+    """A .dwp file: newer versions of libdw read it, else it is named, with what to do."""
+    if not shutil.which("dwp"):
+        skip("dwp")
+        return
+    found, missing, said = inlined(folder, "dwp", "gcc -c -O1 -g -gdwarf-4 -gsplit-dwarf -fno-optimize-sibling-calls -o i.o i.c && gcc -o i i.o && dwp -e i -o i.dwp && rm *.dwo")
+    read = found == ["inner", "outer", "main"] and not missing and not said
+    ok(read or found == ["outer", "main"] and missing == [("dwp", "i.dwp")] and said.count("\n") == 1 and "i.dwp (keep the .dwo files" in said,
+       "debug information in a .dwp file is read, or named", found, missing, said)
+    os.unlink(f"{folder}/i.dwp")
 
 
 def main():
