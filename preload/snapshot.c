@@ -20,6 +20,7 @@
 
 static _Atomic int paused;
 static int other_threads; /* lived when vt_snapshot_wanted was asked */
+static int is_watched;    /* this image was to have a sentinel */
 
 void vt_snapshot_paused(void) { atomic_store_explicit(&paused, 1, memory_order_relaxed); }
 
@@ -159,13 +160,13 @@ static uint64_t layout(uint8_t *buffer, uint64_t cap, vt_snapshot_kind_t kind, u
 
 void vt_snapshot_watch(void) {
   vt_sink_t *sink = &vt_process.sink;
-  if (sink->ring && sink->ring->sentinels && vt_snapshot_wanted())
-    vt_sentinel_make(sink->ring, &sink->ring->images[sink->slot], layout);
+  is_watched = sink->ring && (sink->ring->sentinels || vt_module_program_is_go()) && vt_snapshot_wanted();
+  if (is_watched) vt_sentinel_make(sink->ring, &sink->ring->images[sink->slot], layout);
 }
 
 void vt_snapshot_unwatch(void) {
   vt_sink_t *sink = &vt_process.sink;
-  if (sink->ring && sink->ring->sentinels && sink->pid == (uint32_t)vt_sys_getpid())
+  if (is_watched && sink->pid == (uint32_t)vt_sys_getpid())
     vt_heir_end(&sink->ring->images[sink->slot]);
 }
 

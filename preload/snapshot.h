@@ -17,8 +17,9 @@ void vt_snapshot_note(vt_stream_t *s, vt_snapshot_kind_t kind, uint64_t sp);
 void vt_snapshot_make(vt_snapshot_kind_t kind);
 void vt_snapshot_unmake(void);
 
-/* vt_snapshot_watch makes the image's sentinel if the run wants any; vt_snapshot_unwatch ends it, before the process
-   becomes another user's, confined, or less able: a way back into what it was must not stay. */
+/* vt_snapshot_watch makes the image's sentinel if the run wants any, or this is a program of Go, which ends by a system
+   call of its own and says nothing then. vt_snapshot_unwatch ends it, before the process becomes another user's, confined,
+   or less able: a way back into what it was must not stay. */
 void vt_snapshot_watch(void);
 void vt_snapshot_unwatch(void);
 

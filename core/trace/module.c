@@ -47,21 +47,46 @@ uint32_t vt_module_executable(char *out, size_t cap) {
   return n > 0 ? (uint32_t)n : given ? absolute(out, cap, given) : 0;
 }
 
-/* find_build_id copies the descriptor of the GNU build-id note in [p,p+sz). */
-static void find_build_id(vt_module_t *m, uint8_t const *p, uint64_t sz) {
+/* find_note is the descriptor of the note in [p,p+sz) that has a type and a name of 4 bytes; NULL: there is none. */
+static uint8_t const *find_note(uint8_t const *p, uint64_t sz, uint32_t type, char const name_of[4], uint32_t *desc_sz) {
   while (sz >= sizeof(ElfW(Nhdr))) {
     ElfW(Nhdr) n;
     memcpy(&n, p, sizeof n);
     uint64_t name = (n.n_namesz + 3u) & ~(uint64_t)3, desc = (n.n_descsz + 3u) & ~(uint64_t)3;
-    if (name > sz || desc > sz || sizeof n + name + desc > sz) return;
-    if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 && !memcmp(p + sizeof n, "GNU", 4)) {
-      m->id_sz = n.n_descsz < sizeof m->id_bytes ? n.n_descsz : sizeof m->id_bytes;
-      memcpy(m->id_bytes, p + sizeof n + name, m->id_sz);
-      return;
+    if (name > sz || desc > sz || sizeof n + name + desc > sz) return NULL;
+    if (n.n_type == type && n.n_namesz == 4 && !memcmp(p + sizeof n, name_of, 4)) {
+      *desc_sz = n.n_descsz;
+      return p + sizeof n + name;
     }
     p += sizeof n + name + desc;
     sz -= sizeof n + name + desc;
   }
+  return NULL;
+}
+
+/* find_build_id copies the descriptor of the GNU build-id note in [p,p+sz). */
+static void find_build_id(vt_module_t *m, uint8_t const *p, uint64_t sz) {
+  uint32_t desc_sz;
+  uint8_t const *desc = find_note(p, sz, NT_GNU_BUILD_ID, "GNU", &desc_sz);
+  if (!desc) return;
+  m->id_sz = desc_sz < sizeof m->id_bytes ? desc_sz : sizeof m->id_bytes;
+  memcpy(m->id_bytes, desc, m->id_sz);
+}
+
+#define NT_GO_BUILD_ID 4 /* of notes called "Go", by which `go version` knows its programs (cmd/internal/buildid) */
+
+int vt_module_program_is_go(void) {
+  ElfW(Phdr) const *phdr = (ElfW(Phdr) const *)getauxval(AT_PHDR);
+  size_t phnum = getauxval(AT_PHNUM);
+  uint64_t bias = 0;
+  uint32_t desc_sz;
+  for (size_t i = 0; phdr && i < phnum; i++) {
+    if (phdr[i].p_type == PT_PHDR) bias = (uint64_t)phdr - phdr[i].p_vaddr;
+    if (phdr[i].p_type == PT_NOTE &&
+        find_note((uint8_t const *)(bias + phdr[i].p_vaddr), phdr[i].p_memsz, NT_GO_BUILD_ID, "Go\0", &desc_sz))
+      return 1;
+  }
+  return 0;
 }
 
 static void add_range(vt_module_t *m, ElfW(Phdr) const *ph) {

@@ -20,6 +20,10 @@ int vt_module_init(vt_clock_kind_t kind);
    NULL when that does not name it: a descriptor was executed, or the loader. No system call. */
 char const *vt_module_started_as(void);
 
+/* vt_module_program_is_go: was this process's program linked by Go, whose run-time ends it, and executes others, by
+   system call instructions of its own? Reads the notes in memory. No system call. */
+int vt_module_program_is_go(void);
+
 /* vt_module_executable copies the path of this process's executable (no terminating zero) and
    returns its length, 0 if nobody knows: what /proc says or, where there is none, the name it was
    executed by. */

@@ -83,7 +83,7 @@ typedef struct {
   uint64_t tick_hz; /* ticks per second of that clock as the collector measured them */
   uint32_t segments; /* that this ring has; at most VT_RING_SEGMENTS */
   uint64_t heir_limit_ns; /* how long an image's memory may be kept after its end; 0: not at all */
-  uint32_t sentinels; /* each image is to have one (core/trace/snapshot.h) */
+  uint32_t sentinels; /* each image is to have one, not only those of Go (core/trace/snapshot.h) */
   /* Segments [0,limit) may be claimed: bounds the memory of the ring. */
   _Atomic uint32_t limit;
   /* A free segment is likely from here on; who looks for one looks everywhere in the end. */

@@ -338,7 +338,7 @@ void vt_heir_end(vt_ring_image_t *image) {
 }
 
 int vt_sentinel_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes) {
-  if (!ring->heir_limit_ns || !ring->sentinels) return -1;
+  if (!ring->heir_limit_ns) return -1;
   prepare(ring, image, VT_HEIR_NO_THREADS);
   left.layout = describes;
   if (!start(image, be_sentinel, VT_HEIR_WATCHING)) return 0;

@@ -31,9 +31,8 @@ void vt_heir_end(vt_ring_image_t *image);
    *threads that may have lived. Called by the sentinel: no more than reading memory. */
 typedef uint64_t vt_heir_layout_fn(uint8_t *buffer, uint64_t cap, vt_snapshot_kind_t kind, uint32_t *threads);
 
-/* vt_sentinel_make makes, if the ring says that images are to have one, an heir early: it sleeps while the process
-   lives, is its heir at the end, and keeps the memory also of a process that is killed. Returns 0, or -1 when there is
-   none. Once for each image. errno stays. */
+/* vt_sentinel_make makes an heir early: it sleeps while the process lives, is its heir at the end, and keeps the
+   memory also of a process that is killed. Returns 0, or -1 when there is none. Once for each image. errno stays. */
 int vt_sentinel_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes);
 
 #endif
