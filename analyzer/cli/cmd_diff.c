@@ -15,7 +15,7 @@ static void help(void) {
       "Compares two traces by function and site, or the live sets of one trace at two moments; "
       "the\n"
       "largest change first.\n\n"
-      "  --metric M   leaked (default), peak, allocated, count, temporary\n"
+      "  --metric M   live (default), peak, allocated, count, temporary\n"
       "  --per N|MARKER     divide by the work done: a number, or how often a marker was set\n"
       "  --fail-if COND     exit status 1, with the sites, when it holds; may be given often.\n"
       "                     METRIC>NUMBER: what is there after ('lost>0'); with a sign the change\n"

@@ -114,9 +114,9 @@ int vt_cmd_export(int argc, char **argv) {
         "  --format F   one of pprof, folded, speedscope, heaptrack, dhat, massif,\n"
         "               callgrind, firefox, csv, sqlite\n"
         "  -o, --output FILE  write FILE, not standard output\n"
-        "  --metric M   leaked (default), peak, allocated, count, temporary: what folded and csv\n"
+        "  --metric M   live (default), peak, allocated, count, temporary: what folded and csv\n"
         "               list (csv: default allocated), and whether pprof's blocks in use are\n"
-        "               the leaked ones or those of the peak\n\n");
+        "               the live ones or those of the peak\n\n");
     vt_cli_help_shared(BY);
     return VT_EXIT_OK;
   }
@@ -129,12 +129,12 @@ int vt_cmd_export(int argc, char **argv) {
                        "`valtrace export --help` lists them");
   if (metric < 0)
     return usage_error(options.metric, "no such metric",
-                       "leaked, peak, allocated, count or temporary");
+                       "live, peak, allocated, count or temporary");
   if (!format->write && !options.output)
     return usage_error("export", "a database needs a file", "give -o FILE");
   if (format->write == vt_export_pprof && metric != VT_METRIC_LEAKED && metric != VT_METRIC_PEAK)
-    return usage_error("--metric", "blocks in use are the leaked ones or those of the peak",
-                       "give leaked or peak");
+    return usage_error("--metric", "blocks in use are the live ones or those of the peak",
+                       "give live or peak");
   if (format->write == vt_export_pprof && !options.output && isatty(STDOUT_FILENO))
     return usage_error("pprof", "is binary and would garble the terminal",
                        "give -o FILE, or send it through a pipe");
@@ -151,7 +151,7 @@ int vt_cmd_flame(int argc, char **argv) {
   if (options.help) {
     printf("usage: valtrace flame [--metric M] [-o FILE] [options] TRACE…\n\n"
            "Prints folded stacks (`root;…;leaf N`) for flame graph tools.\n\n"
-           "  --metric M   peak (default), leaked, allocated, count, temporary\n"
+           "  --metric M   peak (default), live, allocated, count, temporary\n"
            "  -o, --output FILE  write FILE, not standard output\n\n");
     vt_cli_help_shared(BY);
     return VT_EXIT_OK;
@@ -159,7 +159,7 @@ int vt_cmd_flame(int argc, char **argv) {
   int metric = parse_metric(&options, VT_METRIC_PEAK);
   if (metric < 0)
     return usage_error(options.metric, "no such metric",
-                       "leaked, peak, allocated, count or temporary");
+                       "live, peak, allocated, count or temporary");
   if (vt_cli_refuse(&options, BY, "stacks are shown whole", "leave it out")) return VT_EXIT_USAGE;
   if (!options.operand_cnt) return usage_error("flame", "no trace given", "name a .vtr file");
   return export_traces(&options, find_format("folded"), (vt_metric_t)metric);

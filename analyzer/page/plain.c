@@ -75,8 +75,8 @@ static void totals(vt_page_contents_t const *contents, FILE *out) {
     size_t offset;
     int is_bytes;
   } const rows[] = {{"Peak heap", offsetof(vt_model_totals_t, peak_bytes), 1},
-                    {"Leaked", offsetof(vt_model_totals_t, live_bytes), 1},
-                    {"Blocks leaked", offsetof(vt_model_totals_t, live_blocks), 0},
+                    {"Live at the end", offsetof(vt_model_totals_t, live_bytes), 1},
+                    {"Blocks live at the end", offsetof(vt_model_totals_t, live_blocks), 0},
                     {"Allocated", offsetof(vt_model_totals_t, allocated_bytes), 1},
                     {"Allocations", offsetof(vt_model_totals_t, allocations), 0},
                     {"Temporary", offsetof(vt_model_totals_t, temporary), 0}};
@@ -98,7 +98,7 @@ static struct {
   char const *title;
   vt_page_value_t value;
   int is_bytes;
-} const tops[] = {{"Leaked", VT_PAGE_LEAKED_BYTES, 1},
+} const tops[] = {{"Live at the end", VT_PAGE_LEAKED_BYTES, 1},
                   {"Live at the peak", VT_PAGE_PEAK_BYTES, 1},
                   {"Most allocations", VT_PAGE_ALLOCATIONS, 0}};
 enum { TOPS = sizeof tops / sizeof *tops };

@@ -230,7 +230,7 @@ static void text_total(vt_diff_t const *diff, vt_term_t const *term, char const 
 /* What the list of sites is about, in the words of the totals. */
 static char const *title_of(vt_metric_t metric) {
   switch (metric) {
-  case VT_METRIC_LEAKED: return "LEAKED: bytes live at the end, the largest change first";
+  case VT_METRIC_LEAKED: return "LIVE: bytes live at the end, the largest change first";
   case VT_METRIC_PEAK:
     return "PEAK: bytes live when the heap was largest, the largest change first";
   case VT_METRIC_COUNT: return "ALLOCATIONS: the largest change first";
@@ -248,8 +248,8 @@ static void text_totals(vt_diff_t const *diff, vt_term_t const *term) {
   text_total(diff, term, "allocated", a->allocated_bytes, b->allocated_bytes, 1);
   text_total(diff, term, "temporary", a->temporary, b->temporary, 0);
   text_total(diff, term, "peak", a->peak_bytes, b->peak_bytes, 1);
-  text_total(diff, term, "leaked", a->live_bytes, b->live_bytes, 1);
-  text_total(diff, term, "leaked blocks", a->live_blocks, b->live_blocks, 0);
+  text_total(diff, term, "live", a->live_bytes, b->live_bytes, 1);
+  text_total(diff, term, "live blocks", a->live_blocks, b->live_blocks, 0);
   if (diff->unit)
     vt_term_styled(term, VT_STYLE_FAINT, "  all of it divided by %s: %.10g before, %.10g after\n",
                    diff->unit, diff->per[0], diff->per[1]);

@@ -11,6 +11,7 @@ static char const *const names[] = {"leaked",   "peak",      "allocated", "lost"
 char const *vt_metric_name(vt_metric_t metric) { return names[metric]; }
 
 int vt_metric_by_name(char const *name) {
+  if (!strcmp(name, "live")) return VT_METRIC_LEAKED; /* "leaked" is the old name */
   for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
     if ((i < VT_METRIC_LOST || i >= VT_METRIC_COUNT) && !strcmp(name, names[i])) return i;
   return -1;

@@ -79,6 +79,8 @@ static void trace_objects(vt_json_t *json, vt_analysis_t const *analysis, size_t
     vt_json_uint(json, "threads", threads);
     vt_json_uint(json, "modules", modules);
     heap_objects(json, analysis, t, most);
+    vt_completeness_t have = vt_completeness(reader);
+    vt_json_string(json, "ended", have.ended);
     json_moment(json, vt_leaks_of(analysis, t));
     vt_json_end_object(json);
   }

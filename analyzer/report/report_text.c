@@ -223,7 +223,7 @@ static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
   int at_end = analysis->at_ns == UINT64_MAX && !lives_on(analysis);
   snprintf(rest, sizeof rest, "in %s block%s %s%s", vt_count_text(totals->live_blocks).text,
            plural(totals->live_blocks), at_end ? "still " : "", when_live(analysis));
-  total_line(term, at_end ? "leaked" : "live", vt_bytes_text(totals->live_bytes).text, rest);
+  total_line(term, "live", vt_bytes_text(totals->live_bytes).text, rest);
   if (!totals->live_blocks) return;
   if (totals->unsure_blocks) {
     snprintf(rest, sizeof rest, "of these, in %s that may have been freed while recording was paused",
@@ -262,6 +262,40 @@ static void print_end(vt_term_t const *term, char const *ended) {
             : !strcmp(ended, "running") ? "the program still runs"
             : !strcmp(ended, "detached") ? "recording was ended; the program goes on"
                                         : "the program ended without telling how");
+}
+
+/* One of the ways in which several processes ended, in words that fit any number. */
+static void print_one_end(vt_term_t const *term, char const *ended, size_t cnt) {
+  int number = strncmp(ended, "signal:", 7) ? 0 : atoi(ended + 7);
+  char const *name = number ? sigdescr_np(number) : NULL;
+  char const *how = !strcmp(ended, "exit")       ? "by itself"
+                    : !strcmp(ended, "exec")     ? "by exec of another program"
+                    : !strcmp(ended, "killed")   ? "killed, or without telling"
+                    : !strcmp(ended, "running")  ? "not yet"
+                    : !strcmp(ended, "detached") ? "not, but recording did"
+                                                 : "without telling how";
+  fprintf(term->out, "%zu ", cnt);
+  if (number)
+    fprintf(term->out, "by signal %d (%s)", number, name ? name : "?");
+  else
+    fputs(how, term->out);
+}
+
+/* print_ends says how the processes of several traces ended, in the order in which the ways occur. */
+static void print_ends(vt_analysis_t const *analysis, vt_term_t const *term) {
+  vt_completeness_t *all = vt_mem_new(analysis->trace_cnt, sizeof *all);
+  for (size_t t = 0; t < analysis->trace_cnt; t++) all[t] = vt_completeness(analysis->readers[t]);
+  fputs("ended:", term->out);
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    size_t first = 0, cnt = 0;
+    while (strcmp(all[first].ended, all[t].ended)) first++;
+    for (size_t i = t; i < analysis->trace_cnt; i++) cnt += !strcmp(all[i].ended, all[t].ended);
+    if (first < t) continue;
+    fputs(t ? ", " : " ", term->out);
+    print_one_end(term, all[t].ended, cnt);
+  }
+  putc('\n', term->out);
+  free(all);
 }
 
 static void print_warning(vt_term_t const *term, char const *text) {
@@ -336,7 +370,10 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
           have.complete    ? "complete"
           : have.recording ? "recording"
                            : "incomplete");
-  print_end(term, have.ended);
+  if (analysis->trace_cnt > 1)
+    print_ends(analysis, term);
+  else
+    print_end(term, have.ended);
   print_missing(term, &have);
   print_refused(analysis, term);
   print_roots(analysis, term, vt_analysis_counter(analysis, VT_COUNTER_TRUNCATED));
@@ -531,7 +568,7 @@ static void print_title_of_live(vt_analysis_t const *analysis, vt_term_t const *
   if (metric == VT_METRIC_REACHABLE)
     vt_term_styled(term, VT_STYLE_TITLE, "REACHABLE: %s and still in use, most bytes first", when);
   else
-    vt_term_styled(term, VT_STYLE_TITLE, "%s: %s, most bytes first", strcmp(when, "live at the end") ? "LIVE" : "LEAKS", when);
+    vt_term_styled(term, VT_STYLE_TITLE, "LIVE: %s, most bytes first", when);
 }
 
 static char const *title_of(vt_metric_t metric) {

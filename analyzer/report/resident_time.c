@@ -122,20 +122,67 @@ static void json_kind(vt_json_t *json, char const *key, int known, uint64_t byte
     vt_json_null(json, key);
 }
 
-void vt_resident_time_json(vt_analysis_t const *analysis, vt_json_t *json) {
+/* A sample of one trace among those of all, in the time of the analysis. Behind its process's end it is 0. */
+typedef struct {
+  uint64_t time, resident;
+  uint32_t trace;
+} moment_t;
+
+static int by_time(void const *a, void const *b) {
+  moment_t const *x = a, *y = b;
+  if (x->time != y->time) return x->time < y->time ? -1 : 1;
+  return x->trace < y->trace ? -1 : x->trace > y->trace;
+}
+
+/* moments_of gathers the samples of all traces in order of time; the caller frees. */
+static moment_t *moments_of(vt_analysis_t const *analysis, size_t *out_cnt) {
+  moment_t *m = NULL;
+  size_t m_cnt = 0, m_cap = 0, cnt;
+  for (uint32_t t = 0; t < analysis->trace_cnt; t++) {
+    uint64_t shift = vt_analysis_shift(analysis, t);
+    vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[t], &cnt);
+    for (size_t i = 0; i < cnt; i++) VT_PUSH(m, ((moment_t){samples[i].time + shift, samples[i].resident_bytes, t}));
+    if (analysis->trace_cnt > 1 && cnt) VT_PUSH(m, ((moment_t){vt_reader_end_time(analysis->readers[t]) + shift + 1, 0, t}));
+  }
+  if (m) qsort(m, m_cnt, sizeof *m, by_time);
+  *out_cnt = m_cnt;
+  return m;
+}
+
+uint64_t *vt_resident_time_highest(vt_analysis_t const *analysis, uint64_t step_ns, size_t intervals) {
+  uint64_t *highest = vt_mem_new(intervals + 1, sizeof *highest), sum = 0;
+  uint64_t *now = vt_mem_new(analysis->trace_cnt + 1, sizeof *now);
   size_t cnt;
-  vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[0], &cnt);
-  vt_json_array(json, "memory");
+  moment_t *m = moments_of(analysis, &cnt);
   for (size_t i = 0; i < cnt; i++) {
-    vt_trace_memory_t const *m = &samples[i];
-    vt_json_object_line(json, NULL);
-    vt_json_uint(json, "t_ns", m->time);
-    vt_json_uint(json, "resident_bytes", m->resident_bytes);
-    vt_json_uint(json, "private_bytes", m->private_bytes);
-    json_kind(json, "file_bytes", m->kinds_known, m->file_bytes);
-    json_kind(json, "shared_bytes", m->kinds_known, m->shared_bytes);
-    json_kind(json, "swapped_bytes", m->kinds_known, m->swapped_bytes);
-    vt_json_end_object(json);
+    sum += m[i].resident - now[m[i].trace];
+    now[m[i].trace] = m[i].resident;
+    size_t interval = step_ns ? m[i].time / step_ns : 0;
+    if (interval < intervals && highest[interval] < sum) highest[interval] = sum;
+  }
+  free(m);
+  free(now);
+  return highest;
+}
+
+static void json_sample(vt_json_t *json, vt_trace_memory_t const *m, uint32_t trace, uint64_t shift) {
+  vt_json_object_line(json, NULL);
+  vt_json_uint(json, "t_ns", m->time + shift);
+  vt_json_uint(json, "trace", trace);
+  vt_json_uint(json, "resident_bytes", m->resident_bytes);
+  vt_json_uint(json, "private_bytes", m->private_bytes);
+  json_kind(json, "file_bytes", m->kinds_known, m->file_bytes);
+  json_kind(json, "shared_bytes", m->kinds_known, m->shared_bytes);
+  json_kind(json, "swapped_bytes", m->kinds_known, m->swapped_bytes);
+  vt_json_end_object(json);
+}
+
+void vt_resident_time_json(vt_analysis_t const *analysis, vt_json_t *json) {
+  vt_json_array(json, "memory");
+  for (uint32_t t = 0; t < analysis->trace_cnt; t++) {
+    size_t cnt;
+    vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[t], &cnt);
+    for (size_t i = 0; i < cnt; i++) json_sample(json, &samples[i], t, vt_analysis_shift(analysis, t));
   }
   vt_json_end_array(json);
 }

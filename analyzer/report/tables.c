@@ -61,7 +61,7 @@ static void text_sizes(vt_analysis_t const *analysis, vt_report_options_t const 
   for (unsigned i = 0; i < VT_SIZE_CLASSES; i++)
     if (classes[i].allocations > most) most = classes[i].allocations;
   fprintf(term->out, "\n%21s %12s %10s %12s %10s\n", "size", "allocations", "bytes", "temporary",
-          "leaked");
+          "live, end");
   for (unsigned i = 0; i < VT_SIZE_CLASSES; i++) {
     vt_size_class_t const *class = &classes[i];
     if (!class->allocations || cnt++ >= limit) continue;
@@ -168,7 +168,7 @@ static void text_threads(vt_analysis_t const *analysis, vt_report_options_t cons
   int wide = term->width >= WIDE;
   fprintf(term->out, "\n%8s %11s %10s ", "thread", "allocations", "bytes");
   if (wide) fprintf(term->out, "%11s ", "frees");
-  fprintf(term->out, "%10s %9s %9s %10s  name\n", "temporary", "of others", "by others", "leaked");
+  fprintf(term->out, "%10s %9s %9s %10s  name\n", "temporary", "of others", "by others", "live, end");
   for (size_t i = 0; i < cnt && i < limit; i++) {
     vt_model_thread_t const *thread = &threads[i];
     vt_trace_thread_t info = vt_analysis_thread(analysis, (uint32_t)i);
@@ -215,16 +215,6 @@ static void json_threads(vt_json_t *json, vt_analysis_t const *analysis, size_t 
 
 /* ---- timeline ---- */
 
-static uint64_t rss_until(vt_analysis_t const *analysis, uint64_t from, uint64_t to) {
-  uint64_t rss = 0;
-  size_t cnt;
-  vt_trace_memory_t const *samples = vt_reader_memory(analysis->readers[0], &cnt);
-  for (size_t i = 0; i < cnt; i++)
-    if (samples[i].time >= from && samples[i].time < to && samples[i].resident_bytes > rss)
-      rss = samples[i].resident_bytes;
-  return rss;
-}
-
 /* Several intervals as one. */
 static vt_moment_t sum_moments(vt_moment_t const *moments, size_t cnt) {
   vt_moment_t sum = {0};
@@ -250,10 +240,11 @@ static void text_timeline(vt_analysis_t const *analysis, vt_report_options_t con
   size_t each = intervals_in_row(cnt, limit_of(options, TIMELINE_ROWS));
   fprintf(term->out, "\n%10s %10s %12s %12s %11s %10s\n", "until", "live, most", "blocks, end",
           "allocations", "frees", "RSS");
+  uint64_t *resident = vt_resident_time_highest(analysis, (each ? each : 1) * step, cnt / (each ? each : 1) + 1);
   for (size_t i = 0; i < cnt; i += each) {
     size_t end = i + each < cnt ? i + each : cnt;
     vt_moment_t sum = sum_moments(moments + i, end - i);
-    uint64_t rss = rss_until(analysis, i * step, end * step);
+    uint64_t rss = resident[i / each];
     fprintf(term->out, "%10s %10s %12s %12s %11s %10s", vt_time_text(end * step).text,
             vt_bytes_text(sum.max_bytes).text, vt_count_text(sum.end_blocks).text,
             vt_count_text(sum.allocations).text, vt_count_text(sum.frees).text,
@@ -261,6 +252,7 @@ static void text_timeline(vt_analysis_t const *analysis, vt_report_options_t con
     print_bar(term, 72, sum.max_bytes, peak);
     putc('\n', term->out);
   }
+  free(resident);
   vt_term_styled(term, VT_STYLE_FAINT,
                  "\n  live, most: the most bytes live at one time since the line before;\n"
                  "  blocks, end: blocks live at the end of that time\n");
@@ -305,7 +297,7 @@ static void text_modules(vt_analysis_t const *analysis, vt_report_options_t cons
   vt_groups_t groups = vt_groups_make(analysis, VT_METRIC_ALLOCATED, VT_BY_MODULE);
   size_t limit = limit_of(options, 50);
   fprintf(term->out, "\n%10s %12s %12s %10s %10s  module\n", "allocated", "allocations",
-          "temporary", "peak", "leaked");
+          "temporary", "peak", "live, end");
   for (size_t i = 0; i < groups.groups_cnt && i < limit; i++) {
     vt_site_t const *sum = &groups.groups[i].sum;
     fprintf(term->out, "%10s %12s %12s %10s %10s  ", vt_bytes_text(sum->allocated_bytes).text,
@@ -381,7 +373,7 @@ static void text_heaps(vt_analysis_t const *analysis, vt_report_options_t const 
   size_t cnt, limit = limit_of(options, SIZE_MAX);
   vt_model_heaps(analysis->model, &cnt);
   fprintf(term->out, "\n%6s %12s %12s %10s %10s %10s  heap\n", "kind", "allocations", "frees",
-          "leaked", "blocks", "tag");
+          "live, end", "blocks", "tag");
   for (uint32_t i = 0; i < cnt && i < limit; i++) text_heap(analysis, term, i);
   say_more(term, cnt, limit, "heap");
 }

@@ -187,8 +187,9 @@ def check_diff(folder, one, three):
     text = run("diff", one, three).stdout.decode()
     ok("+200 B" in text and re.search(r"\+ +200 B +1 -> 3 blocks +leak", text), "diff as text", text)
     titles = {metric: run("diff", "--metric", metric, one, three).stdout.decode() for metric in METRICS}
-    ok(all(re.search(rf"^{'ALLOCATIONS' if metric == 'count' else metric.upper()}: ", text, re.M) for metric, text in titles.items()) and
+    ok(all(re.search(rf"^{ {'count': 'ALLOCATIONS', 'leaked': 'LIVE'}.get(metric, metric.upper()) }: ", text, re.M) for metric, text in titles.items()) and
        all(re.match(r" +before +after +change", text) for text in titles.values()), "diff says what its columns and sites are", titles["peak"][:600])
+    ok(run("diff", "--metric", "live", one, three).stdout.decode() == titles["leaked"], "diff: live is the name, leaked the old one")
     ok("no site changed" in run("diff", one, one).stdout.decode(), "diff with itself as text")
     events = [json.loads(line) for line in run("dump", "--json", three).stdout.splitlines()]
     leaks = [e["t_ns"] for e in events if e.get("size") == 100]
@@ -271,7 +272,7 @@ def check_numbers(trace):
     text = run("report", trace).stdout.decode()
     for label, value in (("allocations", f"{totals['allocations']:,}"), ("temporary", f"{totals['temporary']:,}"),
                          ("peak heap", f"{totals['peak_bytes'] / 2**20:.2f} MiB"),
-                         ("leaked", f"{totals['leaked_bytes']} B"), ("allocated", f"{totals['allocated_bytes'] / 2**20:.2f} MiB")):
+                         ("live", f"{totals['leaked_bytes']} B"), ("allocated", f"{totals['allocated_bytes'] / 2**20:.2f} MiB")):
         ok(re.search(rf"^  {label} +{re.escape(value)} ", text, re.M), f"text: {label} {value}", text[:700])
     churn = re.search(r"^  1\. +12,345 blocks +(\S+ \S+) +(\S+) % +churn$", run("report", "temporary", trace).stdout.decode(), re.M)
     ok(churn and churn[1] == f"{(9876 * 24 + 2469) / 1024:.0f} KiB" and churn[2] == "100.0", "text: temporary blocks with their bytes", churn)

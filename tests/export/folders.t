@@ -4,6 +4,7 @@ independent reader finds in its trace; what a folder gives, with its traces name
 import glob
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -99,6 +100,13 @@ def check_readers(folder, paths):
     whole = sum(json.loads(run("report", "--json", p).stdout)["totals"]["allocations"] for p in paths)
     report = json.loads(run("report", "--json", folder).stdout)
     ok(report["totals"]["allocations"] == whole, "the sum over its traces", report["totals"], whole)
+    ended = [json.loads(run("report", "--json", p).stdout)["completeness"]["ended"] for p in paths]
+    said = re.search(r"ended: (.*)", run("report", folder).stdout).group(1)
+    ok([t["ended"] for t in report["traces"]] == ended and sum(int(n) for n in re.findall(r"(?:^|, )(\d+) ", said)) == len(paths) and
+       f"{ended.count('exit')} by itself" in said, "how each process ended", said, ended)
+    samples = json.loads(run("report", "timeline", "--json", folder).stdout)["timeline"]["memory"]
+    ok([sum(m["trace"] == t for m in samples) for t in range(len(paths))] ==
+       [len(json.loads(run("report", "timeline", "--json", p).stdout)["timeline"]["memory"]) for p in paths], "timeline: the samples of each process")
     lines = run("dump", folder).stdout.splitlines()
     ok([line.split()[1] for line in lines if line.startswith("trace ")] == paths, "dump: one trace after the other, each named")
     counts = [len([1 for line in run("dump", p).stdout.splitlines() if not line.startswith("frame ")]) for p in paths]

@@ -129,7 +129,7 @@ def main():
         ok([(int(n), int(of), int(caller)) for n, of, _, caller in shown] ==
            [(i + 1, CALLERS, ranked[i]) for i in range(2)], "the two highest stacks of a group, in order", many)
         ok(f"{sum(map(size_of, range(CALLERS))) / 1024:.1f} KiB" in many.splitlines()[0], "their sum", many)
-        [summary] = group(report(trace, "summary").split("LEAKS")[1].split("HOT")[0], "many")
+        [summary] = group(report(trace, "summary").split("\nLIVE: ")[1].split("HOT")[0], "many")
         ok(f"caller_{ranked[0]} " in summary, "the summary shows the highest", summary)
         [lines] = group(text, "lines")
         ok(f"g.c:{line_of(program(), 'big')} and {line_of(program(), 'small')}\n" in lines.splitlines(True)[1], "a group has the line of its highest site, and names the other", lines)

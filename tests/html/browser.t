@@ -275,6 +275,8 @@ def check_bars(browser, path, trace):
     bars = dict(map(tuple, browser.script("return valtrace.distribution('size')")))
     for way in ("size", "life"):
         browser.open(path, "#view=sizes&metric=allocated&q=phase_peak&keep=only")
+        legend = browser.script("return [...document.querySelectorAll('.card[data-distribution=size] .legend')].map((e) => e.textContent)")
+        ok(legend and "others" not in legend, "sizes: the legend has no others when there are none", legend)
         kept = browser.script("return valtrace.distribution(arguments[0])", way)
         browser.open(path, "#view=sizes&metric=allocated&q=phase_peak")
         ok(browser.script("return valtrace.distribution(arguments[0])", way) == kept and "with a match" in browser.text("#panel"), f"{way}: what is searched for", kept)
@@ -427,7 +429,7 @@ def check_plain(path, comparison, trace):
             ok(browser.script(shown, "noscript table:first-of-type th") == heads, f"no JavaScript: {name}: totals",
                browser.script(shown, "noscript th"))
             leaked = f"{report(trace)['totals']['leaked_blocks']:,}"
-            ok(f"Blocks leaked\t{leaked}" in browser.script(shown, "noscript table")[0], f"no JavaScript: {name}: its numbers", leaked)
+            ok(f"Blocks live at the end\t{leaked}" in browser.script(shown, "noscript table")[0], f"no JavaScript: {name}: its numbers", leaked)
             ok(browser.script(shown, "button, select, input, footer, .card") == [] and "sample" in browser.script(shown, "h1")[0],
                f"no JavaScript: {name}: nothing is shown that needs it", browser.script(shown, "button"))
 

@@ -244,7 +244,7 @@ int main(int argc, char **argv) {
 
 def head(trace, *args):
     """The lines of the report before its sections, by their first word."""
-    lines = run(VALTRACE, "report", "summary", *args, trace).decode().split("\n\nLEAKS")[0].splitlines()
+    lines = run(VALTRACE, "report", "summary", *args, trace).decode().split("\n\nLIVE: ")[0].splitlines()
     return {line.split()[0]: line for line in lines if line.split()}
 
 
@@ -261,19 +261,19 @@ def check_head(folder):
     command = lines["command"].split(None, 1)[1]
     words = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True).stdout.decode()
     ok(words.split("\0")[:-1] == [program, *arguments] and not lines["command"].endswith(" "), "the command line as a shell takes it", command)
-    ok("in 1 block still" in lines["leaked"] and "1 distinct stack" in lines["allocated"] and "stacks" not in lines["allocated"],
+    ok("in 1 block still" in lines["live"] and "1 distinct stack" in lines["allocated"] and "stacks" not in lines["allocated"],
        "one block, one stack", lines)
     ok("ended by itself" in lines["record"] and "chosen" not in lines, "how it ended; all is shown")
     ok("!" not in lines, "nothing to warn of", lines.get("!"))
     chosen = head(trace, "--function", "hid*", "--min-size", "50")
-    ok(chosen["chosen"].split(None, 1)[1] == "--function hid* --min-size 50" and "100 B" in chosen["leaked"], "what was chosen is said", chosen)
+    ok(chosen["chosen"].split(None, 1)[1] == "--function hid* --min-size 50" and "100 B" in chosen["live"], "what was chosen is said", chosen)
     moments = [report(trace, "--at", moment)["totals"]["allocations"] for moment in ("0.010", "10ms", "10000us", "5", "5s")]
     ok(moments == [0, 0, 0, 1, 1], "a moment may have a unit", moments)
     run(VALTRACE, "run", "-q", "-o", trace, "--", stripped, "die", status=128 + 9)
     lines = head(trace)
     ok("signal 9 (Killed)" in lines["record"], "a signal by number and name", lines["record"])
     ok("nameless: functions without a name" in lines.get("!", ""), "why functions have no names", lines)
-    leaks = run(VALTRACE, "report", "leaks", trace).decode().split("\nLEAKS")[1].splitlines()
+    leaks = run(VALTRACE, "report", "leaks", trace).decode().split("\nLIVE: ")[1].splitlines()
     lines = [line for line in leaks if "nameless" in line]
     ok(len(lines) >= 2 and all(re.search(r" nameless\+0x[0-9a-f]+$", line) for line in lines) and not any(line.isspace() for line in leaks),
        "functions without a name: their module once", leaks)

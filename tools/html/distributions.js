@@ -82,14 +82,19 @@ function stackedBar(bar, sites, x, width, base, scale) {
     parts.length ? svg("rect", { x, y: Math.min(y, base - 2), width, height: 2, class: "top" }) : null].filter((part) => part);
 }
 
-function siteLegend(sites) {
+// Are there sites that have no colour of their own?
+function hasOthers(sites, founds) {
+  return founds.some((found) => [...found.bars.values()].some((bar) => [...bar].some(([site, amount]) => amount > 0 && !sites.includes(site))));
+}
+
+function siteLegend(sites, founds) {
   const { groups } = groupingFor("site"), names = sites.map((site) => groups[site].name);
   const place = (group) => (names.filter((name) => name === group.name).length > 1 ? el("span", { class: "place" }, group.place) : null);
   return el("div", { class: "legend-row" }, sites.map((site, i) =>
     button([el("span", { class: `key ${BAND_COLOURS[i]}`, "aria-hidden": "true" }), nameNode(groups[site].name), place(groups[site])],
       () => toggleGroup("site", site), { class: "legend", title: `${groups[site].name} ${groups[site].place}. Click to show only this.`,
         "aria-pressed": String(isChosen("site", site)) })),
-  el("span", { class: "legend" }, el("span", { class: "key m7", "aria-hidden": "true" }), "others"));
+  hasOthers(sites, founds) ? el("span", { class: "legend" }, el("span", { class: "key m7", "aria-hidden": "true" }), "others") : null);
 }
 
 function distributionTable({ founds, numbers, by, name, text, caption }) {
@@ -111,7 +116,7 @@ function distributionCard({ title, note, founds, by, short, name, text }) {
   const chart = (found, i) => [data.isDiff ? el("h4", {}, ["Before", "After"][i]) : null,
     barChart({ found, numbers, sites, by, short, name, text, most, label: `${title}. The table below has the numbers.` })];
   return el("div", { class: "card", "data-distribution": by }, el("h3", {}, title), el("p", { class: "faint" }, note, searchedFor() ? " Only stacks with a match of the search." : ""),
-    numbers.length ? [founds.flatMap(chart), siteLegend(sites),
+    numbers.length ? [founds.flatMap(chart), siteLegend(sites, founds),
       tableInstead(`${title} as a table`, () => distributionTable({ founds, numbers: seen.sort((a, b) => a - b), by, name, text, caption: title }))]
       : el("p", { class: "faint" }, "None."));
 }

@@ -79,7 +79,7 @@ function completeness(side, name) {
   const ended = have.ended === "exit" ? "the program ended by itself"
     : have.ended === "running" ? "the program still runs" : `the program ended: ${clean(have.ended)}`;
   const verdict = have.complete ? "✓ Complete record"
-    : have.ended === "running" ? "⚠ Still being recorded: live so far is called leaked" : "⚠ Incomplete record";
+    : have.ended === "running" ? "⚠ Still being recorded: what is live so far is shown as live at the end" : "⚠ Incomplete record";
   const who = name ? `${name}: ` : "";
   return el("p", { class: `verdict ${have.complete ? "good" : "bad"}` },
     el("b", {}, who + verdict), ` – ${ended}`,
