@@ -62,11 +62,6 @@ int vt_follow_open(vt_follow_t *f, char const *path, vt_error_t *error) {
   *f = (vt_follow_t){.fd = -1};
   vt_reader_t *reader = vt_reader_open(path, error);
   if (!reader) return -1;
-  if (vt_reader_info(reader)->sample_period) {
-    vt_error_set(error, path, "this cannot be told: " VT_SAMPLED_WHY, "record without --sample, or look at report leaks, hot, peak");
-    vt_reader_close(reader);
-    return -1;
-  }
   f->fd = open(path, O_RDONLY | O_CLOEXEC); /* the trace may be renamed, its collector's root may go */
   snprintf(f->path, sizeof f->path, "/proc/self/fd/%d", f->fd);
   f->whole = !vt_reader_packed(reader);
@@ -113,6 +108,12 @@ int vt_follow_read(vt_follow_t *f, uint64_t for_ns) {
   return 1;
 }
 
+static void refresh(vt_follow_t *f) {
+  vt_analysis_t *analysis = &f->analysis;
+  vt_analysis_refresh(analysis);
+  analysis->sampled = vt_sampled_of(analysis->readers, 1, analysis->model, 1);
+}
+
 /* end_pass: the trace is read to its end. Does it have one, and was everything in its place? */
 static int end_pass(vt_follow_t *f, vt_error_t *error) {
   int orderly = vt_pass_orderly(f->pass);
@@ -121,7 +122,7 @@ static int end_pass(vt_follow_t *f, vt_error_t *error) {
   if (!orderly || !vt_reader_integrity(reader_of(f))->ended) return read_whole(f, error);
   f->over = 1;
   vt_model_finish(f->analysis.model, f->now_ns);
-  vt_analysis_refresh(&f->analysis);
+  refresh(f);
   return 0;
 }
 
@@ -130,7 +131,7 @@ int vt_follow_settle(vt_follow_t *f, vt_error_t *error) {
   f->now_ns = vt_pass_time(f->pass);
   if (!f->more && !is_recorded(f)) return end_pass(f, error);
   vt_model_settle(f->analysis.model, f->now_ns);
-  vt_analysis_refresh(&f->analysis);
+  refresh(f);
   return 0;
 }
 

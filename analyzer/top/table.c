@@ -63,6 +63,7 @@ static void add_group(vt_top_table_t *table, vt_group_t const *group, vt_past_ch
                       .allocations = sum->allocations,
                       .temporary = sum->temporary,
                       .temporary_bytes = sum->temporary_bytes,
+                      .error = sum->sampled ? vt_estimate_error(sum->spread.live.bytes) : 0,
                       .node = sum->node};
   for (size_t i = 0; i < group->site_cnt; i++) {
     row.growth += grown[group->sites[i]].growth;

@@ -22,6 +22,7 @@ typedef struct {
   uint64_t live_bytes, live_blocks, allocations, temporary, temporary_bytes;
   int64_t growth; /* bytes since the moment of reference */
   uint64_t since; /* allocations since the look before */
+  uint64_t error; /* of a sampled trace: the standard error of live_bytes; 0: not known */
   uint32_t node;  /* the stack of the site that has most of it; 0: none */
   char thread[64];
 } vt_top_row_t;

@@ -30,7 +30,7 @@ def check_refusals(tap, path):
             tap.ok(refused(tell("report", view, *how, path)), f"report {' '.join([view, *how])} refuses")
     folder = os.path.dirname(path)
     for args in (["flame", "--metric", "temporary", path], ["html", path, "-o", folder + "/page.html"], ["diff", path, path],
-                 ["check-budget", "--max-live", "1G", path], ["block", "0x1000", path], ["top", path],
+                 ["check-budget", "--max-live", "1G", path], ["block", "0x1000", path],
                  *(["export", "--format", name, "-o", folder + "/export", path] for name in ("heaptrack", "dhat", "firefox", "sqlite"))):
         tap.ok(refused(tell(*args)), f"{' '.join(args[:3] if args[0] == 'export' else args[:1])} refuses")
 

@@ -36,7 +36,7 @@ class Screen:
         """The screen, once good(screen) holds: it is looked at again whenever something was drawn."""
         for _ in range(HANG_S):
             text = self.text()
-            if good(text):
+            if good(text) and text == self.text():  # else it is being drawn
                 return text
             if select.select([self.pipe], [], [], 1)[0]:
                 os.read(self.pipe, 1 << 16)

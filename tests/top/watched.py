@@ -10,9 +10,9 @@ from valtest import VALTRACE, children, program  # noqa: E402
 class Watched:
     """A recorded process. say() has it do one thing and waits until that is done."""
 
-    def __init__(self, trace, *options):
-        self.trace = trace
-        self.run = subprocess.Popen([VALTRACE, "run", "-q", *options, "-o", trace, "--", *program("watched")],
+    def __init__(self, trace, *options, around=()):
+        """`around` is a command that executes what follows it."""
+        self.run = subprocess.Popen([*around, VALTRACE, "run", "-q", *options, "-o", trace, "--", *program("watched")],
                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.say("0")
         self.pid = next(pid for pid in children(self.run.pid)
