@@ -77,7 +77,7 @@ int vt_control_ask(char const *pid, char const *command, char const *text, vt_an
            : error == ENOENT || error == ESRCH ? "there is no such process"
            : error                             ? strerror(error)
                                                : "it is not recorded";
-    return found || error ? -1 : 1;
+    return found || error ? VT_ASK_NOBODY : VT_ASK_NOT_RECORDED;
   }
   answer->collector = peer_of(fd);
   dprintf(fd, "%s %s%s%s\n", pid, command, text ? " " : "", text ? text : "");

@@ -11,8 +11,13 @@ typedef struct {
   pid_t collector; /* as the kernel tells who answers; 0: it does not */
 } vt_answer_t;
 
-/* vt_control_ask asks about process `pid` (a number as text): "COMMAND[ TEXT]", and waits for the answer. Returns 0;
-   1 when it is not recorded, or -1 when there is nobody to ask, and *why, which stays valid until the next call. */
+/* What vt_control_ask returns when there is nobody to ask: the process is not recorded; or it is not there, not ours, or
+   its collector has ended. */
+#define VT_ASK_NOT_RECORDED 1
+#define VT_ASK_NOBODY       -1
+
+/* vt_control_ask asks about process `pid` (a number as text): "COMMAND[ TEXT]", and waits for the answer. Returns 0,
+   or one of the above and *why, which stays valid until the next call. */
 int vt_control_ask(char const *pid, char const *command, char const *text, vt_answer_t *answer, char const **why);
 
 #endif

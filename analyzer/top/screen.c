@@ -1,5 +1,6 @@
 /* See screen.h. */
 #include "analyzer/top/screen.h"
+#include "analyzer/cli/installed.h"
 
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
@@ -34,15 +35,27 @@ static void catch_signals(void) {
   sigaction(SIGHUP, &action, NULL);
 }
 
+int vt_screen_possible(vt_error_t *error) {
+  if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) return 0;
+  vt_error_set(error, "top", "standard input or output is no terminal", "`valtrace report TRACE` prints the same numbers");
+  return -1;
+}
+
+/* new_screen: where the system does not know the terminal, as in an empty container, the descriptions beside this
+   program may. */
+static SCREEN *new_screen(void) {
+  char descriptions[PATH_MAX];
+  SCREEN *made = newterm(NULL, stdout, stdin);
+  if (made || vt_installed_find("terminfo", descriptions)) return made;
+  setenv("TERMINFO", descriptions, 1);
+  return newterm(NULL, stdout, stdin);
+}
+
 int vt_screen_start(vt_error_t *error) {
   char const *term = getenv("TERM");
-  if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-    vt_error_set(error, "top", "standard input or output is no terminal", "`valtrace report TRACE` prints the same numbers");
-    return -1;
-  }
   setlocale(LC_CTYPE, "");
   utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
-  screen = newterm(NULL, stdout, stdin);
+  screen = new_screen();
   char *moves = screen ? tigetstr("cup") : NULL;
   if (!moves || moves == (char *)-1) {
     if (screen) vt_screen_stop();

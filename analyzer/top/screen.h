@@ -24,8 +24,10 @@ enum {
   VT_KEY_RESIZED
 };
 
-/* vt_screen_start takes over the terminal of standard input and output. Returns 0, or -1 and *error when they are
-   none, or none that is known. vt_screen_stop gives it back as it was. */
+/* vt_screen_possible: are standard input and output a terminal? Returns 0, or -1 and *error. */
+int vt_screen_possible(vt_error_t *error);
+
+/* vt_screen_start takes over that terminal. Returns 0, or -1 and *error when it is none that is known. vt_screen_stop gives it back as it was. */
 int vt_screen_start(vt_error_t *error);
 void vt_screen_stop(void);
 

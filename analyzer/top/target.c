@@ -7,7 +7,8 @@
 int vt_top_find(char const *pid, char path[VT_TOP_PATH], char const **why, char const **advice) {
   static vt_answer_t answer;
   *advice = "record it from its start: `valtrace run -- PROGRAM`";
-  if (vt_control_ask(pid, "where", NULL, &answer, why)) return -1;
+  int nobody = vt_control_ask(pid, "where", NULL, &answer, why);
+  if (nobody) return nobody;
   *why = answer.text;
   *advice = "its recording belongs to who started it";
   if (answer.status) return -1;

@@ -104,13 +104,15 @@ static void start(vt_top_view_t *view, char const *pid) {
   view->reading = 1;
 }
 
+int vt_top_possible(vt_error_t *error) { return vt_screen_possible(error); }
+
 int vt_top_run(char const *path, char const *pid, vt_error_t *error) {
   static vt_top_view_t view;
   int status = VT_EXIT_OK;
   vt_progress_disable();
   if (vt_top_view_open(&view, path, error))
     status = VT_EXIT_INPUT;
-  else if (vt_screen_start(error))
+  else if (vt_top_possible(error) || vt_screen_start(error))
     status = VT_EXIT_USAGE;
   if (!status) {
     start(&view, pid);

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, "tests/lib")
+sys.path[:0] = ["tests/lib", "tests/top"]
+from screen import Screen  # noqa: E402
 from valtest import BUILD, Tap, program  # noqa: E402
 
 MAKE = ["make", "-s", "tarball", *([f"BUILD={BUILD}"] if "BUILD" in os.environ else [])]
@@ -69,6 +70,9 @@ def main():
             tap.ok(status == 0 and "FINDINGS" in out, "and reports there", [err])
             status, out, err = output(chroot, folder, "/bin/valtrace", "html", "/t.vtr", "-o", "/t.html")
             tap.ok(status == 0 and os.path.getsize(folder + "/t.html") > 10000, "and makes a page", [err])
+            screen = Screen([chroot, folder, "/bin/valtrace", "top", "/t.vtr"], env={"TERM": "xterm"})
+            tap.ok(screen.wait_for("hello", "final"), "and knows terminals")
+            screen.close()
         else:
             tap.skip("an empty root folder", "needs root")
     tap.done()

@@ -120,7 +120,7 @@ def check_refusals(tap, folder):
         file.write("no trace\n")
     for name, argv, status, why in (
             ("no terminal", [broken.replace("no.vtr", "living.vtr")], 2, "no terminal"), ("no file", ["/nowhere.vtr"], 3, "No such file"),
-            ("no trace", [broken], 3, "valtrace: "), ("not recorded", [str(os.getpid())], 1, "not recorded"),
+            ("no trace", [broken], 3, "valtrace: "), ("not recorded, no terminal", [str(os.getpid())], 2, "no terminal"),
             ("no such process", ["4194305"], 1, "No such file"), ("nothing", [], 2, "needs"), ("two", ["a", "b"], 2, "takes"),
             ("option", ["--fast"], 2, "no such option")):
         out = subprocess.run([VALTRACE, "top", *argv], capture_output=True, text=True, stdin=subprocess.DEVNULL)

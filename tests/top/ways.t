@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, "tests/top")
 from screen import Screen  # noqa: E402
 from shown import of_report, totals  # noqa: E402
 from watched import Watched  # noqa: E402
-from valtest import SHIM, Tap, VALTRACE, program  # noqa: E402
+from valtest import HANG_S, SHIM, Tap, VALTRACE, program  # noqa: E402
 
 
 def check_bare(tap, folder):
@@ -96,6 +97,38 @@ def check_namespace(tap, folder):
     screen.close()
 
 
+def check_attached(tap, folder):
+    """A process that nobody records is recorded while it is watched, and left as it was."""
+    plain = subprocess.Popen(program("watched"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def say(line):
+        plain.stdin.write(line)
+        plain.stdin.flush()
+        return plain.stdout.readline()
+
+    say(b"50 10\n")
+    screen = Screen(["sh", "-c", f'cd {folder} && exec "$0" "$@"', VALTRACE, "top", str(plain.pid)])
+    screen.wait_for("is not recorded: attaching")
+    for _ in range(100 * HANG_S):
+        with open(f"/proc/{plain.pid}/maps", encoding="utf-8") as maps:
+            if "libvaltrace" in maps.read():
+                break
+        say(b"~1\n")  # it is recorded from an allocation on
+        time.sleep(0.01)
+    say(b"800 10\n")
+    seen = screen.wait_for("800 blocks", "recording")
+    tap.ok("grow" in seen, "a process that is not recorded is attached to", [seen])
+    screen.keys("q")
+    seen = screen.wait_for("status 0", "wrote ")
+    tap.equal(say(b"800 10\n"), b"done\n", "it goes on")
+    traces = [name for name in os.listdir(folder) if name.startswith("valtrace.watched.")]
+    tap.ok(len(traces) == 1 and traces[0] in "".join(seen.split("\n")), "the trace is there, and is named", [traces, seen])
+    plain.stdin.close()
+    plain.stdout.close()
+    tap.equal(plain.wait(), 0, "and ends as it would")
+    screen.close()
+
+
 tap = Tap()
 if not shutil.which("tmux"):
     tap.skip("valtrace top on a screen", "tmux is not installed")
@@ -105,5 +138,6 @@ else:
     check_exec(tap, folder)
     check_sampled(tap, folder)
     check_namespace(tap, folder)
+    check_attached(tap, folder)
     shutil.rmtree(folder)
 tap.done()
