@@ -121,7 +121,7 @@ def check_refusals(tap, folder):
     for name, argv, status, why in (
             ("no terminal", [broken.replace("no.vtr", "living.vtr")], 2, "no terminal"), ("no file", ["/nowhere.vtr"], 3, "No such file"),
             ("no trace", [broken], 3, "valtrace: "), ("not recorded, no terminal", [str(os.getpid())], 2, "no terminal"),
-            ("no such process", ["4194305"], 1, "No such file"), ("nothing", [], 2, "needs"), ("two", ["a", "b"], 2, "takes"),
+            ("no such process", ["4194305"], 1, "no such process"), ("nothing", [], 2, "needs"), ("two", ["a", "b"], 2, "takes"),
             ("option", ["--fast"], 2, "no such option")):
         out = subprocess.run([VALTRACE, "top", *argv], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         tap.ok(out.returncode == status and why in out.stderr and out.stderr.count("\n") == 1, f"refused: {name}", [out])
