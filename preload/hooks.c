@@ -33,7 +33,27 @@ vt_hooks_order_t vt_hooks_reached(void) {
   return where == first ? VT_HOOKS_BEHIND_EXECUTABLE : VT_HOOKS_BEHIND_LIBRARY;
 }
 
-VT_EXPORT void *malloc(size_t sz) {
+/* Of a sampled recording, the usual case of malloc and free: functions of their own, which keep few registers. */
+static __attribute__((noinline)) void record_alloc(void *p, size_t sz, vt_api_t api, void const *frame) {
+  vt_record_alloc(p, sz, 0, api, frame);
+}
+
+static __attribute__((noinline)) void *sampled_malloc(size_t sz) {
+  void *p = vt_real.malloc(sz);
+  if (VT_UNLIKELY(!vt_sampling_passes(p, sz)) && p) record_alloc(p, sz, VT_API_MALLOC, FRAME);
+  return p;
+}
+
+static __attribute__((noinline)) void *sampled_calloc(size_t cnt, size_t sz) {
+  void *p = vt_real.calloc(cnt, sz);
+  if (VT_UNLIKELY(!vt_sampling_passes(p, cnt * sz)) && p) record_alloc(p, cnt * sz, VT_API_CALLOC, FRAME);
+  return p;
+}
+
+/* is_usual: no operator new or delete, nor the shim itself, has a word in this call. */
+static inline int is_usual(void) { return vt_sampling() && VT_LIKELY(!vt_tls.api); }
+
+static __attribute__((noinline)) void *exact_malloc(size_t sz) {
   if (VT_UNLIKELY(!ready())) return vt_boot_alloc(0, sz);
   uint32_t api = vt_take_api(VT_API_MALLOC, sz);
   if (VT_UNLIKELY(api == VT_API_INTERNAL)) return vt_internal_block(0, sz);
@@ -42,7 +62,9 @@ VT_EXPORT void *malloc(size_t sz) {
   return p;
 }
 
-VT_EXPORT void *calloc(size_t cnt, size_t sz) {
+VT_EXPORT void *malloc(size_t sz) { return is_usual() ? sampled_malloc(sz) : exact_malloc(sz); }
+
+static __attribute__((noinline)) void *exact_calloc(size_t cnt, size_t sz) {
   if (VT_UNLIKELY(!ready())) return vt_boot_alloc(0, cnt * sz);
   uint32_t api = vt_take_api(VT_API_CALLOC, cnt * sz);
   if (VT_UNLIKELY(api == VT_API_INTERNAL)) {
@@ -53,6 +75,8 @@ VT_EXPORT void *calloc(size_t cnt, size_t sz) {
   if (VT_LIKELY(p)) vt_record_alloc(p, cnt * sz, 0, (vt_api_t)api, FRAME);
   return p;
 }
+
+VT_EXPORT void *calloc(size_t cnt, size_t sz) { return is_usual() ? sampled_calloc(cnt, sz) : exact_calloc(cnt, sz); }
 
 void vt_hooks_loader_freed(void const *p) {
   vt_module_freed(p, vt_clock_tick(vt_process.sink.clock));
@@ -73,7 +97,21 @@ void vt_hooks_loader_freed(void const *p) {
     call;                                                                                          \
   } while (0)
 
-VT_EXPORT void free(void *p) { FREE_BLOCK(p, VT_API_FREE, vt_real.free(p)); }
+static __attribute__((noinline)) void exact_free(void *p) { FREE_BLOCK(p, VT_API_FREE, vt_real.free(p)); }
+
+/* The loader's frees tell of objects that are gone, and a block that is being deleted has been recorded. */
+static __attribute__((noinline)) void sampled_free(void *p) {
+  if (VT_LIKELY(p && !vt_boot_owns(p) && p != vt_tls.freeing &&
+                !vt_module_is_loader((uint64_t)__builtin_return_address(0)) && vt_sampling_freed(p)))
+    vt_real.free(p);
+  else
+    exact_free(p);
+}
+
+VT_EXPORT void free(void *p) {
+  if (is_usual()) return sampled_free(p);
+  exact_free(p);
+}
 VT_EXPORT void cfree(void *p) { FREE_BLOCK(p, VT_API_FREE, vt_real.free(p)); }
 
 VT_EXPORT void free_sized(void *p, size_t sz) {

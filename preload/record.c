@@ -26,10 +26,12 @@ static void put_realloc(vt_thread_t *t, vt_kind_t kind, void *old, void *p, size
                         void const *frame) {
   int done = kind == VT_KIND_REALLOC_DONE;
   vt_stack_t stack;
-  vt_record_t r = {.w0 = (uint64_t)kind | (uint64_t)api << VT_W0_API_SHIFT,
-                   .tick = vt_clock_stamp(t->stream.sink->clock),
-                   .words = {(uint64_t)(done ? p : old), sz},
-                   .word_cnt = 2};
+  vt_record_t r; /* see vt_put_alloc */
+  r.w0 = (uint64_t)kind | (uint64_t)api << VT_W0_API_SHIFT;
+  r.tick = vt_clock_stamp(t->stream.sink->clock);
+  r.words[0] = (uint64_t)(done ? p : old);
+  r.words[1] = sz;
+  r.word_cnt = 2;
   if (done && same_stack(t)) {
     vt_put(t, &r, NULL);
   } else {

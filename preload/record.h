@@ -55,7 +55,8 @@ static inline __attribute__((always_inline)) void vt_put_alloc(vt_thread_t *t, v
                                                                vt_api_t api, void const *frame) {
   vt_stack_t stack;
   vt_capture(t, frame, &stack);
-  vt_record_t r = {.tick = vt_clock_stamp(t->stream.sink->clock)};
+  vt_record_t r; /* set field by field: to clear it takes longer than the rest */
+  r.tick = vt_clock_stamp(t->stream.sink->clock);
   if (VT_UNLIKELY(t->text)) {
     vt_text_alloc(t, &stack, p, align, sz);
   } else if (VT_UNLIKELY(align || sz >= VT_W1_SIZE_MAX || (uint64_t)p >> VT_W1_ADDRESS_BITS)) {
@@ -97,10 +98,11 @@ static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api
   if (VT_UNLIKELY(!t)) return vt_record_free_slow(p, api, frame);
   if (vt_sampling() && VT_LIKELY(!vt_sampling_free(t, p))) return vt_leave(t);
   vt_stack_t stack;
-  vt_record_t r = {.w0 = VT_KIND_FREE | (uint64_t)api << VT_W0_API_SHIFT,
-                   .tick = vt_clock_stamp(t->stream.sink->clock),
-                   .words = {(uint64_t)p},
-                   .word_cnt = 1};
+  vt_record_t r;
+  r.w0 = VT_KIND_FREE | (uint64_t)api << VT_W0_API_SHIFT;
+  r.tick = vt_clock_stamp(t->stream.sink->clock);
+  r.words[0] = (uint64_t)p;
+  r.word_cnt = 1;
   if (VT_UNLIKELY(t->text)) {
     vt_capture(t, frame, &stack);
     vt_text_free(t, &stack, p);

@@ -39,9 +39,7 @@ static inline uint8_t *vt_sampling_segment(vt_thread_t *t) {
 
 /* Only the thread writes its segment's totals; the collector reads them when it is done with it. */
 static inline void vt_sampling_add(uint8_t *segment, uint32_t off, uint64_t n) {
-  _Atomic uint64_t *total = (_Atomic uint64_t *)(segment + off);
-  atomic_store_explicit(total, VT_LE64(VT_LE64(atomic_load_explicit(total, memory_order_relaxed)) + n),
-                        memory_order_relaxed);
+  vt_sampler_add((_Atomic int64_t *)(segment + off), (int64_t)n);
 }
 
 /* vt_sampling_take_slow: see vt_sampling_take; for a block that the sampler takes, or whose key has a mark. */
@@ -51,10 +49,7 @@ int vt_sampling_take_slow(vt_thread_t *t, uint64_t key, uint64_t bytes);
    freed unseen: that is recorded first. */
 static inline int vt_sampling_take(vt_thread_t *t, uint64_t key, size_t sz) {
   uint64_t bytes = vt_sampler_weighed(sz);
-  if (VT_LIKELY(t->sampler.left >= bytes && !vt_members_maybe(&vt_sampled, key))) {
-    t->sampler.left -= bytes;
-    return 0;
-  }
+  if (VT_LIKELY(!vt_members_maybe(&vt_sampled, key) && vt_sampler_passes(&t->sampler, bytes))) return 0;
   return vt_sampling_take_slow(t, key, bytes);
 }
 
@@ -78,6 +73,36 @@ static inline int vt_sampling_free(vt_thread_t *t, void const *p) {
   if (VT_UNLIKELY(!segment)) return 0;
   vt_sampling_add(segment, VT_SEGMENT_OFF_FREES, 1);
   return vt_sampling_forget((uint64_t)p);
+}
+
+/* vt_sampling_quick is the thread's state if nothing is out of the ordinary, so that an event that need not be
+   recorded can be counted without more; else NULL. */
+static inline vt_thread_t *vt_sampling_quick(void) {
+  vt_thread_t *t = vt_tls.own;
+  if (VT_UNLIKELY(!t || vt_tls.busy || vt_paused() ||
+                  atomic_load_explicit(&vt_gate.value, memory_order_relaxed) != VT_GATE_RECORDING))
+    return NULL;
+  return VT_LIKELY(t->stream.segment) ? t : NULL;
+}
+
+/* vt_sampling_passes counts an allocation that need not be recorded; 0: it must be, or there is more to it, and
+   nothing is counted. */
+static inline int vt_sampling_passes(void const *p, size_t sz) {
+  vt_thread_t *t = vt_sampling_quick();
+  if (VT_UNLIKELY(!t || !p || vt_tls.watch || vt_members_maybe(&vt_sampled, (uint64_t)p) ||
+                  !vt_sampler_passes(&t->sampler, vt_sampler_weighed(sz))))
+    return 0;
+  vt_sampling_add(t->stream.segment, VT_SEGMENT_OFF_ALLOCATIONS, 1);
+  vt_sampling_add(t->stream.segment, VT_SEGMENT_OFF_BYTES, sz);
+  return 1;
+}
+
+/* vt_sampling_freed: the same of a free. */
+static inline int vt_sampling_freed(void const *p) {
+  vt_thread_t *t = vt_sampling_quick();
+  if (VT_UNLIKELY(!t || vt_members_maybe(&vt_sampled, (uint64_t)p))) return 0;
+  vt_sampling_add(t->stream.segment, VT_SEGMENT_OFF_FREES, 1);
+  return 1;
 }
 
 /* What a realloc of a block that was recorded or not (`known`) has become: the record to be written of it. */

@@ -175,6 +175,14 @@ static void mind_time(collector_t *c, uint64_t now) {
   vt_drain_pause(&c->drain, VT_PAUSE_DURATION);
 }
 
+/* is_due: is an image's turn to be flushed? A sampled one goes on for weeks, and each flush takes room in its file. */
+static int is_due(vt_image_t *image, uint64_t now) {
+  if (!image->packer.header.sample_period) return 1;
+  if (now < image->next_flush) return 0;
+  image->next_flush = now + VT_IMAGE_SPARSE_NS;
+  return 1;
+}
+
 /* look_after does what is due from time to time: flushing, sampling memory, noticing a full disk.
  */
 static void look_after(collector_t *c) {
@@ -188,7 +196,7 @@ static void look_after(collector_t *c) {
     vt_image_t *image = c->drain.images[i];
     if (image->ended || image->leaving) continue;
     if (!image->size_said) vt_sampling_look(image, (vt_clock_kind_t)c->end->ring->clock, now);
-    if (flush) vt_image_flush(image, &whole_until);
+    if (flush && is_due(image, now)) vt_image_flush(image, &whole_until);
     if (image->error.what[0])
       atomic_store_explicit(&c->end->ring->stop, VT_STOPPED_SPACE, memory_order_relaxed);
   }

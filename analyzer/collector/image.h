@@ -55,6 +55,9 @@ static inline vt_moment_of_clocks_t vt_image_now(vt_clock_kind_t clock) {
                                  vt_clock_ns(CLOCK_REALTIME)};
 }
 
+/* How often a sampled recording is flushed, and its process's memory is looked at, at most. */
+#define VT_IMAGE_SPARSE_NS ((uint64_t)10000000000)
+
 typedef struct vt_image {
   vt_image_place_t place;
   pid_t pid;           /* as it calls itself: in the namespace it lives in */
@@ -89,6 +92,7 @@ typedef struct vt_image {
   int size_said;        /* the file says that it is as large as it may be */
   int no_leaks;         /* there was no room for what became of the live blocks */
   vt_symbols_t *symbols;  /* borrowed; told of each module; NULL: symbols are not wanted */
+  uint64_t next_flush;    /* CLOCK_MONOTONIC; of a sampled recording */
   uint64_t events, bytes; /* of the file; valid when ended and it could be written */
   vt_sampling_t sampling;
   vt_jit_watch_t jit;

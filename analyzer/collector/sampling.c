@@ -57,9 +57,10 @@ void vt_sampling_look(vt_image_t *image, vt_clock_kind_t clock, uint64_t now) {
   vt_sampling_put(image);
   take_sample(image, clock);
   if (image->open && wants_capture(s, now)) take_capture(image, clock);
-  uint64_t step = (now - s->begun) / SAMPLES_IN_A_AGE;
+  uint64_t step = (now - s->begun) / SAMPLES_IN_A_AGE, most = SAMPLE_NS;
+  if (image->packer.header.sample_period) most = VT_IMAGE_SPARSE_NS;
   if (step < SAMPLE_MIN_NS) step = SAMPLE_MIN_NS;
-  s->due = now + (step < SAMPLE_NS ? step : SAMPLE_NS);
+  s->due = now + (step < most ? step : most);
 }
 
 static void put_sample(vt_image_t *image) {

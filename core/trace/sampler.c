@@ -29,7 +29,8 @@ static uint64_t log2_of(uint64_t n) {
 void vt_sampler_next(vt_sampler_t *s, uint64_t period) {
   uint64_t n = draw(s) | 1;
   uint64_t bits = ((uint64_t)64 << FRACTION) - log2_of(n); /* of information: -log2 u */
-  s->left = (uint64_t)((unsigned __int128)bits * LN2 >> FRACTION) * (unsigned __int128)period >> FRACTION;
+  uint64_t distance = (uint64_t)((unsigned __int128)bits * LN2 >> FRACTION); /* of mean 2^FRACTION */
+  atomic_store_explicit(&s->left, (int64_t)(distance * (unsigned __int128)period >> FRACTION), memory_order_relaxed);
 }
 
 void vt_sampler_seed(vt_sampler_t *s, uint64_t seed, uint64_t period) {

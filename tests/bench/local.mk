@@ -12,5 +12,6 @@ bench: deps-full tests
 	BUILD=$(BUILD) tests/bench/analyze
 	BUILD=$(BUILD) tests/bench/reach/bench
 	BUILD=$(BUILD) tests/bench/reach/modes
+	BUILD=$(BUILD) tests/bench/reach/sampling
 	BUILD=$(BUILD) tests/bench/reach/watch
 	BUILD=$(BUILD) tests/bench/snapshot/bench

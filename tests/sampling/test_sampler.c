@@ -90,7 +90,7 @@ static void test_distances(void) {
   vt_sampler_t a, b;
   vt_sampler_seed(&a, 1, VT_SAMPLE_PERIOD_MAX);
   vt_sampler_seed(&b, 2, VT_SAMPLE_PERIOD_MAX);
-  ok(a.left != b.left && a.left < 64 * VT_SAMPLE_PERIOD_MAX, "the longest period has distances, too");
+  ok(a.left != b.left && a.left < 64 * (int64_t)VT_SAMPLE_PERIOD_MAX, "the longest period has distances, too");
 }
 
 int main(void) {
