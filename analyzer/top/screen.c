@@ -1,6 +1,7 @@
 /* See screen.h. */
 #include "analyzer/top/screen.h"
 #include "analyzer/cli/installed.h"
+#include "analyzer/report/json.h"
 
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
@@ -103,16 +104,22 @@ static attr_t attributes(vt_screen_style_t style) {
   }
 }
 
-/* next_char takes a character off the text; one that there is not in this locale is '?'. */
+/* next_char takes a character off the text; one that there is not in this locale is '?', and micro is u. */
 static wchar_t next_char(char const **text, size_t *left) {
-  wchar_t c;
+  static char const micro[] = "\u00b5";
+  size_t n = vt_json_utf8_sz(*text, *left);
   mbstate_t state = {0};
-  size_t n = mbrtowc(&c, *text, *left, &state);
-  int bad = n == 0 || n > *left || wcwidth(c) < 0;
-  if (n == 0 || n > *left) n = 1;
+  wchar_t c = L'?';
+  if (n == 1)
+    c = (unsigned char)**text;
+  else if (n && utf8)
+    mbrtowc(&c, *text, n, &state);
+  else if (n == sizeof micro - 1 && !memcmp(*text, micro, n))
+    c = L'u';
+  if (!n) n = 1;
   *text += n;
   *left -= n;
-  return bad ? L'?' : c;
+  return wcwidth(c) < 0 ? L'?' : c;
 }
 
 int vt_screen_text(int line, int column, int columns, vt_screen_style_t style, char const *text) {

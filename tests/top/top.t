@@ -108,6 +108,7 @@ def check_finished(tap, path):
         screen = Screen([VALTRACE, "top", path], 200, 60, env)
         seen = screen.wait_for("final", "grow")
         tap.equal(totals(seen), want, f"finished trace, {name}: the report's numbers")
+        tap.ok("?" not in seen, f"finished trace, {name}: nothing that cannot be shown", [seen])
         tap.equal(seen.isascii(), env["LC_ALL"] == "C", f"finished trace, {name}: characters of the locale only")
         screen.keys("C-c")
         screen.wait_for("status 0")
