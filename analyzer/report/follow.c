@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "analyzer/report/merge.h"
@@ -59,7 +61,7 @@ static void begin(vt_follow_t *f) {
 }
 
 int vt_follow_open(vt_follow_t *f, char const *path, vt_error_t *error) {
-  *f = (vt_follow_t){.fd = -1};
+  *f = (vt_follow_t){.fd = -1, .name = vt_mem_copy(path, strlen(path))};
   vt_reader_t *reader = vt_reader_open(path, error);
   if (!reader) return -1;
   f->fd = open(path, O_RDONLY | O_CLOEXEC); /* the trace may be renamed, its collector's root may go */
@@ -81,11 +83,41 @@ void vt_follow_close(vt_follow_t *f) {
   if (f->pass) vt_pass_end(f->pass);
   vt_analysis_close(&f->analysis);
   if (f->fd >= 0) close(f->fd);
+  free(f->name);
   *f = (vt_follow_t){.fd = -1};
+}
+
+/* is_replaced: does the name lead to another file by now? */
+static int is_replaced(vt_follow_t const *f) {
+  struct stat named, ours;
+  if (stat(f->name, &named) || fstat(f->fd, &ours)) return 0;
+  return named.st_ino != ours.st_ino || named.st_dev != ours.st_dev;
+}
+
+static int is_same_image(vt_reader_t const *a, vt_reader_t const *b) {
+  vt_trace_info_t const *x = vt_reader_info(a), *y = vt_reader_info(b);
+  return x->pid == y->pid && x->image == y->image && x->start_tick == y->start_tick && x->start_unix_ns == y->start_unix_ns;
+}
+
+/* take_over goes on with the file that has the name now; 0 when that is another process's. */
+static int take_over(vt_follow_t *f) {
+  vt_follow_t next;
+  vt_error_t error;
+  int ours = !vt_follow_open(&next, f->name, &error) && is_same_image(reader_of(f), reader_of(&next));
+  if (ours) {
+    next.anew = f->anew + 1;
+    vt_follow_close(f);
+    *f = next;
+  } else {
+    vt_follow_close(&next);
+  }
+  return ours;
 }
 
 int vt_follow_look(vt_follow_t *f, vt_error_t *error) {
   if (f->over) return 0;
+  f->strange = is_replaced(f);
+  if (f->strange && take_over(f)) return 0;
   if (f->whole) return read_whole(f, error);
   if (vt_pass_grow(f->pass, error)) return -1;
   announce(f);
@@ -129,7 +161,8 @@ static int end_pass(vt_follow_t *f, vt_error_t *error) {
 int vt_follow_settle(vt_follow_t *f, vt_error_t *error) {
   if (!f->pass) return 0;
   f->now_ns = vt_pass_time(f->pass);
-  if (!f->more && !is_recorded(f)) return end_pass(f, error);
+  int may_go_on = !vt_reader_integrity(reader_of(f))->ended && !f->strange && is_replaced(f);
+  if (!f->more && !is_recorded(f)) return may_go_on ? 0 : end_pass(f, error);
   vt_model_settle(f->analysis.model, f->now_ns);
   refresh(f);
   return 0;

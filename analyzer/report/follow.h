@@ -14,11 +14,14 @@ typedef struct {
   uint64_t now_ns;        /* it has everything up to this time of the trace */
   int over;               /* nobody writes the trace any more, and all of it has been read */
   int whole;              /* each look reads the file from its start */
+  unsigned anew;          /* how often another file took the place of the trace: cells have other numbers then */
   /* internal */
+  char *name;    /* as it was opened by */
   int fd;        /* the file, whatever it is called by now */
   char path[32]; /* which leads to it */
   vt_pass_t *pass; /* NULL: none goes on */
   size_t announced; /* messages of heaps, of the process and of patched functions that the model has been told of */
+  int strange; /* the name leads to another trace */
   int more; /* there are events in the file that have not been read */
 } vt_follow_t;
 
@@ -28,7 +31,8 @@ int vt_follow_open(vt_follow_t *follow, char const *path, vt_error_t *error);
 void vt_follow_close(vt_follow_t *follow);
 
 /* vt_follow_look finds out what has been written since; -1 and *error when the file is none of ours any more. A file
-   that has to be read as a whole is read here. */
+   that has to be read as a whole is read here; one of the same process image that has taken its name is followed
+   instead, from its beginning. */
 int vt_follow_look(vt_follow_t *follow, vt_error_t *error);
 
 /* vt_follow_read reads events for about so long; returns whether there is more to read now. */

@@ -7,6 +7,7 @@
 int vt_top_view_open(vt_top_view_t *view, char const *path, vt_error_t *error) {
   view->choice.filter = view->filter;
   view->awaits_next = 0;
+  view->anew = 0;
   view->pace = (vt_pace_t){0};
   snprintf(view->reference_name, sizeof view->reference_name, "the start");
   return vt_follow_open(&view->follow, path, error);
@@ -17,9 +18,20 @@ void vt_top_view_table(vt_top_view_t *view) {
   if (view->selected >= view->table.rows_cnt) view->selected = view->table.rows_cnt ? view->table.rows_cnt - 1 : 0;
 }
 
+/* begin_anew forgets what was, since it cannot be compared: another file has taken the place of the trace. */
+static void begin_anew(vt_top_view_t *view) {
+  view->anew = view->follow.anew;
+  vt_past_free(&view->before);
+  vt_past_free(&view->latest);
+  vt_past_free(&view->reference);
+  snprintf(view->reference_name, sizeof view->reference_name, "the start");
+  vt_top_view_say(view, "The trace was written anew: growth is counted from the start again.");
+}
+
 /* Rates are those between the last two looks that had something new; of an ended process, those of its whole life. */
 void vt_top_view_update(vt_top_view_t *view) {
   uint64_t now = view->follow.now_ns;
+  if (view->anew != view->follow.anew) begin_anew(view);
   if (now != view->latest.time_ns) {
     vt_past_move(&view->before, &view->latest);
     vt_past_take(&view->latest, &view->follow.analysis, now);

@@ -20,6 +20,7 @@ typedef struct {
   vt_past_t reference;      /* what growth is counted from */
   char reference_name[80];  /* "the start", … */
   vt_past_t before, latest; /* the last two looks */
+  unsigned anew;            /* follow.anew when they were taken */
   vt_pace_t pace;
   vt_top_choice_t choice;
   char filter[64]; /* choice.filter */

@@ -165,6 +165,28 @@ static void delay(bytes_t trace, char const *from, char const *to) {
   if (vt_writer_close(writer)) exit(2);
 }
 
+/* check_replaced: half-way, a whole copy takes the name of the file, as when old events are dropped. */
+static void check_replaced(vt_analysis_t const *whole, bytes_t trace, char const *path) {
+  vt_follow_t follow;
+  vt_error_t error;
+  char other[4200];
+  snprintf(other, sizeof other, "%s.other", path);
+  int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), copy = open(other, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  hold(fd, F_WRLCK);
+  hold(copy, F_WRLCK);
+  if (write(fd, trace.data, trace.sz / 2) < 0 || vt_follow_open(&follow, path, &error)) exit(2);
+  look(&follow);
+  if (write(copy, trace.data, trace.sz - 1000) < 0 || rename(other, path)) exit(2);
+  close(fd);
+  look(&follow);
+  ok(!follow.over && follow.anew == 1, "a file that takes the name is followed");
+  if (pwrite(copy, trace.data + trace.sz - 1000, 1000, (off_t)trace.sz - 1000) != 1000) exit(2);
+  close(copy);
+  look(&follow);
+  ok(follow.over && same_cells(follow.analysis.model, whole->model), "to its end");
+  vt_follow_close(&follow);
+}
+
 int main(int argc, char **argv) {
   char grown[4096], late[4096];
   vt_analysis_t whole;
@@ -175,6 +197,7 @@ int main(int argc, char **argv) {
   bytes_t trace = read_file(argv[1]);
   analyse(&whole, argv[1]);
   for (unsigned seed = 1; seed <= 3; seed++) check_growth(&whole, trace, grown, seed);
+  check_replaced(&whole, trace, grown);
   vt_analysis_close(&whole);
   free(trace.data);
   trace = read_file(argv[2]);
