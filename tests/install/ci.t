@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The examples of docs/ci.md: each is written down as it stands there and run on a program that is well, and on one that
-loses memory. A container needs a registry: of its build file only the syntax is looked at."""
+loses memory. The container is built by container_long.t; here only the syntax of its file is looked at."""
 import json
 import os
 import re
