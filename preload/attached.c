@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define OPTIONS_MAX 32
+#define TRIES       200
+#define PAUSE_NS    1000000
 
 _Static_assert(VT_GATE_OFF == VT_ATTACH_GATE_OFF, "who detaches closes the gate");
 
@@ -25,6 +27,7 @@ char *const *vt_attached_options(void) {
   static char *variables[OPTIONS_MAX + 1];
   vt_attach_t *d = vt_attach_v1;
   size_t n = 0;
+  memset(variables, 0, sizeof variables);
   for (uint64_t at = 0; at < d->options_sz && at < sizeof d->options && n < OPTIONS_MAX;) {
     variables[n++] = d->options + at;
     at += strlen(d->options + at) + 1;
@@ -43,14 +46,39 @@ static void close_if(uint32_t fd, uint64_t device, uint64_t inode) {
   vt_sys_close((int)fd);
 }
 
+void vt_attached_say(char const *why) {
+  vt_attach_t *d = vt_attach_v1;
+  if (!d->text[0]) memcpy(d->text, why, strnlen(why, sizeof d->text - 1));
+}
+
+static int is_out_soon(void) {
+  for (int i = 0; i < TRIES; i++) {
+    if (vt_thread_all_out()) return 1;
+    vt_sys(SYS_nanosleep, (long)&(struct timespec){.tv_nsec = PAUSE_NS}, 0, 0, 0, 0, 0);
+  }
+  return 0;
+}
+
+/* restart is called by the loader when the process is attached to again. */
+static void restart(vt_attach_t *d) {
+  int failed = !is_out_soon();
+  if (failed)
+    vt_attached_say("a thread of it is still in the recorder of an earlier time");
+  else
+    failed = vt_process_again();
+  if (!failed) vt_patched_lead();
+  if (!vt_attached_ready(failed)) vt_process_open_gate();
+  if (vt_attached_over()) __atomic_store_n((uint32_t *)d->gate, VT_ATTACH_GATE_OFF, __ATOMIC_RELAXED);
+}
+
 int vt_attached_ready(int failed) {
   vt_attach_t *d = vt_attach_v1;
   uint32_t loading = VT_ATTACH_LOADING;
-  static char const why[] = "recording cannot be set up in it";
   close_if(d->shim_fd, d->shim_device, d->shim_inode);
   close_if(d->ring_fd, d->ring_device, d->ring_inode);
-  if (failed && !d->text[0]) memcpy(d->text, why, sizeof why);
+  if (failed) vt_attached_say("recording cannot be set up in it");
   d->gate = (uint64_t)&vt_gate.value;
+  d->restart = (uint64_t)restart;
   /* Who detaches meanwhile finds no gate, or closes it; the state then says so. */
   int changed = atomic_compare_exchange_strong_explicit(&d->state, &loading,
                                                         failed ? VT_ATTACH_FAILED : VT_ATTACH_RECORDING,

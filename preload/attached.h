@@ -20,6 +20,9 @@ char *const *vt_attached_options(void);
 /* vt_attached_patch leads the entries that are patched to the hooks. While recording is set up. */
 void vt_attached_patch(void);
 
+/* vt_attached_say lets who attached say why this process is not recorded. */
+void vt_attached_say(char const *why);
+
 /* vt_attached_ready is to be called when recording is set up, or that has failed, and before the gate opens; returns
    whether it must stay closed. */
 int vt_attached_ready(int failed);

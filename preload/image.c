@@ -171,7 +171,8 @@ int vt_image_open(char const **why) {
   }
   sink->ring = NULL;
   sink->paused = &vt_sink_never_paused;
-  return open_file(why);
+  *why = "the collector's memory cannot be mapped";
+  return vt_attached() ? -1 : open_file(why); /* the program's folder is not ours to write to */
 }
 
 /* begin_ring sends the header as a message: the collector writes the file. */

@@ -295,8 +295,14 @@ void vt_patched_adopt(void *told, uint64_t sz) {
   }
   vt_unwind_moved = original;
   publish(a);
-  m = modules_of(a);
-  for (uint32_t i = 0; i < a->module_cnt; i++, m = next_module(m)) lead_here(m);
+  vt_patched_lead();
+}
+
+void vt_patched_lead(void) {
+  for (answer_t *a = latest(); a; a = a->next) {
+    vt_patch_module_t *m = modules_of(a);
+    for (uint32_t i = 0; i < a->module_cnt; i++, m = next_module(m)) lead_here(m);
+  }
 }
 
 static int patches_new(vt_patch_module_t *m) {

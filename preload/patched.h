@@ -24,6 +24,9 @@ int vt_patched_alone(void);
    calls to the hooks. The gate must not be open. */
 void vt_patched_adopt(void *answer, uint64_t sz);
 
+/* vt_patched_lead leads to the hooks what has been led away from them meanwhile. */
+void vt_patched_lead(void);
+
 /* vt_patched_refuse notes that a function is not patched, and why. */
 void vt_patched_refuse(char const *name, char const *why);
 

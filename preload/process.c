@@ -38,6 +38,7 @@ void vt_say(char const *what, char const *why, char const *advice) {
   static _Atomic int said;
   char line[512];
   size_t n = 0;
+  if (vt_attached()) return vt_attached_say(why); /* the program's standard error is not ours */
   if (atomic_exchange_explicit(&said, 1, memory_order_relaxed)) return;
   char const *parts[] = {"valtrace: ", what, ": ", why, " (", advice, ")\n"};
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -208,6 +209,10 @@ void vt_process_forked(void) {
     return; /* the atfork handler and the first event both come here */
   gate_set(VT_GATE_OFF);
   if (!(vt_process.allowed & VT_FILTER_OPEN)) return;
+  if (vt_attached_over()) { /* who attaches to this child will find its threads as they are */
+    vt_thread_reset_all(vt_tls.own);
+    if (vt_tls.own) vt_thread_take_over(vt_tls.own);
+  }
   if (children_off() || vt_attached_over()) return vt_sink_forked(&vt_process.sink);
   vt_tls.busy = 0;
   uint64_t busy = vt_internal_begin();
@@ -224,6 +229,26 @@ void vt_process_forked(void) {
   vt_internal_end(busy);
   if (!failed) gate_set(VT_GATE_RECORDING);
 }
+
+int vt_process_again(void) {
+  uint64_t busy = vt_internal_begin();
+  vt_options_read(vt_attached_options());
+  vt_process.forked = 0;
+  atomic_store_explicit(&ended, 0, memory_order_relaxed);
+  vt_sink_forked(&vt_process.sink);
+  vt_pieces_end(&vt_process.sink.pieces);
+  vt_process.sink.ring = NULL;
+  vt_unwind_epoch_begin();
+  vt_unwind_epoch_end();
+  vt_thread_begin_all();
+  vt_object_mapped();
+  vt_module_again(vt_clock_tick(vt_process.sink.clock));
+  int failed = begin_image();
+  vt_internal_end(busy);
+  return failed;
+}
+
+void vt_process_open_gate(void) { gate_set(VT_GATE_RECORDING); }
 
 int vt_on_signal_stack(void) {
   stack_t ss = {0};

@@ -109,6 +109,11 @@ static inline int vt_paused(void) {
 /* vt_process_close_gate is for a forked child of a process that is `not_wiped`. */
 void vt_process_close_gate(void);
 
+/* vt_process_again begins a trace in a process that was detached from: no thread may be in the recorder
+   (vt_thread_all_out). Returns 0 or -1. vt_process_open_gate then begins recording. */
+int vt_process_again(void);
+void vt_process_open_gate(void);
+
 /* vt_enter_slow: start of the process, of a forked child or of a thread; nested and late events. */
 vt_thread_t *vt_enter_slow(uint64_t frame);
 void vt_leave_slow(vt_thread_t *t);
@@ -189,6 +194,12 @@ void vt_thread_take_over(vt_thread_t *t);
 void vt_thread_adopt(vt_thread_t *t);
 void vt_thread_reset_all(vt_thread_t *keep);
 int vt_thread_init(void);
+
+/* vt_thread_all_out: is no thread in the middle of an event? To be asked while the gate is closed, so that nobody can come
+   in. States of threads that have ended without a word are taken back. vt_thread_begin_all then makes all states
+   begin a trace, with the threads that they have. */
+int vt_thread_all_out(void);
+void vt_thread_begin_all(void);
 
 /* vt_thread_unlock undoes for the states what mlockall did. */
 void vt_thread_unlock(void);

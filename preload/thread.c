@@ -12,6 +12,7 @@
 #include "core/trace/symbol.h"
 #include "core/trace/sys.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 
@@ -265,6 +266,50 @@ void vt_thread_unlock(void) {
   uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
   for (uint32_t id = 1; id < cnt; id++)
     if (state_at(id)) vt_sys_munlock((uint8_t *)(state_at(id) + 1) - STATE_SZ, STATE_SZ);
+}
+
+/* read_local copies what may be the memory of a thread that has ended; -1: it is gone. */
+static int read_local(void const *from, vt_tls_t *out) {
+  struct {
+    void const *at;
+    size_t sz;
+  } remote = {from, sizeof *out}, local = {out, sizeof *out};
+  long n = from ? vt_sys(SYS_process_vm_readv, vt_sys_getpid(), (long)&local, 1, (long)&remote, 1, 0) : -1;
+  return n == (long)sizeof *out ? 0 : -1;
+}
+
+/* is_out: a state that is not its thread's own is borrowed for one event. */
+static int is_out(vt_thread_t *t, uint32_t tid) {
+  vt_tls_t local;
+  if (vt_sys(SYS_tgkill, vt_sys_getpid(), (long)tid, 0, 0, 0, 0) == -ESRCH) {
+    push_free(t);
+    return 1;
+  }
+  return !read_local(t->tls, &local) && local.own == t &&
+         (!local.busy || local.busy & VT_BUSY_INSIDE);
+}
+
+int vt_thread_all_out(void) {
+  uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
+  for (uint32_t id = 1; id < cnt && id < STATES_MAX; id++) {
+    vt_thread_t *t = state_at(id);
+    uint32_t tid = t ? vt_thread_tid(t) : 0;
+    if (tid && t != vt_tls.own && !is_out(t, tid)) return 0;
+  }
+  return 1;
+}
+
+void vt_thread_begin_all(void) {
+  uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
+  for (uint32_t id = 1; id < cnt && id < STATES_MAX; id++) {
+    vt_thread_t *t = state_at(id);
+    if (!t) continue;
+    set_stream(t);
+    vt_unwind_reset(t->stream.unwind);
+    t->intent_end = NULL;
+    for (int i = 0; i < VT_COMM_SZ / 8; i++) atomic_store_explicit(&t->comm[i], 0, memory_order_relaxed);
+    vt_stream_thread(&t->stream, vt_thread_tid(t), atomic_load_explicit(&t->number, memory_order_relaxed));
+  }
 }
 
 void vt_thread_reset_all(vt_thread_t *keep) {

@@ -28,7 +28,8 @@ static int is_whole(vt_bytes_t const *answer) {
   return 1;
 }
 
-static int read_answer(vt_target_t const *t, vt_attach_t const *d, vt_bytes_t *answer) {
+int vt_place_read(vt_target_t const *t, vt_attach_t *d, vt_bytes_t *answer) {
+  if (vt_target_read(t, t->area + VT_ATTACH_CODE_SZ, d, sizeof *d)) return -1;
   if (d->answer_sz < sizeof(vt_patch_answer_t) || d->answer_sz > ANSWER_MAX) return -1;
   if (vt_target_read(t, d->answer, vt_bytes_room(answer, d->answer_sz), d->answer_sz)) return -1;
   answer->sz = d->answer_sz;
@@ -52,7 +53,7 @@ int vt_place_leave(vt_target_t *t, vt_error_t *error) {
   vt_bytes_t answer = {0};
   vt_stop_t stop;
   uint64_t data = t->area + VT_ATTACH_CODE_SZ;
-  if (!t->area || vt_target_read(t, data, &d, sizeof d) || d.state == VT_ATTACH_DETACHED || read_answer(t, &d, &answer)) {
+  if (!t->area || vt_place_read(t, &d, &answer) || d.state == VT_ATTACH_DETACHED) {
     vt_error_set(error, t->name, "it is not recorded by `valtrace attach`", "is the number right?");
     vt_bytes_free(&answer);
     return -1;

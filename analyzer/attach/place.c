@@ -44,6 +44,7 @@ typedef struct {
   vt_stop_t stop;
   vt_space_t space; /* as it is while all stand */
   vt_remote_t remote;
+  int again;       /* the area, and what is mapped beside the modules, is there from an earlier time */
   char const *why; /* NULL: nothing has gone wrong */
 } placing_t;
 
@@ -95,7 +96,7 @@ static int send_files(placing_t *p, int theirs) {
   return failed;
 }
 
-/* What the process reads its message into, at the beginning of its data, which is written only later. */
+/* What the process reads its message into, in its data, where nothing else is of use until it is written. */
 typedef struct {
   int pair[2];
   struct msghdr msg;
@@ -103,6 +104,7 @@ typedef struct {
   char byte, unused[15];
   char control[CMSG_SPACE(2 * sizeof(int))];
 } letter_t;
+_Static_assert(sizeof(letter_t) <= VT_ATTACH_TEXT_SZ, "it lies there");
 
 /* receive_files makes the process take what was sent. */
 static int receive_files(placing_t *p, uint64_t at, letter_t *letter, int files[2]) {
@@ -147,7 +149,7 @@ static void tell_files(placing_t *p, int const files[2]) {
 
 static int hand_over(placing_t *p) {
   letter_t letter = {0};
-  uint64_t at = p->area + VT_ATTACH_CODE_SZ;
+  uint64_t at = p->area + VT_ATTACH_CODE_SZ + VT_ATTACH_OFF_TEXT;
   int files[2];
   p->why = "the recorder cannot be handed to it (this takes Linux 5.6, and two free descriptors in it)";
   if (is_bad(VT_REMOTE_CALL(&p->remote, SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, at)) ||
@@ -243,11 +245,17 @@ static int fill_data(placing_t *p) {
   return failed;
 }
 
+/* write_answer leaves the head of one that the shim has to it, which keeps its list there. */
+static int write_answer(placing_t *p) {
+  size_t head = p->data.restart ? sizeof(vt_patch_answer_t) : 0;
+  return vt_target_write(p->t, p->area + p->answer_off + head, p->answer.data + head, p->answer.sz - head);
+}
+
 static int write_area(placing_t *p) {
   if (fill_data(p)) return -1;
   p->why = "its memory cannot be written to";
   if (vt_shim_file_seal(&p->shim, p->area + VT_ATTACH_CODE_SZ)) return -1;
-  if (place_modules(p) || vt_target_write(p->t, p->area + p->answer_off, p->answer.data, p->answer.sz) ||
+  if (place_modules(p) || write_answer(p) ||
       vt_target_write(p->t, p->area, vt_loader_code, (size_t)(vt_loader_code_end - vt_loader_code)) ||
       vt_target_write(p->t, p->area + VT_ATTACH_CODE_SZ, &p->data, sizeof p->data))
     return -1;
@@ -257,13 +265,26 @@ static int write_area(placing_t *p) {
 
 /* ---- stopping, and patching ---- */
 
+/* check_modules refuses what has changed since the process was attached to before. */
+static int check_modules(placing_t *p) {
+  int good = 0;
+  vt_patch_module_t *m = vt_entries_module(&p->answer);
+  for (uint32_t n = vt_entries_module_cnt(&p->answer); n--; m = vt_entries_next(m)) {
+    if (m->code && !vt_entries_as_planned(p->t, m)) vt_entries_refuse(m, "its code in memory is not that of the file");
+    good |= m->code != 0;
+  }
+  if (!good) p->why = "none of its allocators can be patched";
+  return good ? 0 : -1;
+}
+
 /* take_back unmaps what was mapped, before anything leads there. */
 static void take_back(placing_t *p) {
   vt_patch_module_t *m = vt_entries_module(&p->answer);
-  for (uint32_t n = vt_entries_module_cnt(&p->answer); n--; m = vt_entries_next(m))
-    if (m->code) VT_REMOTE_CALL(&p->remote, SYS_munmap, m->code, m->code_sz + m->data_sz);
   if (p->data.shim_fd) close_there(p, (int)p->data.shim_fd);
   if (p->data.ring_fd) close_there(p, (int)p->data.ring_fd);
+  if (p->again) return;
+  for (uint32_t n = vt_entries_module_cnt(&p->answer); n--; m = vt_entries_next(m))
+    if (m->code) VT_REMOTE_CALL(&p->remote, SYS_munmap, m->code, m->code_sz + m->data_sz);
   if (p->area) VT_REMOTE_CALL(&p->remote, SYS_munmap, p->area, p->area_sz);
 }
 
@@ -271,7 +292,7 @@ static int prepare(placing_t *p) {
   p->remote = (vt_remote_t){.stop = &p->stop, .mem = p->t->mem, .syscall = p->t->syscall, .sigreturn = p->t->sigreturn};
   p->why = "no thread of it has room on its stack";
   if (vt_remote_begin(&p->remote, room_below, &p->space)) return -1;
-  int failed = map_modules(p) || map_area(p) || hand_over(p) || write_area(p);
+  int failed = (p->again ? check_modules(p) : map_modules(p) || map_area(p)) || hand_over(p) || write_area(p);
   if (failed) take_back(p);
   vt_remote_end(&p->remote);
   return failed ? -1 : 0;
@@ -343,18 +364,34 @@ static int is_recorded(vt_target_t const *t, vt_error_t *error) {
   int state = t->area ? vt_place_state(t, t->area, NULL) : 0;
   int is = state ? state != VT_ATTACH_DETACHED : vt_target_has_file(t, VT_RING_FILE);
   if (is) vt_error_set(error, t->name, "it is recorded already", "`valtrace ctl` steers it, `valtrace detach` ends what `attach` began");
-  if (is || !t->area) return is;
-  vt_error_set(error, t->name, "it was recorded before, and cannot be a second time yet", "start it again");
-  return 1;
+  return is;
+}
+
+/* find_plan takes the plan of an earlier time, with which the shim is loaded, or makes one. */
+static int find_plan(placing_t *p, vt_error_t *error) {
+  vt_target_t const *t = p->t;
+  vt_patch_request_t everything = {.apart = 1, .whole = 1};
+  if (!t->area) {
+    vt_patch_tell(&p->answer, t->pid, &everything, p->options->givens);
+    return has_plan(p, error) ? 0 : -1;
+  }
+  p->again = 1;
+  p->area = t->area;
+  if (!vt_place_read(t, &p->data, &p->answer)) {
+    p->area_sz = p->data.stack - p->area;
+    p->answer_off = p->data.answer - p->area;
+    p->data = (vt_attach_t){.restart = p->data.restart, .gate = p->data.gate};
+    return 0;
+  }
+  vt_error_set(error, t->name, "what an earlier recording left in it makes no sense", "start it again");
+  return -1;
 }
 
 int vt_place(vt_target_t *t, vt_place_options_t const *options, vt_place_result_t *result, vt_error_t *error) {
   placing_t p = {.t = t, .options = options, .shim = {.fd = -1}};
-  vt_patch_request_t everything = {.apart = 1, .whole = 1};
   *result = (vt_place_result_t){0};
   if (is_recorded(t, error)) return -1;
-  vt_patch_tell(&p.answer, t->pid, &everything, options->givens);
-  int failed = !has_plan(&p, error);
+  int failed = find_plan(&p, error);
   if (!failed && vt_shim_file_make(&p.shim, options->shim)) {
     vt_error_set(error, options->shim, strerror(errno), "is it installed beside this program?");
     failed = 1;

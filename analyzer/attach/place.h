@@ -4,6 +4,7 @@
 
 #include "analyzer/attach/target.h"
 #include "analyzer/patch/plan.h"
+#include "analyzer/trace/bytes.h"
 
 typedef struct {
   char const *shim;        /* path of libvaltrace.so */
@@ -26,6 +27,10 @@ int vt_place(vt_target_t *t, vt_place_options_t const *options, vt_place_result_
 /* vt_place_state is what the recorder in a process says: VT_ATTACH_…, 0: there is none (any more). text, of
    VT_ATTACH_TEXT_SZ bytes: why it failed. */
 int vt_place_state(vt_target_t const *t, uint64_t area, char *text);
+
+/* vt_place_read reads what is in a process's area: its data and answer (vt_bytes_free), which a process can write to.
+   0, or -1: it makes no sense. */
+int vt_place_read(vt_target_t const *t, vt_attach_t *data, vt_bytes_t *answer);
 
 /* vt_place_leave ends recording in the process, and makes its entries what they were. Returns 0; or -1 and
    *error. What is mapped stays, as threads may be in it. */

@@ -363,3 +363,12 @@ void vt_module_restart(void) {
   }
   atomic_fetch_add_explicit(&vt_module_pending, 1, memory_order_relaxed);
 }
+
+void vt_module_again(uint64_t tick) {
+  uint32_t cnt = vt_module_table_cnt();
+  for (uint32_t i = 0; i < cnt; i++) {
+    vt_module_t *m = vt_module_table_at(i);
+    if (is_loaded(m) && gone(m)) unload(m, i, tick);
+  }
+  vt_module_restart();
+}

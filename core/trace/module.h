@@ -42,6 +42,9 @@ void vt_module_flush(vt_stream_t *s);
 /* vt_module_restart: all modules are to be written again, to the trace of a forked child. */
 void vt_module_restart(void);
 
+/* vt_module_again does so for a trace that begins when nobody has looked for a while: what has gone since is noticed. */
+void vt_module_again(uint64_t tick);
+
 extern _Atomic uint32_t vt_module_pending; /* messages waiting for a flush */
 extern uint64_t vt_module_loader_start;
 extern uint64_t vt_module_loader_sz;
