@@ -39,13 +39,13 @@ int vt_place_read(vt_target_t const *t, vt_attach_t *d, vt_bytes_t *answer) {
 static int write_word(vt_target_t const *t, uint64_t at, uint32_t word) { return vt_target_write(t, at, &word, sizeof word); }
 
 /* undo: the gate is closed before the entries are what they were, and nobody runs meanwhile: all that is recorded is
-   from before this moment, all else from after it. */
+   from before this moment, all else from after it. That it is done is said last: who is killed before can be followed by
+   another. */
 static int undo(vt_target_t const *t, uint64_t data, vt_bytes_t const *answer) {
   vt_attach_t d;
   if (vt_target_read(t, data, &d, sizeof d)) return -1;
-  if (write_word(t, data, VT_ATTACH_DETACHED)) return -1;
   if (d.gate && write_word(t, d.gate, VT_ATTACH_GATE_OFF)) return -1;
-  return vt_entries_write(t, answer, 1);
+  return vt_entries_write(t, answer, 1) || write_word(t, data, VT_ATTACH_DETACHED) ? -1 : 0;
 }
 
 int vt_place_leave(vt_target_t *t, vt_error_t *error) {

@@ -256,9 +256,10 @@ static int write_area(placing_t *p) {
   p->why = "its memory cannot be written to";
   if (vt_shim_file_seal(&p->shim, p->area + VT_ATTACH_CODE_SZ)) return -1;
   if (place_modules(p) || write_answer(p) ||
-      vt_target_write(p->t, p->area, vt_loader_code, (size_t)(vt_loader_code_end - vt_loader_code)) ||
       vt_target_write(p->t, p->area + VT_ATTACH_CODE_SZ, &p->data, sizeof p->data))
     return -1;
+  /* The last, as it is what the area is known by. */
+  if (vt_target_write(p->t, p->area, vt_loader_code, (size_t)(vt_loader_code_end - vt_loader_code))) return -1;
   p->why = NULL;
   return 0;
 }
@@ -327,6 +328,11 @@ static int patch(placing_t *p) {
   return 0;
 }
 
+static void release(placing_t *p, vt_place_result_t *result) {
+  uint64_t ns = vt_stop_release(&p->stop);
+  if (ns > result->pause_ns) result->pause_ns = ns;
+}
+
 static int place(placing_t *p, vt_place_result_t *result, vt_error_t *error) {
   int state = 1;
   if (stop_all(p, result, error)) return -1;
@@ -334,11 +340,11 @@ static int place(placing_t *p, vt_place_result_t *result, vt_error_t *error) {
   for (int tries = 0; state > 0 && tries < TRIES; tries++) {
     state = patch(p);
     if (state <= 0) break;
-    vt_stop_release(&p->stop);
+    release(p, result);
     nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
     if (stop_all(p, result, error)) return -1;
   }
-  result->pause_ns = vt_stop_release(&p->stop);
+  release(p, result);
   if (!state) return 0;
   if (state > 0) p->why = "a signal handler in it never returns to the allocator that it interrupted";
   vt_error_set(error, p->t->name, p->why, "it goes on as it was");

@@ -15,7 +15,7 @@ typedef struct {
 } vt_place_options_t;
 
 typedef struct {
-  uint64_t pause_ns;  /* how long the process stood, at the last stop */
+  uint64_t pause_ns;  /* how long the process stood at most, at a time */
   uint32_t threads;   /* that it has */
   uint32_t stops;     /* how often it was stopped, until nobody was inside of what changes */
 } vt_place_result_t;

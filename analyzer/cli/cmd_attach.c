@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define LOOK_MS 50 /* between two looks whether the recorder is loaded */
+#define ENDING_MS 100 /* in which a process without memory ends, if it has not executed another program */
 #define IDLE_NS ((uint64_t)1000000000) /* after which it is said that the process does not allocate */
 
 typedef struct {
@@ -176,7 +177,7 @@ typedef struct {
   int told;         /* that it is recorded, or not yet */
 } attached_t;
 
-typedef enum { GOES_ON, HAS_ENDED, IS_OVER, IS_DETACHED } why_t;
+typedef enum { GOES_ON, HAS_ENDED, IS_OVER, IS_DETACHED, IS_REPLACED } why_t;
 
 /* tell_state says once when recording has begun, or that it has to wait for the process. */
 static why_t tell_state(attached_t *a) {
@@ -184,6 +185,7 @@ static why_t tell_state(attached_t *a) {
   int state = vt_place_state(a->target, a->target->area, why);
   int waits = state == VT_ATTACH_WAITING || state == VT_ATTACH_LOADING;
   if (state == VT_ATTACH_DETACHED) return IS_DETACHED;
+  if (!state) return IS_REPLACED; /* or about to end */
   if (state == VT_ATTACH_FAILED) {
     vt_error_say(a->name, why, "it goes on unrecorded");
     return IS_OVER;
@@ -211,10 +213,10 @@ static why_t wait_for_end(attached_t *a) {
     struct pollfd fds[] = {{.fd = a->control, .events = POLLIN},
                            {.fd = a->process, .events = POLLIN},
                            {.fd = a->signals, .events = POLLIN}};
-    if (why != GOES_ON) return why;
-    int n = poll(fds, 3, timeout_of(a));
-    if (n < 0 && errno != EINTR) return IS_OVER;
+    int n = poll(fds, 3, why == GOES_ON ? timeout_of(a) : why == IS_REPLACED ? ENDING_MS : 0);
     if (n > 0 && fds[1].revents) return HAS_ENDED;
+    if (why != GOES_ON) return why;
+    if (n < 0 && errno != EINTR) return IS_OVER;
     if (n > 0 && fds[0].revents) return IS_DETACHED; /* the collector has an answer, or is gone */
     if (n > 0 && fds[2].revents) return IS_OVER;
     if (a->options->duration_ns && vt_clock_ns(CLOCK_MONOTONIC) >= a->begun + a->options->duration_ns) return IS_OVER;
@@ -233,7 +235,7 @@ static void block_signals(sigset_t *ours) {
 }
 
 /* record puts the recorder in, waits, takes it out and lets the collector finish. */
-static int record(attached_t *a, vt_place_options_t const *place) {
+static int record(attached_t *a, vt_place_options_t const *place, vt_ring_end_t *ring) {
   vt_place_result_t result;
   vt_error_t error;
   vt_collector_order_t order = {.first_pid = a->target->pid};
@@ -243,6 +245,7 @@ static int record(attached_t *a, vt_place_options_t const *place) {
     vt_error_print(&error);
     return VT_EXIT_RUN_FAILED;
   }
+  vt_ring_leave(ring); /* whoever holds it is served */
   if (!a->options->quiet)
     fprintf(stderr, "valtrace: %s stood still for %.1f ms (%u thread%s)\n", a->name, (double)result.pause_ns / 1e6,
             result.threads, result.threads == 1 ? "" : "s");
@@ -250,7 +253,8 @@ static int record(attached_t *a, vt_place_options_t const *place) {
   why_t why = wait_for_end(a);
   if (why == IS_OVER && vt_place_leave_all(a->target, &error)) vt_error_print(&error);
   order.ended = 1;
-  order.detached = why != HAS_ENDED;
+  order.detached = why == IS_OVER || why == IS_DETACHED;
+  order.replaced = why == IS_REPLACED;
   order.wait_status = -1;
   vt_recording_words_t words = {.program = a->name, .quiet = a->options->quiet, .explained = 1};
   vt_recording_finish(a->control, &order, &words, &summary);
@@ -280,7 +284,7 @@ static int attach(options_t const *o, vt_target_t *target, vt_collector_options_
   if (a.control < 0 || a.process < 0 || a.signals < 0) return failed("attach", errno);
   set_variables(o, variables, depth);
   vt_place_options_t place = {.shim = shim, .ring = ring.fd, .spec = ring.spec, .options = variables, .givens = &options->allocators};
-  return record(&a, &place);
+  return record(&a, &place, &ring);
 }
 
 int vt_cmd_attach(int argc, char **argv) {

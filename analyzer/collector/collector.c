@@ -130,6 +130,7 @@ static void take_order(collector_t *c) {
   c->drain.first_status = order.wait_status;
   c->drain.first_peak = order.peak_resident;
   if (order.detached) vt_drain_detach(&c->drain);
+  if (order.replaced) vt_drain_replaced(&c->drain);
   vt_drain_doubt(&c->drain);
 }
 

@@ -31,6 +31,7 @@ typedef struct {
   pid_t first_pid;
   int ended;
   int detached; /* and lives on, unrecorded, as do its children */
+  int replaced; /* it has executed another program, which is not recorded */
   int wait_status; /* -1: not known */
   uint64_t peak_resident; /* of the process alone, in bytes; 0: not known */
 } vt_collector_order_t;

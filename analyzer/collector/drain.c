@@ -449,8 +449,18 @@ void vt_drain_detach(vt_drain_t *d) {
   for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
     vt_image_t *image = d->by_slot[slot];
     if (!image || image->leaving) continue;
-    image->detached = !vt_owner_gone(d->end, vt_slots_owner(&d->slots, slot));
-    end_image(d, image, image->detached ? -1 : status_of(d, image, vt_drain_last(d)));
+    if (!vt_owner_gone(d->end, vt_slots_owner(&d->slots, slot))) image->left = VT_PROCESS_DETACHED;
+    end_image(d, image, image->left ? -1 : status_of(d, image, vt_drain_last(d)));
+  }
+}
+
+void vt_drain_replaced(vt_drain_t *d) {
+  vt_drain_all(d);
+  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
+    vt_image_t *image = d->by_slot[slot];
+    if (!image || image->leaving || !image->place.first) continue;
+    image->left = VT_PROCESS_EXEC;
+    end_image(d, image, -1);
   }
 }
 

@@ -71,6 +71,9 @@ void vt_drain_write(vt_drain_t *d);
 /* vt_drain_detach ends all images, whose processes live on: their gates are closed. */
 void vt_drain_detach(vt_drain_t *d);
 
+/* vt_drain_replaced ends the image of the first process, which has executed another program that is not recorded. */
+void vt_drain_replaced(vt_drain_t *d);
+
 /* vt_drain_settle completes the traces of images whose memory has been looked at. Does not block. */
 void vt_drain_settle(vt_drain_t *d);
 

@@ -313,7 +313,7 @@ void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *see
 }
 
 static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {
-  if (image->detached) return vt_image_process(image, tick, VT_PROCESS_DETACHED, 0);
+  if (image->left) return vt_image_process(image, tick, image->left, 0);
   if (image->said_end && vt_writer_failed(image->packer.writer)) /* what it said is not in the file */
     vt_image_process(image, tick, (vt_process_kind_t)image->said_end, image->said_value);
   if (image->said_end == VT_PROCESS_EXEC) return; /* what became of its successor is not its end */

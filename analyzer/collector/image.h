@@ -62,7 +62,7 @@ typedef struct vt_image {
   vt_image_place_t place;
   pid_t pid;           /* as it calls itself: in the namespace it lives in */
   uint64_t start_tick; /* as in the header: orders the images of one process */
-  int detached;     /* recording ends, and the process goes on */
+  vt_process_kind_t left; /* recording ends, and the process goes on: DETACHED, or EXEC; 0: it does not */
   int leaving;      /* it has ended, and its memory is looked at */
   int wait_status;  /* its, valid when leaving */
   uint64_t end_tick; /* when its end was noticed */

@@ -13,7 +13,7 @@ sys.path.insert(0, "tests/attach")
 from attaching import Attach, Churn, valtrace  # noqa: E402
 from valtest import PROGRAMS, Tap, VALTRACE, need, program, vtr  # noqa: E402
 
-ROUNDS = 5
+ROUNDS = 2
 
 
 def between(path, start, end):
@@ -118,6 +118,27 @@ def refused(tap, pid, words, name):
     tap.ok(status == 125 and words in text and text.count("\n") == 1, name, [status, text])
 
 
+def check_again(tap, path):
+    """A process that was recorded can be recorded again; one that executes another program ends there."""
+    churn = Churn(3)
+    before = churn.code()
+    churn.order("g")
+    for i in range(3):
+        attach = Attach(churn.pid, path, "--duration", "100ms")
+        attach.wait()
+        trace = attach.trace()
+        model = vtr.Model(trace)
+        tap.ok(attach.process.returncode == 0 and trace.complete and model.allocations > 1000 and not model.overwritten and
+               model.unmatched_frees <= 4 * 64 and churn.code() == before, f"recorded for the {i + 1}. time",
+               [attach.said, trace.complete, model.allocations, model.overwritten, model.unmatched_frees])
+    attach = Attach(churn.pid, path)
+    attach.until("is being recorded")
+    churn.order("x")
+    tap.equal(attach.wait(), 0, "exec ends it")
+    tap.ok(attach.trace().complete and sorted(attach.trace().process)[-1][1] == "exec", "and the trace says so", attach.trace().process)
+    tap.equal(churn.end(), 0, "the new program runs")
+
+
 def check_refusals(tap, path):
     refused(tap, os.getpid() + 4000000 if os.getpid() < 4000000 else 1 << 29, "there is no such process", "no such process")
     refused(tap, 2, "thread of the kernel" if os.readlink("/proc/self/exe") and not os.path.exists("/proc/2/exe") else "", "a thread of the kernel")
@@ -128,6 +149,13 @@ def check_refusals(tap, path):
     refused(tap, static.pid, "it has ended", "a process that has ended")
     static.wait()
     churn = Churn(0)
+    if need(tap, "strace"):
+        tracer = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-p", str(churn.pid)])
+        while f"TracerPid:\t{tracer.pid}\n" not in open(f"/proc/{churn.pid}/status", encoding="utf-8").read():
+            churn.order("r")
+        refused(tap, churn.pid, f"process {tracer.pid} traces it", "traced by another")
+        tracer.terminate()
+        tracer.wait()
     attach = Attach(churn.pid, path)
     attach.until("stood still")
     refused(tap, churn.pid, "recorded already", "recorded already")
@@ -145,6 +173,7 @@ def main():
         check_counts(tap, os.path.join(folder, "many.vtr"), 8)
         check_end(tap, folder)
         check_detach(tap, os.path.join(folder, "detach.vtr"))
+        check_again(tap, os.path.join(folder, "again.vtr"))
         check_refusals(tap, os.path.join(folder, "refused.vtr"))
     tap.done()
 

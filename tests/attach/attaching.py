@@ -7,16 +7,16 @@ from valtest import VALTRACE, program, vtr
 class Churn:
     """churn, as a child of this process."""
 
-    def __init__(self, threads, *wrapper):
-        self.process = subprocess.Popen([*wrapper, *program("churn", threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    def __init__(self, threads, argv=None, env=None):
+        self.process = subprocess.Popen([*(argv or program("churn")), str(threads)], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         bufsize=0)
         self.pid = self.process.pid
         self.order("p")  # it has begun
 
     def order(self, letter):
-        """Gives an order; its answer, allocations and frees so far, for all but g."""
+        """Gives an order; its answer, allocations and frees so far, for all but g and x."""
         self.process.stdin.write(letter.encode())
-        return None if letter == "g" else tuple(map(int, self.process.stdout.readline().split()))
+        return None if letter in "gx" else tuple(map(int, self.process.stdout.readline().split()))
 
     def code(self):
         """The bytes of the C library's code in its memory."""
@@ -40,7 +40,7 @@ class Attach:
     def __init__(self, pid, path, *options):
         self.path = path
         self.said = []
-        self.process = subprocess.Popen([VALTRACE, "attach", *options, "-o", path, str(pid)], stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([VALTRACE, "attach", "--no-symbols", *options, "-o", path, str(pid)], stderr=subprocess.PIPE, text=True)
 
     def until(self, words):
         """Reads what it says until these words come; False: it ended before."""

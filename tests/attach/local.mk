@@ -1,6 +1,15 @@
 # Recording processes that run already.
 TAPS  += tests/attach/attach.t
-TESTS += $(addprefix $(BUILD)/programs/,churn churn_static)
-$(BUILD)/programs/churn $(BUILD)/programs/churn_static: tests/attach/churn.c
+LONG  += tests/attach/hazards.t tests/attach/cycles.t
+TESTS += $(addprefix $(BUILD)/programs/,churn churn_static churn_jemalloc inside valtrace_without_move_out valtrace_without_returned_to)
+churn_static_LIBS   := -static
+churn_jemalloc_LIBS := $(jemalloc_LIBS) -lstdc++
+$(addprefix $(BUILD)/programs/,churn churn_static churn_jemalloc): tests/attach/churn.c
 	@mkdir -p $(@D)
-	$(CC) $(CSTD) $(DEFS) -O1 -g -fno-builtin $(WARN) $(if $(findstring static,$@),-static) -o $@ $< -lpthread
+	$(CC) $(CSTD) $(DEFS) -O1 -g -fno-builtin $(WARN) -o $@ $< $($(@F)_LIBS) -lpthread
+$(BUILD)/programs/inside: tests/attach/inside.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(DEFS) -O1 -g -fno-builtin $(WARN) -o $@ $< -lpthread
+$(BUILD)/programs/valtrace_without_%: $(call objs,analyzer/cli/main.c tests/attach/without.c) $(BUILD)/lib/libvt_analyzer.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -Wl,--wrap=vt_entries_$* -o $@ $^ $(VALTRACE_LIBS)
