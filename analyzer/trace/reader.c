@@ -222,9 +222,20 @@ int vt_reader_exact(vt_reader_t const *r, vt_trace_exact_t *out) {
          !r->integrity.recording && !(r->info.raw && (r->integrity.missing_chunks || r->integrity.damaged_chunks || r->integrity.torn_bytes));
 }
 
+/* said_end is when the process said that it ends, or executes another program; VT_TIME_NEVER: it did not. */
+static uint64_t said_end(vt_reader_t const *r) {
+  for (size_t i = r->tables.process_cnt; i--;) {
+    vt_trace_process_t const *p = &r->tables.process[i];
+    if (p->kind == VT_PROCESS_EXIT || p->kind == VT_PROCESS_EXEC) return p->time;
+    if (p->kind != VT_PROCESS_STOPPED && p->kind != VT_PROCESS_PAUSED && p->kind != VT_PROCESS_RESUMED) break;
+  }
+  return VT_TIME_NEVER;
+}
+
 uint64_t vt_reader_end_time(vt_reader_t const *r) {
-  uint64_t events = vt_reader_ns(r, r->end_ticks);
-  return events > r->tables.end_time ? events : r->tables.end_time;
+  uint64_t events = vt_reader_ns(r, r->end_ticks), end = said_end(r);
+  if (end > r->tables.end_time) end = r->tables.end_time;
+  return events > end ? events : end;
 }
 
 vt_trace_stacks_t vt_reader_stacks(vt_reader_t const *r) {

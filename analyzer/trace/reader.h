@@ -401,7 +401,8 @@ typedef struct {
 } vt_trace_exact_t;
 int vt_reader_exact(vt_reader_t const *reader, vt_trace_exact_t *out);
 
-/* vt_reader_end_time is the time of the last thing recorded. */
+/* vt_reader_end_time is the time of the last event, or when the process said that it ends: what it does in the recorder
+   from then on, and the collector's looks at it, are no time of its own. Without such a word, of the last thing recorded. */
 uint64_t vt_reader_end_time(vt_reader_t const *reader);
 
 /* vt_reader_stacks is the trie; its arrays move when a run on a raw trace adds nodes. */

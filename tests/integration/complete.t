@@ -145,6 +145,7 @@ def check_collector(tap, folder):
     chunks, _end = boundaries(data, struct.unpack_from("<I", data, 12)[0])
     check_cuts(tap, folder, path, "run", next(at for at, kind in chunks if kind == vtr.END))
     check_other_damage(tap, folder, data, chunks)
+    check_late_look(tap, folder, path, data, len(chunks))
     missing = os.path.join(folder, "gap.vtr")
     at, kind = chunks[len(chunks) // 2]
     with open(missing, "wb") as file:
@@ -165,6 +166,18 @@ def check_other_damage(tap, folder, data, chunks):
     text = valtrace("report", path).stdout.decode()
     tap.ok(not have["complete"] and (have["missing_events"], have["missing_since_ns"]) == (0, None) and
            "is damaged" in text.replace("\n    ", " ") and "missing" not in text, f"a damaged chunk without events (type {kind})", [have, text[:900]])
+
+
+def check_late_look(tap, folder, path, data, seq):
+    """What the collector notes after the process said its end, a second later here, is no time of the process."""
+    trace = vtr.Trace(path)
+    payload = struct.pack("<6Q", trace.process[-1][0] + trace.tick_hz, 1 << 20, 1 << 20, 0, 0, 0)
+    head = vtr.CHUNK_MAGIC + struct.pack("<HHQII", vtr.MEMORY, 0, len(payload), seq, 0)
+    late = os.path.join(folder, "late.vtr")
+    with open(late, "wb") as file:
+        file.write(data + head + struct.pack("<Q", vtr.xxh64(head + payload)) + payload)
+    ran = [json.loads(valtrace("report", "--json", p).stdout)["traces"][0]["duration_ns"] for p in (path, late)]
+    tap.ok(len(vtr.Trace(late).memory) == len(trace.memory) + 1 and ran[0] == ran[1], "a look after the end makes the process no longer", ran)
 
 
 def check_half_begun(tap, path):
