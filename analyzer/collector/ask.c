@@ -85,3 +85,11 @@ int vt_control_ask(char const *pid, char const *command, char const *text, vt_an
   close(fd);
   return 0;
 }
+
+void vt_control_tell(char const *pid, char const *command) {
+  char name[108];
+  int fd = socket_of(pid, name, sizeof name) ? -1 : connect_to(name);
+  if (fd < 0) return;
+  dprintf(fd, "%s %s\n", pid, command);
+  close(fd);
+}

@@ -20,4 +20,8 @@ typedef struct {
    or one of the above and *why, which stays valid until the next call. */
 int vt_control_ask(char const *pid, char const *command, char const *text, vt_answer_t *answer, char const **why);
 
+/* vt_control_tell has the collector of process `pid` do something, and waits for no answer. "status" makes it write what it
+   has. */
+void vt_control_tell(char const *pid, char const *command);
+
 #endif

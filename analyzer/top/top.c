@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "analyzer/collector/ask.h"
 #include "analyzer/top/draw.h"
 #include "analyzer/top/face.h"
 #include "analyzer/top/keys.h"
@@ -21,10 +22,19 @@ static void give_up(vt_top_view_t *view, vt_error_t const *error) {
   vt_top_view_say(view, "%.200s: %.90s", error->what, error->why);
 }
 
+static uint64_t whole_until(vt_top_view_t const *view) {
+  return vt_reader_integrity(view->follow.analysis.readers[0])->whole_until;
+}
+
+/* begin_look: a collector that has not written since the last look, as of a sample, is told to. */
 static void begin_look(vt_top_view_t *view, vt_error_t *error) {
+  uint64_t before = whole_until(view);
   vt_pace_begin(&view->pace);
   view->reading = 1;
-  if (vt_follow_look(&view->follow, error)) give_up(view, error);
+  if (vt_follow_look(&view->follow, error))
+    give_up(view, error);
+  else if (view->by_pid && whole_until(view) == before)
+    vt_control_tell(view->pid, "status");
 }
 
 static void say_end(vt_top_view_t *view) {
