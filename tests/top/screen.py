@@ -1,7 +1,9 @@
 """A program in a terminal of a given size (tmux), and what is on its screen. Waits for content, never for a time."""
+import atexit
 import os
 import select
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ class Screen:
         self.pipe = os.open(self.shown, os.O_RDWR | os.O_NONBLOCK)
         words = " ".join(f"{k}={shlex.quote(v)}" for k, v in (env or {"LC_ALL": "C.UTF-8"}).items())
         command = f"env {words} {' '.join(map(shlex.quote, argv))}; echo status $?; exec cat >/dev/null"
+        atexit.register(self.close)  # also if the test fails
         self.tmux("new-session", "-d", "-x", str(columns), "-y", str(lines), "sleep 1000")
         self.tmux("set-option", "-g", "status", "off")
         self.tmux("pipe-pane", f"exec cat >{self.shown}")
@@ -55,5 +58,7 @@ class Screen:
         self.tmux("resize-window", "-x", str(columns), "-y", str(lines))
 
     def close(self):
+        atexit.unregister(self.close)
         self.tmux("kill-server")
         os.close(self.pipe)
+        shutil.rmtree(self.folder)

@@ -1,4 +1,5 @@
 """The program tests/programs/watched.c under `valtrace run`: does what a test says, step by step."""
+import atexit
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ class Watched:
         """`around` is a command that executes what follows it."""
         self.run = subprocess.Popen([*around, VALTRACE, "run", "-q", *options, "-o", trace, "--", *program("watched")],
                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        atexit.register(self.run.kill)  # if the test fails: its end of the pipe ends the program
         self.say("0")
         self.pid = next(pid for pid in children(self.run.pid)
                         if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "watched")
