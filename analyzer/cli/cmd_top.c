@@ -6,6 +6,7 @@
 #include "analyzer/top/top.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,13 +67,23 @@ static int start_recorder(recorder_t *r, char *process) {
   return r->pid < 0 ? -1 : 0;
 }
 
-/* end_recorder has the recorder finish, and passes on what it says, as where the trace is. Returns its exit status. */
-static int end_recorder(recorder_t *r) {
+/* pass_on shows what the recorder has said, or all it says until its end. */
+static void pass_on(recorder_t const *r, int to_end) {
   char text[4096];
+  struct pollfd said = {.fd = r->said, .events = POLLIN};
+  while (poll(&said, 1, to_end ? -1 : 0) > 0) {
+    ssize_t n = read(r->said, text, sizeof text);
+    if (n <= 0) return;
+    (void)!write(STDERR_FILENO, text, (size_t)n);
+  }
+}
+
+/* end_recorder has the recorder finish, which says where the trace is. Returns its exit status. */
+static int end_recorder(recorder_t *r) {
   int status = 0;
   if (!r->pid) return VT_EXIT_OK;
   kill(r->pid, SIGINT);
-  for (ssize_t n; (n = read(r->said, text, sizeof text)) > 0;) (void)!write(STDERR_FILENO, text, (size_t)n);
+  pass_on(r, 1);
   close(r->said);
   waitpid(r->pid, &status, 0);
   r->pid = 0;
@@ -100,6 +111,7 @@ static int find(recorder_t *r, char *process, char found[VT_TOP_PATH]) {
     while ((missing = vt_top_find(process, found, &why, &advice)) && !has_ended(r))
       nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
     if (missing) return end_recorder(r);
+    pass_on(r, 0);
   }
   if (missing) vt_error_say(process, why, advice);
   return missing ? 1 : VT_EXIT_OK;
