@@ -268,7 +268,9 @@ def busy():
     begun = [[] for _i in range(8)]
     def work(mine):
         while True:
-            mine[:] = [bytes(300) for _i in range(40)]
+            mine[:] = [bytes(300)]
+            for _i in bytes(10000):
+                pass
     for mine in begun:
         threading.Thread(target=work, args=(mine,), daemon=True).start()
     while not all(begun):

@@ -18,8 +18,6 @@ static _Atomic(vt_virtual_t *) states;
 static vt_virtual_t *new_state(void) {
   vt_virtual_t *v = vt_may(VT_UNWIND_NO_QUESTIONS) ? vt_sys_memory(sizeof *v) : NULL;
   if (!v) return NULL;
-  v->now = &v->walks[0];
-  v->before = &v->walks[1];
   v->exact = UINT32_MAX;
   v->next = atomic_load_explicit(&states, memory_order_relaxed);
   while (!atomic_compare_exchange_weak_explicit(&states, &v->next, v, memory_order_release,
@@ -39,13 +37,13 @@ static int room(vt_virtual_t *v, uint32_t need) {
   if (v->frames) vt_sys_munmap(v->frames, size_of(v->cap));
   v->frames = p;
   v->cap = cap;
-  vt_virtual_forget(v);
+  v->depth = 0;
   return 1;
 }
 
 void vt_virtual_forget(vt_virtual_t *v) {
   v->depth = 0;
-  v->before->run_cnt = v->before->frame_cnt = 0;
+  v->memo.run_cnt = v->memo.frame_cnt = 0;
 }
 
 /* find_exact keeps track of the outermost frame that a signal interrupted: the interpreter's chain may
@@ -60,14 +58,13 @@ static void find_exact(vt_virtual_t *v, vt_stack_t const *stack) {
     }
 }
 
-/* Where the writing of the merged stack is: the next native frame, the next place, and how many of the
-   frames before it are those of the capture before. */
+/* Where the writing of the merged stack is: the next native and virtual frame, the next place, and how many of
+   the frames before it are those of the capture before. */
 typedef struct {
   vt_virtual_t *v;
   vt_stack_t const *stack;
-  uint32_t native, at, keep;
-  uint32_t run;   /* runs done, from the outermost */
-  uint32_t frame; /* frames of runs done, from the outermost */
+  uint32_t native, frame, at, keep;
+  uint32_t run; /* runs done */
 } merge_t;
 
 static inline void put(merge_t *m, vt_frame_t frame) {
@@ -81,38 +78,30 @@ static void put_natives(merge_t *m, uint32_t end) {
   while (m->native < end) put(m, m->stack->frames[m->native++]);
 }
 
-/* skip passes by what is as it was: whole runs among the outermost `same` virtual frames. */
-static void skip(merge_t *m, uint32_t same) {
-  vt_virtual_walk_t const *now = m->v->now, *before = m->v->before;
-  uint32_t most = now->run_cnt < before->run_cnt ? now->run_cnt : before->run_cnt, keep = m->stack->keep;
-  if (!m->v->depth) return;
-  for (; m->run < most; m->run++) {
-    vt_virtual_run_t const *a = &now->runs[now->run_cnt - 1 - m->run];
-    vt_virtual_run_t const *b = &before->runs[before->run_cnt - 1 - m->run];
-    if (a->native != b->native || a->cnt != b->cnt || a->native >= keep || m->frame + a->cnt > same)
-      break;
-    m->frame += a->cnt;
-    m->native = a->native;
+/* skip passes by what is as it was: whole runs, and what follows the last of them up to where frames of a run
+   that differs stand, now or then. */
+static void skip(merge_t *m) {
+  vt_virtual_t const *v = m->v;
+  uint32_t end = m->stack->keep;
+  if (!v->depth) return;
+  for (; m->run < v->same_runs; m->run++) {
+    vt_virtual_run_t const *run = &v->memo.runs[m->run];
+    if (run->native >= end || run->end > v->same_frames) break;
+    m->native = run->native;
+    m->frame = run->end;
   }
-  /* The frames of the first run that differs stand before its native frame, then and now. */
-  uint32_t end = keep;
-  if (m->run < now->run_cnt && now->runs[now->run_cnt - 1 - m->run].native < end)
-    end = now->runs[now->run_cnt - 1 - m->run].native;
-  if (m->run < before->run_cnt && before->runs[before->run_cnt - 1 - m->run].native < end)
-    end = before->runs[before->run_cnt - 1 - m->run].native;
+  if (m->run < v->memo.run_cnt && v->memo.runs[m->run].native < end) end = v->memo.runs[m->run].native;
+  if (v->native_before < end) end = v->native_before;
   if (end > m->native) m->native = end;
   m->at = m->keep = m->native + m->frame;
 }
 
-static void merge(vt_virtual_t *v, vt_stack_t *stack, uint32_t same) {
+static void merge(vt_virtual_t *v, vt_stack_t *stack) {
   merge_t m = {.v = v, .stack = stack};
-  vt_virtual_walk_t const *now = v->now;
-  skip(&m, same);
-  for (; m.run < now->run_cnt; m.run++) {
-    vt_virtual_run_t const *run = &now->runs[now->run_cnt - 1 - m.run];
-    put_natives(&m, run->native);
-    for (uint32_t i = 0; i < run->cnt; i++)
-      put(&m, (vt_frame_t){.pc = now->frames[now->frame_cnt - 1 - m.frame++].pc});
+  skip(&m);
+  for (; m.run < v->memo.run_cnt; m.run++) {
+    put_natives(&m, v->memo.runs[m.run].native);
+    while (m.frame < v->memo.runs[m.run].end) put(&m, (vt_frame_t){.pc = v->memo.frames[m.frame++].pc});
   }
   put_natives(&m, stack->depth);
   *stack = (vt_stack_t){v->frames, m.keep, m.at, v->depth, stack->truncated};
@@ -126,12 +115,9 @@ void vt_virtual_capture(vt_virtual_t **state, vt_stream_t *s, vt_caller_t const 
   if (!v) return;
   if (!stack->prev_depth) vt_virtual_forget(v);
   find_exact(v, stack);
-  uint32_t same = vt_python_walk(v, s, caller, stack);
-  if (!room(v, stack->depth + v->now->frame_cnt)) return vt_virtual_forget(v);
-  merge(v, stack, same);
-  vt_virtual_walk_t *walk = v->now;
-  v->now = v->before;
-  v->before = walk;
+  vt_python_walk(v, s, caller, stack);
+  if (!room(v, stack->depth + v->memo.frame_cnt)) return vt_virtual_forget(v);
+  merge(v, stack);
 }
 
 void vt_virtual_quiesce(void) {

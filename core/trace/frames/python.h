@@ -52,11 +52,9 @@ extern vt_python_t vt_python;
    why. To be called once, at start. */
 int vt_python_find(char const **why);
 
-/* vt_python_walk fills v->now with the frames that the calling thread runs, in the native `stack`.
-   pc of a frame that v->before has, too, is taken over from there. Returns how many of the outermost
-   frames the two have in common. */
-uint32_t vt_python_walk(vt_virtual_t *v, vt_stream_t *s, vt_caller_t const *caller,
-                        vt_stack_t const *stack);
+/* vt_python_walk makes v->memo the frames that the calling thread runs, in the native `stack`, and tells in
+   v what of them is as it was. */
+void vt_python_walk(vt_virtual_t *v, vt_stream_t *s, vt_caller_t const *caller, vt_stack_t const *stack);
 
 /* vt_python_ending is to be called before any Python memory is freed: when the interpreter has begun
    to end, it sees to it that no thread reads frames that it does not own. Returns 1 in the call that
@@ -76,6 +74,9 @@ void vt_python_forked(void);
    in s if it is seen for the first time; 0: it is no code object, or cannot be read. With `asks`
    nothing is read that was not asked for before. */
 uint64_t vt_python_pc(vt_stream_t *s, uint64_t code, uint64_t instr, int asks);
+
+/* vt_python_pc_moved is that for another instruction of the code that has the virtual address `pc`. */
+uint64_t vt_python_pc_moved(uint64_t pc, uint64_t code, uint64_t instr);
 
 /* vt_python_readable asks the kernel whether [at,at+sz) can be read, of less than a page. */
 int vt_python_readable(uint64_t at, uint64_t sz);

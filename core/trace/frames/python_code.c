@@ -154,16 +154,24 @@ static uint32_t first_sight(vt_stream_t *s, uint64_t code, uint32_t print, int a
   return id;
 }
 
-uint64_t vt_python_pc(vt_stream_t *s, uint64_t code, uint64_t instr, int asks) {
+/* address_of: 0 if the instruction is none of the code's. */
+static inline uint64_t address_of(uint32_t id, uint64_t code, uint64_t instr) {
   vt_python_layout_t const *l = vt_python.layout;
-  if (asks && (code & 7 || !vt_python_readable(code, l->code_sz))) return 0;
-  uint32_t print = print_of(code), id = vt_codes_find(code, print);
-  if (!id) id = first_sight(s, code, print, asks);
-  if (!id) return 0;
   int64_t unit = (int64_t)instr;
   if (l->instructions) {
     unit = (int64_t)(instr - code - l->instructions) / 2;
     if (unit < -1 || (uint64_t)(unit + 1) > vt_load(code + OBJECT_SIZE)) return 0;
   }
   return vt_virtual_address(VT_LANGUAGE_PYTHON, id, unit < 0 ? UINT32_MAX : (uint32_t)unit);
+}
+
+uint64_t vt_python_pc(vt_stream_t *s, uint64_t code, uint64_t instr, int asks) {
+  if (asks && (code & 7 || !vt_python_readable(code, vt_python.layout->code_sz))) return 0;
+  uint32_t print = print_of(code), id = vt_codes_find(code, print);
+  if (!id) id = first_sight(s, code, print, asks);
+  return id ? address_of(id, code, instr) : 0;
+}
+
+uint64_t vt_python_pc_moved(uint64_t pc, uint64_t code, uint64_t instr) {
+  return address_of((uint32_t)(pc >> VT_VIRTUAL_CODE_SHIFT), code, instr);
 }

@@ -26,20 +26,20 @@ typedef struct {
 } vt_virtual_frame_t;
 
 /* Frames that one native frame runs, a call of the interpreter's loop: the native frame's index in
-   the stack, and an address in the frame by which it is known again. */
+   the stack, an address in the frame by which it is known again, and how many frames there are up to
+   the end of this run. */
 typedef struct {
   uint64_t anchor;
   uint32_t native;
-  uint32_t cnt;
+  uint32_t end;
 } vt_virtual_run_t;
 
-/* What a walk found: both innermost first. The frames of the runs follow each other. */
+/* Frames and the runs they belong to. */
 typedef struct {
   uint32_t frame_cnt, run_cnt;
-  uint64_t voided; /* vt_codes_voided when `pc` of the frames were made */
   vt_virtual_run_t runs[VT_VIRTUAL_RUNS];
   vt_virtual_frame_t frames[VT_VIRTUAL_MAX + 1];
-} vt_virtual_walk_t;
+} vt_virtual_frames_t;
 
 /* The state of a thread. */
 typedef struct vt_virtual vt_virtual_t;
@@ -47,12 +47,17 @@ struct vt_virtual {
   vt_virtual_t *next;           /* in the list of all states */
   _Atomic uint32_t reading;     /* the thread reads frames that another one could free */
   uint32_t captures;            /* how many walks there were, up to a few */
-  vt_virtual_walk_t *now, *before;
+  /* Of the latest walk against the one before: outermost frames and runs that are the same, and the native
+     frame that ran the first run that is not (UINT32_MAX: none did). */
+  uint32_t same_frames, same_runs, native_before;
+  uint32_t named;  /* so many of memo.frames have the pc that belongs to their code, also beyond frame_cnt; */
+  uint64_t voided; /* when vt_codes_voided was this */
   /* The merged stack of the capture before. */
   vt_frame_t *frames;
   uint32_t cap, depth;
   uint32_t exact; /* lowest index of a native frame that a signal interrupted, or UINT32_MAX */
-  vt_virtual_walk_t walks[2];
+  vt_virtual_frames_t memo;  /* what the latest walk found, outermost first */
+  vt_virtual_frames_t fresh; /* what it met that was not there before, innermost first */
 };
 
 /* vt_virtual_capture puts the virtual frames of the calling thread into a stack that was captured
