@@ -112,13 +112,13 @@ def plain_page(data, tree):
     parts = ["<style>.actions, section, .toolbar, main, footer { display: none; }</style>",
              "<p>The charts need JavaScript. These are the main numbers:</p>"]
     totals = [side["totals"] for side in data["sides"]]
-    lines = (("Peak heap", "peak_bytes", size_text), ("Leaked", "leaked_bytes", size_text),
-             ("Blocks leaked", "leaked_blocks", "{:,}".format), ("Allocated", "allocated_bytes", size_text),
+    lines = (("Peak heap", "peak_bytes", size_text), ("Live at the end", "leaked_bytes", size_text),
+             ("Blocks live at the end", "leaked_blocks", "{:,}".format), ("Allocated", "allocated_bytes", size_text),
              ("Allocations", "allocations", "{:,}".format), ("Temporary", "temporary", "{:,}".format))
     parts.append(plain_table("Totals", ["Total", *amounts],
                              [[name, *(text(t[key]) for t in totals)] for name, key, text in lines]))
     top = top_functions(tree)
-    for heading, metric, text in (("Leaked", "leaked_bytes", size_text), ("Live at the peak", "peak_bytes", size_text),
+    for heading, metric, text in (("Live at the end", "leaked_bytes", size_text), ("Live at the peak", "peak_bytes", size_text),
                                   ("Most allocations", "allocations", "{:,}".format)):
         rows = [[*map(text, values), f"<bdi>{escape(name)}</bdi>"] for name, values in top[metric]]
         parts.append(plain_table(heading, [*amounts, "Function"], rows))
