@@ -20,15 +20,20 @@ static vt_reader_t *reader_of(vt_follow_t const *f) { return f->analysis.trace_c
 
 static int is_recorded(vt_follow_t const *f) { return vt_reader_integrity(reader_of(f))->recording; }
 
-/* read_whole reads the file as every report does. */
+/* read_whole reads the file as every report does. If it cannot, what had been read stays. */
 static int read_whole(vt_follow_t *f, vt_error_t *error) {
   char *operands[] = {f->path, NULL};
+  vt_analysis_t whole;
   int usage;
+  vt_analysis_options_t options = {.timeline = 1, .threads = 1};
+  if (vt_analysis_open(&whole, operands, 1, &options, error, &usage)) {
+    vt_analysis_close(&whole);
+    return -1;
+  }
   if (f->pass) vt_pass_end(f->pass);
   f->pass = NULL;
   vt_analysis_close(&f->analysis);
-  vt_analysis_options_t options = {.timeline = 1, .threads = 1};
-  if (vt_analysis_open(&f->analysis, operands, 1, &options, error, &usage)) return -1;
+  f->analysis = whole;
   f->now_ns = vt_reader_end_time(reader_of(f));
   f->over = !is_recorded(f);
   return 0;
@@ -148,10 +153,9 @@ static void refresh(vt_follow_t *f) {
 
 /* end_pass: the trace is read to its end. Does it have one, and was everything in its place? */
 static int end_pass(vt_follow_t *f, vt_error_t *error) {
-  int orderly = vt_pass_orderly(f->pass);
+  if (!vt_pass_orderly(f->pass) || !vt_reader_integrity(reader_of(f))->ended) return read_whole(f, error);
   vt_pass_end(f->pass);
   f->pass = NULL;
-  if (!orderly || !vt_reader_integrity(reader_of(f))->ended) return read_whole(f, error);
   f->over = 1;
   vt_model_finish(f->analysis.model, f->now_ns);
   refresh(f);

@@ -40,8 +40,9 @@ static void begin_look(vt_top_view_t *view, vt_error_t *error) {
 static void say_end(vt_top_view_t *view) {
   char state[80];
   vt_face_state(view, state, sizeof state);
-  vt_top_view_say(view, "The process %s: these numbers are final.", state);
   vt_completeness_t have = vt_completeness(view->follow.analysis.readers[0]);
+  vt_top_view_say(view, "The process %s: these numbers are final%s%s.", state, have.reason_cnt ? ", but " : "",
+                  have.reason_cnt ? have.reasons[0] : "");
   view->awaits_next = view->by_pid && !strcmp(have.ended, "exec");
 }
 

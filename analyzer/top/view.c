@@ -8,6 +8,7 @@ int vt_top_view_open(vt_top_view_t *view, char const *path, vt_error_t *error) {
   view->choice.filter = view->filter;
   view->awaits_next = 0;
   view->anew = 0;
+  view->told = 0;
   view->pace = (vt_pace_t){0};
   snprintf(view->reference_name, sizeof view->reference_name, "the start");
   return vt_follow_open(&view->follow, path, error);
@@ -28,6 +29,14 @@ static void begin_anew(vt_top_view_t *view) {
   vt_top_view_say(view, "The trace was written anew: growth is counted from the start again.");
 }
 
+/* tell_lack says what the record lacks when that is new, as that there is no room on the disk. */
+static void tell_lack(vt_top_view_t *view) {
+  vt_completeness_t have = vt_completeness(view->follow.analysis.readers[0]);
+  size_t lacks = have.reason_cnt - (have.recording && have.reason_cnt); /* the first one is that it is being recorded */
+  if (lacks > view->told) vt_top_view_say(view, "! %s", have.reasons[have.reason_cnt - 1]);
+  view->told = lacks;
+}
+
 /* Rates are those between the last two looks that had something new; of an ended process, those of its whole life. */
 void vt_top_view_update(vt_top_view_t *view) {
   uint64_t now = view->follow.now_ns;
@@ -37,6 +46,7 @@ void vt_top_view_update(vt_top_view_t *view) {
     vt_past_take(&view->latest, &view->follow.analysis, now);
   }
   if (view->follow.over) vt_past_free(&view->before);
+  tell_lack(view);
   vt_top_view_table(view);
 }
 

@@ -30,6 +30,7 @@ typedef struct {
   vt_top_prompt_t prompt;
   char typed[200];
   char message[300]; /* until the next key */
+  size_t told;       /* reasons why the record is not complete that have been told */
   int paused, reading;
 } vt_top_view_t;
 

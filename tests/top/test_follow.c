@@ -187,6 +187,25 @@ static void check_replaced(vt_analysis_t const *whole, bytes_t trace, char const
   vt_follow_close(&follow);
 }
 
+/* check_damage: a byte of events is wrong, then the file is cut. */
+static void check_damage(bytes_t trace, char *path) {
+  vt_analysis_t whole;
+  vt_follow_t follow;
+  vt_error_t error;
+  trace.data[trace.sz / 2] ^= 0x55;
+  grow(&follow, trace, path, 5);
+  analyse(&whole, path);
+  ok(follow.over && same_cells(follow.analysis.model, whole.model), "a damaged trace: what a report makes of it");
+  vt_analysis_close(&whole);
+  vt_follow_close(&follow);
+  int fd = open(path, O_RDWR | O_CLOEXEC);
+  hold(fd, F_WRLCK);
+  if (ftruncate(fd, (off_t)trace.sz - 2000) || vt_follow_open(&follow, path, &error) || ftruncate(fd, 5000)) exit(2);
+  ok(vt_follow_look(&follow, &error) < 0, "a file that was cut is told of");
+  vt_follow_close(&follow);
+  close(fd);
+}
+
 int main(int argc, char **argv) {
   char grown[4096], late[4096];
   vt_analysis_t whole;
@@ -211,6 +230,7 @@ int main(int argc, char **argv) {
   ok(same_cells(follow.analysis.model, whole.model), "events that come late: every cell");
   vt_follow_close(&follow);
   vt_analysis_close(&whole);
+  check_damage(trace, grown);
   free(trace.data);
   unlink(grown);
   unlink(late);
