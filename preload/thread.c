@@ -98,7 +98,6 @@ static void push_free(vt_thread_t *t) {
 #define STACK_GAP       ((uint64_t)128 << 20)
 static uint32_t tid_at;
 static uint32_t stack_at; /* in words of 8 bytes */
-static pthread_t main_thread;
 static uint64_t main_lo, main_hi;
 
 static void find_tid(void) {
@@ -110,17 +109,24 @@ static void find_tid(void) {
     if (descriptor[i] == tid) tid_at = i;
 }
 
-/* find_stack: of the first thread the descriptor has a block that begins at 0 and ends where the
-   loader found the stack when it began. */
+/* is_block: of the first thread the descriptor has a block that begins at 0 and ends where the loader found the
+   stack when it began; of others, one that holds the descriptor and what is on the stack now, and has a page as guard
+   (who looks in such a thread is the one that an attached process made, with the usual guard). */
+static int is_block(uint64_t const *block, uint64_t first_end) {
+  uint64_t self = (uint64_t)pthread_self(), here = (uint64_t)__builtin_frame_address(0);
+  if (!block[0]) return block[1] == first_end;
+  return !(block[0] & PAGE_MASK) && !(block[1] & PAGE_MASK) && block[2] == PAGE_MASK + 1 &&
+         self - block[0] < block[1] && here - block[0] < block[1];
+}
+
 static void find_stack(void) {
   uint64_t const *descriptor = (uint64_t const *)pthread_self();
-  void **end = vt_symbol_from(vt_object_own(), "__libc_stack_end", NULL);
+  void **end = vt_symbol_from(vt_object_first(), "__libc_stack_end", NULL);
   struct rlimit limit;
   if (!end || !*end) return;
   for (uint32_t i = DESCRIPTOR_FROM / 2; i < DESCRIPTOR_END / 2 && !stack_at; i++)
-    if (!descriptor[i] && descriptor[i + 1] == (uint64_t)*end) stack_at = i;
-  if (!stack_at) return; /* not the first thread, or another libc */
-  main_thread = pthread_self();
+    if (is_block(descriptor + i, (uint64_t)*end)) stack_at = i;
+  if (!stack_at) return; /* another libc */
   main_hi = ((uint64_t)*end | PAGE_MASK) + 1;
   int known = !vt_sys_getrlimit(RLIMIT_STACK, &limit) && limit.rlim_cur != RLIM_INFINITY;
   main_lo = main_hi - (known ? limit.rlim_cur : STACK_GAP);
@@ -131,8 +137,8 @@ static void find_stack(void) {
  */
 static void tell_stack(vt_unwind_t *u) {
   uint64_t self = (uint64_t)pthread_self(), lo = main_lo, hi = main_hi;
-  if (stack_at && pthread_self() != main_thread) {
-    uint64_t const *block = (uint64_t const *)self + stack_at;
+  uint64_t const *block = (uint64_t const *)self + stack_at;
+  if (stack_at && block[0]) { /* not the first thread */
     lo = block[0] + block[2];
     hi = (block[0] + block[1]) & ~PAGE_MASK;
     if (self < lo || self >= hi) lo = hi;

@@ -172,6 +172,12 @@ static int map_there(placing_t *p, uint64_t at, uint64_t sz, int prot) {
   return got == (long)at ? 0 : -1;
 }
 
+/* reason is why nothing is patched: the first function's will do. */
+static char const *reason(vt_bytes_t const *answer) {
+  vt_patch_module_t *m = vt_entries_module(answer);
+  return vt_entries_module_cnt(answer) && m->function_cnt ? vt_entries_functions(m)->why : "nothing in it allocates";
+}
+
 /* map_modules maps memory beside each module, where the plan says, before anything else takes it; what cannot be
    patched is refused, and says why. Returns 0, or -1: nothing can. */
 static int map_modules(placing_t *p) {
@@ -186,7 +192,7 @@ static int map_modules(placing_t *p) {
       vt_entries_refuse(m, "there is no memory beside its code");
     good |= m->code != 0;
   }
-  if (!good) p->why = "none of its allocators can be patched";
+  if (!good) p->why = reason(&p->answer);
   return good ? 0 : -1;
 }
 
@@ -274,7 +280,7 @@ static int check_modules(placing_t *p) {
     if (m->code && !vt_entries_as_planned(p->t, m)) vt_entries_refuse(m, "its code in memory is not that of the file");
     good |= m->code != 0;
   }
-  if (!good) p->why = "none of its allocators can be patched";
+  if (!good) p->why = reason(&p->answer);
   return good ? 0 : -1;
 }
 
