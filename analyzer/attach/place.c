@@ -357,19 +357,29 @@ static int place(placing_t *p, vt_place_result_t *result, vt_error_t *error) {
   return -1;
 }
 
+/* is_sanitizers: a sanitizer's run-time is the allocator, and must not be changed. */
+static int is_sanitizers(vt_patch_module_t *m) {
+  for (uint32_t i = 0; i < m->function_cnt; i++)
+    if (strstr(vt_entries_functions(m)[i].why, "sanitizer")) return 1;
+  return 0;
+}
+
 /* has_plan: is there anything to patch? The first reason why not, else. */
 static int has_plan(placing_t *p, vt_error_t *error) {
   char const *why = NULL;
-  int usable = 0;
+  int usable = 0, sanitized = 0;
   vt_patch_module_t *m = vt_entries_module(&p->answer);
   for (uint32_t n = vt_entries_module_cnt(&p->answer); n--; m = vt_entries_next(m)) {
     usable |= m->covered && m->code;
+    sanitized |= is_sanitizers(m);
     if (!why && m->function_cnt && vt_entries_functions(m)->why[0]) why = vt_entries_functions(m)->why;
   }
-  if (!usable)
+  if (sanitized)
+    vt_error_set(error, p->t->name, "a sanitizer watches its memory", "record it from its start, with `valtrace run`");
+  else if (!usable)
     vt_error_set(error, p->t->name, why ? why : "no function in it is known to allocate",
                  "give its allocator's functions by --allocator");
-  return usable;
+  return usable && !sanitized;
 }
 
 static int is_recorded(vt_target_t const *t, vt_error_t *error) {

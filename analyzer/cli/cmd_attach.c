@@ -258,6 +258,8 @@ static int record(attached_t *a, vt_place_options_t const *place, vt_ring_end_t 
   order.wait_status = -1;
   vt_recording_words_t words = {.program = a->name, .quiet = a->options->quiet, .explained = 1};
   vt_recording_finish(a->control, &order, &words, &summary);
+  if (!a->options->quiet && !summary.traces && !summary.failed)
+    fprintf(stderr, "valtrace: %s has not allocated meanwhile: there is no trace\n", a->name);
   return VT_EXIT_OK;
 }
 

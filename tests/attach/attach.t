@@ -118,6 +118,24 @@ def refused(tap, pid, words, name):
     tap.ok(status == 125 and words in text and text.count("\n") == 1, name, [status, text])
 
 
+def check_operators(tap, path):
+    """operator new and delete are recorded once, and what exceptions take."""
+    churn = Churn(0, argv=program("operators_counted"))
+    attach = Attach(churn.pid, path)
+    attach.until("stood still")
+    churn.order("r")
+    attach.until("is being recorded")
+    first = churn.order("p")
+    valtrace("ctl", churn.pid, "mark", "a")
+    last = churn.order("r")
+    valtrace("ctl", churn.pid, "mark", "b")
+    churn.end()
+    attach.wait()
+    tap.equal(between(path, "a", "b"), (last[0] - first[0], last[1] - first[1]), "operators new and delete are counted once")
+    out = subprocess.run([VALTRACE, "report", "mismatches", "--json", path], capture_output=True, text=True, check=True)
+    tap.equal(json.loads(out.stdout)["totals"].get("mismatched", 0), 0, "and known by their kind")
+
+
 def check_again(tap, path):
     """A process that was recorded can be recorded again; one that executes another program ends there."""
     churn = Churn(3)
@@ -173,6 +191,7 @@ def main():
         check_counts(tap, os.path.join(folder, "many.vtr"), 8)
         check_end(tap, folder)
         check_detach(tap, os.path.join(folder, "detach.vtr"))
+        check_operators(tap, os.path.join(folder, "operators.vtr"))
         check_again(tap, os.path.join(folder, "again.vtr"))
         check_refusals(tap, os.path.join(folder, "refused.vtr"))
     tap.done()

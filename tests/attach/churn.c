@@ -22,7 +22,7 @@
 #define KEPT        64
 #define ROUND       1000
 #define THREADS_MAX 64
-#define REST_US     10000 /* between two rounds of a free run, so that traces stay small */
+#define REST_US     30000 /* between two rounds of a free run, so that traces stay small */
 
 typedef struct {
   void *kept[KEPT];

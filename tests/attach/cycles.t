@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Attached to and detached from two hundred times, under load: a program that churns on each allocator, and servers. Nothing
 crashes or hangs, each trace is whole, no block is handed out twice in it, and the code is what it was. Long."""
+import glob
 import os
 import shutil
 import signal
@@ -99,6 +100,35 @@ def check_nginx(tap, folder):
     return tap.equal(server.wait(), 0, "nginx: it ends as it would")
 
 
+def as_user(command):
+    """PostgreSQL does not run as root."""
+    return ["su", "nobody", "-s", "/bin/sh", "-c", command] if os.geteuid() == 0 else ["sh", "-c", command]
+
+
+def check_postgres(tap, folder):
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+    if not found or not need(tap, "pgbench"):
+        return None if found else tap.skip("postgres", "not installed")
+    data, where = os.path.join(folder, "pg"), f"-h {folder}/pg -p {PORT}"
+    os.mkdir(data)
+    os.chmod(folder, 0o755)
+    if os.geteuid() == 0:
+        shutil.chown(data, "nobody")
+    subprocess.run(as_user(f"cd {data} && {found[-1]}/initdb -D d -A trust"), check=True, capture_output=True)
+    server = quiet(*as_user(f"cd {data} && exec {found[-1]}/postgres -D d -p {PORT} -k {data}"))
+    while subprocess.run(as_user(f"cd {data} && {found[-1]}/createdb {where} b"), capture_output=True, check=False).returncode:
+        time.sleep(0.2)
+    subprocess.run(as_user(f"cd {data} && pgbench {where} -i b"), check=True, capture_output=True)
+    with open(f"{data}/d/postmaster.pid", encoding="utf-8") as file:
+        pid = int(file.readline())
+    load = quiet(*as_user(f"cd {data} && while pgbench {where} -C -c 2 -t 20 b; do :; done"), start_new_session=True)
+    check_process(tap, folder, "postgres with pgbench", server, pid)
+    tap.ok(load.poll() is None, "postgres: its clients have no errors")
+    os.killpg(load.pid, signal.SIGKILL)
+    os.kill(pid, signal.SIGINT)
+    return tap.equal(server.wait(), 0, "postgres: it ends as it would")
+
+
 def check_python(tap, folder):
     python = quiet(sys.executable, "-c", PYTHON)
     time.sleep(0.5)
@@ -120,6 +150,7 @@ def main():
         check_churn(tap, folder, "static jemalloc", program("churn_jemalloc"))
         check_redis(tap, folder)
         check_nginx(tap, folder)
+        check_postgres(tap, folder)
         check_python(tap, folder)
     tap.done()
 

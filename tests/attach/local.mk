@@ -1,12 +1,15 @@
 # Recording processes that run already.
 TAPS  += tests/attach/attach.t
 LONG  += tests/attach/hazards.t tests/attach/cycles.t
-TESTS += $(addprefix $(BUILD)/programs/,churn churn_static churn_jemalloc inside valtrace_without_move_out valtrace_without_returned_to)
+TESTS += $(addprefix $(BUILD)/programs/,churn churn_static churn_jemalloc operators_counted inside valtrace_without_move_out valtrace_without_returned_to)
 churn_static_LIBS   := -static
 churn_jemalloc_LIBS := $(jemalloc_LIBS) -lstdc++
 $(addprefix $(BUILD)/programs/,churn churn_static churn_jemalloc): tests/attach/churn.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(DEFS) -O1 -g -fno-builtin $(WARN) -o $@ $< $($(@F)_LIBS) -lpthread
+$(BUILD)/programs/operators_counted: tests/attach/operators.cc
+	@mkdir -p $(@D)
+	$(CXX) -std=gnu++17 -O0 -g -fno-builtin $(WARN) -o $@ $<
 $(BUILD)/programs/inside: tests/attach/inside.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(DEFS) -O1 -g -fno-builtin $(WARN) -o $@ $< -lpthread
