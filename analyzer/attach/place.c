@@ -32,6 +32,7 @@
 #define TRIES     500
 #define PAUSE_NS  1000000 /* between two of them, for a signal handler to return */
 #define HIGH_FD   1000
+#define SHIM      "libvaltrace.so"
 #define ANONYMOUS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 typedef struct {
@@ -50,11 +51,16 @@ typedef struct {
 
 static uint64_t pages(uint64_t sz) { return (sz + PAGE - 1) & ~(PAGE - 1); }
 
-static uint64_t room_below(void *context, uint64_t address) {
+/* room_below: there is none where a thread is on a stack that the program made (coroutines, signal stacks): nobody
+   knows where it ends. Its own is the kernel's, or ends in its descriptor, to which fs points. */
+static uint64_t room_below(void *context, struct user_regs_struct const *regs) {
   vt_space_t const *space = context;
-  for (size_t i = 0; i < space->parts_cnt; i++)
-    if (address - space->parts[i].start < space->parts[i].end - space->parts[i].start)
-      return address - space->parts[i].start;
+  for (size_t i = 0; i < space->parts_cnt; i++) {
+    vt_space_part_t const *p = &space->parts[i];
+    if (regs->rsp < p->start || regs->rsp >= p->end) continue;
+    int own = !strcmp(p->path, "[stack]") || (regs->rsp < regs->fs_base && regs->fs_base < p->end);
+    return own ? regs->rsp - p->start : 0;
+  }
   return 0;
 }
 
@@ -297,7 +303,7 @@ static void take_back(placing_t *p) {
 
 static int prepare(placing_t *p) {
   p->remote = (vt_remote_t){.stop = &p->stop, .mem = p->t->mem, .syscall = p->t->syscall, .sigreturn = p->t->sigreturn};
-  p->why = "no thread of it has room on its stack";
+  p->why = "no thread of it is on a stack of its own with room on it";
   if (vt_remote_begin(&p->remote, room_below, &p->space)) return -1;
   int failed = (p->again ? check_modules(p) : map_modules(p) || map_area(p)) || hand_over(p) || write_area(p);
   if (failed) take_back(p);
@@ -384,7 +390,7 @@ static int has_plan(placing_t *p, vt_error_t *error) {
 
 static int is_recorded(vt_target_t const *t, vt_error_t *error) {
   int state = t->area ? vt_place_state(t, t->area, NULL) : 0;
-  int is = state ? state != VT_ATTACH_DETACHED : vt_target_has_file(t, VT_RING_FILE);
+  int is = state ? state != VT_ATTACH_DETACHED : vt_target_has_file(t, VT_RING_FILE) || vt_target_has_module(t, SHIM);
   if (is) vt_error_set(error, t->name, "it is recorded already", "`valtrace ctl` steers it, `valtrace detach` ends what `attach` began");
   return is;
 }

@@ -83,16 +83,11 @@ static frame_t frame_of(vt_remote_t const *r) {
   return f;
 }
 
-/* choose prefers a thread that runs to one that waits in the kernel. */
-static vt_stop_thread_t const *choose(vt_stop_t const *stop, uint64_t (*room)(void *, uint64_t), void *context) {
-  vt_stop_thread_t const *waits = NULL;
-  for (size_t i = 0; i < stop->threads_cnt; i++) {
-    vt_stop_thread_t const *t = &stop->threads[i];
-    if (room(context, t->regs.rsp) < XSTATE_MAX + 4096) continue;
-    if ((long)t->regs.orig_rax < 0) return t;
-    if (!waits) waits = t;
-  }
-  return waits;
+/* choose takes the process's first thread if it can: its stack is the kernel's, and larger than others. */
+static vt_stop_thread_t const *choose(vt_stop_t const *stop, vt_remote_room_t *room, void *context) {
+  for (size_t i = 0; i < stop->threads_cnt; i++)
+    if (room(context, &stop->threads[i].regs) >= XSTATE_MAX + 4096) return &stop->threads[i];
+  return NULL;
 }
 
 static int write_back_way(vt_remote_t *r) {
@@ -107,7 +102,7 @@ static int write_back_way(vt_remote_t *r) {
              : -1;
 }
 
-int vt_remote_begin(vt_remote_t *r, uint64_t (*room)(void *context, uint64_t address), void *context) {
+int vt_remote_begin(vt_remote_t *r, vt_remote_room_t *room, void *context) {
   r->thread = choose(r->stop, room, context);
   return r->thread ? write_back_way(r) : -1;
 }

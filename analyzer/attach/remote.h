@@ -17,9 +17,10 @@ typedef struct {
   uint64_t mask;                  /* of its signals */
 } vt_remote_t;
 
-/* vt_remote_begin chooses a thread and prepares it. `room` tells how much memory there is below an address, of
-   the mapping that has it. Returns 0, or -1: no thread has room on its stack, or it has ended. */
-int vt_remote_begin(vt_remote_t *r, uint64_t (*room)(void *context, uint64_t address), void *context);
+/* vt_remote_begin chooses a thread and prepares it. `room` tells how much unused memory there surely is below a thread's
+   stack pointer. Returns 0, or -1: no thread has enough, or it has ended. */
+typedef uint64_t vt_remote_room_t(void *context, struct user_regs_struct const *regs);
+int vt_remote_begin(vt_remote_t *r, vt_remote_room_t *room, void *context);
 
 /* vt_remote_call makes one call and returns its result, negative errno values included; -ESRCH, too, when the
    thread has ended. */

@@ -305,6 +305,12 @@ int vt_target_has_file(vt_target_t const *t, char const *name) {
   return 0;
 }
 
+int vt_target_has_module(vt_target_t const *t, char const *name) {
+  for (size_t i = 0; i < t->space.parts_cnt; i++)
+    if (begins(t->space.parts[i].path, name)) return 1;
+  return 0;
+}
+
 int vt_target_open(vt_target_t *t, pid_t pid, vt_error_t *error) {
   *t = (vt_target_t){.pid = pid, .mem = -1};
   snprintf(t->name, sizeof t->name, "%d", pid);

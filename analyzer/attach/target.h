@@ -38,4 +38,7 @@ int vt_target_told(pid_t pid, char const *name, char *out, size_t cap);
 /* vt_target_has_file: is a file that was made with this name (vt_kernel_is_file) mapped in it? */
 int vt_target_has_file(vt_target_t const *t, char const *name);
 
+/* vt_target_has_module: is a file mapped in it whose name, without folders, begins so? */
+int vt_target_has_module(vt_target_t const *t, char const *name);
+
 #endif

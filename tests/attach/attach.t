@@ -11,7 +11,7 @@ import tempfile
 sys.path.insert(0, "tests/lib")
 sys.path.insert(0, "tests/attach")
 from attaching import Attach, Churn, valtrace  # noqa: E402
-from valtest import PROGRAMS, Tap, VALTRACE, need, program, vtr  # noqa: E402
+from valtest import SHIM, Tap, VALTRACE, need, program, vtr  # noqa: E402
 
 ROUNDS = 2
 
@@ -177,6 +177,9 @@ def check_refusals(tap, path):
     attach = Attach(churn.pid, path)
     attach.until("stood still")
     refused(tap, churn.pid, "recorded already", "recorded already")
+    preloaded = Churn(0, env=dict(os.environ, LD_PRELOAD=SHIM, VALTRACE_OUTPUT=path + ".bare"))
+    refused(tap, preloaded.pid, "recorded already", "recorded without a collector")
+    preloaded.end()
     churn.order("r")
     attach.until("is being recorded")
     churn.end()
