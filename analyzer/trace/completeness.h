@@ -22,7 +22,7 @@ typedef struct {
   int recording;           /* it is still being written: not complete, and nothing wrong */
   int paused;              /* stretches of the process's life are left out on purpose */
   int damaged;             /* something in the file is not as it was written, or has gone */
-  char ended[32];          /* "exit", "signal:N", "exec", "killed", "running" or "unknown" */
+  char ended[32];          /* "exit", "signal:N", "exec", "killed", "running", "detached" or "unknown" */
   uint64_t dropped_events; /* that the process could not record */
   uint64_t missing_events; /* these and what the file lacks; VT_MISSING_UNKNOWN */
   uint64_t missing_since;  /* ns: every event before is there; VT_TIME_NEVER: not known, or none is missing */

@@ -77,7 +77,7 @@ function completeness(side, name) {
   if (!have.complete && have.missing_since_ns !== null && have.ended !== "running")
     notes.push(`the numbers are whole up to ${duration(have.missing_since_ns)} only`);
   const ended = have.ended === "exit" ? "the program ended by itself"
-    : have.ended === "running" ? "the program still runs" : `the program ended: ${clean(have.ended)}`;
+    : have.ended === "running" ? "the program still runs" : have.ended === "detached" ? "recording was ended; the program goes on" : `the program ended: ${clean(have.ended)}`;
   const verdict = have.complete ? "✓ Complete record"
     : have.ended === "running" ? "⚠ Still being recorded: what is live so far is shown as live at the end" : "⚠ Incomplete record";
   const who = name ? `${name}: ` : "";
