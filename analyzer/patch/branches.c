@@ -1,5 +1,6 @@
 /* See branches.h. Decoding is linear, and begins anew where a function begins, so that data between
-   functions spoils at most what is before the next one. */
+   functions spoils at most what is before the next one. Only functions are decoded that have bytes which would
+   be the distance to a target, at whatever place: a few of a large program. */
 #include "analyzer/patch/branches.h"
 #include "analyzer/patch/decode.h"
 #include "analyzer/util/mem.h"
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #define ENDBR_SZ 4
+#define SHORT_MAX 130 /* how far a branch with a distance of one byte may lead, from either end */
 #define FUNCTIONS_MAX 2000 /* of one search for calls that leave the module */
 #define PROFILED_SZ   9     /* how far behind its start a function may call the profiler */
 
@@ -36,12 +38,33 @@ static void count(vt_elf_code_t const *code, vt_branch_target_t *targets, size_t
   t->foreign += !self || from > self->address;
 }
 
+/* is_near: may the function have a short branch to a target? */
+static int is_near(vt_branch_target_t const *targets, size_t cnt, uint64_t from, uint64_t end) {
+  size_t lo = VT_FIRST_NOT(cnt, i, targets[i].address + targets[i].sz + SHORT_MAX <= from);
+  return lo < cnt && targets[lo].address <= end + ENDBR_SZ + SHORT_MAX;
+}
+
+/* may_lead: have four bytes from p on, of so many that run at `address`, the value of a distance to a target? The
+   instruction ends behind the distance. */
+static int may_lead(vt_branch_target_t *targets, size_t cnt, uint8_t const *p, uint64_t left, uint64_t address) {
+  uint64_t low = targets[0].address - ENDBR_SZ, span = targets[cnt - 1].address + targets[cnt - 1].sz - low;
+  for (uint64_t i = 0; i + 4 <= left; i++) {
+    int32_t distance;
+    memcpy(&distance, p + i, sizeof distance);
+    uint64_t to = address + i + 4 + (uint64_t)(int64_t)distance;
+    if (to - low < span && find(targets, cnt, to)) return 1;
+  }
+  return 0;
+}
+
 static void count_in(vt_elf_code_t const *code, vt_code_section_t const *s,
                      vt_branch_target_t *targets, size_t cnt) {
   vt_decoder_t decoder = vt_decoder();
   vt_insn_t insn;
   for (uint64_t from = s->start, end; from < s->end; from = end) {
     end = vt_elf_code_next(code, from);
+    if (!is_near(targets, cnt, from, end) && !may_lead(targets, cnt, s->bytes + (from - s->start), end - from, from))
+      continue;
     for (uint64_t p = from; p < end; p += insn.sz) {
       vt_decode(&decoder, s->bytes + (p - s->start), end - p, p, &insn);
       if (insn.kind == VT_INSN_CALL || insn.kind == VT_INSN_JUMP || insn.kind == VT_INSN_JUMP_IF)

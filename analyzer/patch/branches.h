@@ -16,8 +16,8 @@ typedef struct {
   uint64_t sites[VT_PATCH_SITES_MAX];
 } vt_branch_target_t;
 
-/* vt_branches_count decodes the whole module once, function by function, and counts the branches to
-   `targets`, which are in the order of their addresses. Costs about 30 ns an instruction. */
+/* vt_branches_count counts the direct branches of the module to `targets`, of which there is one at least, in the order of
+   their addresses. Costs about a nanosecond a byte of code, and 30 an instruction of functions that may have one. */
 void vt_branches_count(vt_elf_code_t const *code, vt_branch_target_t *targets, size_t cnt);
 
 /* vt_branches_leave: does the function at `address`, or one it calls, call what the compiler cannot
