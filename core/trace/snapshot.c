@@ -4,6 +4,7 @@
 #include "core/trace/held.h"
 #include "core/trace/sys.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -211,11 +212,25 @@ static void be_sentinel(void) {
   }
 }
 
+/* in_valgrind: the program is simulated by valgrind, which ends it for a clone that is neither thread nor fork. Asked by
+   its client request 0x1001, which rotates a register by 128 bits in all: elsewhere that is nothing. */
+static int in_valgrind(void) {
+  uint64_t answer = 0;
+#if defined(__x86_64__)
+  uint64_t request[6] = {0x1001};
+  __asm__ volatile("rolq $3, %%rdi\n\trolq $13, %%rdi\n\trolq $61, %%rdi\n\trolq $51, %%rdi\n\txchgq %%rbx, %%rbx"
+                   : "+d"(answer)
+                   : "a"(request)
+                   : "cc", "memory");
+#endif
+  return answer != 0;
+}
+
 /* clone_heir starts a life on its own stack; returns its number or a negative errno value. */
 static long clone_heir(void (*life)(void)) {
   long flags = CLONE_VM | CLONE_FILES | CLONE_UNTRACED; /* exit signal 0 */
   long fault = vt_sys_fault(SYS_clone);
-  if (fault) return fault;
+  if (fault || in_valgrind()) return fault ? fault : -ENOSYS;
 #if defined(__x86_64__)
   long ret;
   register void *top __asm__("rsi") = stack + STACK_SZ;

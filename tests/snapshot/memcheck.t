@@ -9,7 +9,7 @@ import tempfile
 
 sys.path.insert(0, "tests/lib")
 from lost import PROGRAMS, by_us  # noqa: E402
-from valtest import Tap  # noqa: E402
+from valtest import Tap, VALTRACE, program  # noqa: E402
 
 # gcc: an old value in a live block points into two blocks; they are possible here. docs/snapshot.md tells of it.
 OTHERWISE = {"gcc"}
@@ -22,6 +22,16 @@ def by_memcheck(argv):
     return found.get("definitely", (0, 0)), found.get("indirectly", (0, 0))
 
 
+def check_inside(tap, folder):
+    """A program that runs in valgrind may be recorded: there is no look at its end, which valgrind would not let it have."""
+    argv = ["valgrind", "-q", *program("hello")]
+    plain = subprocess.run(argv, capture_output=True, check=False)
+    for options in ([], ["--snapshots"]):
+        recorded = subprocess.run([VALTRACE, "run", "-q", *options, "-o", f"{folder}/inside.vtr", "--", *argv], capture_output=True, check=False)
+        tap.equal((recorded.returncode, recorded.stdout, recorded.stderr), (plain.returncode, plain.stdout, plain.stderr),
+                  f"recorded in valgrind {options}: as without us")
+
+
 def main():
     tap = Tap()
     folder = tempfile.mkdtemp(prefix="memcheck-")
@@ -32,6 +42,8 @@ def main():
         if argv[0] in OTHERWISE:
             continue
         tap.equal(by_us(argv, folder), by_memcheck(argv), f"{argv[0]}: definite and indirect, bytes and blocks")
+    if shutil.which("valgrind"):
+        check_inside(tap, folder)
     for name in os.listdir(folder):
         os.unlink(f"{folder}/{name}")
     os.rmdir(folder)
