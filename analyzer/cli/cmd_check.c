@@ -6,6 +6,7 @@
 #include "analyzer/util/progress.h"
 #include "analyzer/trace/folder.h"
 #include "analyzer/trace/reader.h"
+#include "analyzer/trace/summary.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -76,6 +77,8 @@ static void print_text(vt_reader_t const *r, vt_completeness_t const *have) {
   printf("\n  process %u ended: %s; file %s\n", vt_reader_info(r)->pid, have->ended,
          have->complete ? "complete" : "not complete");
   print_missing(have);
+  if (vt_reader_summary(r))
+    printf("  %" PRIu64 " earlier events are kept as their sum (--keep)\n", vt_reader_summary(r)->totals[VT_SUMMARY_EVENTS]);
   print_unwinding(r);
   if (in->unknown_chunks)
     printf("  chunks of unknown optional types that were skipped: %" PRIu64 "\n",
@@ -95,6 +98,7 @@ static void print_json(vt_json_t *j, vt_reader_t const *r, vt_completeness_t con
   vt_json_uint(j, "event_chunks", in->event_chunks);
   vt_json_uint(j, "events", in->events);
   vt_json_uint(j, "sampled", vt_reader_info(r)->sample_period);
+  vt_json_uint(j, "summarized_events", vt_reader_summary(r) ? vt_reader_summary(r)->totals[VT_SUMMARY_EVENTS] : 0);
   vt_json_uint(j, "lost_events", have->dropped_events);
   vt_json_uint(j, "damaged_chunks", in->damaged_chunks);
   vt_json_uint(j, "damage_offset", in->damage_off);

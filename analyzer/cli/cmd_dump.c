@@ -14,6 +14,7 @@
 #include "analyzer/trace/folder.h"
 #include "analyzer/trace/reader.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/trace/summary.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -361,6 +362,8 @@ static int dump(char *path, vt_cli_options_t const *options, int several, uint64
   show_mappings(&d, UINT64_MAX);
   vt_completeness_t have = vt_completeness(d.r);
   vt_gate_warn(path, &have);
+  if (vt_reader_summary(d.r))
+    vt_error_say(path, "earlier events are not in it, only their sum (--keep)", "`valtrace check` tells how many");
   vt_reader_close(d.r);
   vt_chosen_free(d.chosen);
   vt_stacks_delete(d.stacks);

@@ -79,6 +79,8 @@ static int export_traces(vt_cli_options_t *options, format_t const *format, vt_m
   options->analysis.timeline =
       !strcmp(format->name, "massif") || !strcmp(format->name, "firefox") || !format->write;
   options->estimates = format->estimates && metric != VT_METRIC_TEMPORARY && metric != VT_METRIC_REALLOCS;
+  options->analysis.whole = format->write != vt_export_folded && format->write != vt_export_pprof &&
+                            format->write != vt_export_speedscope && format->write != vt_export_callgrind;
   int status = vt_cli_open(options, &analysis, &suppressions, &error);
   if (status)
     vt_error_print(&error);

@@ -129,6 +129,7 @@ int vt_cmd_html(int argc, char **argv) {
     vt_error_say("html", "needs one trace, or two to compare", "`valtrace html --help`");
     return VT_EXIT_USAGE;
   }
+  options.analysis.whole = 1;
   options.analysis.lifetimes = options.analysis.sizes = options.analysis.threads = 1;
   options.analysis.timeline = VT_TIMELINE_FINE;
   return make_page(&options);

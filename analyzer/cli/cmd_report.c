@@ -96,6 +96,8 @@ static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   options->estimates = tells_estimates(view) && !wants_bands(&options->report);
   makers->with_findings = wants_findings(options);
   if (makers->with_findings) analysis->mappings = 1;
+  analysis->whole = view == VT_VIEW_LIFETIMES || is_of_pages(view);
+  analysis->watch_spared = wants_growth(options);
   if (makers->with_findings || wants_bands(&options->report) || wants_growth(options)) {
     makers->evidence = vt_evidence_new();
     analysis->watch = vt_evidence_watch(makers->evidence);
@@ -152,7 +154,7 @@ static void make_parts(vt_cli_options_t *options, vt_analysis_t *analysis, maker
     report->part = vt_why_part(makers->why, report);
   else if (options->why)
     vt_error_say("--why", analysis->no_verdict, "it needs the snapshot that `valtrace run` takes");
-  else if (wants_growth(options) && analysis->verdicts)
+  else if (wants_growth(options) && analysis->verdicts && (!analysis->kept_ns || analysis->without_summary))
     report->part = vt_growth_view_reachable(&makers->growth, analysis, makers->evidence, report);
   else if (makers->frees)
     report->part = vt_frees_part(makers->frees, analysis, report);

@@ -43,9 +43,10 @@ typedef struct {
   char const *max_depth, *suppressions, *format, *children, *min_events;
   char const *timeout;  /* --snapshot-timeout */
   char const *allocator;
-  char const *duration, *max_size;
+  char const *duration, *max_size, *keep;
   int start_paused;
   uint64_t max_size_bytes; /* 0: no limit */
+  uint64_t keep_bytes;     /* 0: all */
   uint64_t duration_ns; /* 0: no limit */
   char const *sample;   /* --sample, as the shim takes it: bytes */
   char sample_text[24];
@@ -85,6 +86,8 @@ static char const help[] =
     "      --duration T      pause after this time (10, 500ms); the program goes on\n"
     "      --max-size BYTES  keep each trace below this size (suffix k, M, G; at least 1M): its process is paused\n"
     "                        for good before; the program goes on\n"
+    "      --keep BYTES      of each trace keep the last so many bytes of events (suffix k, M, G; at least 1M); older\n"
+    "                        ones become a summary, from which totals, sites and live blocks are as ever\n"
     "      --jit-names       switch on the maps of run-times that make code (node, java, mono, python, .NET),\n"
     "                        so that it has names: the program sees it in its environment\n"
     "      --high-tags       the program's pointers carry tags in their top 16 bits\n"
@@ -120,6 +123,7 @@ enum {
   OPT_START_PAUSED,
   OPT_DURATION,
   OPT_MAX_SIZE,
+  OPT_KEEP,
   OPT_JIT_NAMES,
   OPT_HIGH_TAGS,
   OPT_MAX_DEPTH,
@@ -150,6 +154,7 @@ static struct option const long_options[] = {
     {"start-paused", no_argument, NULL, OPT_START_PAUSED},
     {"duration", required_argument, NULL, OPT_DURATION},
     {"max-size", required_argument, NULL, OPT_MAX_SIZE},
+    {"keep", required_argument, NULL, OPT_KEEP},
     {"jit-names", no_argument, NULL, OPT_JIT_NAMES},
     {"high-tags", no_argument, NULL, OPT_HIGH_TAGS},
     {"max-depth", required_argument, NULL, OPT_MAX_DEPTH},
@@ -209,6 +214,7 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_START_PAUSED: o->start_paused = 1; break;
     case OPT_DURATION: o->duration = optarg; break;
     case OPT_MAX_SIZE: o->max_size = optarg; break;
+    case OPT_KEEP: o->keep = optarg; break;
     case OPT_JIT_NAMES: o->jit_names = 1; break;
     case OPT_HIGH_TAGS: o->high_tags = 1; break;
     case OPT_MAX_DEPTH: o->max_depth = optarg; break;
@@ -235,6 +241,10 @@ static int parse(options_t *o, int argc, char **argv) {
     return usage_error("--duration", "not a time such as 10 or 500ms");
   if (o->max_size && (vt_cli_bytes(o->max_size, &o->max_size_bytes) || o->max_size_bytes < MAX_SIZE_MIN))
     return usage_error("--max-size", "not a size of at least 1M");
+  if (o->keep && (vt_cli_bytes(o->keep, &o->keep_bytes) || o->keep_bytes < MAX_SIZE_MIN))
+    return usage_error("--keep", "not a size of at least 1M");
+  if (o->keep && o->sample) return usage_error("--keep", "a sample is small, and its errors are not told by a sum");
+  if (o->keep && o->max_size) return usage_error("--keep", "--max-size ends what --keep goes on with");
   uint64_t limit = o->snapshot_ns;
   if (o->timeout && (vt_filter_duration(o->timeout, &limit) || !limit))
     return usage_error("--snapshot-timeout", "not a time such as 10 or 500ms");
@@ -383,6 +393,7 @@ static vt_outputs_t outputs_of(options_t const *o, char const pattern[PATH_MAX])
   vt_outputs_t outputs = {.gather = o->gather,
                           .children = o->children,
                           .max_size = o->max_size_bytes,
+                          .keep = o->keep_bytes,
                           .min_events = o->min_events ? strtoull(o->min_events, NULL, 10) : 0};
   strcpy(outputs.pattern, pattern);
   return outputs;

@@ -3,6 +3,7 @@
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/control.h"
 #include "analyzer/collector/drain.h"
+#include "analyzer/collector/keep.h"
 #include "analyzer/collector/sampling.h"
 #include "analyzer/patch/service.h"
 #include "analyzer/util/progress.h"
@@ -196,6 +197,7 @@ static void look_after(collector_t *c) {
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->ended || image->leaving) continue;
+    vt_keep_mind(&c->drain, image); /* a helper may be over */
     if (!image->size_said) vt_sampling_look(image, (vt_clock_kind_t)c->end->ring->clock, now);
     if (flush && is_due(image, now)) vt_image_flush(image, &whole_until);
     if (image->error.what[0])

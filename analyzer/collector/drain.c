@@ -12,6 +12,7 @@
    was replaced past our hooks is over when its process is. */
 #include "analyzer/collector/drain.h"
 #include "analyzer/collector/ending.h"
+#include "analyzer/collector/keep.h"
 #include "analyzer/collector/ring.h"
 #include "analyzer/collector/sampling.h"
 #include "analyzer/util/mem.h"
@@ -312,6 +313,7 @@ static void end_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
   image->wait_status = wait_status;
   image->end_tick = now.tick;
   vt_image_flush(image, &now);
+  vt_keep_end(d, image);
   image->look.kind = image->said_end == VT_PROCESS_EXEC ? VT_SNAPSHOT_EXEC : VT_SNAPSHOT_EXIT;
   image->leaving = vt_heir_look_begin(&image->look, d->end, &d->ring->images[slot],
                                       image->open ? image->path : NULL, kept(d), d->high_tags);
@@ -354,16 +356,36 @@ static void close_gates(vt_drain_t *d) {
   }
 }
 
+/* What a cut waits for: segments that were full when the drain began. Others become full all the time, and what is in them is
+   gathered in memory. */
+static uint8_t awaited[VT_RING_SEGMENTS];
+
+static void await_full(vt_drain_t *d) {
+  for (uint32_t i = 0; i < d->end->limit; i++)
+    awaited[i] = (state_of(d->ring, i) & VT_SEGMENT_STATE_MASK) == VT_SEGMENT_FULL;
+}
+
+static int is_awaiting(vt_drain_t const *d) {
+  return memchr(awaited, 1, d->end->limit) != NULL;
+}
+
 size_t vt_drain_full(vt_drain_t *d) {
   size_t total = 0, got;
+  if (d->cutting) await_full(d);
   vt_ring_raise_limit(d->end, active(d));
   do {
     got = 0;
-    for (uint32_t i = 0; i < d->end->limit; i++) got += (size_t)take_full(d, i);
+    for (uint32_t i = 0; i < d->end->limit; i++) {
+      if (!take_full(d, i)) continue;
+      awaited[i] = 0;
+      got++;
+    }
     total += got;
     close_gates(d);
+    for (size_t i = 0; d->outputs->keep && i < d->images_cnt; i++)
+      if (!d->images[i]->ended && !d->images[i]->leaving) vt_keep_mind(d, d->images[i]);
     end_replaced(d);
-  } while (got);
+  } while (got && (!d->cutting || is_awaiting(d)));
   return total;
 }
 

@@ -23,6 +23,7 @@ typedef struct {
   size_t images_cnt, images_cap;
   vt_slots_t slots;
   vt_pauses_t pauses;
+  int cutting; /* a file is being cut, see keep.c */
   vt_image_t *by_slot[VT_RING_IMAGES]; /* the living ones */
   uint8_t replaced[VT_RING_IMAGES];    /* exec has replaced the image of this slot */
   int replacements;                    /* some are to be ended */

@@ -139,6 +139,7 @@ vt_image_t *vt_image_new(vt_outputs_t *outputs, vt_image_t **others, size_t othe
   if (!writer) return image;
   image->open = 1;
   image->max_size = outputs->max_size;
+  image->keep.max = outputs->keep;
   image->whole_tick = h.start_tick;
   vt_packer_open(&image->packer, writer, codec, &h);
   if (image->max_size) vt_writer_limit(writer, image->max_size - LAST_WORDS_SZ);
@@ -374,6 +375,7 @@ void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t cloc
 }
 
 void vt_image_delete(vt_image_t *image) {
+  free(image->keep.cuts);
   vt_jit_watch_end(&image->jit);
   for (size_t i = 0; i < image->streams_cnt; i++) vt_raw_stream_fini(&image->streams[i].raw);
   free(image->streams);

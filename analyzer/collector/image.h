@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "analyzer/collector/fold.h"
 #include "analyzer/collector/heir.h"
 #include "analyzer/jit/watch.h"
 #include "analyzer/symbols/symbols.h"
@@ -29,6 +30,20 @@ typedef struct {
 /* How far a trace is from its largest size. Its gate is closed some time before, so that all that happened until then
    finds room. */
 typedef enum { VT_ROOM_PLENTY = 0, VT_ROOM_LITTLE, VT_ROOM_CLOSED } vt_room_t;
+
+/* How a trace is kept small; see keep.h. Offsets are in its file. */
+typedef struct {
+  uint64_t off, tick;
+} vt_cut_t;
+typedef struct {
+  uint64_t max;   /* bytes of events that are kept; 0: all */
+  vt_cut_t *cuts; /* by place; at least half of max apart */
+  size_t cuts_cnt, cuts_cap;
+  vt_cut_t end;            /* up to where the helper copies */
+  pid_t helper;            /* 0: none */
+  int done;                /* a descriptor of it, or -1 */
+  vt_folded_t *result;     /* shared with it */
+} vt_keep_t;
 
 /* What has been seen of the process's memory; see sampling.h. */
 typedef struct {
@@ -85,6 +100,7 @@ typedef struct vt_image {
   size_t streams_cnt, streams_cap;
   int open; /* packer is in use: the file could be created and is not yet complete */
   vt_packer_t packer;
+  vt_keep_t keep;
   uint64_t max_size;   /* of the file; 0: no limit */
   vt_room_t room;
   uint64_t closed_tick; /* when its gate was closed */

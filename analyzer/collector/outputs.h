@@ -17,6 +17,7 @@ typedef struct vt_outputs {
   int gather;             /* a second process makes a folder */
   char const *children;   /* processes but the first need a name that matches this glob; NULL: all */
   uint64_t max_size;      /* of a trace, in bytes; 0: no limit */
+  uint64_t keep;          /* bytes of the last events that a trace keeps; 0: all */
   uint64_t min_events;    /* traces with fewer are dropped; not the one with which the first process ends */
   char folder[PATH_MAX];  /* that was made; "": none */
   uint32_t skipped, dropped; /* processes without a trace for the two reasons */

@@ -116,6 +116,14 @@ struct vt_model {
   int extras;             /* sizes, timeline or threads are collected, or watched */
 };
 
+/* ---- model.c: what events call things, made when it is not there ---- */
+
+uint32_t vt_model_thread_of(vt_model_t *model, uint32_t trace, uint32_t index);
+uint32_t vt_model_heap_of(vt_model_t *model, uint32_t trace, uint32_t number);
+/* The cell of an allocation stack in a heap of the trace; python: in its interpreter's. */
+uint32_t vt_model_cell_at(vt_model_t *model, uint32_t trace, uint32_t heap, int python, uint32_t stack);
+limbo_t *vt_model_push_limbo(vt_model_t *model, uint32_t thread);
+
 /* ---- order.c: repairs; see there for the rules ---- */
 
 /* An allocation at a live address waits for the free it overtook. */

@@ -533,6 +533,18 @@ void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap_number, u
   }
 }
 
+uint32_t vt_model_thread_of(vt_model_t *model, uint32_t trace, uint32_t index) { return thread_of(model, trace, index); }
+
+uint32_t vt_model_heap_of(vt_model_t *model, uint32_t trace, uint32_t number) { return heap_of(model, trace, number); }
+
+uint32_t vt_model_cell_at(vt_model_t *model, uint32_t trace, uint32_t heap, int python, uint32_t stack) {
+  vt_event_t like = {.heap = heap, .api = python ? VT_API_OTHER : VT_API_MALLOC};
+  local_heap_t *local = counting_heap(model, trace, &like);
+  return stack < local->cells_cap && local->cells[stack] ? local->cells[stack] : add_cell(model, trace, local, stack);
+}
+
+limbo_t *vt_model_push_limbo(vt_model_t *model, uint32_t thread) { return push_limbo(model, thread); }
+
 /* ---- the end ---- */
 
 /* clear_sums makes the sums over cells zero; what events count themselves stays. */

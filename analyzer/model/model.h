@@ -216,6 +216,13 @@ void vt_model_stretch(vt_model_t *model, uint32_t trace, uint64_t from_ns, uint6
    of their own. To be called before all events. */
 void vt_model_not_interpreted(vt_model_t *model, uint32_t trace);
 
+/* vt_model_summarize says what the model knows so far of its only trace, in times of that; the caller frees it. What waits
+   for the order of events to be repaired is settled. Before vt_model_finish, and without filters.
+   vt_model_resume starts from there, before all events of the trace. Its times are those of the trace. */
+struct vt_summary;
+void vt_model_summarize(vt_model_t *model, struct vt_summary *out);
+void vt_model_resume(vt_model_t *model, uint32_t trace, struct vt_summary const *from);
+
 /* Says what a number in the trace means, before all events. Heaps of equal, non-zero uuid are one
    heap, also between traces. One that was attached by a trace that had not created it and not left
    it since has blocks allocated unseen; a free of an unknown block is no error there. Number 0 is

@@ -9,6 +9,7 @@
 #include "analyzer/report/merge.h"
 #include "analyzer/report/selection.h"
 #include "analyzer/trace/folder.h"
+#include "analyzer/trace/summary.h"
 #include "analyzer/util/mem.h"
 
 /* ---- filters ---- */
@@ -116,6 +117,10 @@ static void run_pass(vt_analysis_t *analysis, vt_model_t *model) {
     if (vt_reader_info(analysis->readers[i])->flags & VT_HEADER_FLAG_MID_LIFE)
       vt_model_partial(model, (uint32_t)i, 0); /* what is older is not known, and its end no error */
     vt_merge_declare(model, (uint32_t)i, analysis->readers[i]);
+    if (analysis->without_summary)
+      vt_model_partial(model, (uint32_t)i, 0); /* older blocks are not known */
+    else
+      vt_merge_resume(model, (uint32_t)i, analysis->readers[i]);
   }
   vt_merge_run(model, analysis->readers, shifts, analysis->trace_cnt);
   free(shifts);
@@ -191,12 +196,46 @@ static void run_model(vt_analysis_t *analysis, vt_model_options_t const *chosen)
   run_pass(analysis, model);
 }
 
+/* kept_since is when the last of the summaries was made that traces have instead of older events; 0: they have none. */
+static uint64_t kept_since(vt_analysis_t const *analysis) {
+  uint64_t since = 0;
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    vt_summary_t const *summary = vt_reader_summary(analysis->readers[t]);
+    uint64_t time = summary ? summary->time + vt_analysis_shift(analysis, t) + 1 : 0;
+    if (time > since) since = time;
+  }
+  return since;
+}
+
+/* can_answer: of a trace that keeps only its last events, sums can be told of the whole of it, and everything of the time
+   since. Else -1 and *error. */
+static int can_answer(vt_analysis_t *analysis, vt_analysis_options_t const *options, vt_model_options_t *chosen,
+                      vt_error_t *error) {
+  static vt_filter_t const none;
+  char advice[128];
+  analysis->kept_ns = kept_since(analysis);
+  if (!analysis->kept_ns) return 0;
+  analysis->without_summary = chosen->from_ns >= analysis->kept_ns;
+  if (analysis->without_summary) return 0;
+  int sums = !options->whole && !options->sizes && !options->timeline && !options->threads &&
+             (!options->watch.changed || options->watch_spared) && analysis->trace_cnt == 1 &&
+             !memcmp(&options->filter, &none, sizeof none);
+  chosen->lifetimes = 0;
+  chosen->watch = (vt_model_watch_t){0};
+  if (sums) return 0;
+  double since = (double)(analysis->kept_ns / 1000000 + 1) / 1e3;
+  snprintf(advice, sizeof advice, "take --from %.3f, or one trace and `report summary`, leaks, hot or peak without filters", since);
+  vt_error_setf(error, vt_reader_info(analysis->readers[0])->path, advice,
+                "only the events since %.3f s are kept, and this is not told by the sum of the older ones", since);
+  return -1;
+}
+
 static int run_passes(vt_analysis_t *analysis, vt_analysis_options_t const *options,
                       vt_error_t *error, int *usage) {
   vt_filter_t const *filter = &options->filter;
   choice_t choice = {.analysis = analysis, .filter = filter};
   vt_model_options_t chosen;
-  if (model_options(analysis, options, &choice, &chosen, error)) {
+  if (model_options(analysis, options, &choice, &chosen, error) || can_answer(analysis, options, &chosen, error)) {
     *usage = 1;
     return -1;
   }

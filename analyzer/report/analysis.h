@@ -29,6 +29,8 @@ typedef struct {
   vt_filter_t filter;
   int lifetimes, sizes, timeline, threads;
   int mappings;           /* the stacks of mappings, too */
+  int whole;              /* every event is needed, not only what all together come to; `watch` needs them unless … */
+  int watch_spared;       /* … it can do without */
   int keep_allocators;        /* do not hide allocator frames */
   int native;                 /* keep the frames of interpreters themselves */
   int no_inlines;             /* leave inlined functions out of groups and of the page */
@@ -75,6 +77,8 @@ typedef struct {
   int with_mappings;               /* stacks of mappings have nodes */
   int keep_allocators, no_inlines; /* in sites; in what stands for them */
   vt_sampled_t sampled;            /* whether and how the traces are sampled */
+  uint64_t kept_ns;        /* what happened before is in it as a sum only (vt_reader_summary); 0: nothing */
+  int without_summary;     /* and that is left out, as what is looked at came later */
   uint64_t from_ns, to_ns;         /* blocks allocated before, at or after are not chosen */
   int nowhere; /* what the filter asks for occurs in none of the traces; *error of vt_analysis_open
                   says which part of it */

@@ -62,6 +62,7 @@ static void begin(vt_follow_t *f) {
   analysis->model = vt_model_new(&(vt_model_options_t){.timeline = 1, .threads = 1});
   vt_model_add_trace(analysis->model, 0);
   announce(f);
+  vt_merge_resume(analysis->model, 0, reader_of(f));
   f->pass = vt_pass_follow(reader_of(f));
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/trace/stretches.h"
+#include "analyzer/trace/summary.h"
 #include "analyzer/util/progress.h"
 #include "analyzer/util/mem.h"
 
@@ -116,4 +117,9 @@ void vt_merge_declare(vt_model_t *model, uint32_t trace, vt_reader_t const *read
   for (size_t i = 0; i < cnt; i++) announce(model, trace, &heaps[i]);
   if (!vt_reader_interpreted(reader)) vt_model_not_interpreted(model, trace);
   vt_model_sampled(model, trace, vt_reader_info(reader)->sample_period);
+}
+
+void vt_merge_resume(vt_model_t *model, uint32_t trace, vt_reader_t const *reader) {
+  vt_summary_t const *summary = vt_reader_summary(reader);
+  if (summary) vt_model_resume(model, trace, summary);
 }

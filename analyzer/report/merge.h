@@ -5,6 +5,9 @@
 #include "analyzer/model/model.h"
 #include "analyzer/trace/reader.h"
 
+/* vt_merge_resume begins with the summary of a trace, if it has one: before its events, once, when it is declared. */
+void vt_merge_resume(vt_model_t *model, uint32_t trace, vt_reader_t const *reader);
+
 /* Declares the heaps that a trace announces and the stretches that are not in it, before its events. */
 void vt_merge_declare(vt_model_t *model, uint32_t trace, vt_reader_t const *reader);
 

@@ -293,6 +293,10 @@ static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) 
   vt_json_uint(json, "unmatched_frees", totals->unmatched_frees);
   vt_json_uint(json, "missed_frees", totals->missed_frees);
   stretch_objects(json, analysis);
+  if (analysis->kept_ns)
+    vt_json_uint(json, "events_since_ns", analysis->kept_ns);
+  else
+    vt_json_null(json, "events_since_ns");
   vt_json_uint(json, "unsure_bytes", totals->unsure_bytes);
   vt_json_uint(json, "unsure_blocks", totals->unsure_blocks);
   vt_json_uint(json, "ended_unseen", totals->ended_unseen);
@@ -366,6 +370,15 @@ void vt_json_counters(vt_json_t *json, vt_site_t const *site) {
   if (site->sampled) errors(json, &site->spread.allocated, &site->spread.peak, &site->spread.live);
 }
 
+static void lifetime_object(vt_json_t *json, vt_site_t const *site) {
+  int freed = site->lifetimes.min <= site->lifetimes.max;
+  vt_json_object_line(json, "lifetime_ns");
+  vt_json_known(json, "min", !site->sampled, freed ? site->lifetimes.min : 0);
+  vt_json_known(json, "median", !site->sampled, vt_lifetimes_median(&site->lifetimes));
+  vt_json_known(json, "max", !site->sampled, site->lifetimes.max);
+  vt_json_end_object(json);
+}
+
 void vt_json_site(vt_json_t *json, vt_analysis_t const *analysis,
                   vt_report_options_t const *options, vt_site_t const *site, size_t rank) {
   char buffer[32];
@@ -376,12 +389,10 @@ void vt_json_site(vt_json_t *json, vt_analysis_t const *analysis,
   vt_verdict_t const *verdict = verdicts ? &verdicts[site - analysis->sites] : NULL;
   vt_json_string(json, "leak_kind", vt_leak_kind_name(verdict));
   leak_kinds(json, verdict);
-  vt_json_object_line(json, "lifetime_ns");
-  int freed = site->lifetimes.min <= site->lifetimes.max;
-  vt_json_known(json, "min", !site->sampled, freed ? site->lifetimes.min : 0);
-  vt_json_known(json, "median", !site->sampled, vt_lifetimes_median(&site->lifetimes));
-  vt_json_known(json, "max", !site->sampled, site->lifetimes.max);
-  vt_json_end_object(json);
+  if (analysis->kept_ns && !analysis->without_summary)
+    vt_json_null(json, "lifetime_ns");
+  else
+    lifetime_object(json, site);
   vt_json_string(json, "heap", vt_analysis_heap_name(analysis, site->heap, buffer));
   if (site->nested) vt_json_bool(json, "nested", 1);
   vt_json_stack(json, analysis, options, site->node);

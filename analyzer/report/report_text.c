@@ -362,6 +362,16 @@ static void print_paused(vt_term_t const *term, vt_model_totals_t const *totals)
                                   : "frees of blocks that are not known: allocated in a pause, or wrong frees");
 }
 
+/* print_kept says what is left of older events. */
+static void print_kept(vt_term_t const *term, vt_analysis_t const *analysis) {
+  char text[200];
+  if (!analysis->kept_ns) return;
+  snprintf(text, sizeof text, analysis->without_summary ? "blocks from before %s are left out: of them only the sum is kept (--keep)"
+                                                        : "events before %s are kept as their sum (--keep): totals, sites, live blocks and the peak are those of all",
+           vt_time_text(analysis->kept_ns).text);
+  print_warning(term, text);
+}
+
 static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_completeness_t have = vt_analysis_completeness(analysis);
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
@@ -375,6 +385,7 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
   else
     print_end(term, have.ended);
   print_missing(term, &have);
+  print_kept(term, analysis);
   print_refused(analysis, term);
   print_roots(analysis, term, vt_analysis_counter(analysis, VT_COUNTER_TRUNCATED));
   char unmatched[160];

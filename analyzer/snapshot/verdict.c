@@ -6,6 +6,7 @@
 #include "analyzer/snapshot/process.h"
 #include "analyzer/snapshot/roots.h"
 #include "analyzer/trace/stretches.h"
+#include "analyzer/trace/summary.h"
 #include "analyzer/util/mem.h"
 
 #include <stdlib.h>
@@ -206,6 +207,7 @@ static uint64_t replay(look_t *l, vt_reader_t *reader) {
   vt_stretch_t *stretches = vt_stretches(reader, &stretches_cnt);
   for (size_t i = 0; i < stretches_cnt; i++) vt_model_stretch(model, 0, stretches[i].from, stretches[i].to);
   free(stretches);
+  if (vt_reader_summary(reader)) vt_model_resume(model, 0, vt_reader_summary(reader));
   vt_reader_run(reader, &(vt_reader_sink_t){.events = fold, .context = &until});
   vt_model_finish(model, until.made);
   vt_model_live(model, gather, &g);

@@ -48,15 +48,30 @@ static void write_gathered(vt_packer_t *p, vt_chunk_type_t type, vt_bytes_t *gat
   gathered->sz = 0;
 }
 
-static void write_events(vt_packer_t *p, vt_packer_stream_t *s) {
-  if (!s->cnt) return;
+static void write_events(vt_packer_t *p, vt_packer_stream_t *s, size_t cnt) {
+  if (!cnt) return;
   write_gathered(p, VT_CHUNK_VFRAMES, &p->vframes); /* what their stacks mean */
   write_stacks(p);
   p->payload.sz = 0;
-  vt_codec_encode(p->codec, s->events, s->cnt, p->header.time_shift, &p->threads, &p->payload);
+  vt_codec_encode(p->codec, s->events, cnt, p->header.time_shift, &p->threads, &p->payload);
   vt_writer_chunk(p->writer, VT_CHUNK_EVENTS, 0, s->id, p->payload.data, p->payload.sz);
-  p->gathered -= s->cnt;
-  s->cnt = 0;
+  p->gathered -= cnt;
+  s->cnt -= cnt;
+  memmove(s->events, s->events + cnt, s->cnt * sizeof *s->events);
+}
+
+void vt_packer_hold(vt_packer_t *p) { p->held = 1; }
+
+/* A stream's events are in order. Chunks have at most VT_CODEC_EVENTS. */
+void vt_packer_cut(vt_packer_t *p, uint64_t tick) {
+  for (size_t i = 0; i < p->streams_cnt; i++) {
+    vt_packer_stream_t *s = &p->streams[i];
+    size_t before = 0;
+    while (before < s->cnt && s->events[before].time < tick) before++;
+    for (; before; before -= before < VT_CODEC_EVENTS ? before : VT_CODEC_EVENTS)
+      write_events(p, s, before < VT_CODEC_EVENTS ? before : VT_CODEC_EVENTS);
+  }
+  p->held = 0;
 }
 
 vt_event_t *vt_packer_room(vt_packer_t *p, uint32_t stream) {
@@ -73,7 +88,8 @@ void vt_packer_add(vt_packer_t *p, uint32_t stream, size_t cnt) {
   s->cnt += cnt;
   p->events += cnt;
   p->gathered += cnt;
-  if (s->cnt + VT_PACKER_BATCH > VT_CODEC_EVENTS) write_events(p, s);
+  if (p->held) return;
+  if (s->cnt + VT_PACKER_BATCH > VT_CODEC_EVENTS) write_events(p, s, s->cnt);
   if (p->gathered > VT_PACKER_GATHERED_MAX) vt_packer_flush(p);
 }
 
@@ -94,7 +110,7 @@ void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint32_t stack, uin
 
 void vt_packer_flush(vt_packer_t *p) {
   for (size_t i = 0; i < p->streams_cnt; i++) {
-    write_events(p, &p->streams[i]);
+    write_events(p, &p->streams[i], p->streams[i].cnt);
     free(p->streams[i].events);
   }
   p->streams_cnt = 0;

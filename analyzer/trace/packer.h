@@ -27,6 +27,7 @@ typedef struct {
   uint32_t written_nodes;
   uint64_t events;   /* all that went in */
   uint64_t gathered; /* of these, not yet in a chunk */
+  int held;          /* no event is written before vt_packer_cut */
   vt_packer_stream_t *streams;
   size_t streams_cnt, streams_cap;
   vt_bytes_t payload;
@@ -57,6 +58,11 @@ void vt_packer_message(vt_packer_t *p, vt_chunk_type_t type, uint32_t stack, uin
 
 /* vt_packer_flush writes all gathered events and frees their memory. */
 void vt_packer_flush(vt_packer_t *p);
+
+/* vt_packer_hold keeps events from being written until vt_packer_cut, which writes those before a tick: so that what is
+   in the file up to there is all that was recorded before it, and nothing later. What is gathered meanwhile takes memory. */
+void vt_packer_hold(vt_packer_t *p);
+void vt_packer_cut(vt_packer_t *p, uint64_t tick);
 
 /* vt_packer_finish writes what is left and END, closes the file and frees everything; returns 0 or
    the errno of a failed write. complete 0: the process's records may not all be there, so no END.

@@ -104,7 +104,9 @@ static void note_scan(vt_reader_t *r) {
   r->shown = r->integrity;
 }
 
-vt_reader_t *vt_reader_open(char const *path, vt_error_t *error) {
+vt_reader_t *vt_reader_open(char const *path, vt_error_t *error) { return vt_reader_open_until(path, UINT64_MAX, error); }
+
+vt_reader_t *vt_reader_open_until(char const *path, uint64_t sz, vt_error_t *error) {
   vt_reader_t *r = vt_mem_new(1, sizeof *r);
   r->fd = -1;
   vt_trie_init(&r->trie);
@@ -113,6 +115,7 @@ vt_reader_t *vt_reader_open(char const *path, vt_error_t *error) {
     vt_reader_close(r);
     return NULL;
   }
+  if (sz < r->file_sz) r->integrity.file_bytes = r->file_sz = sz;
   fill_info(r, path);
   r->scanned = r->header_sz;
   if (vt_scan_file(r, error)) {

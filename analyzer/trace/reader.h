@@ -266,6 +266,9 @@ typedef struct {
 vt_reader_t *vt_reader_open(char const *path, vt_error_t *error);
 void vt_reader_close(vt_reader_t *reader);
 
+/* vt_reader_open_until is the same for the first `sz` bytes of a file, which end with a chunk. */
+vt_reader_t *vt_reader_open_until(char const *path, uint64_t sz, vt_error_t *error);
+
 /* A pass over all events from the start, in order of time; events of one thread keep their order; of
    events at the same time frees come first. One at a time for each reader, but there may be another
    after it: stack ids and thread indexes stay the same. */

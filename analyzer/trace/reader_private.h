@@ -60,6 +60,7 @@ typedef struct {
   vt_trace_leaks_t *leaks; /* NULL: none */
   vt_trace_leaks_t **leaks_at;
   size_t leaks_at_cnt, leaks_at_cap;
+  struct vt_summary *summary; /* NULL: none */
   vt_trace_patched_t *patched;
   size_t patched_cnt, patched_cap;
   vt_trace_snapshot_t *snapshots;
@@ -196,6 +197,9 @@ int vt_tables_jit(vt_reader_t *r, vt_cursor_t *c);
 void vt_tables_sort_jit(vt_reader_t *r);
 /* vframes_chunk.c */
 int vt_tables_vframes(vt_reader_t *r, vt_cursor_t *c);
+/* summary_chunk.c */
+int vt_tables_summary(vt_reader_t *r, vt_cursor_t *c);
+void vt_tables_convert_summary(vt_reader_t *r);
 /* vt_tables_mapping adds one MAPPING message; -1: malformed. */
 int vt_tables_mapping(vt_reader_t *r, uint32_t stack, uint8_t const *payload, size_t sz);
 void vt_tables_clear(vt_tables_t *t);

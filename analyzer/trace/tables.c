@@ -1,6 +1,7 @@
 /* The messages of a trace as tables. Every payload is hostile: a message that does not parse to its
    end is refused as a whole. */
 #include "analyzer/trace/reader_private.h"
+#include "analyzer/trace/summary.h"
 
 #define RANGES_MAX      4096
 #define MEMORY_KINDS_SZ 24 /* not in old traces */
@@ -25,6 +26,8 @@ void vt_tables_clear(vt_tables_t *t) {
   free(t->ops);
   free(t->mappings);
   free(t->patched);
+  if (t->summary) vt_summary_free(t->summary);
+  free(t->summary);
   free(t->snapshots);
   free(t->leaks_at);
   free(t->pages);
@@ -297,7 +300,7 @@ int vt_tables_message(vt_reader_t *r, uint16_t type, uint8_t const *payload, siz
       [VT_CHUNK_THREAD] = thread_name, [VT_CHUNK_HEAP] = heap,
       [VT_CHUNK_HEAP_OP] = heap_op,    [VT_CHUNK_COUNTERS] = counters,
       [VT_CHUNK_MAPPING] = mappings,   [VT_CHUNK_SNAPSHOT] = snapshot,
-      [VT_CHUNK_PATCHED] = patched,
+      [VT_CHUNK_PATCHED] = patched,    [VT_CHUNK_SUMMARY] = vt_tables_summary,
       [VT_CHUNK_LEAKS] = vt_tables_leaks, [VT_CHUNK_LEAKS_AT] = vt_tables_leaks_at,
       [VT_CHUNK_PAGES] = vt_tables_pages,
       [VT_CHUNK_JIT] = vt_tables_jit,     [VT_CHUNK_VFRAMES] = vt_tables_vframes};
@@ -339,6 +342,7 @@ void vt_tables_convert(vt_reader_t *r) {
     convert(r, &t->pages[i].end_time);
   }
   for (size_t i = 0; i < t->jit_cnt; i++) convert(r, &t->jit[i].time);
+  vt_tables_convert_summary(r);
   vt_tables_sort_jit(r);
   convert(r, &t->end_time);
 }

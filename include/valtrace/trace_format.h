@@ -85,7 +85,8 @@ typedef enum {
   VT_CHUNK_JIT = 22,
   VT_CHUNK_PATCHED = 23,
   VT_CHUNK_LEAKS_AT = 25,
-  VT_CHUNK_MAX = VT_CHUNK_LEAKS_AT
+  VT_CHUNK_SUMMARY = 26,
+  VT_CHUNK_MAX = VT_CHUNK_SUMMARY
 } vt_chunk_type_t;
 
 /* Raw segments. */

@@ -23,7 +23,7 @@ SAMPLED = 1  # required feature bit
 (EVENTS, SEGMENT, STACKS, MODULE, MODULE_UNLOAD, PROCESS, CLOCK, MEMORY, MARKER, THREAD, HEAP,
  HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END, MAPPING,
  SNAPSHOT, VFRAMES, JIT, PATCHED) = range(1, 24)
-LEAKS_AT = 25
+LEAKS_AT, SUMMARY = 25, 26
 NONE = None
 ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR = (
     1, 2, 3, 4, 5, 10, 11, 12)
@@ -396,7 +396,7 @@ class Trace:
         self.modules, self.unloads, self.process, self.clocks = {}, {}, [], []
         self.threads, self.markers, self.symbols, self.memory, self.pages = {}, [], {}, [], []
         self.patched, self.heaps, self.mappings, self.snapshots = [], [], [], []
-        self.leaks, self.leaks_at = None, []
+        self.leaks, self.leaks_at, self.summary = None, [], None
         self.codes, self.refusals = {}, []
         self.counters, self.nodes, self.lost = {}, {0: None}, 0
         self.segment_totals = collections.Counter()
@@ -675,6 +675,29 @@ class Trace:
         for module, offset, frames in raw:
             self.symbols[module, offset] = [(strings[f], strings[s], line) for f, s, line in frames]
 
+    def on_summary(self, c, _):
+        """What is left of older events ("SUMMARY" in the format document)."""
+        names = "events peak_bytes peak_blocks peak_tick unmatched reordered missed ended_unseen unknown_frees".split()
+        tick, totals = c.u64(), {name: c.u64() for name in names}
+        threads = []
+        for _ in range(c.varint()):
+            tid, number, last_heap, last = (c.varint() for _ in range(4))
+            threads.append(((tid, number), (last_heap - 1 or None, last) if last_heap else None))
+        cells = []
+        for _ in range(c.varint()):
+            c.varint()  # the heap that counts
+            cells.append((c.varint(), [c.varint() for _ in range(12)]))
+        blocks = []
+        for _ in range(c.varint()):
+            flags, heap = c.take(1)[0], c.varint() or None
+            limbo = (threads[c.varint()][0], c.varint()) if flags & 1 else None
+            known = None
+            if flags & 2:
+                cell, thread, address, size, began, _tag = (c.varint() for _ in range(6))
+                known = (address, size, cells[cell][0], threads[thread][0], self.start_tick + began)
+            blocks.append((heap, known, limbo))
+        self.summary = dict(tick=tick, totals=totals, threads=threads, cells=cells, blocks=blocks)
+
     MESSAGES = {MODULE: on_module, MODULE_UNLOAD: on_unload, PROCESS: on_process, CLOCK: on_clock,
                 MEMORY: on_memory, MARKER: on_marker, THREAD: on_thread, HEAP: on_heap, COUNTERS: on_counters,
                 SNAPSHOT: on_snapshot, PATCHED: on_patched, VFRAMES: on_vframes}
@@ -797,7 +820,7 @@ class Trace:
         return self.interned.setdefault(stack, stack)
 
     HANDLERS = {**MESSAGES, STACKS: on_stacks, EVENTS: on_events, SEGMENT: on_segment, END: on_end,
-                SYMBOLS: on_symbols, MAPPING: on_mappings, LEAKS: on_leaks, LEAKS_AT: on_leaks_at, PAGES: on_pages, JIT: on_jit}
+                SYMBOLS: on_symbols, MAPPING: on_mappings, LEAKS: on_leaks, LEAKS_AT: on_leaks_at, SUMMARY: on_summary, PAGES: on_pages, JIT: on_jit}
 
     # --- stacks
 
@@ -831,6 +854,9 @@ class Trace:
         heads = [(queue[0].tick, i) for i, queue in enumerate(queues)]
         heapq.heapify(heads)
         live, self.reordered, limbo = set(), 0, collections.defaultdict(list)
+        for heap, known, resized in self.summary["blocks"] if self.summary else ():
+            if known and not resized:
+                live.add((heap, known[0]))
         while heads:
             tick, i = heads[0]
             if not queues[i] or queues[i][0].tick != tick:  # an entry that a repair left behind
@@ -892,6 +918,8 @@ class Model:
         self.born, self.unsure_before, self.ended_unseen = {}, 0, 0
         resumed = trace.resumed
         self.sites = collections.defaultdict(lambda: dict(allocations=0, bytes=0, temporary=0))
+        if trace.summary:
+            self.resume(trace.summary)
         for event in trace.events():
             self.event_count += 1
             while resumed and resumed[0] <= event.tick:
@@ -904,6 +932,34 @@ class Model:
             for key, block, _stack in waiting:
                 if block:
                     self.live.setdefault(key, block)
+
+    def resume(self, summary):
+        """Begins where the older events end that the trace has no more."""
+        totals = summary["totals"]
+        self.event_count, self.unmatched_frees = totals["events"], totals["unmatched"] + totals["unknown_frees"]
+        self.peak_bytes, self.peak_blocks, self.ended_unseen = totals["peak_bytes"], totals["peak_blocks"], totals["ended_unseen"]
+        for stack, n in summary["cells"]:
+            self.allocations += n[0]
+            self.allocated_bytes += n[1]
+            self.frees += n[2]
+            self.temporary += n[4]
+            self.reallocs += n[8]
+            site = self.sites[stack]
+            site["allocations"] += n[0]
+            site["bytes"] += n[1]
+            site["temporary"] += n[4]
+        self.last = {thread: last for thread, last in summary["threads"] if last}
+        for heap, known, limbo in summary["blocks"]:
+            key, block = None, None
+            if known:
+                address, size, stack, thread, began = known
+                key, block = (heap, address), (size, stack, thread)
+                self.live_bytes += size
+                self.born[key] = began
+            if limbo:
+                self.limbo[limbo[0]].append((key, block, limbo[1]))
+            else:
+                self.live[key] = block
 
     @property
     def unsure(self):

@@ -32,7 +32,7 @@ _valtrace_program() {
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
     --) i=$((i + 1)) && break ;;
-    -o | --output | -d | --directory | --max-depth | --allocator | --sample | --suppressions | --format | --children | --min-events | --snapshot-timeout | --duration | --max-size) i=$((i + 1)) ;;
+    -o | --output | -d | --directory | --max-depth | --allocator | --sample | --suppressions | --format | --children | --min-events | --snapshot-timeout | --duration | --max-size | --keep) i=$((i + 1)) ;;
     -*) ;;
     *) break ;;
     esac

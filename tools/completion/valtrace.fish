@@ -35,7 +35,7 @@ function __valtrace_run_words
             case --
                 echo $i
                 return
-            case -o --output -d --directory --max-depth --allocator --sample --suppressions --format --children --min-events --snapshot-timeout --duration --max-size
+            case -o --output -d --directory --max-depth --allocator --sample --suppressions --format --children --min-events --snapshot-timeout --duration --max-size --keep
                 set i (math $i + 1)
             case '-*'
             case '*'
