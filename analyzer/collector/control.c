@@ -93,7 +93,7 @@ static void obey(vt_drain_t *d, int connection, char *line, char *out, size_t ca
 }
 
 void vt_control_serve(vt_drain_t *d) {
-  if (d->end->steering < 0) return;
+  if (d->end->steering < 0 || !d->slots.first_pid) return; /* who asks waits until it is known whom we record */
   for (int c; (c = accept4(d->end->steering, NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
     char line[LINE_MAX_SZ], out[LINE_MAX_SZ + 256] = "";
     if (is_ours(c) && !hear(c, line)) {
