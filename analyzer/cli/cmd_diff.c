@@ -239,6 +239,7 @@ int vt_cmd_diff(int argc, char **argv) {
   }
   if (check_conditions(&options) || check_format(&options)) return VT_EXIT_USAGE;
   options.gate = options.fail_if_cnt != 0;
+  options.estimates = !options.gate && metric != VT_METRIC_TEMPORARY && metric != VT_METRIC_REALLOCS;
   char const *at = options.analysis.filter.at;
   vt_analysis_t before;
   vt_error_t error;

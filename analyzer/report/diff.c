@@ -107,6 +107,19 @@ static double delta(vt_diff_t const *diff, change_t const *change) {
   return value(diff, change, 1) - value(diff, change, 0);
 }
 
+static int is_sampled(vt_diff_t const *diff) { return diff->before->sampled.period || diff->after->sampled.period; }
+
+/* error is the standard error of delta, 0: it is exact. */
+static double error(vt_diff_t const *diff, change_t const *change) {
+  double variance = 0;
+  for (int side = 0; side < 2; side++) {
+    vt_spread_t spread = vt_metric_spread(diff->metric, &change->sums[side]);
+    double one = diff->metric < VT_METRIC_COUNT ? spread.bytes : spread.blocks;
+    variance += one / (diff->per[side] * diff->per[side]);
+  }
+  return sqrt(variance > 0.25 ? variance : 0);
+}
+
 static int compare_keys(void const *a, void const *b) {
   change_t const *x = a, *y = b;
   int order = XXH128_cmp(&x->key, &y->key);
@@ -213,11 +226,25 @@ static vt_number_t number_text(double number, int bytes) {
   return out;
 }
 
+/* The totals of a side: of a sampled trace those that were counted, as far as they were. */
+static vt_model_totals_t totals_of(vt_analysis_t const *analysis) {
+  vt_model_totals_t totals = *vt_model_totals(analysis->model);
+  if (!analysis->sampled.period || !analysis->sampled.exact) return totals;
+  totals.allocations = analysis->sampled.totals.allocations;
+  totals.allocated_bytes = analysis->sampled.totals.allocated_bytes;
+  return totals;
+}
+
+/* estimated: a set, 1 the number before is an estimate, 2 the one after. */
 static void text_total(vt_diff_t const *diff, vt_term_t const *term, char const *label,
-                       uint64_t before, uint64_t after, int bytes) {
+                       uint64_t before, uint64_t after, int bytes, int estimated) {
   double a = (double)before / diff->per[0], b = (double)after / diff->per[1];
   vt_term_styled(term, VT_STYLE_FAINT, "  %-13s", label);
-  fprintf(term->out, "%14s  ->%14s   ", number_text(a, bytes).text, number_text(b, bytes).text);
+  char sides[2][40];
+  snprintf(sides[0], sizeof sides[0], "%s%s", estimated & 1 ? "≈ " : "", number_text(a, bytes).text);
+  snprintf(sides[1], sizeof sides[1], "%s%s", estimated & 2 ? "≈ " : "", number_text(b, bytes).text);
+  fprintf(term->out, "%*s  ->%*s   %s", 14 + 2 * (estimated & 1), sides[0], 14 + (estimated & 2), sides[1],
+          estimated && a != b ? "≈ " : "");
   if (a == b)
     fputs("the same\n", term->out);
   else if (a > 0)
@@ -240,16 +267,20 @@ static char const *title_of(vt_metric_t metric) {
 }
 
 static void text_totals(vt_diff_t const *diff, vt_term_t const *term) {
-  vt_model_totals_t const *a = vt_model_totals(diff->before->model);
-  vt_model_totals_t const *b = vt_model_totals(diff->after->model);
+  vt_model_totals_t const a = totals_of(diff->before), b = totals_of(diff->after);
+  vt_sampled_t const *before = &diff->before->sampled, *after = &diff->after->sampled;
+  int sampled = (before->period ? 1 : 0) | (after->period ? 2 : 0);
+  int counted = (before->exact ? 0 : sampled & 1) | (after->exact ? 0 : sampled & 2);
   vt_term_styled(term, VT_STYLE_FAINT, "  %-13s%14s    %14s   %s\n", "", "before", "after",
                  "change (of before)");
-  text_total(diff, term, "allocations", a->allocations, b->allocations, 0);
-  text_total(diff, term, "allocated", a->allocated_bytes, b->allocated_bytes, 1);
-  text_total(diff, term, "temporary", a->temporary, b->temporary, 0);
-  text_total(diff, term, "peak", a->peak_bytes, b->peak_bytes, 1);
-  text_total(diff, term, "live", a->live_bytes, b->live_bytes, 1);
-  text_total(diff, term, "live blocks", a->live_blocks, b->live_blocks, 0);
+  text_total(diff, term, "allocations", a.allocations, b.allocations, 0, counted);
+  text_total(diff, term, "allocated", a.allocated_bytes, b.allocated_bytes, 1, counted);
+  if (!sampled) text_total(diff, term, "temporary", a.temporary, b.temporary, 0, 0);
+  text_total(diff, term, "peak", a.peak_bytes, b.peak_bytes, 1, sampled);
+  text_total(diff, term, "live", a.live_bytes, b.live_bytes, 1, sampled);
+  text_total(diff, term, "live blocks", a.live_blocks, b.live_blocks, 0, sampled);
+  if (sampled)
+    fputs("  ≈ estimates from a sample of the blocks; below, ± is the standard error of a change\n", term->out);
   if (diff->unit)
     vt_term_styled(term, VT_STYLE_FAINT, "  all of it divided by %s: %.10g before, %.10g after\n",
                    diff->unit, diff->per[0], diff->per[1]);
@@ -272,9 +303,15 @@ static void text_change(vt_diff_t const *diff, vt_term_t const *term, change_t c
   vt_stack_frame_t top = vt_group_frame(analysis, change->node);
   double by = delta(diff, change);
   int bytes = metric < VT_METRIC_COUNT;
-  vt_term_styled(term, by > 0 ? VT_STYLE_WARNING : VT_STYLE_PLACE, "  %c%10s", by > 0 ? '+' : '-',
+  double off = error(diff, change);
+  char const *about = is_sampled(diff) ? "≈ " : "";
+  vt_term_styled(term, by > 0 ? VT_STYLE_WARNING : VT_STYLE_PLACE, "  %s%c%10s", about, by > 0 ? '+' : '-',
                  number_text(fabs(by), bytes).text);
-  fprintf(term->out, "  %s -> %s  ", vt_count_text(vt_metric_blocks(metric, &change->sums[0])).text,
+  if (off > 0)
+    fprintf(term->out, " ± %s", number_text(floor(off + 0.5), bytes).text);
+  else if (is_sampled(diff)) /* none of its blocks was recorded */
+    fputs(" ± not known", term->out);
+  fprintf(term->out, "  %s%s -> %s%s  ", about, vt_count_text(vt_metric_blocks(metric, &change->sums[0])).text, about,
           vt_counted(vt_metric_blocks(metric, &change->sums[1]), "block").text);
   vt_text_group_name(term, &top, by_what, vt_term_room(term, 40));
   if (by_what == VT_BY_LINE && top.file[0]) fprintf(term->out, "  %s:%u", top.file, top.line);
@@ -292,8 +329,8 @@ static void text_function(vt_diff_t const *diff, vt_term_t const *term, found_t 
   change_t const *best = &found->sites.changes[function->best];
   text_change(diff, term, function, VT_BY_FUNCTION);
   if (function->sites > 1)
-    vt_term_styled(term, VT_STYLE_FAINT, "        stack 1 of %u that changed: %c%s\n",
-                   function->sites, delta(diff, best) > 0 ? '+' : '-',
+    vt_term_styled(term, VT_STYLE_FAINT, "        stack 1 of %u that changed: %s%c%s\n",
+                   function->sites, is_sampled(diff) ? "≈ " : "", delta(diff, best) > 0 ? '+' : '-',
                    number_text(fabs(delta(diff, best)), diff->metric < VT_METRIC_COUNT).text);
   text_stack(diff, term, best);
 }
@@ -397,6 +434,14 @@ static void json_pair(vt_json_t *json, char const *name, uint64_t before, uint64
   vt_json_uint(json, key, after);
 }
 
+static void json_known_pair(vt_json_t *json, char const *name, int known, uint64_t before, uint64_t after) {
+  char key[64];
+  snprintf(key, sizeof key, "%s_before", name);
+  vt_json_known(json, key, known, before);
+  snprintf(key, sizeof key, "%s_after", name);
+  vt_json_known(json, key, known, after);
+}
+
 static void json_completeness(vt_json_t *json, vt_analysis_t const *analysis, char const *key) {
   vt_completeness_t have = vt_analysis_completeness(analysis);
   vt_json_object(json, key);
@@ -413,7 +458,9 @@ static void json_values(vt_json_t *json, vt_diff_t const *diff, change_t const *
   if (diff->unit) vt_json_double(json, "change_per", delta(diff, change));
   json_pair(json, "allocations", a->allocations, b->allocations);
   json_pair(json, "allocated_bytes", a->allocated_bytes, b->allocated_bytes);
-  json_pair(json, "temporary", a->temporary, b->temporary);
+  json_known_pair(json, "temporary", !is_sampled(diff), a->temporary, b->temporary);
+  double off = error(diff, change);
+  if (is_sampled(diff)) vt_json_double(json, "change_standard_error", off > 0 ? off : NAN); /* null: none was recorded */
   json_pair(json, "peak_bytes", a->peak_bytes, b->peak_bytes);
   json_pair(json, "leaked_bytes", a->leaked_bytes, b->leaked_bytes);
   json_pair(json, "leaked_blocks", a->leaked_blocks, b->leaked_blocks);
@@ -450,15 +497,14 @@ static void json_changes(vt_json_t *json, vt_diff_t const *diff, found_t const *
 }
 
 static void json_totals(vt_json_t *json, vt_diff_t const *diff) {
-  vt_model_totals_t const *a = vt_model_totals(diff->before->model);
-  vt_model_totals_t const *b = vt_model_totals(diff->after->model);
+  vt_model_totals_t const a = totals_of(diff->before), b = totals_of(diff->after);
   vt_json_object(json, "totals");
-  json_pair(json, "allocations", a->allocations, b->allocations);
-  json_pair(json, "allocated_bytes", a->allocated_bytes, b->allocated_bytes);
-  json_pair(json, "temporary", a->temporary, b->temporary);
-  json_pair(json, "peak_bytes", a->peak_bytes, b->peak_bytes);
-  json_pair(json, "leaked_bytes", a->live_bytes, b->live_bytes);
-  json_pair(json, "leaked_blocks", a->live_blocks, b->live_blocks);
+  json_pair(json, "allocations", a.allocations, b.allocations);
+  json_pair(json, "allocated_bytes", a.allocated_bytes, b.allocated_bytes);
+  json_known_pair(json, "temporary", !is_sampled(diff), a.temporary, b.temporary);
+  json_pair(json, "peak_bytes", a.peak_bytes, b.peak_bytes);
+  json_pair(json, "leaked_bytes", a.live_bytes, b.live_bytes);
+  json_pair(json, "leaked_blocks", a.live_blocks, b.live_blocks);
   vt_json_end_object(json);
 }
 
@@ -504,6 +550,7 @@ void vt_diff_json(vt_diff_t const *diff, vt_condition_t const *failed, size_t fa
   vt_json_string(&json, "metric", vt_metric_name(diff->metric));
   if (diff->unit) json_per(&json, diff);
   json_renamed(&json, &found.pairing);
+  json_pair(&json, "sampled", diff->before->sampled.period, diff->after->sampled.period);
   json_totals(&json, diff);
   json_completeness(&json, diff->before, "completeness_before");
   json_completeness(&json, diff->after, "completeness_after");

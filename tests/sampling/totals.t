@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, "tests/lib")
 from valtest import MODES, PROGRAMS, Run, Tap, program, vtr  # noqa: E402
 
+LONG = sys.argv[1:] == ["long"]
 PERIODS = (1, 64, 4096, 1 << 30)
 
 
@@ -69,20 +70,27 @@ def check_killed(tap):
 
 def main():
     tap = Tap()
-    check(tap, "sites", program("sites", 300), PERIODS)
-    for group in ("basic", "realloc", "aligned", "frees"):
-        check(tap, f"apis {group}", program("apis", group))
+    check(tap, "sites", program("sites", 300), PERIODS[:2] if LONG else PERIODS)
+    check(tap, "apis realloc", program("apis", "realloc"))
     check(tap, "operators of C++", program("newdel"))
     check(tap, "threads", program("threads", "cross"))
+    check(tap, "forks: fork", program("forks", "fork"))
+    check(tap, "exec", ["/bin/sh", "-c", "ls >/dev/null; exec ls /"])
+    check_killed(tap)
+    if LONG:
+        check_more(tap)
+    tap.done()
+
+
+def check_more(tap):
+    for group in ("basic", "aligned", "frees"):
+        check(tap, f"apis {group}", program("apis", group))
     check(tap, "threads that end early", program("threads", "destructors"))
     check(tap, "events before libc is ready", program("early"))
     check(tap, "a signal handler that allocates", program("signals"),
           env={"LD_PRELOAD": os.path.join(PROGRAMS, "libbump.so")})
-    for way in ("fork", "raw"):
+    for way in ("raw", "vfork", "fork-threads"):
         check(tap, f"forks: {way}", program("forks", way))
-    check(tap, "exec", ["/bin/sh", "-c", "ls >/dev/null; exec ls /"])
-    check_killed(tap)
-    tap.done()
 
 
 main()

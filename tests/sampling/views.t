@@ -29,7 +29,8 @@ def check_refusals(tap, path):
         for how in ([], ["--json"]):
             tap.ok(refused(tell("report", view, *how, path)), f"report {' '.join([view, *how])} refuses")
     folder = os.path.dirname(path)
-    for args in (["flame", "--metric", "temporary", path], ["html", path, "-o", folder + "/page.html"], ["diff", path, path],
+    for args in (["flame", "--metric", "temporary", path], ["html", path, "-o", folder + "/page.html"], ["diff", "--metric", "temporary", path, path],
+                 ["diff", "--fail-if", "peak>1", path, path],
                  ["check-budget", "--max-live", "1G", path], ["block", "0x1000", path],
                  *(["export", "--format", name, "-o", folder + "/export", path] for name in ("heaptrack", "dhat", "firefox", "sqlite"))):
         tap.ok(refused(tell(*args)), f"{' '.join(args[:3] if args[0] == 'export' else args[:1])} refuses")
@@ -79,6 +80,21 @@ def check_exports(tap, path):
            "pprof has the period, and a comment")
 
 
+def check_diff(tap, path, other):
+    """Of a sampled trace and an exact one: both totals that were counted, and each change with its error."""
+    status, out, _ = tell("diff", "--metric", "allocated", other, path)
+    changes = [line for line in out.split("\n") if line.startswith("  ≈ ") and "->" in line]
+    tap.ok(status == 0 and "temporary" not in out and changes and all("±" in line for line in changes),
+           "diff: changes are estimates with their errors", out.split("\n"))
+    diff = json.loads(tell("diff", "--json", "--metric", "allocated", other, path)[1])
+    totals = diff["totals"]
+    tap.equal([diff["sampled_before"], diff["sampled_after"], totals["temporary_after"]], [0, PERIOD, None],
+              "diff --json says which side is sampled")
+    tap.equal(totals["allocations_after"], totals["allocations_before"], "numbers of allocations are exact on both sides")
+    tap.ok(all((site["change_standard_error"] or 0) > 0 for site in diff["sites"] if site["change"] and site["allocations_after"]),
+           "and each site's change has an error")
+
+
 def check_json(tap, path, trace):
     report = json.loads(tell("report", "--json", path)[1])
     totals = report["totals"]
@@ -108,6 +124,9 @@ def main():
         status, out, _ = tell(*args)
         tap.ok(status == 0 and "sampled" in out and str(PERIOD) in out, f"{' '.join(args[:-1])} says that it is a sample")
     tap.ok("≈" in tell("ls", os.path.dirname(path))[1], "ls shows an estimate")
+    exact = Run(program("sites", 300), "run")
+    check_diff(tap, path, exact.trace_path)
+    exact.remove()
     bare = Run(program("sites", 300), "bare", env={"VALTRACE_SAMPLE": str(PERIOD)})
     packed = os.path.join(bare.folder, "packed.vtr")
     before = bare.main_trace()
