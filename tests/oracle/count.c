@@ -23,7 +23,8 @@ static struct counts {
   _Atomic uint64_t allocations, frees, reallocs, bytes;
   char exe[4000];
 } early, *counts = &early;
-static _Atomic unsigned char *alive; /* wiped in a forked child */
+/* A page that is wiped in a forked child. volatile: sigprocmask is declared as a leaf, as if no handler came before it. */
+static _Atomic unsigned char *volatile alive;
 /* The blocks of this thread's last counted calls. */
 enum { LAST = 64 };
 static __thread uint64_t my_calls;
