@@ -49,7 +49,7 @@ def forks(python):
     run = probe(tap, python, ("forks",))
     child = [t for t in run.traces() if any(p[1] == "forked" for p in t.process)]
     if tap.ok(len(child) == 1, f"{python}: the child has a trace"):
-        check(tap, f"{python}: forked child", child[0], run.log + ".child")
+        check(tap, f"{python}: forked child", child[0], run.log + ".child", python)
 
 
 def sub_interpreters(python, found):
