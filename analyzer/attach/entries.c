@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <unistd.h>
 
 #define STACK_PIECE ((size_t)65536)
@@ -128,7 +127,7 @@ int vt_entries_returned_to(vt_target_t const *t, vt_stop_t const *stop, vt_space
 
 /* moved is where in the copy the instruction is that a program counter stands at, inside of an entry. */
 static int move(void *context, vt_patch_module_t *m, uint32_t i) {
-  struct user_regs_struct *regs = context;
+  vt_registers_t *regs = context;
   vt_patch_function_t const *f = &vt_entries_functions(m)[i];
   if (regs->rip <= f->address || regs->rip >= f->address + f->sz) return 0;
   for (uint32_t k = 0; k < f->insn_cnt; k++)
@@ -143,7 +142,7 @@ int vt_entries_move_out(vt_stop_t *stop, vt_bytes_t const *answer) {
   for (size_t i = 0; i < stop->threads_cnt; i++) {
     vt_stop_thread_t *thread = &stop->threads[i];
     int moved = for_each(answer, move, &thread->regs);
-    if (moved < 0 || (moved && ptrace(PTRACE_SETREGS, thread->tid, NULL, &thread->regs))) return -1;
+    if (moved < 0 || (moved && vt_stop_set(thread->tid, &thread->regs))) return -1;
   }
   return 0;
 }

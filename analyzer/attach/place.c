@@ -53,7 +53,7 @@ static uint64_t pages(uint64_t sz) { return (sz + PAGE - 1) & ~(PAGE - 1); }
 
 /* room_below: there is none where a thread is on a stack that the program made (coroutines, signal stacks): nobody
    knows where it ends. Its own is the kernel's, or ends in its descriptor, to which fs points. */
-static uint64_t room_below(void *context, struct user_regs_struct const *regs) {
+static uint64_t room_below(void *context, vt_registers_t const *regs) {
   vt_space_t const *space = context;
   for (size_t i = 0; i < space->parts_cnt; i++) {
     vt_space_part_t const *p = &space->parts[i];

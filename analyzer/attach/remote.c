@@ -2,9 +2,11 @@
    sigcontext_64 and struct _fpx_sw_bytes (asm/sigcontext.h). */
 #include "analyzer/attach/remote.h"
 
+#include <errno.h>
+
+#if defined(__x86_64__)
 #include <cpuid.h>
 #include <elf.h>
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -64,7 +66,7 @@ static uint32_t read_vectors(pid_t tid, uint8_t *out) {
 }
 
 /* The kernel's own codes of a call that was interrupted and is to be made again (include/linux/errno.h). */
-static void make_again(frame_t *f, struct user_regs_struct const *regs) {
+static void make_again(frame_t *f, vt_registers_t const *regs) {
   long result = (long)regs->rax;
   if ((long)regs->orig_rax < 0 || !(result == -512 || result == -513 || result == -514 || result == -516)) return;
   f->rax = result == -516 ? SYS_restart_syscall : regs->orig_rax;
@@ -72,7 +74,7 @@ static void make_again(frame_t *f, struct user_regs_struct const *regs) {
 }
 
 static frame_t frame_of(vt_remote_t const *r) {
-  struct user_regs_struct const *g = &r->thread->regs;
+  vt_registers_t const *g = &r->thread->regs;
   frame_t f = {.back = r->sigreturn, .flags = UC_FLAGS, .stack_flags = NO_CHANGE,
                .r8 = g->r8, .r9 = g->r9, .r10 = g->r10, .r11 = g->r11, .r12 = g->r12, .r13 = g->r13,
                .r14 = g->r14, .r15 = g->r15, .rdi = g->rdi, .rsi = g->rsi, .rbp = g->rbp, .rbx = g->rbx,
@@ -108,10 +110,10 @@ int vt_remote_begin(vt_remote_t *r, vt_remote_room_t *room, void *context) {
 }
 
 /* run_to makes the thread run to the next entry to or return from a system call. */
-static int run_to_call(pid_t tid) {
+static int run_to_call(vt_remote_t const *r, pid_t tid) {
   for (long signal = 0;;) {
     if (ptrace(PTRACE_SYSCALL, tid, NULL, signal)) return -1;
-    int status = vt_stop_wait(tid);
+    int status = vt_stop_wait(r->stop, tid);
     if (status < 0) return -1;
     if (WSTOPSIG(status) == (SIGTRAP | TRAPPED)) return 0;
     signal = vt_stop_is_trap(status) ? 0 : WSTOPSIG(status); /* SIGSTOP cannot be blocked */
@@ -120,7 +122,7 @@ static int run_to_call(pid_t tid) {
 
 /* Signals are blocked only once the thread has its way back, which restores the mask. */
 long vt_remote_call(vt_remote_t *r, long nr, uint64_t const args[6]) {
-  struct user_regs_struct regs = r->thread->regs;
+  vt_registers_t regs = r->thread->regs;
   uint64_t every = UINT64_MAX;
   pid_t tid = r->thread->tid;
   regs.rax = (uint64_t)nr;
@@ -134,7 +136,7 @@ long vt_remote_call(vt_remote_t *r, long nr, uint64_t const args[6]) {
   regs.rip = r->syscall;
   regs.rsp = r->frame;
   if (ptrace(PTRACE_SETREGS, tid, NULL, &regs) || ptrace(PTRACE_SETSIGMASK, tid, sizeof every, &every) ||
-      run_to_call(tid) || run_to_call(tid) || ptrace(PTRACE_GETREGS, tid, NULL, &regs))
+      run_to_call(r, tid) || run_to_call(r, tid) || ptrace(PTRACE_GETREGS, tid, NULL, &regs))
     return -ESRCH;
   return (long)regs.rax;
 }
@@ -146,12 +148,18 @@ void vt_remote_end(vt_remote_t *r) {
   if (!r->frame) return;
   ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
   ptrace(PTRACE_CONT, tid, NULL, NULL);
-  int status = vt_stop_wait(tid);
+  int status = vt_stop_wait(r->stop, tid);
   while (status >= 0 && !vt_stop_is_trap(status)) {
     ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
     ptrace(PTRACE_CONT, tid, NULL, NULL);
-    status = vt_stop_wait(tid);
+    status = vt_stop_wait(r->stop, tid);
   }
   ptrace(PTRACE_SETSIGMASK, tid, sizeof r->mask, &r->mask);
   ptrace(PTRACE_SETREGS, tid, NULL, &r->thread->regs);
 }
+
+#else
+int vt_remote_begin(vt_remote_t *r, vt_remote_room_t *room, void *context) { return (void)r, (void)room, (void)context, -1; }
+long vt_remote_call(vt_remote_t *r, long nr, uint64_t const args[6]) { return (void)r, (void)nr, (void)args, -ENOSYS; }
+void vt_remote_end(vt_remote_t *r) { (void)r; }
+#endif

@@ -19,7 +19,7 @@ typedef struct {
 
 /* vt_remote_begin chooses a thread and prepares it. `room` tells how much unused memory there surely is below a thread's
    stack pointer. Returns 0, or -1: no thread has enough, or it has ended. */
-typedef uint64_t vt_remote_room_t(void *context, struct user_regs_struct const *regs);
+typedef uint64_t vt_remote_room_t(void *context, vt_registers_t const *regs);
 int vt_remote_begin(vt_remote_t *r, vt_remote_room_t *room, void *context);
 
 /* vt_remote_call makes one call and returns its result, negative errno values included; -ESRCH, too, when the

@@ -65,13 +65,15 @@ static int seize(vt_stop_t *stop) {
 
 int vt_stop_is_trap(int status) { return status >> 16 == EVENT_STOP; }
 
-/* take_stop looks whether a thread has stopped. */
+/* take_stop looks whether a thread has stopped, or ended: that of the first is not told before that of all others has been
+   taken. */
 static void take_stop(vt_stop_thread_t *t) {
   int status;
   pid_t got = waitpid(t->tid, &status, __WALL | WNOHANG);
   if (got == 0) return;
   if (got < 0 || !WIFSTOPPED(status)) {
     t->gone = got > 0 || errno == ECHILD;
+    t->stopped &= !t->gone;
     return;
   }
   if (vt_stop_is_trap(status)) {
@@ -86,20 +88,25 @@ static size_t running(vt_stop_t *stop) {
   size_t n = 0;
   for (size_t i = 0; i < stop->threads_cnt; i++) {
     vt_stop_thread_t *t = &stop->threads[i];
-    if (!t->stopped && !t->gone) take_stop(t);
+    if (!t->gone) take_stop(t);
     n += !t->stopped && !t->gone;
   }
   return n;
 }
 
-/* wait_all waits for those that were seized, up to a time. Returns how many still run. */
-static size_t wait_all(vt_stop_t *stop, uint64_t until) {
+/* child_changes waits for a while until something happens to a thread. Returns 0, or -1: nothing has. */
+static int child_changes(void) {
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
+  return sigtimedwait(&child, NULL, &(struct timespec){.tv_nsec = STEP_NS}) == SIGCHLD ? 0 : -1;
+}
+
+/* wait_all waits for those that were seized, up to a time. Returns how many still run. */
+static size_t wait_all(vt_stop_t *stop, uint64_t until) {
   for (size_t n; (n = running(stop));) {
     if (vt_clock_ns(CLOCK_MONOTONIC) > until) return n;
-    sigtimedwait(&child, NULL, &(struct timespec){.tv_nsec = STEP_NS});
+    child_changes();
   }
   return 0;
 }
@@ -131,11 +138,20 @@ static int stop_once(vt_stop_t *stop) {
   return 0;
 }
 
+#if defined(__x86_64__)
+static int get(pid_t tid, vt_registers_t *regs) { return ptrace(PTRACE_GETREGS, tid, NULL, regs) ? -1 : 0; }
+
+int vt_stop_set(pid_t tid, vt_registers_t const *regs) { return ptrace(PTRACE_SETREGS, tid, NULL, regs) ? -1 : 0; }
+#else
+static int get(pid_t tid, vt_registers_t *regs) { return (void)tid, (void)regs, -1; }
+int vt_stop_set(pid_t tid, vt_registers_t const *regs) { return (void)tid, (void)regs, -1; }
+#endif
+
 static void read_registers(vt_stop_t *stop) {
   size_t kept = 0;
   for (size_t i = 0; i < stop->threads_cnt; i++) {
     vt_stop_thread_t *t = &stop->threads[i];
-    if (!t->gone && !ptrace(PTRACE_GETREGS, t->tid, NULL, &t->regs)) stop->threads[kept++] = *t;
+    if (!t->gone && !get(t->tid, &t->regs)) stop->threads[kept++] = *t;
   }
   stop->threads_cnt = kept;
 }
@@ -168,11 +184,12 @@ uint64_t vt_stop_release(vt_stop_t *stop) {
   return ns;
 }
 
-int vt_stop_wait(pid_t tid) {
+int vt_stop_wait(vt_stop_t const *stop, pid_t tid) {
   int status;
   for (;;) {
-    pid_t got = waitpid(tid, &status, __WALL);
+    pid_t got = waitpid(tid, &status, __WALL | WNOHANG);
     if (got == tid) return WIFSTOPPED(status) ? status : -1;
     if (got < 0 && errno != EINTR) return -1;
+    if (child_changes() && is_over(stop->pid, tid)) return -1;
   }
 }

@@ -12,11 +12,19 @@
 #include <sys/user.h>
 #include "analyzer/cli/error.h"
 
+#if defined(__x86_64__)
+typedef struct user_regs_struct vt_registers_t;
+#else /* what is not for this processor is refused (target.c) before anything is stopped */
+typedef struct {
+  uint64_t rip, rsp, fs_base;
+} vt_registers_t;
+#endif
+
 typedef struct {
   pid_t tid;
   int stopped;
   int gone; /* it has ended */
-  struct user_regs_struct regs;
+  vt_registers_t regs;
 } vt_stop_thread_t;
 
 typedef struct {
@@ -34,9 +42,12 @@ int vt_stop_all(vt_stop_t *stop, pid_t pid, vt_error_t *error);
 /* vt_stop_release lets all go on, and forgets them. Returns how long they have stood, in ns. */
 uint64_t vt_stop_release(vt_stop_t *stop);
 
+/* vt_stop_set gives a stopped thread other registers. 0, or -1: it has ended. */
+int vt_stop_set(pid_t tid, vt_registers_t const *regs);
+
 /* vt_stop_wait waits until a stopped thread that was made to run on stops again: waitpid's status; -1: it
    has ended. */
-int vt_stop_wait(pid_t tid);
+int vt_stop_wait(vt_stop_t const *stop, pid_t tid);
 
 /* vt_stop_is_trap: is that a stop that was asked for, and not the delivery of a signal? */
 int vt_stop_is_trap(int status);

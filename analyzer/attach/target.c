@@ -262,6 +262,8 @@ static int find_libc(vt_target_t *t, vt_error_t *error) {
   if (musl) return refuse(t, error, "its C library is not glibc, which this is about", "record it from its start, with `valtrace run`");
   if (!seen) return refuse(t, error, "it is statically linked: the recorder cannot be loaded into it", "link it dynamically");
   if (t->libc_start && t->dlopen && t->errno_location && t->syscall && t->sigreturn && t->loader_start) return 0;
+  if (t->libc_start && !t->dlopen)
+    return refuse(t, error, "it has no dlopen: its glibc is older than 2.34, and it is not linked with libdl", "record it from its start, with `valtrace run`");
   return refuse(t, error, "its C library is not as it is known, or its file has been replaced", "start it again");
 }
 

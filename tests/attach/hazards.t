@@ -101,11 +101,26 @@ def check_kills_at_calls(tap, folder, call, most):
     return tap.equal(victim.end(), 0, "it ends as it would")
 
 
+def check_killed_target(tap, folder):
+    """The program is killed at a random moment: valtrace notices, and ends."""
+    seen = []
+    for _ in range(KILLS // 2):
+        churn = Churn(6)
+        churn.order("g")
+        attach = Attach(churn.pid, os.path.join(folder, "k.vtr"))
+        time.sleep(random.random() * 0.3)
+        churn.process.kill()
+        churn.process.wait()
+        seen.append(attach.wait())
+    tap.ok(set(seen) <= {0, 125}, f"{len(seen)} programs killed meanwhile: valtrace ends", seen)
+
+
 def main():
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix="valtest-hazards-") as folder:
         check_inside(tap, folder)
         check_random_kills(tap, folder)
+        check_killed_target(tap, folder)
         check_kills_at_calls(tap, folder, "ptrace", CALLS_MAX)
         check_kills_at_calls(tap, folder, "pwrite64", CALLS_MAX // 2)
     tap.done()
