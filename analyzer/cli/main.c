@@ -17,7 +17,7 @@ static command_t const commands[] = {
     {"run", vt_cmd_run, "record a program and the processes it starts"},
     {"attach", vt_cmd_attach, "record a process that runs already, and the children it forks"},
     {"detach", vt_cmd_detach, "end that"},
-    {"ctl", vt_cmd_ctl, "steer a recording: take a snapshot, set a marker, ask how it goes"},
+    {"ctl", vt_cmd_ctl, "steer a recording: pause, resume, take a snapshot, set a marker"},
     {"top", vt_cmd_top, "watch a process, or a trace, in the terminal"},
     {"ls", vt_cmd_ls, "list the traces in a folder as a tree of processes"},
     {"report", vt_cmd_report, "say what is wrong with memory, where, and what to look at next"},

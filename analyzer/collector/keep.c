@@ -31,6 +31,12 @@ static void cut(vt_drain_t *d, vt_image_t *image) {
   VT_PUSH(image->keep.cuts, here);
 }
 
+/* put_off: what cannot be folded now, for want of room or processes, is tried again with the next cut. */
+static void put_off(vt_keep_t *k) {
+  k->cuts[0] = k->cuts[k->cuts_cnt - 1];
+  k->cuts_cnt = 1;
+}
+
 /* start_helper has folded what is before the last cut but one. */
 static void start_helper(vt_drain_t *d, vt_image_t *image) {
   vt_keep_t *k = &image->keep;
@@ -40,7 +46,7 @@ static void start_helper(vt_drain_t *d, vt_image_t *image) {
   char to[PATH_MAX + 8];
   beside(to, image);
   k->result = mmap(NULL, sizeof *k->result, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (k->result == MAP_FAILED) return;
+  if (k->result == MAP_FAILED) return put_off(k);
   k->helper = fork();
   if (k->helper == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -50,7 +56,9 @@ static void start_helper(vt_drain_t *d, vt_image_t *image) {
   }
   if (k->helper < 0) k->helper = 0;
   k->done = k->helper ? vt_kernel_process(k->helper) : -1;
-  if (!k->helper) munmap(k->result, sizeof *k->result);
+  if (k->helper) return;
+  munmap(k->result, sizeof *k->result);
+  put_off(k);
 }
 
 /* is_over: without a descriptor it is waited for. */
@@ -85,6 +93,7 @@ static void put_in_place(vt_image_t *image, vt_folded_t const *result) {
   if (failed || vt_writer_failed(new) || vt_writer_failed(old) || rename(from, image->path)) {
     if (new) vt_writer_close(new);
     unlink(from);
+    put_off(k);
     return;
   }
   vt_writer_close(old);
@@ -108,6 +117,7 @@ static void settle(vt_image_t *image) {
   }
   beside(from, image);
   unlink(from);
+  put_off(k);
 }
 
 static uint64_t since_cut(vt_image_t const *image) {

@@ -12,7 +12,7 @@ from valtest import VALTRACE, Tap, vtr  # noqa: E402
 
 SIZE = 4321
 VIEWS = "leaks memory growth frees timeline".split()
-FORMATS = "pprof folded speedscope heaptrack dhat massif callgrind firefox csv sqlite".split()
+FORMATS = "pprof dhat massif firefox sqlite".split()  # of each kind of exporter one: sums, lifetimes, time line, changes, blocks
 
 
 def commands(path, folder):
