@@ -39,19 +39,21 @@ static __attribute__((noinline)) void record_alloc(void *p, size_t sz, vt_api_t 
 }
 
 static __attribute__((noinline)) void *sampled_malloc(size_t sz) {
+  uint32_t api = vt_take_api(VT_API_MALLOC, sz);
   void *p = vt_real.malloc(sz);
-  if (VT_UNLIKELY(!vt_sampling_passes(p, sz)) && p) record_alloc(p, sz, VT_API_MALLOC, FRAME);
+  if (VT_UNLIKELY(!vt_sampling_passes(p, sz)) && p) record_alloc(p, sz, (vt_api_t)api, FRAME);
   return p;
 }
 
 static __attribute__((noinline)) void *sampled_calloc(size_t cnt, size_t sz) {
+  uint32_t api = vt_take_api(VT_API_CALLOC, cnt * sz);
   void *p = vt_real.calloc(cnt, sz);
-  if (VT_UNLIKELY(!vt_sampling_passes(p, cnt * sz)) && p) record_alloc(p, cnt * sz, VT_API_CALLOC, FRAME);
+  if (VT_UNLIKELY(!vt_sampling_passes(p, cnt * sz)) && p) record_alloc(p, cnt * sz, (vt_api_t)api, FRAME);
   return p;
 }
 
-/* is_usual: no operator new or delete, nor the shim itself, has a word in this call. */
-static inline int is_usual(void) { return vt_sampling() && VT_LIKELY(!vt_tls.api); }
+/* is_usual: the call is not one that the shim itself caused. */
+static inline int is_usual(void) { return vt_sampling() && VT_LIKELY(vt_tls.api != VT_API_INTERNAL); }
 
 static __attribute__((noinline)) void *exact_malloc(size_t sz) {
   if (VT_UNLIKELY(!ready())) return vt_boot_alloc(0, sz);
@@ -102,10 +104,12 @@ static __attribute__((noinline)) void exact_free(void *p) { FREE_BLOCK(p, VT_API
 /* The loader's frees tell of objects that are gone, and a block that is being deleted has been recorded. */
 static __attribute__((noinline)) void sampled_free(void *p) {
   if (VT_LIKELY(p && !vt_boot_owns(p) && p != vt_tls.freeing &&
-                !vt_module_is_loader((uint64_t)__builtin_return_address(0)) && vt_sampling_freed(p)))
+                !vt_module_is_loader((uint64_t)__builtin_return_address(0)) && vt_sampling_freed(p))) {
+    vt_take_api(VT_API_FREE, SIZE_MAX);
     vt_real.free(p);
-  else
+  } else {
     exact_free(p);
+  }
 }
 
 VT_EXPORT void free(void *p) {

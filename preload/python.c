@@ -35,12 +35,17 @@ static void (*set)(int domain, allocator_t *allocator);
 /* A block of no bytes has one, as the interpreter would ask malloc for it. */
 static size_t size_of(size_t sz) { return sz ? sz : 1; }
 
+static inline __attribute__((always_inline)) void record(void *p, size_t sz, void const *frame) {
+  if (VT_UNLIKELY(!p) || (vt_sampling() && VT_LIKELY(vt_sampling_passes(p, sz)))) return;
+  vt_record_alloc(p, sz, 0, VT_API_OTHER, frame);
+}
+
 static void *wrapped_malloc(void *context, size_t sz) {
   allocator_t const *a = context;
   uint64_t busy = vt_inside_begin(FRAME);
   void *p = a->malloc(a->context, sz);
   vt_inside_end(busy);
-  if (VT_LIKELY(p)) vt_record_alloc(p, size_of(sz), 0, VT_API_OTHER, FRAME);
+  record(p, size_of(sz), FRAME);
   return p;
 }
 
@@ -49,7 +54,7 @@ static void *wrapped_calloc(void *context, size_t cnt, size_t sz) {
   uint64_t busy = vt_inside_begin(FRAME);
   void *p = a->calloc(a->context, cnt, sz);
   vt_inside_end(busy);
-  if (VT_LIKELY(p)) vt_record_alloc(p, size_of(cnt * sz), 0, VT_API_OTHER, FRAME);
+  record(p, size_of(cnt * sz), FRAME);
   return p;
 }
 
@@ -101,7 +106,7 @@ static void *wrapped_realloc(void *context, void *old, size_t sz) {
 static void wrapped_free(void *context, void *p) {
   allocator_t const *a = context;
   if (VT_UNLIKELY(!p)) return;
-  vt_record_free(p, VT_API_OTHER, FRAME);
+  if (!vt_sampling() || VT_UNLIKELY(!vt_sampling_freed(p))) vt_record_free(p, VT_API_OTHER, FRAME);
   before_free(p);
   void *before = vt_tls.freeing;
   vt_tls.freeing = p;
