@@ -154,20 +154,21 @@ typedef struct {
   int back;
 } writing_t;
 
-/* is_ours: nobody has changed the entry since, or taken its memory away. */
-static int is_ours(vt_target_t const *t, vt_patch_function_t const *f) {
+/* exchange writes bytes in the place of others: of those only, as somebody may have changed them since, or taken their
+   memory away, or have done it already. */
+static int exchange(vt_target_t const *t, uint64_t at, void const *from, void const *to, size_t sz) {
   uint8_t now[VT_PATCH_SZ_MAX];
-  return !vt_target_read(t, f->address, now, f->sz) && !memcmp(now, f->after, f->sz);
+  if (vt_target_read(t, at, now, sz) || memcmp(now, from, sz)) return 0;
+  return vt_target_write(t, at, to, sz);
 }
 
 static int write_entry(void *context, vt_patch_module_t *m, uint32_t i) {
   writing_t const *w = context;
   vt_patch_function_t const *f = &vt_entries_functions(m)[i];
-  if (w->back && !is_ours(w->t, f)) return 0;
-  int failed = vt_target_write(w->t, f->address, w->back ? f->before : f->after, f->sz);
+  int failed = exchange(w->t, f->address, w->back ? f->after : f->before, w->back ? f->before : f->after, f->sz);
   for (uint32_t s = 0; s < f->site_cnt; s++) {
-    int32_t distance = w->back ? f->sites_before[s] : (int32_t)(copy_of(m, i) - (f->sites[s] + 4));
-    failed |= vt_target_write(w->t, f->sites[s], &distance, sizeof distance);
+    int32_t before = f->sites_before[s], after = (int32_t)(copy_of(m, i) - (f->sites[s] + 4));
+    failed |= exchange(w->t, f->sites[s], w->back ? &after : &before, w->back ? &before : &after, sizeof after);
   }
   return failed ? -1 : 0;
 }

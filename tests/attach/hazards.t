@@ -122,7 +122,7 @@ def main():
         check_random_kills(tap, folder)
         check_killed_target(tap, folder)
         check_kills_at_calls(tap, folder, "ptrace", CALLS_MAX)
-        check_kills_at_calls(tap, folder, "pwrite64", CALLS_MAX // 2)
+        check_kills_at_calls(tap, folder, "pwrite64", 70)
     tap.done()
 
 
