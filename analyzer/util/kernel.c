@@ -36,8 +36,8 @@ int vt_kernel_is_file(char const *path, char const *name) {
   for (size_t i = 0; i < FOLDERS; i++) {
     size_t at = strlen(folders[i]);
     if (!strncmp(path, folders[i], at) && path[at] == '/' && !strncmp(path + at + 1, name, sz) &&
-        path[at + 1 + sz] == '-')
-      return 1;
+        path[at + 1 + sz] == '-' && !strchr(path + at + 1, '/'))
+      return 1; /* not what lies in a folder of such a name */
   }
   return 0;
 }

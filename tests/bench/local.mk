@@ -14,4 +14,5 @@ bench: deps-full tests
 	BUILD=$(BUILD) tests/bench/reach/modes
 	BUILD=$(BUILD) tests/bench/reach/sampling
 	BUILD=$(BUILD) tests/bench/reach/watch
+	BUILD=$(BUILD) tests/bench/reach/pause
 	BUILD=$(BUILD) tests/bench/snapshot/bench
