@@ -1,5 +1,6 @@
 """The real programs of tests/matrix/programs.toml, and the folder they run in."""
 import os
+import re
 import shlex
 import shutil
 import tomllib
@@ -15,6 +16,11 @@ ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL"
 def programs():
     with open(TABLE, "rb") as file:
         return tomllib.load(file)["program"]
+
+
+def result_path(build, program):
+    """Where what was last seen of a program is kept."""
+    return os.path.join(build, "matrix", re.sub(r"[^a-z0-9]+", "-", program["name"].lower()) + ".json")
 
 
 def missing(program):

@@ -100,6 +100,7 @@ def environment(mode, folder, extra):
         os.mkdir(env["VALTEST_COUNT"])
         os.chmod(env["VALTEST_COUNT"], 0o777)
         preload.append(ORACLE)
+    if mode in ("bare", "run"):
         env["VALTRACE_NO_PYTHON"] = "1"  # the oracle sees calls of malloc only
     env.update({k: v for k, v in (extra or {}).items() if k != "LD_PRELOAD"})
     preload += [lib for lib in [(extra or {}).get("LD_PRELOAD")] if lib]
