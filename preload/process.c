@@ -199,7 +199,10 @@ int vt_process_waiting(void) { return atomic_load_explicit(&started, memory_orde
 
 __attribute__((constructor)) static void on_load(void) {
   if (!atomic_load_explicit(&started, memory_order_acquire)) start();
-  if (atomic_load_explicit(&vt_gate.value, memory_order_relaxed) == VT_GATE_RECORDING && !vt_attached())
+  if (atomic_load_explicit(&vt_gate.value, memory_order_relaxed) != VT_GATE_RECORDING) return;
+  if (vt_attached())
+    vt_python_passed();
+  else
     vt_python_begin();
 }
 
@@ -248,7 +251,10 @@ int vt_process_again(void) {
   return failed;
 }
 
-void vt_process_open_gate(void) { gate_set(VT_GATE_RECORDING); }
+void vt_process_open_gate(void) {
+  gate_set(VT_GATE_RECORDING);
+  vt_python_passed();
+}
 
 int vt_on_signal_stack(void) {
   stack_t ss = {0};

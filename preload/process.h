@@ -110,7 +110,7 @@ static inline int vt_paused(void) {
 void vt_process_close_gate(void);
 
 /* vt_process_again begins a trace in a process that was detached from: no thread may be in the recorder
-   (vt_thread_all_out). Returns 0 or -1. vt_process_open_gate then begins recording. */
+   (vt_thread_all_out). Returns 0 or -1. vt_process_open_gate then begins recording, and says what of an interpreter is not in it. */
 int vt_process_again(void);
 void vt_process_open_gate(void);
 

@@ -147,6 +147,10 @@ static void tell_at_start(char const *why) {
   vt_leave(t);
 }
 
+void vt_python_passed(void) {
+  if (vt_symbol_from(vt_object_first(), "_PyRuntime", NULL)) tell_at_start("its interpreter had begun before recording did");
+}
+
 void vt_python_tell_again(vt_thread_t *t) {
   char const *why = atomic_load_explicit(&refused, memory_order_relaxed);
   if (why) tell(t, why);

@@ -9,6 +9,10 @@
    objects are relocated and before the program begins. */
 void vt_python_begin(void);
 
+/* vt_python_passed says in the trace of a process that was attached to, if there is an interpreter in it, that nothing
+   of it is recorded. To be called whenever recording has begun there. */
+void vt_python_passed(void);
+
 /* vt_python_tell_again writes to the trace of a forked child what was refused in its parent. */
 void vt_python_tell_again(vt_thread_t *t);
 

@@ -320,19 +320,6 @@ static void print_missing(vt_term_t const *term, vt_completeness_t const *have) 
   print_warning(term, text);
 }
 
-/* print_refused says what of interpreted languages is not recorded. */
-static void print_refused(vt_analysis_t const *analysis, vt_term_t const *term) {
-  char text[320];
-  for (size_t t = 0; t < analysis->trace_cnt; t++) {
-    size_t cnt;
-    vt_trace_refusal_t const *refusals = vt_reader_refusals(analysis->readers[t], &cnt);
-    for (size_t i = 0; i < cnt; i++) {
-      snprintf(text, sizeof text, "not recorded: %s: %s", refusals[i].what, refusals[i].why);
-      print_warning(term, text);
-    }
-  }
-}
-
 /* How stacks end that do not end at a root, or may not. */
 static void print_roots(vt_analysis_t const *analysis, vt_term_t const *term, uint64_t truncated) {
   vt_roots_t roots = vt_analysis_roots(analysis);
@@ -403,7 +390,6 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
     print_end(term, have.ended);
   print_missing(term, &have);
   print_kept(term, analysis);
-  print_refused(analysis, term);
   print_roots(analysis, term, vt_analysis_counter(analysis, VT_COUNTER_TRUNCATED));
   char unmatched[160];
   char const *unseen = vt_unseen_text(vt_analysis_unseen(analysis, VT_ALL_TRACES));

@@ -153,6 +153,9 @@ static void judge_reach(vt_completeness_t *c, vt_reader_t const *reader) {
        "blocks that it does not take from malloc are not seen"},
       {"operator new of a library loaded before libvaltrace.so",
        "blocks that it does not take from malloc are not seen"}};
+  size_t cnt;
+  vt_trace_refusal_t const *refusals = vt_reader_refusals(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++) because(c, "%s are not recorded: %s", refusals[i].what, refusals[i].why);
   uint64_t which = vt_reader_counter(reader, VT_COUNTER_NEW_BEFORE);
   if (!which || which > VT_REFUSED_MAX) return;
   add_refused(c, &known[which - 1]);
@@ -206,7 +209,9 @@ static void set_missing(vt_completeness_t *c, vt_reader_t const *reader, last_wo
                         int whole) {
   vt_integrity_t const *in = vt_reader_integrity(reader);
   uint64_t lacking = whole ? 0 : fewer(reader);
-  int unseen = c->refused_cnt || vt_reader_refused(reader, NULL) ||
+  size_t refusals;
+  vt_reader_refusals(reader, &refusals);
+  int unseen = c->refused_cnt || refusals || vt_reader_refused(reader, NULL) ||
                vt_reader_counter(reader, VT_COUNTER_ALLOCATOR_IN_EXECUTABLE);
   if (unseen) lacking = VT_MISSING_UNKNOWN;
   c->missing_events = lacking == VT_MISSING_UNKNOWN ? lacking : lacking + c->dropped_events;

@@ -157,6 +157,33 @@ def check_again(tap, path):
     tap.equal(churn.end(), 0, "the new program runs")
 
 
+def check_python(tap, path):
+    """Of an interpreter that has begun neither frames nor pools are seen: nobody may call that complete."""
+    text = "import sys\nfor line in sys.stdin: print(len([bytes(99) for i in range(1000)]), len(bytes(99999)), flush=True)"
+    python = subprocess.Popen([sys.executable, "-S", "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+
+    def work():
+        python.stdin.write(b"\n")
+        python.stdout.readline()
+
+    for time in ("first", "second"):
+        attach = Attach(python.pid, path)
+        attach.until("stood still")
+        work()
+        attach.until("is being recorded")
+        work()
+        valtrace("detach", python.pid)
+        attach.wait()
+        out = [subprocess.run([VALTRACE, *command, path], capture_output=True, text=True, check=False).stdout
+               for command in (["report", "--json"], ["report"], ["check"])]
+        have = json.loads(out[0])["completeness"]
+        said = [" ".join(text.split()).count("Python frames and blocks are not recorded") for text in out[1:]]
+        tap.ok(not have["complete"] and have["missing_events"] is None and have["refused"] and said == [1, 1] and not attach.trace().complete,
+               f"python, {time} time: what is not recorded of it is said, and the record is not called complete", [have, said])
+    python.stdin.close()
+    tap.equal(python.wait(), 0, "python: goes on and ends")
+
+
 def check_refusals(tap, path):
     refused(tap, os.getpid() + 4000000 if os.getpid() < 4000000 else 1 << 29, "there is no such process", "no such process")
     refused(tap, 2, "thread of the kernel" if os.readlink("/proc/self/exe") and not os.path.exists("/proc/2/exe") else "", "a thread of the kernel")
@@ -196,6 +223,7 @@ def main():
         check_detach(tap, os.path.join(folder, "detach.vtr"))
         check_operators(tap, os.path.join(folder, "operators.vtr"))
         check_again(tap, os.path.join(folder, "again.vtr"))
+        check_python(tap, os.path.join(folder, "python.vtr"))
         check_refusals(tap, os.path.join(folder, "refused.vtr"))
     tap.done()
 

@@ -495,7 +495,7 @@ class Trace:
         """Whether everything the process did is here ("Completeness" in the format document)."""
         lost = self.lost or any(self.counters.get(name) for name in ("lost", "nested_lost", "before_start", "stopped",
                                                                      "allocator_in_executable")) or \
-            any(not flags & 1 for _, flags, *_ in self.patched)
+            any(not flags & 1 for _, flags, *_ in self.patched) or self.refusals
         if lost or self.errors or self.torn is not None or any(p[1] in ("stopped", "paused") for p in self.process):
             return False
         if not self.optional & 2:
