@@ -97,7 +97,7 @@ static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   makers->with_findings = wants_findings(options);
   if (makers->with_findings) analysis->mappings = 1;
   analysis->whole = view == VT_VIEW_LIFETIMES || is_of_pages(view);
-  analysis->watch_spared = wants_growth(options);
+  analysis->watch_spared = wants_growth(options) || makers->with_findings;
   if (makers->with_findings || wants_bands(&options->report) || wants_growth(options)) {
     makers->evidence = vt_evidence_new();
     analysis->watch = vt_evidence_watch(makers->evidence);

@@ -18,10 +18,16 @@ static int compare_weights(void const *a, void const *b) {
   return x->weight > y->weight ? -1 : x->weight < y->weight;
 }
 
+/* What findings rest on is all events. */
+static char const *why_none(vt_analysis_t const *analysis) {
+  if (analysis->sampled.period) return VT_SAMPLED_WHY;
+  return analysis->kept_ns && !analysis->without_summary ? "of older events only the sum is kept (--keep)" : NULL;
+}
+
 vt_findings_t vt_findings_make(vt_analysis_t const *analysis, vt_evidence_t *evidence,
                                uint8_t const *known, vt_residences_t const *residences) {
-  vt_findings_t out = {0};
-  if (analysis->sampled.period) return out; /* what they rest on is all events */
+  vt_findings_t out = {.none_why = why_none(analysis)};
+  if (out.none_why) return out;
   vt_groups_t groups = vt_groups_make(analysis, VT_METRIC_COUNT, VT_BY_LINE);
   vt_evidence_sums_t *sums = vt_evidence_by_group(evidence, analysis, &groups);
   vt_findings_input_t input = {.analysis = analysis,

@@ -31,6 +31,7 @@ typedef struct {
 typedef struct {
   vt_finding_t *findings; /* the most urgent kind first, then by weight */
   size_t findings_cnt, findings_cap;
+  char const *none_why; /* why none were looked for; NULL: they were */
 } vt_findings_t;
 
 /* Looks for everything. The evidence is what the analysis was opened with; known: sites (by number)

@@ -84,14 +84,16 @@ static size_t print_fitting(vt_findings_t const *findings, vt_analysis_t const *
   return shown;
 }
 
-static void print_none(vt_analysis_t const *analysis, vt_term_t const *term) {
-  fprintf(term->out, "\n  %s\n",
-          analysis->sampled.period ? "None are looked for: " VT_SAMPLED_WHY "." : "Nothing stands out.");
+static void print_none(vt_findings_t const *findings, vt_term_t const *term) {
+  if (findings->none_why)
+    fprintf(term->out, "\n  None are looked for: %s.\n", findings->none_why);
+  else
+    fputs("\n  Nothing stands out.\n", term->out);
 }
 
 static void print_feet(vt_findings_t const *findings, size_t shown, vt_analysis_t const *analysis,
                        vt_term_t const *term) {
-  if (!findings->findings_cnt) print_none(analysis, term);
+  if (!findings->findings_cnt) print_none(findings, term);
   if (shown < findings->findings_cnt)
     fprintf(term->out, "\n     and %s (--full shows all)\n",
             vt_counted(findings->findings_cnt - shown, "finding").text);
@@ -120,7 +122,7 @@ void vt_findings_text(vt_findings_t const *findings, vt_analysis_t const *analys
   print_feet(findings, shown, analysis, &feet.term);
   end_draft(&feet);
   if (!options->full) fwrite(feet.text, 1, feet.sz, term->out);
-  if (options->full && !findings->findings_cnt) print_none(analysis, term);
+  if (options->full && !findings->findings_cnt) print_none(findings, term);
   free(feet.text);
 }
 

@@ -52,7 +52,9 @@ def check_views(tap, path):
     since = report(path, "hot")["completeness"]["events_since_ns"]
     for view in ("leaks", "hot", "peak", "temporary", "summary", "reallocs", "modules", "heaps"):
         tap.ok("as their sum" in valtrace("report", view, path), f"report {view}: of all, and says so")
-    for args in (["report"], ["report", "timeline"], ["report", "growth"], ["report", "memory"], ["report", "hot", "--min-size", "1"],
+    tap.ok("None are looked for: of older events only the sum is kept" in valtrace("report", path), "report: totals of all, and no finding is made up")
+    tap.ok(report(path)["totals"] == report(path, "hot")["totals"], "report --json: the same totals")
+    for args in (["report", "timeline"], ["report", "growth"], ["report", "memory"], ["report", "hot", "--min-size", "1"],
                  ["html", "-o", path + ".html"], ["export", "--format", "sqlite", "-o", path + ".db"], ["block", "0x1000"]):
         out = subprocess.run([VALTRACE, *args, path], capture_output=True, text=True)
         tap.ok(out.returncode == 2 and out.stderr.count("\n") == 1 and "--from" in out.stderr, f"{args}: not told by a sum", [out])
