@@ -76,6 +76,7 @@ static void print_text(vt_reader_t const *r, vt_completeness_t const *have) {
     printf("\n  sampled: one block in %" PRIu64 " bytes on average is recorded", vt_reader_info(r)->sample_period);
   printf("\n  process %u ended: %s; file %s\n", vt_reader_info(r)->pid, have->ended,
          have->complete ? "complete" : "not complete");
+  if (have->mid_life) puts("  recording began in mid-life: what had been allocated before is not in it");
   print_missing(have);
   if (vt_reader_summary(r))
     printf("  %" PRIu64 " earlier events are kept as their sum (--keep)\n", vt_reader_summary(r)->totals[VT_SUMMARY_EVENTS]);

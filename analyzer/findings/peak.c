@@ -42,7 +42,7 @@ static vt_group_t const *maker(vt_groups_t const *groups) {
 void vt_find_peak(vt_findings_input_t const *input, vt_findings_t *out) {
   uint64_t peak = input->totals->peak_bytes, usual = median(input->live);
   vt_group_t const *group = maker(input->groups);
-  int spike = peak >= SPIKE_MIN && 4 * above_half(input->live, peak) <= VT_EVIDENCE_MOMENTS;
+  int spike = !input->totals->peak_at_most && peak >= SPIKE_MIN && 4 * above_half(input->live, peak) <= VT_EVIDENCE_MOMENTS;
   if (!group || (!spike && (peak < MAKER_MIN || 2 * group->sum.peak_bytes < peak))) return;
   vt_finding_t *finding =
       vt_findings_add(out, spike ? "spike" : "peak", group, "peak", (double)peak);

@@ -110,6 +110,7 @@ struct vt_model {
   uint64_t event, intent; /* whose block begins or ends; see vt_model_change_t */
   uint64_t next_ns;   /* nothing but events happens before: the end of a stretch, or of what is looked at */
   uint64_t unsure_ns; /* the highest of all traces */
+  uint64_t ghosts_ns; /* from here on the sums may count blocks that have been freed unseen; 0: nowhere */
   int unseen;         /* the end that is being counted was not seen */
   int scanning;           /* the first pass of a lifetime filter */
   int filtering;          /* some block may be left out */

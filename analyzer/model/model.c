@@ -676,6 +676,7 @@ static void sum_up(vt_model_t *model) {
   model->totals.live_bytes = model->live_bytes;
   model->totals.live_blocks = model->live_blocks;
   model->totals.live_spread = model->live_spread;
+  model->totals.peak_at_most = model->ghosts_ns && model->totals.peak_time_ns >= model->ghosts_ns;
   if (model->unsure_ns) for_live(model, count_unsure, NULL);
   for (unsigned i = 0; model->sizes && i < VT_SIZE_CLASSES; i++) {
     vt_size_class_t *class = &model->sizes[i];

@@ -178,6 +178,7 @@ typedef struct {
   uint64_t unmatched_frees, reordered;
   uint32_t unmatched_trace, unmatched_stack; /* of the first unmatched free */
   uint64_t missed_frees; /* blocks whose address was handed out again without a free */
+  int peak_at_most; /* some of the peak's blocks may have been freed before, where events are left out */
   uint64_t unsure_blocks, unsure_bytes; /* of the live ones: not known since a stretch that is left out */
   uint64_t ended_unseen; /* of the frees: of unsure blocks; when and by whom is not known */
   uint64_t unknown_frees; /* of blocks that may have been allocated where events are missing */

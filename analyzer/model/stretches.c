@@ -22,9 +22,16 @@ int vt_stretches_unsure_slow(vt_model_t const *model, vt_block_t const *block) {
   return block->time < model->traces[model->cells[block->cell].trace].unsure_ns;
 }
 
+static int has_live(vt_model_t const *model, size_t trace) {
+  for (size_t i = VT_CELL_FIRST; i < model->cells_cnt; i++)
+    if (model->cells[i].trace == trace && model->cells[i].allocations > model->cells[i].frees) return 1;
+  return 0;
+}
+
 /* over: blocks that began before `time` are unsure from now on, and what the threads did last is not known. */
 static void over(vt_model_t *model, size_t trace, uint64_t time) {
   model->traces[trace].unsure_ns = time;
+  if (!model->ghosts_ns && has_live(model, trace)) model->ghosts_ns = time;
   if (time > model->unsure_ns) model->unsure_ns = time;
   for (size_t i = 0; i < model->threads_cnt; i++)
     if (model->threads[i].trace == trace) model->threads[i].last_heap = NO_INDEX;

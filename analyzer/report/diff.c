@@ -356,16 +356,19 @@ static void text_list(vt_diff_t const *diff, vt_term_t const *term, found_t cons
     vt_term_styled(term, VT_STYLE_FAINT, "\n  and %zu more changed (--limit N shows more)\n", more);
 }
 
-/* Says that a side is not complete, and why. */
-static void text_incomplete(vt_analysis_t const *analysis, vt_term_t const *term,
-                            char const *name) {
-  char text[160];
-  vt_completeness_t have = vt_analysis_completeness(analysis);
-  if (have.complete) return;
-  snprintf(text, sizeof text, "%s: the record is incomplete: %s", name, have.reasons[0]);
+static void text_warning(vt_term_t const *term, char const *side, char const *what, char const *why) {
+  char text[200];
+  snprintf(text, sizeof text, "%s: %s%s", side, what, why);
   vt_term_styled(term, VT_STYLE_WARNING, "  ! ");
   vt_term_wrap(term, text, 4);
   putc('\n', term->out);
+}
+
+/* Says that a side is not complete, and why, and whether it has what had been allocated before. */
+static void text_incomplete(vt_analysis_t const *analysis, vt_term_t const *term, char const *side) {
+  vt_completeness_t have = vt_analysis_completeness(analysis);
+  if (!have.complete) text_warning(term, side, "the record is incomplete: ", have.reasons[0]);
+  if (have.mid_life) text_warning(term, side, "recording began in mid-life: what had been allocated before is in no number here", "");
 }
 
 void vt_diff_text(vt_diff_t const *diff, vt_term_t const *term) {

@@ -171,6 +171,7 @@ static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_uint(json, "peak_bytes", totals->peak_bytes);
   vt_json_uint(json, "peak_time_ns", totals->peak_time_ns);
   vt_json_uint(json, "peak_blocks", totals->peak_blocks);
+  vt_json_bool(json, "peak_at_most", totals->peak_at_most);
   vt_json_uint(json, "leaked_bytes", totals->live_bytes);
   vt_json_uint(json, "leaked_blocks", totals->live_blocks);
   vt_json_known(json, "temporary", !analysis->sampled.period, totals->temporary);

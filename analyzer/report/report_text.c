@@ -338,14 +338,7 @@ static void print_roots(vt_analysis_t const *analysis, vt_term_t const *term, ui
   free(roots.cut);
 }
 
-/* began_late: did recording begin in mid-life? */
-static int began_late(vt_analysis_t const *analysis) {
-  for (size_t t = 0; t < analysis->trace_cnt; t++)
-    if (vt_reader_info(analysis->readers[t])->flags & VT_HEADER_FLAG_MID_LIFE) return 1;
-  return 0;
-}
-
-/* print_late says what that means for the numbers. */
+/* print_late says what it means for the numbers that recording began in mid-life. */
 static void print_late(vt_term_t const *term, vt_model_totals_t const *totals) {
   char text[240];
   int n = snprintf(text, sizeof text, "recording began in mid-life: what had been allocated before is in no number here");
@@ -358,6 +351,8 @@ static void print_late(vt_term_t const *term, vt_model_totals_t const *totals) {
 /* print_paused says what the pauses mean for the numbers. */
 static void print_paused(vt_term_t const *term, vt_model_totals_t const *totals, int late) {
   print_warning(term, "what was allocated while recording was paused is in no number here");
+  if (totals->peak_at_most)
+    print_warning(term, "the peak of what is recorded is that at most: blocks that may have been freed while recording was paused count in it");
   warn(term, totals->ended_unseen,
        totals->ended_unseen == 1 ? "block that lived through a pause has ended, it is not known when and by whom"
                                  : "blocks that lived through a pause have ended, it is not known when and by whom");
@@ -399,9 +394,8 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
   warn(term, totals->missed_frees,
        totals->missed_frees == 1 ? "block whose address was handed out again without a free"
                                  : "blocks whose address was handed out again without a free");
-  int late = began_late(analysis);
-  if (late) print_late(term, totals);
-  if (have.paused) print_paused(term, totals, late);
+  if (have.mid_life) print_late(term, totals);
+  if (have.paused) print_paused(term, totals, have.mid_life);
   vt_text_nameless(analysis, term);
 }
 

@@ -126,7 +126,8 @@ static void shares(vt_top_view_t const *view, char *out, size_t cap) {
   vt_model_totals_t const *totals = vt_model_totals(view->follow.analysis.model);
   int sampled = view->follow.analysis.sampled.period != 0;
   char peak[64];
-  snprintf(peak, sizeof peak, "at %s%s", vt_time_text(totals->peak_time_ns).text, sampled ? ", too high" : "");
+  snprintf(peak, sizeof peak, "at %s%s", vt_time_text(totals->peak_time_ns).text,
+           sampled ? ", too high" : totals->peak_at_most ? ", at most" : "");
   snprintf(out, cap, LINE, "temporary", sampled ? "not known" : vt_count_text(totals->temporary).text,
            sampled ? "" : vt_percent_text(totals->temporary, totals->allocations).text, "peak",
            bytes_about(view, totals->peak_bytes).text, peak);

@@ -223,7 +223,8 @@ static void set_missing(vt_completeness_t *c, vt_reader_t const *reader, last_wo
 }
 
 vt_completeness_t vt_completeness(vt_reader_t const *reader) {
-  vt_completeness_t c = {.recording = vt_reader_integrity(reader)->recording};
+  vt_completeness_t c = {.recording = vt_reader_integrity(reader)->recording,
+                         .mid_life = (vt_reader_info(reader)->flags & VT_HEADER_FLAG_MID_LIFE) != 0};
   last_words_t said = last_words(reader);
   if (c.recording) because(&c, "it is still being recorded");
   if (said.stopped) because(&c, "recording stopped early: %s", stop_reason(said.stopped));
@@ -250,6 +251,7 @@ void vt_completeness_add(vt_completeness_t *sum, vt_completeness_t const *one) {
   sum->complete &= one->complete;
   sum->recording |= one->recording;
   sum->paused |= one->paused;
+  sum->mid_life |= one->mid_life;
   sum->damaged |= one->damaged;
   sum->dropped_events += one->dropped_events;
   if (one->missing_events == VT_MISSING_UNKNOWN || sum->missing_events == VT_MISSING_UNKNOWN)

@@ -21,6 +21,7 @@ typedef struct {
   int complete;            /* every event of the process is in the trace */
   int recording;           /* it is still being written: not complete, and nothing wrong */
   int paused;              /* stretches of the process's life are left out on purpose */
+  int mid_life;            /* recording began in mid-life: what is older is in no number, and that is no lack */
   int damaged;             /* something in the file is not as it was written, or has gone */
   char ended[32];          /* "exit", "signal:N", "exec", "killed", "running", "detached" or "unknown" */
   uint64_t dropped_events; /* that the process could not record */

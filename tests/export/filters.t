@@ -40,7 +40,7 @@ def from_report(trace, options):
     totals = json.loads(output("report", "--json", *options, trace))["totals"]
     of_snapshot = ("lost", "possible", "reachable", "unjudged")
     return {key: value for key, value in totals.items() if key != "sampled" and not key.startswith(of_snapshot) and
-            key not in ("peak_time_ns", "peak_blocks", "peak_rss_bytes", "peak_rss_at_least", "distinct_stacks", "mapped_bytes")}
+            key not in ("peak_time_ns", "peak_blocks", "peak_rss_bytes", "peak_rss_at_least", "peak_at_most", "distinct_stacks", "mapped_bytes")}
 
 
 def from_diff(trace, options):

@@ -79,6 +79,22 @@ def check_unsure(tap):
     s.end()
     got = totals_agree(tap, s.path, "unsure")
     tap.equal((got["completeness"]["ended_unseen"], got["completeness"]["unsure_blocks"] % 100), (10, 90), "90 are not known")
+    tap.equal(got["totals"]["peak_at_most"], False, "the peak was before, and is exact")
+    shutil.rmtree(s.folder)
+
+
+def check_peak(tap):
+    """A peak after a pause counts blocks that were freed in it."""
+    s = Steered("--no-snapshot")
+    s.tell(f"a 100 {SIZE}")
+    s.ctl("stop")
+    s.tell("f 100")
+    s.ctl("start")
+    s.tell(f"a 300 {2 * SIZE}")
+    s.end()
+    totals, text = report(s.path)["totals"], valtrace("report", s.path)
+    tap.ok(totals["peak_bytes"] > 600 * SIZE and totals["peak_at_most"] and "that at most" in " ".join(text.split()),
+           "a peak that counts blocks that were freed unseen is called so", [totals, text])
     shutil.rmtree(s.folder)
 
 
@@ -94,6 +110,7 @@ def check_start_paused(tap):
     got = totals_agree(tap, s.path, "--start-paused")
     tap.equal((got["completeness"]["unknown_frees"], got["completeness"]["not_recorded"][0]["from_ns"]), (29, 0),
               "frees of older blocks are counted, and are not wrong")
+    tap.equal(got["totals"]["peak_at_most"], False, "the peak is exact, as no recorded block can have been freed unseen")
     shutil.rmtree(s.folder)
 
 
@@ -218,6 +235,7 @@ def main():
     tap = Tap()
     check_stretches(tap)
     check_unsure(tap)
+    check_peak(tap)
     check_start_paused(tap)
     check_duration(tap)
     check_children(tap)

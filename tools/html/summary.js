@@ -16,8 +16,8 @@ function totalText(text, key) {
 function summaryLine() {
   const t = lastSide().totals;
   return [
-    total("Peak heap", totalText(bytes, "peak_bytes"), "", "peak_bytes",
-      `${exactBytes(t.peak_bytes)} in ${count(t.peak_blocks)} blocks, after ${duration(t.peak_time_ns)}`),
+    total("Peak heap", totalText(bytes, "peak_bytes"), t.peak_at_most ? "at most" : "", "peak_bytes",
+      `${t.peak_at_most ? "with blocks that may have been freed while recording was paused: " : ""}${exactBytes(t.peak_bytes)} in ${count(t.peak_blocks)} blocks, after ${duration(t.peak_time_ns)}`),
     total("Live at the end", totalText(bytes, "leaked_bytes"), fateText(t), "leaked_bytes",
       `${exactBytes(t.leaked_bytes)} in ${count(t.leaked_blocks)} blocks`),
     total("Allocated bytes", totalText(bytes, "allocated_bytes"), "", "allocated_bytes",
@@ -74,6 +74,8 @@ function completeness(side, name) {
   const have = side.completeness;
   const notes = [...have.reasons.map(clean), ...(have.refused || []).map((r) => clean(`${r.what}: ${r.reason}`)),
     ...LOSSES.filter(([key]) => have[key]).map(([key, text]) => text(have[key]))];
+  if ((have.not_recorded || []).some((stretch) => stretch.why === "mid-life"))
+    notes.unshift("recording began in mid-life: what had been allocated before is in no number here");
   if (!have.complete && have.missing_since_ns !== null && have.ended !== "running")
     notes.push(`the numbers are whole up to ${duration(have.missing_since_ns)} only`);
   const ended = have.ended === "exit" ? "the program ended by itself"
