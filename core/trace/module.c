@@ -111,10 +111,18 @@ static void describe(vt_module_t *m, ElfW(Phdr) const *phdr, size_t phnum) {
 
 #define VDSO "linux-vdso.so.1" /* musl's loader has no name for it */
 
+/* name_of the module in the loader's list. The recorder that a process was handed as a descriptor has a name there that
+   means nothing elsewhere, and as which no reader would know its frames. */
+static char const *name_of(vt_module_t const *m, struct link_map const *map) {
+  int own = (uint64_t)name_of >= m->start && (uint64_t)name_of < m->end;
+  if (own && !strncmp(map->l_name, "/proc/self/fd/", 14)) return "libvaltrace.so";
+  return map->l_name[0] ? map->l_name : VDSO;
+}
+
 /* name_module; map: NULL if the loader does not know the module. */
 static void name_module(vt_module_t *m, struct link_map const *map) {
   if (map && map != vt_object_first()) {
-    char const *name = map->l_name[0] ? map->l_name : VDSO;
+    char const *name = name_of(m, map);
     m->path_sz = absolute(m->path, sizeof m->path - 1, name);
     if (!strncmp(name, VDSO, 10)) m->flags |= VT_MODULE_FLAG_VDSO;
     return;
@@ -273,7 +281,7 @@ static void ask_file(vt_module_t *m, vt_sink_t const *sink) {
   struct stat st;
   if (m->file_asked || m->id_sz || sink->silent || sink->confined) return;
   m->file_asked = 1;
-  if (m->path[0] != '/' && !(m->flags & VT_MODULE_FLAG_EXECUTABLE)) return; /* the vdso */
+  if (m->path[0] != '/' && !(m->flags & VT_MODULE_FLAG_EXECUTABLE)) return; /* the vdso, the recorder that was handed in */
   if (vt_sys_stat(m->flags & VT_MODULE_FLAG_EXECUTABLE ? "/proc/self/exe" : m->path, &st)) return;
   m->file[0] = (uint64_t)st.st_dev;
   m->file[1] = (uint64_t)st.st_ino;

@@ -54,6 +54,8 @@ def check_counts(tap, path, threads):
     model = vtr.Model(trace)
     tap.ok(trace.complete and trace.flags & 1 and [p[1] for p in sorted(trace.process)] == ["attached", "detached"],
            f"{name}: the trace says that it began in mid-life, and how it ended", [trace.flags, trace.process])
+    paths = [module["path"] for module in trace.modules.values()]
+    tap.ok("libvaltrace.so" in paths and not any("/fd/" in path for path in paths), f"{name}: the recorder is known by its name", paths)
     tap.ok(model.unmatched_frees <= kept and model.overwritten == 0, f"{name}: no block is handed out twice",
            [model.unmatched_frees, model.overwritten])
     out = subprocess.run([VALTRACE, "report", "--json", path], capture_output=True, check=True)
