@@ -343,8 +343,8 @@ static void print_late(vt_term_t const *term, vt_model_totals_t const *totals) {
   char text[240];
   int n = snprintf(text, sizeof text, "recording began in mid-life: what had been allocated before is in no number here");
   if (totals->unknown_frees)
-    snprintf(text + n, sizeof text - (size_t)n, ", nor are %s of blocks that are not known",
-             vt_counted(totals->unknown_frees, "free").text);
+    snprintf(text + n, sizeof text - (size_t)n, ", nor %s %s of blocks that are not known",
+             totals->unknown_frees == 1 ? "is" : "are", vt_counted(totals->unknown_frees, "free").text);
   print_warning(term, text);
 }
 

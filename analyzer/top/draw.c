@@ -22,7 +22,7 @@ static char const keys_line[] =
     "q quit  s sort  b fold  f filter  p pause  g growth  m mark  w write  h help";
 
 static char const *const help_lines[] = {
-    "q         quit; the recording goes on",
+    "q         quit; a recording that was there before goes on",
     "s         sort by live, growth, rate, temporary",
     "b         fold by site, function, module, thread",
     "f  /      only rows whose function, file or module has what is typed",

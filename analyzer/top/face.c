@@ -51,7 +51,7 @@ void vt_face_state(vt_top_view_t const *view, char *out, size_t cap) {
   vt_completeness_t have = vt_completeness(view->follow.analysis.readers[0]);
   char const *ended = have.ended;
   if (!view->follow.over)
-    snprintf(out, cap, is_paused(view->follow.analysis.readers[0]) ? "recording paused" : "recording");
+    snprintf(out, cap, is_paused(view->follow.analysis.readers[0]) ? "recording paused" : have.mid_life ? "attached" : "recording");
   else if (!strcmp(ended, "exit"))
     snprintf(out, cap, "has ended");
   else if (!strcmp(ended, "exec"))

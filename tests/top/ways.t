@@ -116,7 +116,7 @@ def check_attached(tap, folder):
         say(b"~1\n")  # it is recorded from an allocation on
         time.sleep(0.01)
     say(b"800 10\n")
-    seen = screen.wait_for("800 blocks", "recording")
+    seen = screen.wait_for("800 blocks", "attached  ")
     tap.ok("grow" in seen, "a process that is not recorded is attached to", [seen])
     screen.keys("q")
     seen = screen.wait_for("status 0", "wrote ")
