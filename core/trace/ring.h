@@ -74,6 +74,8 @@ typedef struct {
   _Atomic uint32_t copy, copy_state, copy_registers_unknown, copy_layout_sz;
   _Atomic uint64_t copy_layout, copy_begun, copy_made;
 } vt_ring_image_t;
+/* Every process maps the table of all images, and a program may have little address space to spare. */
+_Static_assert(sizeof(vt_ring_image_t) <= 384, "the table of images is part of what each process maps");
 
 typedef struct {
   uint64_t magic;

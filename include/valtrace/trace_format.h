@@ -264,10 +264,10 @@ typedef enum {
   /* Of a sampled recording, exact; without annotated heaps. */
   VT_COUNTER_ALLOCATIONS = 23,
   VT_COUNTER_ALLOCATED_BYTES = 24,
-  VT_COUNTER_FREES = 29,
-  VT_COUNTER_REALLOCS = 30
+  VT_COUNTER_FREES = 25,
+  VT_COUNTER_REALLOCS = 26
 } vt_counter_t;
-#define VT_COUNTER_MAX 30
+#define VT_COUNTER_MAX 26
 
 #define VT_MODULE_FLAG_EXECUTABLE ((uint32_t)1)
 #define VT_MODULE_FLAG_VDSO ((uint32_t)2)

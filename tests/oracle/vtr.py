@@ -33,7 +33,7 @@ COUNTER_NAMES = {1: "lost", 2: "truncated", 3: "general_unwinds", 4: "events", 5
                  9: "unwind_checked", 10: "nested_lost", 11: "cut", 12: "before_start",
                  13: "libunwind_differences", 14: "segments", 15: "stopped", 16: "stopped_tick",
                  17: "peak_resident", 18: "file_inode", 19: "file_born_ns", 20: "file_device", 21: "peak_certain",
-                 22: "new_before", 23: "allocations", 24: "allocated_bytes", 29: "frees", 30: "reallocs"}
+                 22: "new_before", 23: "allocations", 24: "allocated_bytes", 25: "frees", 26: "reallocs"}
 PROCESS_KINDS = {1: "started", 2: "forked", 3: "exec", 4: "exec-failed", 5: "exit", 6: "signal",
                  7: "killed", 8: "stopped", 9: "attached", 10: "detached", 11: "paused", 12: "resumed"}
 MASK = (1 << 64) - 1
