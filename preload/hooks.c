@@ -26,9 +26,17 @@ static inline int ready(void) {
 /* A plain reference to malloc is bound to whoever comes first in symbol order, not to ours. */
 extern __typeof(malloc) own_malloc
     __attribute__((alias("malloc"), copy(malloc), visibility("hidden")));
+/* is_valgrinds: a library that valgrind preloads for one of its tools has the tool's malloc; vgpreload_core has none. */
+static int is_valgrinds(char const *path) {
+  char const *name = strrchr(path, '/');
+  return name && !strncmp(name, "/vgpreload_", 11) && strncmp(name, "/vgpreload_core", 15) != 0;
+}
+
 vt_hooks_order_t vt_hooks_reached(void) {
   struct link_map *first = vt_object_own(), *where = NULL;
   while (first && first->l_prev) first = first->l_prev;
+  for (struct link_map *m = first; m; m = m->l_next)
+    if (is_valgrinds(m->l_name)) return VT_HOOKS_BEHIND_VALGRIND;
   if (vt_symbol_from(first, "malloc", &where) == (void *)own_malloc) return VT_HOOKS_FIRST;
   return where == first ? VT_HOOKS_BEHIND_EXECUTABLE : VT_HOOKS_BEHIND_LIBRARY;
 }

@@ -143,13 +143,15 @@ void vt_cxx_after_delete(void *before, void const *frame);
    VT_COUNTER_NEW_BEFORE; 0: nobody's. To be called at start. */
 int vt_cxx_before(void);
 
-/* vt_hooks_reached: whose malloc does the program's resolve to? Ours, one of the executable, or one
-   of a library that is preloaded before the shim. The values of VT_COUNTER_ALLOCATOR_IN_EXECUTABLE.
+/* vt_hooks_reached: whose malloc does the program's resolve to? Ours, one of the executable, one
+   of a library that is preloaded before the shim, or, inside valgrind, one of its tool, to which valgrind leads
+   all calls whatever they resolve to. The values of VT_COUNTER_ALLOCATOR_IN_EXECUTABLE.
  */
 typedef enum {
   VT_HOOKS_FIRST = 0,
   VT_HOOKS_BEHIND_EXECUTABLE = 1,
-  VT_HOOKS_BEHIND_LIBRARY = 2
+  VT_HOOKS_BEHIND_LIBRARY = 2,
+  VT_HOOKS_BEHIND_VALGRIND = 3
 } vt_hooks_order_t;
 vt_hooks_order_t vt_hooks_reached(void);
 

@@ -135,6 +135,9 @@ static void print_problems(vt_collector_summary_t const *s, char const *program,
   } else if (s->hidden == 2) {
     vt_error_say(program, "its allocator was loaded before libvaltrace.so, so that its calls are not seen",
                  "put libvaltrace.so first in LD_PRELOAD");
+  } else if (s->hidden == 3) {
+    vt_error_say(program, "it runs inside valgrind, whose tool replaces malloc, so that its calls are not seen",
+                 "run it without valgrind");
   } else if (s->refused[0]) {
     vt_error_say(program, s->refused, "valtrace check tells more");
   } else if (s->hidden) {

@@ -138,6 +138,7 @@ static void judge_losses(vt_completeness_t *c, vt_reader_t const *reader) {
     because(c, "calls of %s and %zu more are not recorded: %s", refused->name, more - 1, refused->why);
   if (allocator == 2)
     because(c, "an allocator is preloaded before libvaltrace.so, which belongs first");
+  if (allocator == 3) because(c, "the program ran inside valgrind, whose tool replaces malloc");
 }
 
 static void add_refused(vt_completeness_t *c, vt_refused_t const *one) {
