@@ -21,6 +21,8 @@
 
 #define END_MS 1000 /* a killed process ends long before */
 
+static char const too_late[] = "the time for the snapshot was over (--snapshot-timeout gives more)";
+
 static uint64_t now_ns(void) { return vt_clock_ns(CLOCK_MONOTONIC); }
 
 static int is_over(int fd, int timeout_ms) {
@@ -135,7 +137,9 @@ int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t
   if (!look->heir.who.pid) return 0;
   look->deadline = now_ns() + end->ring->heir_limit_ns;
   look->bytes = vt_memory_resident(look->heir.pid);
-  if (!look->heir.pid)
+  if (load(state_of(look)) == VT_HEIR_OVER)
+    look->given_up = too_late;
+  else if (!look->heir.pid)
     look->given_up = "its memory is gone";
   else if (!path)
     look->given_up = "it has no trace";
@@ -244,8 +248,9 @@ static int is_done(vt_heir_look_t *look) {
 int vt_heir_look_settle(vt_heir_look_t *look, vt_heir_seen_t *seen) {
   off_t begin = 0;
   int over = is_done(look) || look->given_up;
-  if (!over && now_ns() > look->deadline)
-    look->given_up = "the time for the snapshot was over (--snapshot-timeout gives more)";
+  /* An heir that has ended meanwhile was not seen whole, whatever the helper says. */
+  if (load(state_of(look)) == VT_HEIR_OVER || (!over && now_ns() > look->deadline))
+    look->given_up = too_late;
   else if (!over && look->heir.pid && vt_memory_tight(look->heir.pid))
     look->given_up = "memory was too scarce to keep that of an ended process";
   else if (!over && look->of_copy && load(state_of(look)) == VT_HEIR_NONE)

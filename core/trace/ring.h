@@ -43,6 +43,7 @@ enum {
   VT_HEIR_WATCHING = 3, /* a sentinel sleeps */
   VT_HEIR_DESCRIBE = 4, /* it is to say how the memory is laid out, as the process has been killed */
   VT_HEIR_COPY = 5,     /* it is to fork: the copy has a state of its own */
+  VT_HEIR_OVER = 6,     /* READY for as long as the limit allows: it ends without having been released */
 };
 
 /* A process image while it lives. Claimed by storing the image identity into `image` (0: free) with

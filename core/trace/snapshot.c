@@ -83,7 +83,8 @@ static uint64_t attend(uint64_t slept_ns) {
   return REAP_NS;
 }
 
-/* sleep_on sleeps until what is kept is released, or nobody can be there to release it. */
+/* sleep_on sleeps until what is kept is released, or nobody can be there to release it. That the time is over is said
+   before the memory goes: the collector may come, or be in the middle of its look, only then. */
 static void sleep_on(vt_ring_t *ring, _Atomic uint32_t *state) {
   uint64_t now = vt_clock_ns(CLOCK_MONOTONIC), start = now, sign = now, end = now + ring->heir_limit_ns;
   uint32_t alive = atomic_load_explicit(&ring->alive, memory_order_relaxed);
@@ -94,6 +95,8 @@ static void sleep_on(vt_ring_t *ring, _Atomic uint32_t *state) {
     if (seen != alive) sign = now;
     alive = seen;
   }
+  uint32_t ready = VT_HEIR_READY;
+  if (now >= end) atomic_compare_exchange_strong_explicit(state, &ready, VT_HEIR_OVER, memory_order_release, memory_order_relaxed);
 }
 
 /* gather: all other threads are stopped, or there are none, so that nothing changes. */
@@ -290,6 +293,11 @@ static uint32_t await(vt_ring_image_t *image, uint32_t from) {
   return state_of(image);
 }
 
+/* is_in: a heir's time may be over when it is first looked at. */
+static int is_in(uint32_t state, uint32_t wanted) {
+  return state == wanted || (wanted == VT_HEIR_READY && state == VT_HEIR_OVER);
+}
+
 /* start clones a heir and waits for it to be in a state. */
 static int start(vt_ring_image_t *image, void (*life)(void), uint32_t wanted) {
   uint64_t all = ~(uint64_t)0, before = 0;
@@ -298,7 +306,7 @@ static int start(vt_ring_image_t *image, void (*life)(void), uint32_t wanted) {
   long pid = clone_heir(life);
   vt_sys(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8, 0, 0);
   left.heir = pid > 0 ? pid : 0;
-  if (pid > 0 && await(image, VT_HEIR_STARTING) == wanted) {
+  if (pid > 0 && is_in(await(image, VT_HEIR_STARTING), wanted)) {
     atomic_store_explicit(&image->heir, (uint32_t)pid, memory_order_release);
     return 0;
   }
@@ -333,7 +341,7 @@ int vt_heir_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_threads_t thre
   prepare(ring, image, threads);
   if (!watched) return start(image, be_heir, VT_HEIR_READY);
   set_state(image, VT_HEIR_STARTING);
-  return await(image, VT_HEIR_STARTING) == VT_HEIR_READY ? 0 : -1;
+  return is_in(await(image, VT_HEIR_STARTING), VT_HEIR_READY) ? 0 : -1;
 }
 
 void vt_heir_unmake(vt_ring_image_t *image) {

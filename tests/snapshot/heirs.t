@@ -164,6 +164,21 @@ def check_killed(tap, folder):
     os.unlink(f"{folder}/e.vtr")  # written or not: `run` may have seen its collector's end
 
 
+def check_late(tap, folder):
+    """The heir's time is over before the collector comes."""
+    run, collector, reader = start(folder, ["--snapshot-timeout", "1ns"])
+    os.kill(collector, signal.SIGSTOP)
+    run.stdin.write(b"x")
+    run.stdin.close()
+    reader.read()
+    tap.ok(awaited(lambda: not heirs()), "a time limit that is over before the collector looks: the heir has ended")
+    os.kill(collector, signal.SIGCONT)
+    run.wait()
+    leaks = vtr.Trace(f"{folder}/e.vtr").leaks
+    tap.ok(leaks and "the time for the snapshot was over" in leaks.why, "and why is said", [leaks])
+    os.unlink(f"{folder}/e.vtr")
+
+
 def check_options(tap, folder):
     _, traces = traced(folder, *program("hello"), options=["--no-snapshot"])
     tap.equal([(t.path, t.leaks, t.snapshots) for t in traces if t.leaks or t.snapshots], [], "--no-snapshot: no look")
@@ -201,6 +216,7 @@ def main():
     check_shares(tap, folder)
     check_pipe(tap, folder)
     check_killed(tap, folder)
+    check_late(tap, folder)
     check_options(tap, folder)
     check_limit(tap, folder)
     shutil.rmtree(folder)
