@@ -216,7 +216,7 @@ static void leave_alone(vt_plan_t *plan) {
     for (size_t j = 0; j < plan->functions_cnt; j++) {
       vt_planned_t *p = &plan->functions[j];
       if (!p->why[0] && same_family(p, bad))
-        snprintf(p->why, sizeof p->why, "its allocator's %.20s: %.50s", bad->name, bad->why);
+        snprintf(p->why, sizeof p->why, "its allocator's %.20s: %.57s", bad->name, bad->why);
     }
   }
 }

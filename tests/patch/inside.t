@@ -146,6 +146,16 @@ def check_refused(tap):
     run.remove()
 
 
+def check_changed(tap):
+    """Somebody has changed the code in memory: what stands there is not what was planned for."""
+    plain, run = Run(program("own_changed")), Run(program("own_changed"), "run")
+    have = completeness(run)
+    tap.ok(run.status == 0 and run.stderr.splitlines()[:1] == plain.stderr.splitlines() and not have["complete"] and
+           {r["reason"] for r in have["refused"]} == {"its code in memory is not that of the file"} and
+           vtr.Model(run.main_trace()).allocations <= LIBC, "code in memory unlike the file: left alone, and told", [run.stderr, have])
+    run.remove()
+
+
 def check_inlined(tap):
     """A malloc that is part of its callers: frees without an allocation, which are no errors of the program."""
     run = pair(tap, "inlined", program("inlined"))
@@ -207,6 +217,7 @@ def main():
         check_new(tap, f"news_{kind}")
     check_pool(tap)
     check_refused(tap)
+    check_changed(tap)
     check_inlined(tap)
     check_stepped(tap)
     check_forked(tap)

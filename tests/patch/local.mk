@@ -2,7 +2,7 @@
 PATCHED := $(BUILD)/programs
 TAPS  += tests/patch/inside.t tests/patch/opened.t
 LONG  += tests/patch/storm.t tests/patch/builds.t tests/patch/rust.t
-TESTS += $(addprefix $(PATCHED)/,own_static own_prefixed own_stripped family_libc family_jemalloc family_tcmalloc \
+TESTS += $(addprefix $(PATCHED)/,own_static own_prefixed own_stripped own_changed family_libc family_jemalloc family_tcmalloc \
            news_libc news_jemalloc news_tcmalloc stepped linked_symbolic linked_hidden storm operators pool inlined libstarts.so opening libplain.so libsymbolic.so libhidden.so)
 PATCH_CFLAGS := -O2 -g -fno-builtin $(WARN)
 ARCHIVES     := /usr/lib/$(shell $(CC) -print-multiarch)
@@ -13,6 +13,9 @@ tcmalloc_LIBS := $(ARCHIVES)/libtcmalloc_minimal.a -lpthread -lstdc++ -lm
 $(PATCHED)/own_static $(PATCHED)/own_prefixed: tests/patch/own.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(PATCH_CFLAGS) $($(@F)_FLAGS) -o $@ $<
+$(PATCHED)/own_changed: tests/patch/own.c tests/patch/changed.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(PATCH_CFLAGS) -fcf-protection=none -fpatchable-function-entry=5 -o $@ $^
 $(PATCHED)/own_stripped: $(PATCHED)/own_prefixed
 	strip -o $@ $<
 $(PATCHED)/libstarts.so: tests/patch/starts.c
@@ -48,3 +51,5 @@ $(PATCHED)/news_%: tests/patch/news.cc
 $(eval $(call add-tap-test,test_copy,tests/patch/test_copy.c,libvt_analyzer,$(VALTRACE_LIBS)))
 $(eval $(call add-tap-test,test_plan,tests/patch/test_plan.c,libvt_analyzer,$(VALTRACE_LIBS)))
 $(BUILD)/bin/test_plan: | $(PATCHED)/own_static
+$(eval $(call add-tap-test,test_refuse,tests/patch/test_refuse.c,libvt_analyzer,$(VALTRACE_LIBS)))
+$(eval $(call add-tap-test,test_rest,tests/patch/test_rest.c,libvt_analyzer,$(VALTRACE_LIBS)))
