@@ -29,6 +29,7 @@ static void copy_variables(char *const *from) {
     vt_options_inherited[n++] = memcpy(copies + used, *e, sz);
     used += sz;
   }
+  vt_options_inherited[n] = NULL;
 }
 
 void vt_options_inherit(char const *variable) {
@@ -67,7 +68,7 @@ static void read_predecessor(vt_options_t *o, char *const *e) {
 }
 
 char const *vt_options_read(char *const *from) {
-  vt_options_t *o = &vt_options;
+  vt_options_t all = {.text_fd = -1, .max_depth = UINT32_MAX}, *o = &all; /* who is attached to again reads others */
   char const *error = NULL;
   char const *v;
   copy_variables(from);
@@ -107,5 +108,6 @@ char const *vt_options_read(char *const *from) {
     o->libunwind = !strcmp(v, "libunwind");
     if (!o->libunwind && strcmp(v, "own")) error = "VALTRACE_UNWINDER: neither own nor libunwind";
   }
+  vt_options = all;
   return error;
 }

@@ -29,8 +29,9 @@
 
 typedef struct {
   char const *output, *folder, *max_depth, *min_events, *allocator, *duration;
+  vt_recording_bounds_t bounds;
   uint64_t duration_ns; /* 0: no limit */
-  int quiet, no_children, no_free_stacks, no_symbols, gather;
+  int start_paused, quiet, no_children, no_free_stacks, no_symbols, gather;
 } options_t;
 
 static char const attach_help[] =
@@ -41,6 +42,11 @@ static char const attach_help[] =
     "  -o, --output PATTERN  name of the traces, as for `valtrace run`: default " VT_NAME_DEFAULT "\n"
     "  -d, --directory DIR   all traces in the folder DIR, named %n.%p.vtr\n"
     "      --duration T      end after this time (10, 500ms)\n"
+    "      --start-paused    record nothing until `valtrace ctl PID start`\n"
+    "      --max-size BYTES  keep each trace below this size (suffix k, M, G; at least 1M): its process is paused\n"
+    "                        for good before; it goes on\n"
+    "      --keep BYTES      of each trace keep the last so many bytes of events (suffix k, M, G; at least 1M); older\n"
+    "                        ones become a summary, from which totals, sites and live blocks are as ever\n"
     "  -q, --quiet           no note of what was written\n"
     "      --no-children     not the children that it forks\n"
     "      --min-events N    no traces of children with fewer events\n"
@@ -60,6 +66,9 @@ static char const detach_help[] =
 
 enum {
   OPT_DURATION = 256,
+  OPT_START_PAUSED,
+  OPT_MAX_SIZE,
+  OPT_KEEP,
   OPT_NO_CHILDREN,
   OPT_MIN_EVENTS,
   OPT_NO_FREE_STACKS,
@@ -74,6 +83,9 @@ static struct option const long_options[] = {
     {"directory", required_argument, NULL, 'd'},
     {"quiet", no_argument, NULL, 'q'},
     {"duration", required_argument, NULL, OPT_DURATION},
+    {"start-paused", no_argument, NULL, OPT_START_PAUSED},
+    {"max-size", required_argument, NULL, OPT_MAX_SIZE},
+    {"keep", required_argument, NULL, OPT_KEEP},
     {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
     {"min-events", required_argument, NULL, OPT_MIN_EVENTS},
     {"no-free-stacks", no_argument, NULL, OPT_NO_FREE_STACKS},
@@ -104,6 +116,8 @@ static int judge(options_t *o) {
   if (o->output && o->folder) return usage_error(me, "-d", "-o says where already");
   if (o->duration && (vt_filter_duration(o->duration, &o->duration_ns) || !o->duration_ns))
     return usage_error(me, "--duration", "not a time such as 10 or 500ms");
+  char const *what, *why = vt_recording_bounds(&o->bounds, &what);
+  if (why) return usage_error(me, what, why);
   o->gather = !o->folder && (!o->output || !*o->output);
   if (o->gather) o->output = VT_NAME_DEFAULT;
   return -1;
@@ -118,6 +132,9 @@ static int parse(options_t *o, int argc, char **argv) {
     case 'd': o->folder = optarg; break;
     case 'q': o->quiet = 1; break;
     case OPT_DURATION: o->duration = optarg; break;
+    case OPT_START_PAUSED: o->start_paused = 1; break;
+    case OPT_MAX_SIZE: o->bounds.max_size = optarg; break;
+    case OPT_KEEP: o->bounds.keep = optarg; break;
     case OPT_NO_CHILDREN: o->no_children = 1; break;
     case OPT_MIN_EVENTS: o->min_events = optarg; break;
     case OPT_NO_FREE_STACKS: o->no_free_stacks = 1; break;
@@ -179,6 +196,13 @@ typedef struct {
 
 typedef enum { GOES_ON, HAS_ENDED, IS_OVER, IS_DETACHED, IS_REPLACED } why_t;
 
+static void tell_begun(attached_t const *a) {
+  if (a->options->start_paused)
+    fprintf(stderr, "valtrace: %s is recorded from `valtrace ctl %s start` on; Ctrl-C ends that\n", a->name, a->name);
+  else
+    fprintf(stderr, "valtrace: %s is being recorded; Ctrl-C ends that\n", a->name);
+}
+
 /* tell_state says once when recording has begun, or that it has to wait for the process. */
 static why_t tell_state(attached_t *a) {
   char why[VT_ATTACH_TEXT_SZ] = "";
@@ -196,7 +220,7 @@ static why_t tell_state(attached_t *a) {
   }
   if (state == VT_ATTACH_RECORDING && a->told < 2) {
     a->told = 2;
-    if (!a->options->quiet) fprintf(stderr, "valtrace: %s is being recorded; Ctrl-C ends that\n", a->name);
+    if (!a->options->quiet) tell_begun(a);
   }
   return GOES_ON;
 }
@@ -272,12 +296,16 @@ static int attach(options_t const *o, vt_target_t *target, vt_collector_options_
   int error = vt_recording_pattern(pattern, o->output, o->folder, &what);
   if (error) return failed(what, error);
   if (!vt_recording_possible(pattern, o->output)) return VT_EXIT_RUN_FAILED;
-  vt_outputs_t outputs = {.gather = o->gather, .min_events = o->min_events ? strtoull(o->min_events, NULL, 10) : 0};
+  vt_outputs_t outputs = {.gather = o->gather,
+                          .max_size = o->bounds.max_size_bytes,
+                          .keep = o->bounds.keep_bytes,
+                          .min_events = o->min_events ? strtoull(o->min_events, NULL, 10) : 0};
   strcpy(outputs.pattern, pattern);
   options->outputs = &outputs;
   error = vt_ring_make(&ring);
   if (error) return failed("shared memory for the recording", -error);
   options->pauses.ring = ring.ring;
+  if (o->start_paused) vt_pauses_begin(&options->pauses, VT_PAUSE_ASKED, 0);
   block_signals(&ours);
   attached_t a = {.options = o, .name = name, .target = target};
   a.control = vt_recording_collector(&ring, options);

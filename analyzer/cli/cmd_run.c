@@ -20,7 +20,6 @@
 #include "analyzer/util/progress.h"
 #include "analyzer/util/output.h"
 #include "core/trace/name.h"
-#include "core/trace/sampler.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -35,7 +34,6 @@
 #include <unistd.h>
 
 #define SNAPSHOT_NS ((uint64_t)10 * 1000 * 1000 * 1000)
-#define MAX_SIZE_MIN ((uint64_t)1 << 20)
 #define RETRY_NS    100000000
 
 typedef struct {
@@ -43,13 +41,10 @@ typedef struct {
   char const *max_depth, *suppressions, *format, *children, *min_events;
   char const *timeout;  /* --snapshot-timeout */
   char const *allocator;
-  char const *duration, *max_size, *keep;
+  char const *duration;
+  vt_recording_bounds_t bounds;
   int start_paused;
-  uint64_t max_size_bytes; /* 0: no limit */
-  uint64_t keep_bytes;     /* 0: all */
   uint64_t duration_ns; /* 0: no limit */
-  char const *sample;   /* --sample, as the shim takes it: bytes */
-  char sample_text[24];
   int snapshots;        /* at any time, and after SIGKILL */
   uint64_t snapshot_ns; /* time limit of a snapshot; 0: none */
   int high_tags, gather;
@@ -185,15 +180,6 @@ static int valid_count(char const *text) {
   return *text && !text[strspn(text, "0123456789")] && strlen(text) < 19;
 }
 
-/* take_period brings the period of --sample into the form that the shim takes; -1: it is none. */
-static int take_period(options_t *o) {
-  uint64_t bytes;
-  if (vt_cli_bytes(o->sample, &bytes) || !bytes || bytes > VT_SAMPLE_PERIOD_MAX) return -1;
-  snprintf(o->sample_text, sizeof o->sample_text, "%llu", (unsigned long long)bytes);
-  o->sample = o->sample_text;
-  return 0;
-}
-
 /* parse fills o; returns -1 to go on, else the exit status. optind is then PROGRAM's index. */
 static int parse(options_t *o, int argc, char **argv) {
   opterr = 0;
@@ -213,12 +199,12 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_SNAPSHOT_TIMEOUT: o->timeout = optarg; break;
     case OPT_START_PAUSED: o->start_paused = 1; break;
     case OPT_DURATION: o->duration = optarg; break;
-    case OPT_MAX_SIZE: o->max_size = optarg; break;
-    case OPT_KEEP: o->keep = optarg; break;
+    case OPT_MAX_SIZE: o->bounds.max_size = optarg; break;
+    case OPT_KEEP: o->bounds.keep = optarg; break;
     case OPT_JIT_NAMES: o->jit_names = 1; break;
     case OPT_HIGH_TAGS: o->high_tags = 1; break;
     case OPT_MAX_DEPTH: o->max_depth = optarg; break;
-    case OPT_SAMPLE: o->sample = optarg; break;
+    case OPT_SAMPLE: o->bounds.sample = optarg; break;
     case OPT_ALLOCATOR: o->allocator = optarg; break;
     case OPT_NO_SYMBOLS: o->no_symbols = 1; break;
     case OPT_REPORT: o->report = 1; break;
@@ -239,19 +225,14 @@ static int parse(options_t *o, int argc, char **argv) {
   if (o->output && o->folder) return usage_error("-d", "-o says where already");
   if (o->duration && (vt_filter_duration(o->duration, &o->duration_ns) || !o->duration_ns))
     return usage_error("--duration", "not a time such as 10 or 500ms");
-  if (o->max_size && (vt_cli_bytes(o->max_size, &o->max_size_bytes) || o->max_size_bytes < MAX_SIZE_MIN))
-    return usage_error("--max-size", "not a size of at least 1M");
-  if (o->keep && (vt_cli_bytes(o->keep, &o->keep_bytes) || o->keep_bytes < MAX_SIZE_MIN))
-    return usage_error("--keep", "not a size of at least 1M");
-  if (o->keep && o->sample) return usage_error("--keep", "a sample is small, and its errors are not told by a sum");
-  if (o->keep && o->max_size) return usage_error("--keep", "--max-size ends what --keep goes on with");
+  char const *what, *why = vt_recording_bounds(&o->bounds, &what);
+  if (why) return usage_error(what, why);
   uint64_t limit = o->snapshot_ns;
   if (o->timeout && (vt_filter_duration(o->timeout, &limit) || !limit))
     return usage_error("--snapshot-timeout", "not a time such as 10 or 500ms");
   if (o->snapshots && !o->snapshot_ns) return usage_error("--snapshots", "--no-snapshot says none");
   if (o->snapshot_ns) o->snapshot_ns = limit;
-  if (o->sample && take_period(o)) return usage_error("--sample", "not a number of bytes such as 524288, 512K or 1M");
-  if (o->sample && (o->snapshots || o->fail_on_leak))
+  if (o->bounds.sample && (o->snapshots || o->fail_on_leak))
     return usage_error("--sample", "what is lost cannot be told from a sample of the blocks");
   if (o->format && !o->fail_on_leak) return usage_error("--format", "is for --fail-on-leak");
   if (o->format && vt_gate_format(o->format) < 0)
@@ -284,7 +265,7 @@ static void set_environment(options_t const *o, char const *shim, char const *pa
   if (o->no_python) more[n++] = "VALTRACE_NO_PYTHON", more[n++] = "1";
   if (o->no_children) more[n++] = "VALTRACE_NO_CHILDREN", more[n++] = "1";
   if (o->allocator) more[n++] = "VALTRACE_ALLOCATOR", more[n++] = "1";
-  if (o->sample) more[n++] = "VALTRACE_SAMPLE", more[n++] = o->sample;
+  if (o->bounds.sample) more[n++] = "VALTRACE_SAMPLE", more[n++] = o->bounds.period;
   if (o->max_depth) more[n++] = "VALTRACE_MAX_DEPTH", more[n++] = o->max_depth;
   if (o->jit_names) vt_jit_switches_set();
   vt_program_environment(shim, more);
@@ -392,8 +373,8 @@ static int too_small_files(void) {
 static vt_outputs_t outputs_of(options_t const *o, char const pattern[PATH_MAX]) {
   vt_outputs_t outputs = {.gather = o->gather,
                           .children = o->children,
-                          .max_size = o->max_size_bytes,
-                          .keep = o->keep_bytes,
+                          .max_size = o->bounds.max_size_bytes,
+                          .keep = o->bounds.keep_bytes,
                           .min_events = o->min_events ? strtoull(o->min_events, NULL, 10) : 0};
   strcpy(outputs.pattern, pattern);
   return outputs;

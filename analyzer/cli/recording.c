@@ -1,10 +1,12 @@
 /* See recording.h. */
 #include "analyzer/cli/recording.h"
 #include "analyzer/cli/installed.h"
+#include "analyzer/cli/options.h"
 #include "analyzer/report/term.h"
 #include "analyzer/util/output.h"
 #include "analyzer/util/progress.h"
 #include "core/trace/name.h"
+#include "core/trace/sampler.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -19,6 +21,7 @@
 #define PROGRESS_MS 200
 #define TELL_NS     10000000
 #define TELL_TRIES  20
+#define SIZE_MIN    ((uint64_t)1 << 20) /* of --max-size and --keep */
 
 int vt_recording_shim(char *out, size_t cap) {
   char self[PATH_MAX];
@@ -69,6 +72,30 @@ int vt_recording_pattern(char out[PATH_MAX], char const *output, char const *fol
   if (!folder) return append_pattern(out, given);
   error = append_name(out, given);
   return error ? error : append_pattern(out, "/" VT_NAME_IN_FOLDER);
+}
+
+/* take_size: -1: it is none, or too little for a trace. */
+static int take_size(char const *text, uint64_t *bytes) {
+  return text && (vt_cli_bytes(text, bytes) || *bytes < SIZE_MIN) ? -1 : 0;
+}
+
+static int take_period(vt_recording_bounds_t *b) {
+  uint64_t bytes;
+  if (!b->sample) return 0;
+  if (vt_cli_bytes(b->sample, &bytes) || !bytes || bytes > VT_SAMPLE_PERIOD_MAX) return -1;
+  snprintf(b->period, sizeof b->period, "%llu", (unsigned long long)bytes);
+  return 0;
+}
+
+char const *vt_recording_bounds(vt_recording_bounds_t *b, char const **what) {
+  *what = "--max-size";
+  if (take_size(b->max_size, &b->max_size_bytes)) return "not a size of at least 1M";
+  *what = "--keep";
+  if (take_size(b->keep, &b->keep_bytes)) return "not a size of at least 1M";
+  if (b->keep && b->sample) return "a sample is small, and its errors are not told by a sum";
+  if (b->keep && b->max_size) return "--max-size ends what --keep goes on with";
+  *what = "--sample";
+  return take_period(b) ? "not a number of bytes such as 524288, 512K or 1M" : NULL;
 }
 
 int vt_recording_collector(vt_ring_end_t *ring, vt_collector_options_t const *options) {

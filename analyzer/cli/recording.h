@@ -17,6 +17,17 @@ int vt_recording_pattern(char out[PATH_MAX], char const *output, char const *fol
    is how the user calls it. */
 int vt_recording_possible(char pattern[PATH_MAX], char const *given);
 
+/* What bounds a recording, as the user gives it (NULL: it is not given), and as it is. */
+typedef struct {
+  char const *max_size, *keep, *sample;
+  uint64_t max_size_bytes; /* 0: no limit */
+  uint64_t keep_bytes;     /* 0: all */
+  char period[24];         /* of a sample, as the shim takes it: bytes */
+} vt_recording_bounds_t;
+
+/* vt_recording_bounds reads them. Returns NULL, or what is wrong with the option *what. */
+char const *vt_recording_bounds(vt_recording_bounds_t *bounds, char const **what);
+
 /* vt_recording_collector forks the collector; returns our end of the socket pair or -1. */
 int vt_recording_collector(vt_ring_end_t *ring, vt_collector_options_t const *options);
 

@@ -162,6 +162,74 @@ def check_again(tap, path):
     tap.equal(churn.end(), 0, "the new program runs")
 
 
+def standing(threads, path, *options):
+    """churn, which stands, with the recorder in it, and attach."""
+    churn = Churn(threads)
+    attach = Attach(churn.pid, path, *options)
+    attach.until("stood still")
+    churn.order("r")
+    attach.until("Ctrl-C ends that")
+    return churn, attach
+
+
+def ended(churn, attach):
+    """Ends attach, then the program; the report's object."""
+    attach.process.send_signal(signal.SIGINT)
+    attach.wait()
+    churn.end()
+    out = subprocess.run([VALTRACE, "report", "--json", attach.path], capture_output=True, check=True)
+    return json.loads(out.stdout)
+
+
+def check_bounds(tap, path):
+    """--start-paused, --keep and --max-size do what they do for run."""
+    churn, attach = standing(8, path, "--start-paused", "--keep", "1M")
+    first = churn.order("p")
+    tap.equal(valtrace("ctl", churn.pid, "start"), (0, ""), "--start-paused: started")
+    last = [churn.order("r") for _ in range(40)][-1]
+    got = ended(churn, attach)
+    totals, have = got["totals"], got["completeness"]
+    want = last[0] - first[0]
+    tap.equal((totals["allocations"], have["unmatched_frees"], have["ended"], totals["lost_bytes"]), (want, 0, "detached", None),
+              "and --keep: recorded is what came after, all of it")
+    tap.ok(totals["frees"] <= last[1] - first[1] <= totals["frees"] + 8 * 64, "and its frees", [totals["frees"], first, last])
+    tap.ok(have["events_since_ns"] and totals["reallocs"], "--keep: of the first events there is a sum only", have)
+
+    churn, attach = standing(8, path, "--max-size", "1M")
+    status = [VALTRACE, "ctl", str(churn.pid), "status"]
+    rounds = 0
+    while " full," not in subprocess.run(status, capture_output=True, text=True, check=True).stdout and rounds < 100:
+        churn.order("r")
+        rounds += 1
+    churn.order("r")
+    have = ended(churn, attach)["completeness"]
+    tap.ok(rounds < 100 and os.path.getsize(path) <= 1 << 20, "--max-size: the trace is no larger", [rounds, os.path.getsize(path)])
+    tap.equal([n["why"] for n in have["not_recorded"]] + [have["ended"], have["unmatched_frees"]], ["mid-life", "size", "detached", 0],
+              "and says why it ends early")
+    for options in (["--keep", "1M", "--max-size", "2M"], ["--keep", "1"], ["--max-size", "x"]):
+        status, text = valtrace("attach", *options, os.getpid())
+        tap.ok(status == 2 and text.count("\n") == 1, f"a usage error: {options}", text)
+
+
+def check_depth(tap, path):
+    """What an earlier time was told is forgotten."""
+    churn = Churn(1)
+    churn.order("g")
+    depths = []  # frames, of which one says that there were more; whether frees have none
+    for options in (["--max-depth", "1", "--no-free-stacks"], []):
+        attach = Attach(churn.pid, path, *options)
+        attach.until("is being recorded")
+        churn.order("r")
+        churn.order("g")
+        attach.process.send_signal(signal.SIGINT)
+        attach.wait()
+        trace = attach.trace()
+        depths.append((max(len(trace.stack(ref)) - 1 for ref in vtr.Model(trace).sites if trace.stack(ref)), trace.optional & 1))
+    churn.order("p")
+    churn.end()
+    tap.ok(depths[0] == (2, 1) and depths[1][0] > 2 and not depths[1][1], "--max-depth and --no-free-stacks are of one recording only", depths)
+
+
 def check_python(tap, path):
     """Of an interpreter that has begun neither frames nor pools are seen: nobody may call that complete."""
     text = "import sys\nfor line in sys.stdin: print(len([bytes(99) for i in range(1000)]), len(bytes(99999)), flush=True)"
@@ -228,6 +296,8 @@ def main():
         check_detach(tap, os.path.join(folder, "detach.vtr"))
         check_operators(tap, os.path.join(folder, "operators.vtr"))
         check_again(tap, os.path.join(folder, "again.vtr"))
+        check_bounds(tap, os.path.join(folder, "bounds.vtr"))
+        check_depth(tap, os.path.join(folder, "depth.vtr"))
         check_python(tap, os.path.join(folder, "python.vtr"))
         check_refusals(tap, os.path.join(folder, "refused.vtr"))
     tap.done()
