@@ -110,11 +110,12 @@ class Blocks:
             self.times.append(event["t_ns"])
 
     def end(self):
-        """When the process ended, in ns: what lives at the end has lived until then."""
+        """When the process said that it ends, in ns: what lives at the end has lived until then. What the recorder does
+        after that is none of its time."""
         trace = self.trace
         (tick0, ns0, _), (tick1, ns1, _) = min(trace.clocks), max(trace.clocks)
         rate = 1e9 / trace.tick_hz if ns1 - ns0 < 10**7 else (ns1 - ns0) / (tick1 - tick0)
-        last = max(message[0] for message in trace.process + trace.memory)
+        last = next(message[0] for message in reversed(trace.process) if message[1] == "exit")
         return max(self.times[-1], int((last - trace.start_tick) * rate))
 
     def match_lines(self):

@@ -48,7 +48,9 @@ def estimates(report):
     return found
 
 
-def judge(tap, runs, size, mean_off, least_covered):
+def judge(tap, runs, size, mean_off, least_covered, scatter):
+    """mean_off: in standard errors of the mean; scatter: how much less and more than stated the estimates may scatter.
+    The sample depends on the seed, and on what the loader allocates for paths: where it is run."""
     errors = collections.defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(1, runs + 1):
@@ -66,9 +68,9 @@ def judge(tap, runs, size, mean_off, least_covered):
         spread = math.sqrt(sum(e[0] ** 2 for e in all_errors) / runs)
         stated = math.sqrt(sum(e[1] ** 2 for e in all_errors) / runs)
         covered = sum(abs(e[0]) <= 2 * e[1] for e in all_errors) / runs
-        off = abs(mean) / (spread / math.sqrt(runs))
+        off = abs(mean) / (stated / math.sqrt(runs))  # of ten runs, the mean is within 3.2 of what they scatter by themselves
         tap.ok(off <= mean_off, f"{name}, {figure}: the mean of {runs} runs is the truth",
-               [f"truth {all_errors[0][2]}, mean {mean:+.0f}, standard error of a mean {spread / math.sqrt(runs):.0f}"])
-        tap.ok(covered >= least_covered and 0.5 < spread / stated < 1.6,
+               [f"truth {all_errors[0][2]}, mean {mean:+.0f}, standard error of a mean {stated / math.sqrt(runs):.0f}"])
+        tap.ok(covered >= least_covered and scatter[0] < spread / stated < scatter[1],
                f"{name}, {figure}: ± is what the estimates scatter by",
                [f"within 2 standard errors {covered:.3f}, stated {stated:.0f}, scattered by {spread:.0f}"])

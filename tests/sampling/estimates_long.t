@@ -7,5 +7,5 @@ from estimates import judge  # noqa: E402
 from valtest import Tap  # noqa: E402
 
 tap = Tap()
-judge(tap, 200, 1000, 3.3, 0.9)
+judge(tap, 200, 1000, 4, 0.9, (0.8, 1.25))
 tap.done()

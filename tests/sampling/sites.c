@@ -49,8 +49,8 @@ static void mixed(size_t n) {
       live++, live_bytes += sz;
   }
   say("site_medium", n, bytes, live, live_bytes);
-  for (size_t i = 0; i < n / 100; i++) site_large(64 * 100);
-  say("site_large", n / 100, n / 100 * 6400, n / 100, n / 100 * 6400);
+  for (size_t i = 0; i < n / 10; i++) site_large(64 * 100);
+  say("site_large", n / 10, n / 10 * 6400, n / 10, n / 10 * 6400);
   for (size_t i = 0; i < 10 * n; i++) free(site_churn(64));
   say("site_churn", 10 * n, 640 * n, 0, 0);
 }
