@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A trace that is still being written is read by every command, up to what `ctl` was last answered; none calls it broken."""
+"""A trace that is still being written is read by every command, up to what `ctl` was last answered; none calls it broken.
+With the argument `long` (growing_long.t) by every kind of view and of exporter, too."""
 import json
 import os
 import shutil
@@ -11,8 +12,10 @@ from steer import Steered, report, valtrace  # noqa: E402
 from valtest import VALTRACE, Tap, vtr  # noqa: E402
 
 SIZE = 4321
-VIEWS = "leaks memory growth frees timeline".split()
-FORMATS = "pprof dhat massif firefox sqlite".split()  # of each kind of exporter one: sums, lifetimes, time line, changes, blocks
+LONG = sys.argv[1:] == ["long"]
+VIEWS = "leaks memory growth frees timeline --full".split() if LONG else ["timeline"]
+# Of each kind of exporter one: sums, lifetimes, time line, changes, blocks.
+FORMATS = "pprof dhat massif firefox sqlite".split() if LONG else ["massif"]
 
 
 def commands(path, folder):
@@ -20,7 +23,7 @@ def commands(path, folder):
     events = map(json.loads, valtrace("dump", "--json", path).splitlines())
     block = next(event["address"] for event in events if event.get("size") == SIZE)
     still = "still being recorded"
-    yield from ((["report", view, path], 0, "so far") for view in [*VIEWS, "--full"])
+    yield from ((["report", view, path], 0, "so far") for view in VIEWS)
     yield ["report", "--json", path], 0, '"ended": "running"'
     yield ["report", "leaks", "--at", "here", path], 0, "recording"
     yield ["report", folder], 0, "so far"
