@@ -247,6 +247,7 @@ int vt_process_again(void) {
   vt_object_mapped();
   vt_module_again(vt_clock_tick(vt_process.sink.clock));
   int failed = begin_image();
+  vt_thread_sample_all();
   vt_internal_end(busy);
   return failed;
 }

@@ -197,9 +197,10 @@ int vt_thread_init(void);
 
 /* vt_thread_all_out: is no thread in the middle of an event? To be asked while the gate is closed, so that nobody can come
    in. States of threads that have ended without a word are taken back. vt_thread_begin_all then makes all states
-   begin a trace, with the threads that they have. */
+   begin a trace, with the threads that they have; vt_thread_sample_all, when that is open, its sample. */
 int vt_thread_all_out(void);
 void vt_thread_begin_all(void);
+void vt_thread_sample_all(void);
 
 /* vt_thread_unlock undoes for the states what mlockall did. */
 void vt_thread_unlock(void);

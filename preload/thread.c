@@ -318,6 +318,12 @@ void vt_thread_begin_all(void) {
   }
 }
 
+void vt_thread_sample_all(void) {
+  uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
+  for (uint32_t id = 1; id < cnt && id < STATES_MAX; id++)
+    if (state_at(id)) vt_sampling_thread(state_at(id));
+}
+
 void vt_thread_reset_all(vt_thread_t *keep) {
   uint32_t cnt = atomic_load_explicit(&state_cnt, memory_order_relaxed);
   atomic_store_explicit(&free_head, 0, memory_order_relaxed);

@@ -54,6 +54,8 @@ static char const attach_help[] =
     "      --max-depth N     keep the N outermost frames of each stack (default: all)\n"
     "      --allocator NAME[@ADDRESS],...  functions of the program that allocate, besides those that\n"
     "                        have the usual names\n"
+    "      --sample BYTES    record only a sample of the blocks, one in so many bytes (512K, 1M) on average:\n"
+    "                        sums are estimates, shown with their standard error\n"
     "      --no-symbols      do not embed symbols: they are looked up when a report is made\n"
     "      --help            this text\n\n"
     "Exit status: 0 done; 2 usage; 125 the process cannot be recorded.\n";
@@ -69,6 +71,7 @@ enum {
   OPT_START_PAUSED,
   OPT_MAX_SIZE,
   OPT_KEEP,
+  OPT_SAMPLE,
   OPT_NO_CHILDREN,
   OPT_MIN_EVENTS,
   OPT_NO_FREE_STACKS,
@@ -86,6 +89,7 @@ static struct option const long_options[] = {
     {"start-paused", no_argument, NULL, OPT_START_PAUSED},
     {"max-size", required_argument, NULL, OPT_MAX_SIZE},
     {"keep", required_argument, NULL, OPT_KEEP},
+    {"sample", required_argument, NULL, OPT_SAMPLE},
     {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
     {"min-events", required_argument, NULL, OPT_MIN_EVENTS},
     {"no-free-stacks", no_argument, NULL, OPT_NO_FREE_STACKS},
@@ -135,6 +139,7 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_START_PAUSED: o->start_paused = 1; break;
     case OPT_MAX_SIZE: o->bounds.max_size = optarg; break;
     case OPT_KEEP: o->bounds.keep = optarg; break;
+    case OPT_SAMPLE: o->bounds.sample = optarg; break;
     case OPT_NO_CHILDREN: o->no_children = 1; break;
     case OPT_MIN_EVENTS: o->min_events = optarg; break;
     case OPT_NO_FREE_STACKS: o->no_free_stacks = 1; break;
@@ -160,14 +165,21 @@ static int failed(char const *what, int error) {
 
 #define VARIABLES_MAX 8
 
-/* set_variables writes what is set; the strings stay the caller's. */
-static void set_variables(options_t const *o, char const *out[VARIABLES_MAX], char depth[32]) {
+typedef struct {
+  char depth[32], sample[48];
+  char const *all[VARIABLES_MAX];
+} variables_t;
+
+static void set_variables(options_t const *o, variables_t *v) {
+  char const **out = v->all;
   size_t n = 0;
   out[n++] = "VALTRACE_NO_PYTHON=1"; /* its interpreter has begun long ago */
   if (o->no_free_stacks) out[n++] = "VALTRACE_NO_FREE_STACKS=1";
   if (o->no_children) out[n++] = "VALTRACE_NO_CHILDREN=1";
-  snprintf(depth, 32, "VALTRACE_MAX_DEPTH=%s", o->max_depth ? o->max_depth : "");
-  if (o->max_depth) out[n++] = depth;
+  snprintf(v->depth, sizeof v->depth, "VALTRACE_MAX_DEPTH=%s", o->max_depth ? o->max_depth : "");
+  if (o->max_depth) out[n++] = v->depth;
+  snprintf(v->sample, sizeof v->sample, "VALTRACE_SAMPLE=%s", o->bounds.period);
+  if (o->bounds.sample) out[n++] = v->sample;
   out[n] = NULL;
 }
 
@@ -288,8 +300,9 @@ static int record(attached_t *a, vt_place_options_t const *place, vt_ring_end_t 
 }
 
 static int attach(options_t const *o, vt_target_t *target, vt_collector_options_t *options, char const *name) {
-  char shim[PATH_MAX], pattern[PATH_MAX], depth[32];
-  char const *what, *variables[VARIABLES_MAX];
+  char shim[PATH_MAX], pattern[PATH_MAX];
+  char const *what;
+  variables_t variables;
   sigset_t ours;
   vt_ring_end_t ring = {.fd = -1, .socket = -1, .patches = -1};
   if (vt_recording_shim(shim, sizeof shim)) return failed("libvaltrace.so", ENOENT);
@@ -312,8 +325,8 @@ static int attach(options_t const *o, vt_target_t *target, vt_collector_options_
   a.process = vt_kernel_process(target->pid);
   a.signals = signalfd(-1, &ours, SFD_CLOEXEC);
   if (a.control < 0 || a.process < 0 || a.signals < 0) return failed("attach", errno);
-  set_variables(o, variables, depth);
-  vt_place_options_t place = {.shim = shim, .ring = ring.fd, .spec = ring.spec, .options = variables, .givens = &options->allocators};
+  set_variables(o, &variables);
+  vt_place_options_t place = {.shim = shim, .ring = ring.fd, .spec = ring.spec, .options = variables.all, .givens = &options->allocators};
   return record(&a, &place, &ring);
 }
 

@@ -102,8 +102,8 @@ void vt_leaks_judge(vt_analysis_t *analysis, uint64_t at_ns) {
   judge_t j = {.analysis = analysis};
   analysis->at_ns = at_ns;
   analysis->verdicts = vt_mem_new(analysis->sites_cnt + 1, sizeof *analysis->verdicts);
-  if (at_ns != UINT64_MAX && !knows(analysis))
-    j.missing = 1;
+  if (analysis->sampled.period || (at_ns != UINT64_MAX && !knows(analysis)))
+    j.missing = 1; /* also where no block of a sample lives */
   else
     vt_model_live(analysis->model, judge_block, &j);
   if (j.missing) {

@@ -211,6 +211,37 @@ def check_bounds(tap, path):
         tap.ok(status == 2 and text.count("\n") == 1, f"a usage error: {options}", text)
 
 
+def check_sample(tap, path):
+    """Of a sample the totals are the program's own counts, whatever the process was recorded with before."""
+    churn, attach = standing(4, path)
+    attach.process.send_signal(signal.SIGINT)
+    attach.wait()
+    for period in (1 << 30, 1 << 14):
+        attach = Attach(churn.pid, path, "--sample", str(period), "--start-paused")
+        attach.until("stood still")
+        churn.order("r")
+        attach.until("Ctrl-C ends that")
+        first = churn.order("p")
+        valtrace("ctl", churn.pid, "start")
+        last = [churn.order("r") for _ in range(3)][-1]
+        attach.process.send_signal(signal.SIGINT)
+        attach.wait()
+        out = subprocess.run([VALTRACE, "report", "--json", path], capture_output=True, check=True)
+        totals = json.loads(out.stdout)["totals"]
+        tap.equal([totals[key] for key in ("sampled", "allocations", "frees", "lost_bytes")],
+                  [period, last[0] - first[0], last[1] - first[1], None], f"--sample {period}: all is counted")
+        trace = attach.trace()
+        model = vtr.Model(trace)
+        by_thread = [sum(event.kind == vtr.ALLOC for event in events) for events in trace.streams.values()]
+        # A thread takes 3000 blocks of 1000 bytes on average: of 16 KiB a sample is 180, of 1 GiB none.
+        few = period == 1 << 30 and sum(by_thread) < 8 or len([n for n in by_thread if 90 < n < 360]) == 4
+        tap.ok(trace.flags & 1 and few and not model.unmatched_frees and not model.overwritten, "and of each thread a part is recorded",
+               [trace.flags, by_thread, model.unmatched_frees, model.overwritten])
+    churn.end()
+    status, text = valtrace("attach", "--sample", "0", os.getpid())
+    tap.ok(status == 2 and text.count("\n") == 1, "a usage error: --sample 0", text)
+
+
 def check_depth(tap, path):
     """What an earlier time was told is forgotten."""
     churn = Churn(1)
@@ -297,6 +328,7 @@ def main():
         check_operators(tap, os.path.join(folder, "operators.vtr"))
         check_again(tap, os.path.join(folder, "again.vtr"))
         check_bounds(tap, os.path.join(folder, "bounds.vtr"))
+        check_sample(tap, os.path.join(folder, "sample.vtr"))
         check_depth(tap, os.path.join(folder, "depth.vtr"))
         check_python(tap, os.path.join(folder, "python.vtr"))
         check_refusals(tap, os.path.join(folder, "refused.vtr"))
