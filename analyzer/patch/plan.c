@@ -32,7 +32,7 @@ static int is_given(vt_patch_givens_t const *givens, char const *name) {
 
 static void add(vt_plan_t *plan, char const *name, vt_patch_name_t const *what, uint64_t entry,
                 int exported) {
-  vt_planned_t p = {.what = *what, .entry = entry, .exported = exported};
+  vt_planned_t p = {.what = *what, .entry = entry, .exported = exported, .apis = 1u << what->kind.api};
   snprintf(p.name, sizeof p.name, "%s", name);
   VT_PUSH(plan->functions, p);
 }
@@ -63,14 +63,28 @@ static int by_entry(void const *a, void const *b) {
   return strcmp(x->name, y->name);
 }
 
-/* is_of_c: an allocation that free fits, whichever of them it is. */
 static int is_of_c(uint8_t api) { return api <= VT_API_PVALLOC || api == VT_API_REALLOCARRAY; }
+static int is_new(uint8_t api) { return api == VT_API_NEW || api == VT_API_NEW_ARRAY; }
+
+/* api_of_both: an allocation counts as one that free fits if it may be one, else as by new: other is an interpreter's.
+   A free that may be one of several is other, of which nothing is said. */
+static uint8_t api_of_both(uint8_t a, uint8_t b) {
+  if (is_of_c(a) || is_of_c(b)) return is_of_c(a) ? a : b;
+  if (is_new(a) || a == b) return a < b ? a : b;
+  int alike = (a == VT_API_FREE || a == VT_API_FREE_SIZED) && (b == VT_API_FREE || b == VT_API_FREE_SIZED);
+  return alike ? VT_API_FREE : VT_API_OTHER;
+}
+
+static int takes_block(vt_planned_t const *p) {
+  return p->what.kind.shape == VT_SHAPE_FREE || p->what.kind.shape == VT_SHAPE_DELETE;
+}
 
 /* merge makes one of two names of one function: whose call it is cannot be told when they differ. */
 static void merge(vt_planned_t *p, vt_planned_t const *other) {
+  if (takes_block(p) != takes_block(other)) strcpy(p->why, "one of its names allocates, another frees");
   if (other->what.kind.shape < p->what.kind.shape) p->what.kind.shape = other->what.kind.shape;
-  int alike = is_of_c(p->what.kind.api) && is_of_c(other->what.kind.api);
-  if (other->what.kind.api != p->what.kind.api && !alike) p->what.kind.api = VT_API_OTHER;
+  p->what.kind.api = api_of_both(p->what.kind.api, other->what.kind.api);
+  p->apis |= other->apis;
   p->exported |= other->exported;
   p->what.allocates |= other->what.allocates;
   p->what.frees |= other->what.frees;
@@ -78,6 +92,18 @@ static void merge(vt_planned_t *p, vt_planned_t const *other) {
     strcpy(p->name, other->name);
     strcpy(p->what.family, "");
   }
+}
+
+/* leave_unjudged: what frees blocks of a function that has several names must not seem to be wrong, as they may have
+   been allocated by another of these than they count as. */
+static void leave_unjudged(vt_plan_t *plan) {
+  for (size_t i = 0; i < plan->functions_cnt; i++)
+    for (size_t j = 0; j < plan->functions_cnt; j++) {
+      vt_patch_kind_t const *from = &plan->functions[i].what.kind;
+      vt_patch_kind_t *by = &plan->functions[j].what.kind;
+      uint8_t fits = by->api == VT_API_DELETE ? VT_API_NEW : by->api == VT_API_DELETE_ARRAY ? VT_API_NEW_ARRAY : from->api;
+      if (fits != from->api && plan->functions[i].apis >> fits & 1) by->api = VT_API_OTHER;
+    }
 }
 
 static void merge_aliases(vt_plan_t *plan) {
@@ -242,6 +268,7 @@ vt_plan_t vt_plan_make(int fd, vt_plan_way_t way, vt_patch_givens_t const *given
   vt_elf_code_symbols(&code, visit, &finding);
   if (here) add_given(&plan, &code, givens);
   merge_aliases(&plan);
+  leave_unjudged(&plan);
   if (finding.python) keep_if(&plan, not_mimalloc);
   keep_if(&plan, in_allocator);
   if (!plan.functions_cnt) goto out;

@@ -24,6 +24,7 @@ typedef struct {
   vt_patch_name_t what;
   uint64_t entry;
   int exported;
+  uint32_t apis; /* of all its names: bits 1 << vt_api_t */
   vt_displaced_t displaced;
   uint32_t sites_cnt; /* see vt_patch_function_t */
   uint64_t sites[VT_PATCH_SITES_MAX];

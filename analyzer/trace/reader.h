@@ -380,8 +380,9 @@ typedef struct {
 /* vt_reader_code is the code of a virtual address, NULL: the trace does not say. */
 vt_trace_code_t const *vt_reader_code(vt_reader_t const *reader, uint64_t pc);
 
-/* vt_reader_interpreted: are blocks of api other an interpreter's? Calls of a patched function that has several names
-   have that api, too. In a program that has both they count as the interpreter's. */
+/* vt_reader_interpreted: are blocks of api other an interpreter's? Older writers gave it to
+   allocations by a patched function that has several names, too; in a program that has both they count as the
+   interpreter's. */
 int vt_reader_interpreted(vt_reader_t const *reader);
 
 /* What of an interpreted language is not recorded. */

@@ -3,6 +3,7 @@
 #include "analyzer/patch/plan.h"
 #include "tests/patch/assembled.h"
 #include "tests/unit/tap.h"
+#include "valtrace/trace_format.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,33 @@ static void check_modules(void) {
   check_module("-shared", near, VT_PLAN_LIBC, 2, "in a way that cannot be changed", "a short jump within the C library");
 }
 
+/* Functions of several names. Nothing that allocates may be other, which is an interpreter's; nothing that frees may
+   seem not to fit. */
+static char const several[] = MACROS ".macro also name, of\n .globl \\name\n .type \\name, @function\n .set \\name, \\of\n .endm\n"
+    "good malloc; also _Znwm, malloc; also tc_new, malloc; good _Znam; good calloc; also _ZnamRKSt9nothrow_t, _Znam\n"
+    "good free; good _ZdlPv; good _ZdaPv; also free_sized, free\n"
+    "good mi_malloc; also mi_calloc, mi_malloc; good mi_free; also mi_cfree, mi_free\n"
+    "good tc_newarray; also tc_new_nothrow, tc_newarray; good tc_free; also tc_delete, tc_free\n"
+    "good tc_delete_sized; good tc_deletearray; good tc_malloc\n"
+    "good je_malloc; good je_free; also tc_delete_nothrow, je_free; good je_realloc; also je_cfree, je_realloc\n";
+
+static void check_several(void) {
+  static struct { char const *name; uint8_t api; } const wanted[] = {
+      {"malloc", VT_API_MALLOC}, {"_Znam", VT_API_NEW_ARRAY}, {"free_sized", VT_API_FREE}, {"_ZdlPv", VT_API_OTHER},
+      {"_ZdaPv", VT_API_OTHER}, {"mi_calloc", VT_API_CALLOC}, {"mi_cfree", VT_API_FREE}, {"tc_new_nothrow", VT_API_NEW},
+      {"tc_delete", VT_API_OTHER}, {"tc_delete_sized", VT_API_OTHER}, {"tc_deletearray", VT_API_OTHER},
+      {"je_free", VT_API_OTHER}};
+  vt_plan_t plan = plan_of("gcc", "-shared", several, VT_PLAN_FIRST, NULL);
+  for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+    vt_planned_t const *p = in(&plan, wanted[i].name);
+    if (!ok(p && !p->why[0] && p->what.kind.api == wanted[i].api, "several names: %s has api %d", wanted[i].name, wanted[i].api))
+      printf("# %d %s\n", p ? p->what.kind.api : -1, p ? p->why : "");
+  }
+  is_why(&plan, "je_cfree", "one of its names allocates");
+  is_why(&plan, "je_malloc", "");
+  vt_plan_free(&plan);
+}
+
 static void check_reach(void) {
   vt_plan_t plan = plan_of("gcc", "-shared", calling, VT_PLAN_LIBC, NULL);
   vt_planned_t const *p = plan.functions_cnt ? &plan.functions[0] : NULL;
@@ -181,6 +209,7 @@ int main(void) {
   check_refused("gcc");
   if (!system("command -v clang >/dev/null")) check_refused("clang");
   check_modules();
+  check_several();
   check_reach();
   return done_testing();
 }
