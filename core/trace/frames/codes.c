@@ -29,6 +29,7 @@ _Atomic uint64_t vt_codes_filter[(1u << VT_CODES_FILTER_BITS) / 64];
 _Atomic uint64_t vt_codes_voided;
 static tables_t *tables;
 static _Atomic uint32_t last_id;
+static _Atomic uint32_t unnoted; /* there was no room for a code's address: nobody knows any more what a free voids */
 
 int vt_codes_init(void) {
   if (!tables) tables = vt_sys_memory(sizeof *tables);
@@ -76,6 +77,7 @@ static void note_address(uint64_t code, uint64_t id_print) {
     atomic_store_explicit(&slot->code, code, memory_order_release);
     return;
   }
+  atomic_store_explicit(&unnoted, 1, memory_order_relaxed);
 }
 
 /* id_of is the number of a content, a new one if it is not known. */
@@ -108,6 +110,8 @@ uint32_t vt_codes_add(uint64_t code, uint32_t print, uint64_t content, int *is_n
 
 void vt_codes_freed_slow(uint64_t code) {
   if (!tables) return;
+  if (atomic_load_explicit(&unnoted, memory_order_relaxed))
+    atomic_fetch_add_explicit(&vt_codes_voided, 1, memory_order_release);
   for (uint32_t i = 0; i < PROBES; i++) {
     address_t *slot = slot_at(code, i);
     uint64_t at = atomic_load_explicit(&slot->code, memory_order_acquire);

@@ -87,12 +87,16 @@ static inline uint32_t run_of(walk_t const *w, uint32_t j) {
   return r;
 }
 
+/* is_entry: may the frame be one that marks the end of a run? It may also be on a C stack that the thread has left. */
+static inline int is_entry(walk_t const *w, uint64_t frame) {
+  return frame - w->lo < w->hi - w->lo || *(uint8_t const *)(frame + w->l->owner) >= VT_OWNER_ENTRY;
+}
+
 int vt_python_join(walk_t *w, uint64_t cframe, uint64_t frame) {
   uint32_t start = w->fresh->frame_cnt, j;
   if (!w->joins || VT_UNLIKELY(w->asks)) return 0;
   while (!(j = find(w, frame))) {
-    int on_stack = frame - w->lo < w->hi - w->lo;
-    if (!frame || on_stack || w->fresh->frame_cnt - start == JOIN_PUSHES || !vt_python_push(w, &frame)) break;
+    if (!frame || is_entry(w, frame) || w->fresh->frame_cnt - start == JOIN_PUSHES || !vt_python_push(w, &frame)) break;
   }
   uint32_t r = j ? run_of(w, j - 1) : 0;
   vt_virtual_run_t const *run = &w->memo->runs[r];
