@@ -48,6 +48,7 @@ static void take_out(run_t *run, uint64_t start, uint64_t end, uint64_t before) 
     }
     m->pieces[kept++] = rest;
   }
+  if (kept == i) return;
   memmove(&m->pieces[kept], &m->pieces[i], (m->pieces_cnt - i) * sizeof *m->pieces);
   m->pieces_cnt -= i - kept;
 }
