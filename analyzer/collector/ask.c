@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define ASKED_MAX 20 /* a machine on which we do not come to speak so often is a hung one */
+
 /* take_name takes the socket's name out of "FD:NAME:NONCE". */
 static int take_name(char const *spec, char *name, size_t cap) {
   char *from = strchr(spec, ':'), *to = from ? strchr(from + 1, ':') : NULL;
@@ -55,6 +57,16 @@ static pid_t peer_of(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &sz) ? 0 : peer.pid;
 }
 
+/* say: not by dprintf, as the signal of a closed connection would end us. */
+static int say(int fd, char const *pid, char const *command, char const *text) {
+  char *line;
+  int sz = asprintf(&line, "%s %s%s%s\n", pid, command, text ? " " : "", text ? text : "");
+  if (sz < 0) return -1;
+  ssize_t sent = send(fd, line, (size_t)sz, MSG_NOSIGNAL);
+  free(line);
+  return sent == sz ? 0 : -1;
+}
+
 /* hear reads the answer, a digit and a text. */
 static void hear(int fd, vt_answer_t *answer) {
   char line[sizeof answer->text + 2];
@@ -79,8 +91,14 @@ int vt_control_ask(char const *pid, char const *command, char const *text, vt_an
                                                : "it is not recorded";
     return found || error ? VT_ASK_NOBODY : VT_ASK_NOT_RECORDED;
   }
+  /* A collector waits for the line for a moment only: to whom it did not listen, it has done nothing. */
+  for (int asked = 0; say(fd, pid, command, text) && asked < ASKED_MAX; asked++) {
+    int again = connect_to(name);
+    if (again < 0) break;
+    close(fd);
+    fd = again;
+  }
   answer->collector = peer_of(fd);
-  dprintf(fd, "%s %s%s%s\n", pid, command, text ? " " : "", text ? text : "");
   hear(fd, answer);
   close(fd);
   return 0;
@@ -90,6 +108,6 @@ void vt_control_tell(char const *pid, char const *command) {
   char name[108];
   int fd = socket_of(pid, name, sizeof name) ? -1 : connect_to(name);
   if (fd < 0) return;
-  dprintf(fd, "%s %s\n", pid, command);
+  (void)!say(fd, pid, command, NULL);
   close(fd);
 }
