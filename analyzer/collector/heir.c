@@ -153,7 +153,7 @@ int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t
 char const *vt_heir_copy_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row, char const *path,
                                uint64_t kept, int high_tags) {
   uint32_t watching = VT_HEIR_WATCHING;
-  if (!load(&row->heir) && !end->ring->sentinels) return "start with --snapshots";
+  if (!load(&row->heir) && !end->ring->sentinels) return "start with --snapshots, which is `valtrace run`'s";
   if (!load(&row->heir)) return "its sentinel has ended: it has changed its user, its namespaces or what it may do";
   *look = (vt_heir_look_t){.end = end, .row = row, .path = path, .high_tags = high_tags, .of_copy = 1, .asked = 1};
   look->kind = VT_SNAPSHOT_REQUEST;

@@ -185,8 +185,12 @@ def check_bounds(tap, path):
     """--start-paused, --keep and --max-size do what they do for run."""
     churn, attach = standing(8, path, "--start-paused", "--keep", "1M")
     first = churn.order("p")
+    status, text = valtrace("ctl", churn.pid, "snapshot")
+    tap.ok(status == 1 and "`valtrace run`" in text and text.count("\n") == 1, "a snapshot is refused, and where there is one said", text)
     tap.equal(valtrace("ctl", churn.pid, "start"), (0, ""), "--start-paused: started")
-    last = [churn.order("r") for _ in range(40)][-1]
+    for _ in range(8):
+        last = [churn.order("r") for _ in range(5)][-1]
+        valtrace("ctl", churn.pid, "status")  # what is recorded is in the file then, which is divided where it ends
     got = ended(churn, attach)
     totals, have = got["totals"], got["completeness"]
     want = last[0] - first[0]
