@@ -73,7 +73,7 @@ def may_attach(folder):
 
 
 def run_blocks(tap, text, folder, store):
-    env = dict(os.environ, PATH=f"{folder}:{BUILD}/bin:{os.environ['PATH']}", STORE=f"http://localhost:{store}")
+    env = dict(os.environ, PATH=f"{folder}:{BUILD}/bin:{os.environ['PATH']}", STORE=f"http://127.0.0.1:{store}")
     boxes = subprocess.run(["bwrap", "--unshare-pid", "--ro-bind", "/", "/", "true"], capture_output=True).returncode == 0 \
         if shutil.which("bwrap") else False
     shell = subprocess.Popen(["bash"], cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -165,7 +165,7 @@ def check_privacy(tap, folder):
 tap = Tap()
 with open("docs/production.md", encoding="utf-8") as page:
     text = page.read()
-server = http.server.ThreadingHTTPServer(("localhost", 0), Store)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Store)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 folder = tempfile.mkdtemp(prefix="valtest-")
 try:

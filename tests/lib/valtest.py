@@ -83,6 +83,14 @@ def children(pid):
         return [int(n) for n in file.read().split()]
 
 
+def open_to_others(path):
+    """May another user execute it? Not below a closed folder, such as root's home."""
+    path = os.path.abspath(path)
+    while path != "/" and os.stat(path).st_mode & 1:
+        path = os.path.dirname(path)
+    return path == "/"
+
+
 def adopt_orphans():
     """Descendants that outlive their parent become ours, so that a run can wait for all of them."""
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
