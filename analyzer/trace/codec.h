@@ -25,9 +25,9 @@ void vt_codec_delete(vt_codec_t *codec);
 
 /* vt_codec_encode appends the payload for cnt events (1 … VT_EVENTS_MAX) to out. Times are clock
    ticks that do not decrease; they are stored in units of 2^shift. event.thread is an
-   index in threads. */
-void vt_codec_encode(vt_codec_t *codec, vt_event_t const *events, size_t cnt, uint32_t shift,
-                     vt_thread_ids_t *threads, vt_bytes_t *out);
+   index in threads. Returns the required feature bits of a trace that has this payload. */
+uint64_t vt_codec_encode(vt_codec_t *codec, vt_event_t const *events, size_t cnt, uint32_t shift,
+                         vt_thread_ids_t *threads, vt_bytes_t *out);
 
 /* vt_codec_count is the number of events a payload says it has, or 0 when it is malformed. */
 uint32_t vt_codec_count(uint8_t const *payload, size_t sz);

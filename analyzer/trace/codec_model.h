@@ -14,6 +14,8 @@
 #define VT_MODEL_SLOTS   ((uint32_t)1 << VT_MODEL_BITS)
 #define VT_MODEL_CLASSES 512
 #define VT_MODEL_NONE    UINT32_MAX
+/* Sizes up to this come from an interpreter's pools (CPython's SMALL_REQUEST_THRESHOLD), each multiple of 16 from its own. */
+#define VT_MODEL_POOL_MAX 512
 
 /* What a stack did last. */
 typedef struct {
@@ -54,6 +56,10 @@ typedef struct {
   uint64_t last_address; /* of the latest allocation */
   uint64_t last_end;     /* where its chunk of memory would end */
   uint64_t last_free;    /* latest address coded as a difference by a release */
+  /* The same of an interpreter's blocks, for each class of pools and for each stack that frees. */
+  int pools; /* they have a column of their own */
+  uint64_t pool_last[VT_MODEL_POOL_MAX / 16 + 1];
+  uint64_t pool_free[VT_MODEL_SLOTS];
 } vt_model_state_t;
 
 static inline uint32_t vt_model_slot(uint32_t a, uint32_t b) {
@@ -79,6 +85,8 @@ static inline void vt_model_reset(vt_model_state_t *m) {
   m->newest = m->beside = VT_MODEL_NONE;
   m->previous = m->before = m->intent = 0;
   m->last_address = m->last_end = m->last_free = 0;
+  memset(m->pool_last, 0, sizeof m->pool_last);
+  memset(m->pool_free, 0, sizeof m->pool_free);
 }
 
 /* The slots an event's stack is predicted from and learned in. */
@@ -100,21 +108,37 @@ static inline uint32_t vt_model_reusable(vt_model_state_t *m, uint32_t size_clas
   return m->free_list[size_class] = i;
 }
 
+/* An interpreter's pools hand out addresses in the order of their class, whatever else is allocated in between,
+   and a place in the program that frees blocks frees those of one class mostly. */
+static inline int vt_model_pooled(vt_model_state_t const *m, vt_event_t const *e) {
+  return m->pools && e->api == VT_API_OTHER;
+}
+static inline uint64_t *vt_model_pool_last(vt_model_state_t *m, uint64_t size) {
+  return &m->pool_last[size <= VT_MODEL_POOL_MAX ? (size + 15) >> 4 : 0];
+}
+/* What an address that is coded as a difference differs from. */
+static inline uint64_t *vt_model_alloc_base(vt_model_state_t *m, vt_event_t const *e) {
+  return vt_model_pooled(m, e) ? vt_model_pool_last(m, e->size) : &m->last_address;
+}
+static inline uint64_t *vt_model_release_base(vt_model_state_t *m, vt_event_t const *e) {
+  return vt_model_pooled(m, e) ? &m->pool_free[vt_model_slot(e->stack, 0)] : &m->last_free;
+}
+
 /* vt_model_allocated notes an allocation; reused: the release whose address it has, or NONE. */
-static inline void vt_model_allocated(vt_model_state_t *m, uint64_t address, uint64_t size,
-                                      uint32_t reused) {
+static inline void vt_model_allocated(vt_model_state_t *m, vt_event_t const *e, uint32_t reused) {
   uint32_t i = m->alloc_cnt++;
   vt_model_alloc_t *a = &m->allocs[i];
   if (reused != VT_MODEL_NONE) m->releases[reused].used = 1;
-  a->address = address;
-  a->size_class = vt_model_class(size);
+  a->address = e->address;
+  a->size_class = vt_model_class(e->size);
   a->released = 0;
   a->older = m->newest;
   a->newer = VT_MODEL_NONE;
   if (m->newest != VT_MODEL_NONE) m->allocs[m->newest].newer = i;
   m->newest = i;
-  m->last_address = address;
-  m->last_end = address + (vt_model_units(size) << 4);
+  m->last_address = e->address;
+  if (e->api == VT_API_OTHER) *vt_model_pool_last(m, e->size) = e->address;
+  m->last_end = e->address + (vt_model_units(e->size) << 4);
 }
 
 /* vt_model_released notes a release; i: its allocation in this chunk, or NONE. */

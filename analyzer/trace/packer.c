@@ -48,12 +48,19 @@ static void write_gathered(vt_packer_t *p, vt_chunk_type_t type, vt_bytes_t *gat
   gathered->sz = 0;
 }
 
+/* require has the header say what a reader must know, before there is anything that it must know it for. */
+static void require(vt_packer_t *p, uint64_t features) {
+  if (!(features & ~p->header.required)) return;
+  p->header.required |= features;
+  vt_writer_header(p->writer, &p->header);
+}
+
 static void write_events(vt_packer_t *p, vt_packer_stream_t *s, size_t cnt) {
   if (!cnt) return;
   write_gathered(p, VT_CHUNK_VFRAMES, &p->vframes); /* what their stacks mean */
   write_stacks(p);
   p->payload.sz = 0;
-  vt_codec_encode(p->codec, s->events, cnt, p->header.time_shift, &p->threads, &p->payload);
+  require(p, vt_codec_encode(p->codec, s->events, cnt, p->header.time_shift, &p->threads, &p->payload));
   vt_writer_chunk(p->writer, VT_CHUNK_EVENTS, 0, s->id, p->payload.data, p->payload.sz);
   p->gathered -= cnt;
   s->cnt -= cnt;

@@ -41,7 +41,8 @@ enum {
 #define VT_OPTIONAL_NO_COLLECTOR ((uint64_t)1 << 1)
 #define VT_OPTIONAL_SYMBOLS ((uint64_t)1 << 2)
 #define VT_REQUIRED_SAMPLED ((uint64_t)1 << 0) /* who takes the events for all is wrong */
-#define VT_REQUIRED_KNOWN VT_REQUIRED_SAMPLED
+#define VT_REQUIRED_POOLS ((uint64_t)1 << 1)   /* addresses of pools are packed in a column of their own */
+#define VT_REQUIRED_KNOWN (VT_REQUIRED_SAMPLED | VT_REQUIRED_POOLS)
 #define VT_HEADER_FLAG_MID_LIFE ((uint32_t)1)
 
 /* Chunks. */
@@ -197,7 +198,8 @@ typedef enum {
   VT_COLUMN_ALIGN = 7,
   VT_COLUMN_HEAP = 8,
   VT_COLUMN_THREAD = 9,
-  VT_COLUMN_THREAD_NUMBER = 10
+  VT_COLUMN_THREAD_NUMBER = 10,
+  VT_COLUMN_POOL = 11
 } vt_column_t;
 #define VT_CODEC_STORED 0
 #define VT_CODEC_ZSTD 1

@@ -2,6 +2,7 @@
 """Python frames of the system's interpreter: what it says itself of its stack against what is recorded, and the blocks
 of pymalloc against malloc's."""
 import collections
+import json
 import os
 import subprocess
 import sys
@@ -38,7 +39,11 @@ with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "t.vtr")
     subprocess.run([VALTRACE, "run", "-q", "-o", path, "--", SYSTEM, "-S", "-c", WORK], check=True)
     dumps = [subprocess.run([VALTRACE, "dump", *json, path], capture_output=True, check=True, text=True).stdout for json in ([], ["--json"])]
-    cnt = sum(e.api == 15 for e in vtr.Trace(path).events())
+    packed = vtr.Trace(path)
+    told = [e.address for e in packed.events() if e.api == 15]
+cnt = len(told)
+blocks = [json.loads(line)["address"] for line in dumps[1].split("\n") if '"heap_name":"python"' in line]
+tap.ok(packed.required & vtr.POOLS and blocks == told, "addresses from pools: two readers read the same, and others are warned", [cnt, len(blocks)])
 tap.ok(cnt > 1000 and dumps[0].count(" heap python ") == dumps[1].count('"heap_name":"python"') == cnt,
        "dump tells the interpreter's blocks from others", [cnt, dumps[0].count(" heap python "), dumps[0][:500]])
 tap.ok(not seen.refusals and seen.codes and not _plain.codes, "--no-python: no frames", seen.refusals)

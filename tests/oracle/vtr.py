@@ -19,7 +19,7 @@ import sys
 MAGIC = b"\x89VTR\r\n\x1a\n"
 CHUNK_MAGIC = b"VTCK"
 SEGMENT_SZ = 65536
-SAMPLED = 1  # required feature bit
+SAMPLED, POOLS = 1, 2  # required feature bits
 (EVENTS, SEGMENT, STACKS, MODULE, MODULE_UNLOAD, PROCESS, CLOCK, MEMORY, MARKER, THREAD, HEAP,
  HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END, MAPPING,
  SNAPSHOT, VFRAMES, JIT, PATCHED) = range(1, 24)
@@ -256,6 +256,8 @@ class Guess:
         self.previous = self.before = 0
         self.intent = None  # (size, address, allocation) of the INTENT just before
         self.last_address = self.last_end = self.last_free = 0
+        self.pool_last, self.pool_free = collections.Counter(), collections.Counter()
+        self.api = self.site_stack = 0  # of the event being decoded
 
     @staticmethod
     def slot(a, b):
@@ -269,10 +271,26 @@ class Guess:
         units = self.units(size)
         return units if units < 512 else 1
 
+    @property
+    def pooled(self):
+        """Whether the differences of the event's address are in POOL."""
+        return self.api == 15 and 11 in self.column
+
+    @property
+    def differences(self):
+        return self.column[11 if self.pooled else 6]
+
     def difference(self, base):
-        value = self.column[6].varint()
-        z = self.column[6].varint() if value == 1 else value << 4 & MASK
+        value = self.differences.varint()
+        z = self.differences.varint() if value == 1 else value << 4 & MASK
         return (base + ((z >> 1) ^ -(z & 1))) & MASK
+
+    def alloc_base(self, size):
+        return self.pool_last[self.pool(size)] if self.pooled else self.last_address
+
+    @staticmethod
+    def pool(size):
+        return (size + 15) // 16 if size <= 512 else 0
 
     def event(self, code, tick, tid, number):
         two, one = self.slot(self.previous, self.before + 1), self.slot(self.previous, 0)
@@ -291,6 +309,7 @@ class Guess:
         if kind in (ALIGNED, HEAP_ALLOC):
             align = self.column[7].varint()
         kind = ALLOC if kind == ALIGNED else kind
+        self.api, self.site_stack = api, stack
         address, heap, tag = self.address(kind, size, code >> 4 & 3)
         self.after_two[two] = self.after_one[one] = stack
         self.before, self.previous = self.previous, stack
@@ -323,18 +342,22 @@ class Guess:
                 self.allocs[alloc][1] = self.size_class(size)
             return old
         if mode == 3:
-            at = self.column[6].at
-            if self.difference(self.last_address) == 0:
+            at = self.differences.at
+            if self.difference(self.alloc_base(size)) == 0:
                 if not size:
                     self.released(old, alloc)
                 return 0
-            self.column[6].at = at
+            self.differences.at = at
         address = self.fresh(size, mode, 1)
         self.released(old, alloc)
         return address
 
     def release(self, mode):
         """(address, allocation or NONE) of the block that is freed or resized."""
+        if mode == 3 and self.pooled:
+            slot = self.slot(self.site_stack, 0)
+            self.pool_free[slot] = self.difference(self.pool_free[slot])
+            return self.pool_free[slot], NONE
         if mode == 3:
             self.last_free = self.difference(self.last_free)
             return self.last_free, NONE
@@ -356,7 +379,7 @@ class Guess:
         elif mode == 2:
             release = len(self.releases) - 1 - self.column[6].varint()
         else:
-            address = self.difference(self.last_address)
+            address = self.difference(self.alloc_base(size))
         if release is not NONE:
             if release < 0:
                 raise BadTrace("a packed allocation names no released block")
@@ -367,6 +390,8 @@ class Guess:
         self.allocs.append([address, self.size_class(size), self.newest, NONE, False])
         self.newest = len(self.allocs) - 1
         self.last_address, self.last_end = address, address + (self.units(size) << 4) & MASK
+        if self.api == 15:
+            self.pool_last[self.pool(size)] = address
         return address
 
     def released(self, address, index):
@@ -417,7 +442,7 @@ class Trace:
          self.endian, self.pointer_sz, self.page_sz, self.pid, self.ppid, self.image, self.tick_hz,
          self.start_tick, self.start_unix_ns, self.period, self.flags, self.shift) = struct.unpack_from(
              "<HHIQQHBBIIIQQQQQII", data, 8)
-        if self.min_reader > 1 or self.required & ~SAMPLED or bool(self.required & SAMPLED) != bool(self.period):
+        if self.min_reader > 1 or self.required & ~(SAMPLED | POOLS) or bool(self.required & SAMPLED) != bool(self.period):
             raise BadTrace(f"needs reader {self.min_reader}, features {self.required:#x}")
         if self.header_sz > len(data) or self.header_sz % 8 or self.header_sz > 1 << 20:
             raise BadTrace("bad header size")

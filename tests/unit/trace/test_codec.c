@@ -94,6 +94,41 @@ static void damaged(unsigned rounds) {
   free(events);
 }
 
+#define OBJECTS 3000
+
+/* Objects of three sizes, as an interpreter makes them from its pools one after the other: all are allocated, or all
+   are freed. */
+static vt_event_t object(uint32_t i, int freed, uint8_t api) {
+  uint32_t kind = i % 3;
+  vt_event_t e = {.kind = freed ? VT_EVENT_FREE : VT_EVENT_ALLOC, .api = api, .stack = 10 + kind + 3 * (uint32_t)freed};
+  e.size = freed ? 0 : 32 << kind;
+  e.address = 0x7f0000000000 + ((uint64_t)kind << 24) + (uint64_t)(i / 3) * (32u << kind);
+  return e;
+}
+
+/* pooled returns the size of their payload; *features: what it requires. */
+static size_t pooled(int freed, uint8_t api, uint64_t *features) {
+  vt_event_t events[OBJECTS], out[OBJECTS];
+  vt_bytes_t b = {0};
+  for (uint32_t i = 0; i < OBJECTS; i++) events[i] = object(i, freed, api);
+  *features = vt_codec_encode(codec, events, OBJECTS, SHIFT, &threads, &b);
+  size_t got = vt_codec_decode(codec, b.data, b.sz, SHIFT, &threads, out), good = 0;
+  while (good < got && same(events[good], &out[good])) good++;
+  ok(good == OBJECTS, "blocks %s by api %u come back", freed ? "freed" : "allocated", api);
+  size_t sz = b.sz;
+  vt_bytes_free(&b);
+  return sz;
+}
+
+static void pools(void) {
+  for (int freed = 0; freed < 2; freed++) {
+    uint64_t python, others;
+    size_t small = pooled(freed, VT_API_OTHER, &python), large = pooled(freed, VT_API_MALLOC, &others);
+    ok(python == VT_REQUIRED_POOLS && !others, "only an interpreter's blocks require that a reader knows pools");
+    ok(small < 400 && large > 2 * small, "addresses from pools are foreseen: %zu bytes, else %zu", small, large);
+  }
+}
+
 static void trie_round_trip(void) {
   vt_trie_t a, b;
   vt_bytes_t first = {0}, second = {0};
@@ -143,6 +178,7 @@ int main(int argc, char **argv) {
   round_trip(100000);
   truncated();
   damaged(4000);
+  pools();
   trie_round_trip();
   vt_codec_delete(codec);
   vt_thread_ids_fini(&threads);
