@@ -35,6 +35,13 @@ typedef struct {
   int exceeded;
 } check_t;
 
+/* at_most says that a sum counts blocks that may have been freed while recording was paused. */
+static char const *at_most(check_t const *check, vt_metric_t metric) {
+  vt_model_totals_t const *totals = vt_model_totals(check->analysis->model);
+  int unsure = metric == VT_METRIC_PEAK ? totals->peak_at_most : metric == VT_METRIC_LEAKED && totals->unsure_blocks;
+  return unsure ? "at most " : "";
+}
+
 static void json_exceeded(check_t *check, char const *name, uint64_t value, uint64_t limit,
                           vt_metric_t metric) {
   vt_report_options_t few = check->options->report;
@@ -42,6 +49,7 @@ static void json_exceeded(check_t *check, char const *name, uint64_t value, uint
   vt_json_object(&check->json, NULL);
   vt_json_string(&check->json, "limit", name);
   vt_json_uint(&check->json, "value", value);
+  vt_json_bool(&check->json, "at_most", at_most(check, metric)[0] != 0);
   vt_json_uint(&check->json, "allowed", limit);
   vt_json_sites(&check->json, check->analysis, &few, metric);
   vt_json_end_object(&check->json);
@@ -52,7 +60,7 @@ static void text_exceeded(check_t *check, char const *name, uint64_t value, uint
   size_t shown = check->options->report.limit ? check->options->report.limit : SITES;
   vt_term_styled(&check->term, VT_STYLE_WARNING, "%sover budget: %s ",
                  check->exceeded > 1 ? "\n" : "", name);
-  fprintf(check->term.out, "%s, allowed %s\n",
+  fprintf(check->term.out, "%s%s, allowed %s\n", at_most(check, metric),
           bytes ? vt_bytes_text(value).text : vt_count_text(value).text,
           bytes ? vt_bytes_text(limit).text : vt_count_text(limit).text);
   vt_text_groups(check->analysis, &check->options->report, &check->term, metric, shown, 1);
@@ -63,7 +71,7 @@ static void note_check(check_t *check, char const *name, uint64_t value, uint64_
                        vt_metric_t metric) {
   char text[160];
   size_t shown = check->options->report.limit ? check->options->report.limit : SITES;
-  snprintf(text, sizeof text, "%s %s, allowed %s", name,
+  snprintf(text, sizeof text, "%s %s%s, allowed %s", name, at_most(check, metric),
            bytes ? vt_bytes_text(value).text : vt_count_text(value).text,
            bytes ? vt_bytes_text(limit).text : vt_count_text(limit).text);
   vt_gate_check_t *noted = vt_gate_add(&check->gate, name, value > limit, text);

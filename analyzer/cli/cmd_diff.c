@@ -91,7 +91,7 @@ static failed_t find_failed(vt_cli_options_t const *options, vt_diff_t const *di
   vt_completeness_t sides[] = {vt_analysis_completeness(diff->before),
                                vt_analysis_completeness(diff->after)};
   if (options->fail_if_cnt)
-    out.incomplete = !vt_gate_complete(&sides[0]) || !vt_gate_complete(&sides[1]);
+    out.incomplete = !(vt_gate_complete(&sides[0]) & vt_gate_complete(&sides[1]));
   for (size_t i = 0; i < options->fail_if_cnt; i++) {
     vt_condition_t condition;
     vt_condition_parse(options->fail_if[i], &condition);
@@ -159,9 +159,10 @@ static int given_before(vt_cli_options_t const *options, size_t i) {
 static void print_gate(vt_cli_options_t const *options, vt_diff_t const *diff,
                        failed_t const *failed, vt_gate_format_t format) {
   vt_gate_t gate = {.command = "diff", .analysis = diff->after};
-  vt_completeness_t before = vt_analysis_completeness(diff->before);
-  vt_completeness_t after = vt_analysis_completeness(diff->after);
-  vt_gate_add_record(&gate, before.complete ? &after : &before);
+  vt_completeness_t both = vt_analysis_completeness(diff->before);
+  vt_completeness_t const after = vt_analysis_completeness(diff->after);
+  vt_completeness_add(&both, &after);
+  vt_gate_add_record(&gate, &both);
   for (size_t i = 0; i < options->fail_if_cnt; i++) {
     char const *text = options->fail_if[i];
     vt_condition_t const *condition;

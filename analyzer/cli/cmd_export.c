@@ -87,6 +87,7 @@ static int export_traces(vt_cli_options_t *options, format_t const *format, vt_m
   else {
     vt_completeness_t have = vt_analysis_completeness(&analysis);
     vt_gate_warn(options->operands[0], &have);
+    vt_gate_warn_unsure(options->operands[0], &analysis);
     warn_of_estimates(&analysis, options->operands[0]);
     vt_export_t export = {&analysis, &options->analysis, &options->report, metric, NULL};
     status = write_to_file(&export, format, options->output, options->json);

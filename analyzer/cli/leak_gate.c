@@ -55,7 +55,8 @@ static void judge(vt_leak_gate_t *g, char const *path, vt_analysis_t const *anal
   vt_completeness_t have = vt_analysis_completeness(analysis);
   uint64_t live = vt_model_totals(analysis->model)->live_blocks, lost = vt_lost_blocks(&analysis->verdict);
   if (!have.complete)
-    vt_error_setf(&error, path, "`valtrace check` tells more", "the record of %s is incomplete: %s", name, have.reasons[0]);
+    vt_error_setf(&error, path, "`valtrace check` tells more", "the record of %s is incomplete: %s", name,
+                  vt_completeness_why(&have).text);
   else if (!is_known(analysis))
     vt_error_setf(&error, path, vt_lost_advice, "%s: %s (%s block%s live)", name, vt_lost_unknown, vt_count_text(live).text,
                   live == 1 ? " is" : "s are");
@@ -76,7 +77,7 @@ static void note(vt_leak_gate_t *g, vt_analysis_t const *analysis, char const *n
   if (first) vt_gate_add_record(&g->gate, &have);
   if (!first && !have.complete) {
     snprintf(check_name, sizeof check_name, "complete record of %s", name);
-    vt_gate_add(&g->gate, check_name, 1, have.reasons[0]);
+    vt_gate_add(&g->gate, check_name, 1, vt_completeness_why(&have).text);
   }
   if (!first && !lost) return;
   snprintf(check_name, sizeof check_name, first ? "lost" : "lost by %s", name);

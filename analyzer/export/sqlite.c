@@ -19,13 +19,13 @@ static char const schema[] =
     " callsite_id INT, count INT, size INT, frees INT, freed_size INT, temporary INT,"
     " peak_count INT, peak_size INT, leaked_count INT, leaked_size INT, nested INT,"
     " lost_count INT, lost_size INT, possible_count INT, possible_size INT, reachable_count INT,"
-    " reachable_size INT);"
+    " reachable_size INT, unsure_size INT, peak_unsure_size INT);"
     "CREATE TABLE thread(id INTEGER PRIMARY KEY, upid INT, tid INT, nth INT, name TEXT);"
     "CREATE TABLE block(id INTEGER PRIMARY KEY, address INT, size INT, heap_name TEXT, site_id INT,"
     " alloc_ts INT, alloc_thread INT, free_ts INT, free_thread INT, free_callsite_id INT,"
     " resized INT);"
     "CREATE TABLE timeline(ts INT, max_bytes INT, end_bytes INT, end_blocks INT, allocations INT,"
-    " allocated_bytes INT, frees INT);"
+    " allocated_bytes INT, frees INT, max_at_least_bytes INT);"
     "CREATE TABLE mapping(ts INT, upid INT, op INT, api INT, address INT, size INT);"
     "CREATE TABLE memory(ts INT, upid INT, resident_bytes INT);"
     "CREATE TABLE totals(name TEXT PRIMARY KEY, value INT);";
@@ -138,7 +138,10 @@ static void add_site(database_t *db, vt_export_t const *export, vt_site_t const 
   sqlite3_bind_int64(s, 4, callsite_of(db, export, site->node));
   for (int i = 0; i < (int)(sizeof values / sizeof *values); i++)
     sqlite3_bind_int64(s, 5 + i, (int64_t)values[i]);
-  bind_kinds(s, 5 + (int)(sizeof values / sizeof *values), export->analysis, site);
+  int at = 5 + (int)(sizeof values / sizeof *values);
+  bind_kinds(s, at, export->analysis, site);
+  sqlite3_bind_int64(s, at + 6, (int64_t)site->unsure_bytes);
+  sqlite3_bind_int64(s, at + 7, (int64_t)site->peak_unsure_bytes);
   step(s);
 }
 
@@ -165,8 +168,11 @@ static void add_totals(database_t *db, vt_model_totals_t const *totals) {
   add_total(db, "frees", totals->frees);
   add_total(db, "temporary", totals->temporary);
   add_total(db, "peak_bytes", totals->peak_bytes);
+  add_total(db, "peak_at_least_bytes", totals->peak_at_least);
   add_total(db, "leaked_bytes", totals->live_bytes);
   add_total(db, "leaked_blocks", totals->live_blocks);
+  add_total(db, "unsure_bytes", totals->unsure_bytes);
+  add_total(db, "unsure_blocks", totals->unsure_blocks);
 }
 
 static int prepare(database_t *db) {
@@ -178,11 +184,11 @@ static int prepare(database_t *db) {
                    {&db->frame, "INSERT INTO stack_profile_frame VALUES(?,?,?,?,?,?,?)"},
                    {&db->callsite, "INSERT INTO stack_profile_callsite VALUES(?,?,?,?)"},
                    {&db->allocation,
-                    "INSERT INTO heap_profile_allocation VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+                    "INSERT INTO heap_profile_allocation VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
                    {&db->total, "INSERT INTO totals VALUES(?,?)"},
                    {&db->thread, "INSERT INTO thread VALUES(?,?,?,?,?)"},
                    {&db->block, "INSERT INTO block VALUES(NULL,?,?,?,?,?,?,?,?,?,?)"},
-                   {&db->timeline, "INSERT INTO timeline VALUES(?,?,?,?,?,?,?)"},
+                   {&db->timeline, "INSERT INTO timeline VALUES(?,?,?,?,?,?,?,?)"},
                    {&db->memory, "INSERT INTO memory VALUES(?,?,?)"},
                    {&db->range, "INSERT INTO mapping VALUES(?,?,?,?,?,?)"}};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -299,8 +305,9 @@ static void add_timeline(database_t *db) {
                                moments[i].end_blocks,
                                moments[i].allocations,
                                moments[i].allocated_bytes,
-                               moments[i].frees};
-    for (int k = 0; k < 7; k++) sqlite3_bind_int64(db->timeline, k + 1, (int64_t)values[k]);
+                               moments[i].frees,
+                               moments[i].sure_bytes};
+    for (int k = 0; k < (int)(sizeof values / sizeof *values); k++) sqlite3_bind_int64(db->timeline, k + 1, (int64_t)values[k]);
     step(db->timeline);
   }
 }

@@ -132,7 +132,7 @@ static void put_kinds(vt_export_t const *export, vt_site_t const *site) {
     else
       fputs(",,", export->out);
   }
-  putc('\n', export->out);
+  fprintf(export->out, ",%" PRIu64 ",%" PRIu64 "\n", site->unsure_bytes, site->peak_unsure_bytes);
 }
 
 enum { TEMPORARY = 3, REALLOCS = 8 }; /* of the numbers of a line */
@@ -143,7 +143,7 @@ void vt_export_csv(vt_export_t const *export) {
   uint32_t *ranked = vt_metric_rank(export->analysis, export->metric, &ranked_cnt);
   fputs("function,file,line,module,heap,allocations,allocated_bytes,frees,temporary,peak_bytes,"
         "peak_blocks,leaked_bytes,leaked_blocks,reallocs,stack,lost_bytes,lost_blocks,possible_bytes,"
-        "possible_blocks,reachable_bytes,reachable_blocks\n",
+        "possible_blocks,reachable_bytes,reachable_blocks,unsure_bytes,peak_unsure_bytes\n",
         export->out);
   size_t limit = export->report->limit, shown = 0;
   for (size_t i = 0; i < ranked_cnt && (!limit || shown < limit); i++) {

@@ -29,7 +29,7 @@ vt_gate_check_t *vt_gate_add(vt_gate_t *gate, char const *name, int failed, char
 
 void vt_gate_add_record(vt_gate_t *gate, vt_completeness_t const *have) {
   char text[NAME_SZ];
-  snprintf(text, sizeof text, "the record is incomplete: %s", have->reasons[0]);
+  snprintf(text, sizeof text, "the record is incomplete: %s", vt_completeness_why(have).text);
   vt_gate_add(gate, "complete record", !have->complete,
               have->complete ? "the record is complete" : text);
 }

@@ -17,6 +17,11 @@ void vt_count_end_extras(vt_model_t *model, vt_block_t const *block, uint32_t th
                          int temporary);
 /* The live bytes are more than ever. */
 void vt_count_peak(vt_model_t *model, uint64_t time);
+/* The bytes that live for sure may be more than ever. Only kept up after a stretch that is left out. */
+static inline void vt_count_sure_peak(vt_model_t *model) {
+  uint64_t sure = vt_stretches_sure(model);
+  if (sure > model->totals.peak_at_least) model->totals.peak_at_least = sure;
+}
 /* The same for the first pass of a lifetime filter. leaked: the block never ends. */
 void vt_count_scan_begin(vt_model_t *model, vt_block_t *block);
 void vt_count_scan_end(vt_model_t *model, vt_block_t const *block, uint64_t time, int leaked);
@@ -34,6 +39,7 @@ static inline void vt_count_before_change(vt_model_t *model, vt_cell_t *cell) {
   if (cell->peak_number == model->peak_number) return;
   cell->peak_bytes = cell->allocated_bytes - cell->freed_bytes;
   cell->peak_blocks = cell->allocations - cell->frees;
+  cell->peak_unsure_bytes = cell->unsure_bytes;
   cell->peak_number = model->peak_number;
   if (__builtin_expect(model->sampled, 0)) vt_count_peak_spread(model, cell);
 }
@@ -55,6 +61,7 @@ static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
   vt_share_t share = vt_count_share(model, block);
   vt_count_before_change(model, cell);
   if (__builtin_expect(model->sampled, 0)) vt_count_spread(model, block, 1);
+  if (vt_stretches_unsure(model, block)) vt_stretches_count(model, cell, &share, 1);
   cell->allocations += share.blocks;
   cell->allocated_bytes += share.bytes;
   if (model->options.lifetimes && cell->allocated_bytes - cell->freed_bytes > cell->max_bytes) {
@@ -69,8 +76,8 @@ static inline void count_alloc(vt_model_t *model, vt_block_t const *block) {
   model->live_blocks += share.blocks;
   model->live_bytes += share.bytes;
   if (model->live_bytes > model->totals.peak_bytes) vt_count_peak(model, block->time);
-  if (model->moments && model->moments[model->moment].max_bytes < model->live_bytes)
-    model->moments[model->moment].max_bytes = model->live_bytes;
+  if (__builtin_expect(model->unsure_ns != 0, 0)) vt_count_sure_peak(model);
+  if (model->moments) vt_timeline_note(model);
 }
 
 /* Counts the beginning of a block; *block is then what belongs into the table. */
@@ -98,6 +105,7 @@ static inline void vt_count_end(vt_model_t *model, uint32_t heap, vt_block_t con
   vt_share_t share = vt_count_share(model, block);
   vt_count_before_change(model, cell);
   if (__builtin_expect(model->sampled, 0)) vt_count_spread(model, block, -1);
+  if (vt_stretches_unsure(model, block)) vt_stretches_count(model, cell, &share, -1);
   cell->frees += share.blocks;
   cell->freed_bytes += share.bytes;
   if (temporary) {

@@ -110,7 +110,7 @@ struct vt_model {
   uint64_t event, intent; /* whose block begins or ends; see vt_model_change_t */
   uint64_t next_ns;   /* nothing but events happens before: the end of a stretch, or of what is looked at */
   uint64_t unsure_ns; /* the highest of all traces */
-  uint64_t ghosts_ns; /* from here on the sums may count blocks that have been freed unseen; 0: nowhere */
+  uint64_t unsure_bytes; /* of live_bytes */
   int unseen;         /* the end that is being counted was not seen */
   int scanning;           /* the first pass of a lifetime filter */
   int filtering;          /* some block may be left out */
@@ -160,12 +160,26 @@ int vt_stretches_unsure_slow(vt_model_t const *model, vt_block_t const *block);
 static inline int vt_stretches_unsure(vt_model_t const *model, vt_block_t const *block) {
   return __builtin_expect(block->time < model->unsure_ns, 0) && vt_stretches_unsure_slow(model, block);
 }
+/* An unsure block begins to count in its cell (sign 1), or has ended (-1). */
+void vt_stretches_count(vt_model_t *model, vt_cell_t *cell, vt_share_t const *share, int sign);
+/* So many of the live bytes are sure, which may be more than ever. */
+static inline uint64_t vt_stretches_sure(vt_model_t const *model) {
+  return model->live_bytes > model->unsure_bytes ? model->live_bytes - model->unsure_bytes : 0;
+}
 /* Notes which stretches are over at `time`, and when the next one is. */
 void vt_stretches_advance(vt_model_t *model, uint64_t time);
 /* The same at the end of all, with those that last. */
 void vt_stretches_finish(vt_model_t *model);
 
 /* ---- timeline.c ---- */
+
+/* The live bytes are what they are within the current interval. */
+static inline void vt_timeline_note(vt_model_t *model) {
+  vt_moment_t *moment = &model->moments[model->moment];
+  uint64_t sure = vt_stretches_sure(model);
+  if (moment->max_bytes < model->live_bytes) moment->max_bytes = model->live_bytes;
+  if (moment->sure_bytes < sure) moment->sure_bytes = sure;
+}
 
 /* Makes the interval that contains `time` the current one. */
 void vt_timeline_advance(vt_model_t *model, uint64_t time);

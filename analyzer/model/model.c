@@ -575,6 +575,8 @@ static void add_to_sums(vt_model_t *model, vt_cell_t const *cell) {
   totals->frees += cell->frees;
   totals->reallocs += cell->reallocs;
   totals->temporary += cell->temporary;
+  totals->unsure_blocks += cell->unsure_blocks;
+  totals->unsure_bytes += cell->unsure_bytes;
   totals->cross_thread_frees += cell->cross_thread_frees;
 }
 
@@ -651,33 +653,19 @@ static void scan_live(vt_model_t *model, vt_block_t const *block, void const *co
   vt_count_scan_end(model, block, model->totals.end_time_ns, 1);
 }
 
-/* count_unsure adds a live block that may have been freed where events are left out. */
-static void count_unsure(vt_model_t *model, vt_block_t const *block, void const *context) {
-  (void)context;
-  if (block->cell == VT_CELL_IGNORED || !vt_stretches_unsure(model, block)) return;
-  vt_cell_t *cell = &model->cells[block->cell];
-  vt_share_t share = vt_count_share(model, block);
-  cell->unsure_blocks += share.blocks;
-  cell->unsure_bytes += share.bytes;
-  if (cell->nested) return;
-  model->totals.unsure_blocks += share.blocks;
-  model->totals.unsure_bytes += share.bytes;
-}
-
 /* sum_up computes what follows from the counters of the cells. */
 static void sum_up(vt_model_t *model) {
   clear_sums(model);
   if (model->moments) vt_timeline_advance(model, model->totals.end_time_ns);
   for (size_t i = VT_CELL_FIRST; i < model->cells_cnt; i++) {
     vt_count_before_change(model, &model->cells[i]);
-    model->cells[i].unsure_blocks = model->cells[i].unsure_bytes = 0;
     add_to_sums(model, &model->cells[i]);
   }
   model->totals.live_bytes = model->live_bytes;
   model->totals.live_blocks = model->live_blocks;
   model->totals.live_spread = model->live_spread;
-  model->totals.peak_at_most = model->ghosts_ns && model->totals.peak_time_ns >= model->ghosts_ns;
-  if (model->unsure_ns) for_live(model, count_unsure, NULL);
+  if (!model->unsure_ns) model->totals.peak_at_least = model->totals.peak_bytes;
+  model->totals.peak_at_most = model->totals.peak_at_least < model->totals.peak_bytes;
   for (unsigned i = 0; model->sizes && i < VT_SIZE_CLASSES; i++) {
     vt_size_class_t *class = &model->sizes[i];
     class->leaked_bytes = class->allocated_bytes - class->freed_bytes;

@@ -15,7 +15,8 @@
    Stretches of a trace may be left out (vt_model_stretch). A block that lived when a stretch ended may have
    been freed in it: it counts as live, and as *unsure*, until its address is freed or handed out again.
    Then it has ended, and nothing else is known of that end: neither when nor by whom, so that it is in
-   no lifetime, temporary only if it was before, and no realloc's old block.
+   no lifetime, temporary only if it was before, and no realloc's old block. Live bytes, and so the peak, are
+   between two bounds then: with the unsure blocks, which is what is told everywhere, and without them.
 
    The order between threads is repaired as the trace format says (order.c): an allocation at a live
    address waits for the free by another thread that it overtook (at most VT_MODEL_REPAIR_NS), a
@@ -55,7 +56,8 @@ typedef struct {
   uint64_t realloc_old_bytes;       /* … whose old blocks had so many bytes in all */
   uint64_t cross_thread_frees;
   uint64_t temporary_bytes;
-  uint64_t unsure_blocks, unsure_bytes; /* of the live ones, at the end */
+  uint64_t unsure_blocks, unsure_bytes; /* of the live ones */
+  uint64_t peak_unsure_bytes;           /* of those at the peak */
   uint32_t trace, heap, stack; /* heap: index in vt_model_heaps */
 } vt_cell_t;
 
@@ -103,6 +105,7 @@ typedef struct {
 
 typedef struct {
   uint64_t max_bytes, end_bytes, end_blocks; /* live: highest and last in the interval */
+  uint64_t sure_bytes; /* the highest of those that are not unsure: so many lived at one time at least */
   uint64_t allocations, frees, allocated_bytes;
 } vt_moment_t;
 #define VT_MOMENTS_MAX   2048   /* even */
@@ -178,7 +181,8 @@ typedef struct {
   uint64_t unmatched_frees, reordered;
   uint32_t unmatched_trace, unmatched_stack; /* of the first unmatched free */
   uint64_t missed_frees; /* blocks whose address was handed out again without a free */
-  int peak_at_most; /* some of the peak's blocks may have been freed before, where events are left out */
+  int peak_at_most; /* some of the peak's blocks may have been freed before, where events are left out: … */
+  uint64_t peak_at_least; /* … then it was between this and peak_bytes; else that */
   uint64_t unsure_blocks, unsure_bytes; /* of the live ones: not known since a stretch that is left out */
   uint64_t ended_unseen; /* of the frees: of unsure blocks; when and by whom is not known */
   uint64_t unknown_frees; /* of blocks that may have been allocated where events are missing */

@@ -142,6 +142,16 @@ static void load_cells(loading_t *l) {
   }
 }
 
+/* load_live counts a block that is live. */
+static void load_live(vt_model_t *model, vt_block_t const *block) {
+  vt_cell_t *cell = &model->cells[block->cell];
+  vt_share_t const share = {1, block->size};
+  if (vt_stretches_unsure(model, block)) vt_stretches_count(model, cell, &share, 1);
+  if (cell->nested) return;
+  model->live_blocks++;
+  model->live_bytes += block->size;
+}
+
 static void load_limbo(loading_t *l, vt_summary_block_t const *b, vt_block_t const *block, uint32_t heap) {
   limbo_t *limbo = vt_model_push_limbo(l->model, l->threads[b->limbo_thread]);
   *limbo = (limbo_t){.heap = heap, .stack = b->stack};
@@ -155,10 +165,7 @@ static void load_blocks(loading_t *l) {
     vt_block_t block = {b->address, b->size, b->time + l->model->traces[l->trace].shift_ns, 0, 0};
     if (b->known) block.cell = l->cells[b->cell], block.thread = l->threads[b->thread];
     if (heap == NO_INDEX || (b->known && block.cell < VT_CELL_FIRST)) continue;
-    if (b->known && !l->model->cells[block.cell].nested) {
-      l->model->live_blocks++;
-      l->model->live_bytes += b->size;
-    }
+    if (b->known) load_live(l->model, &block);
     if (b->limbo) {
       load_limbo(l, b, &block, heap);
       continue;
@@ -166,6 +173,22 @@ static void load_blocks(loading_t *l) {
     vt_block_t *slot = vt_blocks_find(&l->model->blocks[heap], b->address);
     if (!slot->cell) vt_blocks_insert(&l->model->blocks[heap], slot, block, b->tag);
   }
+}
+
+/* was_sure: was the highest of the summary before the end of any stretch that is left out? */
+static int was_sure(vt_model_t const *model, uint32_t trace) {
+  trace_t const *t = &model->traces[trace];
+  for (size_t i = 0; i < t->over; i++)
+    if (t->stretches[i].to > t->shift_ns) return model->totals.peak_time_ns < t->stretches[i].to;
+  return 1;
+}
+
+/* bound_peak: how much of a peak may have been freed unseen the summary does not say. So much was live at one time at least. */
+static void bound_peak(vt_model_t *model, uint32_t trace) {
+  int sure = was_sure(model, trace);
+  model->totals.peak_at_least = sure ? model->totals.peak_bytes : vt_stretches_sure(model);
+  for (size_t i = VT_CELL_FIRST; i < model->cells_cnt && !sure; i++)
+    model->cells[i].peak_unsure_bytes = model->cells[i].peak_bytes;
 }
 
 void vt_model_resume(vt_model_t *model, uint32_t trace, vt_summary_t const *from) {
@@ -182,9 +205,11 @@ void vt_model_resume(vt_model_t *model, uint32_t trace, vt_summary_t const *from
   t->ended_unseen = from->totals[VT_SUMMARY_ENDED_UNSEEN];
   t->unknown_frees = from->totals[VT_SUMMARY_UNKNOWN_FREES];
   model->peak_number++;
+  vt_stretches_advance(model, from->time + model->traces[trace].shift_ns);
   load_threads(&l);
   load_cells(&l);
   load_blocks(&l);
+  bound_peak(model, trace);
   free(l.threads);
   free(l.cells);
 }

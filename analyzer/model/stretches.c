@@ -1,9 +1,9 @@
 /* Stretches whose events are left out: the trace was paused, or began in mid-life.
 
    What lived at the end of one may have been freed in it. Nothing is done to those blocks: that they began before the
-   end of the latest stretch tells them from the others. Within a stretch some events may be recorded, of what was
+   end of the latest stretch tells them from the others; how many of the live ones they are is kept up by cell. Within a stretch some events may be recorded, of what was
    under way when it began; its end is exact: nothing that begins later is left out. */
-#include "analyzer/model/internal.h"
+#include "analyzer/model/count.h"
 #include "analyzer/util/mem.h"
 
 void vt_model_stretch(vt_model_t *model, uint32_t trace_number, uint64_t from_ns, uint64_t to_ns) {
@@ -19,19 +19,29 @@ void vt_model_stretch(vt_model_t *model, uint32_t trace_number, uint64_t from_ns
 }
 
 int vt_stretches_unsure_slow(vt_model_t const *model, vt_block_t const *block) {
-  return block->time < model->traces[model->cells[block->cell].trace].unsure_ns;
+  return block->time < model->traces[model->threads[block->thread].trace].unsure_ns;
 }
 
-static int has_live(vt_model_t const *model, size_t trace) {
-  for (size_t i = VT_CELL_FIRST; i < model->cells_cnt; i++)
-    if (model->cells[i].trace == trace && model->cells[i].allocations > model->cells[i].frees) return 1;
-  return 0;
+void vt_stretches_count(vt_model_t *model, vt_cell_t *cell, vt_share_t const *share, int sign) {
+  cell->unsure_blocks += sign * share->blocks;
+  cell->unsure_bytes += sign * share->bytes;
+  if (!cell->nested) model->unsure_bytes += sign * share->bytes;
 }
 
-/* over: blocks that began before `time` are unsure from now on, and what the threads did last is not known. */
+/* doubt makes what is live in the cell unsure, all of it. */
+static void doubt(vt_model_t *model, vt_cell_t *cell) {
+  vt_count_before_change(model, cell);
+  vt_share_t const rest = {cell->allocations - cell->frees - cell->unsure_blocks,
+                           cell->allocated_bytes - cell->freed_bytes - cell->unsure_bytes};
+  vt_stretches_count(model, cell, &rest, 1);
+}
+
+/* over: blocks that began before `time`, which is now, are unsure from now on, and what the threads did last is not known. */
 static void over(vt_model_t *model, size_t trace, uint64_t time) {
+  if (!model->unsure_ns) model->totals.peak_at_least = model->totals.peak_bytes;
   model->traces[trace].unsure_ns = time;
-  if (!model->ghosts_ns && has_live(model, trace)) model->ghosts_ns = time;
+  for (size_t i = VT_CELL_FIRST; i < model->cells_cnt; i++)
+    if (model->cells[i].trace == trace) doubt(model, &model->cells[i]);
   if (time > model->unsure_ns) model->unsure_ns = time;
   for (size_t i = 0; i < model->threads_cnt; i++)
     if (model->threads[i].trace == trace) model->threads[i].last_heap = NO_INDEX;

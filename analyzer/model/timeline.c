@@ -6,12 +6,13 @@
 static void merge_pairs(vt_model_t *model) {
   for (size_t i = 0; i < model->moments_max / 2; i++) {
     vt_moment_t const *a = &model->moments[2 * i], *b = a + 1;
-    model->moments[i] = (vt_moment_t){a->max_bytes > b->max_bytes ? a->max_bytes : b->max_bytes,
-                                      b->end_bytes,
-                                      b->end_blocks,
-                                      a->allocations + b->allocations,
-                                      a->frees + b->frees,
-                                      a->allocated_bytes + b->allocated_bytes};
+    model->moments[i] = (vt_moment_t){.max_bytes = a->max_bytes > b->max_bytes ? a->max_bytes : b->max_bytes,
+                                      .sure_bytes = a->sure_bytes > b->sure_bytes ? a->sure_bytes : b->sure_bytes,
+                                      .end_bytes = b->end_bytes,
+                                      .end_blocks = b->end_blocks,
+                                      .allocations = a->allocations + b->allocations,
+                                      .frees = a->frees + b->frees,
+                                      .allocated_bytes = a->allocated_bytes + b->allocated_bytes};
   }
   memset(model->moments + model->moments_max / 2, 0, model->moments_max / 2 * sizeof *model->moments);
   model->moment /= 2;
@@ -22,7 +23,7 @@ static void close_moment(vt_model_t *model) {
   vt_moment_t *moment = &model->moments[model->moment];
   moment->end_bytes = model->live_bytes;
   moment->end_blocks = model->live_blocks;
-  if (moment->max_bytes < model->live_bytes) moment->max_bytes = model->live_bytes;
+  vt_timeline_note(model);
 }
 
 void vt_timeline_advance(vt_model_t *model, uint64_t time) {
@@ -37,7 +38,7 @@ void vt_timeline_advance(vt_model_t *model, uint64_t time) {
   while (model->moment < time / model->moment_step) {
     close_moment(model);
     model->moment++;
-    model->moments[model->moment].max_bytes = model->live_bytes;
+    vt_timeline_note(model);
   }
   close_moment(model);
   model->moment_end = (model->moment + 1) * model->moment_step;

@@ -2,7 +2,7 @@
 #include "analyzer/page/plain.h"
 #include <stdlib.h>
 #include <string.h>
-#include "analyzer/report/term.h"
+#include "analyzer/report/report.h"
 #include "analyzer/util/mem.h"
 
 #define TOP 15 /* rows of a table */
@@ -67,6 +67,29 @@ static void table_head(vt_page_contents_t const *contents, char const *title, ch
 static void put_amount(FILE *out, uint64_t amount, int is_bytes) {
   fprintf(out, "<td class=number>%s</td>",
           (is_bytes ? vt_bytes_text(amount) : vt_count_text(amount)).text);
+}
+
+/* put_notes says what the numbers of a side are not; summary.js has the same for those who see it. */
+static void put_notes(vt_analysis_t const *analysis, char const *side, FILE *out) {
+  vt_completeness_t have = vt_analysis_completeness(analysis);
+  char const *reasons[VT_REASONS_MAX + 2];
+  size_t cnt = 0;
+  if (have.mid_life) reasons[cnt++] = VT_MID_LIFE_WHY;
+  for (size_t i = 0; i < have.reason_cnt; i++) reasons[cnt++] = have.reasons[i];
+  if (vt_model_totals(analysis->model)->peak_at_most) reasons[cnt++] = VT_PEAK_WHY;
+  if (!cnt) return;
+  fprintf(out, "<p>%s%s record:</p><ul>", side, have.complete ? "Complete" : "Incomplete");
+  for (size_t i = 0; i < cnt; i++) {
+    fputs("<li>", out);
+    put_text(out, reasons[i], strlen(reasons[i]));
+    fputs("</li>", out);
+  }
+  fputs("</ul>\n", out);
+}
+
+static void notes(vt_page_contents_t const *contents, FILE *out) {
+  static char const *const sides[2][2] = {{""}, {"Before: ", "After: "}};
+  for (int i = 0; i < contents->sides; i++) put_notes(contents->analyses[i], sides[contents->sides - 1][i], out);
 }
 
 static void totals(vt_page_contents_t const *contents, FILE *out) {
@@ -184,6 +207,7 @@ void vt_page_plain(vt_page_contents_t const *contents, vt_page_tree_t const *tre
   fputs("<style>.actions, section, .toolbar, main, footer { display: none; }</style>\n"
         "<p>The charts need JavaScript. These are the main numbers:</p>\n",
         out);
+  notes(contents, out);
   totals(contents, out);
   for (int v = 0; v < TOPS; v++) {
     putc('\n', out);

@@ -261,6 +261,9 @@ void vt_site_add(vt_site_t *sum, vt_site_t const *site) {
   sum->temporary_bytes += site->temporary_bytes;
   sum->peak_bytes += site->peak_bytes;
   sum->peak_blocks += site->peak_blocks;
+  sum->peak_unsure_bytes += site->peak_unsure_bytes;
+  sum->unsure_bytes += site->unsure_bytes;
+  sum->unsure_blocks += site->unsure_blocks;
   sum->leaked_bytes += site->leaked_bytes;
   sum->leaked_blocks += site->leaked_blocks;
   for (int i = 0; i < VT_LEAK_KINDS; i++) {
@@ -293,6 +296,9 @@ static void add_cell(vt_site_t *site, vt_analysis_t const *analysis, vt_cell_t c
                    .temporary_bytes = cell->temporary_bytes,
                    .peak_bytes = cell->peak_bytes,
                    .peak_blocks = cell->peak_blocks,
+                   .peak_unsure_bytes = cell->peak_unsure_bytes,
+                   .unsure_bytes = cell->unsure_bytes,
+                   .unsure_blocks = cell->unsure_blocks,
                    .leaked_bytes = cell->allocated_bytes - cell->freed_bytes,
                    .leaked_blocks = cell->allocations - cell->frees,
                    .reallocs = cell->reallocs,

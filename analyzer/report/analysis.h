@@ -49,6 +49,7 @@ typedef struct {
   int nested;
   uint64_t allocations, allocated_bytes, frees, freed_bytes, temporary, temporary_bytes;
   uint64_t peak_bytes, peak_blocks, leaked_bytes, leaked_blocks;
+  uint64_t unsure_bytes, unsure_blocks, peak_unsure_bytes; /* of these: may have been freed before, while recording was paused */
   uint64_t lost_bytes, lost_blocks; /* of the leaked; 0 without a verdict */
   vt_verdict_t kinds;               /* what became of the leaked; zero without a verdict */
   uint64_t reallocs, realloc_moved, realloc_old_bytes, cross_thread_frees;

@@ -117,6 +117,17 @@ uint64_t vt_condition_total(vt_condition_t const *condition, vt_analysis_t const
   }
 }
 
+int vt_condition_at_most(vt_condition_t const *condition, vt_analysis_t const *analysis) {
+  vt_model_totals_t const *totals = vt_model_totals(analysis->model);
+  switch (metrics[condition->metric].total) {
+  case LIVE:
+  case LIVE_BLOCKS: return totals->unsure_blocks != 0;
+  case PEAK:
+  case PEAK_BLOCKS: return totals->peak_at_most;
+  default: return 0;
+  }
+}
+
 /* The change in percent; infinite from nothing to something. */
 static double percent(double before, double after) {
   if (before == after) return 0;

@@ -28,6 +28,9 @@ int vt_condition_of_lost(vt_condition_t const *condition);
 /* The metric's total in an analysis. */
 uint64_t vt_condition_total(vt_condition_t const *condition, vt_analysis_t const *analysis);
 
+/* Is that total one at most, as blocks that may have been freed while recording was paused count in it? */
+int vt_condition_at_most(vt_condition_t const *condition, vt_analysis_t const *analysis);
+
 /* Does it hold for these values? */
 int vt_condition_holds(vt_condition_t const *condition, double before, double after);
 

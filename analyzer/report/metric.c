@@ -61,6 +61,10 @@ uint64_t vt_metric_blocks(vt_metric_t metric, vt_site_t const *site) {
   }
 }
 
+uint64_t vt_metric_unsure(vt_metric_t metric, vt_site_t const *site) {
+  return metric == VT_METRIC_LEAKED ? site->unsure_bytes : metric == VT_METRIC_PEAK ? site->peak_unsure_bytes : 0;
+}
+
 vt_spread_t vt_metric_spread(vt_metric_t metric, vt_site_t const *site) {
   switch (metric) {
   case VT_METRIC_LEAKED: return site->spread.live;

@@ -26,6 +26,8 @@ char const *vt_metric_name(vt_metric_t metric);
 
 uint64_t vt_metric_bytes(vt_metric_t metric, vt_site_t const *site);
 uint64_t vt_metric_blocks(vt_metric_t metric, vt_site_t const *site);
+/* How many of the bytes may have been freed before, while recording was paused. */
+uint64_t vt_metric_unsure(vt_metric_t metric, vt_site_t const *site);
 /* The variances of both, in a sampled trace. */
 vt_spread_t vt_metric_spread(vt_metric_t metric, vt_site_t const *site);
 /* What it is ranked by: bytes or blocks. */

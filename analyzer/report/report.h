@@ -52,6 +52,10 @@ typedef struct {
   char const *filters; /* the options that chose what is shown, for people; NULL: everything is */
 } vt_report_options_t;
 
+/* What is to be said of a peak that is one at most. */
+#define VT_PEAK_WHY \
+  "the peak of what is recorded is that at most: blocks that may have been freed while recording was paused count in it"
+
 /* The view of a name, or -1. */
 int vt_view_by_name(char const *name);
 char const *vt_view_name(vt_view_t view);

@@ -157,6 +157,7 @@ static void counted(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_spread_t none = {0};
   vt_json_uint(json, "allocations", exact ? sampled->totals.allocations : totals->allocations);
   vt_json_uint(json, "frees", exact ? sampled->totals.frees : totals->frees);
+  vt_json_bool(json, "frees_of_others", exact && sampled->frees_of_others);
   vt_json_known(json, "reallocs", !estimated, exact ? sampled->totals.reallocs : totals->reallocs);
   vt_json_uint(json, "allocated_bytes", exact ? sampled->totals.allocated_bytes : totals->allocated_bytes);
   vt_json_uint(json, "sampled", sampled->period);
@@ -172,6 +173,7 @@ static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_uint(json, "peak_time_ns", totals->peak_time_ns);
   vt_json_uint(json, "peak_blocks", totals->peak_blocks);
   vt_json_bool(json, "peak_at_most", totals->peak_at_most);
+  vt_json_uint(json, "peak_at_least_bytes", totals->peak_at_least);
   vt_json_uint(json, "leaked_bytes", totals->live_bytes);
   vt_json_uint(json, "leaked_blocks", totals->live_blocks);
   vt_json_known(json, "temporary", !analysis->sampled.period, totals->temporary);
@@ -301,7 +303,7 @@ static void completeness_object(vt_json_t *json, vt_analysis_t const *analysis) 
   vt_json_uint(json, "unsure_bytes", totals->unsure_bytes);
   vt_json_uint(json, "unsure_blocks", totals->unsure_blocks);
   vt_json_uint(json, "ended_unseen", totals->ended_unseen);
-  vt_json_uint(json, "unknown_frees", totals->unknown_frees);
+  vt_json_known(json, "unknown_frees", !analysis->sampled.frees_of_others, totals->unknown_frees);
   vt_json_uint(json, "torn_tail_bytes", torn_bytes(analysis));
   vt_json_uint(json, "reordered", totals->reordered);
   refused_objects(json, analysis, &have);
@@ -363,8 +365,11 @@ void vt_json_counters(vt_json_t *json, vt_site_t const *site) {
   vt_json_known(json, "temporary", !site->sampled, site->temporary);
   vt_json_uint(json, "peak_bytes", site->peak_bytes);
   vt_json_uint(json, "peak_blocks", site->peak_blocks);
+  vt_json_uint(json, "peak_unsure_bytes", site->peak_unsure_bytes);
   vt_json_uint(json, "leaked_bytes", site->leaked_bytes);
   vt_json_uint(json, "leaked_blocks", site->leaked_blocks);
+  vt_json_uint(json, "unsure_bytes", site->unsure_bytes);
+  vt_json_uint(json, "unsure_blocks", site->unsure_blocks);
   vt_json_uint(json, "frees", site->frees);
   vt_json_known(json, "reallocs", !site->sampled, site->reallocs);
   vt_json_uint(json, "cross_thread_frees", site->cross_thread_frees);

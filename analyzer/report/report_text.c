@@ -164,8 +164,9 @@ static void print_allocations_of_sample(vt_analysis_t const *analysis, vt_term_t
   char rest[160];
   print_sampled(analysis, term);
   if (sampled->exact) {
-    snprintf(rest, sizeof rest, "%s freed, %s by realloc", vt_count_text(sampled->totals.frees).text,
-             vt_count_text(sampled->totals.reallocs).text);
+    snprintf(rest, sizeof rest, "%s %s, %s by realloc%s", vt_count_text(sampled->totals.frees).text,
+             sampled->frees_of_others ? "frees" : "freed", vt_count_text(sampled->totals.reallocs).text,
+             sampled->frees_of_others ? ": also of blocks that were allocated where nothing was recorded" : "");
     total_line(term, "allocations", vt_count_text(sampled->totals.allocations).text, rest);
     total_line(term, "allocated", vt_bytes_text(sampled->totals.allocated_bytes).text, "");
     return;
@@ -177,14 +178,25 @@ static void print_allocations_of_sample(vt_analysis_t const *analysis, vt_term_t
   total_line(term, "allocated", vt_bytes_estimate(totals->allocated_bytes, 0).text, rest);
 }
 
+/* at_most bounds a peak after a pause, for the line that tells it; else it is empty. */
+typedef struct {
+  char text[64];
+} bound_t;
+static bound_t at_most(vt_model_totals_t const *totals) {
+  bound_t out = {""};
+  if (totals->peak_at_most)
+    snprintf(out.text, sizeof out.text, "at most, at least %s; ", vt_bytes_text(totals->peak_at_least).text);
+  return out;
+}
+
 /* print_totals_of_sample: what is not known of a sample is not here. */
 static void print_totals_of_sample(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
-  char rest[200];
+  char rest[280];
   print_allocations_of_sample(analysis, term);
   total_line(term, "temporary", "not known", VT_SAMPLED_WHY);
-  snprintf(rest, sizeof rest, "± %s, in ≈ %s, %s after the start; the highest of many estimates is somewhat too high",
-           vt_bytes_text(vt_estimate_error(totals->peak_spread.bytes)).text,
+  snprintf(rest, sizeof rest, "± %s, %sin ≈ %s, %s after the start; the highest of many estimates is somewhat too high",
+           vt_bytes_text(vt_estimate_error(totals->peak_spread.bytes)).text, at_most(totals).text,
            vt_counted(totals->peak_blocks, "block").text, vt_time_text(totals->peak_time_ns).text);
   total_line(term, "peak heap", vt_bytes_estimate(totals->peak_bytes, 0).text, rest);
   print_peak_rss(analysis, term);
@@ -200,7 +212,7 @@ static void print_totals_of_sample(vt_analysis_t const *analysis, vt_term_t cons
 
 static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
-  char rest[160];
+  char rest[200];
   if (analysis->sampled.period) {
     print_totals_of_sample(analysis, term);
     return;
@@ -215,9 +227,8 @@ static void print_totals(vt_analysis_t const *analysis, vt_term_t const *term) {
   snprintf(rest, sizeof rest, "%s of all allocations: freed before the same thread allocated again",
            vt_percent_text(totals->temporary, totals->allocations).text);
   total_line(term, "temporary", vt_count_text(totals->temporary).text, rest);
-  snprintf(rest, sizeof rest, "in %s block%s, %s after the start",
-           vt_count_text(totals->peak_blocks).text, plural(totals->peak_blocks),
-           vt_time_text(totals->peak_time_ns).text);
+  snprintf(rest, sizeof rest, "%sin %s, %s after the start", at_most(totals).text,
+           vt_counted(totals->peak_blocks, "block").text, vt_time_text(totals->peak_time_ns).text);
   total_line(term, "peak heap", vt_bytes_text(totals->peak_bytes).text, rest);
   print_peak_rss(analysis, term);
   int at_end = analysis->at_ns == UINT64_MAX && !lives_on(analysis);
@@ -341,7 +352,7 @@ static void print_roots(vt_analysis_t const *analysis, vt_term_t const *term, ui
 /* print_late says what it means for the numbers that recording began in mid-life. */
 static void print_late(vt_term_t const *term, vt_model_totals_t const *totals) {
   char text[240];
-  int n = snprintf(text, sizeof text, "recording began in mid-life: what had been allocated before is in no number here");
+  int n = snprintf(text, sizeof text, VT_MID_LIFE_WHY);
   if (totals->unknown_frees)
     snprintf(text + n, sizeof text - (size_t)n, ", nor %s %s of blocks that are not known",
              totals->unknown_frees == 1 ? "is" : "are", vt_counted(totals->unknown_frees, "free").text);
@@ -352,7 +363,7 @@ static void print_late(vt_term_t const *term, vt_model_totals_t const *totals) {
 static void print_paused(vt_term_t const *term, vt_model_totals_t const *totals, int late) {
   print_warning(term, "what was allocated while recording was paused is in no number here");
   if (totals->peak_at_most)
-    print_warning(term, "the peak of what is recorded is that at most: blocks that may have been freed while recording was paused count in it");
+    print_warning(term, VT_PEAK_WHY);
   warn(term, totals->ended_unseen,
        totals->ended_unseen == 1 ? "block that lived through a pause has ended, it is not known when and by whom"
                                  : "blocks that lived through a pause have ended, it is not known when and by whom");
@@ -533,6 +544,9 @@ static void print_group(vt_analysis_t const *analysis, vt_report_options_t const
   putc('\n', term->out);
   if (options->by != VT_BY_MODULE && (frame->function[0] || frame->file[0]))
     print_group_place(analysis, term, group, options->by);
+  if (vt_metric_unsure(metric, &group->sum))
+    fprintf(term->out, "        %s%s of these may have been freed while recording was paused\n",
+            group->sum.sampled ? "≈ " : "", vt_bytes_text(vt_metric_unsure(metric, &group->sum)).text);
   if (metric == VT_METRIC_LOST) print_lost_kinds(term, &group->sum.kinds);
   vt_group_rank(analysis, metric, group, (size_t)stacks_each);
   for (size_t i = 0; i < group->site_cnt && (int)i < stacks_each; i++) {

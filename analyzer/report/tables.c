@@ -220,6 +220,7 @@ static vt_moment_t sum_moments(vt_moment_t const *moments, size_t cnt) {
   vt_moment_t sum = {0};
   for (size_t k = 0; k < cnt; k++) {
     if (moments[k].max_bytes > sum.max_bytes) sum.max_bytes = moments[k].max_bytes;
+    if (moments[k].sure_bytes > sum.sure_bytes) sum.sure_bytes = moments[k].sure_bytes;
     sum.end_bytes = moments[k].end_bytes;
     sum.end_blocks = moments[k].end_blocks;
     sum.allocations += moments[k].allocations;
@@ -238,6 +239,8 @@ static void text_timeline(vt_analysis_t const *analysis, vt_report_options_t con
   uint64_t step, peak = vt_model_totals(analysis->model)->peak_bytes;
   vt_moment_t const *moments = vt_model_timeline(analysis->model, &cnt, &step);
   size_t each = intervals_in_row(cnt, limit_of(options, TIMELINE_ROWS));
+  char most[48];
+  int some_unsure = 0;
   fprintf(term->out, "\n%10s %10s %12s %12s %11s %10s\n", "until", "live, most", "blocks, end",
           "allocations", "frees", "RSS");
   uint64_t *resident = vt_resident_time_highest(analysis, (each ? each : 1) * step, cnt / (each ? each : 1) + 1);
@@ -245,8 +248,10 @@ static void text_timeline(vt_analysis_t const *analysis, vt_report_options_t con
     size_t end = i + each < cnt ? i + each : cnt;
     vt_moment_t sum = sum_moments(moments + i, end - i);
     uint64_t rss = resident[i / each];
-    fprintf(term->out, "%10s %10s %12s %12s %11s %10s", vt_time_text(end * step).text,
-            vt_bytes_text(sum.max_bytes).text, vt_count_text(sum.end_blocks).text,
+    int unsure = sum.sure_bytes < sum.max_bytes;
+    some_unsure |= unsure;
+    snprintf(most, sizeof most, "%s%s", unsure ? "≤ " : "", vt_bytes_text(sum.max_bytes).text);
+    fprintf(term->out, "%10s %*s %12s %12s %11s %10s", vt_time_text(end * step).text, unsure ? 12 : 10, most, vt_count_text(sum.end_blocks).text,
             vt_count_text(sum.allocations).text, vt_count_text(sum.frees).text,
             rss ? vt_bytes_text(rss).text : "");
     print_bar(term, 72, sum.max_bytes, peak);
@@ -256,6 +261,8 @@ static void text_timeline(vt_analysis_t const *analysis, vt_report_options_t con
   vt_term_styled(term, VT_STYLE_FAINT,
                  "\n  live, most: the most bytes live at one time since the line before;\n"
                  "  blocks, end: blocks live at the end of that time\n");
+  if (some_unsure)
+    vt_term_styled(term, VT_STYLE_FAINT, "  ≤: at most, as blocks that may have been freed while recording was paused count\n");
   if (each) vt_resident_time_text(analysis, term, each * step, (cnt + each - 1) / each);
 }
 
@@ -273,6 +280,7 @@ static void json_timeline(vt_json_t *json, vt_analysis_t const *analysis, size_t
     vt_json_object_line(json, NULL);
     vt_json_uint(json, "start_ns", i * step);
     vt_json_uint(json, "max_bytes", sum.max_bytes);
+    vt_json_uint(json, "max_at_least_bytes", sum.sure_bytes);
     vt_json_uint(json, "end_bytes", sum.end_bytes);
     vt_json_uint(json, "end_blocks", sum.end_blocks);
     vt_json_uint(json, "allocations", sum.allocations);

@@ -11,6 +11,14 @@ static int other_heaps(vt_model_t const *model) {
   return 0;
 }
 
+/* knows_all: can no block have been allocated where the trace does not see it? */
+static int knows_all(vt_reader_t const *reader) {
+  size_t cnt, i = 0;
+  vt_trace_process_t const *said = vt_reader_process(reader, &cnt);
+  while (i < cnt && said[i].kind != VT_PROCESS_FORKED && said[i].kind != VT_PROCESS_PAUSED) i++;
+  return i == cnt && !(vt_reader_info(reader)->flags & VT_HEADER_FLAG_MID_LIFE);
+}
+
 vt_sampled_t vt_sampled_of(vt_reader_t *const *readers, size_t cnt, vt_model_t const *model, int whole) {
   vt_sampled_t out = {.exact = whole && !other_heaps(model)};
   for (size_t i = 0; i < cnt; i++) {
@@ -19,6 +27,7 @@ vt_sampled_t vt_sampled_of(vt_reader_t *const *readers, size_t cnt, vt_model_t c
     out.mixed |= i && period != out.period;
     if (period > out.period) out.period = period;
     if (!vt_reader_exact(readers[i], &one)) out.exact = 0;
+    out.frees_of_others |= period && !knows_all(readers[i]);
     out.totals.allocations += one.allocations;
     out.totals.allocated_bytes += one.allocated_bytes;
     out.totals.frees += one.frees;

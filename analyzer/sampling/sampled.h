@@ -10,6 +10,7 @@ typedef struct {
   int mixed;              /* they do not all have it */
   int exact;              /* numbers of allocations, frees and reallocs, and bytes allocated in total are these: */
   vt_trace_exact_t totals;
+  int frees_of_others; /* these frees are also of blocks that are not a trace's: from before, from a pause, or the parent's */
 } vt_sampled_t;
 
 /* vt_sampled_of looks at the traces and their finished model. whole: nothing was left out by a filter. */

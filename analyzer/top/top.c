@@ -42,7 +42,7 @@ static void say_end(vt_top_view_t *view) {
   vt_face_state(view, state, sizeof state);
   vt_completeness_t have = vt_completeness(view->follow.analysis.readers[0]);
   vt_top_view_say(view, "The process %s: these numbers are final%s%s.", state, have.reason_cnt ? ", but " : "",
-                  have.reason_cnt ? have.reasons[0] : "");
+                  vt_completeness_why(&have).text);
   view->awaits_next = view->by_pid && !strcmp(have.ended, "exec");
 }
 

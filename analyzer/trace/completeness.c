@@ -239,6 +239,19 @@ vt_completeness_t vt_completeness(vt_reader_t const *reader) {
   return c;
 }
 
+vt_reasons_t vt_completeness_why(vt_completeness_t const *have) {
+  vt_reasons_t out = {""};
+  size_t used = 0, room = sizeof out.text - sizeof "; and 12 more";
+  for (size_t i = 0; i < have->reason_cnt; i++) {
+    if (i && used + strlen(have->reasons[i]) + 2 > room) {
+      snprintf(out.text + used, sizeof out.text - used, "; and %zu more", have->reason_cnt - i);
+      break;
+    }
+    used += (size_t)snprintf(out.text + used, sizeof out.text - used, "%s%s", i ? "; " : "", have->reasons[i]);
+  }
+  return out;
+}
+
 static int lacks_events(vt_completeness_t const *c) {
   return !c->complete && (c->missing_events || c->missing_since != VT_TIME_NEVER);
 }

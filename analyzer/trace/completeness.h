@@ -36,6 +36,16 @@ typedef struct {
 /* vt_completeness judges a trace. Valid after a complete run: only then damaged events are known. */
 vt_completeness_t vt_completeness(vt_reader_t const *reader);
 
+/* vt_completeness_why is all the reasons why a record is not complete, in a line: "…; …"; where there is no room for one, how
+   many more there are. */
+typedef struct {
+  char text[230];
+} vt_reasons_t;
+vt_reasons_t vt_completeness_why(vt_completeness_t const *have);
+
+/* What is to be said of a record in which recording began in mid-life. */
+#define VT_MID_LIFE_WHY "recording began in mid-life: what had been allocated before is in no number here"
+
 /* vt_completeness_add makes *sum what can be said of its traces and one more together. How the process
    ended, and for how many traces it is the sum, is the caller's to know. */
 void vt_completeness_add(vt_completeness_t *sum, vt_completeness_t const *one);

@@ -941,6 +941,7 @@ class Model:
         self.live, self.limbo, self.last = {}, collections.defaultdict(list), {}
         self.overwritten = 0  # an allocation at an address that was live: a free is missing
         self.born, self.unsure_before, self.ended_unseen = {}, 0, 0
+        self.unsure_bytes = self.sure_peak = 0  # of live_bytes; the most that lived for sure at one time
         resumed = trace.resumed
         self.sites = collections.defaultdict(lambda: dict(allocations=0, bytes=0, temporary=0))
         if trace.summary:
@@ -949,6 +950,7 @@ class Model:
             self.event_count += 1
             while resumed and resumed[0] <= event.tick:
                 self.unsure_before = resumed.pop(0)
+                self.unsure_bytes = self.unsure[1]
                 self.last.clear()
             self.apply(event)
         for time in resumed:
@@ -985,17 +987,25 @@ class Model:
                 self.limbo[limbo[0]].append((key, block, limbo[1]))
             else:
                 self.live[key] = block
+        before = [time for time in self.trace.resumed if time <= summary["tick"]]
+        if before and totals["peak_tick"] >= before[0]:
+            self.unsure_before = before[-1]  # how much of that peak may have been freed is not in the summary
+            self.sure_peak = self.live_bytes - self.unsure[1]
+        else:
+            self.sure_peak = self.peak_bytes
 
     @property
     def unsure(self):
         """(blocks, bytes) that live but may have been freed in a stretch that is left out."""
-        sizes = [block[0] for key, block in self.live.items() if self.born[key] < self.unsure_before]
+        waiting = [(key, block) for all_of in self.limbo.values() for key, block, _stack in all_of if block]
+        sizes = [block[0] for key, block in [*self.live.items(), *waiting] if self.born[key] < self.unsure_before]
         return len(sizes), sum(sizes)
 
-    def end_unsure(self, key):
+    def end_unsure(self, key, size):
         """Whether the block that ends may have been freed in such a stretch."""
         unsure = self.born.get(key, MASK) < self.unsure_before
         self.ended_unseen += unsure
+        self.unsure_bytes -= size if unsure else 0
         return unsure
 
     def apply(self, event):
@@ -1013,7 +1023,7 @@ class Model:
         self.allocations += 1
         self.allocated_bytes += event.size
         if key in self.live:
-            self.overwritten += not self.end_unsure(key)
+            self.overwritten += not self.end_unsure(key, self.live[key][0])
             self.live_bytes -= self.live[key][0]
         self.born[key] = event.tick
         self.live[key] = (event.size, stack, event.thread)
@@ -1025,6 +1035,7 @@ class Model:
         if self.live_bytes > self.peak_bytes:
             self.peak_bytes = self.live_bytes
             self.peak_blocks = len(self.live) + sum(map(len, self.limbo.values()))
+        self.sure_peak = max(self.sure_peak, self.live_bytes - self.unsure_bytes)
 
     def free(self, key, event):
         self.frees += 1
@@ -1033,7 +1044,7 @@ class Model:
             self.unmatched_frees += 1
             return
         self.live_bytes -= block[0]
-        if self.end_unsure(key):
+        if self.end_unsure(key, block[0]):
             return
         if block[2] == event.thread and self.last.get(event.thread) == key:
             self.temporary += 1
@@ -1051,7 +1062,7 @@ class Model:
         self.frees += 1
         if block:
             self.live_bytes -= block[0]
-            self.end_unsure(old_key)
+            self.end_unsure(old_key, block[0])
         else:
             self.unmatched_frees += 1
         if event.address:
@@ -1069,7 +1080,7 @@ class Model:
     def totals(self):
         return dict(allocations=self.allocations, frees=self.frees, reallocs=self.reallocs,
                     allocated_bytes=self.allocated_bytes, peak_bytes=self.peak_bytes,
-                    peak_blocks=self.peak_blocks, leaked_bytes=sum(b[0] for b in self.live.values()),
+                    peak_at_least_bytes=self.sure_peak, peak_blocks=self.peak_blocks, leaked_bytes=sum(b[0] for b in self.live.values()),
                     leaked_blocks=len(self.live), temporary=self.temporary,
                     unmatched_frees=self.unmatched_frees, overwritten=self.overwritten)
 

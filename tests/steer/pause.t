@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """ctl stop and start, run --start-paused and --duration: what is recorded is exactly what happened in between."""
 import collections
+import json
 import os
 import shutil
+import subprocess
 import sys
 
 sys.path[:0] = ["tests/lib", "tests/steer"]
 from steer import Steered, report, valtrace  # noqa: E402
-from valtest import Tap, vtr  # noqa: E402
+from valtest import VALTRACE, Tap, vtr  # noqa: E402
 
 SIZE = 4321  # nothing else in the program has it
 
@@ -16,12 +18,18 @@ def sized(trace, size, kind=vtr.ALLOC):
     return sum(1 for event in trace.events() if event.kind == kind and event.size == size)
 
 
+def both(*args):
+    """What a command says on both streams."""
+    out = subprocess.run([VALTRACE, *args], capture_output=True, text=True)
+    return " ".join((out.stdout + out.stderr).split())
+
+
 def totals_agree(tap, path, name, but=()):
     """The C model against the naive one of the independent reader."""
     model, got = vtr.Model(vtr.Trace(path)), report(path)
     naive = dict(allocations=model.allocations, leaked_blocks=len(model.live), temporary=model.temporary,
                  peak_bytes=model.peak_bytes, unsure_blocks=model.unsure[0], unsure_bytes=model.unsure[1],
-                 ended_unseen=model.ended_unseen)
+                 ended_unseen=model.ended_unseen, peak_at_least_bytes=model.sure_peak)
     naive = {key: value for key, value in naive.items() if key not in but}
     whole = {**got["totals"], **got["completeness"]}
     tap.equal({key: whole[key] for key in naive}, naive, f"{name}: as the naive model has it")
@@ -61,8 +69,14 @@ def check_stretches(tap):
     for command in (["check", s.path], ["check-budget", "--max-live", "1G", s.path]):
         out = valtrace(*command, status=3 if command[0] == "check" else 1)
         tap.ok("paused" in out or command[0] != "check", f"{command[0]} refuses a trace with gaps", [out])
+    for command in (["check-budget", "--max-live", "1G"], ["diff", s.path], ["diff", "--fail-if", "live>1G", s.path],
+                    ["export", "--format", "csv"], ["diff", "--fail-if", "live>1G", "--format", "junit", s.path]):
+        said = both(*command, s.path)
+        tap.ok("paused from" in said and "paused 1 time before" in said, f"{command[0]} tells all reasons", [said])
     before, after = (len(report(s.path, "--at", at)["sites"]) for at in ("between", "1000"))
     tap.ok(before and after, "a moment between two pauses can be looked at")
+    tap.equal(report(s.path, "--min-lifetime", "1ns")["totals"]["allocations"], got["totals"]["allocations"] - have["ended_unseen"],
+              "what ended unseen has no lifetime")
     at = report(s.path, "--at", "between")
     tap.equal(at["completeness"]["unsure_blocks"] > 0, True, "what was not known at that moment")
     shutil.rmtree(s.folder)
@@ -92,10 +106,36 @@ def check_peak(tap):
     s.ctl("start")
     s.tell(f"a 300 {2 * SIZE}")
     s.end()
-    totals, text = report(s.path)["totals"], valtrace("report", s.path)
+    totals, text = totals_agree(tap, s.path, "bounds")["totals"], valtrace("report", s.path)
     tap.ok(totals["peak_bytes"] > 600 * SIZE and totals["peak_at_most"] and "that at most" in " ".join(text.split()),
            "a peak that counts blocks that were freed unseen is called so", [totals, text])
+    tap.equal(totals["peak_at_least_bytes"], 600 * SIZE, "and has a bound below")
+    check_views_of_peak(tap, s.path, totals["peak_bytes"] - 600 * SIZE)
     shutil.rmtree(s.folder)
+
+
+def check_views_of_peak(tap, path, unsure):
+    """Every view of a peak, or of what is live, says how much of it is not known."""
+    site = report(path, "peak")["sites"]
+    tap.equal(sum(s["peak_unsure_bytes"] for s in site), unsure, "per site")
+    curve = report(path, "timeline")["timeline"]["intervals"]
+    tap.equal(max(i["max_bytes"] - i["max_at_least_bytes"] for i in curve) >= unsure, True, "the curve has both bounds")
+    diff = json.loads(valtrace("diff", "--json", "--metric", "peak", path, path))
+    tap.equal(diff["totals"]["peak_at_least_bytes_after"] < diff["totals"]["peak_bytes_after"], True, "diff's JSON")
+    texts = {name: both(*words) for name, words in {
+        "peak": ["report", "peak"], "timeline": ["report", "timeline"], "live": ["report", "leaks", "--leak-kind", "live"],
+        "diff": ["diff", path], "csv": ["export", "--format", "csv"], "massif": ["export", "--format", "massif"],
+        "flame": ["flame"]}.items() for words in [[*words, path]]}
+    words = dict(peak="of these may have been freed", timeline="≤", live="of these may have been freed", diff="between",
+                 csv="may have been freed while recording was paused", massif="may have been freed while recording was paused",
+                 flame="may have been freed while recording was paused")
+    tap.equal([name for name in words if words[name] not in texts[name]], [], "texts and exports say it")
+    gates = both("check-budget", "--max-peak", "1k", path), both("diff", "--fail-if", "peak>1k", path, path)
+    tap.ok("at most" in gates[0] and "at most" in gates[1], "so do gates", gates)
+    valtrace("html", "--no-source", "-o", f"{path}.html", path)
+    with open(f"{path}.html", encoding="utf-8") as file:
+        plain = file.read().split("<noscript>")[1].split("</noscript>")[0]
+    tap.ok("at most" in plain and "recording was paused from" in plain, "and the page without scripts", [plain])
 
 
 def check_start_paused(tap):
@@ -111,6 +151,20 @@ def check_start_paused(tap):
     tap.equal((got["completeness"]["unknown_frees"], got["completeness"]["not_recorded"][0]["from_ns"]), (29, 0),
               "frees of older blocks are counted, and are not wrong")
     tap.equal(got["totals"]["peak_at_most"], False, "the peak is exact, as no recorded block can have been freed unseen")
+    shutil.rmtree(s.folder)
+
+
+def check_sampled(tap):
+    """Frees are counted of all blocks, and said to be more than the allocations that were counted."""
+    s = Steered("--start-paused", "--sample", "16k")
+    s.tell(f"a 100 {SIZE}")
+    s.ctl("start")
+    s.tell("f 90", f"a 10 {SIZE}")
+    s.end()
+    got, text = report(s.path), both("report", s.path)
+    tap.equal((got["totals"]["allocations"], got["totals"]["frees"], got["totals"]["frees_of_others"], got["completeness"]["unknown_frees"]),
+              (10, 90, True, None), "a sample after a pause")
+    tap.ok("90 frees" in text and "allocated where nothing was recorded" in text, "the report says so", [text])
     shutil.rmtree(s.folder)
 
 
@@ -191,7 +245,7 @@ def check_paused_at_end(tap):
     got = totals_agree(tap, s.path, "paused at the end")
     tap.equal(got["totals"]["lost_blocks"], None, "no verdict when recording was paused at the end")
     tap.equal(got["completeness"]["unsure_blocks"], got["totals"]["leaked_blocks"], "nothing that lives is known")
-    tap.ok("paused" in valtrace("check-budget", "--max-lost", "0", s.path, status=1) or True, "the gate fails")
+    valtrace("check-budget", "--max-lost", "0", s.path, status=1)
     shutil.rmtree(s.folder)
 
 
@@ -226,7 +280,7 @@ def check_churn(tap):
             strange += fits[before.kind] != event.kind
     tap.equal((alone, wrong), (0, 0), "each realloc has both halves or none, and no free is of another block")
     tap.ok(strange <= 5 * 4 + 4 + 4, "a thread's rounds are cut at most once a pause", [strange])
-    got = totals_agree(tap, s.path, "churn", but=("peak_bytes",))  # which depends on the order of equal times
+    got = totals_agree(tap, s.path, "churn", but=("peak_bytes", "peak_at_least_bytes"))  # which depends on the order of equal times
     tap.equal(got["completeness"]["unmatched_frees"], 0, "no wrong frees")
     shutil.rmtree(s.folder)
 
@@ -237,6 +291,7 @@ def main():
     check_unsure(tap)
     check_peak(tap)
     check_start_paused(tap)
+    check_sampled(tap)
     check_duration(tap)
     check_children(tap)
     check_reachable(tap)

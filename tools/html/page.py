@@ -106,11 +106,26 @@ def plain_table(title, heads, rows):
     return f"<h3>{title}</h3><table><thead><tr>{cells('th', heads)}</tr></thead><tbody>{body}</tbody></table>"
 
 
+def plain_notes(side, name):
+    """What the numbers of a side are not."""
+    have = side["completeness"]
+    late = ["recording began in mid-life: what had been allocated before is in no number here"]
+    bound = ["the peak of what is recorded is that at most: blocks that may have been freed while recording was paused count in it"]
+    notes = late * any(stretch["why"] == "mid-life" for stretch in have["not_recorded"])
+    notes += have["reasons"] + bound * side["totals"]["peak_at_most"]
+    if not notes:
+        return []
+    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return [f"<p>{name}{'Complete' if have['complete'] else 'Incomplete'} record:</p><ul>{items}</ul>"]
+
+
 def plain_page(data, tree):
     """The numbers of the summary and the top functions, for <noscript>; what needs scripts is hidden."""
     amounts = ["Before", "After"] if len(data["sides"]) == 2 else ["Amount"]
     parts = ["<style>.actions, section, .toolbar, main, footer { display: none; }</style>",
              "<p>The charts need JavaScript. These are the main numbers:</p>"]
+    for side, name in zip(data["sides"], ["Before: ", "After: "] if len(data["sides"]) == 2 else [""]):
+        parts += plain_notes(side, name)
     totals = [side["totals"] for side in data["sides"]]
     lines = (("Peak heap", "peak_bytes", size_text), ("Live at the end", "leaked_bytes", size_text),
              ("Blocks live at the end", "leaked_blocks", "{:,}".format), ("Allocated", "allocated_bytes", size_text),

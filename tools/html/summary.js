@@ -13,13 +13,18 @@ function totalText(text, key) {
   return [text(now), el("span", { class: by > 0 ? "grew" : by < 0 ? "shrank" : "" }, ` ${signed(text, by)}`)];
 }
 
+// What of it is not known since a pause.
+function unsureText(have) {
+  return have.unsure_blocks ? `; ${exactBytes(have.unsure_bytes)} in ${count(have.unsure_blocks)} blocks of these may have been freed while recording was paused` : "";
+}
+
 function summaryLine() {
   const t = lastSide().totals;
   return [
-    total("Peak heap", totalText(bytes, "peak_bytes"), t.peak_at_most ? "at most" : "", "peak_bytes",
+    total("Peak heap", totalText(bytes, "peak_bytes"), t.peak_at_most ? `at most, at least ${bytes(t.peak_at_least_bytes)}` : "", "peak_bytes",
       `${t.peak_at_most ? "with blocks that may have been freed while recording was paused: " : ""}${exactBytes(t.peak_bytes)} in ${count(t.peak_blocks)} blocks, after ${duration(t.peak_time_ns)}`),
     total("Live at the end", totalText(bytes, "leaked_bytes"), fateText(t), "leaked_bytes",
-      `${exactBytes(t.leaked_bytes)} in ${count(t.leaked_blocks)} blocks`),
+      `${exactBytes(t.leaked_bytes)} in ${count(t.leaked_blocks)} blocks${unsureText(lastSide().completeness)}`),
     total("Allocated bytes", totalText(bytes, "allocated_bytes"), "", "allocated_bytes",
       `${exactBytes(t.allocated_bytes)} from ${count(t.distinct_stacks)} stacks`),
     total("Number of allocations", totalText(count, "allocations"), "", "allocations",
@@ -72,10 +77,16 @@ const LOSSES = [
 
 function completeness(side, name) {
   const have = side.completeness;
-  const notes = [...have.reasons.map(clean), ...(have.refused || []).map((r) => clean(`${r.what}: ${r.reason}`)),
+  const told = have.reasons.join("\n");
+  const refused = (have.refused || []).filter((r) => !(told.includes(r.what) && told.includes(r.reason)));
+  const notes = [...have.reasons.map(clean), ...refused.map((r) => clean(`${r.what}: ${r.reason}`)),
     ...LOSSES.filter(([key]) => have[key]).map(([key, text]) => text(have[key]))];
   if ((have.not_recorded || []).some((stretch) => stretch.why === "mid-life"))
     notes.unshift("recording began in mid-life: what had been allocated before is in no number here");
+  if (side.totals.peak_at_most)
+    notes.push("the peak of what is recorded is that at most: blocks that may have been freed while recording was paused count in it");
+  if (have.unsure_blocks)
+    notes.push(`${bytes(have.unsure_bytes)} in ${count(have.unsure_blocks)} blocks of what is live may have been freed while recording was paused`);
   if (!have.complete && have.missing_since_ns !== null && have.ended !== "running")
     notes.push(`the numbers are whole up to ${duration(have.missing_since_ns)} only`);
   const ended = have.ended === "exit" ? "the program ended by itself"
