@@ -5,6 +5,7 @@
 #include "preload/attached.h"
 #include "preload/patched.h"
 #include "preload/process.h"
+#include "preload/snapshot.h"
 #include "core/trace/sys.h"
 
 #include <stdatomic.h>
@@ -71,6 +72,18 @@ static void restart(vt_attach_t *d) {
   if (vt_attached_over()) __atomic_store_n((uint32_t *)d->gate, VT_ATTACH_GATE_OFF, __ATOMIC_RELAXED);
 }
 
+/* lend and take_back are run by who attached, in a thread that stands as all others do. */
+static void lend(vt_attach_t *d) { d->lent = !vt_process_ending() && !vt_snapshot_lend(d->unknown); }
+static void take_back(vt_attach_t *d) {
+  vt_snapshot_take_back();
+  d->lent = 0;
+}
+
+void const *vt_attached_memory(size_t *sz) {
+  *sz = vt_attached() ? vt_attach_v1->stack - (uint64_t)vt_attach_v1 : 0;
+  return vt_attach_v1;
+}
+
 int vt_attached_ready(int failed) {
   vt_attach_t *d = vt_attach_v1;
   uint32_t loading = VT_ATTACH_LOADING;
@@ -79,6 +92,8 @@ int vt_attached_ready(int failed) {
   if (failed) vt_attached_say("recording cannot be set up in it");
   d->gate = (uint64_t)&vt_gate.value;
   d->restart = (uint64_t)restart;
+  d->lend = (uint64_t)lend;
+  d->take_back = (uint64_t)take_back;
   /* Who detaches meanwhile finds no gate, or closes it; the state then says so. */
   int changed = atomic_compare_exchange_strong_explicit(&d->state, &loading,
                                                         failed ? VT_ATTACH_FAILED : VT_ATTACH_RECORDING,

@@ -27,4 +27,8 @@ void vt_attached_say(char const *why);
    whether it must stay closed. */
 int vt_attached_ready(int failed);
 
+/* vt_attached_memory is the area's memory that can be written to, of *sz bytes (0: there is none): none of the
+   program's, but for the registers behind it. */
+void const *vt_attached_memory(size_t *sz);
+
 #endif

@@ -385,6 +385,8 @@ void vt_process_end(vt_process_kind_t kind, uint32_t value) {
   if (!vt_process.sink.ring && !vt_process.filtered) vt_sink_close_file(&vt_process.sink);
 }
 
+int vt_process_ending(void) { return atomic_load_explicit(&ended, memory_order_relaxed); }
+
 void vt_process_exec(char const *path) {
   if (!recording_here()) return;
   leave(VT_PROCESS_EXEC, 0, path ? path : "");

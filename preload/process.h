@@ -257,6 +257,9 @@ void vt_process_exec_failed(void);
 /* vt_process_forked begins the trace of a forked child; does nothing when it has begun. */
 void vt_process_forked(void);
 
+/* vt_process_ending: it has been recorded how the process ends. */
+int vt_process_ending(void);
+
 /* vt_process_waiting: recording has not begun and will. */
 int vt_process_waiting(void);
 

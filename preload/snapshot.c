@@ -2,6 +2,7 @@
    the shim's (its tables hold addresses of everything), whose malloc it is, where the stack ends.
  */
 #include "preload/snapshot.h"
+#include "preload/attached.h"
 #include "preload/heaps.h"
 #include "preload/hooks.h"
 #include "preload/options.h"
@@ -97,6 +98,12 @@ static uint64_t module_of(void const *at) {
   return at && vt_object_find((uint64_t)at, &object) ? object.bias : 0;
 }
 
+/* programs_malloc: where it is patched, what is called is its copy. */
+static void const *programs_malloc(void) {
+  uint64_t malloc = (uint64_t)vt_real.malloc;
+  return (void const *)(vt_unwind_moved ? vt_unwind_moved(malloc) : malloc);
+}
+
 static void add_all(ranges_t *r) {
   size_t sz;
   void const *p;
@@ -112,13 +119,14 @@ static void add_all(ranges_t *r) {
   for (uint32_t i = 0; (p = vt_virtual_memory(i, &sz)); i++) add(r, VT_RANGE_OWN, p, sz);
   p = vt_codes_memory(&sz);
   add(r, VT_RANGE_OWN, p, sz);
-  add_module(r, VT_RANGE_MALLOC, (void const *)vt_real.malloc);
+  p = vt_attached_memory(&sz);
+  add(r, VT_RANGE_OWN, p, sz);
+  add_module(r, VT_RANGE_MALLOC, programs_malloc());
   flush(r);
 }
 
 static uint32_t flags_of(ranges_t const *r) {
-  int libc = vt_libc_is_glibc() && module_of((void const *)vt_real.malloc) ==
-                                       module_of((void const *)gnu_get_libc_version);
+  int libc = vt_libc_is_glibc() && module_of(programs_malloc()) == module_of((void const *)gnu_get_libc_version);
   uint32_t flags = libc ? VT_SNAPSHOT_LIBC_MALLOC : 0;
   if (atomic_load_explicit(&paused, memory_order_relaxed)) flags |= VT_SNAPSHOT_PAUSED;
   if (r->cut) flags |= VT_SNAPSHOT_CUT;
@@ -160,7 +168,8 @@ static uint64_t layout(uint8_t *buffer, uint64_t cap, vt_snapshot_kind_t kind, u
 
 void vt_snapshot_watch(void) {
   vt_sink_t *sink = &vt_process.sink;
-  is_watched = sink->ring && (sink->ring->sentinels || vt_module_program_is_go()) && vt_snapshot_wanted();
+  int wanted = sink->ring && (sink->ring->sentinels || vt_module_program_is_go());
+  is_watched = wanted && !vt_attached() && vt_snapshot_wanted();
   if (is_watched) vt_sentinel_make(sink->ring, &sink->ring->images[sink->slot], layout);
 }
 
@@ -170,11 +179,25 @@ void vt_snapshot_unwatch(void) {
     vt_heir_end(&sink->ring->images[sink->slot]);
 }
 
+int vt_snapshot_lend(uint32_t unknown) {
+  vt_sink_t *sink = &vt_process.sink;
+  if (sink->pid != (uint32_t)vt_sys_getpid() || !vt_snapshot_wanted()) return -1;
+  return vt_sentinel_lend(sink->ring, &sink->ring->images[sink->slot], layout, unknown);
+}
+
+void vt_snapshot_take_back(void) {
+  vt_sink_t *sink = &vt_process.sink;
+  if (sink->ring) vt_sentinel_take_back(&sink->ring->images[sink->slot]);
+}
+
+/* stops_threads: not before exec, which may fail, nor where the handlers of the program come after ours. */
+static int stops_threads(vt_snapshot_kind_t kind) { return kind == VT_SNAPSHOT_EXIT && !vt_attached(); }
+
 void vt_snapshot_make(vt_snapshot_kind_t kind) {
   vt_sink_t *sink = &vt_process.sink;
-  vt_heir_threads_t threads = !other_threads              ? VT_HEIR_NO_THREADS
-                              : kind == VT_SNAPSHOT_EXIT ? VT_HEIR_STOPS_THREADS
-                                                         : VT_HEIR_LEAVES_THREADS; /* exec may fail */
+  vt_heir_threads_t threads = !other_threads        ? VT_HEIR_NO_THREADS
+                              : stops_threads(kind) ? VT_HEIR_STOPS_THREADS
+                                                    : VT_HEIR_LEAVES_THREADS;
   vt_heir_make(sink->ring, &sink->ring->images[sink->slot], threads);
 }
 

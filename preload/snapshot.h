@@ -18,10 +18,16 @@ void vt_snapshot_make(vt_snapshot_kind_t kind);
 void vt_snapshot_unmake(void);
 
 /* vt_snapshot_watch makes the image's sentinel if the run wants any, or this is a program of Go, which ends by a system
-   call of its own and says nothing then. vt_snapshot_unwatch ends it, before the process becomes another user's, confined,
+   call of its own and says nothing then; not in a process that was attached to, whose calls that would end it are not seen. vt_snapshot_unwatch ends it, before the process becomes another user's, confined,
    or less able: a way back into what it was must not stay. */
 void vt_snapshot_watch(void);
 void vt_snapshot_unwatch(void);
+
+/* vt_snapshot_lend makes a sentinel for as long as all threads stand, in a process that was attached to: nothing of it may
+   stay. unknown: threads whose registers are not in the memory. Returns 0, or -1: there can be none. vt_snapshot_take_back
+   ends it. Both take less than 8 KiB of stack, and no lock. */
+int vt_snapshot_lend(uint32_t unknown);
+void vt_snapshot_take_back(void);
 
 /* vt_snapshot_paused: events are left out on purpose, so that not all live blocks are known. */
 void vt_snapshot_paused(void);

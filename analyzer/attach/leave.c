@@ -2,6 +2,7 @@
    may trace the process can do it, whatever has become of who put it there. */
 #include "analyzer/attach/place.h"
 #include "analyzer/attach/entries.h"
+#include "analyzer/attach/still.h"
 #include "analyzer/attach/stop.h"
 
 #include <dirent.h>
@@ -48,8 +49,15 @@ static int undo(vt_target_t const *t, uint64_t data, vt_bytes_t const *answer) {
   return vt_entries_write(t, answer, 1) || write_word(t, data, VT_ATTACH_DETACHED) ? -1 : 0;
 }
 
-int vt_place_leave(vt_target_t *t, vt_error_t *error) {
-  vt_attach_t d;
+/* take_last has the collector keep a copy of the memory as it is when recording ends; why there is none is in the trace. */
+static void take_last(vt_target_t const *t, vt_attach_t const *d, vt_stop_t const *stop) {
+  char const *why;
+  int fd = vt_still_take(t, d, stop, "end", &why);
+  if (fd >= 0) close(fd);
+}
+
+int vt_place_leave(vt_target_t *t, uint64_t *pause_ns, vt_error_t *error) {
+  static vt_attach_t d;
   vt_bytes_t answer = {0};
   vt_stop_t stop;
   uint64_t data = t->area + VT_ATTACH_CODE_SZ;
@@ -63,7 +71,8 @@ int vt_place_leave(vt_target_t *t, vt_error_t *error) {
     vt_error_set(error, t->name, "its code cannot be changed back", "it goes on unrecorded");
     failed = -1;
   }
-  if (!failed || stop.threads_cnt) vt_stop_release(&stop);
+  if (!failed) take_last(t, &d, &stop);
+  if (!failed || stop.threads_cnt) *pause_ns = vt_stop_release(&stop);
   vt_bytes_free(&answer);
   return failed;
 }
@@ -91,17 +100,18 @@ static void leave_children(vt_target_t const *t, vt_attach_t const *d) {
     pid_t pid = atoi(entry->d_name);
     vt_target_t child;
     vt_error_t ignored;
+    uint64_t pause_ns;
     if (pid <= 0 || pid == t->pid || !is_child(t, d, pid)) continue;
-    if (!vt_target_open(&child, pid, &ignored)) vt_place_leave(&child, &ignored);
+    if (!vt_target_open(&child, pid, &ignored)) vt_place_leave(&child, &pause_ns, &ignored);
     vt_target_close(&child);
   }
   closedir(dir);
 }
 
-int vt_place_leave_all(vt_target_t *t, vt_error_t *error) {
+int vt_place_leave_all(vt_target_t *t, uint64_t *pause_ns, vt_error_t *error) {
   static vt_attach_t d;
   int known = t->area && !vt_target_read(t, t->area + VT_ATTACH_CODE_SZ, &d, sizeof d);
-  int failed = vt_place_leave(t, error);
+  int failed = vt_place_leave(t, pause_ns, error);
   if (known) leave_children(t, &d);
   return failed;
 }

@@ -51,26 +51,13 @@ typedef struct {
 
 static uint64_t pages(uint64_t sz) { return (sz + PAGE - 1) & ~(PAGE - 1); }
 
-/* room_below: there is none where a thread is on a stack that the program made (coroutines, signal stacks): nobody
-   knows where it ends. Its own is the kernel's, or ends in its descriptor, to which fs points. */
-static uint64_t room_below(void *context, vt_registers_t const *regs) {
-  vt_space_t const *space = context;
-  for (size_t i = 0; i < space->parts_cnt; i++) {
-    vt_space_part_t const *p = &space->parts[i];
-    if (regs->rsp < p->start || regs->rsp >= p->end) continue;
-    int own = !strcmp(p->path, "[stack]") || (regs->rsp < regs->fs_base && regs->fs_base < p->end);
-    return own ? regs->rsp - p->start : 0;
-  }
-  return 0;
-}
-
 static int is_bad(long result) { return result < 0 && result > -4096; }
 
 /* ---- memory and descriptors ---- */
 
 static int map_area(placing_t *p) {
   p->answer_off = VT_ATTACH_CODE_SZ + pages(sizeof p->data);
-  p->area_sz = p->answer_off + pages(p->answer.sz) + VT_ATTACH_STACK_SZ;
+  p->area_sz = p->answer_off + pages(p->answer.sz) + VT_ATTACH_STACK_SZ + VT_ATTACH_REGISTERS_SZ;
   long at = VT_REMOTE_CALL(&p->remote, SYS_mmap, 0, p->area_sz, PROT_READ | PROT_EXEC, ANONYMOUS, UINT64_MAX, 0);
   p->why = "it lets no memory be mapped that has code";
   if (is_bad(at)) return -1;
@@ -239,7 +226,7 @@ static int fill_data(placing_t *p) {
   char first[64];
   snprintf(first, sizeof first, "%u", t->own_pid);
   d->pid = t->own_pid;
-  d->stack = p->area + p->area_sz;
+  d->stack = p->area + p->area_sz - VT_ATTACH_REGISTERS_SZ;
   d->dlopen = t->dlopen;
   d->dlerror = t->dlerror;
   d->pthread_create = t->pthread_create && t->pthread_detach ? t->pthread_create : 0;
@@ -304,7 +291,7 @@ static void take_back(placing_t *p) {
 static int prepare(placing_t *p) {
   p->remote = (vt_remote_t){.stop = &p->stop, .mem = p->t->mem, .syscall = p->t->syscall, .sigreturn = p->t->sigreturn};
   p->why = "no thread of it is on a stack of its own with room on it";
-  if (vt_remote_begin(&p->remote, room_below, &p->space)) return -1;
+  if (vt_remote_begin(&p->remote, &p->space, VT_REMOTE_CALLS)) return -1;
   int failed = (p->again ? check_modules(p) : map_modules(p) || map_area(p)) || hand_over(p) || write_area(p);
   if (failed) take_back(p);
   vt_remote_end(&p->remote);
@@ -406,7 +393,7 @@ static int find_plan(placing_t *p, vt_error_t *error) {
   p->again = 1;
   p->area = t->area;
   if (!vt_place_read(t, &p->data, &p->answer)) {
-    p->area_sz = p->data.stack - p->area;
+    p->area_sz = p->data.stack + VT_ATTACH_REGISTERS_SZ - p->area;
     p->answer_off = p->data.answer - p->area;
     p->data = (vt_attach_t){.restart = p->data.restart, .gate = p->data.gate};
     return 0;

@@ -32,11 +32,12 @@ int vt_place_state(vt_target_t const *t, uint64_t area, char *text);
    0, or -1: it makes no sense. */
 int vt_place_read(vt_target_t const *t, vt_attach_t *data, vt_bytes_t *answer);
 
-/* vt_place_leave ends recording in the process, and makes its entries what they were. Returns 0; or -1 and
-   *error. What is mapped stays, as threads may be in it. */
-int vt_place_leave(vt_target_t *t, vt_error_t *error);
+/* vt_place_leave ends recording in the process, makes its entries what they were, and has the collector keep its memory
+   as it is then (still.h). Returns 0 and how long it stood still; or -1 and *error. What is mapped stays, as threads may be
+   in it. */
+int vt_place_leave(vt_target_t *t, uint64_t *pause_ns, vt_error_t *error);
 
 /* vt_place_leave_all does so in the children, too, that it has forked and that are recorded with it. */
-int vt_place_leave_all(vt_target_t *t, vt_error_t *error);
+int vt_place_leave_all(vt_target_t *t, uint64_t *pause_ns, vt_error_t *error);
 
 #endif

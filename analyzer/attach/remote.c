@@ -21,10 +21,11 @@
 #define FP_MAGIC1    0x46505853u
 #define FP_MAGIC2    0x46505845u
 #define AMX          ((uint64_t)3 << 17) /* not in the frame of a thread that has not asked for it */
-#define FRAME_FP_OFF 512
+#define FRAME_FP_OFF 520 /* the frame lies as a function expects the stack that returns to it */
 #define UC_FLAGS     7 /* UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS */
 #define NO_CHANGE    0x7fff /* no flags of an alternate stack: it stays what it is */
 #define TRAPPED      0x80
+#define DIRECTION    0x400 /* of the flags */
 
 typedef struct {
   uint64_t back; /* address of __restore_rt */
@@ -85,10 +86,23 @@ static frame_t frame_of(vt_remote_t const *r) {
   return f;
 }
 
+/* room_below is how much unused memory there surely is below a thread's stack pointer: none where it is on a stack that
+   the program made (coroutines, signal stacks), as nobody knows where that ends. Its own is the kernel's, or ends in its
+   descriptor, to which fs points. */
+static uint64_t room_below(vt_space_t const *space, vt_registers_t const *regs) {
+  for (size_t i = 0; i < space->parts_cnt; i++) {
+    vt_space_part_t const *p = &space->parts[i];
+    if (regs->rsp < p->start || regs->rsp >= p->end) continue;
+    int own = !strcmp(p->path, "[stack]") || (regs->rsp < regs->fs_base && regs->fs_base < p->end);
+    return own ? regs->rsp - p->start : 0;
+  }
+  return 0;
+}
+
 /* choose takes the process's first thread if it can: its stack is the kernel's, and larger than others. */
-static vt_stop_thread_t const *choose(vt_stop_t const *stop, vt_remote_room_t *room, void *context) {
+static vt_stop_thread_t const *choose(vt_stop_t const *stop, vt_space_t const *space, uint64_t room) {
   for (size_t i = 0; i < stop->threads_cnt; i++)
-    if (room(context, &stop->threads[i].regs) >= XSTATE_MAX + 4096) return &stop->threads[i];
+    if (room_below(space, &stop->threads[i].regs) >= XSTATE_MAX + room) return &stop->threads[i];
   return NULL;
 }
 
@@ -96,7 +110,7 @@ static int write_back_way(vt_remote_t *r) {
   static uint8_t vectors[XSTATE_MAX + 64];
   uint32_t sz = read_vectors(r->thread->tid, vectors);
   if (!sz || ptrace(PTRACE_GETSIGMASK, r->thread->tid, sizeof r->mask, &r->mask)) return -1;
-  r->frame = (r->thread->regs.rsp - RED_ZONE - FRAME_FP_OFF - sz) & ~(uint64_t)63;
+  r->frame = ((r->thread->regs.rsp - RED_ZONE - FRAME_FP_OFF - sz) & ~(uint64_t)63) - 8;
   frame_t f = frame_of(r);
   return pwrite(r->mem, vectors, sz, (off_t)(r->frame + FRAME_FP_OFF)) == (ssize_t)sz &&
                  pwrite(r->mem, &f, sizeof f, (off_t)r->frame) == (ssize_t)sizeof f
@@ -104,8 +118,8 @@ static int write_back_way(vt_remote_t *r) {
              : -1;
 }
 
-int vt_remote_begin(vt_remote_t *r, vt_remote_room_t *room, void *context) {
-  r->thread = choose(r->stop, room, context);
+int vt_remote_begin(vt_remote_t *r, vt_space_t const *space, uint64_t room) {
+  r->thread = choose(r->stop, space, room);
   return r->thread ? write_back_way(r) : -1;
 }
 
@@ -141,6 +155,27 @@ long vt_remote_call(vt_remote_t *r, long nr, uint64_t const args[6]) {
   return (long)regs.rax;
 }
 
+static int get(vt_remote_t const *r, vt_registers_t *regs) {
+  return ptrace(PTRACE_GETREGS, r->thread->tid, NULL, regs) ? -1 : 0;
+}
+
+/* The function returns to the way back, whose call tells that it is over; behind that the thread has what it had. */
+int vt_remote_run(vt_remote_t *r, uint64_t function, uint64_t argument) {
+  vt_registers_t regs = r->thread->regs;
+  uint64_t every = UINT64_MAX;
+  pid_t tid = r->thread->tid;
+  regs.orig_rax = UINT64_MAX;
+  regs.rdi = argument;
+  regs.rip = function;
+  regs.rsp = r->frame;
+  regs.eflags &= ~(uint64_t)DIRECTION;
+  if (ptrace(PTRACE_SETREGS, tid, NULL, &regs) || ptrace(PTRACE_SETSIGMASK, tid, sizeof every, &every)) return -1;
+  do
+    if (run_to_call(r, tid) || get(r, &regs)) return -1;
+  while (regs.orig_rax != SYS_rt_sigreturn);
+  return run_to_call(r, tid);
+}
+
 /* The registers are given back where the kernel looks whether a call is to be made again: not behind a call
    of ours, but in a stop that is asked for, before the thread runs on. */
 void vt_remote_end(vt_remote_t *r) {
@@ -159,7 +194,8 @@ void vt_remote_end(vt_remote_t *r) {
 }
 
 #else
-int vt_remote_begin(vt_remote_t *r, vt_remote_room_t *room, void *context) { return (void)r, (void)room, (void)context, -1; }
+int vt_remote_begin(vt_remote_t *r, vt_space_t const *space, uint64_t room) { return (void)r, (void)space, (void)room, -1; }
+int vt_remote_run(vt_remote_t *r, uint64_t function, uint64_t argument) { return (void)r, (void)function, (void)argument, -1; }
 long vt_remote_call(vt_remote_t *r, long nr, uint64_t const args[6]) { return (void)r, (void)nr, (void)args, -ENOSYS; }
 void vt_remote_end(vt_remote_t *r) { (void)r; }
 #endif

@@ -7,6 +7,7 @@
 #define VT_ANALYZER_ATTACH_REMOTE_H
 
 #include "analyzer/attach/stop.h"
+#include "analyzer/patch/space.h"
 
 typedef struct {
   vt_stop_t const *stop;
@@ -17,15 +18,20 @@ typedef struct {
   uint64_t mask;                  /* of its signals */
 } vt_remote_t;
 
-/* vt_remote_begin chooses a thread and prepares it. `room` tells how much unused memory there surely is below a thread's
-   stack pointer. Returns 0, or -1: no thread has enough, or it has ended. */
-typedef uint64_t vt_remote_room_t(void *context, vt_registers_t const *regs);
-int vt_remote_begin(vt_remote_t *r, vt_remote_room_t *room, void *context);
+/* vt_remote_begin chooses a thread and prepares it. space: as it is while all stand; room: stack that what it runs takes,
+   beside its way back. Returns 0, or -1: none has so much unused memory below its stack pointer, or it has ended. */
+#define VT_REMOTE_CALLS    ((uint64_t)4096) /* system calls take none */
+#define VT_REMOTE_FUNCTION ((uint64_t)16384)
+int vt_remote_begin(vt_remote_t *r, vt_space_t const *space, uint64_t room);
 
 /* vt_remote_call makes one call and returns its result, negative errno values included; -ESRCH, too, when the
    thread has ended. */
 long vt_remote_call(vt_remote_t *r, long nr, uint64_t const args[6]);
 #define VT_REMOTE_CALL(r, nr, ...) vt_remote_call(r, nr, (uint64_t const[6]){__VA_ARGS__})
+
+/* vt_remote_run makes the thread run a function of the process, with one argument, which takes no lock and at most
+   VT_REMOTE_FUNCTION of stack. Returns 0, or -1: the thread has ended. */
+int vt_remote_run(vt_remote_t *r, uint64_t function, uint64_t argument);
 
 /* vt_remote_end gives the thread back what it had; it is stopped as it was. */
 void vt_remote_end(vt_remote_t *r);

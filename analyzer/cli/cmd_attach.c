@@ -25,13 +25,16 @@
 
 #define LOOK_MS 50 /* between two looks whether the recorder is loaded */
 #define ENDING_MS 100 /* in which a process without memory ends, if it has not executed another program */
+#define SNAPSHOT_NS ((uint64_t)10000000000)
 #define IDLE_NS ((uint64_t)1000000000) /* after which it is said that the process does not allocate */
 
 typedef struct {
   char const *output, *folder, *max_depth, *min_events, *allocator, *duration;
   vt_recording_bounds_t bounds;
   uint64_t duration_ns; /* 0: no limit */
-  int start_paused, quiet, no_children, no_free_stacks, no_symbols, gather;
+  char const *timeout;  /* --snapshot-timeout */
+  uint64_t snapshot_ns; /* time limit of a snapshot; 0: none */
+  int start_paused, quiet, no_children, no_free_stacks, no_symbols, high_tags, gather;
 } options_t;
 
 static char const attach_help[] =
@@ -57,6 +60,10 @@ static char const attach_help[] =
     "      --sample BYTES    record only a sample of the blocks, one in so many bytes (512K, 1M) on average:\n"
     "                        sums are estimates, shown with their standard error\n"
     "      --no-symbols      do not embed symbols: they are looked up when a report is made\n"
+    "      --no-snapshot     do not look at its memory, neither when recording ends nor when `valtrace ctl` asks:\n"
+    "                        leaks are not told from what is still reachable\n"
+    "      --snapshot-timeout T   give such a look up after this time (default: 10 s)\n"
+    "      --high-tags       the program keeps tags in the top 16 bits of pointers\n"
     "      --help            this text\n\n"
     "Exit status: 0 done; 2 usage; 125 the process cannot be recorded.\n";
 
@@ -78,6 +85,9 @@ enum {
   OPT_MAX_DEPTH,
   OPT_ALLOCATOR,
   OPT_NO_SYMBOLS,
+  OPT_NO_SNAPSHOT,
+  OPT_SNAPSHOT_TIMEOUT,
+  OPT_HIGH_TAGS,
   OPT_HELP
 };
 
@@ -96,6 +106,9 @@ static struct option const long_options[] = {
     {"max-depth", required_argument, NULL, OPT_MAX_DEPTH},
     {"allocator", required_argument, NULL, OPT_ALLOCATOR},
     {"no-symbols", no_argument, NULL, OPT_NO_SYMBOLS},
+    {"no-snapshot", no_argument, NULL, OPT_NO_SNAPSHOT},
+    {"snapshot-timeout", required_argument, NULL, OPT_SNAPSHOT_TIMEOUT},
+    {"high-tags", no_argument, NULL, OPT_HIGH_TAGS},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -120,6 +133,10 @@ static int judge(options_t *o) {
   if (o->output && o->folder) return usage_error(me, "-d", "-o says where already");
   if (o->duration && (vt_filter_duration(o->duration, &o->duration_ns) || !o->duration_ns))
     return usage_error(me, "--duration", "not a time such as 10 or 500ms");
+  uint64_t limit = o->snapshot_ns;
+  if (o->timeout && (vt_filter_duration(o->timeout, &limit) || !limit))
+    return usage_error(me, "--snapshot-timeout", "not a time such as 10 or 500ms");
+  if (o->snapshot_ns) o->snapshot_ns = limit;
   char const *what, *why = vt_recording_bounds(&o->bounds, &what);
   if (why) return usage_error(me, what, why);
   o->gather = !o->folder && (!o->output || !*o->output);
@@ -146,6 +163,9 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_MAX_DEPTH: o->max_depth = optarg; break;
     case OPT_ALLOCATOR: o->allocator = optarg; break;
     case OPT_NO_SYMBOLS: o->no_symbols = 1; break;
+    case OPT_NO_SNAPSHOT: o->snapshot_ns = 0; break;
+    case OPT_SNAPSHOT_TIMEOUT: o->timeout = optarg; break;
+    case OPT_HIGH_TAGS: o->high_tags = 1; break;
     case OPT_HELP: fputs(attach_help, stdout); return VT_EXIT_OK;
     case ':': return usage_error("attach", argv[optind - 1], "needs a value");
     default: return usage_error("attach", argv[optind - 1], "no such option");
@@ -270,6 +290,15 @@ static void block_signals(sigset_t *ours) {
   sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+static void leave(attached_t const *a) {
+  vt_error_t error;
+  uint64_t pause_ns;
+  if (vt_place_leave_all(a->target, &pause_ns, &error))
+    vt_error_print(&error);
+  else if (!a->options->quiet)
+    fprintf(stderr, "valtrace: %s stood still for %.1f ms, and is as it was\n", a->name, (double)pause_ns / 1e6);
+}
+
 /* record puts the recorder in, waits, takes it out and lets the collector finish. */
 static int record(attached_t *a, vt_place_options_t const *place, vt_ring_end_t *ring) {
   vt_place_result_t result;
@@ -287,7 +316,7 @@ static int record(attached_t *a, vt_place_options_t const *place, vt_ring_end_t 
             result.threads, result.threads == 1 ? "" : "s");
   a->begun = vt_clock_ns(CLOCK_MONOTONIC);
   why_t why = wait_for_end(a);
-  if (why == IS_OVER && vt_place_leave_all(a->target, &error)) vt_error_print(&error);
+  if (why == IS_OVER) leave(a);
   order.ended = 1;
   order.detached = why == IS_OVER || why == IS_DETACHED;
   order.replaced = why == IS_REPLACED;
@@ -318,6 +347,7 @@ static int attach(options_t const *o, vt_target_t *target, vt_collector_options_
   error = vt_ring_make(&ring);
   if (error) return failed("shared memory for the recording", -error);
   options->pauses.ring = ring.ring;
+  ring.ring->heir_limit_ns = o->snapshot_ns;
   if (o->start_paused) vt_pauses_begin(&options->pauses, VT_PAUSE_ASKED, 0);
   block_signals(&ours);
   attached_t a = {.options = o, .name = name, .target = target};
@@ -331,13 +361,13 @@ static int attach(options_t const *o, vt_target_t *target, vt_collector_options_
 }
 
 int vt_cmd_attach(int argc, char **argv) {
-  options_t o = {0};
+  options_t o = {.snapshot_ns = SNAPSHOT_NS};
   vt_target_t target;
   vt_error_t error;
   int status = parse(&o, argc, argv);
   if (status >= 0) return status;
   char const *name = argv[optind];
-  vt_collector_options_t options = {.symbols = !o.no_symbols, .children = !o.no_children};
+  vt_collector_options_t options = {.symbols = !o.no_symbols, .children = !o.no_children, .high_tags = o.high_tags};
   if (take_allocators(&o, &options, name)) return VT_EXIT_USAGE;
   if (vt_target_open(&target, atoi(name), &error)) {
     vt_error_print(&error);
@@ -355,11 +385,12 @@ int vt_cmd_detach(int argc, char **argv) {
   vt_answer_t answer;
   char const *why;
   sigset_t ours;
+  uint64_t pause_ns;
   if (argc > 1 && !strcmp(argv[1], "--help")) return fputs(detach_help, stdout) < 0 ? VT_EXIT_OUTPUT : VT_EXIT_OK;
   if (argc != 2) return usage_error("detach", "detach", "needs the number of one process");
   if (!is_number(argv[1], 9)) return usage_error("detach", argv[1], "not the number of a process");
   block_signals(&ours);
-  int failed_to = vt_target_open(&target, atoi(argv[1]), &error) || vt_place_leave_all(&target, &error);
+  int failed_to = vt_target_open(&target, atoi(argv[1]), &error) || vt_place_leave_all(&target, &pause_ns, &error);
   vt_target_close(&target);
   if (failed_to) vt_error_print(&error);
   if (failed_to) return 1;

@@ -1,9 +1,11 @@
 /* valtrace ctl: steers the recording of a running process through its collector (collector/control.h). */
+#include "analyzer/attach/still.h"
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/collector/ask.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static char const help[] =
@@ -12,8 +14,8 @@ static char const help[] =
     "from the trace when the command returns.\n\n"
     "  stop         pause: from now on no block of this process and of those recorded with it\n"
     "  start        record again, or for the first time after `run --start-paused`\n"
-    "  snapshot     look at its memory now: which blocks are lost. Needs `run --snapshots`; the moment is\n"
-    "               named by a marker, \"snapshot N\", for `report leaks --at`\n"
+    "  snapshot     look at its memory now: which blocks are lost. Needs `run --snapshots`, or `attach`, when it\n"
+    "               stands still meanwhile; the moment is named by a marker, \"snapshot N\", for `report leaks --at`\n"
     "  status       say where its trace is and how many events it has\n"
     "  mark TEXT    set a marker of that name\n\n"
     "      --help   this text\n\n"
@@ -31,6 +33,15 @@ static int is_command(char const *word) {
   return 0;
 }
 
+/* snapshot_of_attached: a process that was attached to is made to stand still by who asks. Returns 0, 1: it was not; or
+   -1 and *why there is no snapshot. */
+static int snapshot_of_attached(char const *pid, vt_answer_t *answer, char const **why) {
+  uint64_t pause_ns = 0;
+  int result = strlen(pid) > 9 ? 1 : vt_still_snapshot(atoi(pid), answer, &pause_ns, why);
+  if (pause_ns) fprintf(stderr, "valtrace: %s stood still for %.1f ms\n", pid, (double)pause_ns / 1e6);
+  return result;
+}
+
 int vt_cmd_ctl(int argc, char **argv) {
   vt_answer_t answer;
   if (argc > 1 && !strcmp(argv[1], "--help")) return fputs(help, stdout) < 0 ? VT_EXIT_USAGE : VT_EXIT_OK;
@@ -42,9 +53,10 @@ int vt_cmd_ctl(int argc, char **argv) {
   if (argc != (marks ? 4 : 3)) return usage_error(command, marks ? "needs a text" : "takes nothing more");
   if (marks && (!*argv[3] || strchr(argv[3], '\n'))) return usage_error("mark", "needs a text of one line");
   char const *why;
-  int failed = vt_control_ask(pid, command, marks ? argv[3] : NULL, &answer, &why);
+  int failed = strcmp(command, "snapshot") ? 1 : snapshot_of_attached(pid, &answer, &why);
+  if (failed > 0) failed = vt_control_ask(pid, command, marks ? argv[3] : NULL, &answer, &why);
   if (failed) {
-    vt_error_say(pid, why, failed > 0 ? "start it with `valtrace run`, or `valtrace attach` it"
+    vt_error_say(pid, why, failed == VT_ASK_NOT_RECORDED ? "start it with `valtrace run`, or `valtrace attach` it"
                                       : "`valtrace ls` shows traces; who started a recording, and root, may steer it");
     return 1;
   }

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ASKED_MAX 20 /* a machine on which we do not come to speak so often is a hung one */
+#define PATIENCE_S 2 /* of a process that stands meanwhile */
+#define ASKED_MAX  20 /* a machine on which we do not come to speak so often is a hung one */
 
 /* take_name takes the socket's name out of "FD:NAME:NONCE". */
 static int take_name(char const *spec, char *name, size_t cap) {
@@ -67,19 +69,30 @@ static int say(int fd, char const *pid, char const *command, char const *text) {
   return sent == sz ? 0 : -1;
 }
 
-/* hear reads the answer, a digit and a text. */
-static void hear(int fd, vt_answer_t *answer) {
-  char line[sizeof answer->text + 2];
-  size_t n = 0;
-  for (ssize_t got; n + 1 < sizeof line && (got = read(fd, line + n, sizeof line - 1 - n)) > 0;) n += (size_t)got;
-  line[n] = '\0';
+/* take makes an answer of a line, a digit and a text. */
+static void take(char *line, vt_answer_t *answer) {
   line[strcspn(line, "\n")] = '\0';
   int said = line[0] >= '0' && line[0] <= '9' && line[1];
   answer->status = said ? line[0] - '0' : 1;
   snprintf(answer->text, sizeof answer->text, "%s", said ? line + 2 : "no answer");
 }
 
-int vt_control_ask(char const *pid, char const *command, char const *text, vt_answer_t *answer, char const **why) {
+/* hear reads a line of `step` bytes at a time. */
+static void hear(int fd, size_t step, vt_answer_t *answer) {
+  char line[sizeof answer->text + 2];
+  size_t n = 0;
+  while (n + 1 < sizeof line && !(n && line[n - 1] == '\n')) {
+    size_t room = sizeof line - 1 - n;
+    ssize_t got = read(fd, line + n, room < step ? room : step);
+    if (got <= 0) break;
+    n += (size_t)got;
+  }
+  line[n] = '\0';
+  take(line, answer);
+}
+
+/* speak says the line to the collector of a process. Returns the connection, or one of VT_ASK_… below 0 and *why. */
+static int speak(char const *pid, char const *command, char const *text, char const **why) {
   char name[108];
   int found = !socket_of(pid, name, sizeof name), error = errno;
   int fd = found ? connect_to(name) : -1;
@@ -98,10 +111,30 @@ int vt_control_ask(char const *pid, char const *command, char const *text, vt_an
     close(fd);
     fd = again;
   }
+  return fd;
+}
+
+int vt_control_ask(char const *pid, char const *command, char const *text, vt_answer_t *answer, char const **why) {
+  int fd = speak(pid, command, text, why);
+  if (fd < 0) return fd;
   answer->collector = peer_of(fd);
-  hear(fd, answer);
-  close(fd);
+  vt_control_hear(fd, answer);
   return 0;
+}
+
+int vt_control_begin(char const *pid, char const *command, char const *text, vt_answer_t *answer, char const **why) {
+  struct timeval patience = {.tv_sec = PATIENCE_S}, none = {0};
+  int fd = speak(pid, command, text, why);
+  if (fd < 0) return -1;
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  hear(fd, 1, answer);
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none);
+  return fd;
+}
+
+void vt_control_hear(int connection, vt_answer_t *answer) {
+  hear(connection, SIZE_MAX, answer);
+  close(connection);
 }
 
 void vt_control_tell(char const *pid, char const *command) {

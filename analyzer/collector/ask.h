@@ -13,12 +13,17 @@ typedef struct {
 
 /* What vt_control_ask returns when there is nobody to ask: the process is not recorded; or it is not there, not ours, or
    its collector has ended. */
-#define VT_ASK_NOT_RECORDED 1
 #define VT_ASK_NOBODY       -1
+#define VT_ASK_NOT_RECORDED -2
 
 /* vt_control_ask asks about process `pid` (a number as text): "COMMAND[ TEXT]", and waits for the answer. Returns 0,
    or one of the above and *why, which stays valid until the next call. */
 int vt_control_ask(char const *pid, char const *command, char const *text, vt_answer_t *answer, char const **why);
+
+/* vt_control_begin asks likewise, and takes the first line of an answer that has two; it gives up after two seconds. Returns
+   the connection, or -1 and *why. vt_control_hear takes the rest, waits for it, and closes the connection. */
+int vt_control_begin(char const *pid, char const *command, char const *text, vt_answer_t *answer, char const **why);
+void vt_control_hear(int connection, vt_answer_t *answer);
 
 /* vt_control_tell has the collector of process `pid` do something, and waits for no answer. "status" makes it write what it
    has. */

@@ -85,7 +85,10 @@ static void obey(vt_drain_t *d, int connection, char *line, char *out, size_t ca
     vt_drain_detach(d);
     snprintf(out, cap, "0 the trace is complete\n");
   } else if (!strcmp(command, "snapshot")) {
-    char const *why = vt_drain_snapshot(d, image, connection);
+    char const *why = vt_drain_snapshot(d, image, VT_SNAPSHOT_FOR_MOMENT, connection);
+    if (why) snprintf(out, cap, "1 no snapshot: %s\n", why);
+  } else if (!strcmp(command, "take")) {
+    char const *why = vt_drain_snapshot(d, image, text ? VT_SNAPSHOT_FOR_END : VT_SNAPSHOT_FOR_STILL, connection);
     if (why) snprintf(out, cap, "1 no snapshot: %s\n", why);
   } else {
     snprintf(out, cap, "2 no such command\n");

@@ -15,6 +15,7 @@
 #include "analyzer/collector/keep.h"
 #include "analyzer/collector/ring.h"
 #include "analyzer/collector/sampling.h"
+#include "analyzer/snapshot/verdict.h"
 #include "analyzer/util/mem.h"
 
 #include <stdlib.h>
@@ -240,12 +241,23 @@ static uint64_t kept(vt_drain_t const *d) {
   return bytes;
 }
 
-char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, int asker) {
+/* lack says at the end of recording why there is no snapshot of it. */
+static void lack(vt_image_t *image, char const *why) {
+  vt_bytes_t none = {0};
+  vt_verdict_none(why, &none);
+  vt_image_leaks(image, &none);
+  vt_bytes_free(&none);
+}
+
+char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, vt_snapshot_for_t what_for, int asker) {
   if (image->copying) return "one is being taken already";
+  pid_t living = what_for == VT_SNAPSHOT_FOR_MOMENT ? 0 : image->place.process;
   char const *why = vt_heir_copy_begin(&image->copy, d->end, &d->ring->images[image->place.slot],
-                                       image->open ? image->path : NULL, kept(d), d->high_tags);
+                                       image->open ? image->path : NULL, living, kept(d), d->high_tags);
+  if (why && what_for == VT_SNAPSHOT_FOR_END) lack(image, why);
   if (why) return why;
   image->copying = 1;
+  image->copy_for = what_for;
   image->asker = asker;
   return NULL;
 }
@@ -274,26 +286,56 @@ void vt_drain_resume(vt_drain_t *d) {
   vt_drain_write(d);
 }
 
-/* settle_copy: what was recorded until the copy was made must be in the trace before that is read, and the snapshot
-   before it is said to be there. */
+/* answer tells who asked for a snapshot; hang_up ends that. */
+static void answer(vt_image_t const *image, char const *line) {
+  if (image->asker >= 0) (void)!send(image->asker, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void hang_up(vt_image_t *image) {
+  if (image->asker >= 0) close(image->asker);
+  image->asker = -1;
+}
+
+/* go_on: what was recorded until the copy was made must be in the trace before that is read. */
+static void go_on(vt_drain_t *d, vt_image_t *image) {
+  if (image->copy_for != VT_SNAPSHOT_FOR_MOMENT) answer(image, "0 the copy is made\n");
+  write_all(d, image);
+  vt_heir_copy_go(&image->copy);
+  if (image->copy_for == VT_SNAPSHOT_FOR_END) hang_up(image);
+}
+
+static void put_seen(vt_image_t *image, vt_heir_seen_t const *seen) {
+  vt_image_chunk(image, VT_CHUNK_PAGES, &seen->pages);
+  vt_image_leaks(image, &seen->leaks);
+}
+
+/* settle_copy: the snapshot is in the trace before it is said to be there. */
 static void settle_copy(vt_drain_t *d, vt_image_t *image, vt_heir_seen_t *seen) {
   char line[256];
-  if (vt_heir_copy_made(&image->copy)) {
-    write_all(d, image);
-    vt_heir_copy_go(&image->copy);
-  }
+  if (vt_heir_copy_made(&image->copy)) go_on(d, image);
   if (!vt_heir_look_settle(&image->copy, seen)) return;
   uint64_t tick = atomic_load_explicit(&image->copy.row->copy_made, memory_order_relaxed);
   image->copying = 0;
+  if (image->copy_for == VT_SNAPSHOT_FOR_END) return put_seen(image, seen);
   if (!image->copy.given_up) {
     vt_image_copied(image, tick, seen);
     write_all(d, image);
   }
-  int n = image->copy.given_up
-              ? snprintf(line, sizeof line, "1 no snapshot: %s\n", image->copy.given_up)
-              : snprintf(line, sizeof line, "0 snapshot %u: report leaks --at \"snapshot %u\"\n", image->copies, image->copies);
-  (void)!send(image->asker, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
-  close(image->asker);
+  if (image->copy.given_up)
+    snprintf(line, sizeof line, "1 no snapshot: %s\n", image->copy.given_up);
+  else
+    snprintf(line, sizeof line, "0 snapshot %u: report leaks --at \"snapshot %u\"\n", image->copies, image->copies);
+  answer(image, line);
+  hang_up(image);
+}
+
+/* adopt: the copy that was made when recording ended is looked at in the place of what an ended process leaves. */
+static int adopt(vt_image_t *image) {
+  if (!image->copying || image->copy_for != VT_SNAPSHOT_FOR_END || image->copy.asked) return 0;
+  if (image->look.heir.who.pid) vt_owner_leave(&image->look.heir);
+  image->look = image->copy;
+  image->copying = 0;
+  return 1;
 }
 
 /* end_image completes the trace, but if the image left its memory to be looked at only after that.
@@ -302,6 +344,7 @@ static void end_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
   uint32_t slot = image->place.slot;
   vt_heir_seen_t seen = {0};
   d->replaced[slot] = 0;
+  int adopted = adopt(image);
   if (image->copying) {
     image->copy.given_up = "the process has ended meanwhile";
     settle_copy(d, image, &seen);
@@ -314,8 +357,8 @@ static void end_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
   image->end_tick = now.tick;
   vt_image_flush(image, &now);
   vt_keep_end(d, image);
-  image->look.kind = image->said_end == VT_PROCESS_EXEC ? VT_SNAPSHOT_EXEC : VT_SNAPSHOT_EXIT;
-  image->leaving = vt_heir_look_begin(&image->look, d->end, &d->ring->images[slot],
+  if (!adopted) image->look.kind = image->said_end == VT_PROCESS_EXEC ? VT_SNAPSHOT_EXEC : VT_SNAPSHOT_EXIT;
+  image->leaving = adopted || vt_heir_look_begin(&image->look, d->end, &d->ring->images[slot],
                                       image->open ? image->path : NULL, kept(d), d->high_tags);
   if (!image->leaving) complete(d, image);
 }
@@ -328,8 +371,7 @@ void vt_drain_settle(vt_drain_t *d) {
     if (image->copying) settle_copy(d, image, &seen);
     seen.pages.sz = seen.leaks.sz = 0;
     if (!image->leaving || !vt_heir_look_settle(&image->look, &seen)) continue;
-    vt_image_chunk(image, VT_CHUNK_PAGES, &seen.pages);
-    vt_image_leaks(image, &seen.leaks);
+    put_seen(image, &seen);
     complete(d, image);
   }
   vt_bytes_free(&seen.pages);

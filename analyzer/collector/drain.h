@@ -58,8 +58,8 @@ vt_image_t *vt_drain_last(vt_drain_t const *d);
 void vt_drain_leftovers(vt_drain_t *d);
 
 /* vt_drain_snapshot has the memory of the image's process looked at now; `asker` is a connection that is told of the
-   result, and closed. Returns NULL, or why not. */
-char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, int asker);
+   result, and when the copy is made, as `what_for` says, and closed. Returns NULL, or why not. */
+char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, vt_snapshot_for_t what_for, int asker);
 
 /* vt_drain_pause and vt_drain_resume pause and resume the run (pause.h) and write what has been recorded and the marks
    into the traces. Of what was recorded while they ran, more may come. */

@@ -151,7 +151,7 @@ int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t
 }
 
 char const *vt_heir_copy_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row, char const *path,
-                               uint64_t kept, int high_tags) {
+                               pid_t living, uint64_t kept, int high_tags) {
   uint32_t watching = VT_HEIR_WATCHING;
   if (!load(&row->heir) && !end->ring->sentinels) return "start with --snapshots, which is `valtrace run`'s";
   if (!load(&row->heir)) return "its sentinel has ended: it has changed its user, its namespaces or what it may do";
@@ -161,7 +161,7 @@ char const *vt_heir_copy_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring
   look->deadline = now_ns() + end->ring->heir_limit_ns;
   vt_heir_look_t sentinel = {.heir.fd = -1};
   vt_heir_look_for(&sentinel, end, row);
-  look->living = sentinel.heir.pid;
+  look->living = living ? living : sentinel.heir.pid;
   look->bytes = sentinel.heir.pid ? vt_memory_resident(sentinel.heir.pid) : 0;
   int scarce = look->bytes + kept > vt_memory_spare() || (sentinel.heir.pid && vt_memory_tight(sentinel.heir.pid));
   vt_owner_leave(&sentinel.heir);

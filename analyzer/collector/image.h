@@ -54,6 +54,13 @@ typedef struct {
   uint64_t spent_ns;   /* on captures */
 } vt_sampling_t;
 
+/* What a snapshot of a living process is for. */
+typedef enum {
+  VT_SNAPSHOT_FOR_MOMENT, /* a marker; who asks waits for the result */
+  VT_SNAPSHOT_FOR_STILL,  /* the same, of a process that stands until it is told that the copy is made */
+  VT_SNAPSHOT_FOR_END,    /* it stands, too, and recording ends there: nobody waits for the result */
+} vt_snapshot_for_t;
+
 /* What threads counted in the headers of their segments. */
 typedef struct {
   uint64_t allocations, allocated_bytes, frees, reallocs;
@@ -84,6 +91,7 @@ typedef struct vt_image {
   vt_heir_look_t look;
   vt_heir_look_t copy; /* of its memory while it runs */
   int copying;         /* that is under way */
+  vt_snapshot_for_t copy_for; /* what it is for */
   int asker;           /* connection that waits for it */
   uint32_t copies;     /* that there were */
   size_t pauses_said; /* of the run's pauses: ends of spans that its trace says, see pause.h */

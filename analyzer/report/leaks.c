@@ -80,8 +80,6 @@ static char const *why_none(vt_analysis_t const *analysis) {
     size_t said;
     vt_reader_snapshots(reader, &said);
     if (leaks && leaks->why[0]) return leaks->why;
-    if (!leaks && vt_reader_info(reader)->flags & VT_HEADER_FLAG_MID_LIFE)
-      return "recording began in mid-life: what is older may hold blocks, and is not known";
     if (analysis->at_ns != UINT64_MAX) return "it is about another moment than the end or a snapshot";
     if (!leaks && vt_leaks_was_killed(reader)) return "the process was killed, so that its memory is gone";
     if (!leaks && said)

@@ -644,7 +644,9 @@ static void print_moment(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_trace_leaks_t const *leaks = analysis->trace_cnt == 1 ? vt_leaks_of(analysis, 0) : NULL;
   char text[200];
   if (!leaks || leaks->kind > VT_SNAPSHOT_REQUEST) return;
-  snprintf(text, sizeof text, "Judged by the memory as it was %s; registers of all threads are %s", moments[leaks->kind],
+  int detached = leaks->kind == VT_SNAPSHOT_REQUEST && analysis->at_ns == UINT64_MAX;
+  snprintf(text, sizeof text, "Judged by the memory as it was %s; registers of all threads are %s",
+           detached ? "when recording ended" : moments[leaks->kind],
            leaks->flags & VT_SNAPSHOT_REGISTERS
                ? "known."
                : "not known, so that a few lost blocks of one place count as possible.");

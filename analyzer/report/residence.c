@@ -89,14 +89,24 @@ static uint32_t number_of(vt_reader_t const *reader, vt_trace_pages_t const *pag
   vt_trace_marker_t const *markers = vt_reader_markers(reader, &cnt);
   for (size_t i = 0; i < cnt; i++)
     number += markers[i].time <= pages->time && vt_reader_leaks_at(reader, markers[i].time) != NULL;
-  return pages->kind == VT_SNAPSHOT_REQUEST ? number : 0;
+  return number;
+}
+
+/* ends_recording: the process went on, and nobody had asked for a snapshot: that is what was left when it was detached
+   from. */
+static int ends_recording(vt_reader_t const *reader, vt_trace_pages_t const *pages) {
+  size_t cnt, seen = 0;
+  vt_trace_pages_t const *all = vt_reader_pages(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++) seen += all[i].kind == VT_SNAPSHOT_REQUEST && all[i].time <= pages->time;
+  return pages->kind == VT_SNAPSHOT_REQUEST && seen > number_of(reader, pages);
 }
 
 /* captured_of: memory that was frozen at an end is looked at later, but is of then. */
 static vt_captured_t captured_of(vt_reader_t const *reader, vt_trace_pages_t const *pages, uint32_t kinds) {
   uint64_t end = vt_reader_end_time(reader);
-  vt_captured_t m = {.kinds = kinds, .pages = pages, .time = pages->time, .until = pages->time + 1,
-                     .snapshot = number_of(reader, pages)};
+  int last = ends_recording(reader, pages), asked = pages->kind == VT_SNAPSHOT_REQUEST && !last;
+  vt_captured_t m = {.kinds = kinds | (last ? VT_MOMENT_END : 0), .pages = pages, .time = pages->time, .until = pages->time + 1,
+                     .snapshot = asked ? number_of(reader, pages) : 0};
   if (is_frozen(pages)) {
     m.kinds |= VT_MOMENT_END;
     m.until = 0;

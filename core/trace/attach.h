@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* The page of code begins with it; one digit of it is the version of all that is here. */
-#define VT_ATTACH_MAGIC    "VTattch1"
+#define VT_ATTACH_MAGIC    "VTattch2"
 #define VT_ATTACH_MAGIC_SZ 8
 #define VT_ATTACH_CODE_SZ  4096
 
@@ -49,6 +49,7 @@
 #define VT_ATTACH_TEXT_SZ    240
 #define VT_ATTACH_OPTIONS_SZ 8192
 #define VT_ATTACH_STACK_SZ   ((uint64_t)512 << 10)
+#define VT_ATTACH_REGISTERS_SZ ((uint64_t)256 << 10) /* behind the stack: where a snapshot finds what threads have in theirs */
 
 typedef struct vt_attach {
   _Atomic uint32_t state;
@@ -69,6 +70,10 @@ typedef struct vt_attach {
   uint32_t shim_fd, ring_fd;  /* to be closed when it is loaded */
   uint64_t ring_device, ring_inode;
   uint64_t gate;              /* where the gate's word is; 0: not loaded */
+  /* Functions of the shim, to be run while all threads stand (preload/snapshot.h); 0: not loaded. */
+  uint64_t lend, take_back;
+  uint32_t lent;    /* what the first says: there is a sentinel */
+  uint32_t unknown; /* what it is told: threads whose registers are not behind the stack */
   uint64_t options_sz;
   char options[VT_ATTACH_OPTIONS_SZ]; /* VALTRACE_…=…, each with its zero */
 } vt_attach_t;

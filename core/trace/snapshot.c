@@ -24,6 +24,7 @@
 #define STEP_NS  ((uint64_t)50 * 1000 * 1000)
 #define DEAD_NS  ((uint64_t)2000 * 1000 * 1000) /* of a collector that shows no life */
 #define START_NS ((uint64_t)1000 * 1000 * 1000)
+#define LENT_NS  ((uint64_t)5000 * 1000 * 1000)
 /* While stopped threads end, and how long the process has for that. */
 #define REAP_NS   ((uint64_t)1000 * 1000)
 #define LET_GO_NS ((uint64_t)200 * 1000 * 1000)
@@ -36,6 +37,8 @@ static struct {
   int stops;    /* its other threads are stopped */
   long heir;    /* 0: none */
   vt_heir_layout_fn *layout; /* of a sentinel */
+  int lent;         /* that serves for a moment, in which all threads stand, … */
+  uint32_t unknown; /* … the registers of so many of them not being known */
   vt_held_t held;
 } left;
 static uint8_t layout[LAYOUT_SZ];
@@ -155,7 +158,8 @@ static void be_copy(void) {
   left.held = (vt_held_t){0};
   vt_held_kernel(&left.held, left.pid);
   uint64_t sz = left.layout(layout, sizeof layout, VT_SNAPSHOT_REQUEST, &threads);
-  atomic_store_explicit(&image->copy_registers_unknown, vt_held_count(left.pid), memory_order_relaxed);
+  uint32_t unknown = left.lent ? left.unknown : vt_held_count(left.pid);
+  atomic_store_explicit(&image->copy_registers_unknown, unknown, memory_order_relaxed);
   atomic_store_explicit(&image->copy_layout_sz, (uint32_t)sz, memory_order_relaxed);
   atomic_store_explicit(&image->copy_layout, (uint64_t)layout, memory_order_relaxed);
   put_state(&image->copy_state, VT_HEIR_READY);
@@ -177,7 +181,7 @@ static void make_copy(void) {
 
 /* watch sleeps until something is asked for, or process or collector have been gone for too long. */
 static void watch(void) {
-  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC), sign = now, there = now;
+  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC), begun = now, sign = now, there = now;
   uint32_t alive = atomic_load_explicit(&left.ring->alive, memory_order_relaxed);
   while (state_of(left.image) == VT_HEIR_WATCHING) {
     vt_sys_futex_wait(&left.image->heir_state, VT_HEIR_WATCHING, WATCH_NS);
@@ -188,6 +192,7 @@ static void watch(void) {
     if (vt_sys_getppid() == left.pid) there = now;
     vt_sys(SYS_wait4, -1, 0, WNOHANG | __WALL, 0, 0, 0); /* a copy that has ended */
     if (now - sign > DEAD_NS || now - there > left.ring->heir_limit_ns) end_heir();
+    if (left.lent && now - begun > LENT_NS) end_heir();
   }
 }
 
@@ -360,11 +365,28 @@ void vt_heir_end(vt_ring_image_t *image) {
   reap(pid);
 }
 
-int vt_sentinel_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes) {
+static int make_sentinel(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes) {
   if (!ring->heir_limit_ns) return -1;
   prepare(ring, image, VT_HEIR_NO_THREADS);
   left.layout = describes;
   if (!start(image, be_sentinel, VT_HEIR_WATCHING)) return 0;
   left.layout = NULL;
   return -1;
+}
+
+int vt_sentinel_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes) {
+  left.lent = 0;
+  return make_sentinel(ring, image, describes);
+}
+
+int vt_sentinel_lend(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes, uint32_t unknown) {
+  vt_heir_end(image); /* who was to take the last one back may have been killed */
+  left.lent = 1;
+  left.unknown = unknown;
+  return make_sentinel(ring, image, describes);
+}
+
+void vt_sentinel_take_back(vt_ring_image_t *image) {
+  await(image, VT_HEIR_COPY);
+  vt_heir_end(image);
 }

@@ -1,7 +1,7 @@
 # Recording processes that run already.
-TAPS  += tests/attach/attach.t
+TAPS  += tests/attach/attach.t tests/attach/still.t
 LONG  += tests/attach/hazards.t tests/attach/cycles.t
-TESTS += $(addprefix $(BUILD)/programs/,churn churn_static churn_jemalloc operators_counted inside valtrace_without_move_out valtrace_without_returned_to)
+TESTS += $(addprefix $(BUILD)/programs/,churn churn_static churn_jemalloc operators_counted inside still valtrace_without_move_out valtrace_without_returned_to)
 churn_static_LIBS   := -static
 churn_jemalloc_LIBS := $(jemalloc_LIBS) -lstdc++
 $(addprefix $(BUILD)/programs/,churn churn_static churn_jemalloc): tests/attach/churn.c
@@ -10,7 +10,7 @@ $(addprefix $(BUILD)/programs/,churn churn_static churn_jemalloc): tests/attach/
 $(BUILD)/programs/operators_counted: tests/attach/operators.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=gnu++17 -O0 -g -fno-builtin $(WARN) -o $@ $<
-$(BUILD)/programs/inside: tests/attach/inside.c
+$(BUILD)/programs/inside $(BUILD)/programs/still: $(BUILD)/programs/%: tests/attach/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(DEFS) -O1 -g -fno-builtin $(WARN) -o $@ $< -lpthread
 $(BUILD)/programs/valtrace_without_%: $(call objs,analyzer/cli/main.c tests/attach/without.c) $(BUILD)/lib/libvt_analyzer.a
