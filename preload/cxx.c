@@ -125,6 +125,13 @@ void vt_cxx_find(void) {
   atomic_store_explicit(&found, 1, memory_order_release);
 }
 
+int vt_cxx_tells(void) {
+#define X(field, name, type) | (uint32_t)1 << BIT_##field
+  uint32_t const all = 0 ALL_FUNCTIONS(X);
+#undef X
+  return atomic_load_explicit(&thin, memory_order_acquire) == all;
+}
+
 void vt_cxx_sweep(void) {
   vt_object_t object;
   int gone = 0;
@@ -158,6 +165,13 @@ static inline void note(vt_api_t api) {
   if (!vt_tls.api) vt_tls.api = (uint8_t)(api + 1);
 }
 
+/* note_free leaves what operator delete was told, too. */
+static inline void note_free(vt_api_t api, size_t sz, size_t align) {
+  if (vt_tls.api) return;
+  vt_tls.api = (uint8_t)(api + 1);
+  vt_tls.said = vt_said(sz, align);
+}
+
 /* note_sized leaves it for a malloc of that size: a provider that finds no memory of its own makes
    an exception, which is allocated too. If that ends the call, the note stays behind. */
 static inline void note_sized(vt_api_t api, size_t sz) {
@@ -176,7 +190,7 @@ static void *plain_new(size_t sz, size_t align, vt_api_t api) {
 }
 
 static void plain_delete(void *p, vt_api_t api) {
-  note(api);
+  note_free(api, 0, 0);
   free(p);
 }
 
@@ -195,10 +209,11 @@ void vt_cxx_after_new(void *p, size_t sz, size_t align, vt_api_t family, uint32_
   vt_watch_end(frame);
 }
 
-void *vt_cxx_before_delete(void *p, vt_api_t family, void const *frame) {
+/* A provider that is no runtime may have made the block larger than it was asked for: the size is not told. */
+void *vt_cxx_before_delete(void *p, vt_api_t family, size_t align, void const *frame) {
   void *before = vt_tls.freeing;
   vt_watch_begin(frame);
-  if (p != before) vt_record_free(p, family, frame);
+  if (p != before) vt_record_free(p, family, vt_said(0, align), frame);
   vt_tls.freeing = p;
   return before;
 }
@@ -222,18 +237,18 @@ void vt_cxx_after_delete(void *before, void const *frame) {
     return real.field arguments;                                                                   \
   }
 
-#define DEFINE_DELETE(field, name, family, parameters, arguments)                                  \
+#define DEFINE_DELETE(field, name, family, sz, align, parameters, arguments)                       \
   void vt_##field parameters __asm__(name);                                                        \
   VT_EXPORT void vt_##field parameters {                                                           \
     if (VT_UNLIKELY(!p)) return;                                                                   \
     if (VT_UNLIKELY(!IS_THIN(field) || vt_boot_owns(p))) {                                         \
       if (vt_boot_owns(p) || !known(&real.field)) return plain_delete(p, family);                  \
-      void *before = vt_cxx_before_delete(p, family, FRAME);                                       \
+      void *before = vt_cxx_before_delete(p, family, align, FRAME);                                \
       real.field arguments;                                                                        \
       vt_cxx_after_delete(before, FRAME);                                                          \
       return;                                                                                      \
     }                                                                                              \
-    note(family);                                                                                  \
+    note_free(family, sz, align);                                                                  \
     return real.field arguments;                                                                   \
   }
 
@@ -249,20 +264,17 @@ DEFINE_NEW(new_an, "_ZnwmSt11align_val_tRKSt9nothrow_t", VT_API_NEW, al,
 DEFINE_NEW(new_van, "_ZnamSt11align_val_tRKSt9nothrow_t", VT_API_NEW_ARRAY, al,
            (size_t sz, size_t al, void const *nt), (sz, al, nt))
 
-DEFINE_DELETE(del, "_ZdlPv", VT_API_DELETE, (void *p), (p))
-DEFINE_DELETE(del_v, "_ZdaPv", VT_API_DELETE_ARRAY, (void *p), (p))
-DEFINE_DELETE(del_s, "_ZdlPvm", VT_API_DELETE, (void *p, size_t sz), (p, sz))
-DEFINE_DELETE(del_vs, "_ZdaPvm", VT_API_DELETE_ARRAY, (void *p, size_t sz), (p, sz))
-DEFINE_DELETE(del_n, "_ZdlPvRKSt9nothrow_t", VT_API_DELETE, (void *p, void const *nt), (p, nt))
-DEFINE_DELETE(del_vn, "_ZdaPvRKSt9nothrow_t", VT_API_DELETE_ARRAY, (void *p, void const *nt),
+DEFINE_DELETE(del, "_ZdlPv", VT_API_DELETE, 0, 0, (void *p), (p))
+DEFINE_DELETE(del_v, "_ZdaPv", VT_API_DELETE_ARRAY, 0, 0, (void *p), (p))
+DEFINE_DELETE(del_s, "_ZdlPvm", VT_API_DELETE, sz, 0, (void *p, size_t sz), (p, sz))
+DEFINE_DELETE(del_vs, "_ZdaPvm", VT_API_DELETE_ARRAY, sz, 0, (void *p, size_t sz), (p, sz))
+DEFINE_DELETE(del_n, "_ZdlPvRKSt9nothrow_t", VT_API_DELETE, 0, 0, (void *p, void const *nt), (p, nt))
+DEFINE_DELETE(del_vn, "_ZdaPvRKSt9nothrow_t", VT_API_DELETE_ARRAY, 0, 0, (void *p, void const *nt),
               (p, nt))
-DEFINE_DELETE(del_a, "_ZdlPvSt11align_val_t", VT_API_DELETE, (void *p, size_t al), (p, al))
-DEFINE_DELETE(del_va, "_ZdaPvSt11align_val_t", VT_API_DELETE_ARRAY, (void *p, size_t al), (p, al))
-DEFINE_DELETE(del_sa, "_ZdlPvmSt11align_val_t", VT_API_DELETE, (void *p, size_t sz, size_t al),
+DEFINE_DELETE(del_a, "_ZdlPvSt11align_val_t", VT_API_DELETE, 0, al, (void *p, size_t al), (p, al))
+DEFINE_DELETE(del_va, "_ZdaPvSt11align_val_t", VT_API_DELETE_ARRAY, 0, al, (void *p, size_t al), (p, al))
+DEFINE_DELETE(del_sa, "_ZdlPvmSt11align_val_t", VT_API_DELETE, sz, al, (void *p, size_t sz, size_t al),
               (p, sz, al))
-DEFINE_DELETE(del_vsa, "_ZdaPvmSt11align_val_t", VT_API_DELETE_ARRAY,
-              (void *p, size_t sz, size_t al), (p, sz, al))
-DEFINE_DELETE(del_an, "_ZdlPvSt11align_val_tRKSt9nothrow_t", VT_API_DELETE,
-              (void *p, size_t al, void const *nt), (p, al, nt))
-DEFINE_DELETE(del_van, "_ZdaPvSt11align_val_tRKSt9nothrow_t", VT_API_DELETE_ARRAY,
-              (void *p, size_t al, void const *nt), (p, al, nt))
+DEFINE_DELETE(del_vsa, "_ZdaPvmSt11align_val_t", VT_API_DELETE_ARRAY, sz, al, (void *p, size_t sz, size_t al), (p, sz, al))
+DEFINE_DELETE(del_an, "_ZdlPvSt11align_val_tRKSt9nothrow_t", VT_API_DELETE, 0, al, (void *p, size_t al, void const *nt), (p, al, nt))
+DEFINE_DELETE(del_van, "_ZdaPvSt11align_val_tRKSt9nothrow_t", VT_API_DELETE_ARRAY, 0, al, (void *p, size_t al, void const *nt), (p, al, nt))

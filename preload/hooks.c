@@ -96,12 +96,13 @@ void vt_hooks_loader_freed(void const *p) {
 /* free_block is every way to free: `call` frees for real. */
 #define FREE_BLOCK(p, own_api, call)                                                               \
   do {                                                                                             \
-    uint32_t api = vt_take_api(own_api, SIZE_MAX);                                                    \
+    uint64_t said;                                                                                 \
+    uint32_t api = vt_take_free(own_api, &said);                                                   \
     if (VT_UNLIKELY(!(p)) || VT_UNLIKELY(vt_boot_owns(p))) return;                                 \
     if (VT_UNLIKELY((p) == vt_tls.freeing))                                                        \
       vt_tls.freeing = NULL; /* operator delete has recorded it */                                 \
     else if (VT_LIKELY(api != VT_API_INTERNAL))                                                    \
-      vt_record_free((p), (vt_api_t)api, FRAME);                                                   \
+      vt_record_free((p), (vt_api_t)api, said, FRAME);                                             \
     if (VT_UNLIKELY(vt_module_is_loader((uint64_t)__builtin_return_address(0))))                   \
       vt_hooks_loader_freed(p);                                                                           \
     call;                                                                                          \
@@ -113,7 +114,8 @@ static __attribute__((noinline)) void exact_free(void *p) { FREE_BLOCK(p, VT_API
 static __attribute__((noinline)) void sampled_free(void *p) {
   if (VT_LIKELY(p && !vt_boot_owns(p) && p != vt_tls.freeing &&
                 !vt_module_is_loader((uint64_t)__builtin_return_address(0)) && vt_sampling_freed(p))) {
-    vt_take_api(VT_API_FREE, SIZE_MAX);
+    uint64_t said;
+    vt_take_free(VT_API_FREE, &said);
     vt_real.free(p);
   } else {
     exact_free(p);

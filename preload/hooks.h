@@ -130,14 +130,18 @@ void vt_cxx_moved(void *from, void *to);
 /* What surrounds the call of a provider of operator new or delete that need not call malloc or free;
    family, block and size are the call's. vt_cxx_before_new notes the family for a hook that the
    provider reaches and returns the mark for vt_cxx_after_new, which records the block p it returned
-   unless a hook has. vt_cxx_before_delete records the free, unless the function that called this one
-   has, and returns what vt_cxx_after_delete is to be told. `frame` is the same before and after. An
+   unless a hook has. vt_cxx_before_delete records the free and the alignment it was told (0: none), unless the function
+   that called this one has, and returns what vt_cxx_after_delete is to be told. `frame` is the same before and after. An
    exception may leave the provider. */
 uint32_t vt_cxx_before_new(vt_api_t family, size_t sz, void const *frame);
 void vt_cxx_after_new(void *p, size_t sz, size_t align, vt_api_t family, uint32_t mark,
                       void const *frame);
-void *vt_cxx_before_delete(void *p, vt_api_t family, void const *frame);
+void *vt_cxx_before_delete(void *p, vt_api_t family, size_t align, void const *frame);
 void vt_cxx_after_delete(void *before, void const *frame);
+
+/* vt_cxx_tells: is what every operator delete is told recorded? Not where the C++ runtime is not there from the start, or
+   a provider may serve larger blocks than it was asked for. To be called when vt_real is filled. */
+int vt_cxx_tells(void);
 
 /* vt_cxx_before: whose operator new comes before the hooks and need not call malloc? The values of
    VT_COUNTER_NEW_BEFORE; 0: nobody's. To be called at start. */

@@ -75,12 +75,13 @@ static inline __attribute__((always_inline)) uint64_t on_memalign(call_t const *
 static inline __attribute__((always_inline)) uint64_t on_free(call_t const *c) {
   void *p = (void *)c->args[c->d->kind.block];
   if (VT_UNLIKELY(!p) || is_inner(c)) return real(c);
-  uint32_t api = vt_take_api((vt_api_t)c->d->kind.api, SIZE_MAX);
+  uint64_t said;
+  uint32_t api = vt_take_free((vt_api_t)c->d->kind.api, &said);
   if (VT_UNLIKELY(vt_boot_owns(p))) return 0;
   if (VT_UNLIKELY(p == vt_tls.freeing))
     vt_tls.freeing = NULL; /* operator delete has recorded it */
   else if (VT_LIKELY(api != VT_API_INTERNAL))
-    vt_record_free(p, (vt_api_t)api, c->frame);
+    vt_record_free(p, (vt_api_t)api, said, c->frame);
   if (VT_UNLIKELY(vt_module_is_loader(((uint64_t const *)c->frame)[1]))) vt_hooks_loader_freed(p);
   return inside(c);
 }
@@ -126,7 +127,7 @@ static inline __attribute__((always_inline)) uint64_t on_delete(call_t const *c)
   void *p = (void *)c->args[c->d->kind.block];
   if (VT_UNLIKELY(!p)) return real(c);
   if (VT_UNLIKELY(vt_boot_owns(p))) return 0;
-  void *before = vt_cxx_before_delete(p, (vt_api_t)c->d->kind.api, c->frame);
+  void *before = vt_cxx_before_delete(p, (vt_api_t)c->d->kind.api, align_of(c), c->frame);
   real(c);
   vt_cxx_after_delete(before, c->frame);
   return 0;

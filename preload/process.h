@@ -65,6 +65,7 @@ typedef struct {
   uint64_t watch;        /* frame of the hook that called it; 0: none runs */
   void *freeing;         /* the block that is being deleted, whose free is recorded */
   void *last_recorded;   /* the last allocation; serves where there is no `own` */
+  uint64_t said;         /* set with `api` by operator delete: what it was told; vt_said, 0: nothing */
 } vt_tls_t;
 #define VT_BUSY_QUIET   UINT64_MAX
 /* Set in `busy` while the real function behind a patched entry runs: what it calls in turn is no event

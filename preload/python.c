@@ -106,7 +106,7 @@ static void *wrapped_realloc(void *context, void *old, size_t sz) {
 static void wrapped_free(void *context, void *p) {
   allocator_t const *a = context;
   if (VT_UNLIKELY(!p)) return;
-  if (!vt_sampling() || VT_UNLIKELY(!vt_sampling_freed(p))) vt_record_free(p, VT_API_OTHER, FRAME);
+  if (!vt_sampling() || VT_UNLIKELY(!vt_sampling_freed(p))) vt_record_free(p, VT_API_OTHER, 0, FRAME);
   before_free(p);
   void *before = vt_tls.freeing;
   vt_tls.freeing = p;

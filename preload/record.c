@@ -102,6 +102,15 @@ void vt_capture_rest(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t *stac
     vt_virtual_capture(&t->virtual_frames, &t->stream, caller, stack);
 }
 
+void vt_put_wide(vt_thread_t *t, vt_record_t *r, uint64_t said, vt_stack_t const *stack) {
+  uint64_t log = said >> VT_SAID_ALIGN_SHIFT;
+  r->w0 = (r->w0 + VT_KIND_DELETE - VT_KIND_FREE) | VT_W0_WIDE;
+  r->words[1] = said & (((uint64_t)1 << VT_SAID_ALIGN_SHIFT) - 1);
+  r->words[2] = log ? (uint64_t)1 << (log - 1) : 0;
+  r->word_cnt = 3;
+  vt_put(t, r, stack);
+}
+
 void vt_record_free_slow(void *p, vt_api_t api, void const *frame) {
   uint64_t busy = vt_tls.busy;
   void *resized = vt_tls.freeing;
@@ -109,7 +118,7 @@ void vt_record_free_slow(void *p, vt_api_t api, void const *frame) {
     return vt_early_free(p, api, frame);
   vt_tls.busy = 0;
   vt_tls.freeing = NULL;
-  vt_record_free(p, api, frame);
+  vt_record_free(p, api, 0, frame);
   vt_tls.freeing = resized;
   vt_tls.busy = busy;
 }

@@ -21,6 +21,25 @@ static inline uint32_t vt_take_api(vt_api_t own, size_t sz) {
   return noted - 1;
 }
 
+/* What an operator delete was told of the block in one word: its size in bits 0 to 55 (0: not told), the logarithm of
+   its alignment plus 1 above (0: not told). */
+#define VT_SAID_ALIGN_SHIFT 56
+static inline uint64_t vt_said(size_t sz, size_t align) {
+  uint64_t log = align ? (uint64_t)__builtin_ctzll(align) + 1 : 0;
+  return (sz & (((uint64_t)1 << VT_SAID_ALIGN_SHIFT) - 1)) | log << VT_SAID_ALIGN_SHIFT;
+}
+
+/* vt_take_free is vt_take_api of a free, and what operator delete was told. */
+static inline uint32_t vt_take_free(vt_api_t own, uint64_t *said) {
+  uint32_t noted = vt_tls.api;
+  *said = 0;
+  if (VT_LIKELY(!noted)) return own;
+  if (noted == VT_API_INTERNAL) return noted;
+  *said = vt_tls.said;
+  vt_tls.api = vt_tls.api_sz = 0;
+  return noted - 1;
+}
+
 /* The state of the code that called the hook whose frame address is `frame`; see unwind.h. */
 static inline vt_caller_t vt_caller_of(void const *frame) {
   uint64_t const *fp = frame;
@@ -90,8 +109,21 @@ static inline __attribute__((always_inline)) void vt_record_alloc(void *p, size_
    (vt_tls.freeing): then other blocks that it frees were recorded, too. */
 void vt_record_free_slow(void *p, vt_api_t api, void const *frame);
 
-/* vt_record_free records a block about to be freed. */
-static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api_t api,
+/* vt_put_wide writes the record of a free that says more than fits beside the address. */
+void vt_put_wide(vt_thread_t *t, vt_record_t *r, uint64_t said, vt_stack_t const *stack);
+
+static inline __attribute__((always_inline)) void vt_put_free(vt_thread_t *t, vt_record_t *r, uint64_t said,
+                                                              vt_stack_t const *stack) {
+  if (said) {
+    if (VT_UNLIKELY(said > VT_W1_SIZE_MAX || r->words[0] >> VT_W1_ADDRESS_BITS)) return vt_put_wide(t, r, said, stack);
+    r->w0 += VT_KIND_DELETE - VT_KIND_FREE;
+    r->words[0] |= said << VT_W1_ADDRESS_BITS;
+  }
+  vt_put(t, r, stack);
+}
+
+/* vt_record_free records a block about to be freed. said: what operator delete was told, or 0. */
+static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api_t api, uint64_t said,
                                                                  void const *frame) {
   if (vt_paused()) return;
   vt_thread_t *t = vt_enter(frame);
@@ -107,10 +139,10 @@ static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api
     vt_capture(t, frame, &stack);
     vt_text_free(t, &stack, p);
   } else if (VT_UNLIKELY(vt_options.no_free_stacks)) {
-    vt_put(t, &r, NULL);
+    vt_put_free(t, &r, said, NULL);
   } else {
     vt_capture(t, frame, &stack);
-    vt_put(t, &r, &stack);
+    vt_put_free(t, &r, said, &stack);
   }
   vt_leave(t);
 }

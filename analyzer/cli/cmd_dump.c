@@ -176,7 +176,8 @@ static void show_text(dump_t *d, vt_event_t const *e, vt_trace_thread_t const *t
   printf("%" PRIu64 ".%09" PRIu64 " %s %s %s 0x%" PRIx64, e->time / 1000000000u,
          e->time % 1000000000u, vt_trace_thread_label(thread).text, kind_name(e->kind),
          vt_api_name(e->api), e->address);
-  if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE) printf(" size %" PRIu64, e->size);
+  int has_size = e->kind < VT_EVENT_HEAP_FREE && (e->kind != VT_EVENT_FREE || e->size);
+  if (has_size) printf(" size %" PRIu64, e->size);
   if (e->align) printf(" align %" PRIu64, e->align);
   if (by_interpreter(d, e)) printf(" heap python");
   if (e->heap) printf(" heap %u", e->heap);
@@ -198,6 +199,8 @@ static void show_json(dump_t *d, vt_event_t const *e, vt_trace_thread_t const *t
   vt_json_escape(stdout, heap_name(d, e), strlen(heap_name(d, e)));
   if (e->kind != VT_EVENT_FREE && e->kind < VT_EVENT_HEAP_FREE)
     printf(",\"size\":%" PRIu64 ",\"align\":%" PRIu64, e->size, e->align);
+  if (e->kind == VT_EVENT_FREE && e->size) printf(",\"said_size\":%" PRIu64, e->size);
+  if (e->kind == VT_EVENT_FREE && e->align) printf(",\"said_align\":%" PRIu64, e->align);
   if (e->kind == VT_EVENT_HEAP_ALLOC) printf(",\"tag\":%" PRIu64, e->tag);
   if (e->kind == VT_EVENT_REALLOC_DONE)
     printf(",\"old_address\":%" PRIu64 ",\"old_address_hex\":\"0x%" PRIx64 "\"", old, old);

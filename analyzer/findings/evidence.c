@@ -3,6 +3,7 @@
 #include "analyzer/findings/evidence.h"
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/report/deletes.h"
 #include "analyzer/report/families.h"
 #include "analyzer/util/mem.h"
 
@@ -11,7 +12,8 @@ typedef struct {
   uint64_t brief, lifetime_ns;
   uint64_t creeps, creep_bytes, creep_moved, creep_min, creep_max;
   uint64_t copies, copied_bytes, mismatched;
-  uint8_t api; /* of its allocations */
+  uint64_t align; /* of its blocks; 0: the usual one */
+  uint8_t api;    /* of its allocations */
 } cell_t;
 
 typedef struct {
@@ -123,6 +125,7 @@ static void begins(vt_evidence_t *e, vt_model_change_t const *change) {
   cell->live_blocks++;
   cell->allocations++;
   cell->api = change->api;
+  cell->align = change->align;
   e->live_now += change->size;
   last_t *last = last_of(e, change->thread);
   last->address = change->address;
@@ -145,7 +148,8 @@ static void moved(cell_t *cell, last_t *last, vt_model_change_t const *change) {
 /* A block that is freed just after one was made at the same place that is larger by a quarter or more
    may have been copied there, as growing containers do; it has been if that one moves on likewise. */
 static void freed(vt_evidence_t *e, cell_t *cell, vt_model_change_t const *change) {
-  cell->mismatched += vt_families_differ(cell->api, change->api);
+  vt_new_t block = {change->size, cell->align, cell->api};
+  cell->mismatched += vt_families_differ(cell->api, change->api) || vt_delete_judge(&block, change) != VT_DELETE_RIGHT;
   if (change->thread != change->owner || change->thread == VT_MODEL_NO_THREAD) return;
   last_t *last = last_of(e, change->thread);
   if (last->cell == change->cell && last->address != change->address &&

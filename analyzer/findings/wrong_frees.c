@@ -1,5 +1,5 @@
 /* Wrong frees: of addresses where nothing is live (freed already, or never allocated), and by a
-   function of another family than the block was allocated by. Threshold: one. */
+   function of another family than the block was allocated by, or with another size or alignment. Threshold: one. */
 #include "analyzer/findings/findings.h"
 
 /* Of a block whose malloc the compiler has made part of its caller a free is no error; where all frees of a program
@@ -23,7 +23,7 @@ void vt_find_wrong_frees(vt_findings_input_t const *input, vt_findings_t *out) {
     vt_finding_t *finding = vt_findings_add(out, "mismatch", group, "mismatches", (double)cnt);
     vt_finding_say(finding,
                    "%s freed by a function that does not fit the one that allocated (malloc/free, "
-                   "new/delete, new[]/delete[]).",
+                   "new/delete, new[]/delete[]), or deleted with a wrong size or alignment.",
                    vt_counted(cnt, "block").text);
     vt_finding_value(finding, "blocks", (double)cnt);
   }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/report/deletes.h"
 #include "analyzer/report/families.h"
 #include "analyzer/util/mem.h"
 
@@ -158,6 +159,20 @@ static void text_point(vt_block_history_t const *h, vt_term_t const *term, char 
   vt_text_stack(h->analysis, h->options, term, h->nodes[change->trace][change->stack], 0);
 }
 
+static vt_delete_t fault_of(life_t const *life) {
+  vt_new_t block = {life->begins.size, life->begins.align, life->begins.api};
+  return life->ended ? vt_delete_judge(&block, &life->ends) : VT_DELETE_RIGHT;
+}
+
+static void text_fault(vt_term_t const *term, life_t const *life) {
+  char text[128];
+  vt_new_t block = {life->begins.size, life->begins.align, life->begins.api};
+  vt_delete_t fault = fault_of(life);
+  if (fault == VT_DELETE_RIGHT) return;
+  fprintf(term->out, "    wrong: %s %s\n", vt_api_name(life->ends.api),
+          vt_delete_text(fault, &block, life->ends.said, life->ends.align, text));
+}
+
 static void text_life(vt_block_history_t const *h, vt_term_t const *term, size_t number) {
   life_t const *life = &h->lives[number];
   char heap[32];
@@ -173,6 +188,7 @@ static void text_life(vt_block_history_t const *h, vt_term_t const *term, size_t
     text_point(h, term,
                life->ends.intent == life->ends.event ? "freed" : "moved or freed by realloc",
                &life->ends);
+  text_fault(term, life);
 }
 
 void vt_block_history_text(vt_block_history_t const *h, vt_term_t const *term) {
@@ -217,6 +233,15 @@ static void json_address(vt_json_t *json, uint64_t address) {
   vt_json_string(json, "address_hex", hex);
 }
 
+/* What is wrong with its deletion: the names of report mismatches, and what was told (0: no alignment). */
+static void json_fault(vt_json_t *json, life_t const *life) {
+  static char const *const names[] = {NULL, "wrong-size", "wrong-alignment"};
+  vt_delete_t fault = fault_of(life);
+  vt_json_text_or_null(json, "fault", fault ? names[fault] : "");
+  vt_json_known(json, "said_size", fault && life->ends.said, life->ends.said);
+  vt_json_known(json, "said_align", fault != VT_DELETE_RIGHT, life->ends.align);
+}
+
 static void json_life(vt_block_history_t const *h, vt_json_t *json, life_t const *life) {
   char heap[32];
   vt_json_object(json, NULL);
@@ -229,6 +254,7 @@ static void json_life(vt_block_history_t const *h, vt_json_t *json, life_t const
     json_point(h, json, "free", &life->ends);
   else
     vt_json_null(json, "free");
+  json_fault(json, life);
   vt_json_end_object(json);
 }
 

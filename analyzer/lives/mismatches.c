@@ -4,14 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/model/blocks.h"
+#include "analyzer/report/deletes.h"
 #include "analyzer/report/families.h"
 #include "analyzer/util/mem.h"
 
 #define SHOWN 20 /* of text, unless --limit says how many */
 
-typedef enum { OTHER_FAMILY, FREED_TWICE, INSIDE, UNKNOWN } kind_t;
-static char const *const kind_names[] = {"mismatch", "double-free", "interior-free",
-                                         "unknown-free"};
+typedef enum { OTHER_FAMILY, WRONG_SIZE, WRONG_ALIGNMENT, FREED_TWICE, INSIDE, UNKNOWN } kind_t;
+static char const *const kind_names[] = {"mismatch",    "wrong-size",    "wrong-alignment",
+                                         "double-free", "interior-free", "unknown-free"};
+
+/* The free is of a live block, at its address. */
+static int is_of_live(kind_t kind) { return kind <= WRONG_ALIGNMENT; }
 
 /* A place where a block was allocated or freed. */
 typedef struct {
@@ -25,7 +29,7 @@ typedef struct {
 /* The last block at an address. */
 typedef struct {
   point_t allocated, freed;
-  uint64_t size;
+  uint64_t size, align;
   int live;
 } life_t;
 
@@ -34,7 +38,8 @@ typedef struct {
   kind_t kind;
   uint64_t count, address;          /* of the first */
   point_t allocated, freed, before; /* before: the free that was right */
-  uint64_t size;
+  uint64_t size, align;
+  uint64_t said_size, said_align; /* what operator delete was told, where that is wrong */
 } wrong_t;
 
 struct vt_mismatches {
@@ -104,23 +109,37 @@ static point_t point_of(vt_model_change_t const *change, uint32_t trace) {
   return (point_t){trace, change->stack, change->thread, change->api, change->time};
 }
 
+/* Tells of a free of the live block, if it is wrong. */
+static void judge(vt_mismatches_t *m, life_t const *life, vt_model_change_t const *change, point_t const *here) {
+  vt_new_t block = {life->size, life->align, life->allocated.api};
+  vt_delete_t fault = vt_delete_judge(&block, change);
+  int differ = vt_families_differ(life->allocated.api, here->api);
+  if (!differ && fault == VT_DELETE_RIGHT) return;
+  wrong_t wrong = {.kind = differ ? OTHER_FAMILY : fault == VT_DELETE_WRONG_SIZE ? WRONG_SIZE : WRONG_ALIGNMENT,
+                   .count = 1,
+                   .address = change->address,
+                   .allocated = life->allocated,
+                   .freed = *here,
+                   .before.trace = VT_NO_TRACE,
+                   .size = life->size,
+                   .align = life->align};
+  if (!differ) wrong.said_size = change->said, wrong.said_align = change->align;
+  add_wrong(m, &wrong);
+}
+
 static void changed(void *context, vt_model_change_t const *change) {
   vt_mismatches_t *m = context;
   life_t *life = life_at(m, change->heap, change->address);
   point_t here = point_of(change, change->trace);
   if (change->begins) {
-    *life =
-        (life_t){.allocated = here, .freed.trace = VT_NO_TRACE, .size = change->size, .live = 1};
+    *life = (life_t){.allocated = here,
+                     .freed.trace = VT_NO_TRACE,
+                     .size = change->size,
+                     .align = change->align,
+                     .live = 1};
     return;
   }
-  if (change->thread != VT_MODEL_NO_THREAD && vt_families_differ(life->allocated.api, here.api))
-    add_wrong(m, &(wrong_t){.kind = OTHER_FAMILY,
-                            .count = 1,
-                            .address = change->address,
-                            .allocated = life->allocated,
-                            .freed = here,
-                            .before.trace = VT_NO_TRACE,
-                            .size = change->size});
+  if (change->thread != VT_MODEL_NO_THREAD && life->live) judge(m, life, change, &here);
   life->freed = here;
   life->live = 0;
 }
@@ -182,9 +201,17 @@ static void text_point(vt_mismatches_t const *m, vt_term_t const *term, char con
 /* How the block may have been allocated without our seeing it, which makes the free right; "": it cannot. What a
    forked child has seen freed its parent cannot have allocated since. */
 static char const *unseen_text(vt_mismatches_t const *m, wrong_t const *wrong) {
-  if (wrong->kind == OTHER_FAMILY) return "";
+  if (is_of_live(wrong->kind)) return "";
   vt_unseen_t unseen = vt_analysis_unseen(m->analysis, wrong->freed.trace);
   return wrong->kind == FREED_TWICE && unseen == VT_UNSEEN_PARENT ? "" : vt_unseen_text(unseen);
+}
+
+static void text_delete(vt_term_t const *term, wrong_t const *wrong, char const *times) {
+  char text[128];
+  vt_new_t block = {wrong->size, wrong->align, wrong->allocated.api};
+  vt_delete_t fault = wrong->kind == WRONG_SIZE ? VT_DELETE_WRONG_SIZE : VT_DELETE_WRONG_ALIGNMENT;
+  fprintf(term->out, "%s %s %s: 0x%" PRIx64 "\n", times, vt_api_name(wrong->freed.api),
+          vt_delete_text(fault, &block, wrong->said_size, wrong->said_align, text), wrong->address);
 }
 
 static void text_wrong(vt_mismatches_t const *m, vt_term_t const *term, wrong_t const *wrong) {
@@ -196,6 +223,8 @@ static void text_wrong(vt_mismatches_t const *m, vt_term_t const *term, wrong_t 
             vt_api_name(wrong->freed.api), vt_api_name(wrong->allocated.api), wrong->address,
             vt_bytes_text(wrong->size).text);
     break;
+  case WRONG_SIZE:
+  case WRONG_ALIGNMENT: text_delete(term, wrong, times); break;
   case FREED_TWICE:
     fprintf(term->out, "%s freed twice: 0x%" PRIx64 ", %s\n", times, wrong->address,
             vt_bytes_text(wrong->size).text);
@@ -243,6 +272,14 @@ static void json_point(vt_mismatches_t const *m, vt_json_t *json, char const *ke
   vt_json_end_object(json);
 }
 
+/* Of a block that is deleted wrongly: what was asked for, what was told; 0: no alignment. */
+static void json_said(vt_json_t *json, wrong_t const *wrong) {
+  int deleted = wrong->kind == WRONG_SIZE || wrong->kind == WRONG_ALIGNMENT;
+  vt_json_known(json, "align", deleted, wrong->align);
+  vt_json_known(json, "said_size", deleted && wrong->said_size, wrong->said_size);
+  vt_json_known(json, "said_align", deleted, wrong->said_align);
+}
+
 static void json(void *context, vt_json_t *json) {
   vt_mismatches_t const *m = context;
   vt_json_array(json, "mismatches");
@@ -256,6 +293,7 @@ static void json(void *context, vt_json_t *json) {
     vt_json_uint(json, "address", wrong->address);
     vt_json_string(json, "address_hex", hex);
     vt_json_uint(json, "size", wrong->size);
+    json_said(json, wrong);
     vt_json_text_or_null(json, "perhaps", unseen_text(m, wrong));
     json_point(m, json, "allocation", &wrong->allocated);
     json_point(m, json, "earlier_free", &wrong->before);

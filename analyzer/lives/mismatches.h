@@ -1,7 +1,6 @@
 /* Wrong frees, each with both stacks: by a function of another family than the block was allocated
-   by; of a block that was freed before; of an address inside a block; of an address where nothing
-   was ever seen. A deletion with a wrong size or alignment cannot be told: records of frees have
-   neither. */
+   by; with another size or alignment than it has, where operator delete is told (docs/recording.md); of a
+   block that was freed before; of an address inside a block; of an address where nothing was ever seen. */
 #ifndef VT_ANALYZER_LIVES_MISMATCHES_H
 #define VT_ANALYZER_LIVES_MISMATCHES_H
 

@@ -29,10 +29,13 @@ static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thre
                               .began = block->time,
                               .trace = model->cells[block->cell].trace,
                               .heap = model->cells[block->cell].heap,
-                              .stack = model->stack,
-                              .api = model->api,
-                              .event = model->event,
-                              .intent = model->intent};
+                              .stack = model->cause.stack,
+                              .api = model->cause.api,
+                              .align = model->cause.align,
+                              .said = model->cause.said,
+                              .told = model->traces[model->cells[block->cell].trace].tells,
+                              .event = model->cause.event,
+                              .intent = model->cause.intent};
   watch->changed(watch->context, &change);
 }
 

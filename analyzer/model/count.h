@@ -126,11 +126,11 @@ static inline void vt_count_end(vt_model_t *model, uint32_t heap, vt_block_t con
 
 /* Counts the end of a block that must have ended, it is not known when and by whom. */
 static inline void vt_count_end_unseen(vt_model_t *model, uint32_t heap, vt_block_t const *block, uint64_t time) {
-  uint32_t stack = model->stack;
+  uint32_t stack = model->cause.stack;
   model->unseen = 1;
-  model->stack = 0;
+  model->cause.stack = 0;
   vt_count_end(model, heap, block, NO_THREAD, time, 1);
-  model->stack = stack;
+  model->cause.stack = stack;
   model->unseen = 0;
   model->totals.ended_unseen += block->cell != VT_CELL_IGNORED && !model->scanning;
 }

@@ -33,6 +33,7 @@ typedef struct {
   size_t heaps_cnt, heaps_cap;
   local_heap_t python; /* counts the blocks of an interpreter's allocator, which are in [0]'s table */
   int no_python;       /* there is none */
+  int tells;           /* see vt_model_deletes_tell */
   uint32_t *threads; /* trace's index -> model's index; NO_INDEX */
   size_t threads_cnt, threads_cap;
 } trace_t;
@@ -53,14 +54,20 @@ typedef struct {
 /* How the realloc ended whose INTENT waits as a free. */
 typedef enum { REALLOC_GOING_ON = 0, REALLOC_FAILED, REALLOC_DONE } realloc_end_t;
 
+/* What made a block begin or end; see vt_model_change_t. */
+typedef struct {
+  uint64_t event, intent;
+  uint64_t align, said;
+  uint32_t stack;
+  uint8_t api;
+} cause_t;
+
 /* An allocation that waits for the free it overtook, or a free that waits for its allocation. */
 typedef struct {
   vt_block_t block;
+  cause_t cause;
   uint64_t tag;
-  uint64_t event, intent;
-  uint32_t heap;
-  uint32_t trace, stack; /* trace: of a free */
-  uint8_t api;
+  uint32_t heap, trace; /* trace: of a free */
   int realloc;           /* the free was a REALLOC_INTENT, … */
   int interior;          /* … gave an address inside the block */
   uint64_t last_address; /* what the thread that freed had allocated last */
@@ -105,9 +112,7 @@ struct vt_model {
   uint8_t *lifetime_bits; /* by ordinal of the allocation */
   uint64_t lifetime_bits_cnt;
   uint64_t inserted;
-  uint32_t stack;         /* of the event that is being counted, … */
-  uint8_t api;            /* … for the watcher */
-  uint64_t event, intent; /* whose block begins or ends; see vt_model_change_t */
+  cause_t cause; /* of what is being counted */
   uint64_t next_ns;   /* nothing but events happens before: the end of a stretch, or of what is looked at */
   uint64_t unsure_ns; /* the highest of all traces */
   uint64_t unsure_bytes; /* of live_bytes */

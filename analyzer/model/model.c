@@ -124,6 +124,8 @@ void vt_model_partial(vt_model_t *model, uint32_t trace, uint64_t since_ns) {
   model->traces[trace].partial_ns = since_ns == VT_MODEL_NO_END ? since_ns : since_ns + model->traces[trace].shift_ns;
 }
 
+void vt_model_deletes_tell(vt_model_t *model, uint32_t trace) { model->traces[trace].tells = 1; }
+
 void vt_model_not_interpreted(vt_model_t *model, uint32_t trace) { model->traces[trace].no_python = 1; }
 
 /* Heap numbers count up from 1 in a trace; a larger one can only come from a damaged trace. */
@@ -253,11 +255,8 @@ static int out_of_order(vt_model_t *model, uint32_t heap, vt_event_t const *even
     return 1;
   if (!slot->cell) return 0;
   waiting_t held = {.block = *block,
+                    .cause = model->cause,
                     .tag = event->tag,
-                    .stack = model->stack,
-                    .api = model->api,
-                    .event = model->event,
-                    .intent = model->intent,
                     .heap = heap};
   vt_order_hold(model, &held);
   return 1;
@@ -287,11 +286,9 @@ static void on_alloc(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_
 static void wait_early(vt_model_t *model, uint32_t trace, uint32_t heap, vt_event_t const *event,
                        uint32_t thread, uint64_t time, int realloc) {
   waiting_t early = {.block = {.address = event->address, .time = time, .thread = thread},
-                     .api = model->api,
-                     .event = model->event,
+                     .cause = model->cause,
                      .heap = heap,
                      .trace = trace,
-                     .stack = event->stack,
                      .realloc = realloc,
                      .last_address = model->threads[thread].last_address,
                      .last_heap = model->threads[thread].last_heap,
@@ -341,7 +338,7 @@ static limbo_t *push_limbo(vt_model_t *model, uint32_t thread) {
 static void on_realloc_intent(vt_model_t *model, uint32_t trace, uint32_t heap,
                               vt_event_t const *event, uint32_t thread, uint64_t time) {
   limbo_t *limbo = push_limbo(model, thread);
-  *limbo = (limbo_t){.heap = heap, .stack = event->stack, .event = model->event};
+  *limbo = (limbo_t){.heap = heap, .stack = event->stack, .event = model->cause.event};
   if (!event->address) return;
   vt_block_t *slot = freed_slot(model, heap, event, thread);
   if (!slot->cell) {
@@ -386,10 +383,10 @@ static void end_old(vt_model_t *model, limbo_t const *limbo, vt_event_t const *e
 static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
                             vt_event_t const *event, uint32_t thread, uint64_t time) {
   limbo_stack_t *begun = model->limbos[thread];
-  limbo_t limbo = {.heap = heap, .stack = event->stack, .event = model->event};
+  limbo_t limbo = {.heap = heap, .stack = event->stack, .event = model->cause.event};
   if (begun && begun->cnt) limbo = begun->limbo[--begun->cnt];
-  model->intent = limbo.event;
-  if (limbo.stack) model->stack = limbo.stack;
+  model->cause.intent = limbo.event;
+  if (limbo.stack) model->cause.stack = limbo.stack;
   if (!event->address && event->size) {
     put_back(model, &limbo, thread, time);
     return;
@@ -445,6 +442,11 @@ static inline void prefetch(vt_model_t const *model, trace_t const *trace, vt_ev
   if (!model->scanning) __builtin_prefetch(&model->cells[cell], 1);
 }
 
+static inline cause_t cause_of(vt_event_t const *event, uint64_t number) {
+  uint64_t said = event->kind == VT_EVENT_FREE ? event->size : 0;
+  return (cause_t){number, number, event->align, said, event->stack, event->api};
+}
+
 void vt_model_events(vt_model_t *model, uint32_t trace_number, vt_event_t const *events,
                      size_t cnt) {
   uint64_t shift_ns = model->traces[trace_number].shift_ns, time = 0;
@@ -459,9 +461,7 @@ void vt_model_events(vt_model_t *model, uint32_t trace_number, vt_event_t const 
       vt_stretches_advance(model, time);
     }
     if (__builtin_expect(model->held.cnt + model->early.cnt != 0, 0)) vt_order_expire(model, time);
-    model->event = model->intent = model->totals.events;
-    model->stack = events[i].stack;
-    model->api = events[i].api;
+    model->cause = cause_of(&events[i], model->totals.events);
     uint32_t heap = heap_of(model, trace_number, events[i].heap);
     if (heap != NO_INDEX) on_event(model, trace_number, &events[i], heap, time);
     model->totals.events++;
@@ -519,7 +519,7 @@ void vt_model_heap_op(vt_model_t *model, uint32_t trace, uint32_t heap_number, u
   uint32_t heap = heap_number ? heap_of(model, trace, heap_number) : NO_INDEX;
   if (heap == NO_INDEX || time >= model->options.to_ns) return;
   if (time >= model->next_ns) vt_stretches_advance(model, time);
-  model->stack = 0;
+  model->cause.stack = 0;
   if (op == VT_HEAP_OP_PLACE || op == VT_HEAP_OP_BASE)
     place_heap(model, trace, heap_number, heap, tag);
   if (op != VT_HEAP_OP_GONE && (!op || op > VT_HEAP_OP_RESTORE)) return;

@@ -126,6 +126,9 @@ typedef struct {
   uint32_t trace, heap; /* of the cell */
   uint32_t stack;  /* where it was freed, or allocated: in the trace of the cell; 0: not known */
   uint8_t api;     /* by which function (vt_api_t) */
+  uint64_t align;  /* the block's, as asked for; of an end what operator delete was told, as is … */
+  uint64_t said;   /* … its size; 0: nothing, or (an unknown block's size apart) nothing wrong */
+  int told;        /* it is known what operator delete was told */
   uint64_t event;  /* which made it, counted from 0; of a REALLOC_DONE both changes */
   uint64_t intent; /* the event before a REALLOC_DONE; else as `event` */
 } vt_model_change_t;
@@ -216,6 +219,9 @@ void vt_model_partial(vt_model_t *model, uint32_t trace, uint64_t since_ns);
    before the events from there on. */
 #define VT_MODEL_NO_END UINT64_MAX
 void vt_model_stretch(vt_model_t *model, uint32_t trace, uint64_t from_ns, uint64_t to_ns);
+
+/* What operator delete was told of blocks is in the events of the trace. To be called before all events. */
+void vt_model_deletes_tell(vt_model_t *model, uint32_t trace);
 
 /* Blocks of api other are the process's own like all others, not those of an interpreter's allocator, which are a heap
    of their own. To be called before all events. */

@@ -21,18 +21,10 @@ static waiting_t take(waiting_list_t *list, size_t i) {
 
 static void insert(vt_model_t *model, waiting_t *alloc) {
   vt_blocks_t *blocks = &model->blocks[alloc->heap];
-  uint64_t event = model->event, intent = model->intent;
-  uint32_t stack = model->stack;
-  uint8_t api = model->api;
-  model->event = alloc->event;
-  model->intent = alloc->intent;
-  model->stack = alloc->stack;
-  model->api = alloc->api;
+  cause_t now = model->cause;
+  model->cause = alloc->cause;
   vt_count_begin(model, &alloc->block);
-  model->event = event;
-  model->intent = intent;
-  model->stack = stack;
-  model->api = api;
+  model->cause = now;
   vt_blocks_insert(blocks, vt_blocks_find(blocks, alloc->block.address), alloc->block, alloc->tag);
 }
 
@@ -63,12 +55,12 @@ static void tell_unmatched(vt_model_t const *model, waiting_t const *early) {
   if (!watch->unmatched) return;
   vt_model_unmatched_t what = {.address = early->block.address,
                                .time = early->block.time,
-                               .event = early->event,
+                               .event = early->cause.event,
                                .trace = early->trace,
                                .heap = early->heap,
-                               .stack = early->stack,
+                               .stack = early->cause.stack,
                                .thread = early->block.thread,
-                               .api = early->api};
+                               .api = early->cause.api};
   watch->unmatched(watch->context, &what);
 }
 
@@ -86,7 +78,7 @@ static void give_up_early(vt_model_t *model) {
   tell_unmatched(model, &early);
   if (!model->totals.unmatched_frees++) {
     model->totals.unmatched_trace = early.trace;
-    model->totals.unmatched_stack = early.stack;
+    model->totals.unmatched_stack = early.cause.stack;
   }
 }
 
@@ -136,7 +128,7 @@ static int overtook(waiting_t const *early, vt_order_life_t const *life) {
 static int put_in_limbo(vt_model_t *model, waiting_t const *early, vt_block_t const *block) {
   limbo_stack_t *begun = model->limbos[early->block.thread];
   for (unsigned i = begun->cnt; i-- > 0;)
-    if (begun->limbo[i].event == early->event) {
+    if (begun->limbo[i].event == early->cause.event) {
       begun->limbo[i].block = *block;
       return 1;
     }
@@ -151,9 +143,8 @@ static void end_late(vt_model_t *model, waiting_t const *early, vt_block_t const
   vt_model_thread_t *thread = &model->threads[early->block.thread], now = *thread;
   thread->last_address = early->last_address;
   thread->last_heap = early->last_heap;
-  model->event = model->intent = early->event;
-  model->stack = early->stack;
-  model->api = early->api;
+  model->cause = early->cause;
+  model->cause.intent = early->cause.event;
   vt_count_end(model, early->heap, block, early->block.thread,
                over ? early->end_time : early->block.time,
                early->realloc && (!over || early->new_address));
@@ -179,7 +170,7 @@ int vt_order_freed_early(vt_model_t *model, vt_order_life_t const *life) {
 void vt_order_realloc_ends(vt_model_t *model, uint64_t intent, waiting_t const *how) {
   for (size_t i = 0; i < model->early.cnt; i++) {
     waiting_t *early = &model->early.items[i];
-    if (!early->realloc || early->event != intent) continue;
+    if (!early->realloc || early->cause.event != intent) continue;
     early->end = how->end;
     early->end_time = how->end_time;
     early->new_address = how->new_address;

@@ -85,7 +85,7 @@ static known_t const mimalloc[] = {
 
 /* Of tcmalloc alone, behind "tc_": operator new and delete by names of C. */
 #define N(name, api, align) {name, VT_SHAPE_NEW, VT_API_##api, NO, 0, NO, align, NO, 0, 0}
-#define D(name, api)        {name, VT_SHAPE_DELETE, VT_API_##api, 0, NO, NO, NO, NO, 0, 0}
+#define D(name, api, align) {name, VT_SHAPE_DELETE, VT_API_##api, 0, NO, NO, align, NO, 0, 0}
 static known_t const tcmalloc[] = {
     N("new", NEW, NO),
     N("new_nothrow", NEW, NO),
@@ -95,18 +95,18 @@ static known_t const tcmalloc[] = {
     N("newarray_nothrow", NEW_ARRAY, NO),
     N("newarray_aligned", NEW_ARRAY, 1),
     N("newarray_aligned_nothrow", NEW_ARRAY, 1),
-    D("delete", DELETE),
-    D("delete_nothrow", DELETE),
-    D("delete_sized", DELETE),
-    D("delete_aligned", DELETE),
-    D("delete_sized_aligned", DELETE),
-    D("delete_aligned_nothrow", DELETE),
-    D("deletearray", DELETE_ARRAY),
-    D("deletearray_nothrow", DELETE_ARRAY),
-    D("deletearray_sized", DELETE_ARRAY),
-    D("deletearray_aligned", DELETE_ARRAY),
-    D("deletearray_sized_aligned", DELETE_ARRAY),
-    D("deletearray_aligned_nothrow", DELETE_ARRAY),
+    D("delete", DELETE, NO),
+    D("delete_nothrow", DELETE, NO),
+    D("delete_sized", DELETE, NO),
+    D("delete_aligned", DELETE, 1),
+    D("delete_sized_aligned", DELETE, 2),
+    D("delete_aligned_nothrow", DELETE, 1),
+    D("deletearray", DELETE_ARRAY, NO),
+    D("deletearray_nothrow", DELETE_ARRAY, NO),
+    D("deletearray_sized", DELETE_ARRAY, NO),
+    D("deletearray_aligned", DELETE_ARRAY, 1),
+    D("deletearray_sized_aligned", DELETE_ARRAY, 2),
+    D("deletearray_aligned_nothrow", DELETE_ARRAY, 1),
 };
 
 static known_t const operators[] = {
@@ -118,18 +118,18 @@ static known_t const operators[] = {
     N("_ZnamSt11align_val_t", NEW_ARRAY, 1),
     N("_ZnwmSt11align_val_tRKSt9nothrow_t", NEW, 1),
     N("_ZnamSt11align_val_tRKSt9nothrow_t", NEW_ARRAY, 1),
-    D("_ZdlPv", DELETE),
-    D("_ZdaPv", DELETE_ARRAY),
-    D("_ZdlPvm", DELETE),
-    D("_ZdaPvm", DELETE_ARRAY),
-    D("_ZdlPvRKSt9nothrow_t", DELETE),
-    D("_ZdaPvRKSt9nothrow_t", DELETE_ARRAY),
-    D("_ZdlPvSt11align_val_t", DELETE),
-    D("_ZdaPvSt11align_val_t", DELETE_ARRAY),
-    D("_ZdlPvmSt11align_val_t", DELETE),
-    D("_ZdaPvmSt11align_val_t", DELETE_ARRAY),
-    D("_ZdlPvSt11align_val_tRKSt9nothrow_t", DELETE),
-    D("_ZdaPvSt11align_val_tRKSt9nothrow_t", DELETE_ARRAY),
+    D("_ZdlPv", DELETE, NO),
+    D("_ZdaPv", DELETE_ARRAY, NO),
+    D("_ZdlPvm", DELETE, NO),
+    D("_ZdaPvm", DELETE_ARRAY, NO),
+    D("_ZdlPvRKSt9nothrow_t", DELETE, NO),
+    D("_ZdaPvRKSt9nothrow_t", DELETE_ARRAY, NO),
+    D("_ZdlPvSt11align_val_t", DELETE, 1),
+    D("_ZdaPvSt11align_val_t", DELETE_ARRAY, 1),
+    D("_ZdlPvmSt11align_val_t", DELETE, 2),
+    D("_ZdaPvmSt11align_val_t", DELETE_ARRAY, 2),
+    D("_ZdlPvSt11align_val_tRKSt9nothrow_t", DELETE, 1),
+    D("_ZdaPvSt11align_val_tRKSt9nothrow_t", DELETE_ARRAY, 1),
 };
 
 #define CNT(table) (sizeof table / sizeof table[0])

@@ -116,6 +116,8 @@ void vt_merge_declare(vt_model_t *model, uint32_t trace, vt_reader_t const *read
   vt_trace_heap_t const *heaps = vt_reader_heaps(reader, &cnt);
   for (size_t i = 0; i < cnt; i++) announce(model, trace, &heaps[i]);
   if (!vt_reader_interpreted(reader)) vt_model_not_interpreted(model, trace);
+  if (vt_reader_info(reader)->optional & VT_OPTIONAL_DELETES && !vt_reader_counter(reader, VT_COUNTER_NEW_BEFORE))
+    vt_model_deletes_tell(model, trace);
   vt_model_sampled(model, trace, vt_reader_info(reader)->sample_period);
 }
 

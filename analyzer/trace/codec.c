@@ -17,6 +17,7 @@ void vt_codec_delete(vt_codec_t *c) {
   free(c->model.releases);
   free(c->known_address);
   free(c->known_value);
+  free(c->alloc_size);
   free(c);
 }
 
@@ -25,6 +26,7 @@ void vt_codec_begin(vt_codec_t *c, size_t cnt) {
     c->event_cap = cnt < 1024 ? 1024 : cnt;
     c->model.allocs = vt_mem_resize(c->model.allocs, c->event_cap, sizeof *c->model.allocs);
     c->model.releases = vt_mem_resize(c->model.releases, c->event_cap, sizeof *c->model.releases);
+    c->alloc_size = vt_mem_resize(c->alloc_size, c->event_cap, sizeof *c->alloc_size);
   }
   vt_model_reset(&c->model);
 }

@@ -12,7 +12,7 @@ static uint64_t get_difference(vt_cursor_t *c, uint64_t from) {
 static size_t column_limit(unsigned id, uint32_t cnt) {
   size_t each = id == VT_COLUMN_CODE || id == VT_COLUMN_OP ? 1
                 : id == VT_COLUMN_ADDRESS || id == VT_COLUMN_POOL ? 11
-                : id == VT_COLUMN_HEAP                     ? 25
+                : id == VT_COLUMN_HEAP || id == VT_COLUMN_SAID ? 25
                                                            : VT_VARINT_MAX;
   return each * cnt;
 }
@@ -158,14 +158,33 @@ static void decode_heap(vt_codec_t *c, vt_event_t *e) {
   if (e->kind == VT_EVENT_HEAP_ALLOC) e->tag = vt_cursor_varint(in);
 }
 
+static void next_said(vt_codec_t *c) {
+  vt_cursor_t *in = &c->cursor[VT_COLUMN_SAID];
+  c->said_at = vt_cursor_left(in) ? c->said_at + (uint32_t)vt_cursor_varint(in) : VT_MODEL_NONE;
+}
+
+/* An entry that is for no FREE is never reached, nor are those behind it. */
+static void decode_said(vt_codec_t *c, vt_event_t *e, uint32_t alloc, uint32_t at) {
+  vt_model_site_t *site = vt_model_site(&c->model, e->stack);
+  if (alloc == VT_MODEL_NONE) e->size = vt_model_said(site);
+  if (at != c->said_at) return;
+  vt_cursor_t *in = &c->cursor[VT_COLUMN_SAID];
+  uint64_t v = vt_cursor_varint(in);
+  e->size = v >> 1;
+  if (v & 1) e->align = vt_cursor_varint(in);
+  if (alloc == VT_MODEL_NONE) vt_model_says(site, e->size, e->align);
+  next_said(c);
+}
+
 /* decode_address returns -1 when the kind of the event is none that exists. */
-static inline int decode_address(vt_codec_t *c, vt_event_t *e, uint8_t code) {
+static inline int decode_address(vt_codec_t *c, vt_event_t *e, uint32_t at, uint8_t code) {
   vt_model_state_t *m = &c->model;
   switch (e->kind) {
   case VT_EVENT_ALLOC: decode_alloc(c, e, code >> VT_CODE_ADDRESS_SHIFT & 3, 0); return 0;
   case VT_EVENT_FREE: {
     uint32_t i = decode_release(c, e, code);
     vt_model_released(m, e->address, i);
+    if (c->cursor[VT_COLUMN_SAID].p) decode_said(c, e, i, at);
     return 0;
   }
   case VT_EVENT_REALLOC_INTENT: m->intent_alloc = decode_release(c, e, code); return 0;
@@ -183,12 +202,12 @@ static int any_bad(vt_codec_t const *c) {
   return bad;
 }
 
-/* decode_event decodes the event of a code byte; *e has its time and thread. Returns -1 when its kind
+/* decode_event decodes event number `at` of a code byte; *e has its time and thread. Returns -1 when its kind
    is none that exists. */
-static inline int decode_event(vt_codec_t *c, vt_event_t *e, uint8_t code) {
+static inline int decode_event(vt_codec_t *c, vt_event_t *e, uint32_t at, uint8_t code) {
   e->stack = decode_stack(c, code);
   decode_op_and_size(c, e, code);
-  if (decode_address(c, e, code)) return -1;
+  if (decode_address(c, e, at, code)) return -1;
   vt_model_learn(&c->model, e);
   return 0;
 }
@@ -216,6 +235,8 @@ static inline size_t decode_all(vt_codec_t *c, uint8_t const *payload, size_t sz
   if (!cnt || open_columns(c, &in, columns, cnt)) return 0;
   vt_codec_begin(c, cnt);
   c->model.pools = c->cursor[VT_COLUMN_POOL].p != NULL;
+  c->said_at = 0;
+  next_said(c);
   uint8_t const *codes = c->cursor[VT_COLUMN_CODE].p;
   uint32_t thread = vt_thread_ids_index(threads, who);
   for (uint32_t i = 0; i < cnt; i++) {
@@ -224,7 +245,7 @@ static inline size_t decode_all(vt_codec_t *c, uint8_t const *payload, size_t sz
       thread = vt_thread_ids_index(threads, next_thread(c));
     now += vt_cursor_varint(&c->cursor[VT_COLUMN_TIME]);
     out[i] = (vt_event_t){.time = now << shift, .thread = thread};
-    if (decode_event(c, &out[i], code) || (careful && any_bad(c))) return i;
+    if (decode_event(c, &out[i], i, code) || (careful && any_bad(c))) return i;
   }
   return any_bad(c) ? 0 : cnt;
 }

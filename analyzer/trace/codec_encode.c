@@ -88,6 +88,7 @@ static inline uint32_t encode_fresh(vt_codec_t *c, vt_event_t const *e, size_t s
 static inline __attribute__((always_inline)) void encode_alloc(vt_codec_t *c, vt_event_t const *e, uint32_t moved, uint8_t *code) {
   size_t slot = known_slot(c, e->address);
   uint32_t r = encode_fresh(c, e, slot, moved, code);
+  c->alloc_size[c->model.alloc_cnt] = e->align ? VT_ALIGNED : e->size;
   vt_model_allocated(&c->model, e, r);
   known_set(c, slot, e->address, (c->model.alloc_cnt - 1) << 1);
 }
@@ -97,9 +98,29 @@ static inline void note_release(vt_codec_t *c, uint64_t address, size_t slot, ui
   known_set(c, slot, address, (c->model.release_cnt - 1) << 1 | 1);
 }
 
-static inline void encode_free(vt_codec_t *c, vt_event_t const *e, uint8_t *code) {
+/* Is there nothing to say of what a delete was told? */
+static inline int is_expected(vt_codec_t const *c, vt_event_t const *e, uint32_t alloc, vt_model_site_t const *site) {
+  if (e->align) return 0;
+  if (alloc != VT_MODEL_NONE) return !e->size || c->alloc_size[alloc] == e->size;
+  return e->size <= UINT32_MAX && (e->size == site->said || site->changes >= VT_MODEL_CHANGES);
+}
+
+static inline void encode_said(vt_codec_t *c, vt_event_t const *e, uint32_t alloc, uint32_t at) {
+  vt_model_site_t *site = vt_model_site(&c->model, e->stack);
+  if (is_expected(c, e, alloc, site)) return;
+  vt_bytes_t *b = &c->column[VT_COLUMN_SAID];
+  vt_bytes_varint(b, at - c->said_at);
+  vt_bytes_varint(b, e->size << 1 | (e->align != 0));
+  if (e->align) vt_bytes_varint(b, e->align);
+  if (alloc == VT_MODEL_NONE) vt_model_says(site, e->size, e->align);
+  c->said_at = at;
+}
+
+static inline void encode_free(vt_codec_t *c, vt_event_t const *e, uint32_t at, uint8_t *code) {
   size_t slot = known_slot(c, e->address);
-  note_release(c, e->address, slot, encode_release(c, e, slot, code));
+  uint32_t alloc = encode_release(c, e, slot, code);
+  encode_said(c, e, alloc, at);
+  note_release(c, e->address, slot, alloc);
 }
 
 static void encode_done(vt_codec_t *c, vt_event_t const *e, uint8_t *code) {
@@ -108,6 +129,7 @@ static void encode_done(vt_codec_t *c, vt_event_t const *e, uint8_t *code) {
   if (!m->intent) return encode_alloc(c, e, 0, code);
   if (e->address == old) {
     vt_model_resized(m, e->size);
+    if (m->intent_alloc != VT_MODEL_NONE) c->alloc_size[m->intent_alloc] = e->size;
   } else if (e->address) {
     encode_alloc(c, e, 1, code);
     note_release(c, old, known_slot(c, old), m->intent_alloc);
@@ -125,11 +147,11 @@ static void encode_heap(vt_codec_t *c, vt_event_t const *e) {
   if (e->kind == VT_EVENT_HEAP_ALLOC) vt_bytes_varint(b, e->tag);
 }
 
-static inline void encode_address(vt_codec_t *c, vt_event_t const *e, uint8_t *code) {
+static inline void encode_address(vt_codec_t *c, vt_event_t const *e, uint32_t at, uint8_t *code) {
   vt_model_state_t *m = &c->model;
   switch (e->kind) {
   case VT_EVENT_ALLOC: return encode_alloc(c, e, 0, code);
-  case VT_EVENT_FREE: return encode_free(c, e, code);
+  case VT_EVENT_FREE: return encode_free(c, e, at, code);
   case VT_EVENT_REALLOC_INTENT:
     m->intent_alloc = encode_release(c, e, known_slot(c, e->address), code);
     return;
@@ -177,6 +199,7 @@ static void encode_events(vt_codec_t *c, vt_event_t const *events, size_t cnt, u
   uint64_t now = events[0].time >> shift;
   uint32_t thread = events[0].thread;
   uint8_t *codes = vt_bytes_room(&c->column[VT_COLUMN_CODE], cnt);
+  c->said_at = 0;
   c->column[VT_COLUMN_CODE].sz = cnt;
   for (size_t i = 0; i < cnt; i++) {
     vt_event_t const *e = &events[i];
@@ -191,7 +214,7 @@ static void encode_events(vt_codec_t *c, vt_event_t const *events, size_t cnt, u
     now = e->time >> shift;
     encode_stack(c, e->stack, &code);
     encode_op_and_size(c, e, &code);
-    encode_address(c, e, &code);
+    encode_address(c, e, (uint32_t)i, &code);
     vt_model_learn(&c->model, e);
     codes[i] = code;
   }

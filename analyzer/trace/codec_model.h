@@ -20,8 +20,11 @@
 /* What a stack did last. */
 typedef struct {
   uint64_t size;
+  uint32_t said; /* what its operator delete was told of the latest block that is not of this chunk */
   uint8_t op;
+  uint8_t changes; /* of `said` */
 } vt_model_site_t;
+#define VT_MODEL_CHANGES 32 /* a stack whose `said` has changed so often is asked no more */
 
 /* An allocation of this chunk; live ones are a doubly linked list in order of allocation. */
 typedef struct {
@@ -164,6 +167,16 @@ static inline void vt_model_released(vt_model_state_t *m, uint64_t address, uint
 static inline void vt_model_resized(vt_model_state_t *m, uint64_t size) {
   if (m->intent_alloc != VT_MODEL_NONE)
     m->allocs[m->intent_alloc].size_class = vt_model_class(size);
+}
+
+/* What a stack's operator delete is expected to be told of a block that is not of this chunk. */
+static inline uint32_t vt_model_said(vt_model_site_t const *site) {
+  return site->changes < VT_MODEL_CHANGES ? site->said : 0;
+}
+static inline void vt_model_says(vt_model_site_t *site, uint64_t size, uint64_t align) {
+  if (align || size > UINT32_MAX) return;
+  site->said = (uint32_t)size;
+  site->changes++;
 }
 
 static inline int vt_model_has_size(uint8_t kind) {

@@ -6,7 +6,7 @@
 #include "analyzer/trace/codec.h"
 #include "analyzer/trace/codec_model.h"
 
-#define VT_COLUMN_MAX    VT_COLUMN_POOL
+#define VT_COLUMN_MAX    VT_COLUMN_SAID
 #define VT_DIRECTORY_OFF 24
 #define VT_ENTRY_SZ      16
 
@@ -31,7 +31,10 @@ struct vt_codec {
   uint64_t *known_address;
   uint32_t *known_value;
   size_t known_sz;
+  uint64_t *alloc_size; /* of each allocation of the chunk; VT_ALIGNED: of a block with an alignment */
+  uint32_t said_at;     /* the event of the latest entry of SAID; decoder: of the next one, or VT_MODEL_NONE */
 };
+#define VT_ALIGNED UINT64_MAX
 
 /* vt_codec_begin makes the model ready for a chunk of cnt events. */
 void vt_codec_begin(vt_codec_t *c, size_t cnt);

@@ -7,7 +7,7 @@
 
 typedef enum {
   VT_EVENT_ALLOC = 1,          /* address, size, align */
-  VT_EVENT_FREE = 2,           /* address */
+  VT_EVENT_FREE = 2,           /* address; size, align: what operator delete was told, 0: nothing */
   VT_EVENT_REALLOC_INTENT = 3, /* address = old block, size = size asked for */
   VT_EVENT_REALLOC_DONE = 4,   /* address = new block or 0, size; stack is the INTENT's */
   VT_EVENT_HEAP_ALLOC = 10,    /* heap, address = offset, size, align, tag */

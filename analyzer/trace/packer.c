@@ -19,6 +19,7 @@ void vt_packer_open(vt_packer_t *p, vt_writer_t *writer, vt_codec_t *codec,
   p->header.started = vt_mem_copy(header->started, header->started_sz);
   p->header.command = vt_mem_copy(header->command, header->command_sz);
   p->header.time_shift = vt_packer_shift(header->tick_hz);
+  p->header.required &= ~VT_REQUIRED_DELETES;
   p->header.optional &= ~(VT_OPTIONAL_NO_COLLECTOR | VT_OPTIONAL_SYMBOLS);
   vt_trie_init(&p->trie);
   vt_thread_ids_init(&p->threads);

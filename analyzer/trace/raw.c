@@ -4,12 +4,13 @@
 #define DEPTH_MAX    ((uint32_t)1 << 24)
 #define ADDRESS_MASK (((uint64_t)1 << VT_W1_ADDRESS_BITS) - 1)
 
-/* Words after w0 by kind, without push; ALLOC wide and BLOB and FRAMES are handled apart. */
+/* Words after w0 by kind, without push; wide ones, BLOB and FRAMES are handled apart. */
 static uint8_t const word_cnt[16] = {
     [VT_KIND_ALLOC] = 1,        [VT_KIND_FREE] = 1,      [VT_KIND_REALLOC_INTENT] = 2,
     [VT_KIND_REALLOC_DONE] = 2, [VT_KIND_FRAMES] = 1,    [VT_KIND_TIME] = 1,
     [VT_KIND_THREAD] = 1,       [VT_KIND_EPOCH] = 1,     [VT_KIND_BLOB] = 1,
-    [VT_KIND_HEAP_ALLOC] = 5,   [VT_KIND_HEAP_FREE] = 2, [VT_KIND_LOST] = 1};
+    [VT_KIND_HEAP_ALLOC] = 5,   [VT_KIND_HEAP_FREE] = 2, [VT_KIND_LOST] = 1,
+    [VT_KIND_DELETE] = 1};
 
 void vt_raw_stream_fini(vt_raw_stream_t *s) {
   free(s->nodes);
@@ -81,12 +82,14 @@ static void fill_heap_event(vt_event_t *e, uint8_t const *words, uint64_t w0) {
 
 static void fill_event(vt_event_t *e, uint8_t const *words, uint64_t w0) {
   uint64_t w1 = vt_load64(words);
-  if (e->kind >= VT_EVENT_HEAP_ALLOC) return fill_heap_event(e, words, w0);
+  if (e->kind == VT_EVENT_HEAP_ALLOC || e->kind == VT_EVENT_HEAP_FREE) return fill_heap_event(e, words, w0);
+  int sized = e->kind == VT_EVENT_ALLOC || e->kind == VT_KIND_DELETE;
+  if (e->kind == VT_KIND_DELETE) e->kind = VT_EVENT_FREE;
   e->address = w1;
-  if (e->kind == VT_EVENT_ALLOC && !(w0 & VT_W0_WIDE)) {
+  if (sized && !(w0 & VT_W0_WIDE)) {
     e->address = w1 & ADDRESS_MASK;
     e->size = w1 >> VT_W1_ADDRESS_BITS;
-  } else if (e->kind == VT_EVENT_ALLOC) {
+  } else if (sized) {
     e->size = vt_load64(words + 8);
     e->align = vt_load64(words + 16);
   } else if (e->kind != VT_EVENT_FREE) {
@@ -96,7 +99,7 @@ static void fill_event(vt_event_t *e, uint8_t const *words, uint64_t w0) {
 
 static int is_event(unsigned kind) {
   return (kind >= VT_KIND_ALLOC && kind <= VT_KIND_REALLOC_DONE) || kind == VT_KIND_HEAP_ALLOC ||
-         kind == VT_KIND_HEAP_FREE;
+         kind == VT_KIND_HEAP_FREE || kind == VT_KIND_DELETE;
 }
 
 /* state_record does what a record that is no event says. Returns -1 when it is malformed. */
@@ -132,7 +135,7 @@ static int state_record(vt_raw_stream_t *s, vt_raw_sink_t *sink, unsigned kind, 
 static int64_t record_words(uint64_t w0, uint8_t const *words, size_t left, uint32_t *push) {
   unsigned kind = w0 & 15;
   uint64_t n = word_cnt[kind];
-  if (kind == VT_KIND_ALLOC && w0 & VT_W0_WIDE) n = 3;
+  if ((kind == VT_KIND_ALLOC || kind == VT_KIND_DELETE) && w0 & VT_W0_WIDE) n = 3;
   if (!n || n * 8 > left) return -1;
   *push = (uint32_t)(w0 >> VT_W0_PUSH_SHIFT) & VT_W0_PUSH_MAX;
   if (kind == VT_KIND_FRAMES) {
@@ -156,7 +159,7 @@ static inline int one_record(vt_raw_stream_t *s, vt_raw_sink_t *sink, uint64_t w
     if (kind == VT_KIND_FRAMES) return change_stack(s, sink->trie, pop, push, words + 8);
     return state_record(s, sink, kind, vt_load64(words), words);
   }
-  int bare = kind == VT_KIND_FREE && sink->no_free_stacks;
+  int bare = (kind == VT_KIND_FREE || kind == VT_KIND_DELETE) && sink->no_free_stacks;
   if (!bare && change_stack(s, sink->trie, pop, push, words + 8 * n)) return -1;
   if (__builtin_expect(s->thread == UINT32_MAX, 0))
     s->thread = vt_thread_ids_index(sink->threads, s->who);

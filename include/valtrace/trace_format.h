@@ -40,9 +40,11 @@ enum {
 #define VT_OPTIONAL_NO_FREE_STACKS ((uint64_t)1 << 0)
 #define VT_OPTIONAL_NO_COLLECTOR ((uint64_t)1 << 1)
 #define VT_OPTIONAL_SYMBOLS ((uint64_t)1 << 2)
+#define VT_OPTIONAL_DELETES ((uint64_t)1 << 3) /* what operator delete is told is recorded */
 #define VT_REQUIRED_SAMPLED ((uint64_t)1 << 0) /* who takes the events for all is wrong */
 #define VT_REQUIRED_POOLS ((uint64_t)1 << 1)   /* addresses of pools are packed in a column of their own */
-#define VT_REQUIRED_KNOWN (VT_REQUIRED_SAMPLED | VT_REQUIRED_POOLS)
+#define VT_REQUIRED_DELETES ((uint64_t)1 << 2) /* there may be raw records of kind 13 */
+#define VT_REQUIRED_KNOWN (VT_REQUIRED_SAMPLED | VT_REQUIRED_POOLS | VT_REQUIRED_DELETES)
 #define VT_HEADER_FLAG_MID_LIFE ((uint32_t)1)
 
 /* Chunks. */
@@ -129,7 +131,8 @@ typedef enum {
   VT_KIND_BLOB = 9,
   VT_KIND_HEAP_ALLOC = 10,
   VT_KIND_HEAP_FREE = 11,
-  VT_KIND_LOST = 12
+  VT_KIND_LOST = 12,
+  VT_KIND_DELETE = 13 /* a FREE by an operator delete that was told of the block */
 } vt_kind_t;
 
 /* OP kinds of packed events that differ from record kinds. */
@@ -199,7 +202,8 @@ typedef enum {
   VT_COLUMN_HEAP = 8,
   VT_COLUMN_THREAD = 9,
   VT_COLUMN_THREAD_NUMBER = 10,
-  VT_COLUMN_POOL = 11
+  VT_COLUMN_POOL = 11,
+  VT_COLUMN_SAID = 12
 } vt_column_t;
 #define VT_CODEC_STORED 0
 #define VT_CODEC_ZSTD 1

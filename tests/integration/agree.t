@@ -43,9 +43,15 @@ def dumped(path):
         elif d["kind"] in KINDS:
             stack = tuple(pcs[i] for i in d.get("stack") or ())
             kind = KINDS[d["kind"]]
-            out.append((d["thread"], kind, d["address"], d.get("size", 0), d.get("align", 0),
+            said = "said_" if kind == vtr.FREE else ""
+            out.append((d["thread"], kind, d["address"], d.get(f"{said}size", 0), d.get(f"{said}align", 0),
                         () if kind == vtr.DONE else stack))
     return out
+
+
+def silent(events):
+    """Without what operator delete was told, of which packing keeps what may be wrong."""
+    return [(*e[:3], 0, 0, e[5]) if e[1] == vtr.FREE else e for e in events]
 
 
 def first_difference(a, b):
@@ -91,7 +97,7 @@ def main():
         packed = run.folder + "/packed.trace"
         subprocess.run([VALTRACE, "pack", raw, "-o", packed], check=True, capture_output=True)
         mine, mine_packed = own(vtr.Trace(raw)), own(vtr.Trace(packed))
-        same(tap, mine, mine_packed, f"{name}: packing changes no event")
+        same(tap, silent(mine), silent(mine_packed), f"{name}: packing changes no event")
         same(tap, mine, dumped(raw), f"{name}: dump of the raw trace")
         same(tap, mine_packed, dumped(packed), f"{name}: dump of the packed trace")
         tap.equal(misfits(dumped(packed)), [], f"{name}: addresses alternate in the order of dump")

@@ -19,14 +19,14 @@ import sys
 MAGIC = b"\x89VTR\r\n\x1a\n"
 CHUNK_MAGIC = b"VTCK"
 SEGMENT_SZ = 65536
-SAMPLED, POOLS = 1, 2  # required feature bits
+SAMPLED, POOLS, DELETES = 1, 2, 4  # required feature bits
 (EVENTS, SEGMENT, STACKS, MODULE, MODULE_UNLOAD, PROCESS, CLOCK, MEMORY, MARKER, THREAD, HEAP,
  HEAP_OP, SYMBOLS, LEAKS, PAGES, COUNTERS, IMAGE, END, MAPPING,
  SNAPSHOT, VFRAMES, JIT, PATCHED) = range(1, 24)
 LEAKS_AT, SUMMARY = 25, 26
 NONE = None
-ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR = (
-    1, 2, 3, 4, 5, 10, 11, 12)
+ALLOC, FREE, INTENT, DONE, ALIGNED, HEAP_ALLOC, HEAP_FREE, HEAP_FREE_INTERIOR, DELETE = (
+    1, 2, 3, 4, 5, 10, 11, 12, 13)
 F_OFD_GETLK = 36  # linux/fcntl.h
 COUNTER_NAMES = {1: "lost", 2: "truncated", 3: "general_unwinds", 4: "events", 5: "shim_bytes",
                  6: "shim_ns", 7: "allocator_in_executable", 8: "unwind_differences",
@@ -258,6 +258,7 @@ class Guess:
         self.last_address = self.last_end = self.last_free = 0
         self.pool_last, self.pool_free = collections.Counter(), collections.Counter()
         self.api = self.site_stack = 0  # of the event being decoded
+        self.says, self.after_intent = {}, 0  # slot -> [size, changes]
 
     @staticmethod
     def slot(a, b):
@@ -296,7 +297,8 @@ class Guess:
         two, one = self.slot(self.previous, self.before + 1), self.slot(self.previous, 0)
         stack = (self.after_two.get(two, 0), self.after_one.get(one, 0))[code & 3] if code & 3 < 2 \
             else self.column[5].varint() & 0xffffffff
-        site = self.site.setdefault(self.slot(stack, int(self.intent is not None)), [0, 0])
+        self.after_intent = int(self.intent is not None)
+        site = self.site.setdefault(self.slot(stack, self.after_intent), [0, 0])
         if code & 4:
             site[0] = self.column[3].take(1)[0]
         kind, api, size, align = site[0] & 15, site[0] >> 4, 0, 0
@@ -314,6 +316,14 @@ class Guess:
         self.after_two[two] = self.after_one[one] = stack
         self.before, self.previous = self.previous, stack
         return Event(tick, tid, number, kind, api, address, size, align, None if kind == DONE else stack, heap, tag)
+
+    def told(self, event, code, entry):
+        """The FREE with what operator delete was told."""
+        site = self.says.setdefault(self.slot(event.stack or 0, self.after_intent), [0, 0])
+        size, align = entry or (site[0] if code >> 4 & 3 == 3 and site[1] < 32 else 0, 0)
+        if entry and code >> 4 & 3 == 3 and not align and size < 1 << 32:
+            site[:] = [size, site[1] + 1]
+        return event._replace(size=size, align=align)
 
     def address(self, kind, size, mode):
         """(address, heap, tag) of an event; notes what happened to blocks."""
@@ -442,7 +452,7 @@ class Trace:
          self.endian, self.pointer_sz, self.page_sz, self.pid, self.ppid, self.image, self.tick_hz,
          self.start_tick, self.start_unix_ns, self.period, self.flags, self.shift) = struct.unpack_from(
              "<HHIQQHBBIIIQQQQQII", data, 8)
-        if self.min_reader > 1 or self.required & ~(SAMPLED | POOLS) or bool(self.required & SAMPLED) != bool(self.period):
+        if self.min_reader > 1 or self.required & ~(SAMPLED | POOLS | DELETES) or bool(self.required & SAMPLED) != bool(self.period):
             raise BadTrace(f"needs reader {self.min_reader}, features {self.required:#x}")
         if self.header_sz > len(data) or self.header_sz % 8 or self.header_sz > 1 << 20:
             raise BadTrace("bad header size")
@@ -750,13 +760,23 @@ class Trace:
         self.unpack(n, tid, number, time, column)
 
     def unpack(self, n, tid, number, time, column):
-        out, guess = self.streams["packed", tid, number], Guess(column)
-        for code in column[1].take(n):
+        out, guess, said = self.streams["packed", tid, number], Guess(column), self.said(column.get(12))
+        for at, code in enumerate(column[1].take(n)):
             if code & 64:
                 tid = column[9].varint()
                 number = column[10].varint() if 10 in column else 0
             time += column[2].varint()
-            out.append(guess.event(code, time << self.shift, tid, number))
+            event = guess.event(code, time << self.shift, tid, number)
+            out.append(guess.told(event, code, said.get(at)) if event.kind == FREE and said else event)
+
+    @staticmethod
+    def said(c):
+        """{number of a FREE in its chunk: (size, alignment) that operator delete was told}"""
+        said, at = {}, 0
+        while c and c.at < len(c.data):
+            at, size = at + c.varint(), c.varint()
+            said[at] = size >> 1, c.varint() if size & 1 else 0
+        return said
 
     # --- raw segments
 
@@ -775,7 +795,7 @@ class Trace:
         state.update(tick=base, tid=tid, number=thread, epoch=epoch)
         self.records(c.data, 96, 96 + committed, state, self.streams["raw", writer])
 
-    WORDS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 1, 6: 1, 7: 1, 8: 1, 9: 1, 10: 5, 11: 2, 12: 1}
+    WORDS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 1, 6: 1, 7: 1, 8: 1, 9: 1, 10: 5, 11: 2, 12: 1, 13: 1}
     UNPACK = {words: struct.Struct(f"<{words}Q").unpack_from for words in (1, 2, 3, 5)}
 
     def records(self, data, at, end, state, out):
@@ -786,7 +806,7 @@ class Trace:
             push, pop, delta = w0 >> 9 & 127, w0 >> 16 & 65535, w0 >> 32
             if kind == 0:
                 break
-            words = 3 if kind == 1 and wide else self.WORDS.get(kind)
+            words = 3 if kind in (ALLOC, DELETE) and wide else self.WORDS.get(kind)
             if words is None:
                 raise BadTrace(f"record kind {kind}")
             w = self.UNPACK[words](data, at + 8)
@@ -828,8 +848,9 @@ class Trace:
     def raw_event(self, kind, api, wide, w, state):
         stack = None if kind == DONE else self.intern((state["epoch"], *state["stack"]))
         align, heap, tag = 0, None, 0
-        if kind == ALLOC:
+        if kind in (ALLOC, DELETE):
             address, size, align = w if wide else (w[0] & (1 << 48) - 1, w[0] >> 48, 0)
+            kind = FREE if kind == DELETE else ALLOC
         elif kind == FREE:
             address, size = w[0], 0
         elif kind in (INTENT, DONE):

@@ -24,13 +24,20 @@ static void make_threads(void) {
 static vt_event_t *make_events(size_t cnt) {
   vt_event_t *events = malloc(cnt * sizeof *events);
   random_source_t source = {.top = 0x555500001000, .time = 1000000, .tid = 7, .stacks = 5000};
-  for (size_t i = 0; i < cnt; i++) events[i] = random_event(&source);
+  for (size_t i = 0; i < cnt; i++) {
+    events[i] = random_event(&source);
+    if (events[i].kind != VT_EVENT_FREE || roll(3)) continue;
+    events[i].size = roll(20) ? roll(3) * 16 : random_u64() >> 1 >> roll(63);
+    if (!roll(10)) events[i].align = (uint64_t)1 << roll(40);
+  }
   return events;
 }
 
-/* same compares what was decoded with what went in, whose time is kept in units. */
+/* same compares what was decoded with what went in, whose time is kept in units. What a delete was told may be left
+   out, but never be another thing. */
 static int same(vt_event_t e, vt_event_t const *decoded) {
   e.time = e.time >> SHIFT << SHIFT;
+  if (e.kind == VT_EVENT_FREE && !e.align && !decoded->size) e.size = 0;
   return !memcmp(&e, decoded, sizeof e);
 }
 
@@ -46,6 +53,50 @@ static void round_trip(size_t cnt) {
   vt_bytes_free(&b);
   free(events);
   free(out);
+}
+
+/* A delete that is told `said` of a block of this chunk that has `size` bytes (0: of one from elsewhere). */
+typedef struct {
+  uint64_t said, size;
+} delete_t;
+
+static size_t deletions(delete_t const *list, size_t cnt, vt_event_t *events) {
+  size_t n = 0;
+  for (size_t i = 0; i < cnt; i++) {
+    uint64_t address = 0x10000 + 64 * i;
+    if (list[i].size)
+      events[n++] = (vt_event_t){.kind = VT_EVENT_ALLOC, .api = VT_API_NEW, .address = address, .size = list[i].size, .stack = 1};
+    events[n++] = (vt_event_t){.kind = VT_EVENT_FREE, .api = VT_API_DELETE, .address = address, .size = list[i].said, .stack = 2};
+  }
+  return n;
+}
+
+#define DELETES_MAX 100
+static void deletes(delete_t const *list, size_t cnt, uint64_t const *want, char const *name) {
+  vt_event_t events[2 * DELETES_MAX], out[2 * DELETES_MAX] = {0};
+  vt_bytes_t b = {0};
+  size_t n = deletions(list, cnt, events), k = 0, wrong = 0;
+  vt_codec_encode(codec, events, n, SHIFT, &threads, &b);
+  if (vt_codec_decode(codec, b.data, b.sz, SHIFT, &threads, out) != n) wrong = cnt;
+  for (size_t i = 0; i < n; i++)
+    if (out[i].kind == VT_EVENT_FREE) wrong += out[i].size != want[k++];
+  is_ulong(wrong, 0, name);
+  vt_bytes_free(&b);
+}
+
+static void told(void) {
+  delete_t list[DELETES_MAX];
+  uint64_t want[DELETES_MAX];
+  deletes((delete_t[]){{24, 24}, {8, 24}, {0, 24}}, 3, (uint64_t[]){0, 8, 0}, "of a block of this chunk only a wrong size is told");
+  deletes((delete_t[]){{24, 0}, {24, 0}, {0, 0}, {8, 0}, {24, 24}, {8, 0}}, 6, (uint64_t[]){24, 24, 0, 8, 0, 8},
+          "of another block each is told");
+  for (size_t i = 0; i < DELETES_MAX; i++) {
+    list[i] = (delete_t){1 + i, 0};
+    want[i] = i < 32 ? 1 + i : 0;
+  }
+  list[DELETES_MAX - 1] = (delete_t){7, 8};
+  want[DELETES_MAX - 1] = 7;
+  deletes(list, DELETES_MAX, want, "of a stack that is told many sizes 32 are, and those of blocks of this chunk");
 }
 
 /* decode_copy decodes an exact-size copy, so that a sanitizer sees every step beyond it. Returns the
@@ -176,6 +227,7 @@ int main(int argc, char **argv) {
   round_trip(100);
   round_trip(VT_CODEC_EVENTS);
   round_trip(100000);
+  told();
   truncated();
   damaged(4000);
   pools();
