@@ -3,6 +3,7 @@
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/control.h"
 #include "analyzer/collector/drain.h"
+#include "analyzer/collector/following.h"
 #include "analyzer/collector/keep.h"
 #include "analyzer/collector/sampling.h"
 #include "analyzer/patch/service.h"
@@ -23,7 +24,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define POLL_MIN_MS     1
 #define POLL_MAX_MS     5
 #define FLUSH_NS        ((uint64_t)1000000000)
 #define USERS_NS        ((uint64_t)200000000)
@@ -148,9 +148,9 @@ static void wait_for_work(collector_t *c, int timeout_ms) {
   add_fd(c, c->end->steering);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t const *image = c->drain.images[i];
-    if (image->copying) add_fd(c, image->copy.done);
+    if (image->copying && image->copy.looking) add_fd(c, image->copy.helper.done);
     if (image->leaving) {
-      add_fd(c, image->look.done);
+      if (image->look.looking) add_fd(c, image->look.helper.done);
       continue;
     }
     vt_owner_t const *owner = &c->drain.slots.owner[image->place.slot];
@@ -190,16 +190,18 @@ static int is_due(vt_image_t *image, uint64_t now) {
 static void look_after(collector_t *c) {
   uint64_t now = vt_clock_ns(CLOCK_MONOTONIC);
   mind_time(c, now);
-  int flush = now >= c->next_flush;
+  int flush = now >= c->next_flush, some = flush;
   vt_moment_of_clocks_t whole_until;
-  if (flush) whole_until = vt_drain_all(&c->drain);
+  for (size_t i = 0; i < c->drain.images_cnt; i++) some |= vt_following_due(c->drain.images[i]);
+  if (some) whole_until = vt_drain_all(&c->drain);
   if (flush) vt_drain_leftovers(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->ended || image->leaving) continue;
     vt_keep_mind(&c->drain, image); /* a helper may be over */
     if (!image->size_said) vt_sampling_look(image, (vt_clock_kind_t)c->end->ring->clock, now);
-    if (flush && is_due(image, now)) vt_image_flush(image, &whole_until);
+    vt_following_mind(&c->drain, image);
+    if ((flush && is_due(image, now)) || (some && vt_following_due(image))) vt_image_flush(image, &whole_until);
     if (image->error.what[0])
       atomic_store_explicit(&c->end->ring->stop, VT_STOPPED_SPACE, memory_order_relaxed);
   }
@@ -339,9 +341,9 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   vt_progress_disable(); /* `run` waits for us and tells, as long as it does */
   start_showing_life(end->ring);
   if (end->patches >= 0) vt_patch_serve(end->patches, &options->allocators);
-  int idle_ms = POLL_MIN_MS;
+  int idle_ms = 0;
   while (serving(&c)) {
-    idle_ms = vt_drain_full(&c.drain) ? POLL_MIN_MS : idle_ms + 1;
+    idle_ms = vt_drain_full(&c.drain) ? 0 : idle_ms + 1;
     if (idle_ms > POLL_MAX_MS) idle_ms = POLL_MAX_MS;
     look_after(&c);
     wait_for_work(&c, idle_ms);

@@ -226,6 +226,7 @@ static int outlived(vt_drain_t *d, uint32_t slot) {
 static void complete(vt_drain_t *d, vt_image_t *image) {
   uint32_t slot = image->place.slot;
   image->leaving = 0;
+  vt_helper_end(&image->look.helper, NULL);
   vt_image_end(image, &d->ring->images[slot], (vt_clock_kind_t)d->ring->clock, image->wait_status);
   vt_outputs_drop(d->outputs, image);
   vt_outputs_collect(d->outputs, &image, 1); /* what was looked at by its name */
@@ -398,8 +399,8 @@ static void close_gates(vt_drain_t *d) {
   }
 }
 
-/* What a cut waits for: segments that were full when the drain began. Others become full all the time, and what is in them is
-   gathered in memory. */
+/* What a drain waits for: segments that were full when it began. Others become full all the time, and there are other
+   things to do. */
 static uint8_t awaited[VT_RING_SEGMENTS];
 
 static void await_full(vt_drain_t *d) {
@@ -413,7 +414,7 @@ static int is_awaiting(vt_drain_t const *d) {
 
 size_t vt_drain_full(vt_drain_t *d) {
   size_t total = 0, got;
-  if (d->cutting) await_full(d);
+  await_full(d);
   vt_ring_raise_limit(d->end, active(d));
   do {
     got = 0;
@@ -427,7 +428,7 @@ size_t vt_drain_full(vt_drain_t *d) {
     for (size_t i = 0; d->outputs->keep && i < d->images_cnt; i++)
       if (!d->images[i]->ended && !d->images[i]->leaving) vt_keep_mind(d, d->images[i]);
     end_replaced(d);
-  } while (got && (!d->cutting || is_awaiting(d)));
+  } while (got && is_awaiting(d));
   return total;
 }
 

@@ -1,8 +1,6 @@
 /* See heir.h. */
 #include "analyzer/collector/heir.h"
 #include "analyzer/collector/memory_limits.h"
-#include "analyzer/memory/capture.h"
-#include "analyzer/snapshot/verdict.h"
 #include "analyzer/util/kernel.h"
 
 #include <errno.h>
@@ -10,13 +8,9 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define END_MS 1000 /* a killed process ends long before */
@@ -56,63 +50,32 @@ void vt_heir_look_for(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t 
   look->heir = vt_owner_find(end, &who);
 }
 
-/* write_result puts a whole payload, behind a mark that is written last, where *begin is; and *begin
-   behind it. */
-static void write_result(int fd, off_t *begin, vt_bytes_t const *b) {
-  uint64_t mark = b->sz + 1;
-  off_t to = *begin + (off_t)sizeof mark;
-  for (size_t at = 0; at < b->sz;) {
-    ssize_t n = pwrite(fd, b->data + at, b->sz - at, to + (off_t)at);
-    if (n <= 0) return;
-    at += (size_t)n;
-  }
-  (void)!pwrite(fd, &mark, sizeof mark, *begin);
-  *begin = to + (off_t)b->sz;
-}
-
-/* be_helper is the helper's life. Without the ring: who has it counts as one that is recorded. The pages
-   come first: they cost little. */
-static void be_helper(vt_heir_look_t *look, char const *path) {
-  uint64_t counters[VT_COUNTER_MAX + 1];
-  vt_clock_kind_t clock = (vt_clock_kind_t)look->end->ring->clock;
-  vt_heir_seen_t seen = {0};
-  off_t end = 0;
+/* order_of is what the helper must know, which has no ring to look into. A copy lacks the pages of files that are clean: the
+   sentinel has the process's own memory. */
+static vt_helper_order_t order_of(vt_heir_look_t const *look) {
+  vt_ring_image_t *row = look->row;
+  vt_helper_order_t order = {.kind = look->kind, .clock = (vt_clock_kind_t)look->end->ring->clock};
+  vt_verdict_case_t *of = &order.of;
+  order.pages_of = look->of_copy && look->living ? look->living : look->heir.pid;
+  of->frozen = look->heir.pid;
+  of->living = look->living;
+  of->high_tags = look->high_tags;
   for (uint32_t c = 0; c <= VT_COUNTER_MAX; c++)
-    counters[c] = atomic_load_explicit(&look->row->counters[c], memory_order_relaxed);
-  vt_verdict_case_t of = {
-      .path = path,
-      .frozen = look->heir.pid,
-      .living = look->living,
-      .counters = counters,
-      .registers_unknown = load(look->of_copy ? &look->row->copy_registers_unknown : &look->row->registers_unknown),
-      .pointer_guard = atomic_load_explicit(&look->row->pointer_guard, memory_order_relaxed),
-      .high_tags = look->high_tags};
-  of.layout = atomic_load_explicit(look->of_copy ? &look->row->copy_layout : &look->row->layout, memory_order_relaxed);
-  of.layout_sz = load(look->of_copy ? &look->row->copy_layout_sz : &look->row->layout_sz);
-  if (look->of_copy) {
-    of.begun = atomic_load_explicit(&look->row->copy_begun, memory_order_relaxed);
-    of.made = atomic_load_explicit(&look->row->copy_made, memory_order_relaxed);
-  }
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  vt_ring_leave(look->end);
-  /* A copy lacks the pages of files that are clean: the sentinel has the process's own memory. */
-  vt_capture_take(look->of_copy && look->living ? look->living : look->heir.pid, look->kind, clock, &seen.pages);
-  write_result(look->result, &end, &seen.pages);
-  vt_verdict_write(&of, &seen.leaks);
-  write_result(look->result, &end, &seen.leaks);
-  _exit(0);
+    of->counters[c] = atomic_load_explicit(&row->counters[c], memory_order_relaxed);
+  of->registers_unknown = load(look->of_copy ? &row->copy_registers_unknown : &row->registers_unknown);
+  of->pointer_guard = atomic_load_explicit(&row->pointer_guard, memory_order_relaxed);
+  of->layout = atomic_load_explicit(look->of_copy ? &row->copy_layout : &row->layout, memory_order_relaxed);
+  of->layout_sz = load(look->of_copy ? &row->copy_layout_sz : &row->layout_sz);
+  if (!look->of_copy) return order;
+  of->begun = atomic_load_explicit(&row->copy_begun, memory_order_relaxed);
+  of->made = atomic_load_explicit(&row->copy_made, memory_order_relaxed);
+  return order;
 }
 
 static void start_helper(vt_heir_look_t *look) {
-  look->result = vt_kernel_file("valtrace-leaks", 1);
-  pid_t pid = look->result < 0 ? -1 : fork();
-  if (pid == 0) be_helper(look, look->path);
-  if (pid < 0) {
-    look->given_up = "no process to look at its memory";
-    return;
-  }
-  look->helper = pid;
-  look->done = vt_kernel_process(pid);
+  vt_helper_order_t order = order_of(look);
+  look->looking = !vt_helper_order(&look->helper, &order) || !vt_helper_start(&look->helper, look->end, look->path, &order);
+  if (!look->looking) look->given_up = "no process to look at its memory";
 }
 
 /* start: what a process has not said because it was killed its sentinel tells first. */
@@ -132,7 +95,6 @@ int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t
   look->row = row;
   look->high_tags = high_tags;
   look->path = path;
-  look->done = look->result = -1;
   vt_heir_look_for(look, end, row);
   if (!look->heir.who.pid) return 0;
   look->deadline = now_ns() + end->ring->heir_limit_ns;
@@ -157,7 +119,7 @@ char const *vt_heir_copy_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring
   if (!load(&row->heir)) return "its sentinel has ended: it has changed its user, its namespaces or what it may do";
   *look = (vt_heir_look_t){.end = end, .row = row, .path = path, .high_tags = high_tags, .of_copy = 1, .asked = 1};
   look->kind = VT_SNAPSHOT_REQUEST;
-  look->done = look->result = look->heir.fd = -1;
+  look->heir.fd = -1;
   look->deadline = now_ns() + end->ring->heir_limit_ns;
   vt_heir_look_t sentinel = {.heir.fd = -1};
   vt_heir_look_for(&sentinel, end, row);
@@ -197,56 +159,16 @@ static void end_heir(vt_heir_look_t *look) {
   vt_owner_leave(&look->heir);
 }
 
-/* end_helper: it may have been waited for already, so that only its descriptor is sure to mean it.
- */
-static void end_helper(vt_heir_look_t *look) {
-  if (look->helper) {
-    vt_kernel_kill(look->done, look->helper);
-    while (waitpid(look->helper, NULL, 0) < 0 && errno == EINTR) continue;
-  }
-  if (look->done >= 0) close(look->done);
-  look->done = -1;
-  look->helper = 0;
-}
-
-/* take_result copies what the helper wrote where *begin is; -1: it did not get so far. */
-static int take_result(vt_heir_look_t *look, off_t *begin, vt_bytes_t *out) {
-  uint64_t mark = 0;
-  if (look->result < 0 || pread(look->result, &mark, sizeof mark, *begin) != (ssize_t)sizeof mark ||
-      !mark)
-    return -1;
-  size_t sz = mark - 1;
-  uint8_t *to = vt_bytes_room(out, sz);
-  *begin += (off_t)sizeof mark;
-  for (size_t at = 0; at < sz;) {
-    ssize_t n = pread(look->result, to + at, sz - at, *begin + (off_t)at);
-    if (n <= 0) return -1;
-    at += (size_t)n;
-  }
-  *begin += (off_t)sz;
-  out->sz += sz;
-  return 0;
-}
-
-/* helper_over: has it ended? If no descriptor tells, it is waited for. */
-static int helper_over(vt_heir_look_t *look) {
-  if (look->done >= 0) return is_over(look->done, 0);
-  if (waitpid(look->helper, NULL, WNOHANG) == 0) return 0;
-  look->helper = 0;
-  return 1;
-}
-
 /* is_done: is the helper over? It is started when the sentinel has answered. */
 static int is_done(vt_heir_look_t *look) {
   if (look->asked && !look->of_copy && load(state_of(look)) == VT_HEIR_READY) {
     look->asked = 0;
     start_helper(look);
   }
-  return !look->asked && !look->given_up && helper_over(look);
+  return look->looking && vt_helper_over(&look->helper);
 }
 
 int vt_heir_look_settle(vt_heir_look_t *look, vt_heir_seen_t *seen) {
-  off_t begin = 0;
   int over = is_done(look) || look->given_up;
   /* An heir that has ended meanwhile was not seen whole, whatever the helper says. */
   if (load(state_of(look)) == VT_HEIR_OVER || (!over && now_ns() > look->deadline))
@@ -257,13 +179,10 @@ int vt_heir_look_settle(vt_heir_look_t *look, vt_heir_seen_t *seen) {
     look->given_up = "no process could be made to keep its memory: is there a limit?";
   if (!over && !look->given_up) return 0;
   end_heir(look);
-  end_helper(look);
-  int failed = take_result(look, &begin, &seen->pages) || take_result(look, &begin, &seen->leaks);
+  int failed = vt_helper_end(&look->helper, seen);
   if (look->given_up || failed) {
     seen->leaks.sz = 0;
     vt_verdict_none(look->given_up ? look->given_up : "the look at its memory failed", &seen->leaks);
   }
-  if (look->result >= 0) close(look->result);
-  look->result = -1;
   return 1;
 }

@@ -8,16 +8,15 @@
 
 #include <stdint.h>
 #include <sys/types.h>
+#include "analyzer/collector/helper.h"
 #include "analyzer/collector/owner.h"
-#include "analyzer/trace/bytes.h"
 
 typedef struct {
   vt_ring_end_t *end;
   vt_ring_image_t *row; /* of the image, which is not given to another one meanwhile */
   vt_owner_t heir;      /* pid 0: none */
-  pid_t helper;         /* 0: not started */
-  int done;             /* readable when the helper has ended; -1 */
-  int result;           /* where it writes to */
+  vt_helper_t helper;   /* that follows the trace, or looks */
+  int looking;          /* it has its order */
   char const *path;     /* of the trace */
   pid_t living;         /* the sentinel of a copy */
   int of_copy;          /* what is looked at is the sentinel's copy, and the process lives */
@@ -49,9 +48,6 @@ void vt_heir_copy_go(vt_heir_look_t *look);
 
 /* vt_heir_look_settle: 1 when there is a result, which is appended to *seen; the heir is gone then and the
    look is over. The verdict is there in any case, the pages if the look got so far. Does not block. */
-typedef struct {
-  vt_bytes_t pages, leaks; /* payloads of chunks */
-} vt_heir_seen_t;
 int vt_heir_look_settle(vt_heir_look_t *look, vt_heir_seen_t *seen);
 
 #endif

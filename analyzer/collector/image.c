@@ -277,6 +277,8 @@ void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until)
   if (!image->size_said) put_moment(image, whole_until);
   if (!image->size_said) image->whole_tick = whole_until->tick;
   vt_writer_flush(image->packer.writer);
+  image->flushed_events = image->packer.events;
+  if (!image->look.looking) vt_helper_tell(&image->look.helper);
   note_failure(image, vt_writer_failed(image->packer.writer));
 }
 

@@ -89,6 +89,8 @@ typedef struct vt_image {
   int wait_status;  /* its, valid when leaving */
   uint64_t end_tick; /* when its end was noticed */
   vt_heir_look_t look;
+  int follower_tried;      /* see following.h */
+  uint64_t flushed_events; /* those in the file as of the last flush */
   vt_heir_look_t copy; /* of its memory while it runs */
   int copying;         /* that is under way */
   vt_snapshot_for_t copy_for; /* what it is for */

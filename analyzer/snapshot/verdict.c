@@ -1,57 +1,14 @@
 /* See verdict.h. A verdict needs all live blocks and all memory that may point to them: if any is
    missing, no block is called lost. */
 #include "analyzer/snapshot/verdict.h"
-#include "analyzer/model/model.h"
 #include "analyzer/snapshot/doubt.h"
 #include "analyzer/snapshot/process.h"
 #include "analyzer/snapshot/roots.h"
 #include "analyzer/trace/stretches.h"
-#include "analyzer/trace/summary.h"
 #include "analyzer/util/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct {
-  vt_live_block_t *blocks;
-  size_t blocks_cnt, blocks_cap;
-  vt_origin_t *origins;
-  size_t origins_cnt, origins_cap;
-} gathered_t;
-
-/* gather: of a block that may have been freed while recording was paused nothing is said; like all that was allocated
-   then its memory is a root. */
-static void gather(void *context, vt_model_live_t const *block) {
-  gathered_t *g = context;
-  if (block->unsure) return;
-  VT_PUSH(g->blocks, ((vt_live_block_t){block->address, block->size}));
-  VT_PUSH(g->origins, ((vt_origin_t){block->address, block->cell}));
-}
-
-/* Events until a moment. What happens in the time that a copy was made in may have happened before or after it: what is
-   freed then stays, what is allocated then is added, and of both nothing is said. */
-typedef struct {
-  vt_model_t *model;
-  uint64_t begun, made;
-  uint64_t *between; /* addresses */
-  size_t between_cnt, between_cap;
-} until_t;
-
-static void fold_one(until_t *u, vt_event_t const *e) {
-  if (e->time > u->made) return;
-  int frees = e->kind == VT_EVENT_FREE || e->kind == VT_EVENT_REALLOC_INTENT;
-  if (e->time >= u->begun && e->address && e->kind <= VT_EVENT_REALLOC_DONE) VT_PUSH(u->between, e->address);
-  if (e->time < u->begun || !frees) vt_model_events(u->model, 0, e, 1);
-}
-
-static int fold(void *context, vt_event_t const *events, size_t cnt) {
-  until_t *u = context;
-  if (cnt && events[cnt - 1].time < u->begun)
-    vt_model_events(u->model, 0, events, cnt);
-  else
-    for (size_t i = 0; i < cnt; i++) fold_one(u, &events[i]);
-  return 0;
-}
 
 /* mid_life: were there blocks before recording began? */
 static int mid_life(vt_reader_t const *reader) {
@@ -194,33 +151,15 @@ static int by_address(void const *a, void const *b) {
 }
 
 /* replay finds the live blocks; returns how many frees must have happened unseen. */
-static uint64_t replay(look_t *l, vt_reader_t *reader) {
-  vt_model_t *model = vt_model_new(&(vt_model_options_t){0});
-  gathered_t g = {0};
-  until_t until = {.model = model, .begun = UINT64_MAX, .made = UINT64_MAX};
-  if (l->of->made) {
-    until.begun = vt_reader_time(reader, l->of->begun);
-    until.made = vt_reader_time(reader, l->of->made);
-  }
-  vt_model_add_trace(model, 0);
-  size_t stretches_cnt;
-  vt_stretch_t *stretches = vt_stretches(reader, &stretches_cnt);
-  for (size_t i = 0; i < stretches_cnt; i++) vt_model_stretch(model, 0, stretches[i].from, stretches[i].to);
-  free(stretches);
-  if (vt_reader_summary(reader)) vt_model_resume(model, 0, vt_reader_summary(reader));
-  vt_reader_run(reader, &(vt_reader_sink_t){.events = fold, .context = &until});
-  vt_model_finish(model, until.made);
-  vt_model_live(model, gather, &g);
-  uint64_t missed = vt_model_totals(model)->missed_frees;
-  missed -= missed < until.between_cnt ? missed : until.between_cnt;
-  l->between = until.between;
-  l->between_cnt = until.between_cnt;
-  vt_model_delete(model);
-  l->live = vt_live_make(g.blocks ? g.blocks : vt_mem_new(1, sizeof *g.blocks), g.blocks_cnt);
-  l->origins = g.origins;
-  l->origins_cnt = g.origins_cnt;
-  if (l->of->registers_unknown && g.origins) qsort(g.origins, g.origins_cnt, sizeof *g.origins, by_address);
-  return missed;
+static uint64_t replay(look_t *l, vt_replay_t *trace) {
+  vt_replayed_t r = vt_replay_finish(trace, l->of->begun, l->of->made);
+  l->between = r.between;
+  l->between_cnt = r.between_cnt;
+  l->live = vt_live_make(r.blocks ? r.blocks : vt_mem_new(1, sizeof *r.blocks), r.blocks_cnt);
+  l->origins = r.origins;
+  l->origins_cnt = r.origins_cnt;
+  if (l->of->registers_unknown && r.origins) qsort(r.origins, r.origins_cnt, sizeof *r.origins, by_address);
+  return r.missed;
 }
 
 static void put_verdict(look_t const *l, vt_judged_t *v, vt_graph_t const *g, vt_bytes_t *out) {
@@ -313,32 +252,34 @@ static void hear(vt_verdict_case_t const *of, vt_reader_t *reader) {
   vt_frozen_close(frozen);
 }
 
-void vt_verdict_write(vt_verdict_case_t const *of, vt_bytes_t *out) {
-  vt_error_t error;
+/* judge: obstacles are looked for before the events are read, which takes longest, and after: some are found there. */
+static void judge(look_t *l, vt_replay_t *trace, vt_reader_t *reader, vt_bytes_t *out) {
   size_t cnt;
-  vt_reader_t *reader = vt_reader_open(of->path, &error);
-  if (!reader) {
-    vt_verdict_none("its trace cannot be read", out);
-    return;
-  }
-  look_t l = {.of = of};
-  uint64_t missed = replay(&l, reader);
-  hear(of, reader);
+  hear(l->of, reader);
   vt_trace_snapshot_t const *all = vt_reader_snapshots(reader, &cnt);
-  l.snapshot = cnt ? &all[cnt - 1] : NULL;
-  char const *why = obstacle(of, reader, l.snapshot);
-  if (why) {
-    vt_verdict_none(why, out);
-  } else {
-    l.unseen = missed || l.snapshot->flags & VT_SNAPSHOT_PAUSED || paused(of, reader);
-    l.mid_life = l.unseen || mid_life(reader);
-    l.records = vt_reader_mappings(reader, &cnt);
-    l.mappings = vt_mappings_run(l.records, cnt);
-    look(&l, out);
-    vt_mappings_free(&l.mappings);
-  }
+  l->snapshot = cnt ? &all[cnt - 1] : NULL;
+  char const *why = obstacle(l->of, reader, l->snapshot);
+  if (why) return vt_verdict_none(why, out);
+  uint64_t missed = replay(l, trace);
+  why = obstacle(l->of, reader, l->snapshot);
+  if (why) return vt_verdict_none(why, out);
+  l->unseen = missed || l->snapshot->flags & VT_SNAPSHOT_PAUSED || paused(l->of, reader);
+  l->mid_life = l->unseen || mid_life(reader);
+  l->records = vt_reader_mappings(reader, &cnt);
+  l->mappings = vt_mappings_run(l->records, cnt);
+  look(l, out);
+  vt_mappings_free(&l->mappings);
+}
+
+void vt_verdict_write(vt_verdict_case_t const *of, vt_replay_t *trace, vt_bytes_t *out) {
+  look_t l = {.of = of};
+  vt_reader_t *reader = trace ? vt_replay_whole(trace) : NULL;
+  if (reader)
+    judge(&l, trace, reader, out);
+  else
+    vt_verdict_none("its trace cannot be read", out);
   free(l.origins);
   free(l.between);
   vt_live_free(&l.live);
-  vt_reader_close(reader);
+  vt_replay_close(trace);
 }

@@ -14,6 +14,9 @@
 #define BATCH 2048
 /* Runs of so many events are not copied. */
 #define LONG_RUN 256
+/* A thread may be kept from the processor between the time stamp of an event and its place in the ring: so much of a
+   second is waited for the events of other threads. */
+#define HELD_BACK 4
 
 typedef struct {
   uint64_t key; /* time of the next event, in ticks; times two, plus one unless it is a free */
@@ -212,11 +215,13 @@ vt_pass_t *vt_pass_begin(vt_reader_t *r) {
   return new_pass(r);
 }
 
-/* set_limit: while the file is written, the collector's last word but one that it has everything is certain.
-   Events have their times rounded down to units, so it must be. */
+/* set_limit: while the file is written, what is a while older than the collector's last word that it has everything is
+   certain; of one thread's events each is there before the next one is stamped. Events have their times rounded down
+   to units, so it must be. */
 static void set_limit(vt_pass_t *m) {
   vt_reader_t const *r = m->r;
-  uint64_t tick = r->whole_before >> r->header.time_shift << r->header.time_shift;
+  uint64_t back = r->streams_cnt > 1 ? r->header.tick_hz / HELD_BACK : 0;
+  uint64_t tick = (r->whole_until > back ? r->whole_until - back : 0) >> r->header.time_shift << r->header.time_shift;
   m->limit = m->limit_ns = UINT64_MAX;
   if (!r->integrity.recording) return;
   m->limit = key_of(tick, 0);
@@ -228,6 +233,8 @@ vt_pass_t *vt_pass_follow(vt_reader_t *r) {
   set_limit(m);
   return m;
 }
+
+void vt_pass_lift(vt_pass_t *m) { m->limit = m->limit_ns = UINT64_MAX; }
 
 /* find_place: operations that came too late may have moved those that have been delivered. */
 static void find_place(vt_pass_t *m) {

@@ -130,6 +130,7 @@ vt_reader_t *vt_reader_open_until(char const *path, uint64_t sz, vt_error_t *err
 
 int vt_reader_grow(vt_reader_t *r, vt_error_t *error) {
   struct stat st;
+  size_t jit_cnt = r->tables.jit_cnt;
   int held = is_held(r->fd); /* first: then the size is final */
   if (fstat(r->fd, &st) || (uint64_t)st.st_size < r->scanned) {
     vt_error_set(error, r->info.path, "the file has become shorter", "open it anew");
@@ -139,7 +140,7 @@ int vt_reader_grow(vt_reader_t *r, vt_error_t *error) {
   r->file.free = held == 0;
   r->integrity.file_bytes = r->file_sz = (uint64_t)st.st_size;
   if (vt_scan_file(r, error)) return -1;
-  vt_tables_sort_jit(r);
+  if (r->tables.jit_cnt != jit_cnt) vt_tables_sort_jit(r);
   note_scan(r);
   return 0;
 }

@@ -296,10 +296,14 @@ void vt_pass_end(vt_pass_t *pass);
 
    vt_pass_follow is a pass over a packed trace that may still be written. vt_pass_next is 0 when everything has been
    handed out that nothing can come before any more; vt_pass_grow reads what has been written since, and only that.
-   While the trace is recorded the pass keeps back what is younger than the collector's last word but one that it has
-   all (a second or two): so long a thread may take from an event's time stamp to its place in the ring. Times are by
-   the clock as the file knew it when it was opened, which may be a few millionths off. */
+   While the trace is recorded the pass keeps back what is younger than the collector's last word that it has all, and
+   where there are several threads what is younger than a quarter of a second before that: so long a thread may take
+   from an event's time stamp to its place in the ring. Times are by the clock as the file knew it when it was opened,
+   which may be a few millionths off. */
 vt_pass_t *vt_pass_follow(vt_reader_t *reader);
+
+/* vt_pass_lift: what is in the file is all that comes, though it is not closed yet; nothing is kept back any more. */
+void vt_pass_lift(vt_pass_t *pass);
 
 /* vt_pass_grow returns 0, or -1 and *error: the file became shorter, or needs a newer reader. */
 int vt_pass_grow(vt_pass_t *pass, vt_error_t *error);

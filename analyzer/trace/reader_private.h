@@ -134,7 +134,6 @@ struct vt_reader {
   uint64_t clock_first[2], clock_last[2]; /* tick, ns; tick 0: none yet */
   uint64_t scanned;     /* the scan has used the file up to this offset */
   uint64_t whole_until; /* tick: what the process committed before is before the first gap in the file */
-  uint64_t whole_before; /* the same, as the word before said */
   uint64_t last_seq;                      /* next sequence number expected */
   uint64_t done_bytes, total_bytes;
   uint64_t end_ticks; /* latest event */

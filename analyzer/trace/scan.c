@@ -61,7 +61,6 @@ static int has_gap(vt_reader_t const *r) {
 /* note_whole takes the word of a CLOCK chunk that all the process committed before it is in the file. */
 static void note_whole(vt_reader_t *r, uint8_t const *payload, size_t sz) {
   if (sz < 8 || has_gap(r)) return;
-  r->whole_before = r->whole_until;
   r->whole_until = vt_load64(payload);
 }
 

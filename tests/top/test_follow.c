@@ -3,8 +3,10 @@
    The trace (argv[1]) is copied piece by piece, cut at any byte, into a file that is held like one that is still
    recorded; whatever is there is read; at the end all counters of all cells must be those of a plain analysis. Then the
    same with a second trace (argv[2]), in which the events of a thread that ended early are moved to the end of the file:
-   they come too late, and must be put right. */
+   they come too late, and must be put right. Of both the live blocks, as a look at the memory needs them, are followed
+   in the same way. */
 #include "analyzer/report/follow.h"
+#include "analyzer/snapshot/replay.h"
 #include "analyzer/trace/reader_private.h"
 #include "analyzer/trace/writer.h"
 #include "analyzer/util/mem.h"
@@ -48,7 +50,8 @@ static void hold(int fd, short type) {
 
 static int looks, early; /* at the file; those that had events before the trace was over */
 
-static void look(vt_follow_t *follow) {
+static void look(void *context) {
+  vt_follow_t *follow = context;
   vt_error_t error;
   if (vt_follow_look(follow, &error)) {
     printf("# %s: %s\n", error.what, error.why);
@@ -60,24 +63,89 @@ static void look(vt_follow_t *follow) {
   early += !follow->over && vt_model_totals(follow->analysis.model)->events > 0;
 }
 
-/* grow copies the trace in pieces and follows it. */
-static void grow(vt_follow_t *follow, bytes_t trace, char const *path, unsigned seed) {
-  vt_error_t error;
+/* Who follows: opens the file of that name, and reads what is there. */
+typedef struct {
+  void (*open)(void *context, char const *path);
+  void (*look)(void *context);
+  void *context;
+} reader_t;
+
+/* feed copies the trace in pieces into a file that is held, all but `rest` bytes. Returns the file. */
+static int feed(reader_t const *reader, bytes_t trace, char const *path, unsigned seed, size_t rest) {
   int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   hold(fd, F_WRLCK);
   size_t at = trace.sz < 4096 ? trace.sz : 4096; /* the header at least is there from the first byte */
-  if (fd < 0 || write(fd, trace.data, at) != (ssize_t)at || vt_follow_open(follow, path, &error)) exit(2);
-  looks = early = 0;
-  while (at < trace.sz) {
-    look(follow);
+  if (fd < 0 || write(fd, trace.data, at) != (ssize_t)at) exit(2);
+  reader->open(reader->context, path);
+  while (at < trace.sz - rest) {
+    reader->look(reader->context);
     seed = seed * 1103515245u + 12345u;
     size_t sz = 1 + (seed >> 8) % (trace.sz / 40);
-    if (sz > trace.sz - at) sz = trace.sz - at;
+    if (sz > trace.sz - rest - at) sz = trace.sz - rest - at;
     if (write(fd, trace.data + at, sz) != (ssize_t)sz) exit(2);
     at += sz;
   }
+  return fd;
+}
+
+static void open_follow(void *follow, char const *path) {
+  vt_error_t error;
+  looks = early = 0;
+  if (vt_follow_open(follow, path, &error)) exit(2);
+}
+
+/* grow follows the trace to its end. */
+static void grow(vt_follow_t *follow, bytes_t trace, char const *path, unsigned seed) {
+  reader_t reader = {open_follow, look, follow};
+  int fd = feed(&reader, trace, path, seed, 0);
   hold(fd, F_UNLCK);
   look(follow);
+  close(fd);
+}
+
+static void open_replay(void *replay, char const *path) {
+  if (!(*(vt_replay_t **)replay = vt_replay_open(path))) exit(2);
+}
+
+static int never(void *context) { return context == NULL; }
+
+static void follow_replay(void *replay) {
+  if (vt_replay_follow(*(vt_replay_t **)replay, never, replay)) exit(2);
+}
+
+static int by_address(void const *a, void const *b) {
+  vt_live_block_t const *x = a, *y = b;
+  return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* finish tells what lives, in the order of addresses. */
+static vt_replayed_t finish(vt_replay_t *replay) {
+  if (!vt_replay_whole(replay)) exit(2);
+  vt_replayed_t live = vt_replay_finish(replay, 0, 0);
+  free(live.origins);
+  qsort(live.blocks, live.blocks_cnt, sizeof *live.blocks, by_address);
+  return live;
+}
+
+static int same_blocks(vt_replayed_t const *a, vt_replayed_t const *b) {
+  return a->missed == b->missed && a->blocks_cnt == b->blocks_cnt &&
+         !memcmp(a->blocks, b->blocks, a->blocks_cnt * sizeof *a->blocks);
+}
+
+/* check_live follows the live blocks of a trace whose END is not written yet, as when a process has just ended. anew: are
+   they to be found only by reading all of it? */
+static void check_live(bytes_t trace, char const *path, unsigned seed, int anew) {
+  vt_replay_t *followed, *read;
+  reader_t reader = {open_replay, follow_replay, &followed};
+  int fd = feed(&reader, trace, path, seed, VT_CHUNK_HEADER_SZ);
+  open_replay(&read, path);
+  vt_replayed_t a = finish(followed), b = finish(read);
+  ok(b.blocks_cnt > 0 && same_blocks(&a, &b), "seed %u: %zu live blocks, followed or not", seed, b.blocks_cnt);
+  ok(vt_replay_anew(followed) == anew, "seed %u: they were found %s", seed, anew ? "by reading all once more" : "by following");
+  free(a.blocks);
+  free(b.blocks);
+  vt_replay_close(followed);
+  vt_replay_close(read);
   close(fd);
 }
 
@@ -144,24 +212,28 @@ static int is_last(vt_reader_t const *reader, vt_chunk_t const *chunk) {
   return 1;
 }
 
-/* delay writes the trace anew with the events that a thread wrote last behind all others: just before END. */
-static void delay(bytes_t trace, char const *from, char const *to) {
+/* rewrite writes the trace anew, with a clock of which a second is short: how long it took to record has no part in what
+   is waited for. late: the events that a thread wrote last are behind all others, just before END. */
+static void rewrite(char const *from, char const *to, int late) {
   vt_error_t error;
+  bytes_t trace = read_file(from);
   vt_reader_t *reader = vt_reader_open(from, &error);
   vt_writer_t *writer = vt_writer_open(to, &error);
-  vt_chunk_t c, late = {0};
+  vt_chunk_t c, moved = {0};
   if (!reader || !writer) exit(2);
+  reader->header.tick_hz = 100000;
   vt_writer_header(writer, &reader->header);
   for (uint64_t off = reader->header_sz; !vt_chunk_header(reader, off, &c); off = vt_chunk_end(&c)) {
-    if (c.type == VT_CHUNK_EVENTS && !late.type && is_last(reader, &c)) {
-      late = c;
+    if (late && c.type == VT_CHUNK_EVENTS && !moved.type && is_last(reader, &c)) {
+      moved = c;
       continue;
     }
-    if (c.type == VT_CHUNK_END)
-      vt_writer_copy(writer, late.type, late.flags, late.writer, trace.data + late.off + VT_CHUNK_HEADER_SZ, late.sz);
+    if (late && c.type == VT_CHUNK_END)
+      vt_writer_copy(writer, moved.type, moved.flags, moved.writer, trace.data + moved.off + VT_CHUNK_HEADER_SZ, moved.sz);
     vt_writer_copy(writer, c.type, c.flags, c.writer, trace.data + off + VT_CHUNK_HEADER_SZ, c.sz);
   }
   vt_reader_close(reader);
+  free(trace.data);
   if (vt_writer_close(writer)) exit(2);
 }
 
@@ -207,32 +279,33 @@ static void check_damage(bytes_t trace, char *path) {
 }
 
 int main(int argc, char **argv) {
-  char grown[4096], late[4096];
+  char grown[4096], made[4096];
   vt_analysis_t whole;
   if (argc != 3) return 2;
   vt_progress_disable();
   snprintf(grown, sizeof grown, "%.4000s.grown", argv[1]);
-  snprintf(late, sizeof late, "%.4000s.late", argv[1]);
-  bytes_t trace = read_file(argv[1]);
-  analyse(&whole, argv[1]);
+  snprintf(made, sizeof made, "%.4000s.made", argv[1]);
+  rewrite(argv[1], made, 0);
+  bytes_t trace = read_file(made);
+  analyse(&whole, made);
   for (unsigned seed = 1; seed <= 3; seed++) check_growth(&whole, trace, grown, seed);
+  for (unsigned seed = 1; seed <= 3; seed++) check_live(trace, grown, seed, 0);
   check_replaced(&whole, trace, grown);
   vt_analysis_close(&whole);
   free(trace.data);
-  trace = read_file(argv[2]);
-  delay(trace, argv[2], late);
-  free(trace.data);
-  trace = read_file(late);
-  analyse(&whole, late);
+  rewrite(argv[2], made, 1);
+  trace = read_file(made);
+  analyse(&whole, made);
   vt_follow_t follow;
   grow(&follow, trace, grown, 4);
   ok(follow.over && follow.analysis.cells_known == 0, "events that come late: the file is read once more");
   ok(same_cells(follow.analysis.model, whole.model), "events that come late: every cell");
   vt_follow_close(&follow);
   vt_analysis_close(&whole);
+  check_live(trace, grown, 4, 1);
   check_damage(trace, grown);
   free(trace.data);
   unlink(grown);
-  unlink(late);
+  unlink(made);
   return done_testing();
 }
