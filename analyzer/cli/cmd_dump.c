@@ -4,6 +4,7 @@
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/gate.h"
 #include "analyzer/cli/error.h"
+#include "analyzer/cli/interpreted.h"
 #include "analyzer/cli/options.h"
 #include "analyzer/memory/mappings.h"
 #include "analyzer/report/chosen.h"
@@ -42,7 +43,8 @@ typedef struct {
   vt_chosen_t *chosen; /* NULL: every event */
   uint64_t event;      /* the number of the next one */
   uint64_t left;       /* so many more may be shown */
-  int interpreted;     /* api other is an interpreter's */
+  vt_interpreted_t interpreted;
+  int by_interpreter; /* the event is of an interpreter's block */
   uint8_t *shown;      /* per trie node */
   size_t shown_sz;
   vt_trace_frame_t *frames;
@@ -156,16 +158,11 @@ static uint64_t old_block(dump_t *d, vt_event_t const *e) {
   return d->old[e->thread];
 }
 
-/* by_interpreter: is it of an interpreter's own allocator, whose blocks report shows as a heap of their own? */
-static int by_interpreter(dump_t const *d, vt_event_t const *e) {
-  return !e->heap && e->api == VT_API_OTHER && d->interpreted;
-}
-
 /* The heap as report calls it. */
 static char const *heap_name(dump_t const *d, vt_event_t const *e) {
   size_t cnt;
   vt_trace_heap_t const *heaps = vt_reader_heaps(d->r, &cnt);
-  if (!e->heap) return by_interpreter(d, e) ? "python" : "libc";
+  if (!e->heap) return d->by_interpreter ? "python" : "libc";
   for (size_t i = 0; i < cnt; i++)
     if (heaps[i].heap == e->heap && heaps[i].name[0]) return heaps[i].name;
   return "";
@@ -179,7 +176,7 @@ static void show_text(dump_t *d, vt_event_t const *e, vt_trace_thread_t const *t
   int has_size = e->kind < VT_EVENT_HEAP_FREE && (e->kind != VT_EVENT_FREE || e->size);
   if (has_size) printf(" size %" PRIu64, e->size);
   if (e->align) printf(" align %" PRIu64, e->align);
-  if (by_interpreter(d, e)) printf(" heap python");
+  if (d->by_interpreter) printf(" heap python");
   if (e->heap) printf(" heap %u", e->heap);
   if (e->tag) printf(" tag %" PRIu64, e->tag);
   if (e->kind == VT_EVENT_REALLOC_DONE) printf(" old 0x%" PRIx64, old);
@@ -278,6 +275,7 @@ static int on_events(void *context, vt_event_t const *events, size_t cnt) {
   for (size_t i = 0; i < cnt && d->left; i++) {
     vt_event_t const *e = &events[i];
     uint64_t old = old_block(d, e);
+    d->by_interpreter = vt_interpreted_has(&d->interpreted, e, old);
     if (d->chosen && !vt_chosen_has(d->chosen, d->event++)) continue;
     show_mappings(d, e->time);
     if (!d->left) break;
@@ -357,7 +355,7 @@ static int dump(char *path, vt_cli_options_t const *options, int several, uint64
     return usage_error ? VT_EXIT_USAGE : VT_EXIT_INPUT;
   }
   find_names(&d, &options->analysis.search);
-  d.interpreted = vt_reader_interpreted(d.r);
+  d.interpreted = vt_interpreted_begin(d.r);
   if (several) show_trace(d.r, d.json);
   show_sample(d.r, d.json);
   if (!filtered) take_mappings(&d);
@@ -368,6 +366,7 @@ static int dump(char *path, vt_cli_options_t const *options, int several, uint64
   if (vt_reader_summary(d.r))
     vt_error_say(path, "earlier events are not in it, only their sum (--keep)", "`valtrace check` tells how many");
   vt_reader_close(d.r);
+  vt_interpreted_end(&d.interpreted);
   vt_chosen_free(d.chosen);
   vt_stacks_delete(d.stacks);
   free(d.nodes);

@@ -116,7 +116,7 @@ static int judge_file(vt_completeness_t *c, vt_reader_t const *reader, last_word
   else if (is_raw(reader))
     because(c, "the file does not tell how much it should hold, and the process has not said its end");
   else
-    because(c, "the file has no end mark: the collector was killed, or the file was cut");
+    because(c, "the file has no end mark: the collector was killed, or the file was cut, or copied before its end");
   return 0;
 }
 

@@ -8,6 +8,8 @@
 #include "analyzer/util/progress.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct {
@@ -184,11 +186,32 @@ static int pack_to(pack_t *p, vt_output_t const *output, vt_symbols_search_t con
   return -1;
 }
 
+static int is_same(char const *a, char const *b) {
+  struct stat x, y;
+  return !strcmp(a, b) || (!stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
+/* refuse_growing: whoever writes a trace would go on in a file that has no name any more. A copy lacks what comes later,
+   and cannot tell by itself that more came. */
+static int refuse_growing(vt_reader_t const *r, char const *from, char const *to, vt_error_t *error) {
+  if (!r->integrity.recording) return 0;
+  if (is_same(from, to)) {
+    vt_error_set(error, from, "it is still being recorded, and cannot be replaced", "wait for its end, or give -o OUT for a copy of what is there");
+    return 1;
+  }
+  vt_error_say(from, "it is still being recorded: the copy has what was there, and will be called incomplete", "pack it again when it has ended");
+  return 0;
+}
+
 int vt_pack(char const *from, char const *to, vt_symbols_search_t const *search,
             vt_error_t *error) {
   pack_t p = {.r = vt_reader_open(from, error)};
   vt_output_t output;
   if (!p.r) return VT_EXIT_INPUT;
+  if (refuse_growing(p.r, from, to, error)) {
+    vt_reader_close(p.r);
+    return VT_EXIT_USAGE;
+  }
   int status = VT_EXIT_OUTPUT;
   if (!vt_output_open(&output, to, VT_OUTPUT_TRACE, error)) {
     int whole = !pack_to(&p, &output, search, error);

@@ -3,7 +3,7 @@ PATCHED := $(BUILD)/programs
 TAPS  += tests/patch/inside.t tests/patch/opened.t
 LONG  += tests/patch/storm.t tests/patch/builds.t tests/patch/rust.t
 TESTS += $(addprefix $(PATCHED)/,own_static own_prefixed own_stripped own_changed family_libc family_jemalloc family_tcmalloc \
-           news_libc news_jemalloc news_tcmalloc stepped linked_symbolic linked_hidden storm operators pool inlined libstarts.so opening libplain.so libsymbolic.so libhidden.so)
+           news_libc news_jemalloc news_tcmalloc stepped linked_symbolic linked_hidden storm operators pool inlined libstarts.so opening libplain.so libsymbolic.so libhidden.so libalias.so)
 PATCH_CFLAGS := -O2 -g -fno-builtin $(WARN)
 ARCHIVES     := /usr/lib/$(shell $(CC) -print-multiarch)
 own_prefixed_FLAGS := -DPREFIX=_rjem_ -DHIDDEN=static
@@ -24,9 +24,9 @@ $(PATCHED)/libstarts.so: tests/patch/starts.c
 $(PATCHED)/libplain.so: tests/patch/plain.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) $(PATCH_CFLAGS) -fPIC -shared -s -o $@ $<
-$(PATCHED)/libsymbolic.so $(PATCHED)/libhidden.so: tests/patch/bound.c
+$(PATCHED)/libsymbolic.so $(PATCHED)/libhidden.so $(PATCHED)/libalias.so: tests/patch/bound.c
 	@mkdir -p $(@D)
-	$(CC) $(CSTD) $(PATCH_CFLAGS) -fPIC -shared $(if $(findstring hidden,$@),-DHIDDEN,-Wl,-Bsymbolic -s) -o $@ $<
+	$(CC) $(CSTD) $(PATCH_CFLAGS) -fPIC -shared $(if $(findstring hidden,$@),-DHIDDEN,-Wl,-Bsymbolic -s) $(if $(findstring alias,$@),-DALIAS) -o $@ $<
 $(PATCHED)/operators: tests/patch/operators.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=gnu++17 $(PATCH_CFLAGS) -o $@ $<

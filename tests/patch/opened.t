@@ -66,8 +66,27 @@ def check_linked(tap, kind):
     run.remove()
 
 
+def check_python(tap):
+    """A free by a function of several names has the api that Python's blocks have, too: dump still tells whose a block is."""
+    code = f"import ctypes; ctypes.CDLL({path('libalias.so')!r}).bound_churn(500)"
+    run = Alone([sys.executable, "-S", "-c", code])
+    out = subprocess.run([valtest.VALTRACE, "dump", "--json", run.trace_path], capture_output=True, text=True, check=True)
+    pythons, wrong, alike = set(), 0, 0
+    for event in map(json.loads, out.stdout.splitlines()):
+        if event["kind"] in ("alloc", "realloc") and event["address"]:
+            pythons.discard(event.get("old_address"))
+            (pythons.add if event["api"] == "other" else pythons.discard)(event["address"])
+        elif event["kind"] == "free":
+            alike += event["api"] == "other" and event["address"] not in pythons
+            wrong += (event["heap_name"] == "python") != (event["address"] in pythons)
+    tap.ok(run.status == 0 and alike >= 500 and not wrong, "Python, and frees whose name is not known: dump names the heap of the block",
+           [run.stderr, alike, wrong])
+    run.remove()
+
+
 def main():
     tap = Tap()
+    check_python(tap)
     check(tap, "-Bsymbolic", "way", "libsymbolic.so", "bound_churn")
     check(tap, "hidden", "way", "libhidden.so", "bound_churn")
     check(tap, "hidden, beside a thread", "thread", "libhidden.so", "bound_churn")

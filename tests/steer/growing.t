@@ -36,7 +36,9 @@ def commands(path, folder):
     yield ["check", path], 3, ": recording"
     yield ["check-budget", "--max-live", "1G", path], 1, still
     yield ["block", hex(block), path], 0, "live"
-    yield ["pack", path, "-o", f"{folder}/packed"], 0, ""
+    yield ["pack", path, "-o", f"{folder}/packed"], 0, still
+    yield ["check", f"{folder}/packed"], 3, "copied before its end"
+    yield ["pack", path], 2, "cannot be replaced"
     yield ["ls", folder], 0, "running"
 
 
