@@ -6,6 +6,7 @@
 #include "analyzer/collector/following.h"
 #include "analyzer/collector/keep.h"
 #include "analyzer/collector/sampling.h"
+#include "analyzer/collector/survived.h"
 #include "analyzer/patch/service.h"
 #include "analyzer/util/progress.h"
 #include "analyzer/trace/embed.h"
@@ -130,8 +131,8 @@ static void take_order(collector_t *c) {
   c->drain.first_awaited = 0;
   c->drain.first_status = order.wait_status;
   c->drain.first_peak = order.peak_resident;
-  if (order.detached) vt_drain_detach(&c->drain);
-  if (order.replaced) vt_drain_replaced(&c->drain);
+  if (order.detached) vt_survived_detached(&c->drain);
+  if (order.replaced) vt_survived_first(&c->drain);
   vt_drain_doubt(&c->drain);
 }
 
@@ -195,6 +196,7 @@ static void look_after(collector_t *c) {
   for (size_t i = 0; i < c->drain.images_cnt; i++) some |= vt_following_due(c->drain.images[i]);
   if (some) whole_until = vt_drain_all(&c->drain);
   if (flush) vt_drain_leftovers(&c->drain);
+  if (flush) vt_survived_look(&c->drain);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t *image = c->drain.images[i];
     if (image->ended || image->leaving) continue;

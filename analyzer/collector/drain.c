@@ -22,12 +22,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RECORD_HEAD        16 /* w0 and w1 of a BLOB */
 #define ONE_THREAD_STREAMS 2  /* number 0 is not used */
-#define IN_FLIGHT_NS       20000000
 
 static uint64_t state_of(vt_ring_t *ring, uint32_t i) {
   /* Pairs with the release that marks a segment full, or with the claim. */
@@ -339,9 +337,7 @@ static int adopt(vt_image_t *image) {
   return 1;
 }
 
-/* end_image completes the trace, but if the image left its memory to be looked at only after that.
- */
-static void end_image(vt_drain_t *d, vt_image_t *image, int wait_status) {
+void vt_drain_end(vt_drain_t *d, vt_image_t *image, int wait_status) {
   uint32_t slot = image->place.slot;
   vt_heir_seen_t seen = {0};
   d->replaced[slot] = 0;
@@ -386,7 +382,7 @@ static void end_replaced(vt_drain_t *d) {
     d->replacements = 0;
     for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
       vt_image_t *image = d->replaced[slot] ? image_of(d, slot) : NULL;
-      if (image && !image->leaving && !outlived(d, slot)) end_image(d, image, -1);
+      if (image && !image->leaving && !outlived(d, slot)) vt_drain_end(d, image, -1);
     }
   }
 }
@@ -468,9 +464,7 @@ vt_image_t *vt_drain_last(vt_drain_t const *d) {
   return last;
 }
 
-/* status_of is how the process of an image ended, as of waitpid: as `run` has told of the first one's
-   last image, else as far as the kernel knows; -1: nobody does. */
-static int status_of(vt_drain_t *d, vt_image_t const *image, vt_image_t const *last) {
+int vt_drain_status(vt_drain_t *d, vt_image_t const *image, vt_image_t const *last) {
   vt_owner_t const *owner = vt_slots_owner(&d->slots, image->place.slot);
   if (image == last && d->first_status >= 0) return d->first_status;
   return vt_ending_status(owner->pid, owner->fd, owner->start);
@@ -501,31 +495,7 @@ void vt_drain_ended(vt_drain_t *d) {
     if (!image || image->leaving || vt_drain_awaited(d, image)) continue;
     if (!vt_owner_gone(d->end, vt_slots_owner(&d->slots, slot)) || outlived(d, slot)) continue;
     if (image == last) note_peak(d, image);
-    end_image(d, image, status_of(d, image, last));
-  }
-}
-
-/* An event that had begun before the gate was closed is written by a thread that was stopped in it: it gets the time. */
-void vt_drain_detach(vt_drain_t *d) {
-  d->detached = 1;
-  vt_drain_all(d);
-  nanosleep(&(struct timespec){.tv_nsec = IN_FLIGHT_NS}, NULL);
-  vt_drain_all(d);
-  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
-    vt_image_t *image = d->by_slot[slot];
-    if (!image || image->leaving) continue;
-    if (!vt_owner_gone(d->end, vt_slots_owner(&d->slots, slot))) image->left = VT_PROCESS_DETACHED;
-    end_image(d, image, image->left ? -1 : status_of(d, image, vt_drain_last(d)));
-  }
-}
-
-void vt_drain_replaced(vt_drain_t *d) {
-  vt_drain_all(d);
-  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
-    vt_image_t *image = d->by_slot[slot];
-    if (!image || image->leaving || !image->place.first) continue;
-    image->left = VT_PROCESS_EXEC;
-    end_image(d, image, -1);
+    vt_drain_end(d, image, vt_drain_status(d, image, last));
   }
 }
 

@@ -69,11 +69,13 @@ void vt_drain_resume(vt_drain_t *d);
 /* vt_drain_write takes everything that is committed and writes it into the traces, for their readers. */
 void vt_drain_write(vt_drain_t *d);
 
-/* vt_drain_detach ends all images, whose processes live on: their gates are closed. */
-void vt_drain_detach(vt_drain_t *d);
+/* vt_drain_end completes an image's trace, but if it left its memory to be looked at only after that. wait_status: how its
+   process ended, as of vt_drain_status. */
+void vt_drain_end(vt_drain_t *d, vt_image_t *image, int wait_status);
 
-/* vt_drain_replaced ends the image of the first process, which has executed another program that is not recorded. */
-void vt_drain_replaced(vt_drain_t *d);
+/* vt_drain_status is how the process of an image ended, as of waitpid: as `run` has told of the first one's last image
+   (`last`, see vt_drain_last), else as far as the kernel knows; -1: nobody does. */
+int vt_drain_status(vt_drain_t *d, vt_image_t const *image, vt_image_t const *last);
 
 /* vt_drain_settle completes the traces of images whose memory has been looked at. Does not block. */
 void vt_drain_settle(vt_drain_t *d);

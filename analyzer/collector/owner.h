@@ -42,6 +42,10 @@ int vt_owner_gone(vt_ring_end_t const *end, vt_owner_t *owner);
 int vt_owner_shared(vt_ring_end_t const *end, vt_owner_t *owner, vt_ring_image_t const *row,
                     int (*known)(void *context, pid_t pid), void *context);
 
+/* vt_owner_without_ring: is it known of the process, which lives, that its memory has not the ring? Then it has executed another
+   program. Costs a look at its mappings. */
+int vt_owner_without_ring(vt_ring_end_t const *end, vt_owner_t *owner);
+
 /* vt_owner_leave closes the descriptor; nothing else of the owner is changed. */
 void vt_owner_leave(vt_owner_t *owner);
 

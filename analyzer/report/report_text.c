@@ -260,7 +260,8 @@ static void warn(vt_term_t const *term, uint64_t count, char const *what) {
   putc('\n', term->out);
 }
 
-static void print_end(vt_term_t const *term, char const *ended) {
+static void print_end(vt_term_t const *term, vt_completeness_t const *have) {
+  char const *ended = have->ended;
   int number = strncmp(ended, "signal:", 7) ? 0 : atoi(ended + 7);
   char const *name = number ? sigdescr_np(number) : NULL;
   if (number)
@@ -272,7 +273,8 @@ static void print_end(vt_term_t const *term, char const *ended) {
             : !strcmp(ended, "killed")  ? "the program was killed, or ended without telling"
             : !strcmp(ended, "running") ? "the program still runs"
             : !strcmp(ended, "detached") ? "recording was ended; the program goes on"
-                                        : "the program ended without telling how");
+            : have->mid_life             ? "the program, or one that it executed, ended without telling how"
+                                         : "the program ended without telling how");
 }
 
 /* One of the ways in which several processes ended, in words that fit any number. */
@@ -393,7 +395,7 @@ static void print_completeness(vt_analysis_t const *analysis, vt_term_t const *t
   if (analysis->trace_cnt > 1)
     print_ends(analysis, term);
   else
-    print_end(term, have.ended);
+    print_end(term, &have);
   print_missing(term, &have);
   print_kept(term, analysis);
   print_roots(analysis, term, vt_analysis_counter(analysis, VT_COUNTER_TRUNCATED));

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """valtrace attach and detach: a process that runs is recorded from then on, exactly, and is as it was afterwards; it
 runs on whatever becomes of valtrace; what cannot be recorded is refused in one line."""
+import glob
 import json
 import os
 import signal
@@ -84,6 +85,24 @@ def check_end(tap, path):
     tap.ok(parent.complete and sorted(parent.process)[-1][1:3] == ("exit", 0), "the end is in the trace", [parent.process])
     tap.ok(child.complete and child.flags & 1 and vtr.Model(child).allocations >= 1000,
            "the child's blocks are", [child.flags, vtr.Model(child).allocations, first])
+
+
+def check_executes(tap, folder):
+    """A child that executes another program is no longer what is recorded, and no hook tells."""
+    shell = subprocess.Popen(["bash", "-c", "read x; exec 3>&1; sleep 1000 3>&- & echo $!; read x; kill $!"], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
+    attach = Attach(shell.pid, f"{folder}/executes.vtr")
+    attach.until("stood still")
+    shell.stdin.write(b"go\n")
+    shell.stdin.flush()
+    child = int(shell.stdout.readline())
+    while "sleep" not in os.readlink(f"/proc/{child}/exe"):
+        os.sched_yield()
+    attach.process.send_signal(signal.SIGINT)
+    attach.wait()
+    shell.communicate(b"end\n")
+    said = {t.pid: [kind for _, kind, _, _ in t.process][-1] for t in map(vtr.Trace, glob.glob(f"{folder}/executes*"))}
+    tap.equal(said, {shell.pid: "detached", child: "exec"}, "a child that has executed another program ends so")
 
 
 def check_detach(tap, path):
@@ -326,6 +345,7 @@ def main():
         check_counts(tap, os.path.join(folder, "one.vtr"), 0)
         check_counts(tap, os.path.join(folder, "many.vtr"), 8)
         check_end(tap, folder)
+        check_executes(tap, folder)
         check_detach(tap, os.path.join(folder, "detach.vtr"))
         check_operators(tap, os.path.join(folder, "operators.vtr"))
         check_again(tap, os.path.join(folder, "again.vtr"))
