@@ -7,6 +7,7 @@
 #include "preload/patched.h"
 #include "preload/options.h"
 #include "preload/process.h"
+#include "preload/python.h"
 #include "core/trace/libc.h"
 #include "core/trace/object.h"
 #include "core/trace/symbol.h"
@@ -63,6 +64,7 @@ typedef struct {
 } debug_t;
 
 static int usable; /* there is a collector that may be asked */
+static int can_watch;
 static debug_t const *debug;
 static uint32_t known[SPACES_MAX]; /* objects of each namespace that have been looked at */
 static _Atomic int deep; /* something was or is to be opened with RTLD_DEEPBIND */
@@ -110,6 +112,8 @@ static void take_stock(debug_t const *d, int i) {
 /* on_change is called by the loader, under its lock, when objects have been mapped or unmapped. */
 static void on_change(void) {
   debug_t const *d = debug;
+  vt_python_objects(d->base.r_map, d->base.r_state == RT_DELETE);
+  if (!usable) return;
   for (int i = 0; d && i < SPACES_MAX; d = next_space(d), i++)
     if (d->base.r_state == RT_CONSISTENT) take_stock(d, i);
   write_news();
@@ -171,9 +175,9 @@ static void reach_libc(void) {
 static __attribute__((noinline)) void before_open(int is_deep) {
   static _Atomic int watched;
   vt_real_get();
-  if (!usable || !vt_process_may_ask()) return;
+  if (!can_watch || !vt_process_may_ask()) return;
   if (!atomic_exchange_explicit(&watched, 1, memory_order_relaxed)) watch();
-  if (!is_deep) return;
+  if (!is_deep || !usable) return;
   atomic_store_explicit(&deep, 1, memory_order_relaxed);
   reach_libc();
 }
@@ -208,6 +212,7 @@ void vt_patched_begin(void) {
   if (!vt_options.collector && vt_hooks_reached() == VT_HOOKS_BEHIND_EXECUTABLE)
     vt_say("the program's allocator is inside its executable", "preloading does not reach it",
            "record it with `valtrace run`");
-  usable = IS_PLANNED_FOR && vt_options.collector && vt_options.text_fd < 0 && !is_confined();
+  can_watch = IS_PLANNED_FOR && vt_options.text_fd < 0 && !is_confined();
+  usable = can_watch && vt_options.collector;
   if (usable && wanted()) vt_patched_ask(&everything, 0);
 }

@@ -120,9 +120,8 @@ static void wrap(int domain) {
   set(domain, &ours);
 }
 
-/* The program's own main has not begun: no thread, no interpreter, no block. */
-static int wrap_all(void) {
-  struct link_map *first = vt_object_first();
+/* The interpreter has not begun: no thread has a block of its. */
+static int wrap_all(struct link_map *first) {
   get = (void (*)(int, allocator_t *))vt_symbol_from(first, "PyMem_GetAllocator", NULL);
   set = (void (*)(int, allocator_t *))vt_symbol_from(first, "PyMem_SetAllocator", NULL);
   if (!get || !set) return -1;
@@ -134,26 +133,25 @@ static int wrap_all(void) {
 
 static char const *_Atomic refused; /* why; NULL: it was not */
 
-/* tell writes to the trace why there is nothing of Python in it. */
-static void tell(vt_thread_t *t, char const *why) {
+void vt_python_refuse(vt_thread_t *t, char const *why) {
   atomic_store_explicit(&refused, why, memory_order_relaxed);
   vt_virtual_refused(&t->stream, VT_LANGUAGE_PYTHON, "Python frames and blocks", why);
 }
 
-static void tell_at_start(char const *why) {
+void vt_python_refuse_now(char const *why) {
   vt_thread_t *t = vt_enter(FRAME);
   if (!t) return;
-  tell(t, why);
+  vt_python_refuse(t, why);
   vt_leave(t);
 }
 
 void vt_python_passed(void) {
-  if (vt_symbol_from(vt_object_first(), "_PyRuntime", NULL)) tell_at_start("its interpreter had begun before recording did");
+  if (vt_symbol_from(vt_object_first(), "_PyRuntime", NULL)) vt_python_refuse_now("its interpreter had begun before recording did");
 }
 
 void vt_python_tell_again(vt_thread_t *t) {
   char const *why = atomic_load_explicit(&refused, memory_order_relaxed);
-  if (why) tell(t, why);
+  if (why) vt_python_refuse(t, why);
 }
 
 _Atomic uint32_t vt_python_trusted;
@@ -167,23 +165,32 @@ int vt_python_ready_slow(vt_thread_t *t) {
     wrap(DOMAIN_OBJ);
   } else if (now.malloc != wrapped_malloc) {
     atomic_fetch_and_explicit(&vt_capture_more, ~(uint32_t)VT_CAPTURE_VIRTUAL, memory_order_relaxed);
-    tell(t, "PYTHONMALLOC or -X dev gave the interpreter other allocators");
+    vt_python_refuse(t, "PYTHONMALLOC or -X dev gave the interpreter other allocators");
     return 0;
   }
   atomic_store_explicit(&vt_python_trusted, 1, memory_order_relaxed);
   return 1;
 }
 
-void vt_python_begin(void) {
-  char const *why = "";
-  if (vt_options.no_python || vt_options.text_fd >= 0) return;
+int vt_python_wanted(void) {
+  return !vt_options.no_python && vt_options.text_fd < 0 && !vt_python.layout &&
+         !atomic_load_explicit(&refused, memory_order_relaxed);
+}
+
+int vt_python_take(struct link_map *first, char const **why) {
   uint64_t busy = vt_internal_begin();
-  int found = vt_python_find(&why);
-  if (found > 0 && wrap_all()) {
-    why = "its allocators cannot be wrapped";
+  int found = vt_python_find(first, why);
+  if (found > 0 && wrap_all(first)) {
+    *why = "its allocators cannot be wrapped";
     found = -1;
   }
   vt_internal_end(busy);
-  if (found < 0) tell_at_start(why);
-  if (found > 0) atomic_fetch_or_explicit(&vt_capture_more, VT_CAPTURE_VIRTUAL, memory_order_relaxed);
+  /* Pairs with the acquire in vt_capture_rest. */
+  if (found > 0) atomic_fetch_or_explicit(&vt_capture_more, VT_CAPTURE_VIRTUAL, memory_order_release);
+  return found;
+}
+
+void vt_python_begin(void) {
+  char const *why = "";
+  if (vt_python_wanted() && vt_python_take(vt_object_first(), &why) < 0) vt_python_refuse_now(why);
 }

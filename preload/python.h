@@ -3,11 +3,29 @@
 #define VT_PRELOAD_PYTHON_H
 
 #include "preload/process.h"
+#include "core/trace/unwind.h"
+
+struct link_map;
 
 /* vt_python_begin looks for an interpreter among the objects that are loaded, and if its frames can be
    read wraps its allocators; what is refused is said in the trace. To be called once, when all
    objects are relocated and before the program begins. */
 void vt_python_begin(void);
+
+/* vt_python_wanted: is an interpreter to be looked for? Not if there is one already, or it was refused.
+   vt_python_take looks for one from the object `first` on, as vt_python_find, and wraps its allocators. No part of it
+   may have begun. vt_python_refuse says in the trace why there is nothing (more) of Python in it; vt_python_refuse_now
+   does so outside of events. */
+int vt_python_wanted(void);
+int vt_python_take(struct link_map *first, char const **why);
+void vt_python_refuse(vt_thread_t *t, char const *why);
+void vt_python_refuse_now(char const *why);
+
+/* python_opened.c: an interpreter that the program opens with dlopen. vt_python_objects is to be called by the loader,
+   under its lock, with the list of objects: before some are unmapped (`leaving`), and when some have been mapped or
+   unmapped. vt_python_runs is told of each capture while such an interpreter has not run yet. */
+void vt_python_objects(struct link_map *list, int leaving);
+void vt_python_runs(vt_thread_t *t, vt_stack_t const *stack);
 
 /* vt_python_passed says in the trace of a process that was attached to, if there is an interpreter in it, that nothing
    of it is recorded. To be called whenever recording has begun there. */

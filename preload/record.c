@@ -96,8 +96,10 @@ static void check(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t const *s
 /* Events inside of another one, of a signal handler, have no virtual frames: an interpreter may have been
    interrupted anywhere. */
 void vt_capture_rest(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t *stack) {
-  uint32_t more = atomic_load_explicit(&vt_capture_more, memory_order_relaxed);
+  /* Pairs with the release in vt_python_take. */
+  uint32_t more = atomic_load_explicit(&vt_capture_more, memory_order_acquire);
   if (more & VT_CAPTURE_CHECK) check(t, caller, stack);
+  if (more & VT_CAPTURE_OPENED && t == vt_tls.own) vt_python_runs(t, stack);
   if (more & VT_CAPTURE_VIRTUAL && t == vt_tls.own && vt_python_ready(t))
     vt_virtual_capture(&t->virtual_frames, &t->stream, caller, stack);
 }

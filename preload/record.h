@@ -47,8 +47,9 @@ static inline vt_caller_t vt_caller_of(void const *frame) {
 }
 
 /* vt_capture_more is what else a capture asks for: to be compared with a second unwinder
-   (VALTRACE_UNWIND_CHECK=1), the frames of an interpreter. */
-enum { VT_CAPTURE_CHECK = 1, VT_CAPTURE_VIRTUAL = 2 };
+   (VALTRACE_UNWIND_CHECK=1), the frames of an interpreter, and whether the first code of an interpreter that was opened
+   runs. */
+enum { VT_CAPTURE_CHECK = 1, VT_CAPTURE_VIRTUAL = 2, VT_CAPTURE_OPENED = 4 };
 extern _Atomic uint32_t vt_capture_more;
 void vt_capture_rest(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t *stack);
 

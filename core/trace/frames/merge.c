@@ -127,12 +127,16 @@ void vt_virtual_quiesce(void) {
       vt_sys(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
-void vt_virtual_forked(void) {
+void vt_virtual_forget_all(void) {
   vt_virtual_t *v = atomic_load_explicit(&states, memory_order_acquire);
   for (; v; v = v->next) {
     atomic_store_explicit(&v->reading, 0, memory_order_relaxed);
     vt_virtual_forget(v);
   }
+}
+
+void vt_virtual_forked(void) {
+  vt_virtual_forget_all();
   vt_codes_forked();
   vt_python_forked();
 }

@@ -50,9 +50,9 @@ static int find_functions(vt_python_t *p, struct link_map *from) {
   return p->own && current && p->code_type && p->text_type && p->bytes_type && p->loop;
 }
 
-int vt_python_find(char const **why) {
+int vt_python_find(struct link_map *first, char const **why) {
   vt_python_t p = {0};
-  struct link_map *where = vt_object_first();
+  struct link_map *where = first;
   p.runtime = (uint64_t)vt_symbol_from(where, "_PyRuntime", &where);
   if (!p.runtime) return 0;
   p.layout = vt_python_layout(version_of(where), why);
@@ -68,6 +68,13 @@ int vt_python_find(char const **why) {
   if (vt_codes_init()) return -1;
   vt_python = p;
   return 1;
+}
+
+void vt_python_forget(void) {
+  vt_python = (vt_python_t){0};
+  vt_python_forget_places();
+  vt_codes_forked();
+  vt_python_forked();
 }
 
 int vt_python_ending_slow(void) {

@@ -47,10 +47,16 @@ typedef struct {
 } vt_python_t;
 extern vt_python_t vt_python;
 
-/* vt_python_find looks for an interpreter among the loaded objects and makes it known if it is one
-   whose frames can be read. Returns 1; 0 when there is none; -1 when it is refused, and *why says
-   why. To be called once, at start. */
-int vt_python_find(char const **why);
+/* vt_python_find looks for an interpreter from the object `first` on, in the order of loading, and makes it known if
+   it is one whose frames can be read. Returns 1; 0 when there is none; -1 when it is refused, and *why says
+   why. While no object of these can be unloaded, and no other thread can have anything of Python's. */
+struct link_map;
+int vt_python_find(struct link_map *first, char const **why);
+
+/* vt_python_forget: the interpreter has been unloaded. No thread may walk from before that until the next is found.
+   vt_python_forget_places does so for what the walk has learned. */
+void vt_python_forget(void);
+void vt_python_forget_places(void);
 
 /* vt_python_walk makes v->memo the frames that the calling thread runs, in the native `stack`, and tells in
    v what of them is as it was. */

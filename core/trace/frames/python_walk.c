@@ -35,6 +35,12 @@ int vt_python_is_loop(uint64_t pc) {
   return in_loop(pc) || atomic_load_explicit(elsewhere_at(pc), memory_order_relaxed) == pc;
 }
 
+void vt_python_forget_places(void) {
+  atomic_store_explicit(&vt_python_cframe_at, 0, memory_order_relaxed);
+  atomic_store_explicit(&vt_python_entry_at, 0, memory_order_relaxed);
+  for (uint32_t i = 0; i < ELSEWHERE; i++) atomic_store_explicit(&elsewhere[i], 0, memory_order_relaxed);
+}
+
 /* learn: does one of the loop's frames hold the object? Then its distance from the CFA is known. */
 static uint32_t learn(walk_t const *w, uint64_t at, _Atomic int64_t *distance) {
   vt_frame_t const *f = w->stack->frames;

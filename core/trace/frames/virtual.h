@@ -71,6 +71,9 @@ void vt_virtual_capture(vt_virtual_t **state, vt_stream_t *s, vt_caller_t const 
 /* vt_virtual_forget: the next capture with the state has nothing in common with the one before. */
 void vt_virtual_forget(vt_virtual_t *v);
 
+/* vt_virtual_forget_all does so for all states. No thread may be in a capture. */
+void vt_virtual_forget_all(void);
+
 /* vt_virtual_forked: this is a forked child, which has one thread and says everything anew. */
 void vt_virtual_forked(void);
 
