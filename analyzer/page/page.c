@@ -9,6 +9,7 @@
 #include "analyzer/page/resident.h"
 #include "analyzer/page/sources.h"
 #include "analyzer/page/tree.h"
+#include "analyzer/report/languages.h"
 #include "analyzer/util/mem.h"
 
 /* Shares of the page's 5 MB, in characters of packed text. */
@@ -348,6 +349,9 @@ static void write_document(vt_json_t *json, vt_page_tree_t *tree, vt_page_blocks
   vt_json_string(json, "schema", "valtrace-page");
   vt_json_uint(json, "version", 4);
   write_nodes(json, tree, analyses);
+  vt_json_array(json, "languages");
+  for (int i = 0; i < VT_SOURCE_LANGUAGES; i++) vt_json_string(json, NULL, vt_source_language_name((vt_source_language_t)i));
+  vt_json_end_array(json);
   vt_json_array(json, "sides");
   for (int i = 0; i < tree->sides; i++) write_side(json, tree, i, blocks[i], analyses[i]);
   vt_json_end_array(json);

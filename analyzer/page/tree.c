@@ -3,6 +3,7 @@
 #include "analyzer/page/tree.h"
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/report/languages.h"
 #include "analyzer/util/mem.h"
 
 /* ---- frames and nodes ---- */
@@ -26,7 +27,9 @@ static uint32_t add_frame(vt_page_tree_t *tree, vt_stack_frame_t const *from) {
   frame.file = file;
   frame.line = from->line;
   uint32_t number = vt_strings_intern(tree->frame_keys, (char const *)key, sizeof key);
-  if (number > tree->frames_cnt) VT_PUSH(tree->frames, frame);
+  if (number <= tree->frames_cnt) return number - 1;
+  frame.flags |= (uint32_t)vt_source_language(from) << VT_PAGE_LANGUAGE_SHIFT;
+  VT_PUSH(tree->frames, frame);
   return number - 1;
 }
 

@@ -22,6 +22,7 @@ typedef enum {
 } vt_page_value_t;
 
 enum { VT_PAGE_INLINED = 1, VT_PAGE_ALLOCATOR = 2, VT_PAGE_RUNTIME = 4, VT_PAGE_FOLDED = 8 };
+#define VT_PAGE_LANGUAGE_SHIFT 4 /* of a frame's flags: its language (vt_source_language_t) */
 
 /* Strings are indexes into vt_page_tree_t.strings. */
 typedef struct {

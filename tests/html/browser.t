@@ -413,6 +413,42 @@ def check_diff(browser, path, traces):
     ok("−" in browser.text("[data-total=allocations]") + browser.text("#summary"), "comparison: summary has signs")
 
 
+PYTHON = "import json\ndef twice(n):\n  return [json.dumps([i] * 50) for i in range(n)]\ndef once(n):\n  return twice(n)\nkept = once(300)\n"
+
+
+def choose(browser, css, text):
+    browser.script("const s = document.querySelector(arguments[0]); s.value = [...s.options].find((o) => o.text === arguments[1]).value;"
+                   "s.dispatchEvent(new Event('change'))", css, text)
+
+
+def check_languages(browser, folder):
+    """Python's functions among others: all about them, nothing but them, and coloured as they."""
+    with open(f"{folder}/app.py", "w", encoding="utf-8") as file:
+        file.write(PYTHON)
+    trace = f"{folder}/python.vtr"
+    sample.valtrace("run", "-q", "-o", trace, "--", "/usr/bin/python3", file.name)
+    path = page(folder, "python", trace)
+    modules = {g["module"]: g["allocations"] for g in report(trace, "hot", "--by", "module")["groups"]}
+    browser.open(path, "#metric=count")
+    ok(not any(name.startswith("Py_") for name, _ in browser.script("return valtrace.roots()")[:1]), "languages: the interpreter's own start takes no row",
+       browser.script("return valtrace.roots()")[:2])
+    choose(browser, "#toggle-language", "Python")
+    ok(browser.script("return valtrace.total()") == modules["Python"], "languages: only what Python lines have", modules)
+    choose(browser, "#toggle-language", "all")
+    ok(browser.script("return valtrace.total()") == sum(modules.values()), "and all again")
+    browser.open(path, "#metric=count&frames=all&view=table")
+    whole = {name: total for name, _, total in browser.script("return valtrace.functions()")}
+    choose(browser, "#toggle-frames", "only Python")
+    only = {name: total for name, _, total in browser.script("return valtrace.functions()")}
+    ok({"once", "twice", "dumps"} <= only.keys() and not any("malloc" in name or name.startswith("_Py") for name in only), "languages: no frame of another", sorted(only)[:9])
+    ok(all(only[name] == whole[name] for name in ("once", "twice", "dumps")), "with the numbers that they have among others", only, whole)
+    browser.open(path, "#metric=count&colours=language")
+    legend = browser.text("#legend")
+    ok("Python" in legend and "C, C++" in legend, "languages: colours with a legend", legend)
+    browser.open(path, "#metric=count&bands=language")
+    ok({"Python", "C, C++"} <= {name for name, *_ in browser.script("return valtrace.bands()")}, "languages: bands", browser.script("return valtrace.bands().map((b) => b[0])"))
+
+
 def check_labels(browser, path):
     """The two peaks of a comparison with itself lie at one place; their labels must not."""
     browser.open(path)
@@ -521,6 +557,8 @@ def run_all(browser, folder):
     check_source(browser, path)
     check_pairs(browser, folder)
     check_bars(browser, path, trace)
+    ok(browser.script("return document.getElementById('toggle-language')") is None, "of one language nothing is said")
+    check_languages(browser, folder)
     check_not_told(browser, folder, trace)
     check_processes(browser, folder)
     check_labels(browser, page(folder, "same", trace, trace))

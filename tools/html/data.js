@@ -1,6 +1,7 @@
 // The embedded data, unpacked into typed arrays. Names come from foreign programs: control and
 // direction characters are replaced here once, and nothing is ever put into the page as markup.
 const INLINED = 1, ALLOCATOR = 2, RUNTIME = 4, FOLDED = 8;
+const languageOf = (frame) => frame.flags >> 4; // a number in data.languages
 const VALUES = ["allocations", "allocated_bytes", "temporary", "temporary_bytes",
   "peak_bytes", "peak_blocks", "leaked_bytes", "leaked_blocks"];
 
@@ -63,7 +64,7 @@ async function unpack(from) {
   const packed = [from.strings, from.nodes, ...from.sides.flatMap((side) => [side.blocks.data, side.curve.data, side.resident.data])];
   const parts = await Promise.all(packed.map(inflate));
   const out = { sides: from.sides, isDiff: from.sides.length > 1, folded: from.folded,
-    foldedShare: from.folded_share_ppm / 1e6, nodesMax: from.nodes_max, nameLimit: from.name_limit,
+    foldedShare: from.folded_share_ppm / 1e6, nodesMax: from.nodes_max, languages: from.languages, nameLimit: from.name_limit,
     findings: from.findings || null, sources: from.sources ? JSON.parse(new TextDecoder().decode(await inflate(from.sources))) : {} };
   unpackNodes(out, parts[1], new TextDecoder().decode(parts[0]).split("\0").map(clean));
   out.sides.forEach((side, i) => {

@@ -58,13 +58,16 @@ function frameOf(chart, node) {
   return data.frames[chart.view.rep[node]];
 }
 
+// The colour of a language is the same in every recording.
+const LANGUAGE_COLOURS = [7, 0, 1, 4, 2, 5, 3, 6];
+const colourOf = (frame) => (state.colours === "language" ? LANGUAGE_COLOURS[languageOf(frame)] : moduleColours().get(frame.module) ?? 7);
+
 function fillOf(chart, node, c) {
   if (!node) return c.neutral;
   if (comparing()) return diffFill(chart, node, c);
   const frame = frameOf(chart, node);
   if (frame.flags & FOLDED) return c.neutral;
-  const module = moduleColours().get(frame.module);
-  return c.modules[module === undefined ? 7 : module][frame.fn & 1];
+  return c.modules[colourOf(frame)][frame.fn & 1];
 }
 
 function diffFill(chart, node, c) {
@@ -324,7 +327,13 @@ function drawLegend() {
       el("span", { class: "faint" }, "width: the larger of the two"));
     return;
   }
-  const there = new Set(flame.rects.filter((r) => r.node).map((r) => frameOf(flame.chart, r.node).module));
+  const frames = flame.rects.filter((r) => r.node).map((r) => frameOf(flame.chart, r.node));
+  if (state.colours === "language") {
+    const languages = new Set(frames.filter((frame) => !(frame.flags & FOLDED)).map(languageOf));
+    return legend.replaceChildren(...[...languages].sort((a, b) => a - b).map((n) =>
+      el("span", { class: "legend" }, el("span", { class: `key m${LANGUAGE_COLOURS[n]}` }), data.languages[n])));
+  }
+  const there = new Set(frames.map((frame) => frame.module));
   legend.replaceChildren(...[...moduleColours()].filter(([module]) => there.has(module)).map(([module, i]) =>
     el("span", { class: "legend", title: module },
       el("span", { class: `key m${i}` }), nameNode(baseName(module)))));

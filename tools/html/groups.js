@@ -2,12 +2,13 @@
 // frame outside allocators and run-time libraries), by thread, heap, size class or lifetime. Groups can be
 // chosen, one of each way (state "only"), and then everything is about their blocks alone.
 const GROUPS_BY = { site: "site", function: "function", module: "module", thread: "thread", heap: "heap",
-  size: "size", life: "lifetime" };
-const BY_NODE = { site: true, function: true, module: true };
+  size: "size", life: "lifetime", language: "language" };
+const BY_NODE = { site: true, function: true, module: true, language: true };
 
 // Of a recording that is too large the page does not tell threads, heaps, sizes and lifetimes apart.
 const isDetailed = () => data.sides.every((side) => side.blocks.detailed);
-const waysTold = () => Object.entries(GROUPS_BY).filter(([by]) => BY_NODE[by] || isDetailed());
+const hasWay = (by) => (by === "language" ? groupingFor(by).groups.length > 2 : BY_NODE[by] || isDetailed());
+const waysTold = () => Object.entries(GROUPS_BY).filter(([by]) => hasWay(by));
 const bandWays = () => [...waysTold().filter(([by]) => by !== "life"),
   ...(!data.isDiff && data.sides[0].resident.kinds ? [["resident", "kind of resident memory"]] : [])];
 
@@ -25,15 +26,20 @@ function nodeGrouping(by) {
   for (let i = 1; i < data.n; i++) {
     if (!hasValue(i)) continue;
     const number = data.frame[charged[i]], frame = data.frames[number];
-    const key = { site: number, function: frame.fn, module: frame.module }[by];
+    const key = { site: number, function: frame.fn, module: frame.module, language: languageOf(frame) }[by];
     if (!ids.has(key)) {
       ids.set(key, groups.length);
-      groups.push({ id: groups.length, frame, name: by === "module" ? baseName(frame.module) || "[unknown]" : frame.name,
+      groups.push({ id: groups.length, frame, name: groupName(by, frame),
         place: by === "site" ? shortPlaceOf(frame) : by === "function" ? baseName(frame.module) : "" });
     }
     of[i] = ids.get(key);
   }
   return { of, groups };
+}
+
+function groupName(by, frame) {
+  if (by === "module") return baseName(frame.module) || "[unknown]";
+  return by === "language" ? data.languages[languageOf(frame)] : frame.name;
 }
 
 function sizeName(cls) {

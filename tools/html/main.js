@@ -66,14 +66,32 @@ function updateToolbar() {
     button("✕", () => toggleGroup(by, group.id), { "aria-label": `Show every ${GROUPS_BY[by]} again` }))));
 }
 
+// Whose stacks everything is about, by the language of the function that is charged.
+function languageControls() {
+  if (!hasWay("language")) return [];
+  const chosen = chosenGroups(state.only).find(({ by }) => by === "language"), groups = groupingFor("language").groups.slice(1);
+  const select = choice("Language", [["", "all"], ...groups.map((group) => [String(group.id), group.name])], chosen ? String(chosen.group.id) : "",
+    (id) => toggleGroup("language", Number(id) || chosen.group.id));
+  select.querySelector("select").id = "toggle-language";
+  return [select];
+}
+
 function optionControls() {
+  return [...languageControls(), ...frameControls()];
+}
+
+function frameControls() {
   if (state.view === "sizes" || state.view === "threads") return [];
-  const frames = choice("Frames", [["hide", "hide allocators"], ["runtime", "hide run-time too"],
-    ["all", "show all"]], state.frames, (value) => go({ frames: value, zoom: "" }));
+  const frames = choice("Frames", frameWays(), state.frames, (value) => go({ frames: value, zoom: "" }));
   frames.querySelector("select").id = "toggle-frames";
   const controls = [frames, toggle("Merge recursion", "merge", "A function that calls itself becomes one frame")];
   if (state.view !== "flame") return controls;
   controls.push(toggle("Invert", "invert", "Innermost frames on top"));
+  if (languagesThere().length > 1 && !comparing()) {
+    const colours = choice("Colours", [["module", "module"], ["language", "language"]], state.colours, (value) => go({ colours: value }));
+    colours.querySelector("select").id = "toggle-colours";
+    controls.push(colours);
+  }
   if (data.isDiff) return controls;
   const by = choice("Group by", [["function", "function"], ["line", "line"]], state.by,
     (value) => go({ by: value, zoom: "" }));

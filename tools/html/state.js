@@ -1,7 +1,7 @@
 // What is shown, kept in the address: it can be shared, and the back button undoes each step.
 const DEFAULTS = { view: "flame", metric: "peak", zoom: "", q: "", invert: "", merge: "",
   frames: "runtime", by: "function", rows: "functions", columns: "one", from: "", to: "", sort: "", asc: "",
-  fn: "", only: "", keep: "", bands: "site", start: "", end: "" };
+  fn: "", only: "", keep: "", bands: "site", colours: "module", start: "", end: "" };
 const listeners = [];
 let state;
 
@@ -10,7 +10,8 @@ function readState() {
   for (const [key, value] of new URLSearchParams(location.hash.slice(1)))
     if (key in out) out[key] = value;
   if (!metricsShown().some((m) => m.id === out.metric)) out.metric = DEFAULTS.metric;
-  if (!(out.frames in HIDDEN_FLAGS)) out.frames = DEFAULTS.frames;
+  if (!frameWays().some(([way]) => way === out.frames)) out.frames = DEFAULTS.frames;
+  if (!["module", "language"].includes(out.colours)) out.colours = DEFAULTS.colours;
   if (!bandWays().some(([by]) => by === out.bands)) out.bands = DEFAULTS.bands;
   if (!["", "only", "out"].includes(out.keep)) out.keep = "";
   for (const [a, b] of [["from", "to"], ["start", "end"]])

@@ -104,7 +104,7 @@ function peakMark(at, side) {
 
 function residentMark(at) {
   const highest = state.bands === "resident" && residentHighest(data.sides[0]);
-  return highest ? highMark(at, highest.time, highest.value, `resident ${bytes(highest.value)}`, at.y(data.sides[0].totals.peak_bytes)) : [];
+  return highest ? highMark(at, Math.min(highest.time, at.end), highest.value, `resident ${bytes(highest.value)}`, at.y(data.sides[0].totals.peak_bytes)) : [];
 }
 
 // A mark at a high point, its label above another's that is near.

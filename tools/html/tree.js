@@ -6,22 +6,32 @@
 
 const HIDDEN_FLAGS = { hide: ALLOCATOR, runtime: RUNTIME, all: 0 };
 
+// The numbers of the languages that frames are in, and ways to show the frames of one of them alone.
+const languagesThere = memo(() => [...new Set(data.frames.filter((frame) => !(frame.flags & FOLDED)).map(languageOf))].sort((a, b) => a - b));
+const frameWays = () => [["hide", "hide allocators"], ["runtime", "hide run-time too"], ["all", "show all"],
+  ...(languagesThere().length > 1 ? languagesThere().map((n) => [`only${n}`, `only ${data.languages[n]}`]) : [])];
+const onlyLanguage = (frames) => (frames.startsWith("only") ? Number(frames.slice(4)) : -1);
+
+// By frame: is it left out?
+function hiddenFrames(frames) {
+  const only = onlyLanguage(frames), mask = HIDDEN_FLAGS[frames];
+  return Uint8Array.from(data.frames, (frame) => (only < 0 ? frame.flags & mask : languageOf(frame) !== only && !(frame.flags & FOLDED)) ? 1 : 0);
+}
+
 // By node: the nearest caller (or itself) that is shown as the innermost frame.
-function innermostShown(mask) {
+function innermostShown(hidden) {
   const up = new Int32Array(data.n);
-  for (let i = 1; i < data.n; i++) {
-    const hidden = data.frames[data.frame[i]].flags & mask;
-    up[i] = hidden ? up[data.parent[i]] : i;
-  }
+  for (let i = 1; i < data.n; i++) up[i] = hidden[data.frame[i]] ? up[data.parent[i]] : i;
   return up;
 }
 
-// Which nodes a view needs: where stacks end, and all their callers.
-function neededNodes(mask) {
-  const up = innermostShown(mask), need = new Uint8Array(data.n), end = new Int32Array(data.n);
+// Which nodes a view needs: where stacks end, and all their callers. A stack without any frame of the language that is
+// shown alone ends at the root, others without a frame that is shown where they do.
+function neededNodes(hidden, only) {
+  const up = innermostShown(hidden), need = new Uint8Array(data.n), end = new Int32Array(data.n);
   for (let i = 1; i < data.n; i++) {
     if (!hasValue(i)) continue;
-    end[i] = up[i] || i;
+    end[i] = up[i] || (only < 0 ? i : 0);
     need[end[i]] = 1;
   }
   for (let i = data.n - 1; i > 0; i--) if (need[i]) need[data.parent[i]] = 1;
@@ -63,19 +73,38 @@ function sameBefore(trie, node, key) {
   return node;
 }
 
+// The modules of interpreters: those of the frames directly above a stack's first frame of Python.
+const interpreters = memo(() => {
+  const out = new Set(), inside = new Uint8Array(data.n), python = data.languages.indexOf("Python");
+  for (let i = 1; i < data.n; i++) {
+    const up = data.parent[i], isPython = languageOf(data.frames[data.frame[i]]) === python;
+    inside[i] = inside[up] || isPython ? 1 : 0;
+    if (isPython && up && !inside[up]) out.add(data.frames[data.frame[up]].module);
+  }
+  return out;
+});
+const starts = (frame) => frame.flags & RUNTIME || interpreters().has(frame.module);
+
 function forwardView(options) {
-  const { need, end } = neededNodes(HIDDEN_FLAGS[options.frames]);
+  const hidden = hiddenFrames(options.frames), only = onlyLanguage(options.frames), { need, end } = neededNodes(hidden, only);
   const view = newTrie(data.n), target = new Int32Array(data.n);
-  const ends = new Set(end);
+  const ends = new Set(end), outer = new Map();
   for (let i = 1; i < data.n; i++) {
     if (!need[i]) continue;
     const frame = data.frame[i], parent = target[data.parent[i]];
-    // What starts processes and threads takes no rows above the program's own frames.
-    if (!parent && options.frames === "runtime" && data.frames[frame].flags & RUNTIME && !ends.has(i)) continue;
+    if (only >= 0 && hidden[frame]) {
+      target[i] = parent;
+      continue;
+    }
     const key = options.by === "line" ? frame : data.frames[frame].fn;
+    // What starts processes and threads takes no rows above the program's own frames, only where a stack ends there.
+    if (!parent && options.frames === "runtime" && starts(data.frames[frame])) {
+      if (ends.has(i)) outer.set(i, view.child(0, key, frame));
+      continue;
+    }
     target[i] = (options.merge && sameBefore(view, parent, key)) || view.child(parent, key, frame);
   }
-  for (let i = 1; i < data.n; i++) end[i] = target[end[i]];
+  for (let i = 1; i < data.n; i++) end[i] = outer.get(end[i]) || target[end[i]];
   view.end = end;
   return view;
 }
