@@ -3,7 +3,8 @@
 #   make            build/bin/valtrace and build/lib/libvaltrace.so (and build/lib/libfd.a)
 #   make tests      build/bin/test_*
 #   make test       set-up (tools/deps core), lint-free fast tests, under 3 minutes
-#   make check-long everything, also what needs browsers, heaptrack or clang (tools/deps full)
+#   make check-long everything, also what needs browsers, heaptrack or clang (tools/deps full); VALTEST_LONG=1 is
+#                   set then, by which tests of `make test`, too, try all that there is instead of a sample
 #   make install    into DESTDIR/PREFIX (/usr/local); make uninstall
 #   make deb, rpm, tarball  packages below build/ (needs the packages of tools/deps full)
 #   make demo       record a real gcc compile with its children and print cc1's report
@@ -114,7 +115,7 @@ test-only:
 	@$(if $(SAN),$(SAN_ENV)) BUILD=$(BUILD) tests/run $(if $(SAN),$(filter-out $(SAN_UNFIT),$(TAPS)),$(TAPS))
 check-long: deps-full
 	@$(MAKE) --no-print-directory -j$(JOBS) tests
-	@BUILD=$(BUILD) tests/run $(TAPS) $(LONG)
+	@VALTEST_LONG=1 BUILD=$(BUILD) tests/run $(TAPS) $(LONG)
 lint:
 	@tools/lint
 demo: deps

@@ -40,7 +40,9 @@ verdict $? "--keep keeps the checkpoint"
 passes sample_groove --alloc-cnt 4000
 grep -c '^+++ ALLOC:' "$tmp/out" | grep -qx 16 && grep -c '^+++ FREE:' "$tmp/out" | grep -qx 16
 verdict $? "the backtracing vtable logged its 32 calls"
-passes sample_groove --alloc-cnt 4000 --tile-cpus f3 --volume-cnt 4 --sz-max 10485760
+many=400
+[ -z "${VALTEST_LONG:-}" ] || many=4000
+passes sample_groove --alloc-cnt $many --tile-cpus f3 --volume-cnt 4 --sz-max 10485760
 "$bin/sample_wksp_stress" --no-such-option 1 >/dev/null 2>"$tmp/err"
 [ $? = 1 ] && grep -q 'ERR .*unrecognized' "$tmp/err"
 verdict $? "an unknown option is left to the program, whose ERR exits with 1"

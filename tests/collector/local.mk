@@ -5,4 +5,4 @@ $(call add-tap-test,$(1),tests/collector/$(1).c,libvt_analyzer libvtcore,$(VALTR
 endef
 $(foreach t,test_identity test_identity_small,$(eval $(call identity-test,$(t))))
 TAPS += tests/collector/chains.t tests/collector/gather.t tests/collector/unseen.t
-LONG += tests/collector/chains_long.t tests/collector/identity_long.t tests/collector/identity_small_long.t
+LONG += tests/collector/identity_long.t tests/collector/identity_small_long.t

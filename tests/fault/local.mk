@@ -4,7 +4,7 @@ FAULT      := $(BUILD)/fault
 FAULT_SHIM := $(FAULT)/lib/libvaltrace.so
 TESTS      += $(FAULT_SHIM) $(FAULT)/bin/valtrace
 TAPS       += tests/fault/shim.t tests/fault/bad_input.t
-LONG       += tests/fault/shim_long.t tests/fault/bad_input_long.t tests/fault/strace_long.t
+LONG       += tests/fault/strace.t
 
 $(FAULT)/pic/%.o: %.c
 	@mkdir -p $(@D)

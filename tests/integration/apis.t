@@ -9,6 +9,7 @@ import tempfile
 sys.path.insert(0, "tests/lib")
 from valtest import PROGRAMS, SHIM, VALTRACE, Tap, check, program, vtr  # noqa: E402
 
+LONG = os.environ.get("VALTEST_LONG")  # longer storms
 APIS = {"basic": {0, 1, 10}, "realloc": {0, 2, 13, 10}, "aligned": {3, 4, 5, 6, 7, 2, 10},
         "frees": {0, 4, 10}, "new": {8, 9, 11, 12}, "pool": {0, 8, 11}}
 
@@ -51,7 +52,7 @@ def check_misaligned(tap):
             env = {**os.environ, "LD_PRELOAD": SHIM, "VALTRACE_OUTPUT": path} if mode == "bare" else None
             done = subprocess.run([VALTRACE, "run", "-q", "-o", path, "--", *argv] if mode == "run" else argv, env=env,
                                   capture_output=True, check=False)
-            calls = 20000 + 10 + 1000
+            calls = 3000 + 10 + 1000
             got = vtr.Model(vtr.Trace(path)) if os.path.exists(path) else None
             tap.ok(done.returncode == 0 and done.stdout == b"1\n" and got and got.allocations - 4 * calls in range(20),
                    f"a stack that is off by 8 bytes [{mode}]", [done, got and got.allocations])
@@ -82,8 +83,8 @@ def main():
     check(tap, "before main", program("early"))
     check(tap, "mallinfo2 and others", program("measure"))
     bump = {"LD_PRELOAD": os.path.join(PROGRAMS, "libbump.so")}
-    check(tap, "allocating signal handler", program("signals"), env=bump)
-    check(tap, "handler that jumps out", program("signals", "jump"), env=bump, modes=["bare"],
+    check(tap, "allocating signal handler", program("signals", 300 if LONG else 60), env=bump)
+    check(tap, "handler that jumps out", program("signals", 300 if LONG else 60, "jump"), env=bump, modes=["bare"],
           lost_allowed=True)
     for lib in ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libtcmalloc_minimal_debug.so.4", "libtcmalloc_debug.so.4",
                 "libmimalloc.so.2.0"):
@@ -95,7 +96,7 @@ def main():
         modes = ["bare"] if "debug" in lib else ["bare", "run"]
         check(tap, f"C++ on {lib}", program("newdel"), env={"LD_PRELOAD": path}, stderr="debug" not in lib, modes=modes)
         check(tap, f"C++ in numbers on {lib}", program("pooled"), env={"LD_PRELOAD": path}, modes=modes)
-        check(tap, f"threads on {lib}", program("threads", "storm", 1500), env={"LD_PRELOAD": path},
+        check(tap, f"threads on {lib}", program("threads", "storm", 1500 if LONG else 300), env={"LD_PRELOAD": path},
               modes=["bare"])
     tap.done()
 

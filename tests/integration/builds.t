@@ -48,18 +48,23 @@ def record(folder, argv):
 
 
 def report(*traces):
-    """(name of the function of each block by its size, reasons by file, the text's warnings)"""
+    """(name of the function of each block by its size, reasons by file)"""
     data = json.loads(subprocess.run([VALTRACE, "report", "leaks", "--json", "--by", "site", *traces], capture_output=True, check=True).stdout)
-    text = subprocess.run([VALTRACE, "report", *traces], capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "400"}).stdout
     names = {s["leaked_bytes"] // s["leaked_blocks"]: s["stack"][0]["function"] for s in data["sites"]}
     reasons = {os.path.basename(n["module"]): n["reason"] for n in data["completeness"]["nameless"]}
-    return {size: names.get(size) for size in RIGHT}, reasons, [line for line in text.splitlines() if line.startswith("  !")]
+    return {size: names.get(size) for size in RIGHT}, reasons
+
+
+def warnings_of(trace):
+    text = subprocess.run([VALTRACE, "report", trace], capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "400"}).stdout
+    return [line for line in text.splitlines() if line.startswith("  !")]
 
 
 def check(name, trace, reason, file):
-    names, reasons, warnings = report(trace)
+    names, reasons = report(trace)
     sentence = {"other-build": f"{file} is another build than the one that was recorded", "absent": f"{file} is not there", "damaged": f"{file} cannot be read"}
     if reason:
+        warnings = warnings_of(trace)
         ok(not any(names.values()) and reasons.get(file) == reason, f"{name}: no names, and why", names, reasons)
         ok([w for w in warnings if sentence[reason] in w] and not [w for w in warnings if "install the debug" in w], f"{name}: said so", *warnings)
     else:
@@ -78,7 +83,8 @@ def both_builds(folder, name, argv, old):
     want = [(111, ""), (111, "beta"), (222, ""), (222, "alfa")]
     for trace in old:
         for order in ([trace, new], [new, trace]):
-            ok(sites(*order) == want, f"{name}, both builds: {' '.join(map(os.path.basename, order))}", sites(*order))
+            found = sites(*order)
+            ok(found == want, f"{name}, both builds: {' '.join(map(os.path.basename, order))}", found)
 
 
 def check_executable(folder, build_id):

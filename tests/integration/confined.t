@@ -26,7 +26,7 @@ def check_alone(tap, way):
                       f"confined by {way} [{mode}]: nothing is noticed")
             traces = [vtr.Trace(path) for path in glob.glob(folder + "/*.vtr")]
             events = [vtr.Model(trace).event_count for trace in traces]
-            tap.ok(len(traces) == 1 and events[0] > 10000, f"confined by {way} [{mode}]: the parent is recorded",
+            tap.ok(len(traces) == 1 and events[0] > 5000, f"confined by {way} [{mode}]: the parent is recorded",
                    [traces, events])
 
 

@@ -68,7 +68,7 @@ def check_counts(tap, musl):
         check(tap, f"threads, {way}", [musl["threads"], way])
     for way in ("exit", "_exit", "quick_exit", "return", "abort", "sigkill"):
         check(tap, f"ends by {way}", [musl["ends"], way], stderr=False)
-    check(tap, "signals", [musl["signals"]])
+    check(tap, "signals", [musl["signals"], "300"])
     check(tap, "recursion", [musl["recursion"]])
     check(tap, "dlopen, calloc, aligned", [musl["opens"], musl["plugin"]])
 

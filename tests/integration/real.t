@@ -16,7 +16,7 @@ from valtest import Tap, check, need  # noqa: E402
 LONG = os.environ.get("VALTEST_LONG")
 PYTHON = "/usr/bin/python3"
 CODE = ("import json, re, threading, subprocess\n"
-        "data = [{'k%d' % i: [i] * (i % 9), 's': 'x' * i} for i in range(300)]\n"
+        f"data = [{{'k%d' % i: [i] * (i % 9), 's': 'x' * i}} for i in range({300 if LONG else 60})]\n"
         "text = json.dumps(data)\n"
         "print(len(text), json.loads(text) == data, len(re.findall(r'\\d+', text)))\n"
         "t = [threading.Thread(target=lambda: json.loads(text)) for _ in range(3)]\n"
@@ -81,7 +81,7 @@ def redis_session(port):
                 if run.process.poll() is not None:
                     return
         file = connection.makefile("rwb")
-        for i in range(2000):
+        for i in range(2000 if LONG else 400):
             file.write(b"SET key:%d %s\r\n" % (i % 300, b"v" * (i % 500)))
         file.write(b"DBSIZE\r\nSHUTDOWN NOSAVE\r\n")
         file.flush()

@@ -297,7 +297,7 @@ def main():
         check_misplaced(planted)
         python = f"{folder}/python.vtr"
         run(VALTRACE, "run", "-q", "-o", python, "--", "/usr/bin/python3", "-S", "-I", "-c",
-            "for i in range(300): repr(list(range(200))).split()", env={"PYTHONMALLOC": "malloc"})
+            "for i in range(40): repr(list(range(200))).split()", env={"PYTHONMALLOC": "malloc"})
         check_brute_force(python, "python3")
         check_views(python, "python3")
         both = report([planted, python])

@@ -17,7 +17,7 @@ from valtest import PROGRAMS, SHIM, Tap, VALTRACE, program, vtr  # noqa: E402
 
 PAGE = 4096
 RING = "/memfd:valtrace"
-LONG = "LONG" in os.environ
+LONG = "VALTEST_LONG" in os.environ
 
 
 def report(view, trace):

@@ -3,4 +3,3 @@
 $(eval $(call add-tap-test,test_mappings,tests/memory/test_mappings.c,libvt_analyzer,$(VALTRACE_LIBS)))
 $(eval $(call add-tap-test,test_capture,tests/memory/test_capture.c,libvt_analyzer,$(VALTRACE_LIBS)))
 TAPS += tests/memory/pages.t tests/memory/account.t
-LONG += tests/memory/account_long.t

@@ -26,7 +26,7 @@ static void churn(int n) {
   }
 }
 static void *churn_thread(void *arg) {
-  churn(1000);
+  churn(100);
   return arg;
 }
 /* The stack where it has not been yet; what it allocates there has to be recorded. */
@@ -78,7 +78,7 @@ static void filter(int raw) {
                                 SYS_getrandom,  SYS_rt_sigaction,    SYS_madvise,
                                 SYS_gettid};
   install(allowed, COUNT(allowed) - (size_t)raw, raw);
-  churn(5000);
+  churn(2000);
   pthread_t thread;
   for (int i = 0; i < 20; i++) {
     if (pthread_create(&thread, NULL, churn_thread, NULL)) break;
@@ -134,11 +134,11 @@ static void other_root(void) {
   if (!mkdtemp(folder) || chroot(folder) || chdir("/")) puts("no chroot");
   if (unlinkat(outside, folder + 1, AT_REMOVEDIR)) puts("not removed");
   close(outside);
-  churn(5000);
+  churn(2000);
 }
 static void other_user(void) {
   if (setgid(65534) || setuid(65534)) puts("no setuid");
-  churn(5000);
+  churn(2000);
   pid_t pid = fork();
   if (!pid) {
     churn(100);
@@ -148,7 +148,7 @@ static void other_user(void) {
 }
 static void other_namespaces(void) {
   if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC)) puts("no unshare");
-  churn(5000);
+  churn(2000);
   pid_t pid = fork();
   if (!pid) {
     churn(100);
@@ -169,7 +169,7 @@ static void little_memory(void) { /* the heap hits the limit and says so, nothin
     next = *(void **)list;
     free(list);
   }
-  churn(5000);
+  churn(2000);
 }
 
 static unsigned long status_kib(char const *key) {
@@ -187,13 +187,17 @@ static void locked(unsigned long kib) {
   limit(RLIMIT_MEMLOCK, kib << 10);
   if (!getuid() && setuid(65534)) exit(8);
   if (mlockall(MCL_CURRENT | MCL_FUTURE)) printf("mlockall: %s\n", strerror(errno));
-  churn(20000);
+  churn(8000);
   printf("locked: %s\n", status_kib("VmLck:") > kib - 3000 ? "too much" : "the program's own");
 }
 /* little_room: no address space beyond some MiB more than there is. */
 static void little_room(void) {
   limit(RLIMIT_AS, (status_kib("VmSize:") + 3000) << 10);
-  churn(150000);
+  for (int i = 0; i < 3000; i++) { /* a record of 1.5 KiB each */
+    void *volatile p = malloc((size_t)(i % 300 + 1));
+    deep(180);
+    if (i % 50) free(p);
+  }
 }
 
 int main(int argc, char **argv) {
@@ -225,7 +229,7 @@ int main(int argc, char **argv) {
     execv(argv[2], argv + 2);
     return 127;
   }
-  churn(6000);
+  churn(3000);
   if (strcmp(way, "fsize0")) printf("%s: done\n", way);
   return 0;
 }

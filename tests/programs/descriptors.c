@@ -38,7 +38,7 @@ static void close_range_all(void) {
 static void take_over(void) { /* every number now means our own file */
   int file = open("/tmp", O_TMPFILE | O_RDWR, 0600);
   for (int fd = 3; fd < 1100; fd++) dup2(file, fd);
-  churn(8000);
+  churn(3000);
   struct stat st;
   fstat(500, &st);
   printf("own file has %ld bytes\n", (long)st.st_size);
@@ -49,7 +49,7 @@ static void reuse(void) { /* descriptors below 64 again, with our data in them *
     int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
     if (write(fd, "mine", 4) != 4) abort();
   }
-  churn(8000);
+  churn(3000);
   int intact = 0;
   for (int fd = 3; fd < 63; fd++) {
     struct stat st;
@@ -67,7 +67,7 @@ static void lowest(void) { /* numbers of new descriptors are what programs expec
 static void std_closed(void) {
   close(0), close(1), close(2);
   int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
-  churn(8000);
+  churn(3000);
   _exit(fd == 0 ? 0 : 11);
 }
 
@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
   if (!strcmp(way, "close-all")) close_all();
   if (!strcmp(way, "close-seen")) close_seen();
   if (!strcmp(way, "close-range")) close_range_all();
-  churn(8000);
+  churn(3000);
   pid_t pid = fork(); /* a child without any inherited descriptor */
   if (!pid) {
     churn(100);

@@ -1,4 +1,5 @@
-/* Makes processes in every way there is; parent and child both allocate. argv[1] picks the way. */
+/* Makes processes in every way there is; parent and child both allocate. argv[1] picks the way; argv[2] children
+   are a storm of them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@
 extern char **environ;
 static char const *self;
 static _Atomic int stopping;
+static int storm = 300; /* how many children a storm has */
 
 static void churn(int n) {
   for (int i = 0; i < n; i++) {
@@ -52,7 +54,7 @@ static void way_fork_storm(void) { /* children of a process whose threads alloca
   pthread_t threads[3];
   for (int i = 0; i < 3; i++) pthread_create(&threads[i], NULL, churn_on, NULL);
   int ok = 0;
-  for (int i = 0; i < 300; i++) {
+  for (int i = 0; i < storm; i++) {
     pid_t pid = fork();
     if (!pid) {
       churn(20);
@@ -226,6 +228,7 @@ int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IONBF, 0);
   self = argv[0];
   churn(1);
+  if (argc > 2) storm = atoi(argv[2]);
   for (size_t i = 0; argc > 1 && i < sizeof ways / sizeof *ways; i++)
     if (!strcmp(argv[1], ways[i].name)) ways[i].way();
   return 0;

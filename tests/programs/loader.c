@@ -41,8 +41,9 @@ static void use(allocate_t allocate, int times) {
 }
 static void way_deepbind(void) { use((allocate_t)load("a", RTLD_NOW | RTLD_DEEPBIND, LM_ID_BASE), 100); }
 static void way_dlmopen(void) { use((allocate_t)load("a", RTLD_NOW, LM_ID_NEWLM), 100); }
-static void way_reloads(void) { /* more loads than any fixed table would hold; the last one leaks 3000 */
-  for (int i = 0; i < 9000; i++) use((allocate_t)load("a", RTLD_NOW, LM_ID_BASE), 1);
+static int reloads;
+static void way_reloads(void) { /* more loads than a table would hold; the last one leaks 3000 */
+  for (int i = 0; i < reloads; i++) use((allocate_t)load("a", RTLD_NOW, LM_ID_BASE), 1);
   void *volatile p = ((allocate_t)load("b", RTLD_NOW, LM_ID_BASE))(3000);
   ((char volatile *)p)[0] = 1;
 }
@@ -67,6 +68,7 @@ int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IONBF, 0);
   char const *way = argc > 2 ? argv[1] : "";
   folder = argv[2];
+  reloads = argc > 3 ? atoi(argv[3]) : 1;
   if (!strcmp(way, "cycles")) way_cycles();
   if (!strcmp(way, "deepbind")) way_deepbind();
   if (!strcmp(way, "dlmopen")) way_dlmopen();

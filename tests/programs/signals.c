@@ -1,18 +1,16 @@
 /* Allocates in a signal handler that interrupts storms of malloc, realloc and free (behind libbump,
-   where that is allowed), and once jumps out of the handler. The handler runs a given number of times. */
+   where that is allowed), and with a second argument jumps out of the handler. It runs argv[1] times. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-#define TICKS 300
 static volatile sig_atomic_t ticks;
 static void *volatile sink;
 static sigjmp_buf out;
-static int jumping;
+static int jumping, wanted;
 
 static void on_tick(int signo) {
   (void)signo;
@@ -30,13 +28,14 @@ static void storm_once(int i) {
 }
 
 int main(int argc, char **argv) {
-  jumping = argc > 1 && !strcmp(argv[1], "jump");
+  wanted = argc > 1 ? atoi(argv[1]) : 1;
+  jumping = argc > 2;
   struct sigaction action = {.sa_handler = on_tick};
   sigaction(SIGALRM, &action, NULL);
   struct itimerval fast = {{0, 150}, {0, 150}}, off = {{0, 0}, {0, 0}};
   sigsetjmp(out, 1);
-  if (ticks < TICKS) setitimer(ITIMER_REAL, &fast, NULL);
-  for (int i = 0; ticks < TICKS; i++) storm_once(i);
+  if (ticks < wanted) setitimer(ITIMER_REAL, &fast, NULL);
+  for (int i = 0; ticks < wanted; i++) storm_once(i);
   setitimer(ITIMER_REAL, &off, NULL);
   puts("done");
   return 0;

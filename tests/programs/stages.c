@@ -8,15 +8,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* From many frames below, and every other time from few, so that the record is long. */
+static __attribute__((noinline)) void *take(int levels, size_t sz) {
+  void *volatile p = levels ? take(levels - 1, sz) : malloc(sz);
+  return p;
+}
 static void churn(int n) {
   for (int i = 0; i < n; i++) {
-    void *volatile p = malloc((size_t)(i % 200 + 1));
+    void *volatile p = take(i % 2 * 40, (size_t)(i % 200 + 1));
     if (i % 10 == 0) p = realloc(p, 500);
     if (i % 20) free(p);
   }
 }
 static void *thread(void *arg) {
-  churn(1000);
+  churn(200);
   return arg;
 }
 static int wait_for(pid_t pid) {
@@ -25,7 +30,7 @@ static int wait_for(pid_t pid) {
   return WEXITSTATUS(status);
 }
 static void last_image(char const *name) {
-  churn(300);
+  churn(100);
   printf("%s: %s\n", name, getenv("STAGES_KEPT") ? "kept" : "lost");
   exit(3);
 }
@@ -38,13 +43,13 @@ int main(int argc, char **argv) {
   pid_t pid;
   setvbuf(stdout, NULL, _IOLBF, 512);
   if (argc > 1) last_image(argv[1]);
-  churn(2500);
+  churn(600);
   pthread_t t[2];
   for (int i = 0; i < 2; i++) pthread_create(&t[i], NULL, thread, NULL);
   for (int i = 0; i < 2; i++) pthread_join(t[i], NULL);
   puts("threads");
   if (!(pid = fork())) {
-    churn(500);
+    churn(100);
     _exit(5);
   }
   printf("fork %d\n", wait_for(pid));

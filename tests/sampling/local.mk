@@ -4,5 +4,5 @@ $(BUILD)/programs/sites: tests/sampling/sites.c
 	$(CC) $(CSTD) $(P_CFLAGS) -o $@ $< -pthread
 TESTS += $(BUILD)/programs/sites
 TAPS  += tests/sampling/totals.t tests/sampling/views.t tests/sampling/estimates.t
-LONG  += tests/sampling/estimates_long.t tests/sampling/totals_long.t
+LONG  += tests/sampling/estimates_long.t
 $(eval $(call add-tap-test,test_sampler,tests/sampling/test_sampler.c,libvtcore,-lpthread -lm))

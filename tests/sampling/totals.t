@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, "tests/lib")
 from valtest import MODES, PROGRAMS, Run, Tap, program, vtr  # noqa: E402
 
-LONG = sys.argv[1:] == ["long"]
+LONG = os.environ.get("VALTEST_LONG")
 PERIODS = (1, 64, 4096, 1 << 30)
 
 
@@ -70,7 +70,7 @@ def check_killed(tap):
 
 def main():
     tap = Tap()
-    check(tap, "sites", program("sites", 300), PERIODS[:2] if LONG else PERIODS)
+    check(tap, "sites", program("sites", 300), PERIODS)
     check(tap, "apis realloc", program("apis", "realloc"))
     check(tap, "operators of C++", program("newdel"))
     check(tap, "threads", program("threads", "cross"))
@@ -87,7 +87,7 @@ def check_more(tap):
         check(tap, f"apis {group}", program("apis", group))
     check(tap, "threads that end early", program("threads", "destructors"))
     check(tap, "events before libc is ready", program("early"))
-    check(tap, "a signal handler that allocates", program("signals"),
+    check(tap, "a signal handler that allocates", program("signals", 300),
           env={"LD_PRELOAD": os.path.join(PROGRAMS, "libbump.so")})
     for way in ("raw", "vfork", "fork-threads"):
         check(tap, f"forks: {way}", program("forks", way))

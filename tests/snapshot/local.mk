@@ -3,8 +3,7 @@ $(eval $(call add-tap-test,test_scan,tests/snapshot/test_scan.c,libvt_analyzer,$
 $(eval $(call add-tap-test,test_chunks,tests/snapshot/test_chunks.c,libvt_analyzer,$(VALTRACE_LIBS)))
 
 TAPS  += tests/snapshot/planted.t tests/snapshot/heirs.t tests/snapshot/ctl.t
-LONG  += tests/snapshot/planted_long.t tests/snapshot/lsan.t tests/snapshot/memcheck.t tests/snapshot/limits_long.t \
-  tests/snapshot/following_long.t
+LONG  += tests/snapshot/lsan.t tests/snapshot/memcheck.t tests/snapshot/limits_long.t tests/snapshot/following_long.t
 TESTS += $(P)/libkeeps.so $(P)/heirs
 $(P)/heirs: tests/snapshot/heirs.c
 	@mkdir -p $(@D)

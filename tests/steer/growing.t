@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """A trace that is still being written is read by every command, up to what `ctl` was last answered; none calls it broken.
-With the argument `long` (growing_long.t) by every kind of view and of exporter, too."""
+With VALTEST_LONG by every kind of view and of exporter, too."""
 import json
 import os
 import shutil
@@ -12,7 +12,7 @@ from steer import Steered, report, valtrace  # noqa: E402
 from valtest import VALTRACE, Tap, vtr  # noqa: E402
 
 SIZE = 4321
-LONG = sys.argv[1:] == ["long"]
+LONG = os.environ.get("VALTEST_LONG")
 VIEWS = "leaks memory growth frees timeline --full".split() if LONG else ["timeline"]
 # Of each kind of exporter one: sums, lifetimes, time line, changes, blocks.
 FORMATS = "pprof dhat massif firefox sqlite".split() if LONG else ["massif"]

@@ -51,7 +51,7 @@ NOINLINE static void compare_with_glibc(void) {
 
 /* ---- random walk through functions of different frames ---- */
 
-static uint32_t budget;
+static uint32_t budget, thousands = 4; /* captures of a walk; rounds and captures of the larger tests */
 static void random_step(uint32_t depth);
 
 /* From one of two call sites, so that equal frames differ in nothing but a return address. */
@@ -150,7 +150,7 @@ static void test_random(void) {
   clock_gettime(CLOCK_REALTIME, &now);
   random_state = given ? strtoull(given, NULL, 0) : (uint64_t)now.tv_nsec * 2654435761u + 1;
   printf("# SEED=%lu\n", (unsigned long)random_state);
-  budget = 30000;
+  budget = thousands * 1000;
   while (budget) random_step(0);
   flow_verdict(&flow, "random walk");
 }
@@ -229,7 +229,7 @@ NOINLINE static uint64_t again(uint32_t level) {
 
 static void test_again(void) {
   uint64_t captures = vt_unwind_counters(flow.u)->captures, trails = vt_unwind_counters(flow.u)->trails;
-  for (uint32_t i = 0; i < 30000; i++) again(3);
+  for (uint32_t i = 0; i < thousands * 1000; i++) again(3);
   flow_verdict(&flow, "the same places again");
   captures = vt_unwind_counters(flow.u)->captures - captures;
   trails = vt_unwind_counters(flow.u)->trails - trails;
@@ -378,6 +378,7 @@ static void test_deep(uint32_t depth) {
 }
 
 int main(void) {
+  if (getenv("VALTEST_LONG")) thousands = 30;
   shadow = shadow_new();
   is_ulong((unsigned long)vt_unwind_global_init(NULL, 1), (unsigned long)-22, "no memory: EINVAL");
   vt_unwind_global_init(map_zeroed(VT_UNWIND_GLOBAL_SZ), VT_UNWIND_GLOBAL_SZ);
