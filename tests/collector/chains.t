@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, "tests/lib")
-from valtest import (HANG_S, PROGRAMS, VALTRACE, Run, Tap, adopt_orphans, check, program,  # noqa: E402
+from valtest import (HANG_S, PROGRAMS, VALTRACE, Run, Tap, adopt_orphans, check, children, collector_has_looked, program,  # noqa: E402
                      trace_problems, vtr)
 
 LONG = bool(os.environ.get("VALTEST_LONG"))
@@ -61,6 +62,25 @@ def chains(tap, name, argv, times):
 
 def may_unshare():
     return subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True).returncode == 0
+
+
+def outlives(tap):
+    """It goes on when the collector has seen its parent's end."""
+    reader, writer = os.pipe()
+
+    def live(run):
+        def killed():
+            with open(run.out, "rb") as file:
+                return b"killed parent" in file.read()
+        while not killed():
+            time.sleep(0.01)
+        if run.mode == "run":
+            forks = os.path.realpath(program("forks")[0])
+            collector_has_looked(next(pid for pid in children(run.process.pid) if os.path.realpath(f"/proc/{pid}/exe") == forks))
+        os.write(writer, b"\n")
+    check(tap, "a vfork child outlives its parent", program("forks", "vfork-killed"), modes=["run"], stdin=reader, live=live)
+    os.close(reader)
+    os.close(writer)
 
 
 def namespaces(tap, times):
@@ -174,7 +194,7 @@ def main():
     chains(tap, "env x 10, true", ["env"] * 10 + ["true"], 700 if LONG else 5)
     chains(tap, "env x 8, python3", ["env"] * 8 + [sys.executable, "-S", "-c", PYTHON], 200 if LONG else 2)
     namespaces(tap, 100 if LONG else 3)
-    check(tap, "a vfork child outlives its parent", program("forks", "vfork-killed"), modes=["run"])
+    outlives(tap)
     if shutil.which("erl"):
         check(tap, "erl", ["erl", "-noshell", "-noinput", "-eval", "halt(3)."], modes=["run"], counts=False)
     else:

@@ -93,8 +93,9 @@ def check_views(traces):
        [(t["blocks"], t["bytes"]) for t in pair["threads"]] == [(10000, 500000)] and
        {pair["threads"][0][k] for k in ("allocated_by", "freed_by")} == threads, "frees: blocks, bytes and threads of a pair", pair, threads)
     for kind in ("foreign-frees", "copying", "creeping", "growing"):
+        totals = document(traces[kind])["totals"]
         for by in ("function", "line", "module", "site"):
-            view, totals = document(traces[kind], "frees", "--by", by)["frees"], document(traces[kind])["totals"]
+            view = document(traces[kind], "frees", "--by", by)["frees"]
             ok(sum(f["blocks"] for f in view) == totals["frees"] == sum(t["blocks"] for f in view for t in f["threads"]) and
                sum(f["other_thread_blocks"] for f in view) == totals["cross_thread_frees"],
                f"{kind}: frees --by {by} sum up to the totals", sum(f["blocks"] for f in view), totals)

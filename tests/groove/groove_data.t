@@ -19,8 +19,8 @@ check() { # NAME ARGS...
   fi
 }
 
-check "one tile, one volume" --volume-cnt 1 --alloc-cnt 100000
-check "four tiles" --tile-cpus f4 --alloc-cnt 30000
+check "one tile, one volume" --volume-cnt 1 --alloc-cnt 20000
+check "four tiles" --tile-cpus f4 --alloc-cnt 10000
 check "small objects, normal pages" --page-sz normal --sz-max 4500 --alloc-cnt 100000 --tile-cpus f2
 "$bin/fd_shmem_ctl" --log-path '' --shmem-path "$dir" new groove 262144 normal 0 0600 >/dev/null 2>&1
 check "a named region" --shmem-path "$dir" --name groove --alloc-cnt 50000

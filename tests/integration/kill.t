@@ -13,7 +13,7 @@ from valtest import MODES, Run, Tap, program, vtr  # noqa: E402
 
 THREADS = 3
 # Without a collector a thread may be killed while it seals a segment, one time in some fifty.
-ROUNDS = {"bare": 20, "run": 3}
+ROUNDS = {"bare": 50, "run": 5} if os.environ.get("VALTEST_LONG") else {"bare": 8, "run": 2}
 
 
 def words(path):
@@ -56,7 +56,7 @@ def main():
     for mode in MODES:
         for round_ in range(ROUNDS[mode]):
             counter = f"/tmp/valtest-counter-{os.getpid()}-{mode}-{round_}"
-            run = Run(program("counted", counter, THREADS, rng.randrange(1000, 10000)), mode)
+            run = Run(program("counted", counter, THREADS, rng.randrange(1000, 6000)), mode)
             problems = tid_count_problems(run.main_trace(), words(counter))
             tap.ok(not problems and run.status == -9, f"killed at a known call {round_} [{mode}]",
                    [run.status, *problems])

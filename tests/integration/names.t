@@ -153,7 +153,7 @@ while threading.active_count() > 2:
 
 def check_python(folder):
     trace = f"{folder}/python.vtr"
-    subprocess.run([VALTRACE, "run", "-q", "-o", trace, "--", "/usr/bin/python3", "-c", PYTHON], check=True)
+    subprocess.run([VALTRACE, "run", "-q", "-o", trace, "--", "/usr/bin/python3", "-S", "-I", "-c", PYTHON], check=True)
     names = [t["name"] for t in threads(trace)]
     ok(sorted(names) == ["", "worker 0", "worker 1", "worker 2"], "python: its workers", names)
     chosen = subprocess.run([VALTRACE, "report", "--thread", "worker 1", "--json", trace], capture_output=True, check=True)
@@ -174,7 +174,7 @@ def check_redis(folder):
         if client("ping").startswith(b"PONG"):
             break
         time.sleep(0.1)
-    client("eval", "for i=1,20000 do redis.call('rpush', 'list', string.rep('x', 200)) end", "0")
+    client("eval", "for i=1,4000 do redis.call('rpush', 'list', string.rep('x', 200)) end", "0")
     client("unlink", "list")
     client("shutdown", "nosave")
     server.wait()

@@ -83,6 +83,12 @@ def children(pid):
         return [int(n) for n in file.read().split()]
 
 
+def collector_has_looked(pid):
+    """Returns when the collector of that process has done all it does each time, since now: it answers in between."""
+    for _ in range(2):
+        subprocess.run([VALTRACE, "ctl", str(pid), "status"], check=True, capture_output=True)
+
+
 def open_to_others(path):
     """May another user execute it? Not below a closed folder, such as root's home."""
     path = os.path.abspath(path)

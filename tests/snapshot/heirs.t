@@ -11,7 +11,7 @@ import tempfile
 import time
 
 sys.path.insert(0, "tests/lib")
-from valtest import HANG_S, PROGRAMS, Tap, VALTRACE, open_to_others, program, vtr  # noqa: E402
+from valtest import HANG_S, PROGRAMS, Tap, VALTRACE, children, collector_has_looked, open_to_others, program, vtr  # noqa: E402
 
 HEIRS = os.path.join(PROGRAMS, "heirs")
 
@@ -34,7 +34,7 @@ def heirs():
 def awaited(condition):
     end = time.monotonic() + HANG_S
     while not condition() and time.monotonic() < end:
-        time.sleep(0.01)
+        time.sleep(0.05)
     return condition()
 
 
@@ -111,13 +111,17 @@ def check_kinds(tap, folder):
 
 def check_shares(tap, folder):
     """Who lived on in the memory of a killed process is asked for again when the first process has ended."""
-    out = subprocess.run([VALTRACE, "run", "-o", f"{folder}/%p.vtr", "--", HEIRS, "shares"], capture_output=True, text=True)
+    run = subprocess.Popen([VALTRACE, "run", "-o", f"{folder}/%p.vtr", "--", HEIRS, "shares"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True)
+    run.stdout.readline()
+    collector_has_looked(next(pid for pid in children(run.pid) if os.path.realpath(f"/proc/{pid}/exe") == os.path.realpath(HEIRS)))
+    said = run.communicate()[1]
     traces = [vtr.Trace(path) for path in glob.glob(f"{folder}/*.vtr")]
     for path in glob.glob(f"{folder}/*.vtr"):
         os.unlink(path)
-    tap.equal((out.returncode, len(traces), [t.path for t in traces if not t.ended]), (0, 2, []),
+    tap.equal((run.returncode, len(traces), [t.path for t in traces if not t.ended]), (0, 2, []),
               "run returns when all traces are whole")
-    tap.ok("live on" not in out.stderr, "and does not say that a process lives on", [out.stderr])
+    tap.ok("live on" not in said, "and does not say that a process lives on", [said])
 
 
 def start(folder, options=()):
