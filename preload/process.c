@@ -285,6 +285,15 @@ int vt_inside_another(uint64_t frame) {
   return (vt_tls.busy & VT_BUSY_INSIDE) != 0;
 }
 
+/* borrow takes a state for one event, if the gate is still open: a state that is in use keeps others out (see vt_enter). */
+static vt_thread_t *borrow(vt_counter_t lost) {
+  vt_thread_t *t = vt_thread_acquire();
+  if (!t) vt_sink_count(&vt_process.sink, lost, 1);
+  if (!t || vt_gate_open()) return t;
+  vt_thread_release(t);
+  return NULL;
+}
+
 vt_thread_t *vt_enter_slow(uint64_t frame) {
   if (vt_tls.quiet) return NULL;
   uint32_t gate = atomic_load_explicit(&vt_gate.value, memory_order_relaxed);
@@ -300,21 +309,19 @@ vt_thread_t *vt_enter_slow(uint64_t frame) {
   if (gate != VT_GATE_RECORDING) return NULL;
   if (vt_tls.busy && left_behind(frame)) forget_left();
   if (vt_tls.busy & VT_BUSY_INSIDE) return NULL;
-  if (vt_tls.busy) {
-    vt_thread_t *borrowed = vt_thread_acquire();
-    if (!borrowed) vt_sink_count(&vt_process.sink, VT_COUNTER_NESTED_LOST, 1);
-    return borrowed;
-  }
+  if (vt_tls.busy) return borrow(VT_COUNTER_NESTED_LOST);
   if (!vt_tls.own) {
-    vt_thread_t *t = vt_thread_acquire();
-    if (!t) vt_sink_count(&vt_process.sink, VT_COUNTER_LOST, 1);
+    vt_thread_t *t = borrow(VT_COUNTER_LOST);
     if (!t || vt_tls.exiting >= PTHREAD_DESTRUCTOR_ITERATIONS) return t;
     vt_thread_adopt(t);
     vt_tls.busy = frame;
     vt_names_thread_begins(t);
   }
   vt_tls.busy = frame;
-  return vt_tls.own;
+  atomic_signal_fence(memory_order_seq_cst);
+  if (vt_gate_open()) return vt_tls.own;
+  vt_tls.busy = 0;
+  return NULL;
 }
 
 void vt_leave_slow(vt_thread_t *t) { vt_thread_release(t); }
@@ -365,8 +372,7 @@ static void say_end(vt_process_kind_t kind, uint32_t value, char const *text, ui
 
 /* recording_here: is this image recorded, and are we not in a vfork child of it? */
 static int recording_here(void) {
-  return atomic_load_explicit(&vt_gate.value, memory_order_relaxed) == VT_GATE_RECORDING &&
-         vt_options.text_fd < 0 &&
+  return vt_gate_open() && vt_options.text_fd < 0 &&
          (vt_process.filtered || vt_process.sink.pid == (uint32_t)vt_sys_getpid());
 }
 

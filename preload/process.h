@@ -81,6 +81,9 @@ typedef union {
   uint8_t page[4096];
 } vt_gate_t;
 extern vt_gate_t vt_gate;
+static inline int vt_gate_open(void) {
+  return atomic_load_explicit(&vt_gate.value, memory_order_relaxed) == VT_GATE_RECORDING;
+}
 
 typedef struct {
   vt_sink_t sink;
@@ -163,15 +166,20 @@ static inline void vt_inside_end(uint64_t busy) {
 }
 
 /* vt_enter begins the recording of one event and returns the state to record with, owned until
-   vt_leave; NULL: do not record. `frame` is the hook's frame address. */
+   vt_leave; NULL: do not record. `frame` is the hook's frame address.
+
+   `busy` is stored before the gate is read, so that who asks for vt_thread_all_out overlooks nobody. The gate is closed
+   while all threads are stopped (analyzer/attach/leave.c), and a thread is stopped between two instructions, with those
+   before done for all to see and those behind not begun: one that stands before the store finds the gate closed when it
+   goes on; one behind it is busy until it has found that out, or has written its event. So the compiler's order is enough. */
 static inline vt_thread_t *vt_enter(void const *frame) {
   vt_thread_t *t = vt_tls.own;
-  if (VT_UNLIKELY(atomic_load_explicit(&vt_gate.value, memory_order_relaxed) != VT_GATE_RECORDING ||
-                  !t || vt_tls.busy))
-    return vt_enter_slow((uint64_t)frame);
+  if (VT_UNLIKELY(!t || vt_tls.busy)) return vt_enter_slow((uint64_t)frame);
   vt_tls.busy = (uint64_t)frame;
   atomic_signal_fence(memory_order_seq_cst);
-  return t;
+  if (VT_LIKELY(vt_gate_open())) return t;
+  vt_tls.busy = 0;
+  return vt_enter_slow((uint64_t)frame);
 }
 
 static inline void vt_leave(vt_thread_t *t) {

@@ -75,34 +75,43 @@ static inline int vt_sampling_free(vt_thread_t *t, void const *p) {
   return vt_sampling_forget((uint64_t)p);
 }
 
-/* vt_sampling_quick is the thread's state if nothing is out of the ordinary, so that an event that need not be
-   recorded can be counted without more; else NULL. */
-static inline vt_thread_t *vt_sampling_quick(void) {
+/* vt_sampling_enter is vt_enter if nothing is out of the ordinary, so that an event that need not be recorded can be
+   counted without more; else NULL. vt_sampling_leave ends that, and returns whether it was. */
+static inline vt_thread_t *vt_sampling_enter(void) {
   vt_thread_t *t = vt_tls.own;
-  if (VT_UNLIKELY(!t || vt_tls.busy || vt_paused() ||
-                  atomic_load_explicit(&vt_gate.value, memory_order_relaxed) != VT_GATE_RECORDING))
-    return NULL;
-  return VT_LIKELY(t->stream.segment) ? t : NULL;
+  if (VT_UNLIKELY(!t || vt_tls.busy || vt_paused())) return NULL;
+  vt_tls.busy = (uint64_t)__builtin_frame_address(0);
+  atomic_signal_fence(memory_order_seq_cst);
+  if (VT_LIKELY(vt_gate_open() && t->stream.segment)) return t;
+  vt_tls.busy = 0;
+  return NULL;
+}
+static inline int vt_sampling_leave(int counted) {
+  atomic_signal_fence(memory_order_seq_cst);
+  vt_tls.busy = 0;
+  return counted;
 }
 
 /* vt_sampling_passes counts an allocation that need not be recorded; 0: it must be, or there is more to it, and
    nothing is counted. */
 static inline int vt_sampling_passes(void const *p, size_t sz) {
-  vt_thread_t *t = vt_sampling_quick();
-  if (VT_UNLIKELY(!t || !p || vt_tls.watch || vt_members_maybe(&vt_sampled, (uint64_t)p) ||
+  vt_thread_t *t = vt_sampling_enter();
+  if (VT_UNLIKELY(!t)) return 0;
+  if (VT_UNLIKELY(!p || vt_tls.watch || vt_members_maybe(&vt_sampled, (uint64_t)p) ||
                   !vt_sampler_passes(&t->sampler, vt_sampler_weighed(sz))))
-    return 0;
+    return vt_sampling_leave(0);
   vt_sampling_add(t->stream.segment, VT_SEGMENT_OFF_ALLOCATIONS, 1);
   vt_sampling_add(t->stream.segment, VT_SEGMENT_OFF_BYTES, sz);
-  return 1;
+  return vt_sampling_leave(1);
 }
 
 /* vt_sampling_freed: the same of a free. */
 static inline int vt_sampling_freed(void const *p) {
-  vt_thread_t *t = vt_sampling_quick();
-  if (VT_UNLIKELY(!t || vt_members_maybe(&vt_sampled, (uint64_t)p))) return 0;
+  vt_thread_t *t = vt_sampling_enter();
+  if (VT_UNLIKELY(!t)) return 0;
+  if (VT_UNLIKELY(vt_members_maybe(&vt_sampled, (uint64_t)p))) return vt_sampling_leave(0);
   vt_sampling_add(t->stream.segment, VT_SEGMENT_OFF_FREES, 1);
-  return 1;
+  return vt_sampling_leave(1);
 }
 
 /* What a realloc of a block that was recorded or not (`known`) has become: the record to be written of it. */
