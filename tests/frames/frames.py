@@ -22,16 +22,18 @@ def version(python):
 
 
 def interpreters():
-    """(path, version) of every interpreter that is here."""
+    """(path, version) of every interpreter that is here, and of those that VALTEST_PYTHON names (paths with colons between
+    them): programs that execute another one, of a root folder say, count, too."""
     root = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
-    for python in [SYSTEM, *sorted(glob.glob(os.path.join(root, "versions", "*", "bin", "python3")))]:
+    others = [path for path in os.environ.get("VALTEST_PYTHON", "").split(":") if path]
+    for python in [SYSTEM, *others, *sorted(glob.glob(os.path.join(root, "versions", "*", "bin", "python3")))]:
         found = os.path.exists(python) and version(python)
         if found:
             yield python, found
 
 
 def is_known(found):
-    return (3, 8) <= found < (3, 14) and found != (3, 11, 0)
+    return (3, 8) <= found < (3, 15) and found != (3, 11, 0)
 
 
 def frames_of(trace, event):
@@ -45,12 +47,18 @@ def sized(trace, *sizes):
     return [e for events in trace.streams.values() for e in events if e.kind == vtr.ALLOC and e.size in wanted]
 
 
+def in_probe(trace, event):
+    frames = frames_of(trace, event)
+    return bool(frames) and frames[0][0].endswith("probe")
+
+
 def compare(trace, log, python=SYSTEM):
     """Probes whose recorded Python frames are not those the interpreter told of; how many there were. 3.9 loses its
     own chain of frames when an exception is thrown through `yield from`: nothing is recorded then."""
     loses = "3.9" in os.path.realpath(python)
     lines = [line.rstrip("\n").split("\t") for line in open(log, encoding="utf-8")]
-    by_size = {e.size: e for e in reversed(sized(trace, *(int(line[0]) for line in lines)))}
+    found = sized(trace, *(int(line[0]) for line in lines))
+    by_size = {e.size: e for e in sorted(found, key=lambda e: in_probe(trace, e))}  # the interpreter's own may be as large
     wrong = []
     for number, *want in lines:
         event = by_size.get(int(number)) or by_size.get(int(number) + 33)

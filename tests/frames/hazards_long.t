@@ -21,6 +21,13 @@ def refused(python, env=None, *args):
     tap.ok(not trace.codes and trace.refusals, f"{python} {env or ''} {' '.join(args)}: refused, and said", trace.refusals)
 
 
+def strays(python):
+    """Up to the change this is for, 3.12 had the frame between two runs as one of Python's."""
+    trace = probe(tap, python, ("generators", "generators", "strays")).main_trace()
+    beside = [frames_of(trace, e) for e in sized(trace, 66606)]
+    tap.ok(len(beside) == 5 and not any(beside), f"{python}: what another stack runs is not shown on this one", beside)
+
+
 def own_mimalloc(python):
     """The interpreter's own mimalloc hinders no verdict while it is not used; where it is, half of its events were
     worse than none."""
@@ -77,6 +84,7 @@ for python, found in interpreters():
     probe(tap, python, ROUNDS)
     probe(tap, python, ("generators",), "bare")
     signals(python)
+    strays(python)
     too_deep(python)
     forks(python)
     sub_interpreters(python, found)

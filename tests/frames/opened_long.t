@@ -12,4 +12,5 @@ for path in opening.libraries():
     opening.check(tap, path, 12, "run", count=False)
     opening.check(tap, path, 2, "run", count=True)
     opening.check(tap, path, 2, "bare", count=True)
+    opening.check_altered(tap, path)
 tap.done()

@@ -3,6 +3,8 @@ frames and its blocks are recorded each time."""
 import collections
 import glob
 import os
+import re
+import tempfile
 
 from frames import ON, Run, frames_of, sized, valtest, vtr
 
@@ -49,3 +51,22 @@ def check(tap, library, rounds, mode, count):
     slack = 20 * rounds  # the environment is copied, and not all that Python does is the same each time
     tap.ok(all(abs(g - w) <= slack for g, w in zip(got, want)) and want[0] > 10000 * rounds,
            f"{library} {mode}: as many events as with PYTHONMALLOC=malloc", [got, want])
+
+
+def check_altered(tap, library):
+    """From 3.13 on an interpreter tells debuggers where things are in it: one that is built otherwise is refused."""
+    with open(library, "rb") as file:
+        data = bytearray(file.read())
+    told = re.search(rb"xdebugpy...\x03\0{4}", data, re.DOTALL)
+    if not told:
+        tap.skip(f"{library}: an altered copy", "it tells nothing of itself")
+        return
+    data[data.index((72).to_bytes(8, "little"), told.end())] += 8  # where a thread's state has its current frame
+    with tempfile.TemporaryDirectory() as folder:
+        copy = os.path.join(folder, "libpython.so")
+        with open(copy, "wb") as file:
+            file.write(data)
+        run = record(copy, 1, "run", 10, {**ON, "PYTHONHOME": os.path.dirname(os.path.dirname(library))})
+    trace = run.main_trace()
+    tap.ok(run.status == 0 and trace.refusals and not trace.codes and not trace.complete,
+           f"{library}: a copy built otherwise than its version is refused, and said", trace.refusals)

@@ -185,6 +185,24 @@ def callbacks_of_c():
         library.call_back(kind(lambda: library.call_back(kind(probe_twice), 50)), 50)
 
 
+def strays():
+    """A function on a stack that the thread has left, with the interpreter's state as if it ran."""
+    import ctypes
+    library = ctypes.PyDLL(sys.argv[2])
+    for _i in range(20):
+        probe()  # the thread's frames are known well
+
+    @ctypes.CFUNCTYPE(None)
+    def aside():
+        library.come_back()
+    current = ctypes.pythonapi.PyThreadState_Get
+    current.restype = ctypes.c_void_p
+    state = ctypes.c_void_p(current() + 56) if sys.version_info[:2] == (3, 12) else None
+    for _i in range(5):
+        library.allocate_beside(aside, ctypes.c_size_t(66606), state)
+        probe()
+
+
 def probe_twice():
     probe()
     generators()

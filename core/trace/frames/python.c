@@ -33,11 +33,6 @@ static uint32_t version_of(struct link_map *from) {
   return major << 24 | minor << 16 | number(&text) << 8;
 }
 
-/* is_free_threaded: what 3.13 says of itself for debuggers. */
-static int is_free_threaded(uint64_t runtime) {
-  return !memcmp((void const *)runtime, "xdebugpy", 8) && vt_load(runtime + 16);
-}
-
 static int find_functions(vt_python_t *p, struct link_map *from) {
   uint64_t current = symbol(from, "PyThreadState_GetUnchecked");
   if (!current) current = symbol(from, "_PyThreadState_UncheckedGet");
@@ -60,10 +55,10 @@ int vt_python_find(struct link_map *first, char const **why) {
   *why = "it does not export what its frames are found by";
   if (!find_functions(&p, where)) return -1;
   p.loop_end = p.loop + vt_symbol_size(where, "_PyEval_EvalFrameDefault");
+  char const *wrong = vt_python_layout_wrong(p.layout, (uint64_t const *)p.runtime);
+  if (wrong) return *why = wrong, -1;
   *why = "its code objects have another size than this version's";
   if (vt_load(p.code_type + TYPE_BASICSIZE) != p.layout->code_sz) return -1;
-  *why = "it is a free-threaded build";
-  if (p.layout->version >= 0x030d && is_free_threaded(p.runtime)) return -1;
   *why = "no memory for the table of its code";
   if (vt_codes_init()) return -1;
   vt_python = p;

@@ -1,4 +1,4 @@
-/* CPython's frames, 3.8 to 3.13: which interpreter this process has, and which Python frames run.
+/* CPython's frames, 3.8 to 3.14: which interpreter this process has, and which Python frames run.
 
    The structures are the interpreter's own and differ between versions (python_layout.c). A thread
    that holds the interpreter's lock sees a chain that is consistent whenever memory is allocated or
@@ -25,6 +25,7 @@ typedef struct {
   uint16_t code_sz;         /* tp_basicsize of code objects: without instructions from 3.11 */
   uint16_t ascii, compact;  /* where text begins */
   uint16_t finalizing;
+  uint16_t own_thread, own_frame, own_code; /* see vt_python_layout_wrong; 0: the version says nothing of itself */
   uint16_t table;           /* VT_LINES_… */
 } vt_python_layout_t;
 
@@ -35,6 +36,11 @@ enum { VT_PYTHON_FRAMES, VT_PYTHON_CFRAMES, VT_PYTHON_CFRAME_ENTRIES, VT_PYTHON_
 
 /* The layout of a version (0x030b0200: 3.11.2); NULL: not known, *why says why. */
 vt_python_layout_t const *vt_python_layout(uint32_t version, char const **why);
+
+/* vt_python_layout_wrong compares the layout with what an interpreter says of itself to debuggers, from 3.13 on, at the
+   beginning of its _PyRuntime (Include/internal/pycore_debug_offsets.h; in 3.13 pycore_runtime.h). NULL, or why it is not
+   to be believed. */
+char const *vt_python_layout_wrong(vt_python_layout_t const *layout, uint64_t const *own);
 
 /* The interpreter of this process; layout NULL: there is none, or it was refused. */
 typedef struct {

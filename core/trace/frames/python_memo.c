@@ -62,7 +62,7 @@ static int verify(walk_t *w, uint32_t r, uint32_t j) {
     for (uint32_t start = q ? w->memo->runs[q - 1].end : 0; i > start; i--) {
       vt_virtual_frame_t const *f = &w->memo->frames[i - 1];
       if (f->frame != back) return 0;
-      uint64_t code = vt_load(back + l->code), instr = vt_load(back + l->instr);
+      uint64_t code = vt_load(back + l->code) & VT_PYTHON_CODE_MASK, instr = vt_load(back + l->instr);
       if ((code != f->code || instr != f->instr) && !put(w, i - 1, back, code, instr)) return 0;
       back = vt_load(back + l->back);
     }

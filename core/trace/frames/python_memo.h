@@ -10,6 +10,7 @@
 #include "core/trace/frames/python.h"
 #include "core/trace/unwind_impl.h"
 
+#define VT_PYTHON_CODE_MASK ~(uint64_t)3 /* 3.14 keeps two bits of its own in pointers */
 #define VT_OWNER_ENTRY 3 /* and above: a frame on the C stack that only marks where a run ends */
 
 typedef struct {

@@ -87,6 +87,7 @@ int vt_python_push(walk_t *w, uint64_t *frame) {
   if (!peek(w, *frame + l->code, &f->code) || !peek(w, *frame + l->instr, &f->instr) ||
       !peek(w, *frame + l->back, frame))
     return 0;
+  f->code &= VT_PYTHON_CODE_MASK;
   w->fresh->frame_cnt++;
   return 1;
 }
