@@ -62,22 +62,20 @@ static int is_out_soon(void) {
 
 /* restart is called by the loader when the process is attached to again. */
 static void restart(vt_attach_t *d) {
+  (void)d;
   int failed = !is_out_soon();
   if (failed)
     vt_attached_say("a thread of it is still in the recorder of an earlier time");
   else
     failed = vt_process_again();
   if (!failed) vt_patched_lead();
-  if (!vt_attached_ready(failed)) vt_process_open_gate();
-  if (vt_attached_over()) __atomic_store_n((uint32_t *)d->gate, VT_ATTACH_GATE_OFF, __ATOMIC_RELAXED);
+  failed = vt_attached_ready(failed);
+  if (!failed) vt_process_open_gate();
+  vt_attached_begun(failed);
 }
 
-/* lend and take_back are run by who attached, in a thread that stands as all others do. */
-static void lend(vt_attach_t *d) { d->lent = !vt_process_ending() && !vt_snapshot_lend(d->unknown); }
-static void take_back(vt_attach_t *d) {
-  vt_snapshot_take_back();
-  d->lent = 0;
-}
+/* copy is run by who attached, in a thread that stands as all others do. */
+static void copy(vt_attach_t *d) { d->copied = vt_process_ending() ? -1 : vt_snapshot_copy(d->number, d->unknown); }
 
 void const *vt_attached_memory(size_t *sz) {
   *sz = vt_attached() ? vt_attach_v1->stack - (uint64_t)vt_attach_v1 : 0;
@@ -86,17 +84,19 @@ void const *vt_attached_memory(size_t *sz) {
 
 int vt_attached_ready(int failed) {
   vt_attach_t *d = vt_attach_v1;
-  uint32_t loading = VT_ATTACH_LOADING;
   close_if(d->shim_fd, d->shim_device, d->shim_inode);
   close_if(d->ring_fd, d->ring_device, d->ring_inode);
   if (failed) vt_attached_say("recording cannot be set up in it");
   d->gate = (uint64_t)&vt_gate.value;
   d->restart = (uint64_t)restart;
-  d->lend = (uint64_t)lend;
-  d->take_back = (uint64_t)take_back;
-  /* Who detaches meanwhile finds no gate, or closes it; the state then says so. */
-  int changed = atomic_compare_exchange_strong_explicit(&d->state, &loading,
-                                                        failed ? VT_ATTACH_FAILED : VT_ATTACH_RECORDING,
-                                                        memory_order_release, memory_order_relaxed);
-  return failed || !changed;
+  d->copy = (uint64_t)copy;
+  return failed || vt_attached_over();
+}
+
+/* Who detaches meanwhile finds no gate, or closes it; the state then says so. */
+void vt_attached_begun(int failed) {
+  uint32_t loading = VT_ATTACH_LOADING;
+  atomic_compare_exchange_strong_explicit(&vt_attach_v1->state, &loading, failed ? VT_ATTACH_FAILED : VT_ATTACH_RECORDING,
+                                          memory_order_release, memory_order_relaxed);
+  if (vt_attached_over()) atomic_store_explicit(&vt_gate.value, VT_GATE_OFF, memory_order_relaxed);
 }

@@ -24,8 +24,9 @@ void vt_attached_patch(void);
 void vt_attached_say(char const *why);
 
 /* vt_attached_ready is to be called when recording is set up, or that has failed, and before the gate opens; returns
-   whether it must stay closed. */
+   whether it must stay closed. vt_attached_begun then says so to who attached. */
 int vt_attached_ready(int failed);
+void vt_attached_begun(int failed);
 
 /* vt_attached_memory is the area's memory that can be written to, of *sz bytes (0: there is none): none of the
    program's, but for the registers behind it. */

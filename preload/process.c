@@ -190,7 +190,7 @@ static void start(void) {
   if (vt_attached()) failed = vt_attached_ready(failed);
   gate_set(failed ? VT_GATE_OFF : VT_GATE_RECORDING);
   atomic_store_explicit(&started, 2, memory_order_release);
-  if (vt_attached_over()) gate_set(VT_GATE_OFF);
+  if (vt_attached()) vt_attached_begun(failed);
   if (!failed) vt_early_replay();
   errno = saved_errno;
 }

@@ -179,15 +179,10 @@ void vt_snapshot_unwatch(void) {
     vt_heir_end(&sink->ring->images[sink->slot]);
 }
 
-int vt_snapshot_lend(uint32_t unknown) {
+int vt_snapshot_copy(uint32_t number, uint32_t unknown) {
   vt_sink_t *sink = &vt_process.sink;
   if (sink->pid != (uint32_t)vt_sys_getpid() || !vt_snapshot_wanted()) return -1;
-  return vt_sentinel_lend(sink->ring, &sink->ring->images[sink->slot], layout, unknown);
-}
-
-void vt_snapshot_take_back(void) {
-  vt_sink_t *sink = &vt_process.sink;
-  if (sink->ring) vt_sentinel_take_back(&sink->ring->images[sink->slot]);
+  return vt_copy_make(sink->ring, &sink->ring->images[sink->slot], layout, number, unknown);
 }
 
 /* stops_threads: not before exec, which may fail, nor where the handlers of the program come after ours. */

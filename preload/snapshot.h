@@ -23,11 +23,10 @@ void vt_snapshot_unmake(void);
 void vt_snapshot_watch(void);
 void vt_snapshot_unwatch(void);
 
-/* vt_snapshot_lend makes a sentinel for as long as all threads stand, in a process that was attached to: nothing of it may
-   stay. unknown: threads whose registers are not in the memory. Returns 0, or -1: there can be none. vt_snapshot_take_back
-   ends it. Both take less than 8 KiB of stack, and no lock. */
-int vt_snapshot_lend(uint32_t unknown);
-void vt_snapshot_take_back(void);
+/* vt_snapshot_copy makes a copy of the memory for the collector, which waits for it, while all threads stand; see vt_copy_make.
+   Returns 0, or a negative number: there can be none. Takes less than 8 KiB of stack, and no
+   lock. */
+int vt_snapshot_copy(uint32_t number, uint32_t unknown);
 
 /* vt_snapshot_paused: events are left out on purpose, so that not all live blocks are known. */
 void vt_snapshot_paused(void);

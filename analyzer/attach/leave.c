@@ -49,13 +49,6 @@ static int undo(vt_target_t const *t, uint64_t data, vt_bytes_t const *answer) {
   return vt_entries_write(t, answer, 1) || write_word(t, data, VT_ATTACH_DETACHED) ? -1 : 0;
 }
 
-/* take_last has the collector keep a copy of the memory as it is when recording ends; why there is none is in the trace. */
-static void take_last(vt_target_t const *t, vt_attach_t const *d, vt_stop_t const *stop) {
-  char const *why;
-  int fd = vt_still_take(t, d, stop, "end", &why);
-  if (fd >= 0) close(fd);
-}
-
 int vt_place_leave(vt_target_t *t, uint64_t *pause_ns, vt_error_t *error) {
   static vt_attach_t d;
   vt_bytes_t answer = {0};
@@ -66,13 +59,17 @@ int vt_place_leave(vt_target_t *t, uint64_t *pause_ns, vt_error_t *error) {
     vt_bytes_free(&answer);
     return -1;
   }
+  char const *why; /* there is no snapshot of the end, which is in the trace */
+  uint32_t number;
+  int snapshot = vt_still_ask(t, "end", &number, &why);
   int failed = vt_stop_all(&stop, t->pid, error);
   if (!failed && undo(t, data, &answer)) {
     vt_error_set(error, t->name, "its code cannot be changed back", "it goes on unrecorded");
     failed = -1;
   }
-  if (!failed) take_last(t, &d, &stop);
+  if (!failed && snapshot >= 0) vt_still_copy(t, &d, &stop, number);
   if (!failed || stop.threads_cnt) *pause_ns = vt_stop_release(&stop);
+  if (snapshot >= 0) close(snapshot);
   vt_bytes_free(&answer);
   return failed;
 }

@@ -1,13 +1,13 @@
-/* See still.h. What `run --snapshots` has from the start is lent for a moment here: while all threads stand, one of them runs
-   a function of the shim that makes a sentinel (core/trace/snapshot.h); the collector has that fork; and the sentinel is
-   ended before anybody runs on. So nothing of it is in a process in which nobody sees that its rights change. What the
-   threads have in their registers lies in memory for that time. */
+/* See still.h. What `run --snapshots` has a sentinel for (core/trace/snapshot.h) is done here while all threads stand: one of
+   them runs a function of the shim that has the copy made. So no process stays beside one of which nobody sees whether its
+   rights change. What the threads have in their registers lies in memory for that time. */
 #include "analyzer/attach/still.h"
 #include "analyzer/attach/place.h"
 #include "analyzer/attach/remote.h"
 #include "core/trace/ring.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -38,56 +38,53 @@ static void take_away(vt_target_t const *t, vt_attach_t const *d) {
   vt_target_write(t, d->stack, none, sizeof none);
 }
 
-/* is_lent: has the process a sentinel now? */
-static int is_lent(vt_target_t const *t, vt_attach_t const *d, vt_remote_t *r, uint32_t unknown) {
-  uint64_t data = t->area + VT_ATTACH_CODE_SZ;
-  uint32_t lent = 0;
-  if (vt_target_write(t, data + offsetof(vt_attach_t, unknown), &unknown, sizeof unknown)) return 0;
-  if (vt_remote_run(r, d->lend, data)) return 0;
-  return !vt_target_read(t, data + offsetof(vt_attach_t, lent), &lent, sizeof lent) && lent;
-}
-
-/* ask has the collector take the copy; returns the connection, or -1 and *why. */
-static int ask(vt_target_t const *t, char const *text, char const **why) {
+int vt_still_ask(vt_target_t const *t, char const *text, uint32_t *number, char const **why) {
   static vt_answer_t answer;
   int fd = vt_control_begin(t->name, "take", text, &answer, why);
+  *number = (uint32_t)strtoul(answer.text, NULL, 10);
   if (fd < 0 || !answer.status) return fd < 0 ? -1 : fd;
   close(fd);
   *why = answer.text;
   return -1;
 }
 
-int vt_still_take(vt_target_t const *t, vt_attach_t const *d, vt_stop_t const *stop, char const *text, char const **why) {
+/* run_copy has the shim's function run. Returns NULL, or why there is no copy. */
+static char const *run_copy(vt_target_t const *t, vt_attach_t const *d, vt_remote_t *r, uint32_t number, uint32_t unknown) {
+  uint64_t data = t->area + VT_ATTACH_CODE_SZ;
+  uint32_t told[] = {number, unknown};
+  int32_t copied = -1;
+  _Static_assert(offsetof(vt_attach_t, unknown) == offsetof(vt_attach_t, number) + sizeof *told, "both are told");
+  if (vt_target_write(t, data + offsetof(vt_attach_t, number), told, sizeof told) || vt_remote_run(r, d->copy, data) ||
+      vt_target_read(t, data + offsetof(vt_attach_t, copied), &copied, sizeof copied))
+    return "it has ended";
+  return !copied ? NULL : copied == -EBUSY ? "an earlier one is not over yet" : "no process can be made that keeps its memory";
+}
+
+char const *vt_still_copy(vt_target_t const *t, vt_attach_t const *d, vt_stop_t const *stop, uint32_t number) {
   vt_space_t space = {0};
   vt_remote_t remote = {.stop = stop, .mem = t->mem, .syscall = t->syscall, .sigreturn = t->sigreturn};
-  int fd = -1;
-  *why = "its recorder has not been loaded yet";
-  if (!d->lend || vt_space_read(&space, t->pid)) return -1;
-  *why = "no thread of it is on a stack of its own with room on it";
+  char const *why = "its recorder has not been loaded yet";
+  if (!d->copy || vt_space_read(&space, t->pid)) return why;
+  why = "no thread of it is on a stack of its own with room on it";
   if (!vt_remote_begin(&remote, &space, VT_REMOTE_FUNCTION)) {
-    uint32_t unknown = put_registers(t, d, stop);
-    *why = "there are none of this recording, or no process can be made to keep its memory";
-    if (is_lent(t, d, &remote, unknown)) {
-      fd = ask(t, text, why);
-      vt_remote_run(&remote, d->take_back, t->area + VT_ATTACH_CODE_SZ);
-    }
+    why = run_copy(t, d, &remote, number, put_registers(t, d, stop));
     take_away(t, d);
     vt_remote_end(&remote);
   }
   vt_space_free(&space);
-  return fd;
+  return why;
 }
 
-/* take_of stops the process and takes its snapshot. */
-static int take_of(vt_target_t *t, uint64_t *pause_ns, char const **why) {
+/* take_of stops the process and takes its snapshot. Returns NULL, or why there is none. */
+static char const *take_of(vt_target_t *t, uint32_t number, uint64_t *pause_ns) {
   static vt_error_t error;
   static vt_attach_t d;
   vt_stop_t stop;
-  *why = error.why;
-  if (vt_target_read(t, t->area + VT_ATTACH_CODE_SZ, &d, sizeof d) || vt_stop_all(&stop, t->pid, &error)) return -1;
-  int fd = vt_still_take(t, &d, &stop, NULL, why);
+  if (vt_target_read(t, t->area + VT_ATTACH_CODE_SZ, &d, sizeof d)) return "it has ended";
+  if (vt_stop_all(&stop, t->pid, &error)) return error.why;
+  char const *why = vt_still_copy(t, &d, &stop, number);
   *pause_ns = vt_stop_release(&stop);
-  return fd;
+  return why;
 }
 
 static void block_child(void) {
@@ -101,14 +98,17 @@ int vt_still_snapshot(pid_t pid, vt_answer_t *answer, uint64_t *pause_ns, char c
   static vt_error_t error;
   char told[VT_ATTACH_TEXT_SZ];
   vt_target_t t;
+  uint32_t number;
   int fd = -1;
   *pause_ns = 0;
   if (vt_target_told(pid, VT_RING_ENV "=", told, sizeof told)) return 1;
   block_child();
   int failed = vt_target_open(&t, pid, &error), over = !failed && vt_place_state(&t, t.area, NULL) != VT_ATTACH_RECORDING;
   *why = error.why;
-  if (!failed && !over) fd = take_of(&t, pause_ns, why);
+  if (!failed && !over) fd = vt_still_ask(&t, NULL, &number, why);
+  failed |= fd < 0 || (*why = take_of(&t, number, pause_ns));
   vt_target_close(&t);
-  if (fd >= 0) vt_control_hear(fd, answer);
-  return fd >= 0 ? 0 : over ? 1 : -1;
+  if (fd >= 0 && !failed) vt_control_hear(fd, answer);
+  if (fd >= 0 && failed) close(fd);
+  return over ? 1 : failed ? -1 : 0;
 }

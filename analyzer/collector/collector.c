@@ -131,7 +131,7 @@ static void take_order(collector_t *c) {
   c->drain.first_awaited = 0;
   c->drain.first_status = order.wait_status;
   c->drain.first_peak = order.peak_resident;
-  if (order.detached) vt_survived_detached(&c->drain);
+  if (order.detached) vt_survived_detached(&c->drain, 0);
   if (order.replaced) vt_survived_first(&c->drain);
   vt_drain_doubt(&c->drain);
 }

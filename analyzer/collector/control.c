@@ -83,8 +83,7 @@ static void obey(vt_drain_t *d, int connection, char *line, char *out, size_t ca
     vt_drain_resume(d);
     snprintf(out, cap, image->room == VT_ROOM_CLOSED ? "1 its trace is as large as it may be\n" : "0 recording\n");
   } else if (!strcmp(command, "detached")) {
-    vt_survived_detached(d);
-    snprintf(out, cap, "0 the trace is complete\n");
+    vt_survived_detached(d, connection);
   } else if (!strcmp(command, "snapshot")) {
     char const *why = vt_drain_snapshot(d, image, VT_SNAPSHOT_FOR_MOMENT, connection);
     if (why) snprintf(out, cap, "1 no snapshot: %s\n", why);

@@ -1,6 +1,6 @@
 /* The collector's side of `valtrace ctl`: one line "PID COMMAND[ TEXT]" comes in on a connection, one line goes out: a
-   digit, the exit status, and a text for people. Only who runs the collector, or root, is answered. To "take", which is
-   for who has the process stand still, there are two answers: when the copy of its memory is made, and the result. */
+   digit, the exit status, and a text for people. Only who runs the collector, or root, is answered. To "take", from who
+   has the process stand still, there are two answers: the number of the copy of its memory that may be made, and the result. */
 #ifndef VT_ANALYZER_COLLECTOR_CONTROL_H
 #define VT_ANALYZER_COLLECTOR_CONTROL_H
 

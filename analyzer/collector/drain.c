@@ -248,16 +248,36 @@ static void lack(vt_image_t *image, char const *why) {
   vt_bytes_free(&none);
 }
 
+static void send_line(int connection, char const *line) {
+  (void)!send(connection, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* answer tells who asked for a snapshot; hang_up ends that. */
+static void answer(vt_image_t const *image, char const *line) {
+  if (image->asker >= 0) send_line(image->asker, line);
+}
+
+static void hang_up(vt_image_t *image) {
+  if (image->asker >= 0) close(image->asker);
+  image->asker = -1;
+}
+
 char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, vt_snapshot_for_t what_for, int asker) {
+  if (image->copying) vt_drain_settle(d); /* who asked for it may be gone */
   if (image->copying) return "one is being taken already";
-  pid_t living = what_for == VT_SNAPSHOT_FOR_MOMENT ? 0 : image->place.process;
-  char const *why = vt_heir_copy_begin(&image->copy, d->end, &d->ring->images[image->place.slot],
-                                       image->open ? image->path : NULL, living, kept(d), d->high_tags);
+  vt_ring_image_t *row = &d->ring->images[image->place.slot];
+  char const *path = image->open ? image->path : NULL;
+  char const *why = what_for == VT_SNAPSHOT_FOR_MOMENT
+                        ? vt_heir_copy_begin(&image->copy, d->end, row, path, kept(d), d->high_tags)
+                        : vt_heir_copy_expect(&image->copy, d->end, row, path, image->place.process, kept(d), d->high_tags);
   if (why && what_for == VT_SNAPSHOT_FOR_END) lack(image, why);
   if (why) return why;
   image->copying = 1;
   image->copy_for = what_for;
   image->asker = asker;
+  char line[16];
+  snprintf(line, sizeof line, "0 %u\n", atomic_load_explicit(&row->copy_number, memory_order_relaxed));
+  if (what_for != VT_SNAPSHOT_FOR_MOMENT) answer(image, line);
   return NULL;
 }
 
@@ -285,22 +305,16 @@ void vt_drain_resume(vt_drain_t *d) {
   vt_drain_write(d);
 }
 
-/* answer tells who asked for a snapshot; hang_up ends that. */
-static void answer(vt_image_t const *image, char const *line) {
-  if (image->asker >= 0) (void)!send(image->asker, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-static void hang_up(vt_image_t *image) {
-  if (image->asker >= 0) close(image->asker);
-  image->asker = -1;
-}
-
-/* go_on: what was recorded until the copy was made must be in the trace before that is read. */
+/* go_on: what was recorded until the copy was made must be in the trace before that is read. Who was to have it made
+   may have been killed. */
 static void go_on(vt_drain_t *d, vt_image_t *image) {
-  if (image->copy_for != VT_SNAPSHOT_FOR_MOMENT) answer(image, "0 the copy is made\n");
-  write_all(d, image);
-  vt_heir_copy_go(&image->copy);
-  if (image->copy_for == VT_SNAPSHOT_FOR_END) hang_up(image);
+  char byte;
+  if (vt_heir_copy_made(&image->copy)) {
+    write_all(d, image);
+    vt_heir_copy_go(&image->copy);
+  } else if (image->copy.asked && image->copy_for != VT_SNAPSHOT_FOR_MOMENT && !recv(image->asker, &byte, 1, MSG_DONTWAIT)) {
+    vt_heir_copy_forget(&image->copy, "its process could not be made to stand still");
+  }
 }
 
 static void put_seen(vt_image_t *image, vt_heir_seen_t const *seen) {
@@ -311,11 +325,14 @@ static void put_seen(vt_image_t *image, vt_heir_seen_t const *seen) {
 /* settle_copy: the snapshot is in the trace before it is said to be there. */
 static void settle_copy(vt_drain_t *d, vt_image_t *image, vt_heir_seen_t *seen) {
   char line[256];
-  if (vt_heir_copy_made(&image->copy)) go_on(d, image);
+  go_on(d, image);
   if (!vt_heir_look_settle(&image->copy, seen)) return;
   uint64_t tick = atomic_load_explicit(&image->copy.row->copy_made, memory_order_relaxed);
   image->copying = 0;
-  if (image->copy_for == VT_SNAPSHOT_FOR_END) return put_seen(image, seen);
+  if (image->copy_for == VT_SNAPSHOT_FOR_END) {
+    hang_up(image);
+    return put_seen(image, seen);
+  }
   if (!image->copy.given_up) {
     vt_image_copied(image, tick, seen);
     write_all(d, image);
@@ -332,8 +349,10 @@ static void settle_copy(vt_drain_t *d, vt_image_t *image, vt_heir_seen_t *seen) 
 static int adopt(vt_image_t *image) {
   if (!image->copying || image->copy_for != VT_SNAPSHOT_FOR_END || image->copy.asked) return 0;
   if (image->look.heir.who.pid) vt_owner_leave(&image->look.heir);
+  vt_helper_end(&image->look.helper, NULL);
   image->look = image->copy;
   image->copying = 0;
+  hang_up(image);
   return 1;
 }
 
@@ -341,6 +360,7 @@ void vt_drain_end(vt_drain_t *d, vt_image_t *image, int wait_status) {
   uint32_t slot = image->place.slot;
   vt_heir_seen_t seen = {0};
   d->replaced[slot] = 0;
+  if (image->copying) go_on(d, image);
   int adopted = adopt(image);
   if (image->copying) {
     image->copy.given_up = "the process has ended meanwhile";
@@ -360,6 +380,15 @@ void vt_drain_end(vt_drain_t *d, vt_image_t *image, int wait_status) {
   if (!image->leaving) complete(d, image);
 }
 
+/* tell_detached: all that was recorded is complete. */
+static void tell_detached(vt_drain_t *d) {
+  for (size_t i = 0; i < d->images_cnt; i++)
+    if (d->images[i]->leaving) return;
+  send_line(d->detacher, "0 the trace is complete\n");
+  close(d->detacher);
+  d->detacher = 0;
+}
+
 void vt_drain_settle(vt_drain_t *d) {
   vt_heir_seen_t seen = {0};
   for (size_t i = 0; i < d->images_cnt; i++) {
@@ -371,6 +400,7 @@ void vt_drain_settle(vt_drain_t *d) {
     put_seen(image, &seen);
     complete(d, image);
   }
+  if (d->detacher) tell_detached(d);
   vt_bytes_free(&seen.pages);
   vt_bytes_free(&seen.leaks);
 }

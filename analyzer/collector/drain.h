@@ -15,6 +15,7 @@ typedef struct {
   int first_awaited;     /* `run` will tell of its end, which it may see later than we do */
   int first_status;      /* waitpid's status of the first process; -1: not told */
   int detached;          /* the processes are not recorded any more */
+  int detacher;          /* connection that waits for their traces; 0: none */
   int high_tags;         /* pointers of these programs have tags in the top 16 bits */
   uint64_t first_peak;   /* highest resident bytes of the first process; 0: not known */
   vt_codec_t *codec;     /* shared by all images */
@@ -58,7 +59,7 @@ vt_image_t *vt_drain_last(vt_drain_t const *d);
 void vt_drain_leftovers(vt_drain_t *d);
 
 /* vt_drain_snapshot has the memory of the image's process looked at now; `asker` is a connection that is told of the
-   result, and when the copy is made, as `what_for` says, and closed. Returns NULL, or why not. */
+   result, and before that of the copy's number, when it may be made, as `what_for` says, and closed. Returns NULL, or why not. */
 char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, vt_snapshot_for_t what_for, int asker);
 
 /* vt_drain_pause and vt_drain_resume pause and resume the run (pause.h) and write what has been recorded and the marks

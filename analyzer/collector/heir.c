@@ -112,23 +112,38 @@ int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t
   return 1;
 }
 
-char const *vt_heir_copy_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row, char const *path,
-                               pid_t living, uint64_t kept, int high_tags) {
-  uint32_t watching = VT_HEIR_WATCHING;
-  if (!load(&row->heir) && !end->ring->sentinels) return "start with --snapshots, which is `valtrace run`'s";
-  if (!load(&row->heir)) return "its sentinel has ended: it has changed its user, its namespaces or what it may do";
+char const *vt_heir_copy_expect(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row, char const *path,
+                                pid_t living, uint64_t kept, int high_tags) {
+  if (!end->ring->heir_limit_ns) return "this recording has none";
   *look = (vt_heir_look_t){.end = end, .row = row, .path = path, .high_tags = high_tags, .of_copy = 1, .asked = 1};
   look->kind = VT_SNAPSHOT_REQUEST;
   look->heir.fd = -1;
   look->deadline = now_ns() + end->ring->heir_limit_ns;
+  look->living = living;
+  look->bytes = living ? vt_memory_resident(living) : 0;
+  int scarce = look->bytes + kept > vt_memory_spare() || (living && vt_memory_tight(living));
+  if (scarce) return "memory is too scarce to keep a copy of it";
+  atomic_store_explicit(&row->copy, 0, memory_order_relaxed);
+  atomic_fetch_add_explicit(&row->copy_number, 1, memory_order_relaxed);
+  atomic_store_explicit(&row->copy_state, VT_HEIR_STARTING, memory_order_release);
+  return NULL;
+}
+
+void vt_heir_copy_forget(vt_heir_look_t *look, char const *why) {
+  uint32_t starting = VT_HEIR_STARTING;
+  if (atomic_compare_exchange_strong(&look->row->copy_state, &starting, VT_HEIR_NONE)) look->given_up = why;
+}
+
+char const *vt_heir_copy_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row, char const *path,
+                               uint64_t kept, int high_tags) {
+  uint32_t watching = VT_HEIR_WATCHING;
+  if (!load(&row->heir) && !end->ring->sentinels) return "start with --snapshots, which is `valtrace run`'s";
+  if (!load(&row->heir)) return "its sentinel has ended: it has changed its user, its namespaces or what it may do";
   vt_heir_look_t sentinel = {.heir.fd = -1};
   vt_heir_look_for(&sentinel, end, row);
-  look->living = living ? living : sentinel.heir.pid;
-  look->bytes = sentinel.heir.pid ? vt_memory_resident(sentinel.heir.pid) : 0;
-  int scarce = look->bytes + kept > vt_memory_spare() || (sentinel.heir.pid && vt_memory_tight(sentinel.heir.pid));
+  char const *why = vt_heir_copy_expect(look, end, row, path, sentinel.heir.pid, kept, high_tags);
   vt_owner_leave(&sentinel.heir);
-  if (scarce) return "memory is too scarce to keep a copy of it";
-  atomic_store_explicit(&row->copy_state, VT_HEIR_STARTING, memory_order_relaxed);
+  if (why) return why;
   if (!atomic_compare_exchange_strong(&row->heir_state, &watching, VT_HEIR_COPY)) return "it is about to end";
   syscall(SYS_futex, &row->heir_state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
   return NULL;

@@ -39,10 +39,16 @@ int vt_heir_look_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t
                        char const *path, uint64_t kept, int high_tags);
 
 /* vt_heir_copy_begin asks the image's sentinel for a copy of its memory, to be looked at: `look` is another one than that
-   of the end. living: who has that memory while it is looked at, if the sentinel ends before; else 0. Returns NULL, or why there can be none. When vt_heir_copy_made, everything that was recorded until then is
+   of the end. Returns NULL, or why there can be none. When vt_heir_copy_made, everything that was recorded until then is
    to be put into the trace; then vt_heir_copy_go, and vt_heir_look_settle as at the end. */
 char const *vt_heir_copy_begin(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row, char const *path,
-                               pid_t living, uint64_t kept, int high_tags);
+                               uint64_t kept, int high_tags);
+
+/* vt_heir_copy_expect begins likewise, of process `living`, of which somebody else has the copy made; vt_heir_copy_forget: he
+   will not, if he has not, and why. */
+char const *vt_heir_copy_expect(vt_heir_look_t *look, vt_ring_end_t *end, vt_ring_image_t *row, char const *path,
+                                pid_t living, uint64_t kept, int high_tags);
+void vt_heir_copy_forget(vt_heir_look_t *look, char const *why);
 int vt_heir_copy_made(vt_heir_look_t *look);
 void vt_heir_copy_go(vt_heir_look_t *look);
 

@@ -57,8 +57,8 @@ typedef struct {
 /* What a snapshot of a living process is for. */
 typedef enum {
   VT_SNAPSHOT_FOR_MOMENT, /* a marker; who asks waits for the result */
-  VT_SNAPSHOT_FOR_STILL,  /* the same, of a process that stands until it is told that the copy is made */
-  VT_SNAPSHOT_FOR_END,    /* it stands, too, and recording ends there: nobody waits for the result */
+  VT_SNAPSHOT_FOR_STILL,  /* the same, but who asks has the process stand, and the copy made */
+  VT_SNAPSHOT_FOR_END,    /* he does, and recording ends there: nobody waits for the result */
 } vt_snapshot_for_t;
 
 /* What threads counted in the headers of their segments. */

@@ -2,6 +2,7 @@
 #include "analyzer/collector/survived.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #define IN_FLIGHT_NS 20000000
 
@@ -17,8 +18,10 @@ static vt_image_t *living(vt_drain_t const *d, uint32_t slot) {
 }
 
 /* An event that had begun before the gate was closed is written by a thread that was stopped in it: it gets the time. */
-void vt_survived_detached(vt_drain_t *d) {
+void vt_survived_detached(vt_drain_t *d, int asker) {
+  if (d->detacher) close(d->detacher);
   d->detached = 1;
+  d->detacher = asker;
   vt_drain_all(d);
   nanosleep(&(struct timespec){.tv_nsec = IN_FLIGHT_NS}, NULL);
   vt_drain_all(d);

@@ -5,8 +5,9 @@
 
 #include "analyzer/collector/drain.h"
 
-/* vt_survived_detached ends all images, whose processes live on: their gates are closed. */
-void vt_survived_detached(vt_drain_t *d);
+/* vt_survived_detached ends all images, whose processes live on: their gates are closed. `asker`, if not 0, is a
+   connection that is told when their traces are complete, and closed. */
+void vt_survived_detached(vt_drain_t *d, int asker);
 
 /* vt_survived_first ends the image of the first process, which has executed another program that is not recorded. */
 void vt_survived_first(vt_drain_t *d);

@@ -70,10 +70,9 @@ typedef struct vt_attach {
   uint32_t shim_fd, ring_fd;  /* to be closed when it is loaded */
   uint64_t ring_device, ring_inode;
   uint64_t gate;              /* where the gate's word is; 0: not loaded */
-  /* Functions of the shim, to be run while all threads stand (preload/snapshot.h); 0: not loaded. */
-  uint64_t lend, take_back;
-  uint32_t lent;    /* what the first says: there is a sentinel */
-  uint32_t unknown; /* what it is told: threads whose registers are not behind the stack */
+  uint64_t copy;              /* a function to be run while all threads stand (preload/snapshot.h); 0: not loaded */
+  uint32_t number, unknown;   /* what it is told: of the copy; threads whose registers are not behind the stack */
+  int32_t copied;             /* what it says: see vt_copy_make */
   uint64_t options_sz;
   char options[VT_ATTACH_OPTIONS_SZ]; /* VALTRACE_…=…, each with its zero */
 } vt_attach_t;

@@ -31,8 +31,7 @@ static uint64_t *room(vt_held_t *h, uint32_t words) {
   return h->words + h->cnt;
 }
 
-/* path_of writes "/proc/PID/name" and a number if there is one. */
-static void path_of(char *out, int pid, char const *name, int number) {
+void vt_held_path(char *out, int pid, char const *name, int number) {
   char digits[12];
   int values[2] = {pid, number};
   out = stpcpy(out, "/proc/");
@@ -51,7 +50,7 @@ static void path_of(char *out, int pid, char const *name, int number) {
 /* each calls for the numbers that are names in a folder of /proc/PID. Returns -1 when it cannot be read. */
 static int each(int pid, char const *folder, void (*call)(vt_held_t *, int pid, int number), vt_held_t *h) {
   char path[PATH_SZ], buffer[2048] __attribute__((aligned(8)));
-  path_of(path, pid, folder, -1);
+  vt_held_path(path, pid, folder, -1);
   int fd = vt_sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   if (fd < 0) return -1;
   long n;
@@ -131,7 +130,7 @@ static void await(vt_held_t *h) {
 /* is_gone: the first thread may have ended before the others, and stays listed. */
 static int is_gone(int pid, int tid) {
   char path[PATH_SZ], line[128];
-  path_of(path, pid, "/task/", tid);
+  vt_held_path(path, pid, "/task/", tid);
   strcat(path, "/stat");
   int fd = vt_sys_open(path, O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0) return 1;
@@ -230,16 +229,16 @@ static void put_numbers(vt_held_t *h, char const *path, char const *word) {
 static void put_epoll(vt_held_t *h, int pid, int fd) {
   static char const wanted[] = "anon_inode:[eventpoll]";
   char path[PATH_SZ], target[sizeof wanted];
-  path_of(path, pid, "/fd/", fd);
+  vt_held_path(path, pid, "/fd/", fd);
   long n = vt_sys_readlink(path, target, sizeof target);
   if (n != sizeof wanted - 1 || memcmp(target, wanted, sizeof wanted - 1)) return;
-  path_of(path, pid, "/fdinfo/", fd);
+  vt_held_path(path, pid, "/fdinfo/", fd);
   put_numbers(h, path, "data:");
 }
 
 void vt_held_kernel(vt_held_t *h, int pid) {
   char path[PATH_SZ];
   each(pid, "/fd/", put_epoll, h);
-  path_of(path, pid, "/timers", -1);
+  vt_held_path(path, pid, "/timers", -1);
   put_numbers(h, path, "/");
 }

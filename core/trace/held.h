@@ -20,6 +20,9 @@ typedef struct {
 /* vt_held_threads stops all threads of process `pid` but `maker` and gathers their registers. */
 void vt_held_threads(vt_held_t *held, int pid, int maker);
 
+/* vt_held_path writes "/proc/PID/name" and a number if it is not negative, of less than 48 bytes beside the name. */
+void vt_held_path(char *out, int pid, char const *name, int number);
+
 /* vt_held_count is how many threads process `pid` has; at least 1. */
 uint32_t vt_held_count(int pid);
 

@@ -73,6 +73,7 @@ typedef struct {
   _Atomic uint32_t layout_sz;
   /* The same of the sentinel's copy of the memory, which was made between two ticks. */
   _Atomic uint32_t copy, copy_state, copy_registers_unknown, copy_layout_sz;
+  _Atomic uint32_t copy_number; /* of the one that is expected; see vt_copy_make */
   _Atomic uint64_t copy_layout, copy_begun, copy_made;
 } vt_ring_image_t;
 /* Every process maps the table of all images, and a program may have little address space to spare. */

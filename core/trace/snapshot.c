@@ -24,7 +24,6 @@
 #define STEP_NS  ((uint64_t)50 * 1000 * 1000)
 #define DEAD_NS  ((uint64_t)2000 * 1000 * 1000) /* of a collector that shows no life */
 #define START_NS ((uint64_t)1000 * 1000 * 1000)
-#define LENT_NS  ((uint64_t)5000 * 1000 * 1000)
 /* While stopped threads end, and how long the process has for that. */
 #define REAP_NS   ((uint64_t)1000 * 1000)
 #define LET_GO_NS ((uint64_t)200 * 1000 * 1000)
@@ -37,7 +36,8 @@ static struct {
   int stops;    /* its other threads are stopped */
   long heir;    /* 0: none */
   vt_heir_layout_fn *layout; /* of a sentinel */
-  int lent;         /* that serves for a moment, in which all threads stand, … */
+  int stands;       /* all threads stand, for the copy of this number, … */
+  uint32_t number;
   uint32_t unknown; /* … the registers of so many of them not being known */
   vt_held_t held;
 } left;
@@ -45,6 +45,10 @@ static uint8_t layout[LAYOUT_SZ];
 
 static uint32_t state_of(vt_ring_image_t *image) {
   return atomic_load_explicit(&image->heir_state, memory_order_acquire);
+}
+
+static uint32_t copy_state_of(vt_ring_image_t *image) {
+  return atomic_load_explicit(&image->copy_state, memory_order_acquire);
 }
 
 static void put_state(_Atomic uint32_t *word, uint32_t state) {
@@ -143,6 +147,30 @@ static void describe(void) {
   atomic_store_explicit(&left.image->layout, (uint64_t)layout, memory_order_relaxed);
 }
 
+/* is_expected: or another one is, by now. */
+static int is_expected(vt_ring_image_t *image) {
+  return atomic_load_explicit(&image->copy_number, memory_order_relaxed) == left.number;
+}
+
+/* stood: this copy is of when all threads stood. Who stopped them may have been killed, and they ran on. */
+static int stood(void) {
+  char path[64], status[2048];
+  static char const key[] = "\nTracerPid:\t";
+  vt_held_path(path, left.pid, "/task/", left.tid);
+  strcat(path, "/status");
+  int fd = vt_sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+  long n = fd < 0 ? 0 : vt_sys_read(fd, status, sizeof status - 1);
+  if (fd >= 0) vt_sys_close(fd);
+  status[n > 0 ? n : 0] = '\0';
+  char const *tracer = strstr(status, key);
+  return tracer && tracer[sizeof key - 1] != '0' && is_expected(left.image);
+}
+
+static void give_up(void) {
+  uint32_t starting = VT_HEIR_STARTING;
+  if (is_expected(left.image)) atomic_compare_exchange_strong(&left.image->copy_state, &starting, VT_HEIR_NONE);
+}
+
 /* be_copy is what the sentinel forks: the program's memory, of which all else goes its way. It belongs to nobody but the
    collector, so it may be read, and be the first that the system ends when memory is scarce. */
 static void be_copy(void) {
@@ -158,10 +186,14 @@ static void be_copy(void) {
   left.held = (vt_held_t){0};
   vt_held_kernel(&left.held, left.pid);
   uint64_t sz = left.layout(layout, sizeof layout, VT_SNAPSHOT_REQUEST, &threads);
-  uint32_t unknown = left.lent ? left.unknown : vt_held_count(left.pid);
+  uint32_t unknown = left.stands ? left.unknown : vt_held_count(left.pid);
   atomic_store_explicit(&image->copy_registers_unknown, unknown, memory_order_relaxed);
   atomic_store_explicit(&image->copy_layout_sz, (uint32_t)sz, memory_order_relaxed);
   atomic_store_explicit(&image->copy_layout, (uint64_t)layout, memory_order_relaxed);
+  if (left.stands && !stood()) {
+    give_up();
+    end_heir();
+  }
   put_state(&image->copy_state, VT_HEIR_READY);
   sleep_on(left.ring, &image->copy_state);
   end_heir();
@@ -179,9 +211,15 @@ static void make_copy(void) {
   if (pid < 0) put_state(&image->copy_state, VT_HEIR_NONE);
 }
 
+/* be_maker has the copy made, and is gone. */
+static void be_maker(void) {
+  if (!withdraw(left.ring)) make_copy();
+  end_heir();
+}
+
 /* watch sleeps until something is asked for, or process or collector have been gone for too long. */
 static void watch(void) {
-  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC), begun = now, sign = now, there = now;
+  uint64_t now = vt_clock_ns(CLOCK_MONOTONIC), sign = now, there = now;
   uint32_t alive = atomic_load_explicit(&left.ring->alive, memory_order_relaxed);
   while (state_of(left.image) == VT_HEIR_WATCHING) {
     vt_sys_futex_wait(&left.image->heir_state, VT_HEIR_WATCHING, WATCH_NS);
@@ -192,7 +230,6 @@ static void watch(void) {
     if (vt_sys_getppid() == left.pid) there = now;
     vt_sys(SYS_wait4, -1, 0, WNOHANG | __WALL, 0, 0, 0); /* a copy that has ended */
     if (now - sign > DEAD_NS || now - there > left.ring->heir_limit_ns) end_heir();
-    if (left.lent && now - begun > LENT_NS) end_heir();
   }
 }
 
@@ -365,7 +402,7 @@ void vt_heir_end(vt_ring_image_t *image) {
   reap(pid);
 }
 
-static int make_sentinel(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes) {
+int vt_sentinel_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes) {
   if (!ring->heir_limit_ns) return -1;
   prepare(ring, image, VT_HEIR_NO_THREADS);
   left.layout = describes;
@@ -374,19 +411,30 @@ static int make_sentinel(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout
   return -1;
 }
 
-int vt_sentinel_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes) {
-  left.lent = 0;
-  return make_sentinel(ring, image, describes);
+/* is_made: the copy is ready, and its number told. */
+static int is_made(vt_ring_image_t *image) {
+  return copy_state_of(image) == VT_HEIR_READY && atomic_load_explicit(&image->copy, memory_order_acquire);
 }
 
-int vt_sentinel_lend(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes, uint32_t unknown) {
-  vt_heir_end(image); /* who was to take the last one back may have been killed */
-  left.lent = 1;
+/* The copy is not made by this process itself, whose child it would be, and whose descriptors it would have. */
+int vt_copy_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes, uint32_t number, uint32_t unknown) {
+  static _Atomic int busy;
+  uint64_t begun = vt_clock_ns(CLOCK_MONOTONIC);
+  if (!ring->heir_limit_ns || copy_state_of(image) != VT_HEIR_STARTING) return -1;
+  if (atomic_exchange_explicit(&busy, 1, memory_order_acquire)) return -EBUSY;
+  left.number = number;
+  prepare(ring, image, VT_HEIR_NO_THREADS);
+  left.layout = describes;
+  left.stands = 1;
   left.unknown = unknown;
-  return make_sentinel(ring, image, describes);
-}
-
-void vt_sentinel_take_back(vt_ring_image_t *image) {
-  await(image, VT_HEIR_COPY);
-  vt_heir_end(image);
+  long pid = clone_heir(be_maker);
+  while (pid > 0 && is_expected(image) && copy_state_of(image) != VT_HEIR_NONE && !is_made(image) &&
+         vt_clock_ns(CLOCK_MONOTONIC) - begun < ring->heir_limit_ns)
+    vt_sys_futex_wait(&image->copy_state, VT_HEIR_STARTING, STEP_NS);
+  if (pid > 0) reap(pid);
+  left.layout = NULL;
+  left.stands = 0;
+  int made = is_made(image);
+  atomic_store_explicit(&busy, 0, memory_order_release);
+  return made ? 0 : -1;
 }

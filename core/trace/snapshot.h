@@ -35,10 +35,10 @@ typedef uint64_t vt_heir_layout_fn(uint8_t *buffer, uint64_t cap, vt_snapshot_ki
    memory also of a process that is killed. Returns 0, or -1 when there is none. Once for each image. errno stays. */
 int vt_sentinel_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes);
 
-/* vt_sentinel_lend makes one that only serves for a copy, made while all threads stand; it ends by itself after some
-   seconds. unknown: threads of which not even then the registers are known. vt_sentinel_take_back ends it, and lets a copy
-   be made first that is under way. */
-int vt_sentinel_lend(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes, uint32_t unknown);
-void vt_sentinel_take_back(vt_ring_image_t *image);
+/* vt_copy_make makes the copy that a sentinel makes, without one: while all threads stand, stopped by who traces the calling
+   one; should he be gone before it is made, there is none. number: of the copy, as the collector that waits for it has told
+   him. unknown: threads of which not even then the registers are known. Returns when it is there, 0; or -1, or -EBUSY: an earlier
+   call is not over. errno stays. */
+int vt_copy_make(vt_ring_t *ring, vt_ring_image_t *image, vt_heir_layout_fn *describes, uint32_t number, uint32_t unknown);
 
 #endif

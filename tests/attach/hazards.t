@@ -15,7 +15,7 @@ sys.path.insert(0, "tests/lib")
 sys.path.insert(0, "tests/attach")
 import attaching  # noqa: E402
 from attaching import Attach, Churn, valtrace  # noqa: E402
-from valtest import Tap, VALTRACE, program  # noqa: E402
+from valtest import Tap, VALTRACE, children, program  # noqa: E402
 
 CYCLES = 60
 KILLS = 200
@@ -101,6 +101,32 @@ def check_kills_at_calls(tap, folder, call, most):
     return tap.equal(victim.end(), 0, "it ends as it would")
 
 
+def check_kills_in_snapshots(tap, folder):
+    """Who has a snapshot taken is killed at any of its calls: the program runs on, and the next one has its snapshot."""
+    if not shutil.which("strace"):
+        return tap.skip("killed while a snapshot is taken", "no strace")
+    churn, killed, problems = Churn(3), 0, []
+    attach = Attach(churn.pid, os.path.join(folder, "s.vtr"))
+    attach.until("stood still")
+    churn.order("r")
+    attach.until("Ctrl-C ends that")
+    for call, most in (("ptrace", 60), ("pwrite64", 8)):
+        for n in range(1, most):
+            command = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={n}",
+                       VALTRACE, "ctl", str(churn.pid), "snapshot"]
+            killed += subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+            churn.order("r")
+            status, text = valtrace("ctl", churn.pid, "snapshot")
+            while "one is being taken already" in text or "an earlier one is not over" in text:  # what was copied is looked at
+                status, text = valtrace("ctl", churn.pid, "snapshot")
+            if status or children(churn.pid):
+                problems.append([call, n, status, text, children(churn.pid)])
+    tap.ok(killed > 30, f"killed {killed} times while a snapshot was taken")
+    tap.equal(problems, [], "the program runs on, with nobody beside it, and the next snapshot is taken")
+    attach.process.send_signal(signal.SIGINT)
+    tap.equal((attach.wait(), churn.end(), attach.trace().complete), (0, 0, True), "recording ends as it would")
+
+
 def check_killed_target(tap, folder):
     """The program is killed at a random moment: valtrace notices, and ends."""
     seen = []
@@ -121,6 +147,7 @@ def main():
         check_inside(tap, folder)
         check_random_kills(tap, folder)
         check_killed_target(tap, folder)
+        check_kills_in_snapshots(tap, folder)
         check_kills_at_calls(tap, folder, "ptrace", CALLS_MAX)
         check_kills_at_calls(tap, folder, "pwrite64", 70)
     tap.done()
