@@ -120,28 +120,48 @@ static int first_match(char const *patterns, vt_analysis_t const *analysis, uint
   return 0;
 }
 
-static vt_suppression_t *find(vt_suppressions_t *suppressions, vt_analysis_t const *analysis,
-                              uint32_t node) {
+/* A look for suppressions. Whether a frame matches depends on its place alone, of which there are far fewer than
+   frames on stacks. */
+typedef struct {
+  vt_suppressions_t *suppressions;
+  vt_analysis_t const *analysis;
+  uint32_t *of_place; /* number of the item that matches it, plus 1; 0: not looked yet */
+} search_t;
+#define NO_ITEM UINT32_MAX
+
+static search_t start_search(vt_suppressions_t *suppressions, vt_analysis_t const *analysis) {
+  return (search_t){suppressions, analysis, vt_mem_new((size_t)vt_stacks_places_cnt(analysis->stacks) + 1, sizeof(uint32_t))};
+}
+
+static uint32_t match_place(search_t const *search, uint32_t node) {
   vt_stack_frame_t frames[VT_STACKS_FRAMES_MAX];
+  vt_suppression_t const *items = search->suppressions->items;
+  size_t cnt = vt_stacks_frames(search->analysis->stacks, node, 0, frames);
+  for (size_t i = 0; i < cnt; i++)
+    for (size_t k = 0; k < search->suppressions->items_cnt; k++)
+      if (!items[k].first && frame_matches(items[k].pattern, &frames[i])) return (uint32_t)k + 1;
+  return NO_ITEM;
+}
+
+static vt_suppression_t *find(search_t const *search, uint32_t node) {
+  vt_suppressions_t *suppressions = search->suppressions;
   for (size_t k = 0; k < suppressions->items_cnt; k++)
-    if (suppressions->items[k].first && first_match(suppressions->items[k].pattern, analysis, node))
+    if (suppressions->items[k].first && first_match(suppressions->items[k].pattern, search->analysis, node))
       return &suppressions->items[k];
-  for (uint32_t at = node; at; at = vt_stacks_parent(analysis->stacks, at)) {
-    size_t cnt = vt_stacks_frames(analysis->stacks, at, 0, frames);
-    for (size_t i = 0; i < cnt; i++)
-      for (size_t k = 0; k < suppressions->items_cnt; k++)
-        if (!suppressions->items[k].first &&
-            frame_matches(suppressions->items[k].pattern, &frames[i]))
-          return &suppressions->items[k];
+  for (uint32_t at = node; at; at = vt_stacks_parent(search->analysis->stacks, at)) {
+    uint32_t *item = &search->of_place[vt_stacks_place(search->analysis->stacks, at)];
+    if (!*item) *item = match_place(search, at);
+    if (*item != NO_ITEM) return &suppressions->items[*item - 1];
   }
   return NULL;
 }
 
 static uint8_t *mark(vt_suppressions_t *suppressions, vt_analysis_t const *analysis, int all) {
   uint8_t *marks = vt_mem_new(analysis->sites_cnt + 1, 1);
+  search_t search = start_search(suppressions, analysis);
   for (size_t i = 0; i < analysis->sites_cnt; i++)
-    marks[i] = (all || analysis->sites[i].leaked_blocks) &&
-               find(suppressions, analysis, analysis->sites[i].node) != NULL;
+    marks[i] = (all || analysis->sites[i].leaked_blocks) && find(&search, analysis->sites[i].node) != NULL;
+  free(search.of_place);
   return marks;
 }
 
@@ -179,9 +199,10 @@ static void forget_verdict(vt_analysis_t *analysis, size_t site) {
 /* Sets the leaked counters of matching sites to 0. Returns, by node, whether it was suppressed. */
 static uint8_t *suppress_sites(vt_suppressions_t *suppressions, vt_analysis_t *analysis) {
   uint8_t *suppressed = vt_mem_new(vt_stacks_cnt(analysis->stacks), 1);
+  search_t search = start_search(suppressions, analysis);
   for (size_t i = 0; i < analysis->sites_cnt; i++) {
     vt_site_t *site = &analysis->sites[i];
-    vt_suppression_t *found = site->leaked_blocks ? find(suppressions, analysis, site->node) : NULL;
+    vt_suppression_t *found = site->leaked_blocks ? find(&search, site->node) : NULL;
     if (!found) continue;
     found->sites++;
     found->blocks += site->leaked_blocks;
@@ -191,6 +212,7 @@ static uint8_t *suppress_sites(vt_suppressions_t *suppressions, vt_analysis_t *a
     forget_verdict(analysis, i);
     suppressed[site->node] = 1;
   }
+  free(search.of_place);
   return suppressed;
 }
 
