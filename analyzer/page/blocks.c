@@ -202,10 +202,11 @@ static void judge(void *context, vt_model_live_t const *block) {
 }
 
 vt_page_blocks_t *vt_page_blocks_new(vt_analysis_t *analysis,
-                                     vt_analysis_options_t const *options) {
+                                     vt_analysis_options_t const *options,
+                                     vt_page_moments_t const *moments) {
   vt_page_blocks_t *b = vt_mem_new(1, sizeof *b);
   b->analysis = analysis;
-  vt_page_moments_choose(&b->moments, analysis);
+  b->moments = *moments;
   b->stretches = b->moments.cnt + 1;
   vt_page_moments_borders(&b->moments, b->stretches, b->borders);
   b->kind_keys = vt_strings_new();
@@ -489,6 +490,7 @@ void vt_page_blocks_write(vt_json_t *json, vt_page_blocks_t const *blocks,
   }
   vt_json_object(json, "blocks");
   write_borders(json, &w);
+  vt_json_uint(json, "end_ns", vt_page_moments_end(blocks->analysis) - 1);
   vt_json_uint(json, "size_step", w.level.size_step);
   vt_json_bool(json, "detailed", w.level.detailed);
   vt_json_bool(json, "judged", blocks->analysis->verdicts != NULL);

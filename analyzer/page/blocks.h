@@ -17,12 +17,13 @@ typedef struct {
 } vt_page_names_t;
 
 /* Runs over the events of an analysis once more, with the options it was opened with, and collects
-   its blocks. The caller deletes them. */
-vt_page_blocks_t *vt_page_blocks_new(vt_analysis_t *analysis, vt_analysis_options_t const *options);
+   its blocks, by stretches between the moments. The caller deletes them. */
+vt_page_blocks_t *vt_page_blocks_new(vt_analysis_t *analysis, vt_analysis_options_t const *options,
+                                     vt_page_moments_t const *moments);
 void vt_page_blocks_delete(vt_page_blocks_t *blocks);
 
 /* Writes the object "blocks": moments_ns (the borders of the stretches: the first is 0, the last
-   lies after the last event), size_step, detailed, judged, and data, packed numbers (pack.h) in columns:
+   lies after the last event), end_ns (when this side is over), size_step, detailed, judged, and data, packed numbers (pack.h) in columns:
    - kinds of blocks, by node: how many there are; the distance to the node before; thread; heap;
      size class (vt_count_size_class) / size_step; 1 if live ones count as leaked (are not
      suppressed); blocks at the peak, and their bytes;

@@ -104,12 +104,26 @@ static void add_markers(vt_page_moments_t *out, vt_analysis_t const *analysis) {
     add(out, markers[i].time + vt_analysis_shift(analysis, 0));
 }
 
+uint64_t vt_page_moments_end(vt_analysis_t const *analysis) {
+  uint64_t last = vt_model_totals(analysis->model)->end_time_ns, end = vt_analysis_end(analysis);
+  return (last > end ? last : end) + 1;
+}
+
+void vt_page_moments_join(vt_page_moments_t *moments, vt_page_moments_t const *other) {
+  vt_page_moments_t own = *moments;
+  moments->cnt = 0;
+  if (other->end > moments->end) moments->end = other->end;
+  for (size_t i = 0; i < own.cnt || i < other->cnt; i++) {
+    if (i < own.cnt) add(moments, own.ranked[i]);
+    if (i < other->cnt) add(moments, other->ranked[i]);
+  }
+}
+
 void vt_page_moments_choose(vt_page_moments_t *moments, vt_analysis_t const *analysis) {
   choice_t choice = {.out = moments};
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   choice.intervals = vt_model_timeline(analysis->model, &choice.cnt, &choice.step);
-  *moments = (vt_page_moments_t){.end = vt_analysis_end(analysis) + 1};
-  if (totals->end_time_ns >= moments->end) moments->end = totals->end_time_ns + 1;
+  *moments = (vt_page_moments_t){.end = vt_page_moments_end(analysis)};
   if (!choice.cnt || !totals->allocations) return;
   choice.events = vt_mem_new(choice.cnt, sizeof *choice.events);
   uint64_t events = 0;

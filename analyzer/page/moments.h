@@ -17,6 +17,12 @@ typedef struct {
 /* Chooses moments for an analysis with a timeline. Any first n of them are a good choice of n. */
 void vt_page_moments_choose(vt_page_moments_t *moments, vt_analysis_t const *analysis);
 
+/* When the last of an analysis is over, and 1 ns more. */
+uint64_t vt_page_moments_end(vt_analysis_t const *analysis);
+
+/* Adds those of another analysis, so that both are divided alike: the best of each in turns. */
+void vt_page_moments_join(vt_page_moments_t *moments, vt_page_moments_t const *other);
+
 /* The borders of stretches made by the first n - 1 moments, rising: 0, …, end (n + 1 of them). */
 void vt_page_moments_borders(vt_page_moments_t const *moments, size_t n, uint64_t *borders);
 

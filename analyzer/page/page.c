@@ -360,12 +360,23 @@ static void write_document(vt_json_t *json, vt_page_tree_t *tree, vt_page_blocks
   vt_json_end_object(json);
 }
 
+/* The moments of all sides; both of a comparison are divided alike. */
+static vt_page_moments_t choose_moments(vt_page_contents_t const *contents) {
+  vt_page_moments_t moments, other;
+  vt_page_moments_choose(&moments, contents->analyses[0]);
+  if (contents->sides == 1) return moments;
+  vt_page_moments_choose(&other, contents->analyses[1]);
+  vt_page_moments_join(&moments, &other);
+  return moments;
+}
+
 vt_page_tree_t *vt_page_write(vt_page_contents_t const *contents, FILE *out) {
   vt_page_blocks_t *blocks[2] = {NULL, NULL};
   vt_page_tree_t *tree = vt_page_tree_new((vt_analysis_t const *const *)contents->analyses,
                                           contents->sides, contents->suppressions);
+  vt_page_moments_t moments = choose_moments(contents);
   for (int i = 0; i < contents->sides; i++)
-    blocks[i] = vt_page_blocks_new(contents->analyses[i], contents->options);
+    blocks[i] = vt_page_blocks_new(contents->analyses[i], contents->options, &moments);
   vt_json_t json = vt_json_start(out);
   write_document(&json, tree, blocks, contents);
   vt_json_finish(&json);

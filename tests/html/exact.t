@@ -141,9 +141,9 @@ def check_inverted(browser, path, metric, want, span=""):
     ok(roots == own, f"inverted, {metric}: its roots are exact", len(own), [(n, roots.get(n), own.get(n)) for n in set(roots) | set(own) if roots.get(n) != own.get(n)][:5])
 
 
-def check_callers(browser, path, found, want):
+def check_callers(browser, path, found, want, span=""):
     name = max((n for n in want if want[n][0] and n.isidentifier()), key=lambda n: want[n][0])
-    browser.open(path, f"#view=callers&metric=allocated&frames=all&fn={browser.script('return valtrace.functionNumber(arguments[0])', name)}")
+    browser.open(path, f"#view=callers&metric=allocated&frames=all&fn={browser.script('return valtrace.functionNumber(arguments[0])', name)}{span}")
     got = dict(map(tuple, browser.script("return valtrace.callers()")))
     expected = callers_of(found, "allocated_bytes", name)
     ok(got == expected and len(got) > 1, f"callers of {name} are exact", len(got), list(expected.items())[:3])
@@ -181,6 +181,38 @@ def check_beside(browser, path, found):
     ok(browser.script("return document.activeElement.getAttribute('aria-expanded')") == "true", "bottom-up: the focus stays on what was opened")
 
 
+def check_bottomup(browser, path, found, span):
+    """The functions of the bottom-up tree of a selection; a peak and a fate are of other moments."""
+    of_span = [i for i, metric in enumerate(METRICS) if metric not in ("peak", *FATES)]
+    browser.open(path, f"#view=bottomup&frames=all&metric=count{span}")
+    want, shown = own_metrics(found), browser.script("return valtrace.bottomup()")
+    pick = lambda values: [values[i] for i in of_span]  # noqa: E731
+    differ = [(name, values) for name, values in by_ends([name, *pick(values)] for name, _, *values in shown).items() if values != pick(want[name])]
+    ok(len(shown) > 2 and not differ, "selection: bottom-up", len(shown), differ[:3])
+
+
+def check_compared(browser, folder):
+    """Of two recordings each function has what it has in each alone, of the whole time and of a selection."""
+    traces = [sample.record(folder, "sample", "3"), sample.record(folder, "sample")]
+    path = page(folder, "compared", *traces)
+    browser.open(path)
+    last = len(browser.script("return valtrace.moments()")) - 1
+    for span in ("", f"&from={last // 4}&to={last * 3 // 4}", f"&from={last // 2}&to={last}"):
+        browser.open(path, f"#view=table&metric=count&frames=all{span}")
+        options = browser.script("return valtrace.spanOptions()").split() if span else []
+        for metric in ("leaked", "allocated", "count", "temporary"):
+            browser.open(path, f"#view=table&metric={metric}&frames=all{span}")
+            got = {name: (own, total) for name, own, total in browser.script("return valtrace.bothSides()")}
+            want = [by_function(stacks(trace, "--show-allocator-frames", *options), METRICS[metric]) for trace in traces]
+            want = {name: ([w.get(name, [0, 0])[0] for w in want], [w.get(name, [0, 0])[1] for w in want]) for name in {*want[0], *want[1]}}
+            differ = [(name, got.get(name), both) for name, both in want.items() if got.get(name) != both]
+            ok(not differ and got.keys() == want.keys(), f"comparison, {' '.join(options) or 'whole'}: {metric}: each function, before and after", len(want), differ[:3])
+        browser.open(path, f"#view=sizes&metric=count{span}")
+        for side, trace in enumerate(traces):
+            sizes = sum(row["allocations"] for row in sample.report(trace, "sizes", *options)["sizes"])
+            ok(sum(n for _, n in browser.script("return valtrace.distribution('size', arguments[0])", side)) == sizes, f"comparison: sizes of side {side}", sizes)
+
+
 def check_keep(browser, path, trace, found):
     """Only stacks with a match, and only those without: together they are all."""
     only = stacks(trace, "--show-allocator-frames", "--function", "*walk_tree*")
@@ -213,6 +245,8 @@ def check_span(browser, path, trace):
     want = by_function(stacks(trace, *options, "--to", f"{moment - 1}ns"), "leaked_bytes")
     differ = same(page_functions(browser), want)
     ok(not differ and want, "selection: peak: each function", differ)
+    check_callers(browser, path, found, by_function(found, "allocated_bytes"), span)
+    check_bottomup(browser, path, found, span)
     check_views(browser, path, trace, span, times)
     check_growth(browser, path, trace, span, (moments[start], moments[end]))
     since = stacks(trace, *options)
@@ -289,6 +323,7 @@ def run_all(browser, folder):
     check_size_bands(browser, path, trace)
     check_span(browser, path, trace)
     check_folded(browser, folder)
+    check_compared(browser, folder)
     ok(browser.messages() == [], "no error on the console", browser.messages()[:3])
 
 

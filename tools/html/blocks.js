@@ -2,7 +2,11 @@
 // means what --from and --to do: blocks allocated in it, and nothing seen after its end. All sums are exact.
 
 // The whole time in stretches, or the selected part of it.
-const spanOf = (side, chosen) => chosen.span || { from: 0, to: side.blocks.stretches };
+function spanOf({ blocks: { moments, stretches } }, { span }) {
+  if (!span) return { from: 0, to: stretches };
+  const there = timed().moments, at = (border) => (moments === there ? border : moments.indexOf(there[border]));
+  return { from: at(span.from), to: at(span.to) };
+}
 
 const COLUMN_OF = { allocations: "blocks", allocated_bytes: "bytes", peak_blocks: "blocks", peak_bytes: "bytes",
   leaked_blocks: "blocks", leaked_bytes: "bytes", lost_blocks: "blocks", lost_bytes: "bytes", possible_blocks: "blocks",
@@ -55,12 +59,18 @@ function freedIn(side, { from, to }, life, after = 0, before = to) {
   });
 }
 
+function lessBy(values, taken) {
+  const out = values.slice();
+  for (let i = 0; i < out.length; i++) out[i] -= taken[i];
+  return out;
+}
+
 // Blocks allocated in a span that are live at its end.
 function liveAt(side, span, life) {
   if (life >= 0) return freedIn(side, span, life, span.to, Infinity);
   return keptSums(side, `live ${span.from} ${span.to}`, () => {
     const born = allocatedIn(side, span), freed = freedIn(side, span, -1);
-    return { blocks: born.blocks.map((n, kind) => n - freed.blocks[kind]), bytes: born.bytes.map((n, kind) => n - freed.bytes[kind]) };
+    return { blocks: lessBy(born.blocks, freed.blocks), bytes: lessBy(born.bytes, freed.bytes) };
   });
 }
 
@@ -88,7 +98,11 @@ function columnByKind(side, chosen, column) {
   if (peakIsChosen(side, chosen)) return kinds[column];
   return liveAt(side, { from: span.from, to: highestBorder(side, chosen) }, life)[unit];
 }
-const countingAsLeaked = (side, values) => values.map((value, kind) => (side.blocks.kinds.leaks[kind] ? value : 0));
+function countingAsLeaked({ blocks: { kinds: { leaks } } }, values) {
+  const out = values.slice();
+  for (let kind = 0; kind < out.length; kind++) if (!leaks[kind]) out[kind] = 0;
+  return out;
+}
 
 // Live at a border, whenever allocated.
 const liveByKind = (side, chosen, unit, border) => countingAsLeaked(side, liveAt(side, { from: 0, to: border }, chosen.life)[unit]);
@@ -169,7 +183,12 @@ function liveAtBorders(side, chosen, groupOf, groups = 1) {
 // What each base node has in a column of a side.
 function valuesOf(sideNumber, column, chosen) {
   const side = data.sides[sideNumber], exact = data.self[sideNumber][column];
-  if (chosen.whole && exact) return chosen.nodes ? exact.map((value, i) => (chosen.nodes[i] ? value : 0)) : exact;
+  if (chosen.whole && exact && !chosen.nodes) return exact;
+  if (chosen.whole && exact) {
+    const some = exact.slice();
+    for (const i of valuedNodes()) if (!chosen.nodes[i]) some[i] = 0;
+    return some;
+  }
   const out = new Float64Array(data.n), { node } = side.blocks.kinds;
   eachAmount(side, chosen, column, (kind, amount) => (out[node[kind]] += amount));
   return out;

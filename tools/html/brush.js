@@ -5,29 +5,29 @@
 
 // The stretch that contains a time.
 function stretchAt(time) {
-  const { moments, stretches } = data.sides[0].blocks;
+  const { moments, stretches } = timed();
   return Math.max(0, Math.min(stretches - 1, lastUntil(moments, time)));
 }
 
 // The border nearest to a time.
 function borderAt(time) {
-  const { moments } = data.sides[0].blocks, at = stretchAt(time);
+  const { moments } = timed(), at = stretchAt(time);
   return time - moments[at] < moments[at + 1] - time ? at : at + 1;
 }
 
 const spanTimes = ({ from, to }) => {
-  const { moments } = data.sides[0].blocks;
+  const { moments } = timed();
   return [moments[from], Math.min(endOfTime(), moments[to])];
 };
 
 // The same span on the command line: its end belongs to it there.
 function spanOptions({ from, to }) {
-  const { moments, stretches } = data.sides[0].blocks;
+  const { moments, stretches } = timed();
   return [from ? `--from ${moments[from]}ns` : "", to < stretches ? `--to ${moments[to] - 1}ns` : ""].filter((text) => text).join(" ");
 }
 
 function setSpan(from, to, replace) {
-  const whole = from <= 0 && to >= data.sides[0].blocks.stretches;
+  const whole = from <= 0 && to >= timed().stretches;
   go(whole ? { from: "", to: "" } : { from: String(from), to: String(to) }, replace);
 }
 
@@ -107,6 +107,7 @@ function clickBand(plot, event) {
 }
 
 function bandUnder(plot, event) {
+  if (data.isDiff) return null;
   const at = scales(plotWidthOf(plot)), y = event.clientY - plot.getBoundingClientRect().top;
   return bandAt(timeAt(plot, event.clientX), (at.most * 1.04 * (at.base - y)) / at.plotHeight);
 }
@@ -125,10 +126,10 @@ function handle(which, label) {
     onpointermove: (event) => dragHandle(event, which) });
 }
 
-const spanOrAll = () => spanNow() || { from: 0, to: data.sides[0].blocks.stretches };
+const spanOrAll = () => spanNow() || { from: 0, to: timed().stretches };
 
 function moveHandleTo(which, border, replace) {
-  const span = spanOrAll(), last = data.sides[0].blocks.stretches;
+  const span = spanOrAll(), last = timed().stretches;
   if (which === "from") span.from = Math.max(0, Math.min(border, span.to - 1));
   else span.to = Math.min(last, Math.max(border, span.from + 1));
   setSpan(span.from, span.to, replace);
@@ -157,7 +158,7 @@ function placeBrush(plot, at) {
     const which = knob.dataset.which, time = which === "from" ? from : to;
     knob.style.left = `${clamped(time)}px`;
     knob.setAttribute("aria-valuemin", which === "from" ? 0 : 1);
-    knob.setAttribute("aria-valuemax", data.sides[0].blocks.stretches - (which === "from" ? 1 : 0));
+    knob.setAttribute("aria-valuemax", timed().stretches - (which === "from" ? 1 : 0));
     knob.setAttribute("aria-valuenow", shown[which]);
     knob.setAttribute("aria-valuetext", duration(time));
   }
@@ -166,14 +167,19 @@ function placeBrush(plot, at) {
 
 // What the metric means for the selected span. Every number is exact for what is said here.
 function spanMeaning(span) {
-  const metric = metricNow(), side = data.sides[0], chosen = chosenNow();
+  const metric = metricNow(), chosen = chosenNow();
   if (metric.id === "leaked") return "Blocks allocated in the selection and live at its end.";
   if (metric.id in FATES) return `${metric.name}: allocated in the selection, when the recording ends.`;
   if (metric.id === "growth") return "Live at the end of the selection, less what was live at its start.";
   if (metric.id !== "peak") return `${metric.name}: within the selection.`;
-  if (peakIsChosen(side, chosen)) return "The peak lies in the selection.";
-  return `Peak means here: allocated in the selection and live at ${duration(side.blocks.moments[highestBorder(side, chosen)])}, ` +
-    "the highest of the borders in it (between them it may have been more).";
+  if (data.sides.every((side) => peakIsChosen(side, chosen))) return "The peak lies in the selection.";
+  return `Peak means here: ${data.sides.map((side, i) => [data.isDiff ? `${sideNames()[i]}: ` : "", peakMeaning(side, chosen)].join("")).join("; ")}.`;
+}
+
+function peakMeaning(side, chosen) {
+  if (peakIsChosen(side, chosen)) return "the peak of the recording";
+  return `allocated in the selection and live at ${duration(side.blocks.moments[highestBorder(side, chosen)])}, ` +
+    "the highest of the borders in it (between them it may have been more)";
 }
 
 function drawChip(span) {

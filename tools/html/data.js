@@ -126,7 +126,7 @@ function counts(reader, cnt, smallest) {
 }
 
 function unpackBlocks(from, reader) {
-  const out = { moments: Float64Array.from(from.moments_ns), stretches: from.moments_ns.length - 1,
+  const out = { moments: Float64Array.from(from.moments_ns), stretches: from.moments_ns.length - 1, end: from.end_ns,
     sizeStep: from.size_step, detailed: from.detailed, judged: from.judged };
   const kinds = (out.kinds = { cnt: reader.next() }), n = kinds.cnt;
   kinds.node = column(reader, n, Int32Array, true);

@@ -377,11 +377,10 @@ function drawDetails() {
 }
 
 function detailNumbers(chart, node) {
-  const rows = metricsShown().map((metric) => ({ metric, sums: sumsOf(chart, metric) }));
-  const cells = ({ metric, sums }) => {
-    const text = metricText(metric), value = sums.at(-1).total[node], by = sums.length > 1 ? value - sums[0].total[node] : null;
+  const cells = (metric) => {
+    const totals = totalsAt(chart, metric, node), text = metricText(metric), value = totals.at(-1), by = totals.length > 1 ? value - totals[0] : null;
     const shown = (node ? inexactAt(chart) : "") + (metric.id === "growth" ? signed(text, by) : text(value));
-    const last = metric.id === "growth" ? "" : by === null ? percent(value, sums.at(-1).total[0]) : signed(text, by);
+    const last = metric.id === "growth" ? "" : by === null ? percent(value, totalsAt(chart, metric, 0)[0]) : signed(text, by);
     return [el("th", { scope: "row" }, metric.name),
       el("td", { class: "number", title: exactText(metric, metric.id === "growth" ? by : value) }, shown),
       el("td", { class: "number" }, last)];
@@ -389,7 +388,7 @@ function detailNumbers(chart, node) {
   const head = ["", data.isDiff ? "After" : "Total", data.isDiff ? "Change" : "Share"];
   return el("table", { class: "small" }, el("caption", { class: "hidden" }, "Numbers of this frame"),
     el("thead", {}, el("tr", {}, head.map((t, i) => (i ? el("th", { scope: "col", class: "number" }, t) : el("td"))))),
-    el("tbody", {}, rows.map((row) => el("tr", {}, cells(row)))));
+    el("tbody", {}, metricsShown().map((metric) => el("tr", {}, cells(metric)))));
 }
 
 function stackText(chart, node) {

@@ -23,8 +23,7 @@ const chargedNodes = memo(() => {
 // Numbers of groups by node (0: no stack ends there), and the groups: [0] is none.
 function nodeGrouping(by) {
   const ids = new Map(), groups = [null], of = new Int32Array(data.n), charged = chargedNodes();
-  for (let i = 1; i < data.n; i++) {
-    if (!hasValue(i)) continue;
+  for (const i of valuedNodes()) {
     const number = data.frame[charged[i]], frame = data.frames[number];
     const key = { site: number, function: frame.fn, module: frame.module, language: languageOf(frame) }[by];
     if (!ids.has(key)) {

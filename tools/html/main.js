@@ -200,11 +200,12 @@ const inspection = { rects: () => flame.rects.map((r) => ({ ...r, row: ROW,
     return bottomupRows(chart, vectors).filter((row) => row.frame).map((row) => [row.frame.name, row.depth, ...row.amounts]);
   },
   grown: () => filteredRows(tableChart()).map((r) => [r.name, ...r.self]),
+  bothSides: () => filteredRows(tableChart()).map((r) => [r.name, r.self, r.total]),
   functionNumber: (name) => data.functions.findIndex((f) => f.name === name),
   callers: () => callerRows(chartNow({ invert: false, by: "function" }), Number(state.fn)).callers
     .filter((r) => r.value[0]).map((r) => [r.frame && r.frame.name, r.value[0]]),
   roots: () => childrenOf(flame.chart, 0).map((n) => [frameOf(flame.chart, n).name, flame.chart.width[n]]),
-  moments: () => [...data.sides[0].blocks.moments],
+  moments: () => [...timed().moments],
   // The middle of a band at a share of the time, in whole pixels of the window.
   bandPoint: (id, share) => {
     const path = document.querySelector(`[data-band="${id}"]`), plot = document.querySelector(".plot");

@@ -15,7 +15,7 @@ function readState() {
   if (!bandWays().some(([by]) => by === out.bands)) out.bands = DEFAULTS.bands;
   if (!["", "only", "out"].includes(out.keep)) out.keep = "";
   for (const [a, b] of [["from", "to"], ["start", "end"]])
-    if (data.isDiff || !/^\d+$/.test(out[a]) || !/^\d+$/.test(out[b])) out[a] = out[b] = "";
+    if (!/^\d+$/.test(out[a]) || !/^\d+$/.test(out[b])) out[a] = out[b] = "";
   return out;
 }
 
@@ -41,10 +41,13 @@ const viewOptions = () => ({ frames: state.frames, by: data.isDiff ? "function" 
   merge: state.merge === "1", invert: state.invert === "1" });
 const metricNow = () => metricById(state.metric);
 
+// The blocks of the side whose stretches time is selected by: the larger ones, whose borders the other has, too.
+const timed = () => data.sides.reduce((least, { blocks }) => (blocks.stretches < least.stretches ? blocks : least), data.sides[0].blocks);
+
 // The selected span in stretches of time, or null.
 function spanNow() {
   if (state.from === "" || state.to === "") return null;
-  const { stretches } = data.sides[0].blocks;
+  const { stretches } = timed();
   const from = Math.max(0, Math.min(Number(state.from) | 0, stretches - 1));
   return { from, to: Math.max(from + 1, Math.min(Number(state.to) | 0, stretches)) };
 }

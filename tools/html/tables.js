@@ -148,18 +148,19 @@ function tableColumns(chart, rows) {
 
 // By metric and then by row's key: what rows have, of each side.
 function metricSums(chart, rows, withCallees) {
-  const numbers = new Map(rows.map((row, i) => [row, i])), keys = [], { view } = chart;
-  for (const row of rows) if (row.node) (keys[view.key[row.node]] ||= []).push(row);
+  const { view } = chart, rowOf = new Int32Array(data.frames.length).fill(-1);
+  rows.forEach((row, i) => row.node && (rowOf[view.key[row.node]] = i));
   return new Map(metricsShown().map((metric) => [metric.id, sumsOf(chart, metric).map((sums) =>
-    sumByRow(chart, rows, keys, numbers, sums, withCallees))]));
+    sumByRow(view, rows, rowOf, sums, withCallees))]));
 }
 
-function sumByRow(chart, rows, keys, numbers, sums, withCallees) {
-  const out = new Float64Array(rows.length), { view } = chart, outermost = outermostIn(view);
-  if (state.rows === "stacks") return out.map((_, i) => sums.self[rows[i].node]);
+// rowOf: by key of a node the number of its row, or -1.
+function sumByRow(view, rows, rowOf, { self, total }, withCallees) {
+  const out = new Float64Array(rows.length), { key } = view, outermost = outermostIn(view);
+  if (state.rows === "stacks") return out.map((_, i) => self[rows[i].node]);
   for (let i = 1; i < view.n; i++) {
-    const row = keys[view.key[i]]?.[0];
-    if (row) out[numbers.get(row)] += withCallees ? (outermost[i] ? sums.total[i] : 0) : sums.self[i];
+    const row = rowOf[key[i]];
+    if (row >= 0) out[row] += withCallees ? outermost[i] * total[i] : self[i];
   }
   return out;
 }

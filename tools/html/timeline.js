@@ -4,7 +4,7 @@ const TIMELINE = { height: 226, rate: 34, left: 62, right: 12, top: 22, bottom: 
 
 const endOfTime = () => Math.max(1, ...data.sides.map(endOfSide));
 // When the last process of a side ended, or its last event was.
-const endOfSide = ({ blocks: { moments } }) => moments.at(-1) - 1;
+const endOfSide = ({ blocks }) => blocks.end;
 const maxOf = (values) => values.reduce((most, v) => Math.max(most, v), 0);
 
 // The part of time that is shown.
@@ -136,8 +136,7 @@ function updateTimeline() {
   const shown = [width, state.only, state.keep && state.q, state.keep, state.bands, showResident, state.start, state.end].join();
   if (!plot.querySelector("svg") || plot.dataset.shown !== shown) drawCurves(plot, width);
   plot.dataset.shown = shown;
-  if (data.isDiff) return;
-  box.querySelector(".band-list").replaceChildren(bandList());
+  if (!data.isDiff) box.querySelector(".band-list").replaceChildren(bandList());
   byId("zoom-time").replaceChildren(...zoomButtons());
   placeBrush(plot, scales(width));
 }
@@ -185,16 +184,16 @@ function timelineLegend() {
 }
 
 function buildTimeline(box) {
-  const plot = el("div", { class: "plot" }), timed = !data.isDiff;
-  const title = el("h2", { id: "timeline-title" }, timed ? "Memory over time" : "Timeline");
-  const by = timed ? choice("by", bandWays(), state.bands, (bands) => go({ bands })) : null;
+  const plot = el("div", { class: "plot" }), banded = !data.isDiff;
+  const title = el("h2", { id: "timeline-title" }, banded ? "Memory over time" : "Timeline");
+  const by = banded ? choice("by", bandWays(), state.bands, (bands) => go({ bands })) : null;
   if (by) by.querySelector("select").id = "bands-by";
   box.append(el("div", { class: "title-row" }, title, by, timelineLegend(), el("div", { id: "zoom-time", class: "row" }),
     el("div", { class: "chip-row", id: "span-chip" })),
-  el("div", { class: timed ? "timeline-split" : "" }, plot, timed ? el("div", { class: "band-list" }) : null),
+  el("div", { class: banded ? "timeline-split" : "" }, plot, banded ? el("div", { class: "band-list" }) : null),
   el("div", { class: "row" }, tableInstead("Timeline as a table", timelineTable),
-    timed ? tableInstead("Bands as a table", bandTable) : null));
-  if (timed) addBrush(plot);
+    banded ? tableInstead("Bands as a table", bandTable) : null));
+  addBrush(plot);
   plot.addEventListener("pointermove", (event) => timelineTooltip(event, plot));
   plot.addEventListener("pointerleave", hideTooltip);
 }
@@ -236,7 +235,7 @@ function timelineTooltip(event, plot) {
     const resident = residentBefore(side, time);
     if (resident) lines.push(["resident", exactBytes(resident)]);
   });
-  const band = !data.isDiff && bandUnder(plot, event);
+  const band = bandUnder(plot, event);
   if (band) {
     const times = bandTimes(), b = Math.min(times.length - 1, lastUntil(times, time) + 1);
     lines.push(["", ""], `${bandName(band)}: ${bytes(band.live[b])} at ${duration(times[b])}`);

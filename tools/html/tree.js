@@ -29,8 +29,7 @@ function innermostShown(hidden) {
 // shown alone ends at the root, others without a frame that is shown where they do.
 function neededNodes(hidden, only) {
   const up = innermostShown(hidden), need = new Uint8Array(data.n), end = new Int32Array(data.n);
-  for (let i = 1; i < data.n; i++) {
-    if (!hasValue(i)) continue;
+  for (const i of valuedNodes()) {
     end[i] = up[i] || (only < 0 ? i : 0);
     need[end[i]] = 1;
   }
@@ -38,8 +37,11 @@ function neededNodes(hidden, only) {
   return { need, end };
 }
 
+// The nodes where stacks end.
+const valuedNodes = memo(() => Int32Array.from(data.frame.keys()).filter((i) => i && hasValue(i)));
 function hasValue(i) {
-  return data.self.some((side) => side.allocations[i] > 0);
+  for (const side of data.self) if (side.allocations[i] > 0) return true;
+  return false;
 }
 
 // A trie that grows: children are found through an open-addressing table.
@@ -88,7 +90,8 @@ const starts = (frame) => frame.flags & RUNTIME || interpreters().has(frame.modu
 function forwardView(options) {
   const hidden = hiddenFrames(options.frames), only = onlyLanguage(options.frames), { need, end } = neededNodes(hidden, only);
   const view = newTrie(data.n), target = new Int32Array(data.n);
-  const ends = new Set(end), outer = new Map();
+  const ends = new Uint8Array(data.n), outer = new Map();
+  for (const i of valuedNodes()) ends[end[i]] = 1;
   for (let i = 1; i < data.n; i++) {
     if (!need[i]) continue;
     const frame = data.frame[i], parent = target[data.parent[i]];
@@ -99,12 +102,12 @@ function forwardView(options) {
     const key = options.by === "line" ? frame : data.frames[frame].fn;
     // What starts processes and threads takes no rows above the program's own frames, only where a stack ends there.
     if (!parent && options.frames === "runtime" && starts(data.frames[frame])) {
-      if (ends.has(i)) outer.set(i, view.child(0, key, frame));
+      if (ends[i]) outer.set(i, view.child(0, key, frame));
       continue;
     }
     target[i] = (options.merge && sameBefore(view, parent, key)) || view.child(parent, key, frame);
   }
-  for (let i = 1; i < data.n; i++) end[i] = outer.get(end[i]) || target[end[i]];
+  for (const i of valuedNodes()) end[i] = outer.get(end[i]) || target[end[i]];
   view.end = end;
   return view;
 }
@@ -128,7 +131,8 @@ function invertedView(forward, width, path) {
     else for (const child of children)
       if (child.sum > 0 && child.sum >= whole * SEEN_SHARE) groups.push({ ...child, path: [], whole });
   }
-  view.end = Int32Array.from(forward.end, (end) => at[end]);
+  view.end = new Int32Array(data.n);
+  for (const i of valuedNodes()) view.end[i] = at[forward.end[i]];
   return view;
 }
 
@@ -136,15 +140,20 @@ function invertedView(forward, width, path) {
 function endsOf(forward) {
   if (forward.ends) return forward.ends;
   const seen = new Uint8Array(forward.n), ends = [];
-  for (const end of forward.end)
-    if (end && !seen[end]) {
-      seen[end] = 1;
-      ends.push(end);
-    }
+  for (const i of valuedNodes()) {
+    const end = forward.end[i];
+    if (!end || seen[end]) continue;
+    seen[end] = 1;
+    ends.push(end);
+  }
   return (forward.ends = Int32Array.from(ends));
 }
 
-const sumAt = (width, nodes) => nodes.reduce((sum, node) => sum + width[node], 0);
+function sumAt(width, nodes) {
+  let sum = 0;
+  for (const node of nodes) sum += width[node];
+  return sum;
+}
 
 // Makes the children of a group's node: its stacks by their next caller.
 function openGroup(view, forward, width, at, group) {
@@ -215,10 +224,10 @@ function viewFor(options, metric, chosen, path) {
 
 // Sums of base values over a view: self and total of each of its nodes.
 function sumOver(view, vector) {
-  const self = new Float64Array(view.n);
-  for (let i = 1; i < data.n; i++) if (vector[i]) self[view.end[i]] += vector[i];
-  const total = Float64Array.from(self);
-  for (let i = view.n - 1; i > 0; i--) total[view.parent[i]] += total[i];
+  const self = new Float64Array(view.n), { end, parent } = view;
+  for (const i of valuedNodes()) self[end[i]] += vector[i];
+  const total = self.slice();
+  for (let i = view.n - 1; i > 0; i--) total[parent[i]] += total[i];
   return { self, total };
 }
 
@@ -241,6 +250,11 @@ function sumsIn(view, metric, chosen, other) {
     kept.set(key, baseValues(metric, chosen, other).map((vector) => sumOver(view, vector)));
   }
   return kept.get(key);
+}
+// Totals by side at a node. Of the root, sums of which nobody has asked are no reason to make them for the whole view.
+function totalsAt({ view, chosen }, metric, node) {
+  if (node || view.sums?.has(`${metric.id}  ${chosen.key}`)) return sumsIn(view, metric, chosen).map(({ total }) => total[node]);
+  return baseValues(metric, chosen).map((vector) => sumAt(vector, valuedNodes()));
 }
 const sumsOf = (chart, metric, other) => sumsIn(chart.view, metric, chart.chosen, other);
 const lastSums = (chart, metric, other) => sumsOf(chart, metric, other).at(-1);
