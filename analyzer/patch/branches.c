@@ -1,6 +1,6 @@
 /* See branches.h. Decoding is linear, and begins anew where a function begins, so that data between
    functions spoils at most what is before the next one. Only functions are decoded that have bytes which would
-   be the distance to a target, at whatever place: a few of a large program. */
+   be the distance to a target, at whatever place, and no further than to the last of these. */
 #include "analyzer/patch/branches.h"
 #include "analyzer/patch/decode.h"
 #include "analyzer/util/mem.h"
@@ -38,38 +38,98 @@ static void count(vt_elf_code_t const *code, vt_branch_target_t *targets, size_t
   t->foreign += !self || from > self->address;
 }
 
-/* is_near: may the function have a short branch to a target? */
-static int is_near(vt_branch_target_t const *targets, size_t cnt, uint64_t from, uint64_t end) {
-  size_t lo = VT_FIRST_NOT(cnt, i, targets[i].address + targets[i].sz + SHORT_MAX <= from);
-  return lo < cnt && targets[lo].address <= end + ENDBR_SZ + SHORT_MAX;
+/* Addresses of targets and what leads to their entries: [low,low+span), 32 bits of them. */
+typedef struct {
+  uint32_t low, span;
+} range_t;
+
+static range_t range_of(vt_branch_target_t const *targets, size_t cnt) {
+  uint64_t low = targets[0].address - ENDBR_SZ, end = targets[cnt - 1].address + targets[cnt - 1].sz;
+  return (range_t){(uint32_t)low, end - low < UINT32_MAX ? (uint32_t)(end - low) : UINT32_MAX};
 }
 
-/* may_lead: have four bytes from p on, of so many that run at `address`, the value of a distance to a target? The
-   instruction ends behind the distance. */
-static int may_lead(vt_branch_target_t *targets, size_t cnt, uint8_t const *p, uint64_t left, uint64_t address) {
-  uint64_t low = targets[0].address - ENDBR_SZ, span = targets[cnt - 1].address + targets[cnt - 1].sz - low;
-  for (uint64_t i = 0; i + 4 <= left; i++) {
-    int32_t distance;
-    memcpy(&distance, p + i, sizeof distance);
-    uint64_t to = address + i + 4 + (uint64_t)(int64_t)distance;
-    if (to - low < span && find(targets, cnt, to)) return 1;
+typedef uint32_t words_t __attribute__((vector_size(16), aligned(1), may_alias));
+#define WORDS 4
+#define BLOCK 64
+
+/* leads_in: have four bytes at any place of a block, which runs at `address`, the value of a distance into the range? The
+   instruction ends behind the distance. Reads BLOCK + 3 bytes. */
+static int leads_in(uint8_t const *p, uint32_t address, range_t range) {
+  words_t any = {0}, four = {0, 4, 8, 12};
+  for (uint32_t shift = 0; shift < 4; shift++)
+    for (uint32_t at = shift; at < BLOCK; at += 4 * WORDS)
+      any |= (words_t)(*(words_t const *)(p + at) + four + (address + at + 4 - range.low) < range.span);
+  return (any[0] | any[1] | any[2] | any[3]) != 0;
+}
+
+/* is_distance: is the value of the four bytes at p exactly that of a distance to a target? */
+static int is_distance(vt_branch_target_t *targets, size_t cnt, uint8_t const *p, uint64_t address) {
+  int32_t distance;
+  memcpy(&distance, p, sizeof distance);
+  return find(targets, cnt, address + 4 + (uint64_t)(int64_t)distance) != NULL;
+}
+
+/* next_distance is the first address from `from` on where four bytes have such a value, or the section's end. */
+static uint64_t next_distance(vt_code_section_t const *s, vt_branch_target_t *targets, size_t cnt, range_t range,
+                              uint64_t from) {
+  while (from + 4 <= s->end) {
+    uint8_t const *p = s->bytes + (from - s->start);
+    int whole = s->end - from >= BLOCK + 3;
+    if (whole && !leads_in(p, (uint32_t)from, range)) {
+      from += BLOCK;
+      continue;
+    }
+    for (uint64_t end = from + (whole ? BLOCK : s->end - 3 - from); from < end; from++, p++)
+      if (is_distance(targets, cnt, p, from)) return from;
   }
-  return 0;
+  return s->end;
+}
+
+/* next_near is the first address from `from` on from which a short branch may lead to a target, or the section's end. */
+static uint64_t next_near(vt_code_section_t const *s, vt_branch_target_t const *targets, size_t cnt, uint64_t from) {
+  size_t lo = VT_FIRST_NOT(cnt, i, targets[i].address + targets[i].sz + SHORT_MAX <= from);
+  uint64_t near = lo < cnt ? targets[lo].address - ENDBR_SZ - SHORT_MAX : s->end;
+  if (near < from) near = from;
+  return near < s->end ? near : s->end;
+}
+
+/* A place that may be a branch to a target: distances are looked for as decoding comes along. */
+typedef struct {
+  vt_code_section_t const *s;
+  vt_branch_target_t *targets;
+  size_t cnt;
+  range_t range;
+  uint64_t distance; /* the first from a place on that has been passed */
+} places_t;
+
+static uint64_t next_place(places_t *p, uint64_t from) {
+  if (p->distance < from) p->distance = next_distance(p->s, p->targets, p->cnt, p->range, from);
+  uint64_t near = next_near(p->s, p->targets, p->cnt, from);
+  return near < p->distance ? near : p->distance;
+}
+
+/* count_from decodes the function at `from` as far as there are such places in it; returns where it stopped. */
+static uint64_t count_from(vt_elf_code_t const *code, places_t *places, uint64_t from) {
+  vt_decoder_t decoder = vt_decoder();
+  vt_code_section_t const *s = places->s;
+  uint64_t end = vt_elf_code_next(code, from), place = next_place(places, from), p = from;
+  vt_insn_t insn;
+  for (; p < end && place < end; p += insn.sz) {
+    vt_decode(&decoder, s->bytes + (p - s->start), end - p, p, &insn);
+    if (insn.kind == VT_INSN_CALL || insn.kind == VT_INSN_JUMP || insn.kind == VT_INSN_JUMP_IF)
+      if (insn.is_direct) count(code, places->targets, places->cnt, from, &insn, p + insn.sz - 4);
+    if (p + insn.sz > place) place = next_place(places, p + insn.sz);
+  }
+  return p < end ? end : p;
 }
 
 static void count_in(vt_elf_code_t const *code, vt_code_section_t const *s,
                      vt_branch_target_t *targets, size_t cnt) {
-  vt_decoder_t decoder = vt_decoder();
-  vt_insn_t insn;
-  for (uint64_t from = s->start, end; from < s->end; from = end) {
-    end = vt_elf_code_next(code, from);
-    if (!is_near(targets, cnt, from, end) && !may_lead(targets, cnt, s->bytes + (from - s->start), end - from, from))
-      continue;
-    for (uint64_t p = from; p < end; p += insn.sz) {
-      vt_decode(&decoder, s->bytes + (p - s->start), end - p, p, &insn);
-      if (insn.kind == VT_INSN_CALL || insn.kind == VT_INSN_JUMP || insn.kind == VT_INSN_JUMP_IF)
-        if (insn.is_direct) count(code, targets, cnt, from, &insn, p + insn.sz - 4);
-    }
+  places_t places = {s, targets, cnt, range_of(targets, cnt), 0};
+  uint64_t done = s->start;
+  for (uint64_t place; (place = next_place(&places, done)) < s->end;) {
+    uint64_t from = vt_elf_code_begin(code, place);
+    done = count_from(code, &places, from > done ? from : done);
   }
 }
 

@@ -17,7 +17,7 @@ typedef struct {
 } vt_branch_target_t;
 
 /* vt_branches_count counts the direct branches of the module to `targets`, of which there is one at least, in the order of
-   their addresses. Costs about a nanosecond a byte of code, and 30 an instruction of functions that may have one. */
+   their addresses. Costs a fraction of a nanosecond a byte of code, and 30 to 100 an instruction of functions that may have one. */
 void vt_branches_count(vt_elf_code_t const *code, vt_branch_target_t *targets, size_t cnt);
 
 /* vt_branches_leave: does the function at `address`, or one it calls, call what the compiler cannot

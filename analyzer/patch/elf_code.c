@@ -67,7 +67,7 @@ static int read_segments(vt_elf_code_t *code) {
   }
   for (size_t i = 0; i < cnt; i++) {
     if (!gelf_getphdr(code->elf, (int)i, &ph)) continue;
-    if (ph.p_type == PT_GNU_EH_FRAME) read_table(code, &ph);
+    if (ph.p_type == PT_GNU_EH_FRAME) code->table = ph;
     if (ph.p_type == PT_DYNAMIC) read_dynamic(code, &ph);
   }
   return code->low < code->high ? 0 : -1;
@@ -83,12 +83,10 @@ static void read_sections(vt_elf_code_t *code) {
     if (!gelf_getshdr(scn, &sh) || !(sh.sh_flags & SHF_EXECINSTR) || sh.sh_type != SHT_PROGBITS)
       continue;
     char const *name = elf_strptr(code->elf, strings, sh.sh_name);
-    uint8_t const *bytes = at(code, sh.sh_addr, sh.sh_size);
-    if (!bytes || !sh.sh_size || sh.sh_size > left) continue;
+    if (!sh.sh_size || sh.sh_size > left) continue;
     left -= sh.sh_size;
     vt_code_section_t s = {.start = sh.sh_addr,
                            .end = sh.sh_addr + sh.sh_size,
-                           .bytes = bytes,
                            .linkage = name && !strncmp(name, ".plt", 4)};
     VT_PUSH(code->sections, s);
   }
@@ -127,9 +125,21 @@ int vt_elf_code_open(vt_elf_code_t *code, int fd) {
   code->file_sz = (size_t)st.st_size;
   if (read_segments(code)) return -1;
   read_sections(code);
+  return code->sections_cnt ? 0 : -1;
+}
+
+int vt_elf_code_read(vt_elf_code_t *code) {
+  size_t kept = 0;
+  for (size_t i = 0; i < code->sections_cnt; i++) {
+    vt_code_section_t s = code->sections[i];
+    s.bytes = at(code, s.start, s.end - s.start);
+    if (s.bytes) code->sections[kept++] = s;
+  }
+  code->sections_cnt = kept;
+  if (code->table.p_type == PT_GNU_EH_FRAME) read_table(code, &code->table);
   vt_elf_code_symbols(code, add_start, code);
   sort_starts(code);
-  return code->sections_cnt ? 0 : -1;
+  return kept ? 0 : -1;
 }
 
 void vt_elf_code_close(vt_elf_code_t *code) {
@@ -157,6 +167,13 @@ uint64_t vt_elf_code_next(vt_elf_code_t const *code, uint64_t address) {
   size_t i = above(code, address);
   if (!s) return address;
   return i < code->starts_cnt && code->starts[i] < s->end ? code->starts[i] : s->end;
+}
+
+uint64_t vt_elf_code_begin(vt_elf_code_t const *code, uint64_t address) {
+  vt_code_section_t const *s = vt_elf_code_section(code, address);
+  size_t i = above(code, address);
+  if (!s) return address;
+  return i && code->starts[i - 1] > s->start ? code->starts[i - 1] : s->start;
 }
 
 int vt_elf_code_is_start(vt_elf_code_t const *code, uint64_t address) {

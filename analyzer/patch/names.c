@@ -136,7 +136,7 @@ static known_t const operators[] = {
 
 static known_t const *in(known_t const *table, size_t cnt, char const *name) {
   for (size_t i = 0; i < cnt; i++)
-    if (!strcmp(table[i].name, name)) return &table[i];
+    if (table[i].name[0] == name[0] && !strcmp(table[i].name, name)) return &table[i]; /* a program has many names */
   return NULL;
 }
 

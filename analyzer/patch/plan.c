@@ -20,7 +20,7 @@ typedef struct {
 static int is_sanitizer(char const *name) {
   static char const *const known[] = {"__asan_init", "__tsan_init", "__msan_init", "__hwasan_init"};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-    if (!strcmp(name, known[i])) return 1;
+    if (name[0] == '_' && !strcmp(name, known[i])) return 1;
   return 0;
 }
 
@@ -46,14 +46,12 @@ static void visit(void *context, char const *name, GElf_Sym const *symbol, int e
     add(f->plan, name, &what, symbol->st_value, exported);
 }
 
-static void add_given(vt_plan_t *plan, vt_elf_code_t const *code, vt_patch_givens_t const *givens) {
+static void add_given(vt_plan_t *plan, vt_patch_givens_t const *givens) {
   vt_patch_name_t what;
   for (size_t i = 0; i < givens->cnt; i++) {
     vt_patch_given_t const *g = &givens->list[i];
     if (!g->has_address || vt_patch_name_find(g->name, 1, &what)) continue;
     add(plan, g->name, &what, g->address, 0);
-    if (code->starts_cnt && !vt_elf_code_is_start(code, g->address))
-      strcpy(plan->functions[plan->functions_cnt - 1].why, "no function begins at that address");
   }
 }
 
@@ -153,6 +151,13 @@ static int in_allocator(vt_plan_t const *plan, vt_planned_t const *p) {
 static int not_mimalloc(vt_plan_t const *plan, vt_planned_t const *p) {
   (void)plan;
   return strcmp(p->what.family, "mi_") != 0;
+}
+
+/* doubt_given: where a symbol is, a function begins; what the user says may be wrong. */
+static void doubt_given(vt_plan_t *plan, vt_elf_code_t const *code) {
+  for (size_t i = 0; i < plan->functions_cnt; i++)
+    if (code->starts_cnt && !vt_elf_code_is_start(code, plan->functions[i].entry))
+      strcpy(plan->functions[i].why, "no function begins at that address");
 }
 
 /* displace finds what each patch displaces, and the branches that lead there. */
@@ -266,12 +271,16 @@ vt_plan_t vt_plan_make(int fd, vt_plan_way_t way, vt_patch_givens_t const *given
   plan.low = code.low;
   plan.high = code.high;
   vt_elf_code_symbols(&code, visit, &finding);
-  if (here) add_given(&plan, &code, givens);
+  if (here) add_given(&plan, givens);
   merge_aliases(&plan);
   leave_unjudged(&plan);
   if (finding.python) keep_if(&plan, not_mimalloc);
   keep_if(&plan, in_allocator);
-  if (!plan.functions_cnt) goto out;
+  if (!plan.functions_cnt || vt_elf_code_read(&code)) {
+    plan.functions_cnt = 0;
+    goto out;
+  }
+  doubt_given(&plan, &code);
   vt_branch_target_t *targets = displace(&plan, &code);
   judge(&plan, &code, targets);
   if (way == VT_PLAN_LIBC) take_sites(&plan, targets);
