@@ -27,7 +27,7 @@ static char const usage[] =
 /* What is kept of a trace. */
 typedef struct {
   char const *path; /* the list's */
-  char *host, *program;
+  char *host, *program, *name;
   char **argv;
   uint32_t argc, pid, ppid;
   uint64_t start_ns, duration_ns, events;
@@ -51,6 +51,7 @@ static char *copy(char const *text) { return vt_mem_copy(text, strlen(text)); }
 static void take_info(row_t *row, vt_trace_info_t const *info) {
   row->host = copy(info->host);
   row->program = copy(info->executable);
+  row->name = copy(info->name);
   row->argc = info->argc;
   row->argv = vt_mem_new(info->argc + 1, sizeof *row->argv);
   for (uint32_t i = 0; i < info->argc; i++) row->argv[i] = copy(info->argv[i]);
@@ -133,15 +134,10 @@ static size_t walk(rows_t const *all, size_t parent, size_t *order, size_t used)
 
 /* ---- text ---- */
 
-static char const *name_of(row_t const *row) {
-  char const *slash = strrchr(row->program, '/');
-  return slash ? slash + 1 : row->program;
-}
-
 static int name_columns(rows_t const *all) {
   size_t widest = NAME_COLUMNS_MIN;
   for (size_t i = 0; i < all->rows_cnt; i++) {
-    size_t columns = INDENT * all->rows[i].depth + strlen(name_of(&all->rows[i]));
+    size_t columns = INDENT * all->rows[i].depth + strlen(all->rows[i].name);
     if (columns > widest) widest = columns;
   }
   return widest < NAME_COLUMNS_MAX ? (int)widest : NAME_COLUMNS_MAX;
@@ -154,7 +150,7 @@ static void print_row(vt_term_t const *term, row_t const *row, int columns) {
   int indent = INDENT * (int)row->depth;
   if (indent > INDENT_MAX) indent = INDENT_MAX;
   int used = fprintf(term->out, "%*s", indent, "");
-  used += vt_term_text(term, name_of(row), columns - used);
+  used += vt_term_text(term, row->name, columns - used);
   vt_estimate_text_t live = vt_bytes_estimate(row->live_bytes, 0);
   if (!row->sampled) memcpy(live.text, vt_bytes_text(row->live_bytes).text, sizeof(vt_number_t));
   fprintf(term->out, row->sampled ? "%*s  %7u  %7u  %s  %13s  %12s  %10s  %s%s\n" /* one character is of three bytes */
@@ -185,6 +181,7 @@ static void json_row(vt_json_t *json, rows_t const *all, row_t const *row) {
   vt_json_object(json, NULL);
   vt_json_string(json, "path", row->path);
   vt_json_string(json, "program", row->program);
+  vt_json_string(json, "name", row->name);
   vt_json_array(json, "command");
   for (uint32_t i = 0; i < row->argc; i++) vt_json_string(json, NULL, row->argv[i]);
   vt_json_end_array(json);
@@ -230,6 +227,7 @@ static void free_rows(rows_t *all) {
     free(row->argv);
     free(row->host);
     free(row->program);
+    free(row->name);
   }
   free(all->rows);
 }

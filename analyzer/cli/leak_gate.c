@@ -36,8 +36,7 @@ vt_leak_gate_t *vt_leak_gate_begin(char const *suppressions, int no_known, vt_ga
 /* The process of a trace: "cc1 (process 4711)". */
 static void name_of(vt_analysis_t const *analysis, char *out, size_t cap) {
   vt_trace_info_t const *info = vt_reader_info(analysis->readers[0]);
-  char const *slash = strrchr(info->executable, '/');
-  snprintf(out, cap, "%.60s (process %u)", slash ? slash + 1 : info->executable, info->pid);
+  snprintf(out, cap, "%.60s (process %u)", info->name, info->pid);
 }
 
 static void complain(vt_leak_gate_t *g, vt_error_t const *error) {

@@ -176,7 +176,7 @@ static void put_meta(vt_json_t *json, vt_export_t const *export) {
   vt_json_ms(json, "startTime", info->start_unix_ns);
   vt_json_uint(json, "processType", 0);
   vt_json_uint(json, "stackwalk", 1);
-  vt_json_string(json, "product", base_name(info->executable));
+  vt_json_string(json, "product", info->name);
   vt_json_string(json, "importedFrom", "valtrace");
   vt_json_string(json, "platform", "Linux");
   vt_json_bool(json, "symbolicated", 1);
@@ -403,9 +403,9 @@ static void put_thread(vt_json_t *json, firefox_t const *f, size_t trace, int ma
   vt_json_object(json, NULL);
   vt_json_string(json, "name",
                  thread->name[0] ? thread->name
-                 : main          ? base_name(info->executable)
+                 : main          ? info->name
                                  : name);
-  vt_json_string(json, "processName", base_name(info->executable));
+  vt_json_string(json, "processName", info->name);
   vt_json_bool(json, "isMainThread", main);
   vt_json_string(json, "processType", "default");
   vt_json_uint(json, "processStartupTime", 0);

@@ -7,9 +7,7 @@
 #include "analyzer/util/mem.h"
 
 static char const *program(vt_export_t const *export) {
-  char const *path = vt_reader_info(export->analysis->readers[0])->executable;
-  char const *slash = strrchr(path, '/');
-  return slash ? slash + 1 : path;
+  return vt_reader_info(export->analysis->readers[0])->name;
 }
 
 /* ---- speedscope ---- */

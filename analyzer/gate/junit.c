@@ -101,11 +101,10 @@ static void test_case(FILE *out, vt_gate_check_t const *check, char const *suite
 
 void vt_gate_junit(vt_gate_t const *gate, FILE *out) {
   char suite[512];
-  char const *path = vt_reader_info(gate->analysis->readers[0])->executable;
-  char const *slash = strrchr(path, '/');
   size_t failed = 0;
   for (size_t i = 0; i < gate->checks_cnt; i++) failed += (size_t)gate->checks[i].failed;
-  snprintf(suite, sizeof suite, "valtrace %s %.400s", gate->command, slash ? slash + 1 : path);
+  snprintf(suite, sizeof suite, "valtrace %s %.400s", gate->command,
+           vt_reader_info(gate->analysis->readers[0])->name);
   fprintf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"%zu\" failures=\"%zu\">\n",
           gate->checks_cnt, failed);
   fputs("  <testsuite", out);

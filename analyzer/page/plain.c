@@ -41,8 +41,7 @@ static void put_text(FILE *out, char const *text, size_t sz) {
 void vt_page_programs(vt_page_contents_t const *contents, FILE *out) {
   for (int i = 0; i < contents->sides; i++) {
     vt_analysis_t const *analysis = contents->analyses[i];
-    char const *path = vt_reader_info(analysis->readers[0])->executable;
-    char const *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char const *name = vt_reader_info(analysis->readers[0])->name;
     if (i) fputs(" → ", out);
     put_text(out, *name ? name : "?", *name ? strlen(name) : 1);
     if (analysis->trace_cnt > 1)

@@ -71,6 +71,7 @@ static void trace_objects(vt_json_t *json, vt_analysis_t const *analysis, size_t
     vt_json_object(json, NULL);
     vt_json_string(json, "path", info->path);
     vt_json_string(json, "program", info->executable);
+    vt_json_string(json, "name", info->name);
     command_array(json, info, most);
     vt_json_uint(json, "pid", info->pid);
     vt_json_string(json, "host", info->host);

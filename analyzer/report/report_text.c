@@ -79,18 +79,16 @@ static void print_trace(vt_analysis_t const *analysis, vt_term_t const *term, si
   size_t threads, modules;
   vt_reader_threads(reader, &threads);
   vt_reader_modules(reader, &modules);
-  char const *slash = strrchr(info->executable, '/');
   char when[40];
   time_t start = (time_t)(info->start_unix_ns / 1000000000u);
   strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime(&start));
-  char const *name = slash ? slash + 1 : info->executable;
   char rest[512];
-  vt_term_styled(term, VT_STYLE_TITLE, "%s", name);
+  vt_term_styled(term, VT_STYLE_TITLE, "%s", info->name);
   snprintf(rest, sizeof rest, "pid %u on %s, started %s, ran %s, %zu thread%s, %zu module%s",
            info->pid, info->host, when, vt_time_text(vt_reader_end_time(reader)).text, threads,
            threads == 1 ? "" : "s", modules, modules == 1 ? "" : "s");
   fputs("  ", term->out);
-  vt_term_wrap(term, rest, (int)strlen(name) + 2);
+  vt_term_wrap(term, rest, (int)strlen(info->name) + 2);
   putc('\n', term->out);
   print_command(term, info);
 }

@@ -62,11 +62,6 @@ void vt_face_state(vt_top_view_t const *view, char *out, size_t cap) {
     snprintf(out, cap, "%s", !strcmp(ended, "killed") ? "was killed" : "is not recorded any more");
 }
 
-static char const *program_of(vt_trace_info_t const *info) {
-  char const *slash = strrchr(info->executable, '/');
-  return slash ? slash + 1 : info->executable;
-}
-
 /* about marks estimates: most figures of a sampled trace. */
 static char const *about(vt_top_view_t const *view) { return view->follow.analysis.sampled.period ? "~" : ""; }
 
@@ -80,7 +75,7 @@ static void title(vt_top_view_t const *view, char *out, size_t cap) {
   char state[80];
   vt_face_state(view, state, sizeof state);
   vt_trace_info_t const *info = vt_reader_info(view->follow.analysis.readers[0]);
-  snprintf(out, cap, "%.30s  pid %u  %s  %s%s", program_of(info), info->pid, state, vt_time_text(view->follow.now_ns).text,
+  snprintf(out, cap, "%.30s  pid %u  %s  %s%s", info->name, info->pid, state, vt_time_text(view->follow.now_ns).text,
            view->paused ? "  [paused]" : "");
 }
 

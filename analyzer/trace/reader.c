@@ -20,12 +20,21 @@ static void split_command(vt_reader_t *r) {
   r->info.argv = (char const *const *)r->argv;
 }
 
+/* name_of is what people call the program: one file may have several names. */
+static char const *name_of(vt_header_t const *h) {
+  char const *path = h->started_sz ? h->started : h->executable;
+  size_t sz = h->started_sz ? h->started_sz : h->executable_sz, from = sz;
+  while (from && path[from - 1] != '/') from--;
+  return vt_mem_copy(path + from, sz - from);
+}
+
 static void fill_info(vt_reader_t *r, char const *path) {
   vt_header_t const *h = &r->header;
   vt_trace_info_t *i = &r->info;
   i->path = vt_mem_copy(path, strlen(path));
   i->host = vt_mem_copy(h->host, h->host_sz);
   i->executable = vt_mem_copy(h->executable, h->executable_sz);
+  i->name = name_of(h);
   i->pid = h->pid;
   i->ppid = h->ppid;
   i->image = h->image;
@@ -159,6 +168,7 @@ void vt_reader_close(vt_reader_t *r) {
   free((char *)r->info.path);
   free((char *)r->info.host);
   free((char *)r->info.executable);
+  free((char *)r->info.name);
   free(r->header_bytes);
   free(r->streams);
   free(r->symbol_chunks);

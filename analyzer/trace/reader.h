@@ -32,6 +32,7 @@ typedef struct {
   char const *path; /* of the trace, as opened */
   char const *host;
   char const *executable; /* absolute path */
+  char const *name; /* last component of the path that the program was started by, of a script its own; else of the executable's */
   char const *const *argv;
   uint32_t argc;
   uint32_t pid, ppid;

@@ -27,7 +27,7 @@ def run(*args):
 def facts(path):
     trace = vtr.Trace(path)
     model = vtr.Model(trace)
-    return {"pid": trace.pid, "parent_pid": trace.ppid, "program": trace.exe, "command": trace.command,
+    return {"pid": trace.pid, "parent_pid": trace.ppid, "program": trace.exe, "name": os.path.basename(trace.started or trace.exe), "command": trace.command,
             "events": model.event_count,
             "live_blocks": len(model.live), "live_bytes": sum(b[0] for b in model.live.values())}
 
@@ -53,7 +53,7 @@ def check_listing(folder):
     ok(names["true"]["depth"] == 2 and names["date"]["depth"] == 1 and names["cat"]["parent_path"] == top[1]["path"],
        "true is the subshell's child, date its second image, cat the second shell's", names)
     text = run("ls", folder).stdout.splitlines()
-    ok([line.split()[0] for line in text[1:]] == [os.path.basename(r["program"]) for r in rows], "text: the same order", text)
+    ok([line.split()[0] for line in text[1:]] == [r["name"] for r in rows], "text: the same order", text)
     ok([len(line) - len(line.lstrip()) for line in text[1:]] == [2 * r["depth"] for r in rows], "text: indented by depth", text)
     ok([r["path"] for r in json.loads(run("ls", "--json", *sorted(glob.glob(f"{folder}/*.vtr"))).stdout)["traces"]] ==
        [r["path"] for r in rows], "the same when the traces are named")

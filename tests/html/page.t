@@ -316,6 +316,7 @@ def check_page_script(folder, data):
     """NUL and half surrogates, which no symbol table can hold, through the script alone."""
     for trace in data["sides"][0]["traces"]:
         trace["program"] += "\0\ud800</script>"
+        trace["name"] = trace["program"].split("/", 1)[-1]
     path = f"{folder}/synthetic.html"
     done = run(sys.executable, SCRIPT, path, input=json.dumps(data).encode())
     ok(done.returncode == 0 and Outline(path).tags.count("script") == 2, "NUL and broken characters are inert", done.stderr[-300:])

@@ -51,7 +51,7 @@ function threadName(number, side) {
   const thread = side.threads[number];
   if (!thread) return `${count(side.threads_total - side.threads.length)} other threads`;
   const name = clean(thread.name), trace = side.traces[thread.trace];
-  const whose = side.traces.length > 1 ? `${clean(baseName(trace.program))} ${trace.pid}, ` : "";
+  const whose = side.traces.length > 1 ? `${clean(trace.name)} ${trace.pid}, ` : "";
   if (trace.pid === thread.tid) return `${whose}main thread${name ? ` (${name})` : ""}`;
   return whose + (name ? `${name} ${thread.thread}` : `thread ${thread.thread}`);
 }

@@ -157,7 +157,7 @@ def inert(text):
 def programs(data):
     def name(traces):
         more = f" and {len(traces) - 1:,} more" if len(traces) > 1 else ""
-        return escape(os.path.basename(traces[0]["program"]) or "?") + more
+        return escape(traces[0]["name"] or "?") + more
     return " → ".join(name(side["traces"]) for side in data["sides"])
 
 

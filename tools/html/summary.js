@@ -102,7 +102,7 @@ function completeness(side, name) {
 function drawSummary() {
   const traces = data.sides.map((side) => side.traces[0]);
   const more = (i) => (data.sides[i].traces.length > 1 ? ` and ${count(data.sides[i].traces.length - 1)} more` : "");
-  byId("program").textContent = traces.map((t, i) => (clean(baseName(t.program)) || "?") + more(i)).join(" → ");
+  byId("program").textContent = traces.map((t, i) => (clean(t.name) || "?") + more(i)).join(" → ");
   byId("command").textContent = traces.map((t) => clean(t.command.join(" "))).join("  →  ");
   byId("command").title = byId("command").textContent;
   const started = traces.map((t) => new Date(t.start_unix_ns / 1e6).toISOString().slice(0, 19).replace("T", " "));
