@@ -113,13 +113,6 @@ static struct option const long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static int usage_error(char const *command, char const *what, char const *why) {
-  char advice[64];
-  snprintf(advice, sizeof advice, "see `valtrace %s --help`", command);
-  vt_error_say(what, why, advice);
-  return VT_EXIT_USAGE;
-}
-
 static int is_number(char const *text, size_t digits) {
   return *text && !text[strspn(text, "0123456789")] && strlen(text) <= digits;
 }
@@ -128,17 +121,17 @@ static int is_number(char const *text, size_t digits) {
 static int judge(options_t *o) {
   char const *me = "attach";
   if (o->max_depth && (!is_number(o->max_depth, 9) || !strtoul(o->max_depth, NULL, 10)))
-    return usage_error(me, "--max-depth", "not a number of frames from 1 up");
-  if (o->min_events && !is_number(o->min_events, 18)) return usage_error(me, "--min-events", "not a number of events");
-  if (o->output && o->folder) return usage_error(me, "-d", "-o says where already");
+    return vt_error_usage(me, "--max-depth", "not a number of frames from 1 up");
+  if (o->min_events && !is_number(o->min_events, 18)) return vt_error_usage(me, "--min-events", "not a number of events");
+  if (o->output && o->folder) return vt_error_usage(me, "-d", "-o says where already");
   if (o->duration && (vt_filter_duration(o->duration, &o->duration_ns) || !o->duration_ns))
-    return usage_error(me, "--duration", "not a time such as 10 or 500ms");
+    return vt_error_usage(me, "--duration", "not a time such as 10 or 500ms");
   uint64_t limit = o->snapshot_ns;
   if (o->timeout && (vt_filter_duration(o->timeout, &limit) || !limit))
-    return usage_error(me, "--snapshot-timeout", "not a time such as 10 or 500ms");
+    return vt_error_usage(me, "--snapshot-timeout", "not a time such as 10 or 500ms");
   if (o->snapshot_ns) o->snapshot_ns = limit;
   char const *what, *why = vt_recording_bounds(&o->bounds, &what);
-  if (why) return usage_error(me, what, why);
+  if (why) return vt_error_usage(me, what, why);
   o->gather = !o->folder && (!o->output || !*o->output);
   if (o->gather) o->output = VT_NAME_DEFAULT;
   return -1;
@@ -167,12 +160,12 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_SNAPSHOT_TIMEOUT: o->timeout = optarg; break;
     case OPT_HIGH_TAGS: o->high_tags = 1; break;
     case OPT_HELP: fputs(attach_help, stdout); return VT_EXIT_OK;
-    case ':': return usage_error("attach", argv[optind - 1], "needs a value");
-    default: return usage_error("attach", argv[optind - 1], "no such option");
+    case ':': return vt_error_usage("attach", argv[optind - 1], "needs a value");
+    default: return vt_error_usage("attach", argv[optind - 1], "no such option");
     }
   }
-  if (optind + 1 != argc) return usage_error("attach", "attach", "needs the number of one process");
-  if (!is_number(argv[optind], 9)) return usage_error("attach", argv[optind], "not the number of a process");
+  if (optind + 1 != argc) return vt_error_usage("attach", "attach", "needs the number of one process");
+  if (!is_number(argv[optind], 9)) return vt_error_usage("attach", argv[optind], "not the number of a process");
   return judge(o);
 }
 
@@ -387,8 +380,8 @@ int vt_cmd_detach(int argc, char **argv) {
   sigset_t ours;
   uint64_t pause_ns;
   if (argc > 1 && !strcmp(argv[1], "--help")) return fputs(detach_help, stdout) < 0 ? VT_EXIT_OUTPUT : VT_EXIT_OK;
-  if (argc != 2) return usage_error("detach", "detach", "needs the number of one process");
-  if (!is_number(argv[1], 9)) return usage_error("detach", argv[1], "not the number of a process");
+  if (argc != 2) return vt_error_usage("detach", "detach", "needs the number of one process");
+  if (!is_number(argv[1], 9)) return vt_error_usage("detach", argv[1], "not the number of a process");
   block_signals(&ours);
   int failed_to = vt_target_open(&target, atoi(argv[1]), &error) || vt_place_leave_all(&target, &pause_ns, &error);
   vt_target_close(&target);

@@ -21,11 +21,6 @@ static char const help[] =
     "      --help   this text\n\n"
     "Exit status: 0 done, 1 not possible, 2 usage.\n";
 
-static int usage_error(char const *what, char const *why) {
-  vt_error_say(what, why, "see `valtrace ctl --help`");
-  return VT_EXIT_USAGE;
-}
-
 static int is_command(char const *word) {
   static char const *const commands[] = {"start", "stop", "mark", "snapshot", "status"};
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
@@ -45,22 +40,22 @@ static int snapshot_of_attached(char const *pid, vt_answer_t *answer, char const
 int vt_cmd_ctl(int argc, char **argv) {
   vt_answer_t answer;
   if (argc > 1 && !strcmp(argv[1], "--help")) return fputs(help, stdout) < 0 ? VT_EXIT_USAGE : VT_EXIT_OK;
-  if (argc < 3) return usage_error("ctl", "needs a PID and a command");
+  if (argc < 3) return vt_error_usage("ctl", "ctl", "needs a PID and a command");
   char const *pid = argv[1], *command = argv[2];
-  if (!*pid || pid[strspn(pid, "0123456789")]) return usage_error(pid, "not the number of a process");
+  if (!*pid || pid[strspn(pid, "0123456789")]) return vt_error_usage("ctl", pid, "not the number of a process");
   int marks = !strcmp(command, "mark");
-  if (!is_command(command)) return usage_error(command, "no such command");
-  if (argc != (marks ? 4 : 3)) return usage_error(command, marks ? "needs a text" : "takes nothing more");
-  if (marks && (!*argv[3] || strchr(argv[3], '\n'))) return usage_error("mark", "needs a text of one line");
+  if (!is_command(command)) return vt_error_usage("ctl", command, "no such command");
+  if (argc != (marks ? 4 : 3)) return vt_error_usage("ctl", command, marks ? "needs a text" : "takes nothing more");
+  if (marks && (!*argv[3] || strchr(argv[3], '\n'))) return vt_error_usage("ctl", "mark", "needs a text of one line");
   char const *why;
   int failed = strcmp(command, "snapshot") ? 1 : snapshot_of_attached(pid, &answer, &why);
   if (failed > 0) failed = vt_control_ask(pid, command, marks ? argv[3] : NULL, &answer, &why);
   if (failed) {
-    vt_error_say(pid, why, failed == VT_ASK_NOT_RECORDED ? "start it with `valtrace run`, or `valtrace attach` it"
-                                      : "`valtrace ls` shows traces; who started a recording, and root, may steer it");
+    vt_error_say(pid, why, vt_control_advice(failed));
     return 1;
   }
   if (!answer.status) return printf("%s\n", answer.text) < 0 ? VT_EXIT_OUTPUT : VT_EXIT_OK;
-  vt_error_say(pid, answer.text, answer.status == 2 ? "see `valtrace ctl --help`" : "`valtrace ctl PID status` tells how it is recorded");
+  char const *advice = strcmp(command, "status") ? "`valtrace ctl PID status` tells how it is recorded" : "`valtrace ls` shows traces";
+  vt_error_say(pid, answer.text, answer.status == 2 ? "see `valtrace ctl --help`" : *answer.advice ? answer.advice : advice);
   return answer.status == 2 ? VT_EXIT_USAGE : 1;
 }

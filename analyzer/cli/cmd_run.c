@@ -165,11 +165,6 @@ static struct option const long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static int usage_error(char const *what, char const *why) {
-  vt_error_say(what, why, "see `valtrace run --help`");
-  return VT_EXIT_USAGE;
-}
-
 static int valid_depth(char const *text) {
   char *end;
   long n = strtol(text, &end, 10);
@@ -213,33 +208,33 @@ static int parse(options_t *o, int argc, char **argv) {
     case OPT_NO_DEFAULT_SUPPRESSIONS: o->no_known = 1; break;
     case OPT_FORMAT: o->format = optarg; break;
     case OPT_HELP: fputs(help, stdout); return VT_EXIT_OK;
-    case ':': return usage_error(argv[optind - 1], "needs a value");
-    default: return usage_error(argv[optind - 1], "no such option");
+    case ':': return vt_error_usage("run", argv[optind - 1], "needs a value");
+    default: return vt_error_usage("run", argv[optind - 1], "no such option");
     }
   }
   if (o->max_depth && !valid_depth(o->max_depth))
-    return usage_error("--max-depth", "not a number of frames from 1 up");
+    return vt_error_usage("run", "--max-depth", "not a number of frames from 1 up");
   if (o->min_events && !valid_count(o->min_events))
-    return usage_error("--min-events", "not a number of events");
-  if (o->children && o->no_children) return usage_error("--children", "--no-children says none");
-  if (o->output && o->folder) return usage_error("-d", "-o says where already");
+    return vt_error_usage("run", "--min-events", "not a number of events");
+  if (o->children && o->no_children) return vt_error_usage("run", "--children", "--no-children says none");
+  if (o->output && o->folder) return vt_error_usage("run", "-d", "-o says where already");
   if (o->duration && (vt_filter_duration(o->duration, &o->duration_ns) || !o->duration_ns))
-    return usage_error("--duration", "not a time such as 10 or 500ms");
+    return vt_error_usage("run", "--duration", "not a time such as 10 or 500ms");
   char const *what, *why = vt_recording_bounds(&o->bounds, &what);
-  if (why) return usage_error(what, why);
+  if (why) return vt_error_usage("run", what, why);
   uint64_t limit = o->snapshot_ns;
   if (o->timeout && (vt_filter_duration(o->timeout, &limit) || !limit))
-    return usage_error("--snapshot-timeout", "not a time such as 10 or 500ms");
-  if (o->snapshots && !o->snapshot_ns) return usage_error("--snapshots", "--no-snapshot says none");
+    return vt_error_usage("run", "--snapshot-timeout", "not a time such as 10 or 500ms");
+  if (o->snapshots && !o->snapshot_ns) return vt_error_usage("run", "--snapshots", "--no-snapshot says none");
   if (o->snapshot_ns) o->snapshot_ns = limit;
   if (o->bounds.sample && (o->snapshots || o->fail_on_leak))
-    return usage_error("--sample", "what is lost cannot be told from a sample of the blocks");
-  if (o->format && !o->fail_on_leak) return usage_error("--format", "is for --fail-on-leak");
+    return vt_error_usage("run", "--sample", "what is lost cannot be told from a sample of the blocks");
+  if (o->format && !o->fail_on_leak) return vt_error_usage("run", "--format", "is for --fail-on-leak");
   if (o->format && vt_gate_format(o->format) < 0)
-    return usage_error("--format", "not one of " VT_GATE_FORMATS);
+    return vt_error_usage("run", "--format", "not one of " VT_GATE_FORMATS);
   o->gather = !o->folder && (!o->output || !*o->output);
   if (o->gather) o->output = VT_NAME_DEFAULT;
-  return optind < argc ? -1 : usage_error("run", "no program given");
+  return optind < argc ? -1 : vt_error_usage("run", "run", "no program given");
 }
 
 /* take_allocators reads --allocator. */

@@ -33,11 +33,6 @@ static char const help[] =
     "Exit status: 0 done, 1 the process is not there, or recorded by somebody else; 2 usage or no terminal; 3 no such\n"
     "trace; 125 the process cannot be recorded.\n";
 
-static int usage_error(char const *what, char const *why) {
-  vt_error_say(what, why, "see `valtrace top --help`");
-  return VT_EXIT_USAGE;
-}
-
 static int is_number(char const *text) { return *text && !text[strspn(text, "0123456789")]; }
 
 /* What records the process while it is watched, if nobody did. */
@@ -122,8 +117,8 @@ int vt_cmd_top(int argc, char **argv) {
   recorder_t recorder = {0};
   vt_error_t error;
   if (argc > 1 && !strcmp(argv[1], "--help")) return fputs(help, stdout) < 0 ? VT_EXIT_OUTPUT : VT_EXIT_OK;
-  if (argc > 1 && argv[1][0] == '-') return usage_error(argv[1], "no such option");
-  if (argc != 2) return usage_error("top", argc < 2 ? "needs a PID or a trace" : "takes one PID or trace");
+  if (argc > 1 && argv[1][0] == '-') return vt_error_usage("top", argv[1], "no such option");
+  if (argc != 2) return vt_error_usage("top", "top", argc < 2 ? "needs a PID or a trace" : "takes one PID or trace");
   int by_pid = is_number(argv[1]);
   int status = by_pid ? find(&recorder, argv[1], found) : VT_EXIT_OK;
   if (status) return status;

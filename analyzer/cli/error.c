@@ -40,3 +40,10 @@ void vt_error_say(char const *what, char const *why, char const *advice) {
 }
 
 void vt_error_print(vt_error_t const *e) { vt_error_say(e->what, e->why, e->advice); }
+
+int vt_error_usage(char const *command, char const *what, char const *why) {
+  char advice[64];
+  snprintf(advice, sizeof advice, "see `valtrace %s --help`", command);
+  vt_error_say(what, why, advice);
+  return VT_EXIT_USAGE;
+}

@@ -32,6 +32,9 @@ __attribute__((format(printf, 4, 5))) void vt_error_setf(vt_error_t *e, char con
 /* vt_error_say prints the line. Control characters in the texts are replaced by '?'. */
 void vt_error_say(char const *what, char const *why, char const *advice);
 
+/* vt_error_usage says what is wrong about the use of a command, and that its --help tells; returns VT_EXIT_USAGE. */
+int vt_error_usage(char const *command, char const *what, char const *why);
+
 /* vt_error_print is vt_error_say for a filled vt_error_t. */
 void vt_error_print(vt_error_t const *e);
 

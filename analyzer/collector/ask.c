@@ -1,6 +1,7 @@
 /* See ask.h. */
 #include "analyzer/collector/ask.h"
 #include "analyzer/attach/target.h"
+#include "analyzer/collector/control.h"
 #include "analyzer/collector/ring.h"
 
 #include <errno.h>
@@ -13,8 +14,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PATIENCE_S 2 /* of a process that stands meanwhile */
+#define PATIENCE_S 2  /* of a process that stands meanwhile */
+#define ANSWER_S   60 /* in which one comes to everything but a request for a snapshot */
+#define NO_LIMIT   0
 #define ASKED_MAX  20 /* a machine on which we do not come to speak so often is a hung one */
+#define OWNERS     "who started a recording, and root, may steer and watch it"
 
 /* take_name takes the socket's name out of "FD:NAME:NONCE". */
 static int take_name(char const *spec, char *name, size_t cap) {
@@ -45,11 +49,16 @@ static int socket_of(char const *pid, char *name, size_t cap) {
 static int connect_to(char const *name) {
   struct sockaddr_un addr = {.sun_family = AF_UNIX};
   size_t len = strlen(name);
+  struct timeval second = {.tv_sec = 1}; /* after which we look whether there will be an answer */
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0 || len > sizeof addr.sun_path - 1) return -1;
   memcpy(addr.sun_path + 1, name, len);
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof second);
   if (!connect(fd, (struct sockaddr *)&addr, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len))) return fd;
+  int error = errno;
   close(fd);
+  errno = error;
   return -1;
 }
 
@@ -72,23 +81,48 @@ static int say(int fd, char const *pid, char const *command, char const *text) {
 /* take makes an answer of a line, a digit and a text. */
 static void take(char *line, vt_answer_t *answer) {
   line[strcspn(line, "\n")] = '\0';
-  int said = line[0] >= '0' && line[0] <= '9' && line[1];
-  answer->status = said ? line[0] - '0' : 1;
-  snprintf(answer->text, sizeof answer->text, "%s", said ? line + 2 : "no answer");
+  int said = line[0] >= '0' && line[0] <= '9' && line[1], refused = line[0] == VT_CONTROL_REFUSED;
+  answer->status = said && !refused ? line[0] - '0' : 1;
+  answer->advice = refused ? OWNERS : "";
+  snprintf(answer->text, sizeof answer->text, "%s", said ? line + 2 : "its collector gave no answer");
 }
 
-/* hear reads a line of `step` bytes at a time. */
-static void hear(int fd, size_t step, vt_answer_t *answer) {
+/* is_stopped: by a signal, so that it answers nobody until another one lets it go on. */
+static int is_stopped(pid_t pid) {
+  char path[32], line[512] = "";
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  FILE *file = fopen(path, "re");
+  char const *p = file && fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+  if (file) fclose(file);
+  return p && p[1] == ' ' && (p[2] == 'T' || p[2] == 't');
+}
+
+/* give_up makes it the answer that none comes. */
+static void give_up(pid_t collector, vt_answer_t *answer) {
+  int stopped = is_stopped(collector);
+  answer->status = 1;
+  answer->advice = stopped ? "`kill -CONT` that process" : "it may be waiting for a disk";
+  snprintf(answer->text, sizeof answer->text, stopped ? "its collector, process %d, is stopped by a signal: it may do this when it goes on"
+                                                      : "its collector, process %d, does not answer", (int)collector);
+}
+
+/* hear reads a line of `step` bytes at a time, and waits for it so many seconds. Returns 0, or -1: there was none. */
+static int hear(int fd, size_t step, int limit_s, vt_answer_t *answer) {
   char line[sizeof answer->text + 2];
   size_t n = 0;
-  while (n + 1 < sizeof line && !(n && line[n - 1] == '\n')) {
+  int stopped = 0;
+  for (int waited = 0; n + 1 < sizeof line && !(n && line[n - 1] == '\n');) {
     size_t room = sizeof line - 1 - n;
     ssize_t got = read(fd, line + n, room < step ? room : step);
-    if (got <= 0) break;
-    n += (size_t)got;
+    if (got > 0) n += (size_t)got;
+    if (got > 0 || (got < 0 && errno == EINTR)) continue;
+    if (got == 0 || errno != EAGAIN) break;
+    stopped = is_stopped(peer_of(fd)) ? stopped + 1 : 0;
+    if (stopped > 1 || ++waited == limit_s) return give_up(peer_of(fd), answer), -1;
   }
   line[n] = '\0';
   take(line, answer);
+  return 0;
 }
 
 /* speak says the line to the collector of a process. Returns the connection, or one of VT_ASK_… below 0 and *why. */
@@ -97,8 +131,9 @@ static int speak(char const *pid, char const *command, char const *text, char co
   int found = !socket_of(pid, name, sizeof name), error = errno;
   int fd = found ? connect_to(name) : -1;
   if (fd < 0) {
-    *why = found                                ? "its collector has ended"
-           : error == EACCES || error == EPERM ? "its environment may not be read"
+    *why = found && errno == EAGAIN            ? "its collector does not answer"
+           : found                             ? "its collector has ended"
+           : error == EACCES || error == EPERM ? "its environment may not be read, as it is another user's or protects itself"
            : error == ENOENT || error == ESRCH ? "there is no such process"
            : error                             ? strerror(error)
                                                : "it is not recorded";
@@ -118,29 +153,30 @@ int vt_control_ask(char const *pid, char const *command, char const *text, vt_an
   int fd = speak(pid, command, text, why);
   if (fd < 0) return fd;
   answer->collector = peer_of(fd);
-  vt_control_hear(fd, answer);
+  hear(fd, SIZE_MAX, strcmp(command, "snapshot") ? ANSWER_S : NO_LIMIT, answer);
+  close(fd);
   return 0;
 }
 
 int vt_control_begin(char const *pid, char const *command, char const *text, vt_answer_t *answer, char const **why) {
-  struct timeval patience = {.tv_sec = PATIENCE_S}, none = {0};
   int fd = speak(pid, command, text, why);
   if (fd < 0) return -1;
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  hear(fd, 1, answer);
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none);
+  hear(fd, 1, PATIENCE_S, answer);
   return fd;
 }
 
 void vt_control_hear(int connection, vt_answer_t *answer) {
-  hear(connection, SIZE_MAX, answer);
+  hear(connection, SIZE_MAX, NO_LIMIT, answer);
   close(connection);
 }
 
+char const *vt_control_advice(int result) {
+  return result == VT_ASK_NOT_RECORDED ? "start it with `valtrace run`, or `valtrace attach` it"
+                                       : "`valtrace ls` shows traces; " OWNERS;
+}
+
 void vt_control_tell(char const *pid, char const *command) {
-  char name[108];
-  int fd = socket_of(pid, name, sizeof name) ? -1 : connect_to(name);
-  if (fd < 0) return;
-  (void)!say(fd, pid, command, NULL);
-  close(fd);
+  char const *why;
+  int fd = speak(pid, command, NULL, &why);
+  if (fd >= 0) close(fd);
 }

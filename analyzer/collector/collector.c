@@ -342,6 +342,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
   c.drain.symbols = options->symbols ? vt_symbols_new() : NULL;
   vt_progress_disable(); /* `run` waits for us and tells, as long as it does */
   start_showing_life(end->ring);
+  if (end->steering >= 0) listen(end->steering, SOMAXCONN); /* again: the kernel tells who asks that it is we who listen */
   if (end->patches >= 0) vt_patch_serve(end->patches, &options->allocators);
   int idle_ms = 0;
   while (serving(&c)) {

@@ -99,11 +99,13 @@ void vt_control_serve(vt_drain_t *d) {
   if (d->end->steering < 0 || !d->slots.first_pid) return; /* who asks waits until it is known whom we record */
   for (int c; (c = accept4(d->end->steering, NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
     char line[LINE_MAX_SZ], out[LINE_MAX_SZ + 256] = "";
-    if (is_ours(c) && !hear(c, line)) {
+    if (!is_ours(c))
+      snprintf(out, sizeof out, "%c its recording is another user's\n", VT_CONTROL_REFUSED);
+    else if (!hear(c, line)) {
       obey(d, c, line, out, sizeof out);
       if (!*out) continue;
-      (void)!send(c, out, strlen(out), MSG_NOSIGNAL | MSG_DONTWAIT);
     }
+    (void)!send(c, out, strlen(out), MSG_NOSIGNAL | MSG_DONTWAIT);
     close(c);
   }
 }

@@ -6,11 +6,11 @@
 
 int vt_top_find(char const *pid, char path[VT_TOP_PATH], char const **why, char const **advice) {
   static vt_answer_t answer;
-  *advice = "record it from its start: `valtrace run -- PROGRAM`";
   int nobody = vt_control_ask(pid, "where", NULL, &answer, why);
+  *advice = vt_control_advice(nobody);
   if (nobody) return nobody;
   *why = answer.text;
-  *advice = "its recording belongs to who started it";
+  *advice = answer.advice;
   if (answer.status) return -1;
   snprintf(path, VT_TOP_PATH, "/proc/%d/root%.4000s", (int)answer.collector, answer.text);
   if (!answer.collector || access(path, R_OK)) snprintf(path, VT_TOP_PATH, "%.4000s", answer.text);
