@@ -8,6 +8,7 @@
 #include "preload/options.h"
 #include "preload/process.h"
 #include "preload/python.h"
+#include "core/trace/debugged.h"
 #include "core/trace/libc.h"
 #include "core/trace/object.h"
 #include "core/trace/symbol.h"
@@ -113,6 +114,7 @@ static void take_stock(debug_t const *d, int i) {
 static void on_change(void) {
   debug_t const *d = debug;
   vt_python_objects(d->base.r_map, d->base.r_state == RT_DELETE);
+  vt_debugged_objects(d->base.r_map);
   if (!usable) return;
   for (int i = 0; d && i < SPACES_MAX; d = next_space(d), i++)
     if (d->base.r_state == RT_CONSISTENT) take_stock(d, i);

@@ -13,6 +13,7 @@
 #include "preload/sampling.h"
 #include "preload/snapshot.h"
 #include "preload/text.h"
+#include "core/trace/debugged.h"
 #include "core/trace/libc.h"
 #include "core/trace/symbol.h"
 #include "core/trace/sys.h"
@@ -200,6 +201,7 @@ int vt_process_waiting(void) { return atomic_load_explicit(&started, memory_orde
 __attribute__((constructor)) static void on_load(void) {
   if (!atomic_load_explicit(&started, memory_order_acquire)) start();
   if (atomic_load_explicit(&vt_gate.value, memory_order_relaxed) != VT_GATE_RECORDING) return;
+  vt_debugged_objects(vt_object_first());
   if (vt_attached())
     vt_python_passed();
   else
@@ -225,6 +227,7 @@ void vt_process_forked(void) {
   vt_thread_reset_all(vt_tls.own);
   vt_module_restart();
   vt_virtual_forked();
+  vt_debugged_forked();
   if (vt_tls.own) vt_thread_take_over(vt_tls.own);
   int failed = begin_image();
   if (!failed) vt_names_thread_begins(vt_tls.own);
@@ -362,6 +365,7 @@ static void say_end(vt_process_kind_t kind, uint32_t value, char const *text, ui
   if (vt_process_may_ask()) vt_image_memory(&t->stream, kind != VT_PROCESS_EXEC_FAILED);
   if (kind != VT_PROCESS_EXEC_FAILED) vt_names_process_ends(t);
   vt_patched_write(&t->stream, 0);
+  if (vt_process_may_ask()) vt_debugged_tell(&t->stream);
   if (sp) vt_snapshot_note(&t->stream, snapshot_kind(kind), sp);
   vt_sink_threaded(&vt_process.sink, single_threaded && !*single_threaded);
   vt_image_process(&t->stream, kind, value, text);

@@ -92,6 +92,7 @@ static void on_message(void *context, uint16_t type, uint32_t stack, uint8_t con
     vt_tables_mapping(context, stack, payload, sz);
   else
     vt_tables_message(context, type, payload, sz);
+  if (type == VT_CHUNK_JIT) vt_tables_sort_jit(context);
 }
 
 void vt_decoder_grow(vt_decoder_t *d) {

@@ -9,7 +9,7 @@ int vt_tables_jit(vt_reader_t *r, vt_cursor_t *c) {
   if (c->bad || cnt > vt_cursor_left(c) / ENTRY_MIN_SZ) return -1;
   while (cnt-- && !c->bad) {
     uint32_t sz;
-    vt_trace_jit_t entry = {.time = vt_cursor_u64(c)};
+    vt_trace_jit_t entry = {.time = vt_reader_ns(r, vt_cursor_u64(c))};
     entry.address = vt_cursor_u64(c);
     entry.size = vt_cursor_u64(c);
     uint8_t const *name = vt_cursor_string(c, &sz);

@@ -1,5 +1,6 @@
 /* Noticing modules and the messages about them; see module.h for how changes are noticed. */
 #include "core/trace/module.h"
+#include "core/trace/debugged.h"
 #include "core/trace/executable.h"
 #include "core/trace/libc.h"
 #include "core/trace/maps.h"
@@ -357,6 +358,7 @@ void vt_module_flush(vt_stream_t *s) {
   atomic_store_explicit(&vt_module_pending, 0, memory_order_relaxed);
   write_loads(s);
   write_unloads(s);
+  vt_debugged_tell_met(s);
 }
 
 void vt_module_restart(void) {

@@ -1,5 +1,6 @@
 /* From a PC to the row of its CFI table: find the object, its frame description entry by the binary search
    table of .eh_frame_hdr, and run the entry's program up to the PC (DWARF 5, 6.4; LSB 5, 10.6). */
+#include "core/trace/debugged.h"
 #include "core/trace/unwind_impl.h"
 
 void (*vt_unwind_object_seen)(vt_object_t const *object);
@@ -389,7 +390,10 @@ static int find_registered(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
 
 int vt_cfi_find(vt_cfi_t *cfi, uint64_t pc, uint32_t exact) {
   cfi->signal = cfi->registered = 0;
-  if (!vt_object_find(exact ? pc : pc - 1, &cfi->object)) return find_registered(cfi, pc, exact);
+  if (!vt_object_find(exact ? pc : pc - 1, &cfi->object)) {
+    vt_debugged_met();
+    return find_registered(cfi, pc, exact);
+  }
   if (vt_unwind_object_seen) vt_unwind_object_seen(&cfi->object);
   if (!cfi->object.eh_frame) return VT_CFI_NO_FDE;
   locate_tables(cfi);

@@ -1,8 +1,9 @@
 /* Makes code while it runs, says what it made in the ways run-times do, and allocates from there.
-   Usage: made FILE map|stale|dump. FILE: the trace, awaited before anything is done; one that ends in '-' is
+   Usage: made FILE map|stale|dump|gdb. FILE: the trace, awaited before anything is done; one that ends in '-' is
    completed by this process's number and ".vtr". */
 #include <elf.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +136,70 @@ static void write_dump(void) {
   fclose(file);
 }
 
+/* GDB's interface for JITs. */
+typedef struct entry {
+  struct entry *next, *previous;
+  void const *file;
+  uint64_t sz;
+} entry_t;
+__attribute__((visibility("default"))) struct {
+  uint32_t version, action;
+  entry_t *relevant, *first;
+} __jit_debug_descriptor = {.version = 1};
+__attribute__((visibility("default"), noinline)) void __jit_debug_register_code(void) { __asm__ volatile(""); }
+
+/* A file of one function: with its address, or to be placed by its section's. */
+typedef struct {
+  Elf64_Ehdr head;
+  Elf64_Shdr sections[4];
+  Elf64_Sym symbols[2];
+  char names[64];
+} elf_t;
+
+static elf_t *elf_of(int piece, char const *name, int is_placed) {
+  uint64_t at = (uint64_t)(uintptr_t)(memory + PIECE * piece);
+  elf_t *f = calloc(1, sizeof *f);
+  memcpy(f->head.e_ident, "\177ELF\2\1\1", 7);
+  f->head.e_type = is_placed ? ET_REL : ET_EXEC;
+  f->head.e_shoff = offsetof(elf_t, sections);
+  f->head.e_shentsize = sizeof f->sections[0];
+  f->head.e_shnum = 4;
+  f->sections[1] = (Elf64_Shdr){.sh_type = SHT_NOBITS, .sh_flags = SHF_ALLOC | SHF_EXECINSTR, .sh_addr = at - 16, .sh_size = PIECE};
+  f->sections[2] = (Elf64_Shdr){.sh_type = SHT_SYMTAB, .sh_offset = offsetof(elf_t, symbols), .sh_size = sizeof f->symbols, .sh_link = 3};
+  f->sections[3] = (Elf64_Shdr){.sh_type = SHT_STRTAB, .sh_offset = offsetof(elf_t, names), .sh_size = sizeof f->names};
+  f->symbols[1] = (Elf64_Sym){.st_name = 1, .st_info = STT_FUNC, .st_shndx = 1, .st_value = is_placed ? 16 : at, .st_size = PIECE};
+  strcpy(f->names + 1, name);
+  return f;
+}
+
+static entry_t *tell_gdb(void const *file, uint64_t sz) {
+  entry_t *e = malloc(sizeof *e);
+  *e = (entry_t){__jit_debug_descriptor.first, NULL, file, sz};
+  __jit_debug_descriptor.first = __jit_debug_descriptor.relevant = e;
+  __jit_debug_register_code();
+  return e;
+}
+
+/* The first function is gone when the second is made, whose file lies in the same place; of others nothing can be read. */
+static void tell_debuggers(void) {
+  elf_t *file = elf_of(0, "first", 0);
+  entry_t *e = tell_gdb(file, sizeof *file);
+  run(0, 10);
+  __jit_debug_descriptor.first = e->next;
+  elf_t *second = elf_of(1, "second", 1);
+  memcpy(file, second, sizeof *file);
+  tell_gdb(file, sizeof *file);
+  run(1, 20);
+  tell_gdb(elf_of(2, "cut", 0), sizeof *file - sizeof file->names);
+  tell_gdb((void *)16, 1000);
+  tell_gdb(file, (uint64_t)1 << 60);
+  tell_gdb("no ELF file, but long enough to be one: or is it not? it is not, whatever is said of it", 64);
+  run(2, 30);
+  elf_t *last = elf_of(3, "last", 0);
+  tell_gdb(last, sizeof *last);
+  run(3, 40);
+}
+
 int main(int argc, char **argv) {
   struct stat st;
   char trace[4096];
@@ -149,6 +214,7 @@ int main(int argc, char **argv) {
   if (!strcmp(argv[2], "map")) write_map();
   if (!strcmp(argv[2], "stale")) write_stale();
   if (!strcmp(argv[2], "dump")) write_dump();
+  if (!strcmp(argv[2], "gdb")) tell_debuggers();
   printf("%d %lx\n", (int)getpid(), (unsigned long)(uintptr_t)memory);
   return 0;
 }

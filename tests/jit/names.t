@@ -71,6 +71,19 @@ def check_exports(tap, folder, trace):
     tap.equal(called_from(packed), called_from(trace), "a packed trace has them")
 
 
+def check_gdb(tap, folder):
+    """What the program tells debuggers, with a collector and without."""
+    recorded, _pid, memory = run(folder, "gdb")
+    bare = os.path.join(folder, "bare.vtr")
+    done = subprocess.run([MADE, bare, "gdb"], check=True, timeout=HANG_S, capture_output=True, text=True,
+                          env={**os.environ, "LD_PRELOAD": SHIM, "VALTRACE_OUTPUT": bare})
+    for trace, at, what in ((recorded, memory, "run"), (bare, int(done.stdout.split()[-1], 16), "without collector")):
+        wanted = {("[jit]", "first"): 10, ("[jit]", "second"): 20, ("", ""): 30, ("[jit]", "last"): 40}
+        tap.equal(dict(called_from(trace)[0]), wanted, f"GDB's interface, {what}: code has the names that debuggers were told")
+        tap.equal([entry[1:] for entry in vtr.Trace(trace).jit], [(at + PIECE * n, PIECE, name) for n, name in ((0, "first"), (1, "second"), (3, "last"))],
+                  f"GDB's interface, {what}: the trace has each once")
+
+
 def check_namespace(tap, folder):
     """The map in the process's own /tmp, under its own number. The shim has to be seen there, too."""
     usr = os.path.join(folder, "usr")
@@ -117,6 +130,7 @@ def main():
     tap.equal([entry[1:] for entry in entries], [(memory, PIECE, "first"), (memory + PIECE, PIECE, "moves"), (memory + 2 * PIECE, PIECE, "moves")],
               "jitdump: the trace has what the program wrote")
     tap.ok(entries == sorted(entries) and len({entry[0] for entry in entries}) == 3, "each at its time", [str(entries)])
+    check_gdb(tap, folder)
     check_namespace(tap, folder)
     check_switches(tap, folder)
     shutil.rmtree(folder)

@@ -213,7 +213,7 @@ def rows_compiled(table, folder):
     else:
         table.skip("go", "no go")
     if shutil.which("lli"):
-        table.row("lli (LLVM)", ["lli", write(folder, "l.ll", LLVM)], cut_max=0)
+        table.row("lli (LLVM)", ["lli", write(folder, "l.ll", LLVM)], cut_max=0, named_min=99)
     else:
         table.skip("lli", "no lli")
     if glob.glob("/usr/include/boost/context/detail/fcontext.hpp"):

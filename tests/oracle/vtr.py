@@ -733,7 +733,7 @@ class Trace:
             blocks.append((heap, known, limbo))
         self.summary = dict(tick=tick, totals=totals, threads=threads, cells=cells, blocks=blocks)
 
-    MESSAGES = {MODULE: on_module, MODULE_UNLOAD: on_unload, PROCESS: on_process, CLOCK: on_clock,
+    MESSAGES = {JIT: on_jit, MODULE: on_module, MODULE_UNLOAD: on_unload, PROCESS: on_process, CLOCK: on_clock,
                 MEMORY: on_memory, MARKER: on_marker, THREAD: on_thread, HEAP: on_heap, COUNTERS: on_counters,
                 SNAPSHOT: on_snapshot, PATCHED: on_patched, VFRAMES: on_vframes}
 
