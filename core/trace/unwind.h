@@ -172,8 +172,9 @@ int vt_unwind_load_libunwind(void);
 /* Unwinds again from caller, with all registers and without memo and caches, and also with
    libunwind if it is loaded, and returns how many frames of stack (captured from the same caller
    just before, in a function that has not returned yet) differ; missing and additional frames
-   count. 0: exact. Where libunwind alone is at odds (docs/unwinder.md has the known cases) the
-   result includes it and *libunwind_cnt, if not NULL, is that part. Slow. */
+   count. 0: exact. libunwind is asked as far as there is unwind information, and up to its first
+   difference; where it alone is at odds (docs/unwinder.md has the known cases) the result includes
+   it and *libunwind_cnt, if not NULL, is that part. Slow. */
 uint32_t vt_unwind_check(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t const *stack,
                          uint32_t *libunwind_cnt);
 

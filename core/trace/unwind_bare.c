@@ -40,7 +40,7 @@ static int is_generated(vt_unwind_t *u, uint64_t pc) {
   for (uint32_t i = 0; i < VT_CODE_CNT; i++)
     if (pc - u->code[i].lo < u->code[i].hi - u->code[i].lo) return 1;
   if (!vt_unwind_executable || !vt_may(VT_UNWIND_ASKS)) return 0;
-  if (u->code_wait) return u->code_wait--, 0;
+  if (u->code_wait) return u->code_wait--, u->unasked++, 0;
   if (in_object(pc)) return 0;
   if (vt_unwind_executable(pc, &range.lo, &range.hi)) {
     u->code[u->code_next++ % VT_CODE_CNT] = range;

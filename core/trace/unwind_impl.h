@@ -208,6 +208,7 @@ struct vt_unwind {
   vt_range_t code[VT_CODE_CNT];   /* executable mappings outside of objects */
   uint32_t code_next;
   uint32_t code_wait; /* questions left unasked until a mapping is asked for again */
+  uint32_t unasked;   /* since the last check, if captures are checked */
   vt_cfi_t cfi;
   vt_rule_slot_t l1[VT_L1_CNT] __attribute__((aligned(64)));
   uint32_t trail_seen[VT_TRAIL_SEEN] __attribute__((aligned(64)));
@@ -360,7 +361,8 @@ void vt_frames_commit(vt_unwind_t *u, uint32_t top, uint32_t at, vt_stack_t *out
 extern uint32_t vt_libunwind_captures; /* 1: captures go through libunwind */
 /* 1, or 0: this thread (or one that shares its slot) is inside libunwind; capture without it. */
 int vt_libunwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out);
-/* Frames of stack that libunwind sees differently. */
-uint32_t vt_libunwind_differs(vt_caller_t const *caller, vt_stack_t const *stack);
+/* Frames of stack that libunwind sees differently, up to the first, and as far as unwind information leads: beyond
+   that libunwind guesses, and reads whatever the guess leads to, also memory that is gone. */
+uint32_t vt_libunwind_differs(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t const *stack);
 
 #endif

@@ -129,6 +129,12 @@ int vt_libunwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *
 
 /* ---- check ---- */
 
+/* Would libunwind, too, know the way out of this frame? It guesses where there is no unwind information, and has none
+   of tables that a program registers. */
+static int is_known(vt_unwind_t *u, vt_frame_t const *frame) {
+  return vt_cfi_find(&u->cfi, frame->pc, (frame->info & VT_FRAME_EXACT) != 0) == VT_CFI_FOUND && !u->cfi.registered;
+}
+
 /* Its next frame at or outside caller; 0 at the end. */
 static uint64_t next_pc(cursor_t *cursor, vt_caller_t const *caller) {
   uint64_t sp = 0, pc = 0;
@@ -140,19 +146,18 @@ static uint64_t next_pc(cursor_t *cursor, vt_caller_t const *caller) {
   return pc;
 }
 
-__attribute__((noinline)) uint32_t vt_libunwind_differs(vt_caller_t const *caller,
+__attribute__((noinline)) uint32_t vt_libunwind_differs(vt_unwind_t *u, vt_caller_t const *caller,
                                                         vt_stack_t const *stack) {
   ucontext_t context;
   cursor_t cursor;
-  uint32_t differs = 0;
   if (!loaded) return 0;
   flush_if_unloaded();
   if (getcontext_(&context) || init_local_(&cursor, &context)) return stack->depth;
   uint64_t pc = next_pc(&cursor, caller);
   for (uint32_t i = stack->depth; i-- > stack->truncated;) {
-    differs += pc != stack->frames[i].pc;
-    if (pc) pc = next_pc(&cursor, NULL);
+    if (pc != stack->frames[i].pc) return 1;
+    if (!is_known(u, &stack->frames[i])) return 0;
+    pc = next_pc(&cursor, NULL);
   }
-  for (; pc && !stack->truncated; pc = next_pc(&cursor, NULL)) differs++;
-  return differs;
+  return pc && !stack->truncated;
 }

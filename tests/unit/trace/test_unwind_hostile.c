@@ -446,6 +446,23 @@ static void test_jit_pushing(void) {
   vt_unwind_executable = asked;
 }
 
+/* After an answer that it is not executable the next ones are not asked for: the stack is cut, and unwound again it may
+   have more frames, which is no fault of either. */
+static void test_jit_unasked(void) {
+  jit_t *function = jit(pushing, sizeof(pushing));
+  int (*asked)(uint64_t addr, uint64_t *lo, uint64_t *hi) = vt_unwind_executable;
+  flow.captures = flow.truncated = flow.wrong_shadow = flow.wrong_frames = flow.libunwind_wrong = 0;
+  executable_lo = 0;
+  vt_unwind_executable = executable;
+  calls_jit(function, in_jit_fp, 0);
+  memcpy(&executable_lo, &function, sizeof(executable_lo));
+  for (int i = 0; i < 20; i++) calls_jit(function, in_jit_fp, 0);
+  ok(flow.truncated > 1 && flow.truncated < 21, "cut until it is asked again: %lu of 21", (unsigned long)flow.truncated);
+  is_ulong(flow.wrong_frames - flow.libunwind_wrong, 0, "and not called different");
+  flow.captures = flow.truncated = flow.wrong_shadow = flow.wrong_frames = flow.libunwind_wrong = 0;
+  vt_unwind_executable = asked;
+}
+
 /* Code without CFI and frame pointers whose way to the return is plain: its caller's rbp is anything,
    the place of the return address is what the code says. */
 static void test_exits(void) {
@@ -1084,6 +1101,7 @@ int main(int argc, char **argv) {
   test_skipped();
   test_registered();
   test_jit_pushing();
+  test_jit_unasked();
   test_restorer();
   test_end();
   test_entries();
