@@ -74,6 +74,8 @@ void vt_text_head(vt_analysis_t const *analysis, vt_report_options_t const *opti
 /* The sections of the view. */
 void vt_text_sections(vt_analysis_t const *analysis, vt_report_options_t const *options,
                       vt_term_t const *term);
+/* When the blocks are live that count as leaked: a report may be about a moment. */
+char const *vt_text_when_live(vt_analysis_t const *analysis);
 /* An argument as a shell would take it; cut where out is full. */
 void vt_text_quoted(char const *text, char *out, size_t cap);
 

@@ -3,7 +3,7 @@
    ticks.c    what a tick is
    threads.c  an index and a name for each thread
    chunk.c    one chunk of the file
-   tables.c   messages
+   tables.c   messages (tables_text.c: what they own)
    scan.c     all chunks of the file, once
    decode.c   events of a chunk, ahead of
    merge.c    the order of all events

@@ -6,15 +6,6 @@
 #define RANGES_MAX      4096
 #define MEMORY_KINDS_SZ 24 /* not in old traces */
 
-void *vt_tables_own(vt_tables_t *t, void *p) {
-  VT_PUSH(t->owned, p);
-  return p;
-}
-
-char *vt_tables_text(vt_tables_t *t, void const *p, size_t sz) {
-  return vt_tables_own(t, vt_mem_copy(p ? p : "", sz));
-}
-
 void vt_tables_clear(vt_tables_t *t) {
   for (size_t i = 0; i < t->owned_cnt; i++) free(t->owned[i]);
   free(t->owned);
