@@ -8,18 +8,23 @@ import sys
 import tempfile
 
 sys.path.insert(0, "tests/lib")
-from lost import PROGRAMS, by_us  # noqa: E402
+from lost import NO_OLD_VALUES, PROGRAMS, by_us  # noqa: E402
 from valtest import Tap, VALTRACE, program  # noqa: E402
 
-# gcc: an old value in a live block points into two blocks; they are possible here. docs/snapshot.md tells of it.
-OTHERWISE = {"gcc"}
-LINE = re.compile(r"(definitely|indirectly) lost: ([\d,]+) bytes in ([\d,]+) blocks")
+# Ruby's end unmaps half of its heap, another half in valgrind (docs/snapshot.md): it ends without. What gdb has lost is
+# held by old values in part.
+MORE = [(argv, None) for argv in PROGRAMS] + [(["ruby", "-e", "Process.exit!(0)"], None), (["gdb", "--version"], NO_OLD_VALUES)]
+# They point into blocks by chance, or as often as they have variables of the environment, of which valgrind makes some.
+ANY_POSSIBLE = {"perl", "gdb"}
+LINE = re.compile(r"(definitely|indirectly|possibly) lost: ([\d,]+) bytes in ([\d,]+) blocks")
 
 
 def by_memcheck(argv):
-    out = subprocess.run(["valgrind", "--leak-check=full", *argv], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    """As by_us. The C library is not to free its memory first: with it go its lists, as of the environment's strings."""
+    out = subprocess.run(["valgrind", "--run-libc-freeres=no", "--leak-check=full", *argv], capture_output=True, text=True,
+                         stdin=subprocess.DEVNULL, errors="replace", check=False)
     found = {kind: (int(size.replace(",", "")), int(cnt.replace(",", ""))) for kind, size, cnt in LINE.findall(out.stderr)}
-    return found.get("definitely", (0, 0)), found.get("indirectly", (0, 0))
+    return tuple(found.get(kind, (0, 0)) for kind in ("definitely", "indirectly", "possibly"))
 
 
 def check_inside(tap, folder):
@@ -39,13 +44,13 @@ def check_inside(tap, folder):
 def main():
     tap = Tap()
     folder = tempfile.mkdtemp(prefix="memcheck-")
-    for argv in PROGRAMS:
+    for argv, env in MORE:
         if not shutil.which("valgrind") or not shutil.which(argv[0]):
             tap.skip(argv[0], "not installed")
             continue
-        if argv[0] in OTHERWISE:
-            continue
-        tap.equal(by_us(argv, folder), by_memcheck(argv), f"{argv[0]}: definite and indirect, bytes and blocks")
+        kinds = 2 if argv[0] in ANY_POSSIBLE else 3
+        tap.equal(by_us(argv, folder, env)[:kinds], by_memcheck(argv)[:kinds],
+                  f"{argv[0]}: {', '.join(('definite', 'indirect', 'possible')[:kinds])}, bytes and blocks")
     if shutil.which("valgrind"):
         check_inside(tap, folder)
     for name in os.listdir(folder):
