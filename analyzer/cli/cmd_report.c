@@ -275,8 +275,9 @@ int vt_cmd_report(int argc, char **argv) {
     options.view_given = 1;
     options.report.view = VT_VIEW_LEAKS;
   }
+  uint64_t whole = VT_CLI_FILTERS & (options.report.view == VT_VIEW_PAGES ? ~VT_CLI_SET(VT_OPT_AT) : ~(uint64_t)0);
   if (is_of_pages(options.report.view) &&
-      vt_cli_refuse(&options, VT_CLI_FILTERS, "pages are shared by all blocks on them",
+      vt_cli_refuse(&options, whole, "pages are shared by all blocks on them",
                     "leave it out: this view is about the whole process"))
     return VT_EXIT_USAGE;
   if (!options.operand_cnt) {

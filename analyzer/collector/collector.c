@@ -2,6 +2,7 @@
    socket for processes that ask for the ring, and `run` for orders. */
 #include "analyzer/collector/collector.h"
 #include "analyzer/collector/control.h"
+#include "analyzer/collector/copies.h"
 #include "analyzer/collector/drain.h"
 #include "analyzer/collector/following.h"
 #include "analyzer/collector/keep.h"
@@ -149,7 +150,7 @@ static void wait_for_work(collector_t *c, int timeout_ms) {
   add_fd(c, c->end->steering);
   for (size_t i = 0; i < c->drain.images_cnt; i++) {
     vt_image_t const *image = c->drain.images[i];
-    if (image->copying && image->copy.looking) add_fd(c, image->copy.helper.done);
+    if (image->copying.on && image->copying.look.looking) add_fd(c, image->copying.look.helper.done);
     if (image->leaving) {
       if (image->look.looking) add_fd(c, image->look.helper.done);
       continue;
@@ -201,7 +202,8 @@ static void look_after(collector_t *c) {
     vt_image_t *image = c->drain.images[i];
     if (image->ended || image->leaving) continue;
     vt_keep_mind(&c->drain, image); /* a helper may be over */
-    if (!image->size_said) vt_sampling_look(image, (vt_clock_kind_t)c->end->ring->clock, now);
+    if (!image->size_said && vt_sampling_look(image, (vt_clock_kind_t)c->end->ring->clock, now))
+      vt_copies_mind(&c->drain, image, now);
     vt_following_mind(&c->drain, image);
     if ((flush && is_due(image, now)) || (some && vt_following_due(image))) vt_image_flush(image, &whole_until);
     if (image->error.what[0])

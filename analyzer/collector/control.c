@@ -1,5 +1,6 @@
 /* See control.h. */
 #include "analyzer/collector/control.h"
+#include "analyzer/collector/copies.h"
 #include "analyzer/collector/survived.h"
 
 #include <poll.h>
@@ -53,7 +54,8 @@ static void status_of(vt_drain_t *d, vt_image_t *image, vt_moment_of_clocks_t co
 /* names_snapshot: is it what the marker of a snapshot is called? */
 static int names_snapshot(char const *text) {
   int sz = 0;
-  return sscanf(text, VT_IMAGE_SNAPSHOT "%*u%n", &sz) == 0 && sz && !text[sz];
+  if (!strcmp(text, VT_MARKER_PEAK)) return 1;
+  return sscanf(text, VT_MARKER_SNAPSHOT "%*u%n", &sz) == 0 && sz && !text[sz];
 }
 
 /* obey writes the answer; empty: it comes later, on the connection. */
@@ -85,10 +87,10 @@ static void obey(vt_drain_t *d, int connection, char *line, char *out, size_t ca
   } else if (!strcmp(command, "detached")) {
     vt_survived_detached(d, connection);
   } else if (!strcmp(command, "snapshot")) {
-    char const *why = vt_drain_snapshot(d, image, VT_SNAPSHOT_FOR_MOMENT, connection);
+    char const *why = vt_copies_ask(d, image, VT_SNAPSHOT_FOR_MOMENT, connection);
     if (why) snprintf(out, cap, "1 no snapshot: %s\n", why);
   } else if (!strcmp(command, "take")) {
-    char const *why = vt_drain_snapshot(d, image, text ? VT_SNAPSHOT_FOR_END : VT_SNAPSHOT_FOR_STILL, connection);
+    char const *why = vt_copies_ask(d, image, text ? VT_SNAPSHOT_FOR_END : VT_SNAPSHOT_FOR_STILL, connection);
     if (why) snprintf(out, cap, "1 no snapshot: %s\n", why);
   } else {
     snprintf(out, cap, "2 no such command\n");

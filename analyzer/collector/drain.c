@@ -11,6 +11,7 @@
    have: they may be of two namespaces, or an emulator and its guest in one process. An image that
    was replaced past our hooks is over when its process is. */
 #include "analyzer/collector/drain.h"
+#include "analyzer/collector/copies.h"
 #include "analyzer/collector/ending.h"
 #include "analyzer/collector/keep.h"
 #include "analyzer/collector/ring.h"
@@ -196,7 +197,7 @@ static int no_stranger(void *context, pid_t pid) {
     vt_image_t *image = d->by_slot[slot];
     if (!image) continue;
     vt_heir_look_for(&image->look, d->end, &d->ring->images[slot]);
-    if (image->look.heir.pid == pid || (image->copying && image->copy.heir.pid == pid)) return 1;
+    if (image->look.heir.pid == pid || (image->copying.on && image->copying.look.heir.pid == pid)) return 1;
   }
   return vt_slots_owned(&d->slots, pid);
 }
@@ -231,59 +232,12 @@ static void complete(vt_drain_t *d, vt_image_t *image) {
   free_slot(d, slot);
 }
 
-/* kept is the resident memory that is kept of processes that have ended. */
-static uint64_t kept(vt_drain_t const *d) {
+uint64_t vt_drain_kept(vt_drain_t const *d) {
   uint64_t bytes = 0;
   for (size_t i = 0; i < d->images_cnt; i++)
     bytes += (d->images[i]->leaving ? d->images[i]->look.bytes : 0) +
-             (d->images[i]->copying ? d->images[i]->copy.bytes : 0);
+             (d->images[i]->copying.on ? d->images[i]->copying.look.bytes : 0);
   return bytes;
-}
-
-/* lack says at the end of recording why there is no snapshot of it. */
-static void lack(vt_image_t *image, char const *why) {
-  vt_bytes_t none = {0};
-  vt_verdict_none(why, &none);
-  vt_image_leaks(image, &none);
-  vt_bytes_free(&none);
-}
-
-static void send_line(int connection, char const *line) {
-  (void)!send(connection, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-/* answer tells who asked for a snapshot; hang_up ends that. */
-static void answer(vt_image_t const *image, char const *line) {
-  if (image->asker >= 0) send_line(image->asker, line);
-}
-
-static void hang_up(vt_image_t *image) {
-  if (image->asker >= 0) close(image->asker);
-  image->asker = -1;
-}
-
-char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, vt_snapshot_for_t what_for, int asker) {
-  if (image->copying) vt_drain_settle(d); /* who asked for it may be gone */
-  if (image->copying) return "one is being taken already";
-  vt_ring_image_t *row = &d->ring->images[image->place.slot];
-  char const *path = image->open ? image->path : NULL;
-  char const *why = what_for == VT_SNAPSHOT_FOR_MOMENT
-                        ? vt_heir_copy_begin(&image->copy, d->end, row, path, kept(d), d->high_tags)
-                        : vt_heir_copy_expect(&image->copy, d->end, row, path, image->place.process, kept(d), d->high_tags);
-  if (why && what_for == VT_SNAPSHOT_FOR_END) lack(image, why);
-  if (why) return why;
-  image->copying = 1;
-  image->copy_for = what_for;
-  image->asker = asker;
-  char line[16];
-  snprintf(line, sizeof line, "0 %u\n", atomic_load_explicit(&row->copy_number, memory_order_relaxed));
-  if (what_for != VT_SNAPSHOT_FOR_MOMENT) answer(image, line);
-  return NULL;
-}
-
-static void write_all(vt_drain_t *d, vt_image_t *image) {
-  vt_moment_of_clocks_t now = vt_drain_all(d);
-  vt_image_flush(image, &now);
 }
 
 void vt_drain_write(vt_drain_t *d) {
@@ -305,69 +259,11 @@ void vt_drain_resume(vt_drain_t *d) {
   vt_drain_write(d);
 }
 
-/* go_on: what was recorded until the copy was made must be in the trace before that is read. Who was to have it made
-   may have been killed. */
-static void go_on(vt_drain_t *d, vt_image_t *image) {
-  char byte;
-  if (vt_heir_copy_made(&image->copy)) {
-    write_all(d, image);
-    vt_heir_copy_go(&image->copy);
-  } else if (image->copy.asked && image->copy_for != VT_SNAPSHOT_FOR_MOMENT && !recv(image->asker, &byte, 1, MSG_DONTWAIT)) {
-    vt_heir_copy_forget(&image->copy, "its process could not be made to stand still");
-  }
-}
-
-static void put_seen(vt_image_t *image, vt_heir_seen_t const *seen) {
-  vt_image_chunk(image, VT_CHUNK_PAGES, &seen->pages);
-  vt_image_leaks(image, &seen->leaks);
-}
-
-/* settle_copy: the snapshot is in the trace before it is said to be there. */
-static void settle_copy(vt_drain_t *d, vt_image_t *image, vt_heir_seen_t *seen) {
-  char line[256];
-  go_on(d, image);
-  if (!vt_heir_look_settle(&image->copy, seen)) return;
-  uint64_t tick = atomic_load_explicit(&image->copy.row->copy_made, memory_order_relaxed);
-  image->copying = 0;
-  if (image->copy_for == VT_SNAPSHOT_FOR_END) {
-    hang_up(image);
-    return put_seen(image, seen);
-  }
-  if (!image->copy.given_up) {
-    vt_image_copied(image, tick, seen);
-    write_all(d, image);
-  }
-  if (image->copy.given_up)
-    snprintf(line, sizeof line, "1 no snapshot: %s\n", image->copy.given_up);
-  else
-    snprintf(line, sizeof line, "0 snapshot %u: report leaks --at \"snapshot %u\"\n", image->copies, image->copies);
-  answer(image, line);
-  hang_up(image);
-}
-
-/* adopt: the copy that was made when recording ended is looked at in the place of what an ended process leaves. */
-static int adopt(vt_image_t *image) {
-  if (!image->copying || image->copy_for != VT_SNAPSHOT_FOR_END || image->copy.asked) return 0;
-  if (image->look.heir.who.pid) vt_owner_leave(&image->look.heir);
-  vt_helper_end(&image->look.helper, NULL);
-  image->look = image->copy;
-  image->copying = 0;
-  hang_up(image);
-  return 1;
-}
-
 void vt_drain_end(vt_drain_t *d, vt_image_t *image, int wait_status) {
   uint32_t slot = image->place.slot;
-  vt_heir_seen_t seen = {0};
   d->replaced[slot] = 0;
-  if (image->copying) go_on(d, image);
-  int adopted = adopt(image);
-  if (image->copying) {
-    image->copy.given_up = "the process has ended meanwhile";
-    settle_copy(d, image, &seen);
-    vt_bytes_free(&seen.pages);
-    vt_bytes_free(&seen.leaks);
-  }
+  int adopted = vt_copies_adopt(d, image);
+  vt_copies_end(d, image, 0);
   take_rest(d, slot, image);
   vt_moment_of_clocks_t now = vt_image_now((vt_clock_kind_t)d->ring->clock);
   image->wait_status = wait_status;
@@ -376,15 +272,18 @@ void vt_drain_end(vt_drain_t *d, vt_image_t *image, int wait_status) {
   vt_keep_end(d, image);
   if (!adopted) image->look.kind = image->said_end == VT_PROCESS_EXEC ? VT_SNAPSHOT_EXEC : VT_SNAPSHOT_EXIT;
   image->leaving = adopted || vt_heir_look_begin(&image->look, d->end, &d->ring->images[slot],
-                                      image->open ? image->path : NULL, kept(d), d->high_tags);
-  if (!image->leaving) complete(d, image);
+                                      image->open ? image->path : NULL, vt_drain_kept(d), d->high_tags);
+  if (image->leaving) return;
+  vt_copies_end(d, image, 1);
+  complete(d, image);
 }
 
 /* tell_detached: all that was recorded is complete. */
 static void tell_detached(vt_drain_t *d) {
   for (size_t i = 0; i < d->images_cnt; i++)
     if (d->images[i]->leaving) return;
-  send_line(d->detacher, "0 the trace is complete\n");
+  static char const line[] = "0 the trace is complete\n";
+  (void)!send(d->detacher, line, sizeof line - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
   close(d->detacher);
   d->detacher = 0;
 }
@@ -393,11 +292,10 @@ void vt_drain_settle(vt_drain_t *d) {
   vt_heir_seen_t seen = {0};
   for (size_t i = 0; i < d->images_cnt; i++) {
     vt_image_t *image = d->images[i];
+    vt_copies_settle(d, image);
     seen.pages.sz = seen.leaks.sz = 0;
-    if (image->copying) settle_copy(d, image, &seen);
-    seen.pages.sz = seen.leaks.sz = 0;
-    if (!image->leaving || !vt_heir_look_settle(&image->look, &seen)) continue;
-    put_seen(image, &seen);
+    if (!image->leaving || image->copying.on || !vt_heir_look_settle(&image->look, &seen)) continue;
+    vt_image_seen(image, &seen);
     complete(d, image);
   }
   if (d->detacher) tell_detached(d);

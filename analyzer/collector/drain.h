@@ -58,9 +58,8 @@ vt_image_t *vt_drain_last(vt_drain_t const *d);
    looks again at those that others live on in. Costs a look at each slot. */
 void vt_drain_leftovers(vt_drain_t *d);
 
-/* vt_drain_snapshot has the memory of the image's process looked at now; `asker` is a connection that is told of the
-   result, and before that of the copy's number, when it may be made, as `what_for` says, and closed. Returns NULL, or why not. */
-char const *vt_drain_snapshot(vt_drain_t *d, vt_image_t *image, vt_snapshot_for_t what_for, int asker);
+/* vt_drain_kept is how many resident bytes are kept of processes to be looked at. */
+uint64_t vt_drain_kept(vt_drain_t const *d);
 
 /* vt_drain_pause and vt_drain_resume pause and resume the run (pause.h) and write what has been recorded and the marks
    into the traces. Of what was recorded while they ran, more may come. */
@@ -78,7 +77,8 @@ void vt_drain_end(vt_drain_t *d, vt_image_t *image, int wait_status);
    (`last`, see vt_drain_last), else as far as the kernel knows; -1: nobody does. */
 int vt_drain_status(vt_drain_t *d, vt_image_t const *image, vt_image_t const *last);
 
-/* vt_drain_settle completes the traces of images whose memory has been looked at. Does not block. */
+/* vt_drain_settle takes the looks at memory that are over, and completes the traces of images that have ended. Does not
+   block. */
 void vt_drain_settle(vt_drain_t *d);
 
 #endif

@@ -59,6 +59,16 @@ static int take_result(int fd, off_t *begin, vt_bytes_t *out) {
   return 0;
 }
 
+/* take_all: without the last of it, it is not known what it cost. */
+static int take_all(int fd, vt_heir_seen_t *seen) {
+  off_t begin = 0;
+  vt_bytes_t cost = {0};
+  if (take_result(fd, &begin, &seen->pages) || take_result(fd, &begin, &seen->leaks)) return -1;
+  seen->cpu_ns = take_result(fd, &begin, &cost) || cost.sz != sizeof seen->cpu_ns ? 0 : vt_load64(cost.data);
+  vt_bytes_free(&cost);
+  return 0;
+}
+
 /* look: the pages come first, they cost little. */
 static void look(work_t *w) {
   vt_heir_seen_t seen = {0};
@@ -68,6 +78,9 @@ static void look(work_t *w) {
   if (!w->trace) w->trace = vt_replay_open(w->path);
   vt_verdict_write(&w->order.of, w->trace, &seen.leaks);
   write_result(w->result, &end, &seen.leaks);
+  vt_bytes_t cost = {0};
+  vt_bytes_u64(&cost, vt_clock_ns(CLOCK_PROCESS_CPUTIME_ID));
+  write_result(w->result, &end, &cost);
 }
 
 /* hear takes everything that the collector has said. */
@@ -196,13 +209,12 @@ int vt_helper_over(vt_helper_t *h) {
 
 /* It may have been waited for already, so that only its descriptor is sure to mean it. */
 int vt_helper_end(vt_helper_t *h, vt_heir_seen_t *seen) {
-  off_t begin = 0;
   if (!h->pid && h->result <= 0) return -1;
   if (h->pid) {
     vt_kernel_kill(h->done, h->pid);
     while (waitpid(h->pid, NULL, 0) < 0 && errno == EINTR) continue;
   }
-  int failed = !seen || take_result(h->result, &begin, &seen->pages) || take_result(h->result, &begin, &seen->leaks);
+  int failed = !seen || take_all(h->result, seen);
   if (h->done >= 0) close(h->done);
   if (h->orders >= 0) close(h->orders);
   close(h->result);

@@ -29,6 +29,7 @@ typedef struct {
 /* What it found: payloads of chunks. */
 typedef struct {
   vt_bytes_t pages, leaks;
+  uint64_t cpu_ns; /* that it took; 0: it did not get to its end */
 } vt_heir_seen_t;
 
 /* vt_helper_start begins a look at the process that `order` tells of, recorded in the trace at `path`, which is whole but

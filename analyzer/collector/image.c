@@ -292,6 +292,11 @@ void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload) {
   image->no_leaks = image->open && vt_writer_full(image->packer.writer);
 }
 
+void vt_image_seen(vt_image_t *image, vt_heir_seen_t const *seen) {
+  vt_image_chunk(image, VT_CHUNK_PAGES, &seen->pages);
+  vt_image_leaks(image, &seen->leaks);
+}
+
 void vt_image_mark(vt_image_t *image, uint64_t tick, char const *text) {
   vt_bytes_t m = {0};
   vt_bytes_u64(&m, tick);
@@ -300,19 +305,6 @@ void vt_image_mark(vt_image_t *image, uint64_t tick, char const *text) {
   vt_bytes_string(&m, text, strlen(text));
   vt_image_chunk(image, VT_CHUNK_MARKER, &m);
   vt_bytes_free(&m);
-}
-
-void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *seen) {
-  char name[32];
-  vt_bytes_t at = {0};
-  vt_bytes_u64(&at, tick);
-  memcpy(vt_bytes_room(&at, seen->leaks.sz), seen->leaks.data, seen->leaks.sz);
-  at.sz += seen->leaks.sz;
-  snprintf(name, sizeof name, VT_IMAGE_SNAPSHOT "%u", ++image->copies);
-  vt_image_chunk(image, VT_CHUNK_PAGES, &seen->pages);
-  vt_image_chunk(image, VT_CHUNK_LEAKS_AT, &at);
-  vt_image_mark(image, tick, name);
-  vt_bytes_free(&at);
 }
 
 static void put_end(vt_image_t *image, uint64_t tick, int wait_status) {

@@ -59,7 +59,20 @@ typedef enum {
   VT_SNAPSHOT_FOR_MOMENT, /* a marker; who asks waits for the result */
   VT_SNAPSHOT_FOR_STILL,  /* the same, but who asks has the process stand, and the copy made */
   VT_SNAPSHOT_FOR_END,    /* he does, and recording ends there: nobody waits for the result */
+  VT_SNAPSHOT_FOR_PEAK,   /* nobody has asked */
 } vt_snapshot_for_t;
+
+/* Looks at copies of its memory while it runs; see copies.h. */
+typedef struct {
+  vt_heir_look_t look;
+  int on;          /* that is under way */
+  vt_snapshot_for_t what_for;
+  int asker, next; /* connections that wait for it, and for the one behind it; 0: none */
+  uint32_t cnt;    /* that were asked for */
+  uint64_t highest; /* resident bytes at the latest one for a peak */
+  uint64_t before;  /* at the sample before */
+  uint64_t begun, spent_ns; /* CLOCK_MONOTONIC; CPU time of those for peaks */
+} vt_copying_t;
 
 /* What threads counted in the headers of their segments. */
 typedef struct {
@@ -91,11 +104,7 @@ typedef struct vt_image {
   vt_heir_look_t look;
   int follower_tried;      /* see following.h */
   uint64_t flushed_events; /* those in the file as of the last flush */
-  vt_heir_look_t copy; /* of its memory while it runs */
-  int copying;         /* that is under way */
-  vt_snapshot_for_t copy_for; /* what it is for */
-  int asker;           /* connection that waits for it */
-  uint32_t copies;     /* that there were */
+  vt_copying_t copying;
   size_t pauses_said; /* of the run's pauses: ends of spans that its trace says, see pause.h */
   int ended;        /* the file is complete but for symbols */
   int skipped;      /* it has no trace, as the user wants it */
@@ -155,19 +164,15 @@ void vt_image_flush(vt_image_t *image, vt_moment_of_clocks_t const *whole_until)
 /* vt_image_chunk adds what the collector found out itself; an empty payload adds nothing. */
 void vt_image_chunk(vt_image_t *image, vt_chunk_type_t type, vt_bytes_t const *payload);
 
-/* vt_image_copied adds what was found in a copy of the memory, made at a tick, and a marker that names the moment:
-   VT_IMAGE_SNAPSHOT and a number from 1 on. */
-#define VT_IMAGE_SNAPSHOT "snapshot "
-void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *seen);
-
 /* vt_image_mark puts a marker at a tick. */
 void vt_image_mark(vt_image_t *image, uint64_t tick, char const *text);
 
 /* vt_image_close: recording of an image with VT_ROOM_LITTLE ends at a tick, as its gate has been closed. */
 void vt_image_close(vt_image_t *image, uint64_t tick);
 
-/* vt_image_leaks adds what was found in the memory of an ended process. */
+/* vt_image_leaks adds what was found in the memory of an ended process, vt_image_seen also which pages there were. */
 void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload);
+void vt_image_seen(vt_image_t *image, vt_heir_seen_t const *seen);
 
 /* vt_image_process says something of the process at a tick. */
 void vt_image_process(vt_image_t *image, uint64_t tick, vt_process_kind_t kind, uint32_t value);

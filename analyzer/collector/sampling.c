@@ -50,9 +50,9 @@ static void take_capture(vt_image_t *image, vt_clock_kind_t clock) {
   s->spent_ns += vt_clock_ns(CLOCK_MONOTONIC) - start;
 }
 
-void vt_sampling_look(vt_image_t *image, vt_clock_kind_t clock, uint64_t now) {
+int vt_sampling_look(vt_image_t *image, vt_clock_kind_t clock, uint64_t now) {
   vt_sampling_t *s = &image->sampling;
-  if (now < s->due) return;
+  if (now < s->due) return 0;
   if (!s->begun) s->begun = now;
   vt_sampling_put(image);
   take_sample(image, clock);
@@ -61,6 +61,7 @@ void vt_sampling_look(vt_image_t *image, vt_clock_kind_t clock, uint64_t now) {
   if (image->packer.header.sample_period) most = VT_IMAGE_SPARSE_NS;
   if (step < SAMPLE_MIN_NS) step = SAMPLE_MIN_NS;
   s->due = now + (step < most ? step : most);
+  return 1;
 }
 
 static void put_sample(vt_image_t *image) {

@@ -14,8 +14,8 @@
 
 #include "analyzer/collector/image.h"
 
-/* vt_sampling_look does what is due at `now` (CLOCK_MONOTONIC): nothing as a rule. */
-void vt_sampling_look(vt_image_t *image, vt_clock_kind_t clock, uint64_t now);
+/* vt_sampling_look does what is due at `now` (CLOCK_MONOTONIC): nothing as a rule. Returns whether a sample was taken. */
+int vt_sampling_look(vt_image_t *image, vt_clock_kind_t clock, uint64_t now);
 
 /* vt_sampling_put puts what was seen last into the file. */
 void vt_sampling_put(vt_image_t *image);

@@ -100,8 +100,11 @@ char const *vt_memory_view_why_none(vt_reader_t const *reader) {
 
 vt_moment_name_t vt_memory_view_moment(vt_captured_t const *m) {
   vt_moment_name_t name = {"highest"};
+  char const *highest = m->kinds & VT_MOMENT_HIGHEST ? ", highest" : "";
   if (m->snapshot)
-    snprintf(name.text, sizeof name.text, "snapshot %u%s", m->snapshot, m->kinds & VT_MOMENT_HIGHEST ? ", highest" : "");
+    snprintf(name.text, sizeof name.text, VT_MARKER_SNAPSHOT "%u%s", m->snapshot, highest);
+  else if (m->kinds & VT_MOMENT_PEAK)
+    snprintf(name.text, sizeof name.text, VT_MARKER_PEAK "%s", highest);
   else if (m->pages->kind == VT_SNAPSHOT_KILLED)
     strcpy(name.text, "when killed");
   else if (m->kinds & VT_MOMENT_END)
@@ -310,7 +313,8 @@ static void json_moment(vt_memory_view_t const *v, vt_json_t *json, size_t t, vt
   vt_json_uint(json, "t_ns", m->time + vt_analysis_shift(v->residences->analysis, t));
   vt_json_bool(json, "highest", (m->kinds & VT_MOMENT_HIGHEST) != 0);
   vt_json_bool(json, "end", (m->kinds & VT_MOMENT_END) != 0);
-  vt_json_bool(json, "frozen", m->pages->kind && !m->snapshot);
+  vt_json_bool(json, "peak", (m->kinds & VT_MOMENT_PEAK) != 0);
+  vt_json_bool(json, "frozen", m->pages->kind && m->pages->kind != VT_SNAPSHOT_REQUEST);
   json_known(json, "snapshot", m->snapshot != 0, m->snapshot);
   vt_json_uint(json, "resident_bytes", a->resident_bytes);
   vt_json_uint(json, "swapped_bytes", m->pages->swapped_bytes);

@@ -64,12 +64,25 @@ static void find_beside(vt_pages_view_t *v, size_t t, trace_rows_t *rows) {
   free(beside);
 }
 
-static void make_rows(vt_pages_view_t *v, size_t t) {
+/* moment_of is the snapshot that is asked for, or the end, or the latest look that there is. */
+static vt_captured_t const *moment_of(vt_pages_view_t const *v, size_t t) {
+  vt_analysis_t const *analysis = v->residences->analysis;
   vt_residence_t const *r = &v->residences->traces[t];
+  if (analysis->at_ns != UINT64_MAX) return vt_residence_marked(r, analysis->at_ns - vt_analysis_shift(analysis, t));
+  vt_captured_t const *end = vt_residence_moment(r, VT_MOMENT_END);
+  return end || !r->moments_cnt ? end : &r->moments[r->moments_cnt - 1];
+}
+
+static char const *why_none(vt_pages_view_t const *v, size_t t) {
+  if (v->residences->analysis->at_ns != UINT64_MAX && v->residences->traces[t].moments_cnt)
+    return "its pages were not looked at then (only snapshots are moments of this view)";
+  return vt_memory_view_why_none(v->residences->analysis->readers[t]);
+}
+
+static void make_rows(vt_pages_view_t *v, size_t t) {
   trace_rows_t *rows = &v->traces[t];
-  if (!r->moments_cnt) return;
-  rows->moment = vt_residence_moment(r, VT_MOMENT_END);
-  if (!rows->moment) rows->moment = &r->moments[r->moments_cnt - 1];
+  rows->moment = moment_of(v, t);
+  if (!rows->moment) return;
   rows->pinning = rows_of(rows->moment, offsetof(vt_pins_t, rest_bytes), REST_MIN, &rows->pinning_cnt);
   rows->untouched =
       rows_of(rows->moment, offsetof(vt_pins_t, untouched_bytes), UNTOUCHED_MIN, &rows->untouched_cnt);
@@ -155,7 +168,7 @@ static void text_trace(vt_pages_view_t const *v, vt_term_t const *term, size_t t
   trace_rows_t const *rows = &v->traces[t];
   size_t pinning = limit_of(v, rows->pinning_cnt), untouched = limit_of(v, rows->untouched_cnt);
   fprintf(term->out, "\n  %s after the start, %s\n", vt_time_text(rows->moment->time).text,
-          rows->moment->kinds & VT_MOMENT_END ? vt_memory_view_moment(rows->moment).text
+          rows->moment->kinds & VT_MOMENT_END || rows->moment->marked ? vt_memory_view_moment(rows->moment).text
                                               : "the latest moment that was looked at");
   for (size_t i = 0; i < pinning; i++) text_pinning(v, term, t, &rows->pinning[i], i + 1);
   text_more(term, rows->pinning_cnt, pinning);
@@ -179,7 +192,7 @@ static void text(void *context, vt_term_t const *term) {
     if (v->traces[t].moment)
       text_trace(v, term, t);
     else
-      fprintf(term->out, "\n  not known: %s\n", vt_memory_view_why_none(analysis->readers[t]));
+      fprintf(term->out, "\n  not known: %s\n", why_none(v, t));
   }
 }
 
@@ -240,7 +253,7 @@ static void json(void *context, vt_json_t *out) {
       json_rows(v, out, "holding", t, rows->pinning, rows->pinning_cnt);
       json_rows(v, out, "untouched", t, rows->untouched, rows->untouched_cnt);
     } else {
-      vt_json_string(out, "not_known", vt_memory_view_why_none(analysis->readers[t]));
+      vt_json_string(out, "not_known", why_none(v, t));
     }
     vt_json_end_object(out);
   }

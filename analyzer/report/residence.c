@@ -3,7 +3,9 @@
 #include "analyzer/report/merge.h"
 #include "analyzer/util/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 uint32_t vt_residence_holder(vt_residences_t *r, size_t trace, uint32_t stack) {
   vt_analysis_t const *a = r->analysis;
@@ -82,31 +84,41 @@ static int is_frozen(vt_trace_pages_t const *pages) {
   return pages->kind && pages->kind != VT_SNAPSHOT_REQUEST;
 }
 
-/* number_of is the number in the marker of the latest snapshot that had been asked for when these pages were seen. */
-static uint32_t number_of(vt_reader_t const *reader, vt_trace_pages_t const *pages) {
+/* marker_of is the marker of the snapshot that these pages were seen with: of the latest before them; NULL: of none. */
+static vt_trace_marker_t const *marker_of(vt_reader_t const *reader, vt_trace_pages_t const *pages) {
   size_t cnt;
-  uint32_t number = 0;
-  vt_trace_marker_t const *markers = vt_reader_markers(reader, &cnt);
-  for (size_t i = 0; i < cnt; i++)
-    number += markers[i].time <= pages->time && vt_reader_leaks_at(reader, markers[i].time) != NULL;
-  return number;
+  vt_trace_marker_t const *markers = vt_reader_markers(reader, &cnt), *latest = NULL;
+  for (size_t i = 0; i < cnt && pages->kind == VT_SNAPSHOT_REQUEST; i++) {
+    if (markers[i].time > pages->time || (latest && markers[i].time < latest->time)) continue;
+    if (vt_reader_leaks_at(reader, markers[i].time)) latest = &markers[i];
+  }
+  return latest;
 }
 
-/* ends_recording: the process went on, and nobody had asked for a snapshot: that is what was left when it was detached
-   from. */
+/* ends_recording: the process went on, and the pages have no marker: that is what was left when it was detached from. */
 static int ends_recording(vt_reader_t const *reader, vt_trace_pages_t const *pages) {
-  size_t cnt, seen = 0;
+  size_t cnt, seen = 0, marked = 0;
   vt_trace_pages_t const *all = vt_reader_pages(reader, &cnt);
   for (size_t i = 0; i < cnt; i++) seen += all[i].kind == VT_SNAPSHOT_REQUEST && all[i].time <= pages->time;
-  return pages->kind == VT_SNAPSHOT_REQUEST && seen > number_of(reader, pages);
+  vt_trace_marker_t const *markers = vt_reader_markers(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++) marked += markers[i].time <= pages->time && vt_reader_leaks_at(reader, markers[i].time);
+  return pages->kind == VT_SNAPSHOT_REQUEST && seen > marked;
+}
+
+static int is_peak(vt_trace_marker_t const *marker) { return marker && !strcmp(marker->text, VT_MARKER_PEAK); }
+
+static uint32_t number_of(vt_trace_marker_t const *marker) {
+  unsigned number = 0;
+  return marker && sscanf(marker->text, VT_MARKER_SNAPSHOT "%u", &number) == 1 ? number : 0;
 }
 
 /* captured_of: memory that was frozen at an end is looked at later, but is of then. */
 static vt_captured_t captured_of(vt_reader_t const *reader, vt_trace_pages_t const *pages, uint32_t kinds) {
   uint64_t end = vt_reader_end_time(reader);
-  int last = ends_recording(reader, pages), asked = pages->kind == VT_SNAPSHOT_REQUEST && !last;
+  int last = ends_recording(reader, pages);
+  vt_trace_marker_t const *marker = last ? NULL : marker_of(reader, pages);
   vt_captured_t m = {.kinds = kinds | (last ? VT_MOMENT_END : 0), .pages = pages, .time = pages->time, .until = pages->time + 1,
-                     .snapshot = asked ? number_of(reader, pages) : 0};
+                     .snapshot = number_of(marker), .marked = marker ? marker->time : 0};
   if (is_frozen(pages)) {
     m.kinds |= VT_MOMENT_END;
     m.until = 0;
@@ -115,16 +127,28 @@ static vt_captured_t captured_of(vt_reader_t const *reader, vt_trace_pages_t con
   return m;
 }
 
-/* choose takes the captures with most resident, of frozen memory, and the end's. */
+/* choose takes the captures with most resident, of frozen memory, and the end's; of looks at peaks the last. */
 static void choose(vt_residence_t *out, vt_reader_t const *reader) {
-  size_t cnt, highest = 0;
+  size_t cnt, highest = 0, peak = SIZE_MAX;
   vt_trace_pages_t const *pages = vt_reader_pages(reader, &cnt);
-  for (size_t i = 1; i < cnt; i++)
-    if (pages[i].resident_bytes > pages[highest].resident_bytes) highest = i;
   for (size_t i = 0; i < cnt; i++) {
-    uint32_t kinds = i == highest ? VT_MOMENT_HIGHEST : 0;
-    if (kinds || pages[i].kind) VT_PUSH(out->moments, captured_of(reader, &pages[i], kinds));
+    if (pages[i].resident_bytes > pages[highest].resident_bytes) highest = i;
+    if (is_peak(marker_of(reader, &pages[i]))) peak = i;
   }
+  for (size_t i = 0; i < cnt; i++) {
+    uint32_t kinds = (i == highest ? VT_MOMENT_HIGHEST : 0) | (i == peak ? VT_MOMENT_PEAK : 0);
+    if (kinds || (pages[i].kind && !is_peak(marker_of(reader, &pages[i])))) VT_PUSH(out->moments, captured_of(reader, &pages[i], kinds));
+  }
+}
+
+/* put_by_time: what took longer to look at is written later. */
+static void put_by_time(vt_residence_t *r) {
+  for (size_t i = 1; i < r->moments_cnt; i++)
+    for (size_t k = i; k && r->moments[k].time < r->moments[k - 1].time; k--) {
+      vt_captured_t later = r->moments[k - 1];
+      r->moments[k - 1] = r->moments[k];
+      r->moments[k] = later;
+    }
 }
 
 static void find_mapping_holders(vt_residences_t *all, size_t trace, vt_captured_t *m) {
@@ -150,7 +174,10 @@ static vt_residences_t *begin(vt_analysis_t *analysis) {
   size_t places = (size_t)vt_stacks_places_cnt(analysis->stacks) + 1;
   all->of_place = vt_mem_new(places, sizeof *all->of_place);
   all->lines = vt_group_index_new(places);
-  for (size_t t = 0; t < analysis->trace_cnt; t++) choose(&all->traces[t], analysis->readers[t]);
+  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+    choose(&all->traces[t], analysis->readers[t]);
+    put_by_time(&all->traces[t]);
+  }
   return all;
 }
 
@@ -216,5 +243,11 @@ void vt_residences_delete(vt_residences_t *all) {
 vt_captured_t const *vt_residence_moment(vt_residence_t const *r, vt_moment_kind_t kind) {
   for (size_t i = 0; i < r->moments_cnt; i++)
     if (r->moments[i].kinds & kind) return &r->moments[i];
+  return NULL;
+}
+
+vt_captured_t const *vt_residence_marked(vt_residence_t const *r, uint64_t time) {
+  for (size_t i = 0; i < r->moments_cnt; i++)
+    if (r->moments[i].marked && r->moments[i].marked == time) return &r->moments[i];
   return NULL;
 }

@@ -12,11 +12,13 @@ typedef struct {
   uint32_t node; /* a stack of it; 0: none was recorded */
 } vt_holder_t;
 
-typedef enum { VT_MOMENT_HIGHEST = 1, VT_MOMENT_END = 2 } vt_moment_kind_t;
+/* PEAK: a snapshot near the highest moment (docs/snapshot.md). */
+typedef enum { VT_MOMENT_HIGHEST = 1, VT_MOMENT_END = 2, VT_MOMENT_PEAK = 4 } vt_moment_kind_t;
 
 typedef struct {
-  uint32_t kinds; /* vt_moment_kind_t; 0: a snapshot in between */
+  uint32_t kinds; /* vt_moment_kind_t; 0: a snapshot that was asked for */
   uint32_t snapshot; /* the number of the snapshot that was asked for; 0: it is none */
+  uint64_t marked; /* time of the marker of a snapshot while the process ran; 0: it is none */
   vt_trace_pages_t const *pages;
   uint64_t time; /* of what is told, ns as of the trace's clock */
   uint64_t until; /* the events before this time made what was live, as vt_model_options_t.to_ns; 0: all */
@@ -56,5 +58,8 @@ uint32_t vt_residence_holder(vt_residences_t *residences, size_t trace, uint32_t
 
 /* The moment of a kind, or NULL. */
 vt_captured_t const *vt_residence_moment(vt_residence_t const *residence, vt_moment_kind_t kind);
+
+/* The moment of a snapshot whose marker has this time, or NULL. */
+vt_captured_t const *vt_residence_marked(vt_residence_t const *residence, uint64_t time);
 
 #endif

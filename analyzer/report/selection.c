@@ -14,18 +14,18 @@
 /* ---- moments ---- */
 
 /* How long after the earliest trace a marker was set, in the first trace that has it. A program may call one of its own
-   like that of a snapshot: that of the snapshot is meant. */
+   like that of a snapshot: that of the snapshot is meant, of several the last (of peaks, the highest). */
 static int find_marker(vt_analysis_t const *analysis, char const *text, uint64_t *ns) {
-  int found = 0;
-  for (size_t t = 0; t < analysis->trace_cnt; t++) {
+  int found = 0, snapshot = 0;
+  for (size_t t = 0; t < analysis->trace_cnt && !snapshot; t++) {
     size_t cnt;
     vt_trace_marker_t const *markers = vt_reader_markers(analysis->readers[t], &cnt);
     for (size_t i = 0; i < cnt; i++) {
       int judged = vt_reader_leaks_at(analysis->readers[t], markers[i].time) != NULL;
       if (strcmp(markers[i].text, text) || (found && !judged)) continue;
       *ns = vt_analysis_shift(analysis, t) + markers[i].time;
-      if (judged) return 0;
       found = 1;
+      snapshot |= judged;
     }
   }
   return found ? 0 : -1;

@@ -307,6 +307,10 @@ typedef enum {
   VT_SNAPSHOT_KILLED = 3, /* written by the collector */
   VT_SNAPSHOT_REQUEST = 4 /* while the process ran */
 } vt_snapshot_kind_t;
+/* What the MARKER is called that has the time of a LEAKS_AT: a snapshot that was asked for, then its number; or one
+   near the highest resident size so far. */
+#define VT_MARKER_SNAPSHOT "snapshot "
+#define VT_MARKER_PEAK     "peak"
 #define VT_SNAPSHOT_LIBC_MALLOC ((uint32_t)1) /* malloc is the C library's */
 #define VT_SNAPSHOT_PAUSED      ((uint32_t)2) /* some events were not recorded on purpose */
 #define VT_SNAPSHOT_CUT         ((uint32_t)4) /* more ranges than the message holds */

@@ -335,12 +335,12 @@ void vt_image_process(vt_image_t *image, uint64_t tick, vt_process_kind_t kind, 
   (void)image, (void)tick, (void)kind, (void)value;
 }
 
-void vt_image_leaks(vt_image_t *image, vt_bytes_t const *payload) { (void)image, (void)payload; }
+void vt_image_seen(vt_image_t *image, vt_heir_seen_t const *seen) { (void)image, (void)seen; }
 void vt_image_close(vt_image_t *image, uint64_t tick) { (void)image, (void)tick; }
 
-void vt_image_copied(vt_image_t *image, uint64_t tick, vt_heir_seen_t const *seen) {
-  (void)image, (void)tick, (void)seen;
-}
+int vt_copies_adopt(vt_drain_t *of, vt_image_t *image) { return of == NULL || image == NULL; }
+void vt_copies_settle(vt_drain_t *of, vt_image_t *image) { (void)of, (void)image; }
+void vt_copies_end(vt_drain_t *of, vt_image_t *image, int all) { (void)of, (void)image, (void)all; }
 
 vt_image_stream_t *vt_image_stream(vt_image_t *image, uint32_t stream) {
   while (image->streams_cnt <= stream) VT_PUSH(image->streams, (vt_image_stream_t){0});
@@ -365,8 +365,9 @@ void vt_image_records(vt_image_t *image, uint32_t stream, uint8_t const *segment
   MUST(from == to);
 }
 
-void vt_sampling_look(vt_image_t *image, vt_clock_kind_t clock, uint64_t now) {
+int vt_sampling_look(vt_image_t *image, vt_clock_kind_t clock, uint64_t now) {
   (void)image, (void)clock, (void)now;
+  return 0;
 }
 
 static uint32_t writers(model_t const *m) {

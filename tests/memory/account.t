@@ -230,9 +230,11 @@ def check_killed(tap, folder):
             time.sleep(0.2)  # the collector looks at it while it waits
         process.communicate(b"x\n")
         document = report("memory", trace)["memory"][0]
-        tap.ok(document["peak_rss_bytes"] > 32 << 20 and document["moments"][0]["highest"], f"killed {options}: its highest moment is known")
+        tap.ok(document["peak_rss_bytes"] > 32 << 20 and any(moment["highest"] for moment in document["moments"]), f"killed {options}: its highest moment is known")
         tap.equal(sum(moment["end"] and moment["frozen"] for moment in document["moments"]), len(options), f"killed {options}: the end")
         for moment in document["moments"]:
+            if moment["peak"] and not moment["highest"]:
+                continue  # it may have been before the block
             tap.ok(24 << 20 <= moment["live_bytes"] < 80 << 20 and abs(moment["sum_bytes"] - moment["resident_bytes"]) <= moment["resident_bytes"] // 50,
                    f"killed {options}: its block is in the account, which adds up", [moment["live_bytes"], moment["sum_bytes"]])
 

@@ -8,12 +8,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, "tests/lib")
-from valtest import PROGRAMS, Tap, VALTRACE, child_in_pause, children, open_to_others, vtr  # noqa: E402
+from valtest import HANG_S, PROGRAMS, Tap, VALTRACE, child_in_pause, children, open_to_others, vtr  # noqa: E402
 
 HEIRS = os.path.join(PROGRAMS, "heirs")
 SNAPSHOTS, BLOCKS = 3, 2000
+RISEN, LOST = 96, 100  # blocks of `heirs rises`
+MOST = RISEN * 8 // 10 + LOST  # that live in the last look at its peak, at least
 
 
 def ctl(*args, **options):
@@ -50,14 +53,15 @@ def check_moves(tap, path):
                    "a snapshot's account is that of the process, not of the copy", [moment["resident_bytes"], resident])
     text = " ".join(line.rstrip() for line in report("memory", path).splitlines())
     tap.ok(all(text.count(f"snapshot {n}") >= 1 for n in range(1, SNAPSHOTS + 1)), "each snapshot has a column of its name", [text])
-    out = ctl(pid, "mark", "snapshot 2")
-    tap.ok(out[0] == 2 and "set by snapshots" in out[2] and out[2].count("\n") == 1, "a marker cannot be called like a snapshot", [out])
+    for name in ("snapshot 2", "peak"):
+        out = ctl(pid, "mark", name)
+        tap.ok(out[0] == 2 and "set by snapshots" in out[2] and out[2].count("\n") == 1, f"a marker cannot be called like a snapshot: {name}", [out])
     tap.equal(len(children(pid)), 1, "no copy is left, only the sentinel")
     out = ctl(pid, "status")
     tap.ok(out[0] == 0 and path in out[1] and f"{BLOCKS} events" in out[1] or "events" in out[1], "status", [out])
     end(run, pid)
     trace = vtr.Trace(path)
-    tap.equal([text for _, _, text in trace.markers], ["before"] + [f"snapshot {n}" for n in range(1, SNAPSHOTS + 1)],
+    tap.equal([text for _, _, text in trace.markers if text != "peak"], ["before"] + [f"snapshot {n}" for n in range(1, SNAPSHOTS + 1)],
               "each moment has a marker")
     tap.equal([time for time, _, text in trace.markers if text != "before"], [time for time, _ in trace.leaks_at], "at its time")
     kinds = [sorted(kind for kind, _ in leaks.blocks.values() if kind != "reachable") for _, leaks in trace.leaks_at]
@@ -70,6 +74,43 @@ def check_moves(tap, path):
     tap.ok("when killed" in text and not any(line.endswith(" ") for line in text.splitlines()), "so is its account; no line ends with a blank", [text])
     text = report("leaks", "--at", "before", path)
     tap.ok("LIVE: live at that moment" in text and "at the end" not in text, "what lived at a moment is not called live at the end", [text])
+
+
+def await_peak(path):
+    """When a look is there that has seen nearly all; some while it rises may come before."""
+    for _ in range(HANG_S * 20):
+        if os.path.exists(path):
+            taken = vtr.Trace(path, verify=False).leaks_at
+            if taken and len(taken[-1][1].blocks) >= MOST:
+                return
+        time.sleep(0.05)
+    raise RuntimeError("no look at the highest moment")
+
+
+def check_peak(tap, path):
+    """With --snapshots, without anybody asking: near the highest resident size it is known what can be reached, and which
+    pages are there."""
+    run = subprocess.Popen([VALTRACE, "run", "-q", "--snapshots", "-o", path, "--", HEIRS, "rises"], stdin=subprocess.PIPE)
+    await_peak(path)
+    run.communicate(b"x")
+    trace = vtr.Trace(path)
+    looks = [sum(area.resident for area in pages.areas) for pages in trace.pages if pages.kind == 4]
+    tap.ok(len(looks) == len(trace.markers) and {text for _, _, text in trace.markers} == {"peak"}
+           and looks == sorted(looks), "looks at peaks, each at more than the one before", [looks, trace.markers])
+    memory = json.loads(report("memory", "--json", path))["memory"][0]
+    [peak] = [m for m in memory["moments"] if m["peak"]]
+    [end] = [m for m in memory["moments"] if m["end"]]
+    tap.ok(memory["peak_rss_bytes"] * 8 <= peak["resident_bytes"] * 9 and end["resident_bytes"] * 2 < peak["resident_bytes"]
+           and not peak["frozen"] and abs(peak["sum_bytes"] - peak["resident_bytes"]) <= peak["resident_bytes"] // 50,
+           "the account of the peak, of which only the last is shown", [peak, end])
+    for at, least, most in ((["--at", "peak"], MOST, RISEN + LOST), ([], LOST, LOST)):
+        found = json.loads(report("leaks", "--json", "--function", "rises", *at, path))["totals"]
+        tap.ok(found["lost_blocks"] == LOST and least <= found["leaked_blocks"] <= most, f"what is lost, and what lives {at}", [found])
+    pages = json.loads(report("pages", "--json", "--at", "peak", path))["pages"][0]
+    [blocks] = [row["blocks"] for row in pages["holding"] if row["function"] == "rises"]
+    tap.ok(blocks >= MOST - LOST, "who has pages at the peak", [blocks])
+    out = subprocess.run([VALTRACE, "report", "pages", "--at", "0.01", path], capture_output=True, text=True)
+    tap.ok(out.returncode == 0 and "only snapshots are moments" in out.stdout, "no pages of another moment", [out])
 
 
 def stranger(pid):
@@ -119,6 +160,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="ctl-")
     os.chmod(folder, 0o755)
     check_moves(tap, f"{folder}/m.vtr")
+    check_peak(tap, f"{folder}/p.vtr")
     check_refused(tap, f"{folder}/r.vtr")
     shutil.rmtree(folder)
     tap.done()

@@ -202,6 +202,19 @@ static int moves(void) {
   return 0;
 }
 
+/* Has most memory in the middle: at each byte of input it goes on, from there to a small end. */
+#define RISEN 96
+static int rises(void) {
+  static void *blocks[RISEN];
+  char byte;
+  lose(100);
+  wipe();
+  for (int i = 0; i < RISEN; i++) blocks[i] = memset(malloc(1 << 19), 1, 1 << 19);
+  if (read(STDIN_FILENO, &byte, 1) != 1) return 1;
+  for (int i = 0; i < RISEN; i++) free(blocks[i]);
+  return 0;
+}
+
 /* has_child: by a way that sees a sentinel. */
 static int has_child(void) { return waitpid(-1, NULL, __WALL | WNOHANG) == 0; }
 
@@ -246,7 +259,7 @@ int main(int argc, char **argv) {
   } const ways[] = {
       {"waiter", waiter}, {"failing", failing}, {"ends", ends}, {"inherits", inherits},
       {"unseen", unseen}, {"pauses", pauses},   {"reserves", reserves}, {"shares", shares},
-      {"gives up", gives_up}, {"moves", moves}};
+      {"gives up", gives_up}, {"moves", moves}, {"rises", rises}};
   static char out[256];
   if (argc > 2) path = argv[2];
   if (argc > 2 && !strcmp(path, "plain")) wait_flags = 0;
