@@ -7,7 +7,7 @@ const BY_NODE = { site: true, function: true, module: true, language: true };
 
 // Of a recording that is too large the page does not tell threads, heaps, sizes and lifetimes apart.
 const isDetailed = () => data.sides.every((side) => side.blocks.detailed);
-const hasWay = (by) => (by === "language" ? groupingFor(by).groups.length > 2 : BY_NODE[by] || isDetailed());
+const hasWay = (by) => (by === "language" ? isPolyglot() && groupingFor(by).groups.length > 2 : BY_NODE[by] || isDetailed());
 const waysTold = () => Object.entries(GROUPS_BY).filter(([by]) => hasWay(by));
 const bandWays = () => [...waysTold().filter(([by]) => by !== "life"),
   ...(!data.isDiff && data.sides[0].resident.kinds ? [["resident", "kind of resident memory"]] : [])];

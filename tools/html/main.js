@@ -87,7 +87,7 @@ function frameControls() {
   const controls = [frames, toggle("Merge recursion", "merge", "A function that calls itself becomes one frame")];
   if (state.view !== "flame") return controls;
   controls.push(toggle("Invert", "invert", "Innermost frames on top"));
-  if (languagesThere().length > 1 && !comparing()) {
+  if (isPolyglot() && !comparing()) {
     const colours = choice("Colours", [["module", "module"], ["language", "language"]], state.colours, (value) => go({ colours: value }));
     colours.querySelector("select").id = "toggle-colours";
     controls.push(colours);

@@ -6,10 +6,11 @@
 
 const HIDDEN_FLAGS = { hide: ALLOCATOR, runtime: RUNTIME, all: 0 };
 
-// The numbers of the languages that frames are in, and ways to show the frames of one of them alone.
+// The numbers of the languages that frames are in (0: not known), and ways to show the frames of one of them alone.
 const languagesThere = memo(() => [...new Set(data.frames.filter((frame) => !(frame.flags & FOLDED)).map(languageOf))].sort((a, b) => a - b));
+const isPolyglot = () => languagesThere().filter((n) => n).length > 1;
 const frameWays = () => [["hide", "hide allocators"], ["runtime", "hide run-time too"], ["all", "show all"],
-  ...(languagesThere().length > 1 ? languagesThere().map((n) => [`only${n}`, `only ${data.languages[n]}`]) : [])];
+  ...(isPolyglot() ? languagesThere().map((n) => [`only${n}`, `only ${data.languages[n]}`]) : [])];
 const onlyLanguage = (frames) => (frames.startsWith("only") ? Number(frames.slice(4)) : -1);
 
 // By frame: is it left out?
