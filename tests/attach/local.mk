@@ -1,4 +1,5 @@
 # Recording processes that run already.
+$(eval $(call add-tap-test,test_gate,tests/attach/test_gate.c,libvtcore,-lelf))
 TAPS  += tests/attach/attach.t tests/attach/still.t
 LONG  += tests/attach/hazards.t tests/attach/cycles.t
 TESTS += $(addprefix $(BUILD)/programs/,churn churn_static churn_jemalloc operators_counted inside still valtrace_without_move_out valtrace_without_returned_to)
