@@ -1,41 +1,14 @@
 #!/bin/sh
 # The library with FD_HAS_DEEPASAN: what allocators do not hand out is guarded, and programs that do
 # nothing wrong, also with several tiles, run as always.
-set -u
 cd "$(dirname "$0")/../.." || exit 1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. tests/lib/variant.sh
 flags="-std=gnu17 -O1 -g -Wall -Wextra -Werror -fsanitize=address -D_GNU_SOURCE -D_XOPEN_SOURCE=700 -I. -Iinclude
        -DFD_HAS_HOSTED=1 -DFD_HAS_THREADS=1 -DFD_HAS_ATOMIC=1 -DFD_HAS_INT128=1 -DFD_HAS_DOUBLE=1 -DFD_HAS_ALLOCA=1
-       -DFD_HAS_X86=1 -DFD_HAS_LZ4=1 -DFD_HAS_ASAN=1 -DFD_HAS_DEEPASAN=1"
-count=0 failed=0
-check() { # NAME COMMAND...
-  name=$1
-  shift
-  count=$((count + 1))
-  if "$@" >"$tmp/out" 2>&1; then
-    echo "ok $count - $name"
-  else
-    echo "not ok $count - $name"
-    grep -v '^ok' "$tmp/out" | sed 's/^/# /' | tail -25
-    failed=1
-  fi
-}
-compile() {
-  for module in util tile tpool shmem checkpt wksp alloc groove valloc; do
-    mkdir -p "$tmp/$module"
-    for source in core/$module/*.c; do
-      # shellcheck disable=SC2086
-      gcc $flags -c "$source" -o "$tmp/$module/$(basename "$source" .c).o" || return 1
-    done
-  done
-}
-build() { # SOURCE
-  # shellcheck disable=SC2086
-  gcc $flags -Iinclude/fd/util/wksp -Iinclude/fd/groove "$1" "$tmp"/*/*.o -llz4 -pthread -lm -o "$tmp/$(basename "$1" .c)"
-}
+       -DFD_HAS_X86=1 -DFD_HAS_LZ4=1 -DFD_HAS_ASAN=1 -DFD_HAS_DEEPASAN=1
+       -Iinclude/fd/util/wksp -Iinclude/fd/groove -llz4"
 export FD_LOG_PATH=
-check "the library compiles" compile
+check "the library compiles" compile_library
 check "deepasan compiles" build tests/api/deepasan.c
 check "bytes are guarded" "$tmp/deepasan"
 for sample in sample_wksp_stress sample_checkpt sample_groove; do check "$sample compiles" build tests/api/$sample.c; done
@@ -44,5 +17,4 @@ check "checkpt" "$tmp/sample_checkpt" --iter-max 5 --tile-cpus f2 --page-sz norm
 check "groove" "$tmp/sample_groove" --alloc-cnt 3000 --tile-cpus f3
 check "fd_alloc tests compile" build tests/wksp/test_fd_alloc.c
 check "fd_alloc tests" "$tmp/test_fd_alloc"
-echo "1..$count"
-exit $failed
+finish

@@ -347,7 +347,7 @@ def check_hostile(trace):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         trace = f"{folder}/t.vtr"
-        subprocess.run([VALTRACE, "run", "-q", "-o", trace, "--", "/usr/bin/python3", "-S", "-I", "-c",
+        subprocess.run([VALTRACE, "run", "-q", "-o", trace, "--", "/usr/bin/python3", "-S", "-c",
                         "import json\nfor i in range(10): json.loads(json.dumps(list(range(200))))"],
                        env={**os.environ, "PYTHONMALLOC": "malloc"}, check=False)
         check_diff_and_budget(trace, check_all(trace))

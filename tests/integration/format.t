@@ -130,7 +130,7 @@ def check_memory(tap, folder):
     for name, rounds in (("short", 5), ("long", 80)):
         path = os.path.join(folder, name + ".vtr")
         code = f"for i in range({rounds}): x = [[str(k)] for k in range(3000)]"
-        valtrace("run", "-q", "--no-symbols", "-o", path, "--", "/usr/bin/python3", "-S", "-I", "-c", code,
+        valtrace("run", "-q", "--no-symbols", "-o", path, "--", "/usr/bin/python3", "-S", "-c", code,
                  env=dict(os.environ, PYTHONMALLOC="malloc"))
         process = subprocess.Popen([VALTRACE, "check", path], stdout=subprocess.DEVNULL)
         _pid, status, usage = os.wait4(process.pid, 0)
