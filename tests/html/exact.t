@@ -28,7 +28,7 @@ PROGRAM = "#include <map>\n#include <string>\nint main() { std::map<std::string,
 def record_compiler(folder):
     with open(f"{folder}/x.cc", "w", encoding="utf-8") as file:
         file.write(PROGRAM)
-    subprocess.run([VALTRACE, "run", "-q", "-o", f"{folder}/%n.%p.vtr", "--", "g++", "-c", "x.cc", "-o", "x.o"], cwd=folder, check=True)
+    subprocess.run([VALTRACE, "run", "-q", "--snapshot-timeout", "60s", "-o", f"{folder}/%n.%p.vtr", "--", "g++", "-c", "x.cc", "-o", "x.o"], cwd=folder, check=True)
     return next(os.path.join(folder, name) for name in os.listdir(folder) if name.startswith("cc1plus"))
 
 

@@ -5,7 +5,7 @@ const bottomup = { open: new Set(), more: new Map(), last: "" };
 
 // What every metric has by end of stack: { metric, self: [by side] }.
 function metricVectors(chart) {
-  return metricsShown().map((metric) => ({ metric, sides: sumsOf(chart, metric).map((sums) => sums.self) }));
+  return metricsShown().map((metric) => ({ metric, sides: selvesOf(chart, metric) }));
 }
 
 // The amount of a row: of growth the difference, of others that of the last side.

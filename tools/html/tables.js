@@ -150,7 +150,8 @@ function tableColumns(chart, rows) {
 function metricSums(chart, rows, withCallees) {
   const { view } = chart, rowOf = new Int32Array(data.frames.length).fill(-1);
   rows.forEach((row, i) => row.node && (rowOf[view.key[row.node]] = i));
-  return new Map(metricsShown().map((metric) => [metric.id, sumsOf(chart, metric).map((sums) =>
+  const sides = (metric) => (withCallees ? sumsOf(chart, metric) : selvesOf(chart, metric).map((self) => ({ self })));
+  return new Map(metricsShown().map((metric) => [metric.id, sides(metric).map((sums) =>
     sumByRow(view, rows, rowOf, sums, withCallees))]));
 }
 
@@ -168,7 +169,7 @@ function sumByRow(view, rows, rowOf, { self, total }, withCallees) {
 function metricColumns(chart, rows) {
   const all = metricSums(chart, rows, state.columns === "total"), numbers = new Map(rows.map((row, i) => [row, i]));
   return metricsShown().map((metric) => {
-    const sides = all.get(metric.id), text = metricText(metric), whole = sumsOf(chart, metric).at(-1).total[0];
+    const sides = all.get(metric.id), text = metricText(metric), whole = totalsAt(chart, metric, 0).at(-1);
     const value = (row) => sides.at(-1)[numbers.get(row)] - (metric.id === "growth" ? sides[0][numbers.get(row)] : 0);
     const before = (row) => (data.isDiff ? sides[0][numbers.get(row)] : null);
     return metricColumn(metric, whole, value, before, text);

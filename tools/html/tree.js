@@ -223,10 +223,16 @@ function viewFor(options, metric, chosen, path) {
   return invertedView(forward, width, keysOf(path));
 }
 
+// Base values over a view: what each of its nodes has itself.
+function selfOver({ n, end }, vector) {
+  const self = new Float64Array(n);
+  for (const i of valuedNodes()) self[end[i]] += vector[i];
+  return self;
+}
+
 // Sums of base values over a view: self and total of each of its nodes.
 function sumOver(view, vector) {
-  const self = new Float64Array(view.n), { end, parent } = view;
-  for (const i of valuedNodes()) self[end[i]] += vector[i];
+  const self = selfOver(view, vector), { parent } = view;
   const total = self.slice();
   for (let i = view.n - 1; i > 0; i--) total[parent[i]] += total[i];
   return { self, total };
@@ -252,6 +258,16 @@ function sumsIn(view, metric, chosen, other) {
   }
   return kept.get(key);
 }
+// By side what each node has itself: all that some tables ask for.
+function selvesOf({ view, chosen }, metric) {
+  const kept = (view.selves ||= new Map()), key = `${metric.id} ${chosen.key}`;
+  if (!kept.has(key)) {
+    if (kept.size >= SUMS_KEPT) kept.delete(kept.keys().next().value);
+    kept.set(key, baseValues(metric, chosen).map((vector) => selfOver(view, vector)));
+  }
+  return kept.get(key);
+}
+
 // Totals by side at a node. Of the root, sums of which nobody has asked are no reason to make them for the whole view.
 function totalsAt({ view, chosen }, metric, node) {
   if (node || view.sums?.has(`${metric.id}  ${chosen.key}`)) return sumsIn(view, metric, chosen).map(({ total }) => total[node]);
