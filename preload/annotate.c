@@ -260,10 +260,11 @@ static void heap_op(void const *base, int op, unsigned long tag) {
 
 /* is_wanted: in a sampled recording most are not. Where a free says an address inside of its block, it is not
    known which that is: all of those are recorded. */
-static int is_wanted(vt_thread_t *t, vt_record_t const *r) {
+static int is_wanted(vt_thread_t *t, vt_record_t *r) {
   if (!vt_sampling()) return 1;
   uint64_t key = vt_sampled_heap_block(r->words[0], r->words[1]);
   if ((r->w0 & 15) == VT_KIND_HEAP_ALLOC) return vt_sampling_take(t, key, r->words[2]);
+  if (vt_sampling_alone(t, key)) r->words[0] |= VT_W1_HEAP_ALONE;
   return vt_sampling_forget(key) || r->w0 & VT_W0_WIDE;
 }
 

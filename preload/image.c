@@ -36,7 +36,8 @@ static void put_fixed(vt_message_t *m) {
   vt_message_u64(m, (vt_options.sample_period ? VT_REQUIRED_SAMPLED : 0) |
                         (vt_cxx_tells() && !p->sink.ring ? VT_REQUIRED_DELETES : 0));
   vt_message_u64(m, (vt_options.no_free_stacks ? VT_OPTIONAL_NO_FREE_STACKS : 0) |
-                        (p->sink.ring ? 0 : VT_OPTIONAL_NO_COLLECTOR) | (vt_cxx_tells() ? VT_OPTIONAL_DELETES : 0));
+                        (p->sink.ring ? 0 : VT_OPTIONAL_NO_COLLECTOR) | (vt_cxx_tells() ? VT_OPTIONAL_DELETES : 0) |
+                        (vt_options.sample_period ? VT_OPTIONAL_SAMPLE_ALONE : 0));
 #if defined(__x86_64__)
   vt_message_u32(m, EM_X86_64 | 1u << 16 | 8u << 24);
 #else

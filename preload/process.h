@@ -35,7 +35,9 @@ typedef struct vt_thread {
   _Atomic uint32_t named;                /* it has told its name: the kernel's does not count */
   _Atomic uint64_t comm[VT_COMM_SZ / 8]; /* the kernel's, as written to the trace */
   vt_sampler_t sampler;                  /* of a sampled recording, … */
-  uint64_t sampler_image;                /* … seeded for this image */
+  uint64_t sampler_image;                /* … seeded for this image, … */
+  uint64_t taken_key;                    /* … and the block that it took last, … */
+  int64_t taken_left;                    /* … with what was left then: less, when others were allocated since */
   vt_virtual_t *virtual_frames; /* NULL until there are any */
   void *tls; /* vt_tls of the thread that uses the state */
   char *text;                            /* buffer of the text sink, NULL when recording a trace */

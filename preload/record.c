@@ -28,6 +28,7 @@ static void put_realloc(vt_thread_t *t, vt_kind_t kind, void *old, void *p, size
   vt_stack_t stack;
   vt_record_t r; /* see vt_put_alloc */
   r.w0 = (uint64_t)kind | (uint64_t)api << VT_W0_API_SHIFT;
+  if (done && !p && !sz && vt_sampling() && vt_sampling_alone(t, (uint64_t)old)) r.w0 |= VT_W0_WIDE;
   r.tick = vt_clock_stamp(t->stream.sink->clock);
   r.words[0] = (uint64_t)(done ? p : old);
   r.words[1] = sz;
@@ -62,7 +63,10 @@ static void put_sampled(vt_thread_t *t, int known, void *old, void *p, size_t sz
   switch (vt_sampling_realloc(t, known, old, p, sz)) {
   case VT_SAMPLED_BOTH: put_realloc(t, VT_KIND_REALLOC_DONE, old, p, sz, api, frame); break;
   case VT_SAMPLED_FREE: put_realloc(t, VT_KIND_REALLOC_DONE, old, NULL, 0, api, frame); break;
-  case VT_SAMPLED_ALLOC: vt_put_alloc(t, p, sz, 0, api, frame); break;
+  case VT_SAMPLED_ALLOC:
+    put_realloc(t, VT_KIND_REALLOC_INTENT, NULL, NULL, sz, api, frame);
+    put_realloc(t, VT_KIND_REALLOC_DONE, NULL, p, sz, api, frame);
+    break;
   case VT_SAMPLED_NOTHING: break;
   }
 }
@@ -105,10 +109,10 @@ void vt_capture_rest(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t *stac
 }
 
 void vt_put_wide(vt_thread_t *t, vt_record_t *r, uint64_t said, vt_stack_t const *stack) {
-  uint64_t log = said >> VT_SAID_ALIGN_SHIFT;
+  uint64_t log = said >> VT_SAID_ALIGN_SHIFT, alone = r->w0 & VT_W0_WIDE ? VT_W3_DELETE_ALONE : 0;
   r->w0 = (r->w0 + VT_KIND_DELETE - VT_KIND_FREE) | VT_W0_WIDE;
   r->words[1] = said & (((uint64_t)1 << VT_SAID_ALIGN_SHIFT) - 1);
-  r->words[2] = log ? (uint64_t)1 << (log - 1) : 0;
+  r->words[2] = (log ? (uint64_t)1 << (log - 1) : 0) | alone;
   r->word_cnt = 3;
   vt_put(t, r, stack);
 }

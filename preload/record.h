@@ -116,7 +116,7 @@ void vt_put_wide(vt_thread_t *t, vt_record_t *r, uint64_t said, vt_stack_t const
 static inline __attribute__((always_inline)) void vt_put_free(vt_thread_t *t, vt_record_t *r, uint64_t said,
                                                               vt_stack_t const *stack) {
   if (said) {
-    if (VT_UNLIKELY(said > VT_W1_SIZE_MAX || r->words[0] >> VT_W1_ADDRESS_BITS)) return vt_put_wide(t, r, said, stack);
+    if (VT_UNLIKELY(said > VT_W1_SIZE_MAX || r->words[0] >> VT_W1_ADDRESS_BITS || r->w0 & VT_W0_WIDE)) return vt_put_wide(t, r, said, stack);
     r->w0 += VT_KIND_DELETE - VT_KIND_FREE;
     r->words[0] |= said << VT_W1_ADDRESS_BITS;
   }
@@ -133,6 +133,7 @@ static inline __attribute__((always_inline)) void vt_record_free(void *p, vt_api
   vt_stack_t stack;
   vt_record_t r;
   r.w0 = VT_KIND_FREE | (uint64_t)api << VT_W0_API_SHIFT;
+  if (vt_sampling() && vt_sampling_alone(t, (uint64_t)p)) r.w0 |= VT_W0_WIDE;
   r.tick = vt_clock_stamp(t->stream.sink->clock);
   r.words[0] = (uint64_t)p;
   r.word_cnt = 1;

@@ -46,6 +46,8 @@ int vt_sampling_take_slow(vt_thread_t *t, uint64_t key, uint64_t bytes) {
   if (vt_sampling_forget(key)) put_missed_free(t, key);
   if (vt_sampler_passes(&t->sampler, bytes)) return 0;
   vt_sampler_next(&t->sampler, vt_options.sample_period);
+  t->taken_key = key;
+  t->taken_left = atomic_load_explicit(&t->sampler.left, memory_order_relaxed);
   if (!vt_members_add(&vt_sampled, key)) return 1;
   vt_sink_count(t->stream.sink, VT_COUNTER_LOST, 1);
   return 0;

@@ -62,6 +62,13 @@ static inline int vt_sampling_alloc(vt_thread_t *t, void const *p, size_t sz) {
   return vt_sampling_take(t, (uint64_t)p, sz);
 }
 
+/* vt_sampling_alone: is the block the last that the thread has allocated? Every allocation counts down the distance
+   that was drawn when the block was taken. */
+static inline int vt_sampling_alone(vt_thread_t const *t, uint64_t key) {
+  return t->taken_key == key &&
+         atomic_load_explicit(&t->sampler.left, memory_order_relaxed) == t->taken_left;
+}
+
 /* vt_sampling_forget: was the block recorded? It is no longer in vt_sampled then. */
 static inline int vt_sampling_forget(uint64_t key) {
   return VT_UNLIKELY(vt_members_maybe(&vt_sampled, key)) && vt_members_take(&vt_sampled, key);
@@ -119,7 +126,7 @@ typedef enum {
   VT_SAMPLED_NOTHING = 0,
   VT_SAMPLED_BOTH,  /* REALLOC_DONE as it is */
   VT_SAMPLED_FREE,  /* a REALLOC_DONE that freed the old block: the new one is not recorded */
-  VT_SAMPLED_ALLOC, /* an allocation: the old block was not */
+  VT_SAMPLED_ALLOC, /* a realloc of no block: the old one was not */
 } vt_sampled_realloc_t;
 
 /* vt_sampling_realloc counts the end of a realloc to sz bytes that returned p. A failed one leaves a known block in

@@ -55,8 +55,11 @@ static int print(vt_cli_options_t *options, vt_block_history_t *history, vt_erro
   if (status)
     ;
   else if (!vt_block_history_find(history, &analysis, &options->report)) {
-    vt_error_set(error, "block", "no block was ever at this address or near it",
-                 "`valtrace dump` lists all");
+    if (analysis.sampled.period)
+      vt_error_set(error, "block", "no recorded block was ever at this address or near it; the trace has only a sample",
+                   "`valtrace dump` lists those");
+    else
+      vt_error_set(error, "block", "no block was ever at this address or near it", "`valtrace dump` lists all");
     status = VT_EXIT_USAGE;
   } else if (options->json)
     vt_block_history_json(history, stdout);

@@ -4,6 +4,7 @@
 #include "analyzer/cli/cmd.h"
 #include "analyzer/cli/gate.h"
 #include "analyzer/cli/options.h"
+#include "analyzer/report/totals.h"
 
 static void help(void) {
   printf("usage: valtrace check-budget LIMITS [options] TRACE…\n\n"
@@ -35,76 +36,105 @@ typedef struct {
   int exceeded;
 } check_t;
 
-/* at_most says that a sum counts blocks that may have been freed while recording was paused. */
-static char const *at_most(check_t const *check, vt_metric_t metric) {
-  vt_model_totals_t const *totals = vt_model_totals(check->analysis->model);
-  int unsure = metric == VT_METRIC_PEAK ? totals->peak_at_most : metric == VT_METRIC_LEAKED && totals->unsure_blocks;
-  return unsure ? "at most " : "";
+/* A limit, what it is compared with, and where most of that is. */
+typedef struct {
+  char const *name;
+  vt_total_t total;
+  uint64_t allowed;
+  int bytes;
+  vt_metric_t metric;
+} limit_t;
+
+typedef enum { WITHIN, OVER, TOO_CLOSE, UNTOLD } outcome_t;
+
+/* An estimate is compared by what is certain of it. */
+static outcome_t outcome_of(limit_t const *limit) {
+  if (!limit->total.known) return UNTOLD;
+  if (limit->total.low > (double)limit->allowed) return OVER;
+  return limit->total.high > (double)limit->allowed ? TOO_CLOSE : WITHIN;
 }
 
-static void json_exceeded(check_t *check, char const *name, uint64_t value, uint64_t limit,
-                          vt_metric_t metric) {
+static vt_estimate_text_t value_text(limit_t const *limit) {
+  vt_total_t const *total = &limit->total;
+  uint64_t error = (uint64_t)(total->error + 0.5);
+  if (total->estimated)
+    return limit->bytes ? vt_bytes_estimate(total->value, error) : vt_count_estimate(total->value, error);
+  vt_estimate_text_t out;
+  snprintf(out.text, sizeof out.text, "%s", (limit->bytes ? vt_bytes_text(total->value) : vt_count_text(total->value)).text);
+  return out;
+}
+
+static char const *at_most(limit_t const *limit) { return limit->total.at_most ? "at most " : ""; }
+
+static vt_number_t allowed_text(limit_t const *limit) {
+  return limit->bytes ? vt_bytes_text(limit->allowed) : vt_count_text(limit->allowed);
+}
+
+static void json_exceeded(check_t *check, limit_t const *limit) {
   vt_report_options_t few = check->options->report;
   if (!few.limit) few.limit = SITES;
   vt_json_object(&check->json, NULL);
-  vt_json_string(&check->json, "limit", name);
-  vt_json_uint(&check->json, "value", value);
-  vt_json_bool(&check->json, "at_most", at_most(check, metric)[0] != 0);
-  vt_json_uint(&check->json, "allowed", limit);
-  vt_json_sites(&check->json, check->analysis, &few, metric);
+  vt_json_string(&check->json, "limit", limit->name);
+  vt_json_uint(&check->json, "value", limit->total.value);
+  if (limit->total.estimated) vt_json_double(&check->json, "standard_error", limit->total.error);
+  vt_json_bool(&check->json, "at_most", limit->total.at_most);
+  vt_json_uint(&check->json, "allowed", limit->allowed);
+  vt_json_sites(&check->json, check->analysis, &few, limit->metric);
   vt_json_end_object(&check->json);
 }
 
-static void text_exceeded(check_t *check, char const *name, uint64_t value, uint64_t limit,
-                          int bytes, vt_metric_t metric) {
+static void text_exceeded(check_t *check, limit_t const *limit) {
   size_t shown = check->options->report.limit ? check->options->report.limit : SITES;
-  vt_term_styled(&check->term, VT_STYLE_WARNING, "%sover budget: %s ",
-                 check->exceeded > 1 ? "\n" : "", name);
-  fprintf(check->term.out, "%s%s, allowed %s\n", at_most(check, metric),
-          bytes ? vt_bytes_text(value).text : vt_count_text(value).text,
-          bytes ? vt_bytes_text(limit).text : vt_count_text(limit).text);
-  vt_text_groups(check->analysis, &check->options->report, &check->term, metric, shown, 1);
+  vt_term_styled(&check->term, VT_STYLE_WARNING, "%sover budget: %s ", check->exceeded > 1 ? "\n" : "", limit->name);
+  fprintf(check->term.out, "%s%s, allowed %s\n", at_most(limit), value_text(limit).text, allowed_text(limit).text);
+  vt_text_groups(check->analysis, &check->options->report, &check->term, limit->metric, shown, 1);
 }
 
 /* For machines: the check, and when it failed the lines with most of it. */
-static void note_check(check_t *check, char const *name, uint64_t value, uint64_t limit, int bytes,
-                       vt_metric_t metric) {
-  char text[160];
+static void note_check(check_t *check, limit_t const *limit, outcome_t outcome) {
+  char text[240];
   size_t shown = check->options->report.limit ? check->options->report.limit : SITES;
-  snprintf(text, sizeof text, "%s %s%s, allowed %s", name, at_most(check, metric),
-           bytes ? vt_bytes_text(value).text : vt_count_text(value).text,
-           bytes ? vt_bytes_text(limit).text : vt_count_text(limit).text);
-  vt_gate_check_t *noted = vt_gate_add(&check->gate, name, value > limit, text);
-  if (value > limit) vt_gate_add_sites(noted, check->analysis, metric, shown);
+  snprintf(text, sizeof text, "%s %s%s, allowed %s%s", limit->name, at_most(limit), value_text(limit).text, allowed_text(limit).text,
+           outcome == TOO_CLOSE ? ": too close to tell" : "");
+  vt_gate_check_t *noted = vt_gate_add(&check->gate, limit->name, outcome != WITHIN, text);
+  if (outcome == OVER) vt_gate_add_sites(noted, check->analysis, limit->metric, shown);
 }
 
-static void check_limit(check_t *check, char const *name, uint64_t value, uint64_t limit, int bytes,
-                        vt_metric_t metric) {
-  if (limit != UINT64_MAX && check->format != VT_GATE_TEXT)
-    note_check(check, name, value, limit, bytes, metric);
-  if (value <= limit) return;
-  check->exceeded++;
-  if (check->format != VT_GATE_TEXT) return;
-  if (check->options->json)
-    json_exceeded(check, name, value, limit, metric);
+/* A verdict would be a guess. */
+static void say_unknown(limit_t const *limit, outcome_t outcome) {
+  char why[240];
+  if (outcome == UNTOLD)
+    snprintf(why, sizeof why, "not known: " VT_SAMPLED_OLD);
   else
-    text_exceeded(check, name, value, limit, bytes, metric);
+    snprintf(why, sizeof why, "%s and the allowed %s are too close to tell", value_text(limit).text, allowed_text(limit).text);
+  vt_error_say(limit->name, why, "record with a shorter --sample, or without");
 }
 
-/* What is lost is known by a snapshot, or when nothing is live at all. */
+static void check_limit(check_t *check, limit_t const *limit) {
+  if (limit->allowed == UINT64_MAX) return;
+  outcome_t outcome = outcome_of(limit);
+  if (check->format != VT_GATE_TEXT) note_check(check, limit, outcome);
+  if (outcome == WITHIN) return;
+  check->exceeded++;
+  if (outcome != OVER)
+    say_unknown(limit, outcome);
+  else if (check->format == VT_GATE_TEXT && check->options->json)
+    json_exceeded(check, limit);
+  else if (check->format == VT_GATE_TEXT)
+    text_exceeded(check, limit);
+}
+
 static void check_lost(check_t *check, vt_budget_t const *budget) {
-  vt_analysis_t const *analysis = check->analysis;
+  vt_total_t bytes = vt_total(check->analysis, VT_TOTAL_LOST), blocks = vt_total(check->analysis, VT_TOTAL_LOST_BLOCKS);
   if (budget->lost_bytes == UINT64_MAX && budget->lost_blocks == UINT64_MAX) return;
-  if (!analysis->verdicts && vt_model_totals(analysis->model)->live_blocks) {
+  if (!bytes.known) {
     check->exceeded++;
     vt_gate_add(&check->gate, "lost", 1, vt_lost_unknown);
     vt_error_say("--max-lost", vt_lost_unknown, vt_lost_advice);
     return;
   }
-  vt_verdict_t const *verdict = &analysis->verdict;
-  check_limit(check, "lost bytes", vt_lost_bytes(verdict), budget->lost_bytes, 1, VT_METRIC_LOST);
-  check_limit(check, "lost blocks", vt_lost_blocks(verdict), budget->lost_blocks, 0,
-              VT_METRIC_LOST);
+  check_limit(check, &(limit_t){"lost bytes", bytes, budget->lost_bytes, 1, VT_METRIC_LOST});
+  check_limit(check, &(limit_t){"lost blocks", blocks, budget->lost_blocks, 0, VT_METRIC_LOST});
 }
 
 /* How much the default suppressions have left out. */
@@ -119,17 +149,19 @@ static void say_known(check_t *check) {
 }
 
 static void check_all(check_t *check) {
-  vt_model_totals_t const *totals = vt_model_totals(check->analysis->model);
+  vt_analysis_t const *a = check->analysis;
   vt_budget_t const *budget = &check->options->budget;
+  vt_total_t allocations = vt_total(a, VT_TOTAL_ALLOCATIONS);
+  uint64_t temporary = UINT64_MAX;
+  if (budget->temporary_percent >= 0) temporary = (uint64_t)floor((double)allocations.value * budget->temporary_percent / 100);
+  limit_t const limits[] = {
+      {"live bytes", vt_total(a, VT_TOTAL_LIVE), budget->leaked_bytes, 1, VT_METRIC_LEAKED},
+      {"live blocks", vt_total(a, VT_TOTAL_LIVE_BLOCKS), budget->leaked_blocks, 0, VT_METRIC_LEAKED},
+      {"peak bytes", vt_total(a, VT_TOTAL_PEAK), budget->peak_bytes, 1, VT_METRIC_PEAK},
+      {"allocations", allocations, budget->allocations, 0, VT_METRIC_COUNT},
+      {"temporary allocations", vt_total(a, VT_TOTAL_TEMPORARY), temporary, 0, VT_METRIC_TEMPORARY}};
   check_lost(check, budget);
-  check_limit(check, "live bytes", totals->live_bytes, budget->leaked_bytes, 1, VT_METRIC_LEAKED);
-  check_limit(check, "live blocks", totals->live_blocks, budget->leaked_blocks, 0,
-              VT_METRIC_LEAKED);
-  check_limit(check, "peak bytes", totals->peak_bytes, budget->peak_bytes, 1, VT_METRIC_PEAK);
-  check_limit(check, "allocations", totals->allocations, budget->allocations, 0, VT_METRIC_COUNT);
-  if (budget->temporary_percent < 0) return;
-  uint64_t allowed = (uint64_t)floor((double)totals->allocations * budget->temporary_percent / 100);
-  check_limit(check, "temporary allocations", totals->temporary, allowed, 0, VT_METRIC_TEMPORARY);
+  for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) check_limit(check, &limits[i]);
 }
 
 static void begin_json(check_t *check) {
@@ -148,7 +180,8 @@ static void end_json(check_t *check) {
 }
 
 static void end_text(check_t *check) {
-  if (!check->exceeded && vt_analysis_completeness(check->analysis).complete) puts("within budget");
+  if (!check->exceeded && vt_analysis_completeness(check->analysis).complete)
+    puts(check->analysis->sampled.period ? "within budget, by estimates from a sample" : "within budget");
   say_known(check);
 }
 

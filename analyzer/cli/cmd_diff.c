@@ -72,18 +72,34 @@ static int divide(vt_cli_options_t const *options, vt_diff_t *diff) {
 
 /* ---- conditions ---- */
 
-/* Conditions that hold; what they say of lost blocks without a verdict counts as holding, and
-   whatever they say of incomplete records. */
+/* Conditions that hold; what they say of lost blocks without a verdict, or of estimates that are too close, counts as
+   holding, and whatever they say of incomplete records. */
 typedef struct {
   vt_condition_t holding[VT_CLI_CONDITIONS];
   size_t cnt;
-  uint32_t unknown; /* a set: by bit of the condition's place */
-  int incomplete;
+  char const *unknown[VT_CLI_CONDITIONS]; /* by the condition's place: why it is not known; NULL: it is */
+  int any_unknown, incomplete;
 } failed_t;
-_Static_assert(VT_CLI_CONDITIONS <= 32, "a bit for each condition");
 
-static int is_known(vt_analysis_t const *analysis) {
-  return analysis->verdicts || !vt_model_totals(analysis->model)->live_blocks;
+static char const too_close[] = "the estimates of a sample are too close to tell";
+
+static vt_range_t range_of(vt_total_t const *total, double per) { return (vt_range_t){total->low / per, total->high / per}; }
+
+/* unknown: it cannot be told whether the condition holds. */
+static vt_holds_t unknown(vt_condition_t const *condition, char const **why, char const *reason, char const *advice) {
+  vt_error_say(condition->text, reason, advice);
+  *why = reason;
+  return VT_HOLDS_UNKNOWN;
+}
+
+static vt_holds_t holds(vt_condition_t const *condition, vt_diff_t const *diff, char const **why) {
+  int both = condition->of != VT_CONDITION_VALUE;
+  vt_total_t before = vt_condition_total(condition, diff->before), after = vt_condition_total(condition, diff->after);
+  if (!after.known || (both && !before.known))
+    return vt_condition_of_lost(condition) ? unknown(condition, why, vt_lost_unknown, vt_lost_advice)
+                                           : unknown(condition, why, VT_SAMPLED_OLD, "record it anew");
+  vt_holds_t out = vt_condition_holds(condition, range_of(&before, diff->per[0]), range_of(&after, diff->per[1]));
+  return out == VT_HOLDS_UNKNOWN ? unknown(condition, why, too_close, "record with a shorter --sample, or without") : out;
 }
 
 static failed_t find_failed(vt_cli_options_t const *options, vt_diff_t const *diff) {
@@ -95,15 +111,9 @@ static failed_t find_failed(vt_cli_options_t const *options, vt_diff_t const *di
   for (size_t i = 0; i < options->fail_if_cnt; i++) {
     vt_condition_t condition;
     vt_condition_parse(options->fail_if[i], &condition);
-    int both = condition.of != VT_CONDITION_VALUE;
-    if (vt_condition_of_lost(&condition) &&
-        !(is_known(diff->after) && (!both || is_known(diff->before)))) {
-      vt_error_say(options->fail_if[i], vt_lost_unknown, vt_lost_advice);
-      out.unknown |= (uint32_t)1 << i;
-    } else if (vt_condition_holds(
-                   &condition, (double)vt_condition_total(&condition, diff->before) / diff->per[0],
-                   (double)vt_condition_total(&condition, diff->after) / diff->per[1]))
-      out.holding[out.cnt++] = condition;
+    vt_holds_t result = holds(&condition, diff, &out.unknown[i]);
+    out.any_unknown |= result == VT_HOLDS_UNKNOWN;
+    if (result == VT_HOLDS) out.holding[out.cnt++] = condition;
   }
   return out;
 }
@@ -131,7 +141,7 @@ static void add_place(void *check, vt_analysis_t const *analysis, uint32_t node,
 /* A condition that failed on a value is explained by what there is; one on a change, by the change. */
 static void add_failed(vt_gate_t *gate, vt_cli_options_t const *options, vt_diff_t const *diff,
                        vt_condition_t const *condition) {
-  char text[400];
+  char text[512];
   size_t limit = options->report.limit ? options->report.limit : PLACES;
   snprintf(text, sizeof text, "%.200s holds: %s", condition->text,
            vt_diff_values(diff, condition).text);
@@ -169,8 +179,8 @@ static void print_gate(vt_cli_options_t const *options, vt_diff_t const *diff,
     if (given_before(options, i)) continue;
     if (is_failed(failed, text, &condition))
       add_failed(&gate, options, diff, condition);
-    else if (failed->unknown >> i & 1)
-      vt_gate_add(&gate, text, 1, vt_lost_unknown);
+    else if (failed->unknown[i])
+      vt_gate_add(&gate, text, 1, failed->unknown[i]);
     else
       vt_gate_add(&gate, text, 0, text);
   }
@@ -194,7 +204,7 @@ static int print(vt_cli_options_t const *options, vt_diff_t const *diff) {
     for (size_t i = 0; i < failed.cnt; i++) vt_diff_text_failed(diff, &failed.holding[i], &term);
   }
   int status = vt_cli_finish(stdout, "standard output");
-  return status ? status : failed.cnt || failed.unknown || failed.incomplete ? VT_EXIT_BUDGET : VT_EXIT_OK;
+  return status ? status : failed.cnt || failed.any_unknown || failed.incomplete ? VT_EXIT_BUDGET : VT_EXIT_OK;
 }
 
 /* Opens the second side and prints what is different there. */
@@ -240,7 +250,7 @@ int vt_cmd_diff(int argc, char **argv) {
   }
   if (check_conditions(&options) || check_format(&options)) return VT_EXIT_USAGE;
   options.gate = options.fail_if_cnt != 0;
-  options.estimates = !options.gate && metric != VT_METRIC_TEMPORARY && metric != VT_METRIC_REALLOCS;
+  options.ends = metric == VT_METRIC_TEMPORARY || metric == VT_METRIC_REALLOCS;
   char const *at = options.analysis.filter.at;
   vt_analysis_t before;
   vt_error_t error;

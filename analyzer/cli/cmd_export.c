@@ -10,7 +10,6 @@ typedef struct {
   char const *name;
   void (*write)(vt_export_t const *export);
   uint64_t out_of_place; /* the options it cannot obey */
-  int estimates;         /* it can be had of a sampled trace */
 } format_t;
 
 #define BY    (VT_CLI_TEXT | VT_CLI_SET(VT_OPT_BY))
@@ -20,11 +19,11 @@ typedef struct {
 #define LIVE  (ALL | VT_CLI_SET(VT_OPT_SUPPRESSIONS)) /* what was live, leaked or not */
 
 static format_t const formats[] = {
-    {"folded", vt_export_folded, BY, 1},          {"pprof", vt_export_pprof, WHOLE, 1},
-    {"speedscope", vt_export_speedscope, ALL, 1}, {"dhat", vt_export_dhat, ALL, 0},
-    {"callgrind", vt_export_callgrind, ALL, 1},   {"massif", vt_export_massif, LIVE, 1},
-    {"heaptrack", vt_export_heaptrack, ALL, 0},   {"firefox", vt_export_firefox, LIVE, 0},
-    {"csv", vt_export_csv, BY | JSON, 1},         {"sqlite", NULL, ALL, 0}};
+    {"folded", vt_export_folded, BY},          {"pprof", vt_export_pprof, WHOLE},
+    {"speedscope", vt_export_speedscope, ALL}, {"dhat", vt_export_dhat, ALL},
+    {"callgrind", vt_export_callgrind, ALL},   {"massif", vt_export_massif, LIVE},
+    {"heaptrack", vt_export_heaptrack, ALL},   {"firefox", vt_export_firefox, LIVE},
+    {"csv", vt_export_csv, BY | JSON},         {"sqlite", NULL, ALL}};
 
 static format_t const *find_format(char const *name) {
   for (size_t i = 0; name && i < sizeof formats / sizeof *formats; i++)
@@ -78,7 +77,7 @@ static int export_traces(vt_cli_options_t *options, format_t const *format, vt_m
   options->analysis.lifetimes = !strcmp(format->name, "dhat");
   options->analysis.timeline =
       !strcmp(format->name, "massif") || !strcmp(format->name, "firefox") || !format->write;
-  options->estimates = format->estimates && metric != VT_METRIC_TEMPORARY && metric != VT_METRIC_REALLOCS;
+  options->ends = metric == VT_METRIC_TEMPORARY || metric == VT_METRIC_REALLOCS;
   options->analysis.whole = format->write != vt_export_folded && format->write != vt_export_pprof &&
                             format->write != vt_export_speedscope && format->write != vt_export_callgrind;
   int status = vt_cli_open(options, &analysis, &suppressions, &error);

@@ -76,14 +76,6 @@ static int wants_growth(vt_cli_options_t const *options) {
   return options->report.view == VT_VIEW_LEAKS && !options->json && !options->why && !options->report.leak_kind_given;
 }
 
-/* tells_estimates: can the view be had of a sampled trace? */
-static int tells_estimates(vt_view_t view) {
-  static unsigned const views = 1u << VT_VIEW_SUMMARY | 1u << VT_VIEW_LEAKS | 1u << VT_VIEW_HOT | 1u << VT_VIEW_PEAK |
-                                1u << VT_VIEW_SIZES | 1u << VT_VIEW_THREADS | 1u << VT_VIEW_TIMELINE |
-                                1u << VT_VIEW_MODULES | 1u << VT_VIEW_HEAPS;
-  return views >> view & 1;
-}
-
 /* What has to be collected for a view. */
 static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   vt_view_t view = options->report.view;
@@ -93,7 +85,6 @@ static void set_collections(vt_cli_options_t *options, makers_t *makers) {
   analysis->timeline = view == VT_VIEW_TIMELINE;
   analysis->threads = view == VT_VIEW_THREADS;
   analysis->mappings = view == VT_VIEW_MAPPINGS || is_of_pages(view);
-  options->estimates = tells_estimates(view) && !wants_bands(&options->report);
   makers->with_findings = wants_findings(options);
   if (makers->with_findings) analysis->mappings = 1;
   analysis->whole = view == VT_VIEW_LIFETIMES || is_of_pages(view);

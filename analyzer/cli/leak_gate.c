@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/cli/options.h"
+#include "analyzer/report/totals.h"
 #include "analyzer/util/mem.h"
 
 #define PLACES 20 /* named at most, of each process */
@@ -44,10 +45,7 @@ static void complain(vt_leak_gate_t *g, vt_error_t const *error) {
   if (g->wrong++ < LINES) vt_error_print(error);
 }
 
-/* Is it known what is lost? It is, too, when nothing is live. */
-static int is_known(vt_analysis_t const *analysis) {
-  return analysis->verdicts || !vt_model_totals(analysis->model)->live_blocks;
-}
+static int is_known(vt_analysis_t const *analysis) { return vt_total(analysis, VT_TOTAL_LOST).known; }
 
 static void judge(vt_leak_gate_t *g, char const *path, vt_analysis_t const *analysis, char const *name) {
   vt_error_t error;

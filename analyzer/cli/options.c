@@ -331,12 +331,11 @@ uint8_t *vt_cli_known_sites(vt_analysis_t const *analysis) {
   return marks;
 }
 
-/* refuse_sample: what is asked for needs all blocks. */
+/* refuse_sample: what is asked for is not in an older one. */
 static int refuse_sample(vt_analysis_t const *analysis, vt_error_t *error) {
   size_t t = 0;
-  while (!vt_reader_info(analysis->readers[t])->sample_period) t++;
-  vt_error_set(error, vt_reader_info(analysis->readers[t])->path, "this cannot be told: " VT_SAMPLED_WHY,
-               "record without --sample, or look at report leaks, hot, peak");
+  while (!vt_sampled_untold(analysis->readers[t])) t++;
+  vt_error_set(error, vt_reader_info(analysis->readers[t])->path, "this cannot be told: " VT_SAMPLED_OLD, "record it anew");
   return VT_EXIT_INPUT;
 }
 
@@ -346,7 +345,7 @@ int vt_cli_open_side(vt_cli_options_t *options, vt_analysis_t *analysis,
   if (vt_analysis_open(analysis, options->operands, (size_t)options->operand_cnt,
                        &options->analysis, error, &usage))
     return usage ? VT_EXIT_USAGE : VT_EXIT_INPUT;
-  if (analysis->sampled.period && !options->estimates) return refuse_sample(analysis, error);
+  if (analysis->sampled.untold && options->ends) return refuse_sample(analysis, error);
   int known = options->gate && !options->no_known;
   if (!(options->suppressions || known) || analysis->nowhere) return VT_EXIT_OK;
   if (options->suppressions && vt_suppressions_load(suppressions, options->suppressions, 0, error))

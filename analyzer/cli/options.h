@@ -24,7 +24,7 @@ typedef struct {
   char const *per;                        /* --per */
   char const *fail_if[VT_CLI_CONDITIONS]; /* --fail-if, each time it was given */
   size_t fail_if_cnt;
-  int estimates; /* what is asked for can be told of sampled traces */
+  int ends; /* what is asked for rests on which blocks were temporary or reallocated, which older samples do not tell */
   int json, help;
   int why; /* of leaks: who holds them */
   int view_given; /* of the report */

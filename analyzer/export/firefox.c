@@ -130,7 +130,7 @@ static void on_change(void *context, vt_model_change_t const *change) {
   size_t cnt;
   vt_cell_t const *cell = &vt_model_cells(analysis->model, &cnt)[change->cell];
   uint32_t heap = cell->heap, node = vt_export_change_node(f->export, change);
-  row_t row = {.time = change->time, .address = change->address, .size = change->size};
+  row_t row = {.time = change->time, .address = change->address, .size = change->share.bytes};
   /* Addresses are numbers of 53 bits; those of annotated heaps are offsets: keep them apart. */
   row.address ^= (uint64_t)(heap % 32) << 48;
   row.begins = change->begins & 1;
@@ -176,7 +176,10 @@ static void put_meta(vt_json_t *json, vt_export_t const *export) {
   vt_json_ms(json, "startTime", info->start_unix_ns);
   vt_json_uint(json, "processType", 0);
   vt_json_uint(json, "stackwalk", 1);
-  vt_json_string(json, "product", info->name);
+  char product[300];
+  int sampled = export->analysis->sampled.period != 0;
+  snprintf(product, sizeof product, "%.255s%s", info->name, sampled ? " (estimates from a sample)" : "");
+  vt_json_string(json, "product", product);
   vt_json_string(json, "importedFrom", "valtrace");
   vt_json_string(json, "platform", "Linux");
   vt_json_bool(json, "symbolicated", 1);

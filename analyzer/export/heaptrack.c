@@ -91,7 +91,8 @@ static void put_time(heaptrack_t *h, uint64_t ns) {
   fprintf(h->out, "c %" PRIx64 "\n", ms);
 }
 
-/* Blocks of equal size and stack are one "a" line, which their "+" and "-" lines refer to. */
+/* Blocks of equal size and stack are one "a" line, which their "+" and "-" lines refer to. One of a sampled trace has as
+   many of these as it stands for: the format has no other place for that. */
 static void on_change(void *context, vt_model_change_t const *change) {
   heaptrack_t *h = context;
   uint32_t node = vt_export_change_node(h->export, change);
@@ -100,7 +101,7 @@ static void on_change(void *context, vt_model_change_t const *change) {
   uint32_t index = vt_strings_intern(h->allocations, (char const *)key, sizeof key);
   put_time(h, change->time);
   if (index >= before) fprintf(h->out, "a %" PRIx64 " %" PRIx64 "\n", key[0], key[1]);
-  fprintf(h->out, "%c %x\n", change->begins ? '+' : '-', index - 1);
+  for (uint64_t i = 0; i < change->share.blocks; i++) fprintf(h->out, "%c %x\n", change->begins ? '+' : '-', index - 1);
 }
 
 void vt_export_heaptrack(vt_export_t const *export) {
@@ -112,7 +113,10 @@ void vt_export_heaptrack(vt_export_t const *export) {
                    .places = vt_strings_new(),
                    .allocations = vt_strings_new()};
   size_t cnt;
-  fputs("v 10400 3\nX", h.out);
+  fputs("v 10400 3\n", h.out);
+  if (export->analysis->sampled.period)
+    fprintf(h.out, "# estimates from a sample: one block in %" PRIu64 " bytes was recorded\n", export->analysis->sampled.period);
+  putc('X', h.out);
   for (uint32_t i = 0; i < info->argc; i++) {
     putc(' ', h.out);
     for (char const *p = info->argv[i]; *p; p++) putc(*p == '\n' ? ' ' : *p, h.out);

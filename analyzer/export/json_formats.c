@@ -1,5 +1,6 @@
 /* Formats that are JSON: speedscope and DHAT. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/export/export.h"
@@ -81,7 +82,7 @@ void vt_export_speedscope(vt_export_t const *export) {
   speedscope_frames(&json, &table);
   vt_json_array(&json, "profiles");
   for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
-    if (profiles[i].metric != VT_METRIC_TEMPORARY || !export->analysis->sampled.period)
+    if (profiles[i].metric != VT_METRIC_TEMPORARY || !export->analysis->sampled.untold)
       speedscope_profile(&json, export, &stacks, profiles[i].metric, profiles[i].name);
   vt_json_end_array(&json);
   vt_json_end_object(&json);
@@ -102,7 +103,10 @@ static void dhat_head(vt_json_t *json, vt_export_t const *export) {
   vt_json_string(json, "tu", "ns");
   vt_json_string(json, "Mtu", "ms");
   vt_json_uint(json, "tuth", 1000);
-  vt_json_string(json, "cmd", info->executable);
+  char command[PATH_MAX + 80];
+  int sampled = export->analysis->sampled.period != 0;
+  snprintf(command, sizeof command, "%s%s", info->executable, sampled ? " (estimates from a sample of the blocks)" : "");
+  vt_json_string(json, "cmd", command);
   vt_json_uint(json, "pid", info->pid);
   vt_json_uint(json, "te", vt_reader_end_time(export->analysis->readers[0]));
   vt_json_uint(json, "tg", vt_model_totals(export->analysis->model)->peak_time_ns);

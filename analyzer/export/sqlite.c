@@ -6,6 +6,7 @@
 #include <string.h>
 #include "analyzer/export/export.h"
 #include "analyzer/model/blocks.h"
+#include "analyzer/report/totals.h"
 #include "analyzer/util/mem.h"
 
 static char const schema[] =
@@ -19,11 +20,12 @@ static char const schema[] =
     " callsite_id INT, count INT, size INT, frees INT, freed_size INT, temporary INT,"
     " peak_count INT, peak_size INT, leaked_count INT, leaked_size INT, nested INT,"
     " lost_count INT, lost_size INT, possible_count INT, possible_size INT, reachable_count INT,"
-    " reachable_size INT, unsure_size INT, peak_unsure_size INT);"
+    " reachable_size INT, unsure_size INT, peak_unsure_size INT, count_error INT, size_error INT, temporary_error INT,"
+    " peak_count_error INT, peak_size_error INT, leaked_count_error INT, leaked_size_error INT);"
     "CREATE TABLE thread(id INTEGER PRIMARY KEY, upid INT, tid INT, nth INT, name TEXT);"
     "CREATE TABLE block(id INTEGER PRIMARY KEY, address INT, size INT, heap_name TEXT, site_id INT,"
     " alloc_ts INT, alloc_thread INT, free_ts INT, free_thread INT, free_callsite_id INT,"
-    " resized INT);"
+    " resized INT, stands_for_count INT, stands_for_size INT);"
     "CREATE TABLE timeline(ts INT, max_bytes INT, end_bytes INT, end_blocks INT, allocations INT,"
     " allocated_bytes INT, frees INT, max_at_least_bytes INT);"
     "CREATE TABLE mapping(ts INT, upid INT, op INT, api INT, address INT, size INT);"
@@ -124,6 +126,15 @@ static void bind_kinds(sqlite3_stmt *s, int at, vt_analysis_t const *analysis, v
   }
 }
 
+/* bind_errors binds the standard errors of a sampled trace's estimates; 0: it was counted. */
+static void bind_errors(sqlite3_stmt *s, int at, vt_site_t const *site) {
+  vt_cell_spread_t const *spread = &site->spread;
+  double const variances[] = {spread->allocated.blocks, spread->allocated.bytes, spread->temporary.blocks, spread->peak.blocks,
+                              spread->peak.bytes,       spread->live.blocks,     spread->live.bytes};
+  for (int i = 0; i < (int)(sizeof variances / sizeof *variances); i++)
+    sqlite3_bind_int64(s, at + i, (int64_t)vt_estimate_error(variances[i]));
+}
+
 static void add_site(database_t *db, vt_export_t const *export, vt_site_t const *site) {
   char heap[32];
   sqlite3_stmt *s = db->allocation;
@@ -138,10 +149,12 @@ static void add_site(database_t *db, vt_export_t const *export, vt_site_t const 
   sqlite3_bind_int64(s, 4, callsite_of(db, export, site->node));
   for (int i = 0; i < (int)(sizeof values / sizeof *values); i++)
     sqlite3_bind_int64(s, 5 + i, (int64_t)values[i]);
+  if (site->untold) sqlite3_bind_null(s, 9); /* temporary */
   int at = 5 + (int)(sizeof values / sizeof *values);
   bind_kinds(s, at, export->analysis, site);
   sqlite3_bind_int64(s, at + 6, (int64_t)site->unsure_bytes);
   sqlite3_bind_int64(s, at + 7, (int64_t)site->peak_unsure_bytes);
+  bind_errors(s, at + 8, site);
   step(s);
 }
 
@@ -162,17 +175,28 @@ static void add_kinds(database_t *db, vt_analysis_t const *analysis) {
   add_total(db, "reachable_blocks", v->blocks[VT_LEAK_REACHABLE]);
 }
 
-static void add_totals(database_t *db, vt_model_totals_t const *totals) {
-  add_total(db, "allocations", totals->allocations);
-  add_total(db, "allocated_bytes", totals->allocated_bytes);
-  add_total(db, "frees", totals->frees);
-  add_total(db, "temporary", totals->temporary);
-  add_total(db, "peak_bytes", totals->peak_bytes);
+/* add_totals: of a sampled trace each has its standard error beside it, and those that were counted are that. */
+static void add_totals(database_t *db, vt_analysis_t const *analysis) {
+  static struct {
+    vt_total_name_t total;
+    char const *name, *error;
+  } const rows[] = {{VT_TOTAL_ALLOCATIONS, "allocations", "allocations_error"},
+                    {VT_TOTAL_ALLOCATED, "allocated_bytes", "allocated_bytes_error"},
+                    {VT_TOTAL_FREES, "frees", "frees_error"},
+                    {VT_TOTAL_TEMPORARY, "temporary", "temporary_error"},
+                    {VT_TOTAL_PEAK, "peak_bytes", "peak_bytes_error"},
+                    {VT_TOTAL_LIVE, "leaked_bytes", "leaked_bytes_error"},
+                    {VT_TOTAL_LIVE_BLOCKS, "leaked_blocks", "leaked_blocks_error"}};
+  vt_model_totals_t const *totals = vt_model_totals(analysis->model);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    vt_total_t total = vt_total(analysis, rows[i].total);
+    if (total.known) add_total(db, rows[i].name, total.value);
+    if (total.known && analysis->sampled.period) add_total(db, rows[i].error, (uint64_t)(total.error + 0.5));
+  }
   add_total(db, "peak_at_least_bytes", totals->peak_at_least);
-  add_total(db, "leaked_bytes", totals->live_bytes);
-  add_total(db, "leaked_blocks", totals->live_blocks);
   add_total(db, "unsure_bytes", totals->unsure_bytes);
   add_total(db, "unsure_blocks", totals->unsure_blocks);
+  if (analysis->sampled.period) add_total(db, "sampled", analysis->sampled.period);
 }
 
 static int prepare(database_t *db) {
@@ -184,10 +208,10 @@ static int prepare(database_t *db) {
                    {&db->frame, "INSERT INTO stack_profile_frame VALUES(?,?,?,?,?,?,?)"},
                    {&db->callsite, "INSERT INTO stack_profile_callsite VALUES(?,?,?,?)"},
                    {&db->allocation,
-                    "INSERT INTO heap_profile_allocation VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+                    "INSERT INTO heap_profile_allocation VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
                    {&db->total, "INSERT INTO totals VALUES(?,?)"},
                    {&db->thread, "INSERT INTO thread VALUES(?,?,?,?,?)"},
-                   {&db->block, "INSERT INTO block VALUES(NULL,?,?,?,?,?,?,?,?,?,?)"},
+                   {&db->block, "INSERT INTO block VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?,?)"},
                    {&db->timeline, "INSERT INTO timeline VALUES(?,?,?,?,?,?,?,?)"},
                    {&db->memory, "INSERT INTO memory VALUES(?,?,?)"},
                    {&db->range, "INSERT INTO mapping VALUES(?,?,?,?,?,?)"}};
@@ -203,6 +227,13 @@ static void bind_thread(sqlite3_stmt *s, int at, uint32_t thread) {
     sqlite3_bind_null(s, at);
   else
     sqlite3_bind_int64(s, at, (int64_t)thread + 1);
+}
+
+/* share_of is what a block stands for: of a sampled trace, others that were not recorded, too. */
+static vt_share_t share_of(vt_analysis_t const *analysis, vt_cell_t const *cell, vt_block_t const *block) {
+  uint64_t period = vt_reader_info(analysis->readers[cell->trace])->sample_period;
+  return period ? vt_estimate_share(period, block->size, vt_estimate_identity(block->address, block->time))
+                : (vt_share_t){1, block->size};
 }
 
 /* Writes a block; ends: NULL, it is live at the end. */
@@ -222,6 +253,9 @@ static void add_block(database_t *db, vt_block_t const *block, vt_model_change_t
   sqlite3_bind_null(s, 8);
   sqlite3_bind_null(s, 9);
   sqlite3_bind_int(s, 10, ends && ends->intent != ends->event);
+  vt_share_t share = share_of(analysis, cell, block);
+  sqlite3_bind_int64(s, 11, (int64_t)share.blocks);
+  sqlite3_bind_int64(s, 12, (int64_t)share.bytes);
   if (ends) {
     sqlite3_bind_int64(s, 7, (int64_t)ends->time);
     bind_thread(s, 8, ends->thread);
@@ -355,7 +389,7 @@ static int fill(database_t *db, vt_export_t const *export) {
   add_callsites(db, export);
   for (size_t i = 0; i < export->analysis->sites_cnt; i++)
     add_site(db, export, &export->analysis->sites[i]);
-  add_totals(db, vt_model_totals(export->analysis->model));
+  add_totals(db, export->analysis);
   add_kinds(db, export->analysis);
   add_threads(db);
   add_timeline(db);

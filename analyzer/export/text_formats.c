@@ -123,7 +123,7 @@ static void put_quoted(FILE *out, char const *text) {
   putc('"', out);
 }
 
-/* put_kinds ends a line with what became of the live blocks; empty without a verdict. */
+/* put_kinds adds what became of the live blocks; empty without a verdict. */
 static void put_kinds(vt_export_t const *export, vt_site_t const *site) {
   static vt_metric_t const kinds[] = {VT_METRIC_LOST, VT_METRIC_POSSIBLE, VT_METRIC_REACHABLE};
   for (int k = 0; k < 3; k++) {
@@ -132,7 +132,16 @@ static void put_kinds(vt_export_t const *export, vt_site_t const *site) {
     else
       fputs(",,", export->out);
   }
-  fprintf(export->out, ",%" PRIu64 ",%" PRIu64 "\n", site->unsure_bytes, site->peak_unsure_bytes);
+  fprintf(export->out, ",%" PRIu64 ",%" PRIu64, site->unsure_bytes, site->peak_unsure_bytes);
+}
+
+/* put_errors ends a line with the standard errors of a sampled trace's estimates; 0: it was counted. */
+static void put_errors(vt_export_t const *export, vt_cell_spread_t const *spread) {
+  double const variances[] = {spread->allocated.blocks, spread->allocated.bytes, spread->temporary.blocks, spread->peak.bytes,
+                              spread->peak.blocks,      spread->live.bytes,      spread->live.blocks,      spread->reallocs.blocks};
+  for (size_t i = 0; i < sizeof variances / sizeof *variances; i++)
+    fprintf(export->out, ",%" PRIu64, vt_estimate_error(variances[i]));
+  putc('\n', export->out);
 }
 
 enum { TEMPORARY = 3, REALLOCS = 8 }; /* of the numbers of a line */
@@ -143,7 +152,9 @@ void vt_export_csv(vt_export_t const *export) {
   uint32_t *ranked = vt_metric_rank(export->analysis, export->metric, &ranked_cnt);
   fputs("function,file,line,module,heap,allocations,allocated_bytes,frees,temporary,peak_bytes,"
         "peak_blocks,leaked_bytes,leaked_blocks,reallocs,stack,lost_bytes,lost_blocks,possible_bytes,"
-        "possible_blocks,reachable_bytes,reachable_blocks,unsure_bytes,peak_unsure_bytes\n",
+        "possible_blocks,reachable_bytes,reachable_blocks,unsure_bytes,peak_unsure_bytes,allocations_error,"
+        "allocated_bytes_error,temporary_error,peak_bytes_error,peak_blocks_error,leaked_bytes_error,leaked_blocks_error,"
+        "reallocs_error\n",
         export->out);
   size_t limit = export->report->limit, shown = 0;
   for (size_t i = 0; i < ranked_cnt && (!limit || shown < limit); i++) {
@@ -162,7 +173,7 @@ void vt_export_csv(vt_export_t const *export) {
                                site->temporary,    site->peak_bytes,      site->peak_blocks,
                                site->leaked_bytes, site->leaked_blocks,   site->reallocs};
     for (size_t k = 0; k < sizeof values / sizeof *values; k++)
-      if (site->sampled && (k == TEMPORARY || k == REALLOCS))
+      if (site->untold && (k == TEMPORARY || k == REALLOCS))
         putc(',', export->out); /* not known */
       else
         fprintf(export->out, ",%" PRIu64, values[k]);
@@ -175,6 +186,7 @@ void vt_export_csv(vt_export_t const *export) {
     }
     putc('"', export->out);
     put_kinds(export, site);
+    put_errors(export, &site->spread);
   }
   free(ranked);
 }

@@ -5,19 +5,20 @@
 #define EACH 3 /* findings of one kind: the rest of its evidence is a view */
 
 /* The most urgent first: what is wrong, what grows, what costs memory, what costs time. */
-static void (*const kinds[])(vt_findings_input_t const *, vt_findings_t *) = {
-    vt_find_wrong_frees, vt_find_lost,      vt_find_growing,  vt_find_peak,
-    vt_find_pinned,      vt_find_untouched, vt_find_outside,  vt_find_creeping,
-    vt_find_copying,     vt_find_churn,     vt_find_foreign_frees};
+static struct {
+  void (*find)(vt_findings_input_t const *, vt_findings_t *);
+  int all_blocks; /* it rests on the order, the place or the fate of all of them: of a sample it is not looked for */
+} const kinds[] = {{vt_find_wrong_frees, 0}, {vt_find_lost, 1},      {vt_find_growing, 0}, {vt_find_peak, 0},
+                   {vt_find_pinned, 1},      {vt_find_untouched, 1}, {vt_find_outside, 1}, {vt_find_creeping, 1},
+                   {vt_find_copying, 1},     {vt_find_churn, 0},     {vt_find_foreign_frees, 0}};
 
 static int compare_weights(void const *a, void const *b) {
   vt_finding_t const *x = a, *y = b;
   return x->weight > y->weight ? -1 : x->weight < y->weight;
 }
 
-/* What findings rest on is all events. */
+/* What findings rest on is the events. */
 static char const *why_none(vt_analysis_t const *analysis) {
-  if (analysis->sampled.period) return VT_SAMPLED_WHY;
   return analysis->kept_ns && !analysis->without_summary ? "of older events only the sum is kept (--keep)" : NULL;
 }
 
@@ -38,7 +39,7 @@ vt_findings_t vt_findings_make(vt_analysis_t const *analysis, vt_evidence_t *evi
                                .residences = residences};
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     size_t from = out.findings_cnt;
-    kinds[i](&input, &out);
+    if (!kinds[i].all_blocks || !analysis->sampled.period) kinds[i].find(&input, &out);
     size_t cnt = out.findings_cnt - from;
     if (cnt) qsort(out.findings + from, cnt, sizeof *out.findings, compare_weights);
     if (cnt > EACH) out.findings_cnt = from + EACH;

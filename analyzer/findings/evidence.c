@@ -9,7 +9,9 @@
 
 typedef struct {
   uint64_t live_bytes, live_blocks, allocations;
-  uint64_t brief, lifetime_ns;
+  double live_variance, brief_variance, mismatched_variance;
+  uint64_t brief;
+  double lifetime_ns;
   uint64_t creeps, creep_bytes, creep_moved, creep_min, creep_max;
   uint64_t copies, copied_bytes, mismatched;
   uint64_t align; /* of its blocks; 0: the usual one */
@@ -18,6 +20,7 @@ typedef struct {
 
 typedef struct {
   uint64_t live_bytes, live_blocks, allocations;
+  double live_variance;
 } moment_t;
 
 /* The last block a thread allocated, and the container it is seen to grow: the block it is in now, how
@@ -73,7 +76,7 @@ static void take_moment(vt_evidence_t *e) {
   moment_t *moments = vt_mem_resize(NULL, e->cells_cnt + 1, sizeof *moments);
   for (size_t i = 0; i < e->cells_cnt; i++)
     moments[i] =
-        (moment_t){e->cells[i].live_bytes, e->cells[i].live_blocks, e->cells[i].allocations};
+        (moment_t){e->cells[i].live_bytes, e->cells[i].live_blocks, e->cells[i].allocations, e->cells[i].live_variance};
   e->moments[e->moment] = moments;
   e->moment_cells[e->moment] = e->cells_cnt;
   e->live[e->moment++] = e->live_now;
@@ -118,15 +121,21 @@ static void resized(vt_evidence_t *e, cell_t *cell, vt_model_change_t const *cha
   if (change->size > cell->creep_max) cell->creep_max = change->size;
 }
 
+static inline vt_spread_t spread_of(vt_model_change_t const *change) {
+  if (__builtin_expect(!change->period, 1)) return (vt_spread_t){0};
+  return vt_estimate_spread(change->period, change->size);
+}
+
 static void begins(vt_evidence_t *e, vt_model_change_t const *change) {
   cell_t *cell = cell_of(e, change->cell);
   if (e->old_event == change->event) resized(e, cell, change);
-  cell->live_bytes += change->size;
-  cell->live_blocks++;
-  cell->allocations++;
+  cell->live_bytes += change->share.bytes;
+  cell->live_blocks += change->share.blocks;
+  cell->allocations += change->share.blocks;
+  cell->live_variance += spread_of(change).bytes;
   cell->api = change->api;
   cell->align = change->align;
-  e->live_now += change->size;
+  e->live_now += change->share.bytes;
   last_t *last = last_of(e, change->thread);
   last->address = change->address;
   last->size = change->size;
@@ -149,7 +158,10 @@ static void moved(cell_t *cell, last_t *last, vt_model_change_t const *change) {
    may have been copied there, as growing containers do; it has been if that one moves on likewise. */
 static void freed(vt_evidence_t *e, cell_t *cell, vt_model_change_t const *change) {
   vt_new_t block = {change->size, cell->align, cell->api};
-  cell->mismatched += vt_families_differ(cell->api, change->api) || vt_delete_judge(&block, change) != VT_DELETE_RIGHT;
+  if (vt_families_differ(cell->api, change->api) || vt_delete_judge(&block, change) != VT_DELETE_RIGHT) {
+    cell->mismatched += change->share.blocks;
+    cell->mismatched_variance += spread_of(change).blocks;
+  }
   if (change->thread != change->owner || change->thread == VT_MODEL_NO_THREAD) return;
   last_t *last = last_of(e, change->thread);
   if (last->cell == change->cell && last->address != change->address &&
@@ -160,12 +172,16 @@ static void freed(vt_evidence_t *e, cell_t *cell, vt_model_change_t const *chang
 static void ends(vt_evidence_t *e, vt_model_change_t const *change) {
   cell_t *cell = cell_of(e, change->cell);
   uint64_t lived = change->time > change->began ? change->time - change->began : 0;
-  cell->live_bytes -= change->size;
-  cell->live_blocks--;
-  e->live_now -= change->size;
+  cell->live_bytes -= change->share.bytes;
+  cell->live_blocks -= change->share.blocks;
+  cell->live_variance -= spread_of(change).bytes;
+  e->live_now -= change->share.bytes;
   if (change->unseen) return;
-  cell->lifetime_ns += lived;
-  cell->brief += lived <= VT_EVIDENCE_BRIEF;
+  cell->lifetime_ns += (double)lived * (double)change->share.blocks;
+  if (lived <= VT_EVIDENCE_BRIEF) {
+    cell->brief += change->share.blocks;
+    cell->brief_variance += spread_of(change).blocks;
+  }
   if (change->intent == change->event) {
     freed(e, cell, change);
     return;
@@ -196,6 +212,7 @@ static void add_moments(vt_evidence_t const *e, size_t number, vt_evidence_sums_
   for (; k < VT_EVIDENCE_MOMENTS; k++) {
     moment_t const *moment = &e->moments[k][number];
     sum->live_bytes[k] += moment->live_bytes;
+    sum->live_variance[k] += moment->live_variance;
     sum->live_blocks[k] += moment->live_blocks;
     sum->allocations[k] += moment->allocations;
   }
@@ -208,6 +225,8 @@ static void add_cell(vt_evidence_t const *e, size_t number, vt_evidence_sums_t *
     sum->creep_min = cell->creep_min;
   if (cell->creep_max > sum->creep_max) sum->creep_max = cell->creep_max;
   sum->brief += cell->brief;
+  sum->brief_variance += cell->brief_variance;
+  sum->mismatched_variance += cell->mismatched_variance;
   sum->lifetime_ns += cell->lifetime_ns;
   sum->creeps += cell->creeps;
   sum->creep_bytes += cell->creep_bytes;

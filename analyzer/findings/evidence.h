@@ -15,8 +15,11 @@
 typedef struct {
   uint64_t live_bytes[VT_EVIDENCE_MOMENTS], live_blocks[VT_EVIDENCE_MOMENTS];
   uint64_t allocations[VT_EVIDENCE_MOMENTS]; /* made until then */
-  uint64_t brief, lifetime_ns;       /* freed blocks: brief ones; the sum of all their lifetimes */
-  uint64_t creeps;                   /* reallocs that add less than an eighth */
+  double live_variance[VT_EVIDENCE_MOMENTS]; /* of a sampled trace, the variances of live_bytes, … */
+  double brief_variance, mismatched_variance; /* … and of these two */
+  uint64_t brief;                    /* freed blocks: brief ones */
+  double lifetime_ns;                /* of all freed blocks, the sum */
+  uint64_t creeps;                   /* reallocs that add less than an eighth; of a sample these and copies tell nothing */
   uint64_t creep_bytes, creep_moved; /* by how much in all; bytes of old blocks that moved */
   uint64_t creep_min, creep_max;     /* the smallest old and the largest new block */
   uint64_t copies,

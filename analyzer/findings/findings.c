@@ -1,5 +1,6 @@
 /* The list of findings that each kind adds to; see findings.h. */
 #include "analyzer/findings/findings.h"
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,24 @@ void vt_finding_say(vt_finding_t *finding, char const *format, ...) {
   va_start(args, format);
   vsnprintf(finding->text + used, sizeof finding->text - used, format, args);
   va_end(args);
+}
+
+#define SURE 3 /* standard errors */
+
+uint64_t vt_finding_least(uint64_t value, double variance) {
+  double least = (double)value - SURE * sqrt(variance > 0 ? variance : 0);
+  return variance > 0 ? (uint64_t)(least > 0 ? least : 0) : value;
+}
+
+uint64_t vt_finding_most(uint64_t value, double variance) {
+  return variance > 0 ? value + (uint64_t)(SURE * sqrt(variance)) : value;
+}
+
+void vt_finding_error(vt_finding_t *finding, double variance, int bytes) {
+  uint64_t error = vt_estimate_error(variance);
+  if (!error) return;
+  vt_finding_say(finding, " Estimated from a sample: ± %s.", (bytes ? vt_bytes_text(error) : vt_count_text(error)).text);
+  vt_finding_value(finding, "standard_error", (double)error);
 }
 
 void vt_finding_value(vt_finding_t *finding, char const *name, double value) {

@@ -65,6 +65,13 @@ __attribute__((format(printf, 2, 3))) void vt_finding_say(vt_finding_t *finding,
                                                           ...);
 void vt_finding_value(vt_finding_t *finding, char const *name, double value);
 
+/* Of a sampled trace a finding is made only if the error leaves no doubt: what is certain of an estimate, at least and
+   at most, is compared with the thresholds. variance 0: it was counted. */
+uint64_t vt_finding_least(uint64_t value, double variance);
+uint64_t vt_finding_most(uint64_t value, double variance);
+/* Says, and tells in JSON, the standard error of the number that the finding is about; nothing of one that was counted. */
+void vt_finding_error(vt_finding_t *finding, double variance, int bytes);
+
 void vt_find_wrong_frees(vt_findings_input_t const *input, vt_findings_t *out);
 void vt_find_lost(vt_findings_input_t const *input, vt_findings_t *out);
 void vt_find_growing(vt_findings_input_t const *input, vt_findings_t *out);
@@ -80,6 +87,7 @@ void vt_find_outside(vt_findings_input_t const *input, vt_findings_t *out);
 /* How the live bytes of a group went on: see growing.c. */
 typedef struct {
   uint64_t first, last; /* at the first moment and the last but one */
+  double variance; /* of the rise, in a sampled trace */
   uint64_t rise, late_rise, largest_step;
   unsigned rises;       /* moments at which there was more than at the one before */
   uint64_t allocations; /* while it rose */

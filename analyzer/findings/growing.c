@@ -23,6 +23,7 @@ vt_growth_t vt_growth_of(vt_evidence_sums_t const *sums) {
   g.first = live[first];
   g.last = live[MOMENTS - 1];
   g.rise = g.last > g.first ? g.last - g.first : 0;
+  g.variance = sums->live_variance[first] + sums->live_variance[MOMENTS - 1];
   g.late_rise = g.last > live[middle] ? g.last - live[middle] : 0;
   g.allocations = sums->allocations[MOMENTS - 1] - sums->allocations[first];
   for (size_t i = first + 1; i < MOMENTS; i++) {
@@ -31,7 +32,7 @@ vt_growth_t vt_growth_of(vt_evidence_sums_t const *sums) {
     if (live[i] - live[i - 1] > g.largest_step) g.largest_step = live[i] - live[i - 1];
   }
   size_t steps = MOMENTS - 1 - first;
-  g.grows = steps >= STEPS_MIN && g.rise >= RISE_MIN && 3 * g.rises >= 2 * steps &&
+  g.grows = steps >= STEPS_MIN && vt_finding_least(g.rise, g.variance) >= RISE_MIN && 3 * g.rises >= 2 * steps &&
             3 * g.largest_step <= g.rise && 4 * g.late_rise >= g.rise;
   return g;
 }
@@ -41,7 +42,7 @@ void vt_find_growing(vt_findings_input_t const *input, vt_findings_t *out) {
   for (size_t i = 0; i < input->groups->groups_cnt; i++) {
     vt_group_t const *group = &input->groups->groups[i];
     vt_growth_t growth = vt_growth_of(&input->sums[i]);
-    if (group->sum.nested || !growth.grows || 50 * growth.rise < input->totals->peak_bytes)
+    if (group->sum.nested || !growth.grows || 50 * vt_finding_least(growth.rise, growth.variance) < input->totals->peak_bytes)
       continue;
     double rate = (double)growth.rise / seconds / MOMENTS * VT_EVIDENCE_MOMENTS;
     double each = growth.allocations ? (double)growth.rise / (double)growth.allocations : 0;
@@ -50,6 +51,7 @@ void vt_find_growing(vt_findings_input_t const *input, vt_findings_t *out) {
         finding, "Grows all the time: from %s to %s, %s/s, %s for each of its allocations.",
         vt_bytes_text(growth.first).text, vt_bytes_text(growth.last).text,
         vt_bytes_text((uint64_t)(rate + 0.5)).text, vt_bytes_text((uint64_t)(each + 0.5)).text);
+    vt_finding_error(finding, growth.variance, 1);
     vt_finding_value(finding, "first_bytes", (double)growth.first);
     vt_finding_value(finding, "last_bytes", (double)growth.last);
     vt_finding_value(finding, "bytes_per_second", rate);

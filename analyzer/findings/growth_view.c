@@ -25,6 +25,7 @@ void vt_growth_view_free(vt_growth_view_t *view) {
 
 static char const *word_for(vt_growth_t const *growth) {
   if (growth->grows) return "grows all the time";
+  if (growth->variance > 0 && !vt_finding_least(growth->rise, growth->variance)) return "within its error";
   if (growth->last < growth->first) return "shrinks";
   if (!growth->rise) return "constant";
   if (3 * growth->largest_step > growth->rise) return "went up once";
@@ -50,19 +51,34 @@ static double rate_of(vt_growth_view_t const *view, vt_growth_t const *growth) {
   return ns > 0 ? (double)growth->rise / ns * 1e9 : 0;
 }
 
+static int is_sampled(vt_growth_view_t const *view) { return view->analysis->sampled.period != 0; }
+
+static void text_rise(vt_growth_view_t const *view, vt_term_t const *term, vt_growth_t const *growth) {
+  if (is_sampled(view))
+    vt_term_styled(term, VT_STYLE_TITLE, "+ %s", vt_bytes_estimate(growth->rise, vt_estimate_error(growth->variance)).text);
+  else
+    vt_term_styled(term, VT_STYLE_TITLE, "+%10s", vt_bytes_text(growth->rise).text);
+}
+
+/* say_estimates: the curves have no room to say it themselves. */
+static void say_estimates(vt_growth_view_t const *view, vt_term_t const *term) {
+  if (is_sampled(view)) fputs("≈ estimates from a sample of the blocks\n", term->out);
+}
+
 static void text(void *context, vt_term_t const *term) {
   vt_growth_view_t const *view = context;
   size_t limit = view->options->limit ? view->options->limit : ROWS, shown = 0;
   putc('\n', term->out);
   vt_term_styled(term, VT_STYLE_TITLE, "GROWTH: live bytes in time, what grows all the time first");
   putc('\n', term->out);
+  say_estimates(view, term);
   for (; shown < view->groups.groups_cnt && shown < limit; shown++) {
     vt_group_t const *group = &view->groups.groups[view->order[shown]];
     vt_evidence_sums_t const *sums = &view->sums[view->order[shown]];
     vt_growth_t growth = vt_growth_of(sums);
     if (!growth.rise) break;
     fprintf(term->out, "\n%3zu. ", shown + 1);
-    vt_term_styled(term, VT_STYLE_TITLE, "+%10s", vt_bytes_text(growth.rise).text);
+    text_rise(view, term, &growth);
     fprintf(term->out, " %12s/s  %-18s  ", vt_bytes_text((uint64_t)rate_of(view, &growth)).text,
             word_for(&growth));
     vt_text_group_name(term, &group->frame, view->options->by, vt_term_room(term, 53));
@@ -103,6 +119,7 @@ static vt_evidence_sums_t sum_from(vt_growth_view_t const *view, size_t first) {
     vt_evidence_sums_t const *sums = &view->sums[view->order[i]];
     for (size_t k = 0; k < VT_EVIDENCE_MOMENTS; k++) {
       rest.live_bytes[k] += sums->live_bytes[k];
+      rest.live_variance[k] += sums->live_variance[k];
       rest.live_blocks[k] += sums->live_blocks[k];
       rest.allocations[k] += sums->allocations[k];
     }
@@ -139,6 +156,7 @@ static void text_bands(void *context, vt_term_t const *term) {
   putc('\n', term->out);
   vt_term_styled(term, VT_STYLE_TITLE, "TIMELINE: live bytes, what had most of them first");
   putc('\n', term->out);
+  say_estimates(view, term);
   for (size_t i = 0; i < bands; i++) {
     vt_group_t const *group = &view->groups.groups[view->order[i]];
     fprintf(term->out, "\n  %c  ", i < shown ? (int)('A' + i) : ' ');
@@ -159,6 +177,7 @@ static void json_moments(vt_json_t *json, vt_growth_view_t const *view,
     vt_json_object_line(json, NULL);
     vt_json_uint(json, "t_ns", vt_evidence_time(view->evidence, i));
     vt_json_uint(json, "live_bytes", sums->live_bytes[i]);
+    if (is_sampled(view)) vt_json_uint(json, "live_bytes_error", vt_estimate_error(sums->live_variance[i]));
     vt_json_uint(json, "live_blocks", sums->live_blocks[i]);
     vt_json_uint(json, "allocations", sums->allocations[i]);
     vt_json_end_object(json);
@@ -182,6 +201,7 @@ static void json(void *context, vt_json_t *json) {
     vt_json_bool(json, "grows", growth.grows);
     vt_json_uint(json, "first_bytes", growth.first);
     vt_json_uint(json, "last_bytes", growth.last);
+    if (is_sampled(view)) vt_json_uint(json, "standard_error", vt_estimate_error(growth.variance));
     vt_json_double(json, "bytes_per_second", rate_of(view, &growth));
     vt_json_double(json, "bytes_per_allocation", each);
     json_moments(json, view, sums);

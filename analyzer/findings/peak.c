@@ -28,7 +28,7 @@ static size_t above_half(uint64_t const *live, uint64_t peak) {
 }
 
 /* The group with most of the peak; NULL: none. */
-static vt_group_t const *maker(vt_groups_t const *groups) {
+static vt_group_t const *main_maker(vt_groups_t const *groups) {
   vt_group_t const *best = NULL;
   for (size_t i = 0; i < groups->groups_cnt; i++) {
     vt_group_t const *group = &groups->groups[i];
@@ -41,9 +41,12 @@ static vt_group_t const *maker(vt_groups_t const *groups) {
 
 void vt_find_peak(vt_findings_input_t const *input, vt_findings_t *out) {
   uint64_t peak = input->totals->peak_bytes, usual = median(input->live);
-  vt_group_t const *group = maker(input->groups);
-  int spike = !input->totals->peak_at_most && peak >= SPIKE_MIN && 4 * above_half(input->live, peak) <= VT_EVIDENCE_MOMENTS;
-  if (!group || (!spike && (peak < MAKER_MIN || 2 * group->sum.peak_bytes < peak))) return;
+  vt_group_t const *group = main_maker(input->groups);
+  double of_all = input->totals->peak_spread.bytes, of_group = group ? group->sum.spread.peak.bytes : 0;
+  int spike = !input->analysis->sampled.period && !input->totals->peak_at_most && peak >= SPIKE_MIN && 4 * above_half(input->live, peak) <= VT_EVIDENCE_MOMENTS;
+  int maker = group && vt_finding_least(peak, of_all) >= MAKER_MIN &&
+              2 * vt_finding_least(group->sum.peak_bytes, of_group) >= vt_finding_most(peak, of_all);
+  if (!group || (!spike && !maker)) return;
   vt_finding_t *finding =
       vt_findings_add(out, spike ? "spike" : "peak", group, "peak", (double)peak);
   vt_finding_say(finding, "Has %s of the peak of %s at %s",
@@ -54,6 +57,7 @@ void vt_find_peak(vt_findings_input_t const *input, vt_findings_t *out) {
                    vt_bytes_text(usual).text);
   else
     vt_finding_say(finding, ".");
+  vt_finding_error(finding, of_group, 1);
   vt_finding_value(finding, "peak_bytes", (double)peak);
   vt_finding_value(finding, "median_bytes", (double)usual);
   vt_finding_value(finding, "bytes", (double)group->sum.peak_bytes);

@@ -99,8 +99,7 @@ static void print_feet(vt_findings_t const *findings, size_t shown, vt_analysis_
             vt_counted(findings->findings_cnt - shown, "finding").text);
   fputs("\nAll sections: ", term->out);
   print_command(term, analysis, "--full", term->width - 14);
-  fprintf(term->out, "\nOne of them: leaks, hot, peak, %s (valtrace report --help)\n",
-          analysis->sampled.period ? "sizes, threads, …" : "growth, frees, …");
+  fputs("\nOne of them: leaks, hot, peak, growth, frees, … (valtrace report --help)\n", term->out);
 }
 
 void vt_findings_text(vt_findings_t const *findings, vt_analysis_t const *analysis,

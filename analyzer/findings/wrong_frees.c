@@ -25,6 +25,7 @@ void vt_find_wrong_frees(vt_findings_input_t const *input, vt_findings_t *out) {
                    "%s freed by a function that does not fit the one that allocated (malloc/free, "
                    "new/delete, new[]/delete[]), or deleted with a wrong size or alignment.",
                    vt_counted(cnt, "block").text);
+    vt_finding_error(finding, input->sums[i].mismatched_variance, 0);
     vt_finding_value(finding, "blocks", (double)cnt);
   }
 }

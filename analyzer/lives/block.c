@@ -191,9 +191,17 @@ static void text_life(vt_block_history_t const *h, vt_term_t const *term, size_t
   text_fault(term, life);
 }
 
+/* say_sampled: of a sample it is not the whole history. */
+static void say_sampled(vt_block_history_t const *h, vt_term_t const *term) {
+  if (!h->analysis->sampled.period) return;
+  vt_term_wrap(term, "The trace is a sample: blocks that were not recorded may have been here, too, before, between and after these.", 0);
+  putc('\n', term->out);
+}
+
 void vt_block_history_text(vt_block_history_t const *h, vt_term_t const *term) {
   size_t limit = h->options->limit ? h->options->limit : BLOCKS;
   size_t first = h->lives_cnt > limit ? h->lives_cnt - limit : 0;
+  say_sampled(h, term);
   if (h->near)
     fprintf(term->out, "no block contains 0x%" PRIx64 "; within %d bytes:\n", h->address, NEAR);
   if (first)
@@ -267,6 +275,7 @@ void vt_block_history_json(vt_block_history_t const *h, FILE *out) {
   vt_json_uint(&json, "version", 1);
   json_address(&json, h->address);
   vt_json_bool(&json, "contained", !h->near);
+  vt_json_uint(&json, "sampled", h->analysis->sampled.period);
   vt_json_array(&json, "blocks");
   for (size_t i = first; i < h->lives_cnt; i++) json_life(h, &json, &h->lives[i]);
   vt_json_end_array(&json);

@@ -11,6 +11,7 @@
 typedef struct {
   uint32_t cell, stack, owner, freer; /* freer: VT_MODEL_NO_THREAD, a heap was emptied; UNSEEN */
   uint64_t blocks, bytes;
+  vt_spread_t spread; /* of a sampled trace */
 } entry_t;
 #define UNSEEN (VT_MODEL_NO_THREAD - 1) /* recording was paused, and has not told by whom */
 
@@ -20,6 +21,7 @@ typedef struct {
   uint32_t nodes[2];         /* the stacks of its largest entry */
   uint64_t largest;
   uint64_t blocks, bytes, other_thread;
+  vt_spread_t spread;
   size_t entries, entry_cnt; /* in the order of `sorted` */
 } row_t;
 
@@ -83,7 +85,8 @@ static void grow(vt_frees_t *f) {
 static void changed(void *context, vt_model_change_t const *change) {
   vt_frees_t *f = context;
   if (change->begins) return;
-  entry_t key = {change->cell, change->stack, change->owner, change->unseen ? UNSEEN : change->thread, 0, 0};
+  entry_t key = {.cell = change->cell, .stack = change->stack, .owner = change->owner,
+                 .freer = change->unseen ? UNSEEN : change->thread};
   uint32_t *slot = find(f, &key);
   if (!*slot) {
     VT_PUSH(f->entries, key);
@@ -93,8 +96,12 @@ static void changed(void *context, vt_model_change_t const *change) {
       slot = find(f, &key);
     }
   }
-  f->entries[*slot - 1].blocks++;
-  f->entries[*slot - 1].bytes += change->size;
+  entry_t *entry = &f->entries[*slot - 1];
+  entry->blocks += change->share.blocks;
+  entry->bytes += change->share.bytes;
+  if (!change->period) return;
+  vt_spread_t one = vt_estimate_spread(change->period, change->size);
+  vt_spread_add(&entry->spread, &one, 1);
 }
 
 vt_model_watch_t vt_frees_watch(vt_frees_t *f) {
@@ -137,7 +144,7 @@ static row_t row_of(vt_frees_t const *f, uint32_t number) {
   entry_t const *entry = &f->entries[number];
   size_t cnt;
   vt_cell_t const *cell = &vt_model_cells(f->analysis->model, &cnt)[entry->cell];
-  row_t row = {.blocks = entry->blocks, .bytes = entry->bytes, .entries = number, .entry_cnt = 1};
+  row_t row = {.blocks = entry->blocks, .bytes = entry->bytes, .spread = entry->spread, .entries = number, .entry_cnt = 1};
   row.nodes[0] = vt_analysis_cell_node(f->analysis, cell, f->options->keep_allocators);
   row.nodes[1] = f->nodes[cell->trace][entry->stack];
   row.from = vt_group_frame(f->analysis, row.nodes[0]);
@@ -177,6 +184,7 @@ static void make_rows(vt_frees_t *f) {
     }
     last->blocks += here->blocks;
     last->bytes += here->bytes;
+    vt_spread_add(&last->spread, &here->spread, 1);
     last->other_thread += here->other_thread;
     last->entry_cnt++;
     if (here->largest <= last->largest) continue;
@@ -229,6 +237,8 @@ static pair_t *pairs_of(vt_frees_t const *f, row_t const *row, size_t *cnt) {
 
 /* ---- text ---- */
 
+static int is_sampled(vt_frees_t const *f) { return f->analysis->sampled.period != 0; }
+
 static void text_side(vt_frees_t const *f, vt_term_t const *term, char const *label,
                       vt_stack_frame_t const *frame, uint32_t node) {
   char buffer[1024];
@@ -252,7 +262,7 @@ static void text_threads(vt_frees_t const *f, vt_term_t const *term, row_t const
   fputs("        threads   ", term->out);
   for (size_t i = 0; i < cnt && i < PAIRS; i++) {
     pair_t const *pair = &pairs[i];
-    fprintf(term->out, "%s%s ", i ? ", " : " ", vt_count_text(pair->blocks).text);
+    fprintf(term->out, "%s%s%s ", i ? ", " : " ", is_sampled(f) ? "≈ " : "", vt_count_text(pair->blocks).text);
     if (pair->freer == VT_MODEL_NO_THREAD)
       fputs("with their heap", term->out);
     else if (pair->freer == UNSEEN)
@@ -268,6 +278,17 @@ static void text_threads(vt_frees_t const *f, vt_term_t const *term, row_t const
   free(pairs);
 }
 
+static void text_amount(vt_frees_t const *f, vt_term_t const *term, row_t const *row) {
+  vt_estimate_text_t blocks = vt_count_estimate(row->blocks, vt_estimate_error(row->spread.blocks));
+  if (is_sampled(f)) {
+    vt_term_styled(term, VT_STYLE_TITLE, "%s blocks", blocks.text);
+    fprintf(term->out, "  %s", vt_bytes_estimate(row->bytes, vt_estimate_error(row->spread.bytes)).text);
+    return;
+  }
+  vt_term_styled(term, VT_STYLE_TITLE, "%20s", vt_counted(row->blocks, "block").text);
+  fprintf(term->out, " %10s", vt_bytes_text(row->bytes).text);
+}
+
 static void text(void *context, vt_term_t const *term) {
   vt_frees_t const *f = context;
   size_t limit = f->options->limit ? f->options->limit : ROWS;
@@ -277,10 +298,9 @@ static void text(void *context, vt_term_t const *term) {
   for (size_t i = 0; i < f->rows_cnt && i < limit; i++) {
     row_t const *row = &f->rows[i];
     fprintf(term->out, "\n%3zu. ", i + 1);
-    vt_term_styled(term, VT_STYLE_TITLE, "%20s", vt_counted(row->blocks, "block").text);
-    fprintf(term->out, " %10s", vt_bytes_text(row->bytes).text);
+    text_amount(f, term, row);
     if (row->other_thread)
-      fprintf(term->out, "  %s by another thread",
+      fprintf(term->out, "  %s%s by another thread", is_sampled(f) ? "≈ " : "",
               vt_percent_text(row->other_thread, row->blocks).text);
     putc('\n', term->out);
     text_side(f, term, "allocated", &row->from, row->nodes[0]);
@@ -321,6 +341,12 @@ static void json(void *context, vt_json_t *json) {
     vt_json_uint(json, "blocks", row->blocks);
     vt_json_uint(json, "bytes", row->bytes);
     vt_json_uint(json, "other_thread_blocks", row->other_thread);
+    if (is_sampled(f)) {
+      vt_json_object_line(json, "standard_error");
+      vt_json_uint(json, "blocks", vt_estimate_error(row->spread.blocks));
+      vt_json_uint(json, "bytes", vt_estimate_error(row->spread.bytes));
+      vt_json_end_object(json);
+    }
     json_side(f, json, "allocation", &row->from, row->nodes[0]);
     json_side(f, json, "free", &row->to, row->nodes[1]);
     vt_json_array(json, "threads");

@@ -37,6 +37,8 @@ typedef struct {
 typedef struct {
   kind_t kind;
   uint64_t count, address;          /* of the first */
+  uint64_t blocks;                  /* what they stand for, in a sampled trace, … */
+  double variance;                  /* … and how far off that may be */
   point_t allocated, freed, before; /* before: the free that was right */
   uint64_t size, align;
   uint64_t said_size, said_align; /* what operator delete was told, where that is wrong */
@@ -98,6 +100,8 @@ static void add_wrong(vt_mismatches_t *m, wrong_t const *wrong) {
         !same_point(&have->freed, &wrong->freed) || !same_point(&have->before, &wrong->before))
       continue;
     have->count++;
+    have->blocks += wrong->blocks;
+    have->variance += wrong->variance;
     return;
   }
   VT_PUSH(m->wrongs, *wrong);
@@ -117,6 +121,8 @@ static void judge(vt_mismatches_t *m, life_t const *life, vt_model_change_t cons
   if (!differ && fault == VT_DELETE_RIGHT) return;
   wrong_t wrong = {.kind = differ ? OTHER_FAMILY : fault == VT_DELETE_WRONG_SIZE ? WRONG_SIZE : WRONG_ALIGNMENT,
                    .count = 1,
+                   .blocks = change->share.blocks,
+                   .variance = change->period ? vt_estimate_spread(change->period, change->size).blocks : 0,
                    .address = change->address,
                    .allocated = life->allocated,
                    .freed = *here,
@@ -213,6 +219,7 @@ static void text_delete(vt_term_t const *term, wrong_t const *wrong, char const 
   fprintf(term->out, "%s %s %s: 0x%" PRIx64 "\n", times, vt_api_name(wrong->freed.api),
           vt_delete_text(fault, &block, wrong->said_size, wrong->said_align, text), wrong->address);
 }
+static int is_sampled(vt_mismatches_t const *m) { return m->analysis->sampled.period != 0; }
 
 static void text_wrong(vt_mismatches_t const *m, vt_term_t const *term, wrong_t const *wrong) {
   char const *times = wrong->count == 1 ? "" : " times, first";
@@ -237,6 +244,8 @@ static void text_wrong(vt_mismatches_t const *m, vt_term_t const *term, wrong_t 
     fprintf(term->out, "%s free of 0x%" PRIx64 ", where no block was seen\n", times,
             wrong->address);
   }
+  if (is_sampled(m) && wrong->blocks)
+    fprintf(term->out, "        in all %s blocks\n", vt_count_estimate(wrong->blocks, vt_estimate_error(wrong->variance)).text);
   if (*unseen_text(m, wrong)) vt_term_styled(term, VT_STYLE_FAINT, "        %s\n", unseen_text(m, wrong));
   text_point(m, term, "allocated", &wrong->allocated);
   text_point(m, term, wrong->kind == FREED_TWICE ? "freed first" : "freed", &wrong->before);
@@ -249,11 +258,16 @@ static void text(void *context, vt_term_t const *term) {
   putc('\n', term->out);
   vt_term_styled(term, VT_STYLE_TITLE, "MISMATCHES: wrong frees, with both stacks");
   putc('\n', term->out);
+  if (is_sampled(m)) {
+    fputs("≈ ", term->out);
+    vt_term_wrap(term, "Of a sample: wrong frees of recorded blocks, and estimates of how many there are in all. A block that is freed twice is not seen.", 2);
+    putc('\n', term->out);
+  }
   for (size_t i = 0; i < m->wrongs_cnt && i < limit; i++) {
     fprintf(term->out, "\n%3zu. ", i + 1);
     text_wrong(m, term, &m->wrongs[i]);
   }
-  if (!m->wrongs_cnt) fputs("\n  none\n", term->out);
+  if (!m->wrongs_cnt) fputs(is_sampled(m) ? "\n  none of a recorded block\n" : "\n  none\n", term->out);
   if (m->wrongs_cnt > limit)
     fprintf(term->out, "\n     and %zu more (--limit N shows more)\n", m->wrongs_cnt - limit);
 }
@@ -290,6 +304,10 @@ static void json(void *context, vt_json_t *json) {
     vt_json_object(json, NULL);
     vt_json_string(json, "kind", kind_names[wrong->kind]);
     vt_json_uint(json, "count", wrong->count);
+    if (is_sampled(m) && wrong->blocks) {
+      vt_json_uint(json, "estimate", wrong->blocks);
+      vt_json_uint(json, "standard_error", vt_estimate_error(wrong->variance));
+    }
     vt_json_uint(json, "address", wrong->address);
     vt_json_string(json, "address_hex", hex);
     vt_json_uint(json, "size", wrong->size);

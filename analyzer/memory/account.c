@@ -130,7 +130,8 @@ static void walk_part(sum_t *s, walk_t *w) {
 /* divide tells free memory from what live blocks occupy beyond what was asked for. */
 static void divide(sum_t *s) {
   walk_t w = {0};
-  s->out.divided = s->out.places.libc_malloc && s->out.places.whole && !s->out.places.several;
+  s->out.sampled = vt_reader_info(s->from->reader)->sample_period != 0;
+  s->out.divided = !s->out.sampled && s->out.places.libc_malloc && s->out.places.whole && !s->out.places.several;
   if (!s->out.divided) return;
   for (size_t i = 0; i < s->out.places.parts_cnt; i++) {
     w.part = &s->out.places.parts[i];

@@ -26,6 +26,7 @@ typedef struct {
   uint64_t by_place[VT_PLACES];   /* bytes */
   uint64_t blocks_bytes;          /* of the allocator's: requested by live blocks */
   uint64_t heap_blocks_bytes;     /* of the program's heaps': the same */
+  int sampled;                    /* only a sample of the blocks is known: sums of blocks mean nothing */
   int divided;                    /* the next three are known: libc's malloc, and all its blocks */
   uint64_t overhead_bytes;        /* headers of live blocks, and what they are larger than requested */
   uint64_t free_bytes;            /* kept by the allocator */

@@ -104,17 +104,30 @@ static void hold_pages(pin_t *p, vt_held_block_t const *b) {
   on_page(p, last, b->key, end - last);
 }
 
+/* part_of is what so many of a block's bytes stand for. */
+static uint64_t part_of(vt_held_block_t const *b, uint64_t bytes) {
+  return bytes ? (uint64_t)((unsigned __int128)bytes * b->share.bytes / b->size) : 0;
+}
+
+static void add_variances(pin_t const *p, vt_pins_t *pins, uint64_t size, uint64_t resident, uint64_t untouched) {
+  uint64_t period = vt_reader_info(p->from->reader)->sample_period;
+  double each = period ? vt_estimate_spread(period, size).blocks : 0;
+  pins->resident_variance += each * (double)resident * (double)resident;
+  pins->untouched_variance += each * (double)untouched * (double)untouched;
+}
+
 static void add_block(pin_t *p, vt_held_block_t const *b) {
   vt_pins_t *pins = &p->out[b->key];
   uint64_t end = b->start + b->size;
   if (within(&p->known, b->start, end) != b->size) return;
   uint64_t resident = within(&p->resident, b->start, end);
   uint64_t swapped = within(&p->swapped, b->start, end);
-  pins->blocks++;
-  pins->bytes += b->size;
-  pins->resident_bytes += resident;
-  pins->swapped_bytes += swapped;
-  pins->untouched_bytes += b->size - resident - swapped;
+  pins->blocks += b->share.blocks;
+  pins->bytes += b->share.bytes;
+  pins->resident_bytes += part_of(b, resident);
+  pins->swapped_bytes += part_of(b, swapped);
+  pins->untouched_bytes += b->share.bytes - part_of(b, resident) - part_of(b, swapped);
+  add_variances(p, pins, b->size, resident, b->size - resident - swapped);
   hold_pages(p, b);
 }
 

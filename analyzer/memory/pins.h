@@ -12,9 +12,10 @@
 typedef struct {
   uint64_t blocks, bytes;                                /* live ones */
   uint64_t resident_bytes, swapped_bytes, untouched_bytes; /* of these; together they are `bytes` */
+  double resident_variance, untouched_variance; /* of a sampled trace, of which those above are estimates, and … */
   uint64_t pages; /* resident ones with a block of this key */
   uint64_t alone; /* of these: without a block of another key */
-  uint64_t rest_bytes; /* on these pages: of no live block */
+  uint64_t rest_bytes; /* on these pages: of no live block; … these three mean nothing: what else lies there is not known */
 } vt_pins_t;
 
 /* vt_pins_make is an array of `keys` entries, the caller's to free. Blocks that lie where their allocator has

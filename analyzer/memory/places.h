@@ -8,6 +8,7 @@
 #ifndef VT_ANALYZER_MEMORY_PLACES_H
 #define VT_ANALYZER_MEMORY_PLACES_H
 
+#include "analyzer/sampling/estimate.h"
 #include "analyzer/trace/reader.h"
 
 typedef enum {
@@ -32,6 +33,7 @@ typedef struct {
   uint64_t start, size;
   uint32_t key;  /* the caller's */
   uint32_t heap; /* vt_held_heap_t */
+  vt_share_t share; /* what it stands for, in a sampled trace */
 } vt_held_block_t;
 
 typedef struct {

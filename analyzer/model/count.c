@@ -19,6 +19,7 @@ static void tell(vt_model_t const *model, vt_block_t const *block, uint32_t thre
   vt_model_change_t change = {.address = block->address,
                               .size = block->size,
                               .share = vt_count_share(model, block),
+                              .period = model->sampled ? vt_count_period(model, block) : 0,
                               .time = time,
                               .cell = block->cell,
                               .thread = thread,
@@ -130,22 +131,38 @@ void vt_count_peak(vt_model_t *model, uint64_t time) {
   model->peak_number++;
 }
 
-static uint64_t period_of(vt_model_t const *model, vt_block_t const *block) {
+uint64_t vt_count_period(vt_model_t const *model, vt_block_t const *block) {
   return block->cell < VT_CELL_FIRST ? 0 : model->traces[model->cells[block->cell].trace].period;
 }
 
 vt_share_t vt_count_sampled(vt_model_t const *model, vt_block_t const *block) {
-  uint64_t period = period_of(model, block);
+  uint64_t period = vt_count_period(model, block);
   if (!period) return (vt_share_t){1, block->size};
-  return vt_estimate_share(period, block->size, block->address ^ block->time << 20);
+  return vt_estimate_share(period, block->size, vt_estimate_identity(block->address, block->time));
+}
+
+static vt_cell_spread_t *spread_at(vt_model_t *model, uint32_t cell) {
+  while (model->spreads_cnt <= cell) VT_PUSH(model->spreads, (vt_cell_spread_t){0});
+  return &model->spreads[cell];
+}
+
+void vt_count_spread_of(vt_model_t *model, vt_block_t const *block, vt_counted_t what) {
+  uint64_t period = vt_count_period(model, block);
+  if (!period) return;
+  vt_spread_t one = vt_estimate_spread(period, block->size);
+  vt_cell_spread_t *cell = spread_at(model, block->cell);
+  vt_model_totals_t *totals = &model->totals;
+  vt_spread_t *sums[] = {&cell->temporary, &cell->reallocs, &cell->foreign};
+  vt_spread_t *all[] = {&totals->temporary_spread, &totals->reallocs_spread, &totals->foreign_spread};
+  vt_spread_add(sums[what], &one, 1);
+  if (!model->cells[block->cell].nested) vt_spread_add(all[what], &one, 1);
 }
 
 void vt_count_spread(vt_model_t *model, vt_block_t const *block, int sign) {
-  uint64_t period = period_of(model, block);
+  uint64_t period = vt_count_period(model, block);
   if (!period) return;
-  while (model->spreads_cnt <= block->cell) VT_PUSH(model->spreads, (vt_cell_spread_t){0});
   vt_spread_t one = vt_estimate_spread(period, block->size);
-  vt_cell_spread_t *cell = &model->spreads[block->cell];
+  vt_cell_spread_t *cell = spread_at(model, block->cell);
   if (sign > 0) vt_spread_add(&cell->allocated, &one, 1);
   vt_spread_add(&cell->live, &one, sign);
   if (model->cells[block->cell].nested) return;

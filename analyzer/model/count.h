@@ -29,6 +29,9 @@ void vt_count_scan_end(vt_model_t *model, vt_block_t const *block, uint64_t time
 /* Sampled traces: what a recorded block stands for; its part of the variances (sign 1: it begins, -1: it ends);
    what the variances of a cell were at the latest peak. */
 vt_share_t vt_count_sampled(vt_model_t const *model, vt_block_t const *block);
+uint64_t vt_count_period(vt_model_t const *model, vt_block_t const *block); /* of its trace; 0: it is not sampled */
+typedef enum { VT_COUNTED_TEMPORARY, VT_COUNTED_REALLOC, VT_COUNTED_FOREIGN } vt_counted_t;
+void vt_count_spread_of(vt_model_t *model, vt_block_t const *block, vt_counted_t what);
 void vt_count_spread(vt_model_t *model, vt_block_t const *block, int sign);
 void vt_count_peak_spread(vt_model_t *model, vt_cell_t const *cell);
 
@@ -48,6 +51,13 @@ static inline void vt_count_before_change(vt_model_t *model, vt_cell_t *cell) {
 static inline vt_share_t vt_count_share(vt_model_t const *model, vt_block_t const *block) {
   if (__builtin_expect(model->sampled, 0)) return vt_count_sampled(model, block);
   return (vt_share_t){1, block->size};
+}
+
+/* Is the block that is freed the last that its thread has allocated? Of a sampled trace the event says it. */
+static inline int vt_count_is_last(vt_model_t const *model, uint32_t heap, vt_block_t const *block) {
+  vt_model_thread_t const *owner = &model->threads[block->thread];
+  if (__builtin_expect(model->sampled, 0) && vt_count_period(model, block)) return model->cause.alone;
+  return owner->last_address == block->address && owner->last_heap == heap;
 }
 
 /* Does the lifetime of the block that begins next fit? */
@@ -99,9 +109,8 @@ static inline void vt_count_end(vt_model_t *model, uint32_t heap, vt_block_t con
     return;
   }
   vt_cell_t *cell = &model->cells[block->cell];
-  vt_model_thread_t const *owner = &model->threads[block->thread];
-  int temporary = !realloc && thread == block->thread && owner->last_address == block->address &&
-                  owner->last_heap == heap;
+  int temporary = !realloc && thread == block->thread && vt_count_is_last(model, heap, block);
+  int foreign = thread != block->thread && thread != NO_THREAD;
   vt_share_t share = vt_count_share(model, block);
   vt_count_before_change(model, cell);
   if (__builtin_expect(model->sampled, 0)) vt_count_spread(model, block, -1);
@@ -113,8 +122,10 @@ static inline void vt_count_end(vt_model_t *model, uint32_t heap, vt_block_t con
     cell->temporary_bytes += share.bytes;
   }
   if (model->options.lifetimes && !model->unseen)
-    vt_lifetimes_add(&cell->lifetimes, time > block->time ? time - block->time : 0);
-  if (__builtin_expect(thread != block->thread, 0)) cell->cross_thread_frees += thread != NO_THREAD ? share.blocks : 0;
+    vt_lifetimes_add(&cell->lifetimes, time > block->time ? time - block->time : 0, share.blocks);
+  if (__builtin_expect(foreign, 0)) cell->cross_thread_frees += share.blocks;
+  if (__builtin_expect(model->sampled, 0) && temporary) vt_count_spread_of(model, block, VT_COUNTED_TEMPORARY);
+  if (__builtin_expect(model->sampled, 0) && foreign) vt_count_spread_of(model, block, VT_COUNTED_FOREIGN);
   if (cell->nested) {
     vt_count_nested(model, block, thread, time, 0);
     return;
@@ -135,12 +146,13 @@ static inline void vt_count_end_unseen(vt_model_t *model, uint32_t heap, vt_bloc
   model->totals.ended_unseen += block->cell != VT_CELL_IGNORED && !model->scanning;
 }
 
-/* Counts a realloc of a live block with the cell of its new one. */
-static inline void vt_count_realloc(vt_model_t *model, uint32_t cell_number, vt_block_t const *old,
-                                    uint64_t address) {
-  vt_cell_t *cell = &model->cells[cell_number];
-  cell->reallocs++;
-  cell->realloc_moved += address != old->address;
+/* Counts a realloc with its new block. old: the block that was live; cell 0: it is not known, of a sampled trace. */
+static inline void vt_count_realloc(vt_model_t *model, vt_block_t const *block, vt_block_t const *old) {
+  vt_cell_t *cell = &model->cells[block->cell];
+  cell->reallocs += vt_count_share(model, block).blocks;
+  if (__builtin_expect(model->sampled, 0)) vt_count_spread_of(model, block, VT_COUNTED_REALLOC);
+  if (!old->cell) return;
+  cell->realloc_moved += block->address != old->address;
   cell->realloc_old_bytes += old->size;
 }
 

@@ -60,6 +60,8 @@ static vt_model_live_t live_of(vt_model_t const *model, vt_block_t const *block,
                            .trace = cell->trace,
                            .owner = block->thread,
                            .began = block->time,
+                           .share = vt_count_share(model, block),
+                           .period = model->sampled ? vt_count_period(model, block) : 0,
                            .unsure = vt_stretches_unsure(model, block)};
 }
 

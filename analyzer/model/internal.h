@@ -43,6 +43,7 @@ typedef struct {
   vt_block_t block; /* cell 0: nothing is known of the old block */
   uint32_t heap, stack;
   uint64_t event;
+  int of_unknown; /* the old block is one that a sample does not have */
 } limbo_t;
 #define LIMBO_MAX 16
 
@@ -60,6 +61,7 @@ typedef struct {
   uint64_t align, said;
   uint32_t stack;
   uint8_t api;
+  uint8_t alone; /* see vt_event_t */
 } cause_t;
 
 /* An allocation that waits for the free it overtook, or a free that waits for its allocation. */
@@ -73,8 +75,8 @@ typedef struct {
   uint64_t last_address; /* what the thread that freed had allocated last */
   uint32_t last_heap;
   realloc_end_t end;              /* of a realloc: is it over? Then, unless it failed, … */
-  uint64_t end_time, new_address; /* … when, and the new block or 0 */
-  uint32_t new_cell;              /* … that counts the realloc; 0: none does */
+  uint64_t end_time, new_address; /* … when, and the new block's address or 0 */
+  vt_block_t made;                /* … which counts the realloc; cell 0: none does */
 } waiting_t;
 #define WAITING_MAX 512
 

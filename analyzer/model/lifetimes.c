@@ -45,17 +45,21 @@ static void add_to_bucket(vt_lifetimes_t *lifetimes, unsigned bucket, uint64_t c
   lifetimes->counts[bucket - lifetimes->first] += count;
 }
 
-void vt_lifetimes_add(vt_lifetimes_t *lifetimes, uint64_t ns) {
+void vt_lifetimes_add(vt_lifetimes_t *lifetimes, uint64_t ns, uint64_t blocks) {
+  uint64_t all;
   if (ns < lifetimes->min) lifetimes->min = ns;
   if (ns > lifetimes->max) lifetimes->max = ns;
-  lifetimes->sum += ns;
-  add_to_bucket(lifetimes, bucket_of(ns), 1);
+  if (__builtin_mul_overflow(ns, blocks, &all) || __builtin_add_overflow(lifetimes->sum, all, &lifetimes->sum))
+    lifetimes->sum = UINT64_MAX;
+  lifetimes->added++;
+  add_to_bucket(lifetimes, bucket_of(ns), blocks);
 }
 
 void vt_lifetimes_merge(vt_lifetimes_t *into, vt_lifetimes_t const *from) {
   if (from->min < into->min) into->min = from->min;
   if (from->max > into->max) into->max = from->max;
-  into->sum += from->sum;
+  into->added += from->added;
+  if (__builtin_add_overflow(into->sum, from->sum, &into->sum)) into->sum = UINT64_MAX;
   for (unsigned i = 0; i < from->cnt; i++)
     if (from->counts[i]) add_to_bucket(into, from->first + i, from->counts[i]);
 }

@@ -11,14 +11,16 @@
 
 typedef struct {
   uint64_t min, max; /* ns; min > max: none was added */
-  uint64_t sum;      /* ns */
+  uint64_t sum;      /* ns; UINT64_MAX: or more */
   uint64_t *counts;  /* of buckets first … first + cnt - 1 */
+  uint64_t added;    /* how often some were: of a sampled trace, the recorded blocks */
   uint16_t first, cnt;
 } vt_lifetimes_t;
 
 void vt_lifetimes_init(vt_lifetimes_t *lifetimes);
 void vt_lifetimes_fini(vt_lifetimes_t *lifetimes);
-void vt_lifetimes_add(vt_lifetimes_t *lifetimes, uint64_t ns);
+/* Adds so many blocks that lived so long. */
+void vt_lifetimes_add(vt_lifetimes_t *lifetimes, uint64_t ns, uint64_t blocks);
 void vt_lifetimes_merge(vt_lifetimes_t *into, vt_lifetimes_t const *from);
 
 /* Smallest lifetime of a bucket. */

@@ -339,6 +339,7 @@ static void on_realloc_intent(vt_model_t *model, uint32_t trace, uint32_t heap,
                               vt_event_t const *event, uint32_t thread, uint64_t time) {
   limbo_t *limbo = push_limbo(model, thread);
   *limbo = (limbo_t){.heap = heap, .stack = event->stack, .event = model->cause.event};
+  limbo->of_unknown = !event->address && model->traces[trace].period;
   if (!event->address) return;
   vt_block_t *slot = freed_slot(model, heap, event, thread);
   if (!slot->cell) {
@@ -364,18 +365,19 @@ static void put_back(vt_model_t *model, limbo_t const *limbo, uint32_t thread, u
   if (!slot->cell) vt_blocks_insert(&model->blocks[limbo->heap], slot, *block, 0);
 }
 
-/* Ends the old block of a realloc that has not failed. cell: counts the realloc; 0: none does. An
-   old block that is not known may still come, if its INTENT overtook it. */
-static void end_old(vt_model_t *model, limbo_t const *limbo, vt_event_t const *event, uint32_t cell,
+/* Ends the old block of a realloc that has not failed. made: counts the realloc; cell 0: none does. An
+   old block that is not known may still come, if its INTENT overtook it; in a sampled trace it was not recorded. */
+static void end_old(vt_model_t *model, limbo_t const *limbo, vt_event_t const *event, vt_block_t const *made,
                     uint32_t thread, uint64_t time) {
   if (limbo->block.cell && vt_stretches_unsure(model, &limbo->block)) {
     vt_count_end_unseen(model, limbo->heap, &limbo->block, time);
   } else if (limbo->block.cell) {
     vt_count_end(model, limbo->heap, &limbo->block, thread, time, event->address != 0);
-    if (cell) vt_count_realloc(model, cell, &limbo->block, event->address);
+    if (made->cell) vt_count_realloc(model, made, &limbo->block);
+  } else if (limbo->of_unknown) {
+    if (made->cell) vt_count_realloc(model, made, &limbo->block);
   } else if (model->early.cnt) {
-    waiting_t how = {
-        .end = REALLOC_DONE, .end_time = time, .new_address = event->address, .new_cell = cell};
+    waiting_t how = {.end = REALLOC_DONE, .end_time = time, .new_address = event->address, .made = *made};
     vt_order_realloc_ends(model, limbo->event, &how);
   }
 }
@@ -394,8 +396,8 @@ static void on_realloc_done(vt_model_t *model, uint32_t trace, uint32_t heap,
   uint32_t stack = limbo.stack ? limbo.stack : event->stack;
   int counted = event->address && !model->scanning &&
                 (!model->lifetime_bits || vt_count_lifetime_fits(model));
-  end_old(model, &limbo, event, counted ? cell_of(model, trace, event, stack, thread, time) : 0,
-          thread, time);
+  vt_block_t made = {event->address, event->size, time, counted ? cell_of(model, trace, event, stack, thread, time) : 0, thread};
+  end_old(model, &limbo, event, &made, thread, time);
   if (event->address) on_alloc(model, trace, heap, event, stack, thread, time);
 }
 
@@ -444,7 +446,7 @@ static inline void prefetch(vt_model_t const *model, trace_t const *trace, vt_ev
 
 static inline cause_t cause_of(vt_event_t const *event, uint64_t number) {
   uint64_t said = event->kind == VT_EVENT_FREE ? event->size : 0;
-  return (cause_t){number, number, event->align, said, event->stack, event->api};
+  return (cause_t){number, number, event->align, said, event->stack, event->api, event->alone};
 }
 
 void vt_model_events(vt_model_t *model, uint32_t trace_number, vt_event_t const *events,

@@ -63,8 +63,17 @@ typedef struct {
 
 /* The variances of what a cell counts, when its trace is sampled; `peak` is valid after vt_model_finish. */
 typedef struct {
-  vt_spread_t allocated, live, peak;
+  vt_spread_t allocated, live, peak, temporary, reallocs, foreign; /* foreign: cross_thread_frees */
 } vt_cell_spread_t;
+
+static inline void vt_cell_spread_add(vt_cell_spread_t *sum, vt_cell_spread_t const *one) {
+  vt_spread_add(&sum->allocated, &one->allocated, 1);
+  vt_spread_add(&sum->live, &one->live, 1);
+  vt_spread_add(&sum->peak, &one->peak, 1);
+  vt_spread_add(&sum->temporary, &one->temporary, 1);
+  vt_spread_add(&sum->reallocs, &one->reallocs, 1);
+  vt_spread_add(&sum->foreign, &one->foreign, 1);
+}
 
 typedef struct {
   uint32_t trace, index; /* index: in the trace's table of threads */
@@ -116,6 +125,7 @@ typedef struct {
 typedef struct {
   uint64_t address, size;
   vt_share_t share; /* what it stands for, in a sampled trace; else itself */
+  uint64_t period; /* of that trace; 0: it is not sampled */
   uint64_t time;   /* of this change */
   uint32_t cell;   /* its counters; see vt_model_cells */
   uint32_t thread; /* whose change it is, in vt_model_threads; VT_MODEL_NO_THREAD: a heap's */
@@ -150,6 +160,8 @@ typedef struct {
   uint32_t heap;  /* 0: the process's own; else an annotated one, in vt_model_heaps */
   uint32_t owner; /* the thread that allocated it, in vt_model_threads */
   uint64_t began;
+  vt_share_t share; /* what it stands for, in a sampled trace … */
+  uint64_t period;  /* … of this period; else itself, and 0 */
   int unsure; /* it may have been freed where events are left out */
 } vt_model_live_t;
 
@@ -192,6 +204,7 @@ typedef struct {
   uint64_t cross_thread_frees;
   uint64_t events, end_time_ns;
   vt_spread_t allocated_spread, live_spread, peak_spread; /* variances; zero unless a trace is sampled */
+  vt_spread_t temporary_spread, reallocs_spread, foreign_spread;
 } vt_model_totals_t;
 
 vt_model_t *vt_model_new(vt_model_options_t const *options);
@@ -203,8 +216,8 @@ uint32_t vt_model_add_trace(vt_model_t *model, uint64_t shift_ns);
 
 /* The trace has only a sample of the blocks (docs/trace-format.md, sampling period): from here on all that is counted
    of it are estimates, of which vt_model_spread tells the variances; a free of an unknown block of an annotated heap
-   is no wrong one. What depends on the order of all allocations (temporary) or on reallocs is not known then. To be
-   called before all events. */
+   is no wrong one. What is temporary, the events say (alone); a realloc counts with its new block; of old blocks and moves
+   there are those of which both were recorded. To be called before all events. */
 void vt_model_sampled(vt_model_t *model, uint32_t trace, uint64_t period);
 int vt_model_is_sampled(vt_model_t const *model);
 vt_cell_spread_t vt_model_spread(vt_model_t const *model, size_t cell);

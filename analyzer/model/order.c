@@ -150,7 +150,7 @@ static void end_late(vt_model_t *model, waiting_t const *early, vt_block_t const
                early->realloc && (!over || early->new_address));
   thread->last_address = now.last_address;
   thread->last_heap = now.last_heap;
-  if (over && early->new_cell) vt_count_realloc(model, early->new_cell, block, early->new_address);
+  if (over && early->made.cell) vt_count_realloc(model, &early->made, block);
 }
 
 int vt_order_freed_early(vt_model_t *model, vt_order_life_t const *life) {
@@ -174,7 +174,7 @@ void vt_order_realloc_ends(vt_model_t *model, uint64_t intent, waiting_t const *
     early->end = how->end;
     early->end_time = how->end_time;
     early->new_address = how->new_address;
-    early->new_cell = how->new_cell;
+    early->made = how->made;
   }
 }
 

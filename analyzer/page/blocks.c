@@ -106,11 +106,11 @@ static void add_alloc(vt_page_blocks_t *b, kind_t *kind, vt_model_change_t const
     kind->last = (uint32_t)b->allocs_cnt;
     VT_PUSH(b->allocs, row);
   }
-  b->allocs[kind->last].blocks++;
-  b->allocs[kind->last].bytes += change->size;
-  kind->live_blocks++;
-  kind->live_bytes += change->size;
-  b->live_bytes += change->size;
+  b->allocs[kind->last].blocks += change->share.blocks;
+  b->allocs[kind->last].bytes += change->share.bytes;
+  kind->live_blocks += change->share.blocks;
+  kind->live_bytes += change->share.bytes;
+  b->live_bytes += change->share.bytes;
   if (b->peak_bytes && b->live_bytes == b->peak_bytes) reach_peak(b);
 }
 
@@ -137,13 +137,13 @@ static void add_free(vt_page_blocks_t *b, kind_t *kind, vt_model_change_t const 
   key.born = stretch_of(b, change->began);
   if (key.born > key.stretch) key.born = key.stretch;
   uint64_t temporary = (uint64_t)change->temporary;
-  sum_frees(free_row(b, &key), &(free_t){.blocks = 1,
-                                         .bytes = change->size,
-                                         .temporary = temporary,
-                                         .temporary_bytes = temporary * change->size});
-  kind->live_blocks--;
-  kind->live_bytes -= change->size;
-  b->live_bytes -= change->size;
+  sum_frees(free_row(b, &key), &(free_t){.blocks = change->share.blocks,
+                                         .bytes = change->share.bytes,
+                                         .temporary = temporary * change->share.blocks,
+                                         .temporary_bytes = temporary * change->share.bytes});
+  kind->live_blocks -= change->share.blocks;
+  kind->live_bytes -= change->share.bytes;
+  b->live_bytes -= change->share.bytes;
 }
 
 /* By old stretch: the one of n that contains it. Fewer moments are some of those there were. */
@@ -197,8 +197,8 @@ static void judge(void *context, vt_model_live_t const *block) {
   judged_t row = {.key = {kind, stretch_of(b, block->began), fate}};
   uint32_t number = vt_strings_intern(b->judged_keys, (char const *)&row.key, sizeof row.key);
   if (number > b->judged_cnt) VT_PUSH(b->judged, row);
-  b->judged[number - 1].blocks++;
-  b->judged[number - 1].bytes += block->size;
+  b->judged[number - 1].blocks += block->share.blocks;
+  b->judged[number - 1].bytes += block->share.bytes;
 }
 
 vt_page_blocks_t *vt_page_blocks_new(vt_analysis_t *analysis,
@@ -382,6 +382,9 @@ static uint64_t smallest_of(uint32_t class) {
   return class < 4 ? class : (uint64_t)(4 + class % 4) << (class / 4 - 1);
 }
 
+/* is_sampled: bytes are estimates, which may be less than the smallest of the class for each estimated block. */
+static int is_sampled(writing_t const *w) { return w->blocks->analysis->sampled.period != 0; }
+
 /* Two columns: blocks, and their bytes beyond the smallest of their class. */
 static void put_counts(vt_page_pack_t *out, writing_t const *w, rows_t const *all, int which,
                        int by_kind) {
@@ -389,7 +392,7 @@ static void put_counts(vt_page_pack_t *out, writing_t const *w, rows_t const *al
   for (size_t i = 0; i < all->rows_cnt; i++) {
     row_t const *row = &all->rows[i];
     size_t kind = by_kind == 0 ? i : by_kind == 1 ? row->order[0] : row->order[0] >> 32;
-    vt_page_put(out, row->counts[which + 1] - row->counts[which] * smallest_of(w->classes[kind]));
+    vt_page_put(out, row->counts[which + 1] - (is_sampled(w) ? 0 : row->counts[which] * smallest_of(w->classes[kind])));
   }
 }
 
@@ -494,6 +497,7 @@ void vt_page_blocks_write(vt_json_t *json, vt_page_blocks_t const *blocks,
   vt_json_uint(json, "size_step", w.level.size_step);
   vt_json_bool(json, "detailed", w.level.detailed);
   vt_json_bool(json, "judged", blocks->analysis->verdicts != NULL);
+  vt_json_bool(json, "whole_bytes", is_sampled(&w));
   vt_json_string(json, "data", text);
   vt_json_end_object(json);
   free(text);

@@ -23,7 +23,8 @@ vt_page_blocks_t *vt_page_blocks_new(vt_analysis_t *analysis, vt_analysis_option
 void vt_page_blocks_delete(vt_page_blocks_t *blocks);
 
 /* Writes the object "blocks": moments_ns (the borders of the stretches: the first is 0, the last
-   lies after the last event), end_ns (when this side is over), size_step, detailed, judged, and data, packed numbers (pack.h) in columns:
+   lies after the last event), end_ns (when this side is over), size_step, detailed, judged, whole_bytes, and data, packed
+   numbers (pack.h) in columns:
    - kinds of blocks, by node: how many there are; the distance to the node before; thread; heap;
      size class (vt_count_size_class) / size_step; 1 if live ones count as leaked (are not
      suppressed); blocks at the peak, and their bytes;
@@ -34,7 +35,7 @@ void vt_page_blocks_delete(vt_page_blocks_t *blocks);
      were temporary, and their bytes;
    - blocks that live at the end and were judged (`judged`: is there a verdict?): how many rows; the distance to the
      kind before; the stretch of the allocation; what became of them (vt_leak_kind_t); blocks; bytes.
-   Bytes are those beyond the smallest of the size class for each block. Stretches and classes are made larger
+   Bytes are those beyond the smallest of the size class for each block, with whole_bytes (of a sampled trace) all of them. Stretches and classes are made larger
    until data takes at most max characters; without `detailed` there is but one thread, heap and class. */
 void vt_page_blocks_write(vt_json_t *json, vt_page_blocks_t const *blocks,
                           vt_page_tree_t const *tree, int side, vt_page_names_t const *names,

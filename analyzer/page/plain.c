@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/report/report.h"
+#include "analyzer/report/totals.h"
 #include "analyzer/util/mem.h"
 
 #define TOP 15 /* rows of a table */
@@ -63,8 +64,8 @@ static void table_head(vt_page_contents_t const *contents, char const *title, ch
   fputs("</tr></thead><tbody>", out);
 }
 
-static void put_amount(FILE *out, uint64_t amount, int is_bytes) {
-  fprintf(out, "<td class=number>%s</td>",
+static void put_amount(FILE *out, uint64_t amount, int is_bytes, int sampled) {
+  fprintf(out, "<td class=number>%s%s</td>", sampled ? "≈ " : "",
           (is_bytes ? vt_bytes_text(amount) : vt_count_text(amount)).text);
 }
 
@@ -91,23 +92,35 @@ static void notes(vt_page_contents_t const *contents, FILE *out) {
   for (int i = 0; i < contents->sides; i++) put_notes(contents->analyses[i], sides[contents->sides - 1][i], out);
 }
 
+static void put_total(FILE *out, vt_total_t const *total, int is_bytes) {
+  uint64_t error = vt_estimate_error(total->error * total->error);
+  vt_number_t value = is_bytes ? vt_bytes_text(total->value) : vt_count_text(total->value);
+  vt_number_t off = is_bytes ? vt_bytes_text(error) : vt_count_text(error);
+  if (!total->known)
+    fputs("<td class=number>not known</td>", out);
+  else if (total->estimated)
+    fprintf(out, "<td class=number>≈ %s ± %s</td>", value.text, off.text);
+  else
+    fprintf(out, "<td class=number>%s</td>", value.text);
+}
+
 static void totals(vt_page_contents_t const *contents, FILE *out) {
   static struct {
     char const *name;
-    size_t offset;
+    vt_total_name_t total;
     int is_bytes;
-  } const rows[] = {{"Peak heap", offsetof(vt_model_totals_t, peak_bytes), 1},
-                    {"Live at the end", offsetof(vt_model_totals_t, live_bytes), 1},
-                    {"Blocks live at the end", offsetof(vt_model_totals_t, live_blocks), 0},
-                    {"Allocated", offsetof(vt_model_totals_t, allocated_bytes), 1},
-                    {"Allocations", offsetof(vt_model_totals_t, allocations), 0},
-                    {"Temporary", offsetof(vt_model_totals_t, temporary), 0}};
+  } const rows[] = {{"Peak heap", VT_TOTAL_PEAK, 1},
+                    {"Live at the end", VT_TOTAL_LIVE, 1},
+                    {"Blocks live at the end", VT_TOTAL_LIVE_BLOCKS, 0},
+                    {"Allocated", VT_TOTAL_ALLOCATED, 1},
+                    {"Allocations", VT_TOTAL_ALLOCATIONS, 0},
+                    {"Temporary", VT_TOTAL_TEMPORARY, 0}};
   table_head(contents, "Totals", "Total", NULL, out);
   for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
     fprintf(out, "<tr><td>%s</td>", rows[r].name);
     for (int i = 0; i < contents->sides; i++) {
-      char const *from = (char const *)vt_model_totals(contents->analyses[i]->model);
-      put_amount(out, *(uint64_t const *)(from + rows[r].offset), rows[r].is_bytes);
+      vt_total_t total = vt_total(contents->analyses[i], rows[r].total);
+      put_total(out, &total, rows[r].is_bytes);
     }
     fputs("</tr>", out);
   }
@@ -192,7 +205,8 @@ static void top_functions(vt_page_contents_t const *contents, vt_page_tree_t con
     size_t sz, cut;
     char const *name = vt_strings_get(tree->strings, row->function, &sz);
     fputs("<tr>", out);
-    for (int i = 0; i < tree->sides; i++) put_amount(out, row->values[v][i], tops[v].is_bytes);
+    for (int i = 0; i < tree->sides; i++)
+      put_amount(out, row->values[v][i], tops[v].is_bytes, contents->analyses[i]->sampled.period != 0);
     fputs("<td><bdi>", out);
     cut = vt_json_cut(name, sz, tree->name_max);
     put_text(out, name, cut);
@@ -207,6 +221,8 @@ void vt_page_plain(vt_page_contents_t const *contents, vt_page_tree_t const *tre
         "<p>The charts need JavaScript. These are the main numbers:</p>\n",
         out);
   notes(contents, out);
+  if (contents->analyses[0]->sampled.period || contents->analyses[contents->sides - 1]->sampled.period)
+    fputs("<p>≈ estimates from a sample, ± their standard error</p>\n", out);
   totals(contents, out);
   for (int v = 0; v < TOPS; v++) {
     putc('\n', out);

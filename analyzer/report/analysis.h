@@ -55,8 +55,9 @@ typedef struct {
   uint64_t reallocs, realloc_moved, realloc_old_bytes, cross_thread_frees;
   uint64_t max_bytes, max_blocks; /* live when it had most; a site of several cells: their sum */
   vt_lifetimes_t lifetimes;
-  int sampled;               /* some of it are estimates, */
-  vt_cell_spread_t spread;   /* with these variances */
+  int sampled;               /* some of it are estimates, … */
+  int untold;                /* … but of temporary blocks and reallocs nothing is known (an older trace); … */
+  vt_cell_spread_t spread;   /* … their variances */
 } vt_site_t;
 
 typedef struct {

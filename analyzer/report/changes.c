@@ -200,5 +200,5 @@ vt_model_totals_t vt_diff_totals(vt_analysis_t const *analysis) {
 
 double vt_diff_total(vt_diff_t const *diff, vt_condition_t const *condition, int side) {
   vt_analysis_t const *analysis = side ? diff->after : diff->before;
-  return (double)vt_condition_total(condition, analysis) / diff->per[side];
+  return (double)vt_condition_total(condition, analysis).value / diff->per[side];
 }

@@ -4,38 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum {
-  LOST,
-  LOST_BLOCKS,
-  LIVE,
-  LIVE_BLOCKS,
-  PEAK,
-  PEAK_BLOCKS,
-  ALLOCATED,
-  ALLOCATIONS,
-  TEMPORARY,
-  FREES,
-  REALLOCS
-} total_t;
-
 static struct {
   char const *name;
-  total_t total;
+  vt_total_name_t total;
   vt_metric_t metric;
-} const metrics[] = {{"lost", LOST, VT_METRIC_LOST},
-                     {"lost-blocks", LOST_BLOCKS, VT_METRIC_LOST},
-                     {"live", LIVE, VT_METRIC_LEAKED},
-                     {"leaked", LIVE, VT_METRIC_LEAKED},
-                     {"live-blocks", LIVE_BLOCKS, VT_METRIC_LEAKED},
-                     {"leaked-blocks", LIVE_BLOCKS, VT_METRIC_LEAKED},
-                     {"peak", PEAK, VT_METRIC_PEAK},
-                     {"peak-blocks", PEAK_BLOCKS, VT_METRIC_PEAK},
-                     {"allocated", ALLOCATED, VT_METRIC_ALLOCATED},
-                     {"allocations", ALLOCATIONS, VT_METRIC_COUNT},
-                     {"count", ALLOCATIONS, VT_METRIC_COUNT},
-                     {"temporary", TEMPORARY, VT_METRIC_TEMPORARY},
-                     {"frees", FREES, VT_METRIC_COUNT},
-                     {"reallocs", REALLOCS, VT_METRIC_REALLOCS}};
+} const metrics[] = {{"lost", VT_TOTAL_LOST, VT_METRIC_LOST},
+                     {"lost-blocks", VT_TOTAL_LOST_BLOCKS, VT_METRIC_LOST},
+                     {"live", VT_TOTAL_LIVE, VT_METRIC_LEAKED},
+                     {"leaked", VT_TOTAL_LIVE, VT_METRIC_LEAKED},
+                     {"live-blocks", VT_TOTAL_LIVE_BLOCKS, VT_METRIC_LEAKED},
+                     {"leaked-blocks", VT_TOTAL_LIVE_BLOCKS, VT_METRIC_LEAKED},
+                     {"peak", VT_TOTAL_PEAK, VT_METRIC_PEAK},
+                     {"peak-blocks", VT_TOTAL_PEAK_BLOCKS, VT_METRIC_PEAK},
+                     {"allocated", VT_TOTAL_ALLOCATED, VT_METRIC_ALLOCATED},
+                     {"allocations", VT_TOTAL_ALLOCATIONS, VT_METRIC_COUNT},
+                     {"count", VT_TOTAL_ALLOCATIONS, VT_METRIC_COUNT},
+                     {"temporary", VT_TOTAL_TEMPORARY, VT_METRIC_TEMPORARY},
+                     {"frees", VT_TOTAL_FREES, VT_METRIC_COUNT},
+                     {"reallocs", VT_TOTAL_REALLOCS, VT_METRIC_REALLOCS}};
 
 static int parse_metric(char const *text, size_t sz, unsigned *metric) {
   for (unsigned i = 0; i < sizeof metrics / sizeof *metrics; i++) {
@@ -92,40 +78,20 @@ vt_metric_t vt_condition_metric(vt_condition_t const *condition) {
 }
 
 int vt_condition_bytes(vt_condition_t const *condition) {
-  total_t total = metrics[condition->metric].total;
-  return total == LOST || total == LIVE || total == PEAK || total == ALLOCATED;
+  vt_total_name_t total = metrics[condition->metric].total;
+  return total == VT_TOTAL_LOST || total == VT_TOTAL_LIVE || total == VT_TOTAL_PEAK || total == VT_TOTAL_ALLOCATED;
 }
 
 int vt_condition_of_lost(vt_condition_t const *condition) {
   return vt_condition_metric(condition) == VT_METRIC_LOST;
 }
 
-uint64_t vt_condition_total(vt_condition_t const *condition, vt_analysis_t const *analysis) {
-  vt_model_totals_t const *totals = vt_model_totals(analysis->model);
-  switch (metrics[condition->metric].total) {
-  case LOST: return vt_lost_bytes(&analysis->verdict);
-  case LOST_BLOCKS: return vt_lost_blocks(&analysis->verdict);
-  case LIVE: return totals->live_bytes;
-  case LIVE_BLOCKS: return totals->live_blocks;
-  case PEAK: return totals->peak_bytes;
-  case PEAK_BLOCKS: return totals->peak_blocks;
-  case ALLOCATED: return totals->allocated_bytes;
-  case ALLOCATIONS: return totals->allocations;
-  case TEMPORARY: return totals->temporary;
-  case FREES: return totals->frees;
-  default: return totals->reallocs;
-  }
+vt_total_t vt_condition_total(vt_condition_t const *condition, vt_analysis_t const *analysis) {
+  return vt_total(analysis, metrics[condition->metric].total);
 }
 
 int vt_condition_at_most(vt_condition_t const *condition, vt_analysis_t const *analysis) {
-  vt_model_totals_t const *totals = vt_model_totals(analysis->model);
-  switch (metrics[condition->metric].total) {
-  case LIVE:
-  case LIVE_BLOCKS: return totals->unsure_blocks != 0;
-  case PEAK:
-  case PEAK_BLOCKS: return totals->peak_at_most;
-  default: return 0;
-  }
+  return vt_condition_total(condition, analysis).at_most;
 }
 
 /* The change in percent; infinite from nothing to something. */
@@ -134,16 +100,31 @@ static double percent(double before, double after) {
   return before ? 100 * (after - before) / before : INFINITY;
 }
 
-int vt_condition_holds(vt_condition_t const *condition, double before, double after) {
-  double value = condition->of == VT_CONDITION_VALUE    ? after
-                 : condition->of == VT_CONDITION_CHANGE ? after - before
-                                                        : percent(before, after);
+static double value_of(vt_condition_t const *condition, double before, double after) {
+  return condition->of == VT_CONDITION_VALUE    ? after
+         : condition->of == VT_CONDITION_CHANGE ? after - before
+                                                : percent(before, after);
+}
+
+static vt_holds_t opposite(vt_holds_t holds) {
+  return holds == VT_HOLDS_NOT ? VT_HOLDS : holds == VT_HOLDS ? VT_HOLDS_NOT : VT_HOLDS_UNKNOWN;
+}
+
+/* equal: is a value of which it is known that it lies between these the one that is asked for? */
+static vt_holds_t equal(double low, double high, double wanted) {
+  if (wanted < low || wanted > high) return VT_HOLDS_NOT;
+  return low == high ? VT_HOLDS : VT_HOLDS_UNKNOWN;
+}
+
+vt_holds_t vt_condition_holds(vt_condition_t const *condition, vt_range_t before, vt_range_t after) {
+  double low = value_of(condition, before.high, after.low), high = value_of(condition, before.low, after.high);
+  double wanted = condition->value;
   switch (condition->comparison) {
-  case VT_ABOVE: return value > condition->value;
-  case VT_AT_LEAST: return value >= condition->value;
-  case VT_BELOW: return value < condition->value;
-  case VT_AT_MOST: return value <= condition->value;
-  case VT_EQUAL: return value == condition->value;
-  default: return value != condition->value;
+  case VT_ABOVE: return low > wanted ? VT_HOLDS : high > wanted ? VT_HOLDS_UNKNOWN : VT_HOLDS_NOT;
+  case VT_AT_LEAST: return low >= wanted ? VT_HOLDS : high >= wanted ? VT_HOLDS_UNKNOWN : VT_HOLDS_NOT;
+  case VT_BELOW: return high < wanted ? VT_HOLDS : low < wanted ? VT_HOLDS_UNKNOWN : VT_HOLDS_NOT;
+  case VT_AT_MOST: return high <= wanted ? VT_HOLDS : low <= wanted ? VT_HOLDS_UNKNOWN : VT_HOLDS_NOT;
+  case VT_EQUAL: return equal(low, high, wanted);
+  default: return opposite(equal(low, high, wanted));
   }
 }

@@ -7,6 +7,7 @@
 #define VT_ANALYZER_REPORT_CONDITION_H
 
 #include "analyzer/report/metric.h"
+#include "analyzer/report/totals.h"
 
 typedef struct {
   char const *text;
@@ -26,12 +27,16 @@ int vt_condition_bytes(vt_condition_t const *condition);
 int vt_condition_of_lost(vt_condition_t const *condition);
 
 /* The metric's total in an analysis. */
-uint64_t vt_condition_total(vt_condition_t const *condition, vt_analysis_t const *analysis);
+vt_total_t vt_condition_total(vt_condition_t const *condition, vt_analysis_t const *analysis);
 
 /* Is that total one at most, as blocks that may have been freed while recording was paused count in it? */
 int vt_condition_at_most(vt_condition_t const *condition, vt_analysis_t const *analysis);
 
-/* Does it hold for these values? */
-int vt_condition_holds(vt_condition_t const *condition, double before, double after);
+/* Does it hold for values that lie in these ranges? Of numbers that were counted both ends are equal. */
+typedef struct {
+  double low, high;
+} vt_range_t;
+typedef enum { VT_HOLDS_NOT = 0, VT_HOLDS, VT_HOLDS_UNKNOWN } vt_holds_t;
+vt_holds_t vt_condition_holds(vt_condition_t const *condition, vt_range_t before, vt_range_t after);
 
 #endif

@@ -95,11 +95,12 @@ static void text_totals(vt_diff_t const *diff, vt_term_t const *term) {
   vt_sampled_t const *before = &diff->before->sampled, *after = &diff->after->sampled;
   int sampled = (before->period ? 1 : 0) | (after->period ? 2 : 0);
   int counted = (before->exact ? 0 : sampled & 1) | (after->exact ? 0 : sampled & 2);
+  int untold = before->untold || after->untold;
   vt_term_styled(term, VT_STYLE_FAINT, "  %-13s%14s    %14s   %s\n", "", "before", "after",
                  "change (of before)");
   text_total(diff, term, "allocations", a.allocations, b.allocations, 0, counted);
   text_total(diff, term, "allocated", a.allocated_bytes, b.allocated_bytes, 1, counted);
-  if (!sampled) text_total(diff, term, "temporary", a.temporary, b.temporary, 0, 0);
+  if (!untold) text_total(diff, term, "temporary", a.temporary, b.temporary, 0, sampled);
   text_bounded(diff, term, &a, &b, sampled);
   if (sampled)
     fputs("  ≈ estimates from a sample of the blocks; below, ± is the standard error of a change\n", term->out);
@@ -213,9 +214,15 @@ void vt_diff_text(vt_diff_t const *diff, vt_term_t const *term) {
 vt_diff_values_t vt_diff_values(vt_diff_t const *diff, vt_condition_t const *condition) {
   vt_diff_values_t out;
   int bytes = vt_condition_bytes(condition);
-  snprintf(out.text, sizeof out.text, "%s%s -> %s%s", vt_condition_at_most(condition, diff->before) ? "at most " : "",
-           number_text(vt_diff_total(diff, condition, 0), bytes).text, vt_condition_at_most(condition, diff->after) ? "at most " : "",
-           number_text(vt_diff_total(diff, condition, 1), bytes).text);
+  char sides[2][100];
+  for (int side = 0; side < 2; side++) {
+    vt_total_t one = vt_condition_total(condition, side ? diff->after : diff->before);
+    vt_number_t text = number_text(vt_diff_total(diff, condition, side), bytes);
+    vt_number_t off = number_text(floor(one.error / diff->per[side] + 0.5), bytes);
+    snprintf(sides[side], sizeof sides[side], "%s%s%s%s%s", one.at_most ? "at most " : "", one.estimated ? "≈ " : "", text.text,
+             one.estimated ? " ± " : "", one.estimated ? off.text : "");
+  }
+  snprintf(out.text, sizeof out.text, "%s -> %s", sides[0], sides[1]);
   return out;
 }
 

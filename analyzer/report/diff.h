@@ -38,7 +38,7 @@ void vt_diff_tell(vt_diff_t const *diff, vt_condition_t const *condition, size_t
 
 /* The condition's metric before and after, as a text. */
 typedef struct {
-  char text[96];
+  char text[240];
 } vt_diff_values_t;
 vt_diff_values_t vt_diff_values(vt_diff_t const *diff, vt_condition_t const *condition);
 

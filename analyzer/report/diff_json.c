@@ -34,7 +34,7 @@ static void json_values(vt_json_t *json, vt_diff_t const *diff, vt_change_t cons
   if (diff->unit) vt_json_double(json, "change_per", vt_change_delta(diff, change));
   json_pair(json, "allocations", a->allocations, b->allocations);
   json_pair(json, "allocated_bytes", a->allocated_bytes, b->allocated_bytes);
-  json_known_pair(json, "temporary", !vt_diff_sampled(diff), a->temporary, b->temporary);
+  json_known_pair(json, "temporary", !a->untold && !b->untold, a->temporary, b->temporary);
   double off = vt_change_error(diff, change);
   if (vt_diff_sampled(diff)) vt_json_double(json, "change_standard_error", off > 0 ? off : NAN); /* null: none was recorded */
   json_pair(json, "peak_bytes", a->peak_bytes, b->peak_bytes);
@@ -79,7 +79,7 @@ static void json_totals(vt_json_t *json, vt_diff_t const *diff) {
   vt_json_object(json, "totals");
   json_pair(json, "allocations", a.allocations, b.allocations);
   json_pair(json, "allocated_bytes", a.allocated_bytes, b.allocated_bytes);
-  json_known_pair(json, "temporary", !vt_diff_sampled(diff), a.temporary, b.temporary);
+  json_known_pair(json, "temporary", !diff->before->sampled.untold && !diff->after->sampled.untold, a.temporary, b.temporary);
   json_pair(json, "peak_bytes", a.peak_bytes, b.peak_bytes);
   json_pair(json, "peak_at_least_bytes", a.peak_at_least, b.peak_at_least);
   json_pair(json, "leaked_bytes", a.live_bytes, b.live_bytes);

@@ -25,7 +25,18 @@ typedef struct {
 
 static int blocks(vt_account_t const *a, uint64_t *bytes) {
   *bytes = a->blocks_bytes;
-  return 1;
+  return !a->sampled;
+}
+/* Of a sample it is not known what lies in blocks that were not recorded: memory of malloc's that has none is like what
+   the C library has for itself. */
+static int malloc_or_library(vt_account_t const *a, uint64_t *bytes) {
+  *bytes = a->by_place[VT_PLACE_ALLOCATOR] + a->by_place[VT_PLACE_RUNTIME];
+  return a->sampled;
+}
+/* Nor which mappings are an interpreter's, for its blocks. */
+static int mapped_or_heap(vt_account_t const *a, uint64_t *bytes) {
+  *bytes = a->by_place[VT_PLACE_HEAP] + a->by_place[VT_PLACE_MAPPED];
+  return a->sampled;
 }
 static int overhead(vt_account_t const *a, uint64_t *bytes) {
   *bytes = a->overhead_bytes;
@@ -41,15 +52,15 @@ static int trimmed(vt_account_t const *a, uint64_t *bytes) {
 }
 static int undivided(vt_account_t const *a, uint64_t *bytes) {
   *bytes = a->by_place[VT_PLACE_ALLOCATOR] - a->blocks_bytes;
-  return !a->divided;
+  return !a->divided && !a->sampled;
 }
 static int heap_blocks(vt_account_t const *a, uint64_t *bytes) {
   *bytes = a->heap_blocks_bytes;
-  return 1;
+  return !a->sampled;
 }
 static int heap_rest(vt_account_t const *a, uint64_t *bytes) {
   *bytes = a->by_place[VT_PLACE_HEAP] - a->heap_blocks_bytes;
-  return 1;
+  return !a->sampled;
 }
 static int unexplained(vt_account_t const *a, uint64_t *bytes) {
   *bytes = a->unexplained_bytes;
@@ -60,12 +71,18 @@ static int unexplained(vt_account_t const *a, uint64_t *bytes) {
     *bytes = a->by_place[place];                                                                   \
     return 1;                                                                                      \
   }
-OF_PLACE(mapped, VT_PLACE_MAPPED)
+static int mapped(vt_account_t const *a, uint64_t *bytes) {
+  *bytes = a->by_place[VT_PLACE_MAPPED];
+  return !a->sampled;
+}
 OF_PLACE(stacks, VT_PLACE_STACK)
 OF_PLACE(modules, VT_PLACE_MODULE)
 OF_PLACE(files, VT_PLACE_FILE)
 OF_PLACE(shared, VT_PLACE_SHARED)
-OF_PLACE(runtime, VT_PLACE_RUNTIME)
+static int runtime(vt_account_t const *a, uint64_t *bytes) {
+  *bytes = a->by_place[VT_PLACE_RUNTIME];
+  return !a->sampled;
+}
 OF_PLACE(own, VT_PLACE_OWN)
 
 /* The lines that add up. */
@@ -74,6 +91,8 @@ static line_t const lines[] = {
     {"their headers and rounding", "overhead_bytes", overhead},
     {"free, kept by the allocator", "free_bytes", free_kept},
     {"rounding and free memory, together", "overhead_and_free_bytes", undivided},
+    {"malloc's, and the C library's", "malloc_and_runtime_bytes", malloc_or_library},
+    {"mapped by the program, and its heaps", "mapped_and_heap_bytes", mapped_or_heap},
     {"live blocks in the program's heaps", "heap_live_bytes", heap_blocks},
     {"the rest of these heaps", "heap_rest_bytes", heap_rest},
     {"mapped by the program", "mapped_bytes", mapped},
@@ -149,11 +168,11 @@ static void text_table(vt_term_t const *term, vt_captured_t const *shown, size_t
 }
 
 /* One place that holds memory, in one line. */
-static void text_place(vt_memory_view_t const *v, vt_term_t const *term, uint64_t bytes, uint32_t node,
+static void text_place(vt_memory_view_t const *v, vt_term_t const *term, char const *bytes, uint32_t node,
                        char const *more) {
   vt_stack_frame_t frame = vt_group_frame(v->residences->analysis, node);
   char buffer[1024];
-  fprintf(term->out, "  %10s  ", vt_bytes_text(bytes).text);
+  fprintf(term->out, "  %10s  ", bytes);
   int used = 14 + vt_term_text(term, vt_text_name(term, &frame, buffer, sizeof buffer),
                                vt_term_room(term, 14) / 2);
   vt_text_behind(term, &frame, vt_term_room(term, used + (int)strlen(more)));
@@ -163,6 +182,7 @@ static void text_place(vt_memory_view_t const *v, vt_term_t const *term, uint64_
 typedef struct {
   uint64_t bytes, size;
   uint32_t holder;
+  double variance; /* of bytes, in a sampled trace */
 } share_t;
 
 static int by_bytes(void const *a, void const *b) {
@@ -177,7 +197,7 @@ static share_t *shares_of_blocks(vt_captured_t const *m, size_t *cnt) {
   *cnt = 0;
   for (uint32_t h = 0; h < m->pins_cnt; h++)
     if (m->pins[h].resident_bytes)
-      shares[(*cnt)++] = (share_t){m->pins[h].resident_bytes, m->pins[h].bytes, h};
+      shares[(*cnt)++] = (share_t){m->pins[h].resident_bytes, m->pins[h].bytes, h, m->pins[h].resident_variance};
   qsort(shares, *cnt, sizeof *shares, by_bytes);
   return shares;
 }
@@ -194,7 +214,7 @@ static share_t *shares_of_mappings(vt_residences_t const *all, vt_captured_t con
   }
   *cnt = 0;
   for (uint32_t h = 0; h < all->holders_cnt; h++)
-    if (shares[h].bytes) shares[(*cnt)++] = (share_t){shares[h].bytes, shares[h].size, h};
+    if (shares[h].bytes) shares[(*cnt)++] = (share_t){shares[h].bytes, shares[h].size, h, 0};
   qsort(shares, *cnt, sizeof *shares, by_bytes);
   return shares;
 }
@@ -207,11 +227,15 @@ static void text_shares(vt_memory_view_t const *v, vt_term_t const *term, char c
     char more[48] = "";
     if (shares[i].size > shares[i].bytes + shares[i].bytes / 8)
       snprintf(more, sizeof more, "  of %s", vt_bytes_text(shares[i].size).text);
-    text_place(v, term, shares[i].bytes, v->residences->holders[shares[i].holder].node, more);
+    vt_number_t exact = vt_bytes_text(shares[i].bytes);
+    vt_estimate_text_t about = vt_bytes_estimate(shares[i].bytes, vt_estimate_error(shares[i].variance));
+    text_place(v, term, shares[i].variance > 0 ? about.text : exact.text, v->residences->holders[shares[i].holder].node, more);
   }
   if (cnt > limit) fprintf(term->out, "              and %zu more (--limit N shows more)\n", cnt - limit);
   free(shares);
 }
+
+static int is_sampled(vt_memory_view_t const *v) { return v->residences->analysis->sampled.period != 0; }
 
 static void text_holders(vt_memory_view_t const *v, vt_term_t const *term, vt_captured_t const *m) {
   static struct {
@@ -223,7 +247,7 @@ static void text_holders(vt_memory_view_t const *v, vt_term_t const *term, vt_ca
   size_t cnt;
   fprintf(term->out, "\n  %s, by whose it is (resident bytes):\n", vt_memory_view_moment(m).text);
   share_t *shares = shares_of_blocks(m, &cnt);
-  text_shares(v, term, "live blocks", shares, cnt);
+  text_shares(v, term, is_sampled(v) ? "live blocks (≈ estimates)" : "live blocks", shares, cnt);
   for (size_t i = 0; i < sizeof mapped_as / sizeof *mapped_as; i++) {
     shares = shares_of_mappings(v->residences, m, mapped_as[i].place, &cnt);
     text_shares(v, term, mapped_as[i].title, shares, cnt);
@@ -296,6 +320,7 @@ static void json_shares(vt_memory_view_t const *v, vt_json_t *json, char const *
     vt_stack_frame_t frame = vt_group_frame(analysis, node);
     vt_json_object(json, NULL);
     vt_json_uint(json, "resident_bytes", shares[i].bytes);
+    if (shares[i].variance > 0) vt_json_uint(json, "standard_error", vt_estimate_error(shares[i].variance));
     vt_json_uint(json, "bytes", shares[i].size);
     vt_json_group(json, &frame, VT_BY_LINE);
     vt_json_stack(json, analysis, v->options, node);

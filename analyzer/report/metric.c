@@ -69,6 +69,8 @@ vt_spread_t vt_metric_spread(vt_metric_t metric, vt_site_t const *site) {
   switch (metric) {
   case VT_METRIC_LEAKED: return site->spread.live;
   case VT_METRIC_PEAK: return site->spread.peak;
+  case VT_METRIC_TEMPORARY: return site->spread.temporary;
+  case VT_METRIC_REALLOCS: return (vt_spread_t){.blocks = site->spread.reallocs.blocks};
   default: return site->spread.allocated;
   }
 }

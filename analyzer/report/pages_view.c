@@ -64,6 +64,9 @@ static void find_beside(vt_pages_view_t *v, size_t t, trace_rows_t *rows) {
   free(beside);
 }
 
+/* is_sampled: what shares a page with a recorded block is not known then. */
+static int is_sampled(vt_pages_view_t const *v) { return v->residences->analysis->sampled.period != 0; }
+
 /* moment_of is the snapshot that is asked for, or the end, or the latest look that there is. */
 static vt_captured_t const *moment_of(vt_pages_view_t const *v, size_t t) {
   vt_analysis_t const *analysis = v->residences->analysis;
@@ -83,7 +86,7 @@ static void make_rows(vt_pages_view_t *v, size_t t) {
   trace_rows_t *rows = &v->traces[t];
   rows->moment = moment_of(v, t);
   if (!rows->moment) return;
-  rows->pinning = rows_of(rows->moment, offsetof(vt_pins_t, rest_bytes), REST_MIN, &rows->pinning_cnt);
+  rows->pinning = rows_of(rows->moment, offsetof(vt_pins_t, rest_bytes), is_sampled(v) ? UINT64_MAX : REST_MIN, &rows->pinning_cnt);
   rows->untouched =
       rows_of(rows->moment, offsetof(vt_pins_t, untouched_bytes), UNTOUCHED_MIN, &rows->untouched_cnt);
   find_beside(v, t, rows);
@@ -153,6 +156,12 @@ static void text_untouched(vt_pages_view_t const *v, vt_term_t const *term, size
   vt_pins_t const *pins = &v->traces[t].moment->pins[row->holder];
   fprintf(term->out, "\n%3zu. ", rank);
   text_name(v, term, row->holder);
+  if (is_sampled(v)) {
+    fprintf(term->out, "        %s in %s blocks were never touched, or given back (≈ %s)\n",
+            vt_bytes_estimate(pins->untouched_bytes, vt_estimate_error(pins->untouched_variance)).text,
+            vt_count_estimate(pins->blocks, 0).text, vt_percent_text(pins->untouched_bytes, pins->bytes).text);
+    return;
+  }
   fprintf(term->out, "        %s", vt_bytes_text(pins->untouched_bytes).text);
   fprintf(term->out, " of %s", vt_bytes_text(pins->bytes).text);
   fprintf(term->out, " in %s were never touched, or given back (%s)\n", vt_counted(pins->blocks, "block").text,
@@ -171,7 +180,10 @@ static void text_trace(vt_pages_view_t const *v, vt_term_t const *term, size_t t
           rows->moment->kinds & VT_MOMENT_END || rows->moment->marked ? vt_memory_view_moment(rows->moment).text
                                               : "the latest moment that was looked at");
   for (size_t i = 0; i < pinning; i++) text_pinning(v, term, t, &rows->pinning[i], i + 1);
-  text_more(term, rows->pinning_cnt, pinning);
+  if (is_sampled(v))
+    fputs("\n  not known: what else lies on a page, a sample does not tell\n", term->out);
+  else
+    text_more(term, rows->pinning_cnt, pinning);
   putc('\n', term->out);
   vt_term_styled(term, VT_STYLE_TITLE, "NEVER TOUCHED: blocks with pages that are not there");
   putc('\n', term->out);
@@ -212,10 +224,16 @@ static void json_row(vt_pages_view_t const *v, vt_json_t *json, size_t t, row_t 
   vt_json_uint(json, "resident_bytes", pins->resident_bytes);
   vt_json_uint(json, "swapped_bytes", pins->swapped_bytes);
   vt_json_uint(json, "untouched_bytes", pins->untouched_bytes);
-  vt_json_uint(json, "pages", pins->pages);
-  vt_json_uint(json, "pages_alone", pins->alone);
-  vt_json_uint(json, "held_bytes", held_bytes(v, t, pins));
-  vt_json_uint(json, "rest_bytes", pins->rest_bytes);
+  vt_json_known(json, "pages", !is_sampled(v), pins->pages);
+  vt_json_known(json, "pages_alone", !is_sampled(v), pins->alone);
+  vt_json_known(json, "held_bytes", !is_sampled(v), held_bytes(v, t, pins));
+  vt_json_known(json, "rest_bytes", !is_sampled(v), pins->rest_bytes);
+  if (is_sampled(v)) {
+    vt_json_object_line(json, "standard_error");
+    vt_json_uint(json, "resident_bytes", vt_estimate_error(pins->resident_variance));
+    vt_json_uint(json, "untouched_bytes", vt_estimate_error(pins->untouched_variance));
+    vt_json_end_object(json);
+  }
   json_holder(v, json, row->holder);
   vt_json_stack(json, v->residences->analysis, v->options, v->residences->holders[row->holder].node);
   vt_json_array(json, "freed_beside");
@@ -250,7 +268,10 @@ static void json(void *context, vt_json_t *out) {
       vt_json_null(out, "not_known");
       vt_json_uint(out, "t_ns", rows->moment->time + vt_analysis_shift(analysis, t));
       vt_json_bool(out, "end", (rows->moment->kinds & VT_MOMENT_END) != 0);
-      json_rows(v, out, "holding", t, rows->pinning, rows->pinning_cnt);
+      if (is_sampled(v))
+        vt_json_null(out, "holding");
+      else
+        json_rows(v, out, "holding", t, rows->pinning, rows->pinning_cnt);
       json_rows(v, out, "untouched", t, rows->untouched, rows->untouched_cnt);
     } else {
       vt_json_string(out, "not_known", why_none(v, t));

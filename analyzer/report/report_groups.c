@@ -36,8 +36,9 @@ static void print_estimates(vt_term_t const *term, vt_metric_t metric, vt_site_t
   vt_estimate_text_t count = vt_count_estimate(vt_metric_blocks(metric, sum), vt_estimate_error(spread.blocks));
   int by_count = metric >= VT_METRIC_COUNT;
   vt_term_styled(term, VT_STYLE_TITLE, "%s%s", by_count ? count.text : bytes.text, by_count ? " blocks" : "");
-  fprintf(term->out, "  %s%s  ≈ %s  ", by_count ? bytes.text : count.text, by_count ? "" : " blocks",
-          vt_percent_text(vt_metric_value(metric, sum), whole).text);
+  if (metric != VT_METRIC_REALLOCS) /* of old blocks that were not recorded the bytes are not known */
+    fprintf(term->out, "  %s%s", by_count ? bytes.text : count.text, by_count ? "" : " blocks");
+  fprintf(term->out, "  ≈ %s  ", vt_percent_text(vt_metric_value(metric, sum), whole).text);
 }
 
 /* What the group is ranked by first, then the other. */
@@ -173,10 +174,10 @@ void vt_text_groups(vt_analysis_t const *analysis, vt_report_options_t const *op
       rest.leaked_blocks += vt_metric_blocks(metric, &groups.groups[i].sum);
       rest.leaked_bytes += vt_metric_bytes(metric, &groups.groups[i].sum);
     }
-    vt_term_styled(term, VT_STYLE_FAINT,
-                   "\n     and %zu more: %s%s in %s%s (--limit N shows more)\n",
-                   groups.groups_cnt - limit, about, vt_bytes_text(rest.leaked_bytes).text, about,
-                   vt_counted(rest.leaked_blocks, "block").text);
+    int only_count = metric == VT_METRIC_REALLOCS && analysis->sampled.period;
+    vt_term_styled(term, VT_STYLE_FAINT, "\n     and %zu more: %s%s%s%s%s (--limit N shows more)\n", groups.groups_cnt - limit,
+                   only_count ? "" : about, only_count ? "" : vt_bytes_text(rest.leaked_bytes).text, only_count ? "" : " in ",
+                   about, vt_counted(rest.leaked_blocks, "block").text);
   }
   vt_groups_free(&groups);
 }

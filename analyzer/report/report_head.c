@@ -7,6 +7,7 @@
 #include "analyzer/report/report.h"
 #include "analyzer/report/roots.h"
 #include "analyzer/util/mem.h"
+#include "analyzer/report/totals.h"
 
 void vt_text_quoted(char const *text, char *out, size_t cap) {
   static char const plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -153,12 +154,23 @@ static bound_t at_most(vt_model_totals_t const *totals) {
   return out;
 }
 
+static void print_temporary_of_sample(vt_analysis_t const *analysis, vt_term_t const *term) {
+  vt_total_t temporary = vt_total(analysis, VT_TOTAL_TEMPORARY), all = vt_total(analysis, VT_TOTAL_ALLOCATIONS);
+  char rest[160];
+  snprintf(rest, sizeof rest, "± %s, ≈ %s of all allocations: freed before the same thread allocated again",
+           vt_count_text((uint64_t)(temporary.error + 0.5)).text, vt_percent_text(temporary.value, all.value).text);
+  if (temporary.known)
+    total_line(term, "temporary", vt_count_estimate(temporary.value, 0).text, rest);
+  else
+    total_line(term, "temporary", "not known", VT_SAMPLED_OLD);
+}
+
 /* print_totals_of_sample: what is not known of a sample is not here. */
 static void print_totals_of_sample(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   char rest[280];
   print_allocations_of_sample(analysis, term);
-  total_line(term, "temporary", "not known", VT_SAMPLED_WHY);
+  print_temporary_of_sample(analysis, term);
   snprintf(rest, sizeof rest, "± %s, %sin ≈ %s, %s after the start; the highest of many estimates is somewhat too high",
            vt_bytes_text(vt_estimate_error(totals->peak_spread.bytes)).text, at_most(totals).text,
            vt_counted(totals->peak_blocks, "block").text, vt_time_text(totals->peak_time_ns).text);

@@ -138,15 +138,18 @@ static void peak_rss(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_bool(json, "peak_rss_at_least", peak && !certain);
 }
 
-/* errors are standard errors of estimates, 0 where it was counted. */
-static void errors(vt_json_t *json, vt_spread_t const *allocated, vt_spread_t const *peak, vt_spread_t const *live) {
+/* errors are standard errors of estimates, 0 where it was counted; null of what is not told. */
+static void errors(vt_json_t *json, vt_cell_spread_t const *spread, int untold) {
   vt_json_object_line(json, "standard_error");
-  vt_json_uint(json, "allocations", vt_estimate_error(allocated->blocks));
-  vt_json_uint(json, "allocated_bytes", vt_estimate_error(allocated->bytes));
-  vt_json_uint(json, "peak_blocks", vt_estimate_error(peak->blocks));
-  vt_json_uint(json, "peak_bytes", vt_estimate_error(peak->bytes));
-  vt_json_uint(json, "leaked_blocks", vt_estimate_error(live->blocks));
-  vt_json_uint(json, "leaked_bytes", vt_estimate_error(live->bytes));
+  vt_json_uint(json, "allocations", vt_estimate_error(spread->allocated.blocks));
+  vt_json_uint(json, "allocated_bytes", vt_estimate_error(spread->allocated.bytes));
+  vt_json_uint(json, "peak_blocks", vt_estimate_error(spread->peak.blocks));
+  vt_json_uint(json, "peak_bytes", vt_estimate_error(spread->peak.bytes));
+  vt_json_uint(json, "leaked_blocks", vt_estimate_error(spread->live.blocks));
+  vt_json_uint(json, "leaked_bytes", vt_estimate_error(spread->live.bytes));
+  vt_json_known(json, "temporary", !untold, vt_estimate_error(spread->temporary.blocks));
+  vt_json_known(json, "reallocs", !untold, vt_estimate_error(spread->reallocs.blocks));
+  vt_json_uint(json, "cross_thread_frees", vt_estimate_error(spread->foreign.blocks));
   vt_json_end_object(json);
 }
 
@@ -154,16 +157,18 @@ static void errors(vt_json_t *json, vt_spread_t const *allocated, vt_spread_t co
 static void counted(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   vt_sampled_t const *sampled = &analysis->sampled;
-  int exact = sampled->period && sampled->exact, estimated = sampled->period && !sampled->exact;
-  vt_spread_t none = {0};
+  int exact = sampled->period && sampled->exact;
+  vt_cell_spread_t spread = {.allocated = totals->allocated_spread, .peak = totals->peak_spread, .live = totals->live_spread,
+                             .temporary = totals->temporary_spread, .reallocs = totals->reallocs_spread,
+                             .foreign = totals->foreign_spread};
+  if (exact) spread.allocated = spread.reallocs = (vt_spread_t){0};
   vt_json_uint(json, "allocations", exact ? sampled->totals.allocations : totals->allocations);
   vt_json_uint(json, "frees", exact ? sampled->totals.frees : totals->frees);
   vt_json_bool(json, "frees_of_others", exact && sampled->frees_of_others);
-  vt_json_known(json, "reallocs", !estimated, exact ? sampled->totals.reallocs : totals->reallocs);
+  vt_json_known(json, "reallocs", exact || !sampled->untold, exact ? sampled->totals.reallocs : totals->reallocs);
   vt_json_uint(json, "allocated_bytes", exact ? sampled->totals.allocated_bytes : totals->allocated_bytes);
   vt_json_uint(json, "sampled", sampled->period);
-  if (sampled->period)
-    errors(json, exact ? &none : &totals->allocated_spread, &totals->peak_spread, &totals->live_spread);
+  if (sampled->period) errors(json, &spread, sampled->untold);
 }
 
 static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
@@ -177,7 +182,7 @@ static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_uint(json, "peak_at_least_bytes", totals->peak_at_least);
   vt_json_uint(json, "leaked_bytes", totals->live_bytes);
   vt_json_uint(json, "leaked_blocks", totals->live_blocks);
-  vt_json_known(json, "temporary", !analysis->sampled.period, totals->temporary);
+  vt_json_known(json, "temporary", !analysis->sampled.untold, totals->temporary);
   peak_rss(json, analysis);
   if (vt_analysis_knows_mappings(analysis))
     vt_json_uint(json, "mapped_bytes", mapped_bytes(analysis));
@@ -363,7 +368,7 @@ void vt_json_thread(vt_json_t *json, char const *key, vt_analysis_t const *analy
 void vt_json_counters(vt_json_t *json, vt_site_t const *site) {
   vt_json_uint(json, "allocations", site->allocations);
   vt_json_uint(json, "allocated_bytes", site->allocated_bytes);
-  vt_json_known(json, "temporary", !site->sampled, site->temporary);
+  vt_json_known(json, "temporary", !site->untold, site->temporary);
   vt_json_uint(json, "peak_bytes", site->peak_bytes);
   vt_json_uint(json, "peak_blocks", site->peak_blocks);
   vt_json_uint(json, "peak_unsure_bytes", site->peak_unsure_bytes);
@@ -372,17 +377,18 @@ void vt_json_counters(vt_json_t *json, vt_site_t const *site) {
   vt_json_uint(json, "unsure_bytes", site->unsure_bytes);
   vt_json_uint(json, "unsure_blocks", site->unsure_blocks);
   vt_json_uint(json, "frees", site->frees);
-  vt_json_known(json, "reallocs", !site->sampled, site->reallocs);
+  vt_json_known(json, "reallocs", !site->untold, site->reallocs);
   vt_json_uint(json, "cross_thread_frees", site->cross_thread_frees);
-  if (site->sampled) errors(json, &site->spread.allocated, &site->spread.peak, &site->spread.live);
+  if (site->sampled) errors(json, &site->spread, site->untold);
 }
 
 static void lifetime_object(vt_json_t *json, vt_site_t const *site) {
   int freed = site->lifetimes.min <= site->lifetimes.max;
   vt_json_object_line(json, "lifetime_ns");
-  vt_json_known(json, "min", !site->sampled, freed ? site->lifetimes.min : 0);
-  vt_json_known(json, "median", !site->sampled, vt_lifetimes_median(&site->lifetimes));
-  vt_json_known(json, "max", !site->sampled, site->lifetimes.max);
+  vt_json_uint(json, "min", freed ? site->lifetimes.min : 0);
+  vt_json_uint(json, "median", vt_lifetimes_median(&site->lifetimes));
+  vt_json_uint(json, "max", site->lifetimes.max);
+  if (site->sampled) vt_json_uint(json, "recorded_blocks", site->lifetimes.added);
   vt_json_end_object(json);
 }
 

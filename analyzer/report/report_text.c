@@ -61,11 +61,13 @@ static void section(vt_analysis_t const *analysis, vt_report_options_t const *op
   putc('\n', term->out);
   if (metric == VT_METRIC_LEAKED || metric == VT_METRIC_REACHABLE)
     print_title_of_live(analysis, term, metric);
+  else if (metric == VT_METRIC_REALLOCS && analysis->sampled.period)
+    vt_term_styled(term, VT_STYLE_TITLE, "REALLOCS: most first");
   else
     vt_term_styled(term, VT_STYLE_TITLE, "%s", title_of(metric));
   putc('\n', term->out);
-  if (analysis->sampled.period && (metric == VT_METRIC_TEMPORARY || metric == VT_METRIC_REALLOCS))
-    fprintf(term->out, "  not known: %s\n", VT_SAMPLED_WHY);
+  if (analysis->sampled.untold && (metric == VT_METRIC_TEMPORARY || metric == VT_METRIC_REALLOCS))
+    fprintf(term->out, "  not known: %s\n", VT_SAMPLED_OLD);
   else
     vt_text_groups(analysis, options, term, metric, limit, stacks_each);
 }

@@ -42,7 +42,7 @@ static vt_held_heap_t heap_of(vt_model_t const *model, vt_model_live_t const *li
 static void gather(void *context, vt_model_live_t const *live) {
   gather_t *g = context;
   uint32_t key = vt_residence_holder(g->all, g->trace, g->cells[live->cell].stack);
-  vt_held_block_t block = {live->address, live->size, key, heap_of(g->model, live)};
+  vt_held_block_t block = {live->address, live->size, key, heap_of(g->model, live), live->share};
   VT_PUSH(g->moment->blocks, block);
 }
 
@@ -205,7 +205,7 @@ static void gather_end(void *context, vt_model_live_t const *live) {
   uint32_t stack = vt_model_cells(all->analysis->model, &cnt)[live->cell].stack;
   if (!end) return;
   uint32_t key = vt_residence_holder(all, live->trace, stack);
-  VT_PUSH(end->blocks, ((vt_held_block_t){live->address, live->size, key, heap_of(all->analysis->model, live)}));
+  VT_PUSH(end->blocks, ((vt_held_block_t){live->address, live->size, key, heap_of(all->analysis->model, live), live->share}));
 }
 
 vt_residences_t *vt_residences_without_pass(vt_analysis_t *analysis) {

@@ -29,13 +29,13 @@ void vt_site_add(vt_site_t *sum, vt_site_t const *site) {
   sum->cross_thread_frees += site->cross_thread_frees;
   sum->max_bytes += site->max_bytes;
   sum->max_blocks += site->max_blocks;
+  sum->lifetimes.added += site->lifetimes.added;
   if (site->lifetimes.min < sum->lifetimes.min) sum->lifetimes.min = site->lifetimes.min;
   if (site->lifetimes.max > sum->lifetimes.max) sum->lifetimes.max = site->lifetimes.max;
-  sum->lifetimes.sum += site->lifetimes.sum;
+  if (__builtin_add_overflow(sum->lifetimes.sum, site->lifetimes.sum, &sum->lifetimes.sum)) sum->lifetimes.sum = UINT64_MAX;
   sum->sampled |= site->sampled;
-  vt_spread_add(&sum->spread.allocated, &site->spread.allocated, 1);
-  vt_spread_add(&sum->spread.live, &site->spread.live, 1);
-  vt_spread_add(&sum->spread.peak, &site->spread.peak, 1);
+  sum->untold |= site->untold;
+  vt_cell_spread_add(&sum->spread, &site->spread);
 }
 
 static void add_cell(vt_site_t *site, vt_analysis_t const *analysis, vt_cell_t const *cell, size_t number) {
@@ -59,6 +59,7 @@ static void add_cell(vt_site_t *site, vt_analysis_t const *analysis, vt_cell_t c
                    .max_bytes = cell->max_bytes,
                    .max_blocks = cell->max_blocks,
                    .sampled = vt_reader_info(analysis->readers[cell->trace])->sample_period != 0,
+                   .untold = vt_sampled_untold(analysis->readers[cell->trace]),
                    .spread = vt_model_spread(analysis->model, number)};
   vt_lifetimes_init(&one.lifetimes);
   vt_site_add(site, &one);

@@ -23,9 +23,9 @@ static void print_bar(vt_term_t const *term, int used, uint64_t value, uint64_t 
   fputs(parts[eighths % 8], term->out);
 }
 
-/* temporary is a number of temporary blocks, which a sample does not tell. */
+/* temporary is a number of temporary blocks, which an older sample does not tell. */
 static vt_number_t temporary(vt_analysis_t const *analysis, uint64_t cnt) {
-  return analysis->sampled.period ? (vt_number_t){"-"} : vt_count_text(cnt);
+  return analysis->sampled.untold ? (vt_number_t){"-"} : vt_count_text(cnt);
 }
 
 /* say_estimates precedes a table of a sampled trace. */
@@ -90,7 +90,7 @@ static void json_sizes(vt_json_t *json, vt_analysis_t const *analysis, size_t li
     vt_json_uint(json, "max_size", class->max_size);
     vt_json_uint(json, "allocations", class->allocations);
     vt_json_uint(json, "allocated_bytes", class->allocated_bytes);
-    vt_json_known(json, "temporary", !analysis->sampled.period, class->temporary);
+    vt_json_known(json, "temporary", !analysis->sampled.untold, class->temporary);
     vt_json_uint(json, "leaked_blocks", class->leaked_blocks);
     vt_json_uint(json, "leaked_bytes", class->leaked_bytes);
     vt_json_end_object(json);
@@ -123,8 +123,11 @@ static void text_lifetimes(vt_analysis_t const *analysis, vt_report_options_t co
     sum += rows[i];
     if (rows[i] > most) most = rows[i];
   }
-  fprintf(term->out, "\nFreed blocks by lifetime; median %s (within 7 %%), longest %s\n\n",
-          vt_time_text(vt_lifetimes_median(&all)).text, vt_time_text(all.max).text);
+  fprintf(term->out, "\nFreed blocks by lifetime; median %s%s (within 7 %%), longest %s\n",
+          analysis->sampled.period ? "≈ " : "", vt_time_text(vt_lifetimes_median(&all)).text, vt_time_text(all.max).text);
+  if (analysis->sampled.period)
+    fprintf(term->out, "of %s that were recorded; each counts for those it stands for\n", vt_counted(all.added, "block").text);
+  putc('\n', term->out);
   for (int i = 0; i < LIFETIME_ROWS; i++) {
     if (!rows[i] || cnt++ >= limit) continue;
     fprintf(term->out, "  from %10s %13s %8s", vt_time_text(i ? (uint64_t)1 << i : 0).text,
@@ -146,6 +149,7 @@ static void json_lifetimes(vt_json_t *json, vt_analysis_t const *analysis, size_
   vt_json_uint(json, "min_ns", all.min <= all.max ? all.min : 0);
   vt_json_uint(json, "median_ns", vt_lifetimes_median(&all));
   vt_json_uint(json, "max_ns", all.max);
+  if (analysis->sampled.period) vt_json_uint(json, "recorded_blocks", all.added);
   vt_json_array(json, "histogram");
   for (int i = 0; i < LIFETIME_ROWS; i++) {
     if (!rows[i] || cnt++ >= limit) continue;
@@ -203,7 +207,7 @@ static void json_threads(vt_json_t *json, vt_analysis_t const *analysis, size_t 
     vt_json_uint(json, "allocations", threads[i].allocations);
     vt_json_uint(json, "allocated_bytes", threads[i].allocated_bytes);
     vt_json_uint(json, "frees", threads[i].frees);
-    vt_json_known(json, "temporary", !analysis->sampled.period, threads[i].temporary);
+    vt_json_known(json, "temporary", !analysis->sampled.untold, threads[i].temporary);
     vt_json_uint(json, "frees_of_others", threads[i].frees_of_others);
     vt_json_uint(json, "freed_by_others", threads[i].freed_by_others);
     vt_json_uint(json, "leaked_bytes", threads[i].leaked_bytes);
@@ -386,9 +390,16 @@ static void text_heaps(vt_analysis_t const *analysis, vt_report_options_t const 
   say_more(term, cnt, limit, "heap");
 }
 
+/* is_table: is it a view of this file, and not a part of its own? */
+static int is_table(vt_report_options_t const *options) {
+  static unsigned const tables = 1u << VT_VIEW_SIZES | 1u << VT_VIEW_LIFETIMES | 1u << VT_VIEW_THREADS |
+                                 1u << VT_VIEW_TIMELINE | 1u << VT_VIEW_MODULES | 1u << VT_VIEW_HEAPS;
+  return tables >> options->view & 1;
+}
+
 void vt_text_tables(vt_analysis_t const *analysis, vt_report_options_t const *options,
                     vt_term_t const *term) {
-  say_estimates(analysis, term);
+  if (is_table(options)) say_estimates(analysis, term);
   switch (options->view) {
   case VT_VIEW_SIZES: text_sizes(analysis, options, term); return;
   case VT_VIEW_LIFETIMES: text_lifetimes(analysis, options, term); return;

@@ -24,6 +24,9 @@ typedef struct {
 /* vt_estimate_share is what a recorded block stands for. identity: a number of its own. */
 vt_share_t vt_estimate_share(uint64_t period, uint64_t size, uint64_t identity);
 
+/* The identity of a block in a trace. */
+static inline uint64_t vt_estimate_identity(uint64_t address, uint64_t time_ns) { return address ^ time_ns << 20; }
+
 /* vt_estimate_spread is its part of the variances. */
 vt_spread_t vt_estimate_spread(uint64_t period, uint64_t size);
 

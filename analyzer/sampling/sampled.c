@@ -19,11 +19,17 @@ static int knows_all(vt_reader_t const *reader) {
   return i == cnt && !(vt_reader_info(reader)->flags & VT_HEADER_FLAG_MID_LIFE);
 }
 
+int vt_sampled_untold(vt_reader_t const *reader) {
+  vt_trace_info_t const *info = vt_reader_info(reader);
+  return info->sample_period && !(info->optional & VT_OPTIONAL_SAMPLE_ALONE);
+}
+
 vt_sampled_t vt_sampled_of(vt_reader_t *const *readers, size_t cnt, vt_model_t const *model, int whole) {
   vt_sampled_t out = {.exact = whole && !other_heaps(model)};
   for (size_t i = 0; i < cnt; i++) {
     uint64_t period = vt_reader_info(readers[i])->sample_period;
     vt_trace_exact_t one;
+    out.untold |= vt_sampled_untold(readers[i]);
     out.mixed |= i && period != out.period;
     if (period > out.period) out.period = period;
     if (!vt_reader_exact(readers[i], &one)) out.exact = 0;

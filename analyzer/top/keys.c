@@ -96,10 +96,10 @@ static void turn_page(vt_top_view_t *view, vt_top_page_t page) {
   view->page = view->page == page ? VT_TOP_TABLE : page;
 }
 
-/* choose_sort: what is temporary is not known of a sample. */
+/* choose_sort: what is temporary is not known of an older sample. */
 static void choose_sort(vt_top_view_t *view) {
   view->choice.sort = (view->choice.sort + 1) % VT_TOP_SORTS;
-  if (view->choice.sort == VT_TOP_TEMPORARY && view->follow.analysis.sampled.period) view->choice.sort = VT_TOP_LIVE;
+  if (view->choice.sort == VT_TOP_TEMPORARY && view->follow.analysis.sampled.untold) view->choice.sort = VT_TOP_LIVE;
   vt_top_view_table(view);
 }
 

@@ -220,6 +220,18 @@ static vt_thread_id_t next_thread(vt_codec_t *c) {
   return id;
 }
 
+/* decode_alone marks the events that the column names. */
+static void decode_alone(vt_codec_t *c, vt_event_t *out, uint32_t cnt) {
+  vt_cursor_t *in = &c->cursor[VT_COLUMN_ALONE];
+  for (uint64_t at = 0; vt_cursor_left(in) && !in->bad; at++) {
+    uint64_t more = vt_cursor_varint(in);
+    if (at >= cnt || more >= cnt - at)
+      in->bad = 1;
+    else
+      out[at += more].alone = 1;
+  }
+}
+
 /* decode_all decodes all events; returns how many it did before it saw that one is malformed.
    Unless `careful` it looks only at the end whether a column was too short or an address named
    nothing: nothing worse than wrong events can come of that. */
@@ -247,6 +259,7 @@ static inline size_t decode_all(vt_codec_t *c, uint8_t const *payload, size_t sz
     out[i] = (vt_event_t){.time = now << shift, .thread = thread};
     if (decode_event(c, &out[i], i, code) || (careful && any_bad(c))) return i;
   }
+  decode_alone(c, out, cnt);
   return any_bad(c) ? 0 : cnt;
 }
 

@@ -198,6 +198,7 @@ static void encode_events(vt_codec_t *c, vt_event_t const *events, size_t cnt, u
                           vt_thread_ids_t *threads) {
   uint64_t now = events[0].time >> shift;
   uint32_t thread = events[0].thread;
+  size_t alone = 0; /* the event behind the last that was */
   uint8_t *codes = vt_bytes_room(&c->column[VT_COLUMN_CODE], cnt);
   c->said_at = 0;
   c->column[VT_COLUMN_CODE].sz = cnt;
@@ -215,6 +216,10 @@ static void encode_events(vt_codec_t *c, vt_event_t const *events, size_t cnt, u
     encode_stack(c, e->stack, &code);
     encode_op_and_size(c, e, &code);
     encode_address(c, e, (uint32_t)i, &code);
+    if (e->alone) {
+      vt_bytes_varint(&c->column[VT_COLUMN_ALONE], i - alone);
+      alone = i + 1;
+    }
     vt_model_learn(&c->model, e);
     codes[i] = code;
   }

@@ -6,7 +6,7 @@
 #include "analyzer/trace/codec.h"
 #include "analyzer/trace/codec_model.h"
 
-#define VT_COLUMN_MAX    VT_COLUMN_SAID
+#define VT_COLUMN_MAX    VT_COLUMN_ALONE
 #define VT_DIRECTORY_OFF 24
 #define VT_ENTRY_SZ      16
 

@@ -31,7 +31,8 @@ typedef struct {
   uint32_t heap;   /* 0: the process's own heap */
   uint8_t kind;    /* vt_event_kind_t */
   uint8_t api;     /* vt_api_t */
-  uint16_t reserved;
+  uint8_t alone;   /* of a free in a sampled trace: its thread has allocated nothing since that block */
+  uint8_t reserved;
 } vt_event_t;
 
 #endif

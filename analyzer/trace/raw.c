@@ -75,16 +75,17 @@ static void fill_heap_event(vt_event_t *e, uint8_t const *words, uint64_t w0) {
     e->size = vt_load64(words + 16);
     e->align = vt_load64(words + 24);
     e->tag = vt_load64(words + 32);
-  } else if (w0 & VT_W0_WIDE) {
-    e->kind = VT_EVENT_HEAP_FREE_INTERIOR;
+  } else {
+    if (w0 & VT_W0_WIDE) e->kind = VT_EVENT_HEAP_FREE_INTERIOR;
+    e->alone = (vt_load64(words) & VT_W1_HEAP_ALONE) != 0;
   }
 }
 
 static void fill_event(vt_event_t *e, uint8_t const *words, uint64_t w0) {
   uint64_t w1 = vt_load64(words);
   if (e->kind == VT_EVENT_HEAP_ALLOC || e->kind == VT_EVENT_HEAP_FREE) return fill_heap_event(e, words, w0);
-  int sized = e->kind == VT_EVENT_ALLOC || e->kind == VT_KIND_DELETE;
-  if (e->kind == VT_KIND_DELETE) e->kind = VT_EVENT_FREE;
+  int is_delete = e->kind == VT_KIND_DELETE, sized = e->kind == VT_EVENT_ALLOC || is_delete;
+  if (is_delete) e->kind = VT_EVENT_FREE;
   e->address = w1;
   if (sized && !(w0 & VT_W0_WIDE)) {
     e->address = w1 & ADDRESS_MASK;
@@ -92,8 +93,11 @@ static void fill_event(vt_event_t *e, uint8_t const *words, uint64_t w0) {
   } else if (sized) {
     e->size = vt_load64(words + 8);
     e->align = vt_load64(words + 16);
-  } else if (e->kind != VT_EVENT_FREE) {
-    e->size = vt_load64(words + 8);
+    e->alone = is_delete && e->align & VT_W3_DELETE_ALONE;
+    if (is_delete) e->align &= ~VT_W3_DELETE_ALONE;
+  } else {
+    if (e->kind != VT_EVENT_FREE) e->size = vt_load64(words + 8);
+    e->alone = (w0 & VT_W0_WIDE) != 0;
   }
 }
 

@@ -41,6 +41,7 @@ enum {
 #define VT_OPTIONAL_NO_COLLECTOR ((uint64_t)1 << 1)
 #define VT_OPTIONAL_SYMBOLS ((uint64_t)1 << 2)
 #define VT_OPTIONAL_DELETES ((uint64_t)1 << 3) /* what operator delete is told is recorded */
+#define VT_OPTIONAL_SAMPLE_ALONE ((uint64_t)1 << 4) /* of a sampled trace: see VT_COLUMN_ALONE */
 #define VT_REQUIRED_SAMPLED ((uint64_t)1 << 0) /* who takes the events for all is wrong */
 #define VT_REQUIRED_POOLS ((uint64_t)1 << 1)   /* addresses of pools are packed in a column of their own */
 #define VT_REQUIRED_DELETES ((uint64_t)1 << 2) /* there may be raw records of kind 13 */
@@ -148,6 +149,8 @@ typedef enum {
 #define VT_W0_POP_MAX 65535
 #define VT_W0_TIME_SHIFT 32
 #define VT_W1_ADDRESS_BITS 48
+#define VT_W1_HEAP_ALONE ((uint64_t)1 << 32)   /* of a HEAP_FREE: as wide of a FREE */
+#define VT_W3_DELETE_ALONE ((uint64_t)1 << 63) /* of a wide DELETE: the same, beside the alignment */
 #define VT_W1_SIZE_MAX 65535
 
 typedef enum {
@@ -203,7 +206,8 @@ typedef enum {
   VT_COLUMN_THREAD = 9,
   VT_COLUMN_THREAD_NUMBER = 10,
   VT_COLUMN_POOL = 11,
-  VT_COLUMN_SAID = 12
+  VT_COLUMN_SAID = 12,
+  VT_COLUMN_ALONE = 13
 } vt_column_t;
 #define VT_CODEC_STORED 0
 #define VT_CODEC_ZSTD 1

@@ -11,6 +11,7 @@ import ctypes.util
 import fcntl
 import heapq
 import json
+import math
 import os
 import struct
 import subprocess
@@ -112,7 +113,7 @@ class Code:
         return 0
 
 
-class Event(collections.namedtuple("Event", "tick tid number kind api address size align stack heap tag")):
+class Event(collections.namedtuple("Event", "tick tid number kind api address size align stack heap tag alone", defaults=(0,))):
     """number: of the thread in its image, 0 where the writer had none; tids are given out again."""
     __slots__ = ()
 
@@ -761,13 +762,15 @@ class Trace:
 
     def unpack(self, n, tid, number, time, column):
         out, guess, said = self.streams["packed", tid, number], Guess(column), self.said(column.get(12))
+        alone = self.alone(column.get(13))
         for at, code in enumerate(column[1].take(n)):
             if code & 64:
                 tid = column[9].varint()
                 number = column[10].varint() if 10 in column else 0
             time += column[2].varint()
             event = guess.event(code, time << self.shift, tid, number)
-            out.append(guess.told(event, code, said.get(at)) if event.kind == FREE and said else event)
+            event = guess.told(event, code, said.get(at)) if event.kind == FREE and said else event
+            out.append(event._replace(alone=1) if at in alone else event)
 
     @staticmethod
     def said(c):
@@ -777,6 +780,15 @@ class Trace:
             at, size = at + c.varint(), c.varint()
             said[at] = size >> 1, c.varint() if size & 1 else 0
         return said
+
+    @staticmethod
+    def alone(c):
+        """The numbers of the events in their chunk that are alone."""
+        alone, at = set(), -1
+        while c and c.at < len(c.data):
+            at += c.varint() + 1
+            alone.add(at)
+        return alone
 
     # --- raw segments
 
@@ -850,6 +862,8 @@ class Trace:
         align, heap, tag = 0, None, 0
         if kind in (ALLOC, DELETE):
             address, size, align = w if wide else (w[0] & (1 << 48) - 1, w[0] >> 48, 0)
+            wide = align >> 63
+            align &= (1 << 63) - 1
             kind = FREE if kind == DELETE else ALLOC
         elif kind == FREE:
             address, size = w[0], 0
@@ -858,9 +872,10 @@ class Trace:
         elif kind == HEAP_ALLOC:
             heap, address, size, align, tag = w
         else:
-            heap, address, size = *w, 0
+            heap, address, size = w[0] & 0xffffffff, w[1], 0
             kind = HEAP_FREE_INTERIOR if wide else HEAP_FREE
-        return Event(state["tick"], state["tid"], state["number"], kind, api, address, size, align, stack, heap, tag)
+        alone = w[0] >> 32 & 1 if kind in (HEAP_FREE, HEAP_FREE_INTERIOR) else wide if kind in (FREE, DONE) else 0
+        return Event(state["tick"], state["tid"], state["number"], kind, api, address, size, align, stack, heap, tag, alone)
 
     def intern(self, stack):
         return self.interned.setdefault(stack, stack)
@@ -1080,11 +1095,12 @@ class Model:
             if block:
                 self.live[old_key] = block
             return
-        self.frees += 1
         if block:
+            self.frees += 1
             self.live_bytes -= block[0]
             self.end_unsure(old_key, block[0])
-        else:
+        elif old_key[1] or not self.trace.period:  # of a sample, else: one that was not recorded
+            self.frees += 1
             self.unmatched_frees += 1
         if event.address:
             self.reallocs += 1
@@ -1118,3 +1134,77 @@ def main():
 
 if __name__ == "__main__":
     main()
+
+
+class Estimates:
+    """What a sampled trace says of all blocks ("Sampling" in the format document): by stack reference and figure
+    [estimate, variance]. Of a trace that has everything the variances are 0."""
+
+    FIGURES = ("allocations", "allocated_bytes", "leaked_blocks", "leaked_bytes", "temporary", "reallocs", "frees", "foreign")
+
+    def __init__(self, trace):
+        self.period = trace.period
+        self.sites = collections.defaultdict(lambda: {name: [0.0, 0.0] for name in self.FIGURES})
+        self.pairs = collections.defaultdict(lambda: [0.0, 0.0])  # (allocating stack, freeing stack): blocks
+        self.lifetimes = collections.defaultdict(list)  # by stack: (ticks, weight)
+        live, limbo, last = {}, collections.defaultdict(list), {}
+        for event in trace.events():
+            key = (event.heap, event.address)
+            if event.kind in (ALLOC, HEAP_ALLOC):
+                self.begin(live, last, key, event, event.stack)
+            elif event.kind in (FREE, HEAP_FREE):
+                alone = event.alone if self.period else last.get(event.thread) == key
+                self.end(live.pop(key, None), event, event.stack, alone)
+            elif event.kind == INTENT:
+                limbo[event.thread].append((key, live.pop(key, None), event.stack))
+            elif event.kind == DONE and limbo[event.thread]:
+                self.done(live, last, limbo[event.thread].pop(), event)
+        for size, stack, _thread, _tick in live.values():
+            self.add(stack, "leaked", size, True)
+
+    def done(self, live, last, begun, event):
+        old_key, block, stack = begun
+        if not event.address and event.size:
+            if block:
+                live[old_key] = block
+            return
+        moved = bool(event.address)
+        alone = not moved and (event.alone if self.period else last.get(event.thread) == old_key)
+        self.end(block, event, stack, alone)
+        if moved:
+            self.begin(live, last, (event.heap, event.address), event, stack)
+            if block or not old_key[1]:
+                self.add(stack, "reallocs", event.size)
+
+    def begin(self, live, last, key, event, stack):
+        live[key] = (event.size, stack, event.thread, event.tick)
+        last[event.thread] = key
+        self.add(stack, "allocations", event.size)
+        self.add(stack, "allocated_bytes", event.size, False, event.size)
+
+    def end(self, block, event, stack, alone):
+        if not block:
+            return
+        size, born_at, thread, tick = block
+        self.add(born_at, "frees", size)
+        weight, variance = self.weight(size)
+        self.pairs[born_at, stack][0] += weight
+        self.pairs[born_at, stack][1] += variance
+        self.lifetimes[born_at].append((event.tick - tick, weight))
+        if thread != event.thread:
+            self.add(born_at, "foreign", size)
+        elif alone:
+            self.add(born_at, "temporary", size)
+
+    def weight(self, size):
+        """What a recorded block stands for, and its part of the variance of a number of blocks."""
+        if not self.period:
+            return 1.0, 0.0
+        recorded = -math.expm1(-max(size, 1) / self.period)
+        return 1 / recorded, (1 - recorded) / recorded ** 2
+
+    def add(self, stack, name, size, both=False, factor=1):
+        weight, variance = self.weight(size)
+        for figure, times in ((name, factor),) if not both else ((name + "_blocks", 1), (name + "_bytes", size)):
+            self.sites[stack][figure][0] += weight * times
+            self.sites[stack][figure][1] += variance * times ** 2

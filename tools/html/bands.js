@@ -78,9 +78,9 @@ function bandList() {
   return el("ul", { class: "bands", "aria-label": `${bandsTitle()}: the highest of each` }, bandsFor(by).map((band, i) => {
     const label = [el("span", { class: `key ${bandColour(band, i)}`, "aria-hidden": "true" }),
       nameNode(bandName(band)), band.group?.place && twice(bandName(band)) ? el("span", { class: "faint place" }, band.group.place) : null,
-      el("span", { class: "amount" }, bytes(band.most))];
+      el("span", { class: "amount" }, heapBytes(band.most))];
     if (!band.group) return el("li", {}, el("span", { class: "band-row" }, label));
-    const title = `${bandName(band)} ${band.group.place}: at most ${exactBytes(band.most)} at the steps of the curve. Click to show only this.`;
+    const title = `${bandName(band)} ${band.group.place}: at most ${exactHeapBytes(band.most)} at the steps of the curve. Click to show only this.`;
     return el("li", {}, button(label, () => toggleGroup(by, band.id), { class: "band-row", title: clean(title),
       "aria-pressed": String(isChosen(by, band.id)) }));
   }));
@@ -90,7 +90,7 @@ function bandTable() {
   const bands = bandsFor(state.bands), times = bandTimes();
   const columns = [{ id: "t", label: "At", number: true, value: (b) => times[b], cell: (b) => duration(times[b]) },
     ...bands.map((band, i) => ({ id: `band${i}`, label: bandName(band), number: true,
-      value: (b) => band.live[b], cell: (b) => bytes(band.live[b]) }))];
+      value: (b) => band.live[b], cell: (b) => heapBytes(band.live[b]) }))];
   return makeTable({ caption: bandsTitle(), columns, rows: [...times.keys()] });
 }
 

@@ -29,10 +29,12 @@ const METRICS = [
 const FATES = { lost: [0, 1], possible: [2], reachable: [3] };
 const isJudged = (id) => data.sides.every(({ blocks }) => blocks.judged) &&
   (id !== "possible" || data.sides.some(({ blocks }) => blocks.fates.fate.includes(2)));
-const metricsShown = () => METRICS.filter(({ id }) => (id === "growth" ? !data.isDiff : !(id in FATES) || isJudged(id)));
+// Older samples do not tell what was temporary.
+const isTold = (id) => id !== "temporary" || data.sides.every((side) => side.totals.temporary !== null);
+const metricsShown = () => METRICS.filter(({ id }) => (id === "growth" ? !data.isDiff : (!(id in FATES) || isJudged(id)) && isTold(id)));
 const metricById = (id) => METRICS.find((m) => m.id === id) || METRICS[0];
-const metricText = (metric) => (metric.unit === "bytes" ? bytes : count);
-const exactText = (metric, n) => (metric.unit === "bytes" ? exactBytes(n) : count(n));
+const metricText = (metric) => (metric.unit === "bytes" ? heapBytes : blocksText);
+const exactText = (metric, n) => (metric.unit === "bytes" ? exactHeapBytes(n) : blocksText(n));
 
 const clean = (text) =>
   text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
@@ -118,7 +120,7 @@ function column(reader, cnt, type, sum) {
   return out;
 }
 
-// Blocks and bytes, which are told beyond the smallest of each block's size class.
+// Blocks and bytes, which are told beyond the smallest of each block's size class (of estimates: all of them).
 function counts(reader, cnt, smallest) {
   const blocks = column(reader, cnt, Float64Array), bytes_ = column(reader, cnt, Float64Array);
   for (let i = 0; i < cnt; i++) bytes_[i] += blocks[i] * smallest(i);
@@ -131,7 +133,7 @@ function unpackBlocks(from, reader) {
   const kinds = (out.kinds = { cnt: reader.next() }), n = kinds.cnt;
   kinds.node = column(reader, n, Int32Array, true);
   for (const name of ["thread", "heap", "size", "leaks"]) kinds[name] = column(reader, n, Int32Array);
-  const smallest = Float64Array.from(kinds.size, (cls) => smallestOf(cls * from.size_step));
+  const smallest = Float64Array.from(kinds.size, (cls) => (from.whole_bytes ? 0 : smallestOf(cls * from.size_step)));
   [kinds.peak_blocks, kinds.peak_bytes] = counts(reader, n, (i) => smallest[i]);
   const allocs = (out.allocs = { cnt: reader.next() });
   allocs.kind = column(reader, allocs.cnt, Int32Array, true);

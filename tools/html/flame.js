@@ -245,15 +245,17 @@ function tooltipLines(chart, node) {
   const lines = node ? [placeText(chart, node)] : [];
   const { total, self } = after(chart), whole = after(chart).total[0];
   const other = lastSums(chart, chart.metric, true);
-  const otherText = chart.metric.unit === "bytes" ? (n) => `${count(n)} blocks` : exactBytes;
+  const otherText = chart.metric.unit === "bytes" ? (n) => `${blocksText(n)} blocks` : exactHeapBytes;
   if (comparing()) {
     lines.push([sideNames()[0], exactText(chart.metric, chart.sides[0].total[node])]);
     lines.push([sideNames()[1], exactText(chart.metric, total[node])]);
     lines.push(["change", signed((n) => exactText(chart.metric, n), change(chart, node))]);
+    if (isSampled()) lines.push(["standard error", errorText(chart.metric, varianceSums(chart).total[node])]);
     return lines;
   }
   const mark = node ? inexactAt(chart) : "";
   lines.push([chart.metric.name.toLowerCase(), mark + exactText(chart.metric, total[node])]);
+  if (isSampled()) lines.push(["standard error", errorText(chart.metric, varianceSums(chart).total[node])]);
   lines.push(["", mark + otherText(other.total[node])]);
   lines.push(["share", mark + percent(total[node], whole)]);
   if (self[node] && !chart.options.invert) lines.push(["here itself", exactText(chart.metric, self[node])]);

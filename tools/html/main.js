@@ -175,6 +175,7 @@ function footerText() {
       `${shareText(data.foldedShare)} of every metric, those in the middle of stacks are folded into [smaller frames]. ` +
       `What is summed up by function, module or innermost frame is therefore marked ${inexact()}: it can be more; ` +
       "`valtrace report` and `valtrace export` have the exact numbers.");
+  else if (isSampled()) parts.push("Estimates from a sampled recording, computed from every stack that was recorded.");
   else parts.push("All numbers are exact: computed from every stack of the recording.");
   if (data.frames.some((f) => f.name.length > data.nameLimit))
     parts.push(`Names longer than ${count(data.nameLimit)} characters are cut.`);

@@ -119,6 +119,16 @@ def plain_notes(side, name):
     return [f"<p>{name}{'Complete' if have['complete'] else 'Incomplete'} record:</p><ul>{items}</ul>"]
 
 
+def total_text(totals, key, text):
+    """A total; of a sampled recording with its standard error, unless it was counted."""
+    if totals[key] is None:
+        return "not known"
+    error = totals["standard_error"][key] if totals["sampled"] else 0
+    if not totals["sampled"] or (key in ("allocations", "allocated_bytes") and not error):
+        return text(totals[key])
+    return f"≈ {text(totals[key])} ± {text(error)}"
+
+
 def plain_page(data, tree):
     """The numbers of the summary and the top functions, for <noscript>; what needs scripts is hidden."""
     amounts = ["Before", "After"] if len(data["sides"]) == 2 else ["Amount"]
@@ -130,12 +140,15 @@ def plain_page(data, tree):
     lines = (("Peak heap", "peak_bytes", size_text), ("Live at the end", "leaked_bytes", size_text),
              ("Blocks live at the end", "leaked_blocks", "{:,}".format), ("Allocated", "allocated_bytes", size_text),
              ("Allocations", "allocations", "{:,}".format), ("Temporary", "temporary", "{:,}".format))
+    if any(t["sampled"] for t in totals):
+        parts.append("<p>≈ estimates from a sample, ± their standard error</p>")
     parts.append(plain_table("Totals", ["Total", *amounts],
-                             [[name, *(text(t[key]) for t in totals)] for name, key, text in lines]))
+                             [[name, *(total_text(t, key, text) for t in totals)] for name, key, text in lines]))
     top = top_functions(tree)
     for heading, metric, text in (("Live at the end", "leaked_bytes", size_text), ("Live at the peak", "peak_bytes", size_text),
                                   ("Most allocations", "allocations", "{:,}".format)):
-        rows = [[*map(text, values), f"<bdi>{escape(name)}</bdi>"] for name, values in top[metric]]
+        rows = [[*("≈ " * bool(t["sampled"]) + text(value) for t, value in zip(totals, values)), f"<bdi>{escape(name)}</bdi>"]
+                for name, values in top[metric]]
         parts.append(plain_table(heading, [*amounts, "Function"], rows))
     return "\n".join(parts)
 

@@ -7,10 +7,29 @@ function total(label, value, note, id, title) {
 
 // "1.2 MiB"; in a comparison with the change.
 function totalText(text, key) {
-  const now = lastSide().totals[key];
-  if (!data.isDiff) return text(now);
+  const now = lastSide().totals[key], shown = estimateText(text, lastSide(), key);
+  if (!data.isDiff) return shown;
   const by = now - data.sides[0].totals[key];
-  return [text(now), el("span", { class: by > 0 ? "grew" : by < 0 ? "shrank" : "" }, ` ${signed(text, by)}`)];
+  return [shown, el("span", { class: by > 0 ? "grew" : by < 0 ? "shrank" : "" }, ` ${signed(text, by)}`)];
+}
+
+// "≈ 1.2 MiB ± 40.0 KiB" of a sampled recording.
+function estimateText(text, side, key) {
+  const now = side.totals[key];
+  if (!totalIsEstimate(side, key)) return text(now);
+  return `≈ ${text(now)} ± ${text(totalError(side, key))}`;
+}
+
+// What the page rests on, before its numbers.
+function sampleNote() {
+  const periods = data.sides.map((side) => side.totals.sampled).filter(Boolean);
+  return isSampled() ? el("p", { class: "faint" }, `Estimates: of a sample, one block in ${bytes(Math.max(...periods))} on average, ` +
+    "± is the standard error. The highest of many estimates, the peak, is somewhat too high. What is lost is not known.") : null;
+}
+
+function temporaryText(t) {
+  if (t.temporary === null) return "–";
+  return data.isDiff ? totalText(count, "temporary") : about() + percent(t.temporary, t.allocations);
 }
 
 // What of it is not known since a pause.
@@ -29,8 +48,8 @@ function summaryLine() {
       `${exactBytes(t.allocated_bytes)} from ${count(t.distinct_stacks)} stacks`),
     total("Number of allocations", totalText(count, "allocations"), "", "allocations",
       `${count(t.frees)} freed, ${count(t.reallocs)} by realloc`),
-    total("Temporary", data.isDiff ? totalText(count, "temporary") : percent(t.temporary, t.allocations),
-      "", "temporary", `${count(t.temporary)} allocations`),
+    total("Temporary", temporaryText(t), "", "temporary",
+      t.temporary === null ? "not known" : `${estimateText(count, lastSide(), "temporary")} allocations`),
     total("Peak RSS", t.peak_rss_bytes ? totalText(bytes, "peak_rss_bytes") : "–", t.peak_rss_at_least ? "at least" : "",
       "peak_rss_bytes", t.peak_rss_bytes
         ? `${t.peak_rss_at_least ? "at least " : ""}${exactBytes(t.peak_rss_bytes)}: resident memory of the process, code too`
@@ -106,7 +125,7 @@ function drawSummary() {
   byId("command").textContent = traces.map((t) => clean(t.command.join(" "))).join("  →  ");
   byId("command").title = byId("command").textContent;
   const started = traces.map((t) => new Date(t.start_unix_ns / 1e6).toISOString().slice(0, 19).replace("T", " "));
-  byId("summary").replaceChildren(el("dl", { class: "totals" }, summaryLine()),
+  byId("summary").replaceChildren(el("dl", { class: "totals" }, summaryLine()), ...[sampleNote()].filter(Boolean),
     el("div", { class: "verdicts" },
       data.sides.map((side, i) => completeness(side, data.isDiff ? ["before", "after"][i] : "")),
       el("p", { class: "faint" }, traces.map((t, i) =>

@@ -6,13 +6,13 @@ const COLUMN_KINDS = { one: "this metric", self: "all metrics", total: "all metr
 const inexact = () => (data.folded ? (comparing() ? "≈" : "≥") : "");
 
 function newRow(frame, node) {
-  return { frame, node, name: frame.name, self: [0, 0], total: [0, 0], other: 0 };
+  return { frame, node, name: frame.name, self: [0, 0], total: [0, 0], other: 0, variance: 0 };
 }
 
 // Rows by key: what frames of it have themselves, and with their callees (a recursion once).
 function rowsByKey(chart) {
   const rows = [], { view, sides } = chart, other = lastSums(chart, chart.metric, true);
-  const outermost = outermostIn(view);
+  const outermost = outermostIn(view), variances = varianceSums(chart).self;
   for (let i = 1; i < view.n; i++) {
     if (!chart.width[i]) continue;
     const key = view.key[i], row = (rows[key] ||= newRow(data.frames[view.rep[i]], i));
@@ -21,6 +21,7 @@ function rowsByKey(chart) {
       if (outermost[i]) row.total[side] += sums.total[i];
     });
     row.other += other.self[i];
+    row.variance += variances[i];
   }
   return rows.filter((row) => row);
 }
@@ -33,12 +34,13 @@ function chargedNode(view, node) {
 }
 
 function stackRows(chart) {
-  const rows = [], { view, sides } = chart, other = lastSums(chart, chart.metric, true);
+  const rows = [], { view, sides } = chart, other = lastSums(chart, chart.metric, true), variances = varianceSums(chart).self;
   for (let i = 1; i < view.n; i++) {
     if (!sides.some((sums) => sums.self[i])) continue;
     const row = newRow(data.frames[view.rep[chargedNode(view, i)]], i);
     row.self = row.total = sides.map((sums) => sums.self[i]);
     row.other = other.self[i];
+    row.variance = variances[i];
     rows.push(row);
   }
   return rows;
@@ -53,6 +55,7 @@ function moduleRows(chart) {
     from.self.forEach((value, side) => (row.self[side] += value));
     row.total = row.self;
     row.other += from.other;
+    row.variance += from.variance;
   }
   return [...rows.values()];
 }
@@ -85,6 +88,11 @@ function shareColumn(id, chart, value) {
     cell: (row) => inexact() + percent(value(row), whole) };
 }
 
+// The standard error of what a row has itself.
+function errorColumn(chart) {
+  return { id: "error", label: "±", number: true, value: (r) => r.variance, cell: (r) => errorText(chart.metric, r.variance) };
+}
+
 function changeColumn(id, label, chart, values) {
   const text = metricText(chart.metric);
   const by = (row) => values(row)[1] - values(row)[0];
@@ -103,6 +111,7 @@ function valueColumns(chart) {
       value: (row) => row.self[i], cell: (row) => inexact() + text(row.self[i]) });
     const columns = [side(0), side(1), changeColumn("self", "Change", chart, (r) => r.self)];
     if (!flat) columns.push(changeColumn("total", "Change with callees", chart, (r) => r.total));
+    if (isSampled()) columns.push(errorColumn(chart));
     return columns;
   }
   const columns = [numberColumn("self", flat ? metric.name : "Self", chart, (r) => r.self[0]),
@@ -110,9 +119,10 @@ function valueColumns(chart) {
   if (!flat)
     columns.push(numberColumn("total", "With callees", chart, (r) => r.total[0]),
       shareColumn("totalshare", chart, (r) => r.total[0]));
+  if (isSampled()) columns.push(errorColumn(chart));
   columns.push({ id: "other", number: true, value: (r) => r.other,
     label: metric.unit === "bytes" ? "Blocks" : "Bytes",
-    cell: (r) => inexact() + (metric.unit === "bytes" ? count(r.other) : bytes(r.other)) });
+    cell: (r) => inexact() + (metric.unit === "bytes" ? blocksText(r.other) : heapBytes(r.other)) });
   return columns;
 }
 

@@ -99,7 +99,7 @@ const isShown = (at, time) => time >= at.from && time <= at.to;
 function peakMark(at, side) {
   const { peak_bytes: peak, peak_time_ns: when } = data.sides[side].totals;
   const other = data.isDiff && side === 0 ? at.y(data.sides[1].totals.peak_bytes) : Infinity;
-  return peak ? highMark(at, when, peak, `${data.isDiff ? sideNames()[side] + ": " : ""}peak ${bytes(peak)}`, other) : [];
+  return peak ? highMark(at, when, peak, `${data.isDiff ? sideNames()[side] + ": " : ""}peak ${heapBytes(peak)}`, other) : [];
 }
 
 function residentMark(at) {
@@ -161,7 +161,7 @@ function drawCurves(plot, width) {
 
 function timelineLabel() {
   const { peak_bytes: peak, peak_time_ns: when } = lastSide().totals;
-  return `Heap over ${duration(endOfTime())}: peak ${bytes(peak)} after ${duration(when)}.` +
+  return `Heap over ${duration(endOfTime())}: peak ${heapBytes(peak)} after ${duration(when)}.` +
     " The table below has the numbers.";
 }
 
@@ -230,15 +230,15 @@ function timelineTooltip(event, plot) {
   data.sides.forEach((side, s) => {
     const i = Math.min(side.curve.most.length - 1, Math.floor(time / side.curve.step));
     if (i < 0) return;
-    lines.push([`${data.isDiff ? `${sideNames()[s]}, heap` : "heap"}, most in ${duration(side.curve.step)}`, exactBytes(side.curve.most[i])],
-      ["allocations", count(side.curve.allocations[i])]);
+    lines.push([`${data.isDiff ? `${sideNames()[s]}, heap` : "heap"}, most in ${duration(side.curve.step)}`, exactHeapBytes(side.curve.most[i])],
+      ["allocations", blocksText(side.curve.allocations[i])]);
     const resident = residentBefore(side, time);
     if (resident) lines.push(["resident", exactBytes(resident)]);
   });
   const band = bandUnder(plot, event);
   if (band) {
     const times = bandTimes(), b = Math.min(times.length - 1, lastUntil(times, time) + 1);
-    lines.push(["", ""], `${bandName(band)}: ${bytes(band.live[b])} at ${duration(times[b])}`);
+    lines.push(["", ""], `${bandName(band)}: ${heapBytes(band.live[b])} at ${duration(times[b])}`);
   }
   showTooltip(event.clientX, event.clientY, `at ${duration(time)}`, lines);
 }

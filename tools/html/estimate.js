@@ -1,0 +1,65 @@
+// Sampled recordings: numbers are estimates, with standard errors. A block of s bytes was recorded with probability
+// p = 1 - exp(-s / period) and stands for 1 / p of them; n estimated ones have the variance n (1 - p) / p. Blocks of
+// one kind are of nearly one size.
+const isSampled = () => data.sides.some((side) => side.totals.sampled);
+const about = () => (isSampled() ? "≈ " : "");
+const heapBytes = (n) => about() + bytes(n);
+const exactHeapBytes = (n) => about() + exactBytes(n);
+const blocksText = (n) => about() + count(n);
+
+// The standard error of a total; 0: it was counted. What is not in the table has none: null.
+const totalError = (side, key) => (side.totals.sampled ? side.totals.standard_error[key] : null);
+const COUNTED = ["allocations", "allocated_bytes"]; // if they have no error
+function totalIsEstimate(side, key) {
+  return Boolean(side.totals.sampled) && !(COUNTED.includes(key) && !totalError(side, key));
+}
+
+// The variance of so many blocks with so many bytes, of a number of blocks or of bytes.
+function varianceOf(period, unit, blocks, bytes_) {
+  if (!(blocks > 0)) return 0;
+  const size = Math.max(bytes_ / blocks, 1), one = blocks / Math.expm1(size / period);
+  return unit === "bytes" ? one * size * size : one;
+}
+
+const UNITS_OF = (metric) => (metric.unit === "bytes" ? [metric.other, metric.value] : [metric.value, metric.other]);
+
+// By kind: variances of what its blocks have in a metric.
+function variancesByKind(side, metric, chosen) {
+  const [blocks, bytes_] = UNITS_OF(metric).map((column) => columnByKind(side, chosen, column));
+  return Float64Array.from(blocks, (n, kind) => varianceOf(side.totals.sampled, metric.unit, n, bytes_[kind]));
+}
+
+// Of what lives at two moments: no more than the sum of both.
+function growthVariances(side, chosen) {
+  const { from, to } = spanOf(side, chosen), out = new Float64Array(side.blocks.kinds.cnt);
+  for (const border of [from, to]) {
+    const [blocks, bytes_] = ["blocks", "bytes"].map((unit) => liveByKind(side, chosen, unit, border));
+    out.forEach((_, kind) => (out[kind] += varianceOf(side.totals.sampled, "bytes", blocks[kind], bytes_[kind])));
+  }
+  return out;
+}
+
+// What each base node has of variance, of all sides together.
+function varianceValues(metric, chosen) {
+  const out = new Float64Array(data.n);
+  for (const side of data.sides) {
+    if (!side.totals.sampled) continue;
+    const values = metric.id === "growth" ? growthVariances(side, chosen) : variancesByKind(side, metric, chosen);
+    eachKind(side, chosen, values, (kind, amount) => (out[side.blocks.kinds.node[kind]] += amount));
+  }
+  return out;
+}
+
+// Variances over a chart's view: self and total of each node; kept with the view.
+function varianceSums(chart) {
+  const kept = (chart.view.variances ||= new Map()), key = `${chart.metric.id} ${chart.chosen.key}`;
+  if (!kept.has(key)) {
+    if (kept.size >= SUMS_KEPT) kept.delete(kept.keys().next().value);
+    kept.set(key, sumOver(chart.view, varianceValues(chart.metric, chart.chosen)));
+  }
+  return kept.get(key);
+}
+
+// "± 1.2 KiB" of a variance in a metric; "" when nothing is estimated.
+const errorText = (metric, variance) =>
+  (isSampled() ? `± ${(metric.unit === "bytes" ? bytes : count)(Math.round(Math.sqrt(variance)))}` : "");
