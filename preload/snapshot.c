@@ -12,6 +12,8 @@
 #include "core/trace/sys.h"
 
 #include <dlfcn.h>
+#include <link.h>
+#include <stddef.h>
 #include <string.h>
 
 #define FIXED_SZ   64
@@ -104,6 +106,43 @@ static void const *programs_malloc(void) {
   return (void const *)(vt_unwind_moved ? vt_unwind_moved(malloc) : malloc);
 }
 
+static int is_libc_malloc(void) {
+  return vt_libc_is_glibc() && module_of(programs_malloc()) == module_of((void const *)gnu_get_libc_version);
+}
+
+/* Thread-local storage of the module that provides malloc is at the same distance from ours in each thread, as both were
+   there at start. */
+static struct {
+  int64_t off;
+  uint64_t sz; /* 0: it has none */
+} malloc_tls;
+
+static int note_malloc_tls(struct dl_phdr_info *info, size_t sz, void *bias) {
+  if (info->dlpi_addr != *(uint64_t const *)bias) return 0;
+  int told = sz >= offsetof(struct dl_phdr_info, dlpi_tls_data) + sizeof info->dlpi_tls_data && info->dlpi_tls_data;
+  for (unsigned i = 0; told && i < info->dlpi_phnum; i++) {
+    if (info->dlpi_phdr[i].p_type != PT_TLS) continue;
+    malloc_tls.off = (int64_t)((uint64_t)info->dlpi_tls_data - (uint64_t)&vt_tls);
+    malloc_tls.sz = info->dlpi_phdr[i].p_memsz;
+  }
+  return 1;
+}
+
+/* find_malloc_tls is for the start: it asks the loader, which locks. A forked child has what its parent had. */
+static void find_malloc_tls(void) {
+  static int found;
+  uint64_t bias = module_of(programs_malloc());
+  if (!found && !is_libc_malloc()) dl_iterate_phdr(note_malloc_tls, &bias);
+  found = 1;
+}
+
+/* add_malloc_tls: where there are too many threads for the message, theirs stays a root. */
+static void add_malloc_tls(ranges_t *r) {
+  void const *state, *local;
+  for (uint32_t id = 1; malloc_tls.sz && r->cnt < RANGES_MAX - 2 && vt_thread_memory(id, &state, &local); id++)
+    if (local) add(r, VT_RANGE_MALLOC, (uint8_t const *)local + malloc_tls.off, malloc_tls.sz);
+}
+
 static void add_all(ranges_t *r) {
   size_t sz;
   void const *p;
@@ -122,12 +161,12 @@ static void add_all(ranges_t *r) {
   p = vt_attached_memory(&sz);
   add(r, VT_RANGE_OWN, p, sz);
   add_module(r, VT_RANGE_MALLOC, programs_malloc());
+  add_malloc_tls(r);
   flush(r);
 }
 
 static uint32_t flags_of(ranges_t const *r) {
-  int libc = vt_libc_is_glibc() && module_of(programs_malloc()) == module_of((void const *)gnu_get_libc_version);
-  uint32_t flags = libc ? VT_SNAPSHOT_LIBC_MALLOC : 0;
+  uint32_t flags = is_libc_malloc() ? VT_SNAPSHOT_LIBC_MALLOC : 0;
   if (atomic_load_explicit(&paused, memory_order_relaxed)) flags |= VT_SNAPSHOT_PAUSED;
   if (r->cut) flags |= VT_SNAPSHOT_CUT;
   if (other_threads) flags |= VT_SNAPSHOT_THREADS;
@@ -168,6 +207,7 @@ static uint64_t layout(uint8_t *buffer, uint64_t cap, vt_snapshot_kind_t kind, u
 
 void vt_snapshot_watch(void) {
   vt_sink_t *sink = &vt_process.sink;
+  if (sink->ring) find_malloc_tls();
   int wanted = sink->ring && (sink->ring->sentinels || vt_module_program_is_go());
   is_watched = wanted && !vt_attached() && vt_snapshot_wanted();
   if (is_watched) vt_sentinel_make(sink->ring, &sink->ring->images[sink->slot], layout);

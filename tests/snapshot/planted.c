@@ -200,6 +200,8 @@ static NOINLINE void plant_lost(void) {
   DEFINITE("lost", 40);
   DEFINITE("lost, no bytes", 0);
   DEFINITE("lost, large", 2 << 20);
+  /* One of these lies across a multiple of 1 GiB, which an allocator has in its own thread-local storage. */
+  for (int i = 0; i < 17; i++) announce("definite", "lost, of 64 MiB", malloc(64 << 20));
   put(DEFINITE("points to itself", 40), NULL);
   void **list = DEFINITE("head of a lost list", 40);
   for (int i = 0; i < 5; i++) {
