@@ -5,6 +5,7 @@
 #   make test       set-up (tools/deps core), lint-free fast tests, under 3 minutes
 #   make check-long everything, also what needs browsers, heaptrack or clang (tools/deps full); VALTEST_LONG=1 is
 #                   set then, by which tests of `make test`, too, try all that there is instead of a sample
+#   make check-nightly  the same, and the tarball in root folders of four Debian releases (fetches packages, needs root)
 #   make install    into DESTDIR/PREFIX (/usr/local); make uninstall
 #   make deb, rpm, tarball  packages below build/ (needs the packages of tools/deps full)
 #   make demo       record a real gcc compile with its children and print cc1's report
@@ -94,7 +95,7 @@ $(BUILD)/pic/%.o: %.S
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -g -fPIC -c -o $@ $<
 
-.PHONY: all tests test test-only check-long lint demo deps deps-full bench stress clean
+.PHONY: all tests test test-only check-long check-nightly lint demo deps deps-full bench stress clean
 all: $(LIBS) $(BINS)
 tests: all $(TESTS)
 
@@ -116,6 +117,8 @@ test-only:
 check-long: deps-full
 	@$(MAKE) --no-print-directory -j$(JOBS) tests
 	@VALTEST_LONG=1 BUILD=$(BUILD) tests/run $(TAPS) $(LONG)
+check-nightly: check-long
+	@$(MAKE) --no-print-directory matrix
 lint:
 	@tools/lint
 demo: deps
