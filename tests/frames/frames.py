@@ -78,10 +78,11 @@ def check(tap, label, trace, log, python=SYSTEM):
 
 
 def probe(tap, python, rounds, mode="run", env=None):
-    """Runs rounds of probes.py and compares; returns the run."""
+    """Runs rounds of probes.py and compares; returns the run, with its trace, which may take minutes to read."""
     log = os.path.join(tempfile.mkdtemp(prefix="valtest-"), "log")
     run = Run([python, "-S", "-E", PROBES, log, LIBRARY, *rounds], mode, env={**ON, **(env or {})})
     run.log, label = log, f"{python} {mode} {' '.join(rounds)}"
+    run.trace = run.main_trace()
     if tap.ok(run.status == 0 and not run.hung, f"{label}: runs", [open(run.err, errors="replace").read()]):
-        check(tap, label, run.main_trace(), log, python)
+        check(tap, label, run.trace, log, python)
     return run

@@ -23,7 +23,7 @@ def refused(python, env=None, *args):
 
 def strays(python):
     """Up to the change this is for, 3.12 had the frame between two runs as one of Python's."""
-    trace = probe(tap, python, ("generators", "generators", "strays")).main_trace()
+    trace = probe(tap, python, ("generators", "generators", "strays")).trace
     beside = [frames_of(trace, e) for e in sized(trace, 66606)]
     tap.ok(len(beside) == 5 and not any(beside), f"{python}: what another stack runs is not shown on this one", beside)
 
@@ -40,14 +40,14 @@ def own_mimalloc(python):
 
 
 def signals(python):
-    trace = probe(tap, python, ("signals",)).main_trace()
+    trace = probe(tap, python, ("signals",)).trace
     inside = sized(trace, 88888)
     tap.ok(inside and not any(frames_of(trace, e) for e in inside),
            f"{python}: {len(inside)} blocks of signal handlers have no Python frames")
 
 
 def too_deep(python):
-    trace = probe(tap, python, ("too_deep", "generators")).main_trace()
+    trace = probe(tap, python, ("too_deep", "generators")).trace
     stacks = [[a for a in trace.stack(e.stack)[1:] if a >> 63] for e in sized(trace, 70001)]
     tap.equal(stacks, [[MARK]], f"{python}: 4,200 frames are a mark")
 
@@ -60,7 +60,7 @@ def forks(python):
 
 
 def sub_interpreters(python, found):
-    trace = probe(tap, python, ("interpreters",)).main_trace()
+    trace = probe(tap, python, ("interpreters",)).trace
     want = [] if found < (3, 11) else ["interpreters", "<module>"] if found < (3, 12) else ["inner", "<module>"]
     stacks = [[frame[0] for frame in frames_of(trace, e)] for e in sized(trace, 70002)]
     tap.equal(stacks, [want], f"{python}: frames of a sub-interpreter, or those outside of it, or none")
@@ -70,7 +70,7 @@ def daemons(python):
     """3.10 has freed what threads that wait for its lock look at; recorded or not, if the process lives on."""
     for _i in range(3):
         probe(tap, python, ("busy",))
-        trace = probe(tap, python, ("daemons",)).main_trace()
+        trace = probe(tap, python, ("daemons",)).trace
         named = {frames_of(trace, e)[0][0] if frames_of(trace, e) else "" for e in sized(trace, 77777)}
         tap.ok(any(name.endswith("run") for name in named), f"{python}: threads without the lock have their frames until the end", named)
 
