@@ -1,4 +1,5 @@
 """TAP output for test scripts that only compare: COUNT is [run, failed]."""
+import signals  # noqa: F401
 
 COUNT = [0, 0]
 

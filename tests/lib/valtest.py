@@ -26,7 +26,8 @@ MODES = tuple(os.environ.get("VALTEST_MODES", "bare,run").split(","))
 AROUND = []  # a command that runs what is recorded, and in mode "run" the collector
 HANG_S = 60  # a run that takes longer is a hang; no assertion on time below that
 
-sys.path.insert(0, os.path.join(ROOT, "tests", "oracle"))
+sys.path[:0] = [os.path.join(ROOT, "tests", "oracle"), os.path.join(ROOT, "tests", "lib")]
+import signals  # noqa: E402,F401
 import vtr  # noqa: E402
 
 Counts = collections.namedtuple("Counts", "allocations frees reallocs allocated_bytes")
