@@ -8,6 +8,7 @@
 #include "analyzer/cli/options.h"
 #include "analyzer/cli/recording.h"
 #include "analyzer/collector/ask.h"
+#include "analyzer/collector/owner.h"
 #include "analyzer/patch/service.h"
 #include "analyzer/util/kernel.h"
 #include "core/trace/clock.h"
@@ -24,7 +25,6 @@
 #include <unistd.h>
 
 #define LOOK_MS 50 /* between two looks whether the recorder is loaded */
-#define ENDING_MS 100 /* in which a process without memory ends, if it has not executed another program */
 #define SNAPSHOT_NS ((uint64_t)10000000000)
 #define IDLE_NS ((uint64_t)1000000000) /* after which it is said that the process does not allocate */
 
@@ -234,7 +234,7 @@ static why_t tell_state(attached_t *a) {
   int state = vt_place_state(a->target, a->target->area, why);
   int waits = state == VT_ATTACH_WAITING || state == VT_ATTACH_LOADING;
   if (state == VT_ATTACH_DETACHED) return IS_DETACHED;
-  if (!state) return IS_REPLACED; /* or about to end */
+  if (!state) return vt_owner_has_memory(a->target->pid) ? IS_REPLACED : GOES_ON; /* to its end, which is near */
   if (state == VT_ATTACH_FAILED) {
     vt_error_say(a->name, why, "it goes on unrecorded");
     return IS_OVER;
@@ -262,7 +262,7 @@ static why_t wait_for_end(attached_t *a) {
     struct pollfd fds[] = {{.fd = a->control, .events = POLLIN},
                            {.fd = a->process, .events = POLLIN},
                            {.fd = a->signals, .events = POLLIN}};
-    int n = poll(fds, 3, why == GOES_ON ? timeout_of(a) : why == IS_REPLACED ? ENDING_MS : 0);
+    int n = poll(fds, 3, why == GOES_ON ? timeout_of(a) : 0);
     if (n > 0 && fds[1].revents) return HAS_ENDED;
     if (why != GOES_ON) return why;
     if (n < 0 && errno != EINTR) return IS_OVER;
@@ -387,6 +387,8 @@ int vt_cmd_detach(int argc, char **argv) {
   vt_target_close(&target);
   if (failed_to) vt_error_print(&error);
   if (failed_to) return 1;
-  vt_control_ask(argv[1], "detached", NULL, &answer, &why); /* without a collector nothing is left to be done */
-  return VT_EXIT_OK;
+  int nobody = vt_control_ask(argv[1], "detached", NULL, &answer, &why); /* then nothing is left to be done */
+  if (nobody || !*answer.advice) return VT_EXIT_OK;
+  vt_error_say(argv[1], answer.text, answer.advice);
+  return 1;
 }

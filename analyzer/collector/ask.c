@@ -106,7 +106,8 @@ static void give_up(pid_t collector, vt_answer_t *answer) {
                                                       : "its collector, process %d, does not answer", (int)collector);
 }
 
-/* hear reads a line of `step` bytes at a time, and waits for it so many seconds. Returns 0, or -1: there was none. */
+/* hear reads a line of `step` bytes at a time, and waits for it so many seconds. Returns 0; or -1: the collector has hung up
+   before it took what was said, and has done nothing. */
 static int hear(int fd, size_t step, int limit_s, vt_answer_t *answer) {
   char line[sizeof answer->text + 2];
   size_t n = 0;
@@ -116,9 +117,10 @@ static int hear(int fd, size_t step, int limit_s, vt_answer_t *answer) {
     ssize_t got = read(fd, line + n, room < step ? room : step);
     if (got > 0) n += (size_t)got;
     if (got > 0 || (got < 0 && errno == EINTR)) continue;
+    if (got < 0 && errno == ECONNRESET && !n) return -1;
     if (got == 0 || errno != EAGAIN) break;
     stopped = is_stopped(peer_of(fd)) ? stopped + 1 : 0;
-    if (stopped > 1 || ++waited == limit_s) return give_up(peer_of(fd), answer), -1;
+    if (stopped > 1 || ++waited == limit_s) return give_up(peer_of(fd), answer), 0;
   }
   line[n] = '\0';
   take(line, answer);
@@ -150,17 +152,23 @@ static int speak(char const *pid, char const *command, char const *text, char co
 }
 
 int vt_control_ask(char const *pid, char const *command, char const *text, vt_answer_t *answer, char const **why) {
-  int fd = speak(pid, command, text, why);
-  if (fd < 0) return fd;
-  answer->collector = peer_of(fd);
-  hear(fd, SIZE_MAX, strcmp(command, "snapshot") ? ANSWER_S : NO_LIMIT, answer);
-  close(fd);
+  int limit_s = strcmp(command, "snapshot") ? ANSWER_S : NO_LIMIT;
+  *answer = (vt_answer_t){.status = 1, .text = "its collector gave no answer", .advice = ""};
+  for (int asked = 0; asked < ASKED_MAX; asked++) {
+    int fd = speak(pid, command, text, why);
+    if (fd < 0) return fd;
+    answer->collector = peer_of(fd);
+    int unheard = hear(fd, SIZE_MAX, limit_s, answer);
+    close(fd);
+    if (!unheard) break;
+  }
   return 0;
 }
 
 int vt_control_begin(char const *pid, char const *command, char const *text, vt_answer_t *answer, char const **why) {
   int fd = speak(pid, command, text, why);
   if (fd < 0) return -1;
+  *answer = (vt_answer_t){.status = 1, .text = "its collector gave no answer", .advice = ""};
   hear(fd, 1, PATIENCE_S, answer);
   return fd;
 }

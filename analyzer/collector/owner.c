@@ -165,8 +165,7 @@ int vt_owner_gone(vt_ring_end_t const *end, vt_owner_t *owner) {
   return kill(owner->pid, 0) && errno == ESRCH;
 }
 
-/* has_memory: one that is just ending has none, and its mappings cannot be told from those of another program. */
-static int has_memory(pid_t pid) {
+int vt_owner_has_memory(pid_t pid) {
   char path[32];
   unsigned long pages = 0;
   snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
@@ -177,7 +176,7 @@ static int has_memory(pid_t pid) {
 }
 
 int vt_owner_without_ring(vt_ring_end_t const *end, vt_owner_t *owner) {
-  return owner->pid && maps_ring(end, owner->pid, 0) == RING_NO && has_memory(owner->pid) && !vt_owner_gone(end, owner);
+  return owner->pid && maps_ring(end, owner->pid, 0) == RING_NO && vt_owner_has_memory(owner->pid) && !vt_owner_gone(end, owner);
 }
 
 int vt_owner_shared(vt_ring_end_t const *end, vt_owner_t *owner, vt_ring_image_t const *row,

@@ -46,6 +46,10 @@ int vt_owner_shared(vt_ring_end_t const *end, vt_owner_t *owner, vt_ring_image_t
    program. Costs a look at its mappings. */
 int vt_owner_without_ring(vt_ring_end_t const *end, vt_owner_t *owner);
 
+/* vt_owner_has_memory: one that is just ending has none, and what is not there any more would look as if another program
+   had been executed. */
+int vt_owner_has_memory(pid_t pid);
+
 /* vt_owner_leave closes the descriptor; nothing else of the owner is changed. */
 void vt_owner_leave(vt_owner_t *owner);
 

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """ctl when its collector does not answer at once: it has hung up, it is stopped, it is another user's."""
 import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -27,6 +29,26 @@ def check_late(tap, s):
                          env={**os.environ, "LD_PRELOAD": f"{PROGRAMS}/liblate.so"})
     tap.equal((out.returncode, out.stdout, out.stderr), (0, "marked\n", ""), "a command that came too late is said again")
     tap.equal([text for *_, text in vtr.Trace(s.path).markers].count("late"), 1, "and done once")
+
+
+def check_unheard(tap):
+    """A collector that hangs up with what was said unread has done nothing: it is said again."""
+    name = f"asking-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"\0{name}-ctl")
+        server.listen()
+        other = subprocess.Popen(["sleep", "1000"], env={"VALTRACE_COLLECTOR": f"3:{name}:1"})
+        asker = subprocess.Popen([VALTRACE, "ctl", str(other.pid), "status"], stdout=subprocess.PIPE, text=True)
+        first = server.accept()[0]
+        select.select([first], [], [])
+        first.close()
+        second = server.accept()[0]
+        line = second.recv(100)
+        second.send(b"0 heard\n")
+        second.close()
+        tap.equal((line, asker.communicate()[0]), (f"{other.pid} status\n".encode(), "heard\n"), "what was not read is said again")
+    other.kill()
+    other.wait()
 
 
 def check_stopped(tap, s):
@@ -65,6 +87,7 @@ def main():
     os.dup2(os.open(VALTRACE, os.O_RDONLY), 3, inheritable=True)  # another user may not come by its folders
     s = Steered("--no-snapshot")
     check_late(tap, s)
+    check_unheard(tap)
     check_stopped(tap, s)
     check_other(tap, s)
     s.end()
