@@ -145,6 +145,12 @@ void vt_python_refuse_now(char const *why) {
   vt_leave(t);
 }
 
+void vt_python_met(vt_thread_t *t, uint64_t runtime) {
+  uint32_t more = atomic_load_explicit(&vt_capture_more, memory_order_relaxed);
+  if (vt_options.no_python || vt_options.text_fd >= 0 || more & VT_CAPTURE_OPENED || runtime == vt_python.runtime) return;
+  if (!atomic_load_explicit(&refused, memory_order_relaxed)) vt_python_refuse(t, "its interpreter was opened where it could not be seen before it began");
+}
+
 void vt_python_passed(void) {
   if (vt_symbol_from(vt_object_first(), "_PyRuntime", NULL)) vt_python_refuse_now("its interpreter had begun before recording did");
 }

@@ -108,6 +108,12 @@ void vt_capture_rest(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t *stac
     vt_virtual_capture(&t->virtual_frames, &t->stream, caller, stack);
 }
 
+void vt_modules_met(vt_thread_t *t) {
+  vt_module_flush(&t->stream);
+  uint64_t runtime = atomic_load_explicit(&vt_module_interpreter, memory_order_relaxed);
+  if (runtime) vt_python_met(t, runtime);
+}
+
 void vt_put_wide(vt_thread_t *t, vt_record_t *r, uint64_t said, vt_stack_t const *stack) {
   uint64_t log = said >> VT_SAID_ALIGN_SHIFT, alone = r->w0 & VT_W0_WIDE ? VT_W3_DELETE_ALONE : 0;
   r->w0 = (r->w0 + VT_KIND_DELETE - VT_KIND_FREE) | VT_W0_WIDE;

@@ -53,6 +53,9 @@ enum { VT_CAPTURE_CHECK = 1, VT_CAPTURE_VIRTUAL = 2, VT_CAPTURE_OPENED = 4 };
 extern _Atomic uint32_t vt_capture_more;
 void vt_capture_rest(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t *stack);
 
+/* vt_modules_met writes what was noticed of modules, and that there is an interpreter in one which nothing is recorded of. */
+void vt_modules_met(vt_thread_t *t);
+
 static inline __attribute__((always_inline)) void vt_capture(vt_thread_t *t, void const *frame,
                                                              vt_stack_t *stack) {
   vt_caller_t caller = vt_caller_of(frame);
@@ -61,7 +64,7 @@ static inline __attribute__((always_inline)) void vt_capture(vt_thread_t *t, voi
     vt_capture_rest(t, &caller, stack);
   if (VT_UNLIKELY(stack->truncated)) vt_sink_count(t->stream.sink, VT_COUNTER_TRUNCATED, 1);
   if (VT_UNLIKELY(atomic_load_explicit(&vt_module_pending, memory_order_relaxed)))
-    vt_module_flush(&t->stream);
+    vt_modules_met(t);
 }
 
 static inline __attribute__((always_inline)) void vt_put(vt_thread_t *t, vt_record_t const *r,

@@ -6,6 +6,7 @@
 #include "core/trace/maps.h"
 #include "core/trace/message.h"
 #include "core/trace/module_table.h"
+#include "core/trace/symbol.h"
 #include "core/trace/sys.h"
 
 #include <elf.h>
@@ -15,6 +16,7 @@
 #include <sys/auxv.h>
 
 _Atomic uint32_t vt_module_pending;
+_Atomic uint64_t vt_module_interpreter;
 uint64_t vt_module_loader_start, vt_module_loader_sz;
 
 static vt_clock_kind_t clock_kind;
@@ -181,6 +183,8 @@ void vt_module_seen(vt_object_t const *object) {
   if (known(object)) return;
   ElfW(Ehdr) const *eh = elf_header(object);
   if (!eh) return;
+  void *interpreter = object->map ? vt_symbol_in(object->map, "_PyRuntime") : NULL;
+  if (interpreter) atomic_store_explicit(&vt_module_interpreter, (uint64_t)interpreter, memory_order_relaxed);
   add_module(object, (ElfW(Phdr) const *)((uint8_t const *)eh + eh->e_phoff), eh->e_phnum);
 }
 

@@ -45,6 +45,9 @@ void vt_module_restart(void);
 /* vt_module_again does so for a trace that begins when nobody has looked for a while: what has gone since is noticed. */
 void vt_module_again(uint64_t tick);
 
+/* Where the latest module that vt_module_seen has recorded has CPython's state, _PyRuntime; 0: it has none. */
+extern _Atomic uint64_t vt_module_interpreter;
+
 extern _Atomic uint32_t vt_module_pending; /* messages waiting for a flush */
 extern uint64_t vt_module_loader_start;
 extern uint64_t vt_module_loader_sz;

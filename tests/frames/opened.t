@@ -10,6 +10,7 @@ from frames import Tap  # noqa: E402
 tap = Tap()
 for path in opening.libraries()[:1]:
     opening.check(tap, path, 2, "run", count=False)
+    opening.check_apart(tap, path)
 if not opening.libraries():
     tap.skip("an interpreter that is opened", "no libpython is here")
 tap.done()

@@ -53,6 +53,14 @@ def check(tap, library, rounds, mode, count):
            f"{library} {mode}: as many events as with PYTHONMALLOC=malloc", [got, want])
 
 
+def check_apart(tap, library):
+    """In a namespace of its own nothing of it is recorded, and the record says so."""
+    run = record(library, "apart", "run", 10, ON)
+    trace = run.main_trace()
+    tap.ok(run.status == 0 and not trace.codes and not trace.complete and [r for r in trace.refusals if "opened where" in str(r)],
+           f"{library}: opened in a namespace of its own it is refused, and said", [run.status, run.stderr, trace.refusals])
+
+
 def check_altered(tap, library):
     """From 3.13 on an interpreter tells debuggers where things are in it: one that is built otherwise is refused."""
     with open(library, "rb") as file:
