@@ -12,9 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define MAPS_MAX 4096 /* objects of a list that makes sense */
+#define MAPS_MAX         4096 /* objects of a list that makes sense */
+#define STARTING_STEP_NS 5000000
+#define STARTING_STEPS   400 /* two seconds: a loader may also be asked by the program to open something large */
 
 int vt_target_read(vt_target_t const *t, uint64_t address, void *out, size_t sz) {
   return pread(t->mem, out, sz, (off_t)address) == (ssize_t)sz ? 0 : -1;
@@ -108,9 +111,7 @@ static int open_memory(vt_target_t *t, vt_error_t *error) {
   if (is_kernels(t)) return refuse(t, error, "it is a thread of the kernel", "which allocates nothing");
   snprintf(path, sizeof path, "/proc/%d/mem", t->pid);
   t->mem = open(path, O_RDWR | O_CLOEXEC);
-  if (t->mem < 0) return may_not(t, error);
-  if (vt_space_read(&t->space, t->pid)) return may_not(t, error);
-  return 0;
+  return t->mem < 0 ? may_not(t, error) : 0;
 }
 
 /* ---- its C library ---- */
@@ -187,6 +188,20 @@ static uint64_t listed_libc(vt_target_t const *t) {
   return 0;
 }
 
+/* is_starting: has the loader, if there is one, yet to map what the program needs, or is it about to map more? */
+static int is_starting(vt_target_t const *t) {
+  struct r_debug debug;
+  if (!auxv(t, AT_BASE)) return 0;
+  uint64_t at = debug_of(t);
+  return !at || (!vt_target_read(t, at, &debug, sizeof debug) && debug.r_state != RT_CONSISTENT);
+}
+
+/* let_start waits for a process that has just been executed, in which nothing is at its place. */
+static void let_start(vt_target_t const *t) {
+  struct timespec step = {.tv_nsec = STARTING_STEP_NS};
+  for (int i = 0; i < STARTING_STEPS && is_starting(t); i++) nanosleep(&step, NULL);
+}
+
 /* An ELF file's functions that are looked for. */
 typedef struct {
   vt_target_t *t;
@@ -260,6 +275,7 @@ static int find_libc(vt_target_t *t, vt_error_t *error) {
     if (has_code) take_module(t, first, &t->space.parts[i - 1], dynamic);
   }
   if (musl) return refuse(t, error, "its C library is not glibc, which this is about", "record it from its start, with `valtrace run`");
+  if (!seen && is_starting(t)) return refuse(t, error, "it is still being started", "try again");
   if (!seen) return refuse(t, error, "it is statically linked: the recorder cannot be loaded into it", "link it dynamically");
   if (t->libc_start && t->dlopen && t->errno_location && t->syscall && t->sigreturn && t->loader_start) return 0;
   if (t->libc_start && !t->dlopen)
@@ -317,7 +333,10 @@ int vt_target_open(vt_target_t *t, pid_t pid, vt_error_t *error) {
   *t = (vt_target_t){.pid = pid, .mem = -1};
   snprintf(t->name, sizeof t->name, "%d", pid);
   if (pid == getpid()) return refuse(t, error, "it is this process itself", "give that of another one");
-  if (look_at_status(t, error) || open_memory(t, error) || look_at_executable(t, error) || find_libc(t, error)) return -1;
+  if (look_at_status(t, error) || open_memory(t, error) || look_at_executable(t, error)) return -1;
+  let_start(t);
+  if (vt_space_read(&t->space, t->pid)) return may_not(t, error);
+  if (find_libc(t, error)) return -1;
   t->area = vt_target_area(t);
   return 0;
 }
