@@ -253,7 +253,8 @@ def check_sample(tap, path):
                   [period, last[0] - first[0], last[1] - first[1], None], f"--sample {period}: all is counted")
         trace = attach.trace()
         model = vtr.Model(trace)
-        by_thread = [sum(event.kind == vtr.ALLOC for event in events) for events in trace.streams.values()]
+        by_thread = [sum(event.kind == vtr.ALLOC or (event.kind == vtr.DONE and event.address != 0) for event in events)
+                     for events in trace.streams.values()]
         # A thread takes 3000 blocks of 1000 bytes on average: of 16 KiB a sample is 180, of 1 GiB none.
         few = period == 1 << 30 and sum(by_thread) < 8 or len([n for n in by_thread if 90 < n < 360]) == 4
         tap.ok(trace.flags & 1 and few and not model.unmatched_frees and not model.overwritten, "and of each thread a part is recorded",
