@@ -47,6 +47,13 @@ static __attribute__((noinline)) void record_alloc(void *p, size_t sz, vt_api_t 
 }
 
 static __attribute__((noinline)) void *sampled_malloc(size_t sz) {
+  void *p = vt_real.malloc(sz);
+  if (VT_UNLIKELY(!vt_sampling_passes(p, sz)) && p) record_alloc(p, sz, VT_API_MALLOC, FRAME);
+  return p;
+}
+
+/* The same of one within an operator new. */
+static __attribute__((noinline)) void *sampled_new(size_t sz) {
   uint32_t api = vt_take_api(VT_API_MALLOC, sz);
   void *p = vt_real.malloc(sz);
   if (VT_UNLIKELY(!vt_sampling_passes(p, sz)) && p) record_alloc(p, sz, (vt_api_t)api, FRAME);
@@ -72,7 +79,10 @@ static __attribute__((noinline)) void *exact_malloc(size_t sz) {
   return p;
 }
 
-VT_EXPORT void *malloc(size_t sz) { return is_usual() ? sampled_malloc(sz) : exact_malloc(sz); }
+VT_EXPORT void *malloc(size_t sz) {
+  if (!is_usual()) return exact_malloc(sz);
+  return VT_LIKELY(!vt_tls.api) ? sampled_malloc(sz) : sampled_new(sz);
+}
 
 static __attribute__((noinline)) void *exact_calloc(size_t cnt, size_t sz) {
   if (VT_UNLIKELY(!ready())) return vt_boot_alloc(0, cnt * sz);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 #include <wordexp.h>
+#include "core/trace/hidden.h"
 #include "valtrace/trace_format.h"
 
 /* X(name, result, parameters): what the hooks pass calls on to. */
@@ -83,7 +84,7 @@ typedef struct {
   VT_REAL_FUNCTIONS(X)
 #undef X
 } vt_real_t;
-extern vt_real_t vt_real;
+extern VT_HIDDEN vt_real_t vt_real;
 
 /* vt_real_find fills vt_real, once, at the first call of any hook; blocks that are asked for
    meanwhile come from a small static arena (vt_boot_alloc). It asks the loader nothing. */
@@ -102,7 +103,7 @@ static inline vt_real_t const *vt_real_get(void) {
    given back. vt_boot_size is the size of one. */
 void *vt_boot_alloc(size_t align, size_t sz);
 size_t vt_boot_size(void const *p);
-extern unsigned char vt_boot_arena[];
+extern VT_HIDDEN unsigned char vt_boot_arena[];
 #define VT_BOOT_ARENA_SZ 65536
 static inline int vt_boot_owns(void const *p) {
   return (size_t)((unsigned char const *)p - vt_boot_arena) < VT_BOOT_ARENA_SZ;

@@ -2,6 +2,7 @@
 #ifndef VT_PRELOAD_OPTIONS_H
 #define VT_PRELOAD_OPTIONS_H
 
+#include "core/trace/hidden.h"
 #include <stdint.h>
 
 /* "SLOT:IMAGE", the latter in hexadecimal: an image that is over, because exec replaced it by the one
@@ -26,7 +27,7 @@ typedef struct {
   int unwind_check;      /* VALTRACE_UNWIND_CHECK=1 */
 } vt_options_t;
 
-extern vt_options_t vt_options;
+extern VT_HIDDEN vt_options_t vt_options;
 
 /* vt_options_read fills vt_options from an environment, which it copies. Returns a static message
  * for a bad value, else NULL. */

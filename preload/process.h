@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include "core/trace/hidden.h"
 #include "core/trace/module.h"
 #include "core/trace/sampler.h"
 #include "core/trace/stream.h"
@@ -82,7 +83,7 @@ typedef union {
   _Atomic uint32_t value; /* VT_GATE_… */
   uint8_t page[4096];
 } vt_gate_t;
-extern vt_gate_t vt_gate;
+extern VT_HIDDEN vt_gate_t vt_gate;
 static inline int vt_gate_open(void) {
   return atomic_load_explicit(&vt_gate.value, memory_order_relaxed) == VT_GATE_RECORDING;
 }
@@ -99,7 +100,7 @@ typedef struct {
   int allowed;  /* VT_FILTER_… */
   int not_wiped; /* a fork does not wipe the gate (Linux before 4.14): who forks must close it */
 } vt_process_t;
-extern vt_process_t vt_process;
+extern VT_HIDDEN vt_process_t vt_process;
 
 /* vt_process_may_ask: may the kernel be asked what a plain program would not ask it? */
 static inline int vt_process_may_ask(void) {

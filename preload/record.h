@@ -3,6 +3,7 @@
 #ifndef VT_PRELOAD_RECORD_H
 #define VT_PRELOAD_RECORD_H
 
+#include "core/trace/hidden.h"
 #include "preload/early.h"
 #include "preload/options.h"
 #include "preload/process.h"
@@ -50,7 +51,7 @@ static inline vt_caller_t vt_caller_of(void const *frame) {
    (VALTRACE_UNWIND_CHECK=1), the frames of an interpreter, and whether the first code of an interpreter that was opened
    runs. */
 enum { VT_CAPTURE_CHECK = 1, VT_CAPTURE_VIRTUAL = 2, VT_CAPTURE_OPENED = 4 };
-extern _Atomic uint32_t vt_capture_more;
+extern VT_HIDDEN _Atomic uint32_t vt_capture_more;
 void vt_capture_rest(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t *stack);
 
 /* vt_modules_met writes what was noticed of modules, and that there is an interpreter in one which nothing is recorded of. */

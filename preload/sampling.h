@@ -7,11 +7,12 @@
 #ifndef VT_PRELOAD_SAMPLING_H
 #define VT_PRELOAD_SAMPLING_H
 
+#include "core/trace/hidden.h"
 #include "core/trace/members.h"
 #include "preload/options.h"
 #include "preload/process.h"
 
-extern vt_members_t vt_sampled; /* recorded blocks that live */
+extern VT_HIDDEN vt_members_t vt_sampled; /* recorded blocks that live */
 
 /* vt_sampling: is only a sample recorded? */
 static inline int vt_sampling(void) { return VT_UNLIKELY(vt_options.sample_period != 0); }

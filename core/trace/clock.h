@@ -7,6 +7,7 @@
 #ifndef VT_CORE_TRACE_CLOCK_H
 #define VT_CORE_TRACE_CLOCK_H
 
+#include "core/trace/hidden.h"
 #include <stdint.h>
 #include <time.h>
 #if defined(__x86_64__)
@@ -16,7 +17,7 @@
 /* FROZEN: the process has given up the right to read the TSC (seccomp strict mode, PR_SET_TSC),
    which the vDSO uses too; events then only count up from the last tick. */
 typedef enum { VT_CLOCK_TSC = 0, VT_CLOCK_MONOTONIC = 1, VT_CLOCK_FROZEN = 2 } vt_clock_kind_t;
-extern uint64_t vt_clock_frozen; /* the last tick given out; accessed atomically */
+extern VT_HIDDEN uint64_t vt_clock_frozen; /* the last tick given out; accessed atomically */
 
 /* Nanoseconds of `id` (CLOCK_MONOTONIC, CLOCK_REALTIME). Async-signal-safe, no system call (vDSO).
  */
@@ -53,7 +54,7 @@ static inline uint64_t vt_clock_tick_ordered(vt_clock_kind_t kind) {
 
 /* Nonzero once a second stream of events has begun in this process; never cleared. Stored before
    that stream's first event, accessed atomically. */
-extern uint32_t vt_clock_shared;
+extern VT_HIDDEN uint32_t vt_clock_shared;
 
 /* The time of an event on a block of the process's own heap. While all events are in one stream
    they are in order without a fence. Who gets a pointer from another thread sees vt_clock_shared

@@ -8,6 +8,7 @@
 #define VT_CORE_TRACE_MODULE_H
 
 #include <stdint.h>
+#include "core/trace/hidden.h"
 #include "core/trace/object.h"
 #include "core/trace/stream.h"
 
@@ -48,9 +49,9 @@ void vt_module_again(uint64_t tick);
 /* Where the latest module that vt_module_seen has recorded has CPython's state, _PyRuntime; 0: it has none. */
 extern _Atomic uint64_t vt_module_interpreter;
 
-extern _Atomic uint32_t vt_module_pending; /* messages waiting for a flush */
-extern uint64_t vt_module_loader_start;
-extern uint64_t vt_module_loader_sz;
+extern VT_HIDDEN _Atomic uint32_t vt_module_pending; /* messages waiting for a flush */
+extern VT_HIDDEN uint64_t vt_module_loader_start;
+extern VT_HIDDEN uint64_t vt_module_loader_sz;
 
 /* vt_module_is_loader: is pc in the dynamic linker's code? */
 static inline int vt_module_is_loader(uint64_t pc) {

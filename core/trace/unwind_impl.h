@@ -5,6 +5,7 @@
 #define VT_CORE_TRACE_UNWIND_IMPL_H
 
 #include <stdatomic.h>
+#include "core/trace/hidden.h"
 #include "core/trace/unwind.h"
 #include "core/trace/unwind_arch.h"
 
@@ -227,7 +228,7 @@ uint64_t vt_rule_miss(vt_unwind_t *u, uint64_t key);
 /* Takes over a changed epoch word: forgets what it made void. */
 void vt_rule_new_epoch(vt_unwind_t *u, uint64_t word);
 /* Low 16 bits: brackets open; above: number of begins and ends. */
-extern _Atomic uint64_t vt_unwind_epoch_word;
+extern VT_HIDDEN _Atomic uint64_t vt_unwind_epoch_word;
 
 /* Low bits only: the index is on the critical path of every step. */
 static inline uint32_t vt_l1_index(uint64_t key) { return (uint32_t)key & (VT_L1_CNT - 1); }
@@ -245,7 +246,7 @@ static inline uint64_t vt_rule_key(uint64_t pc, uint64_t info) {
 
 /* What captures may do. Relaxed: a thread that confines the process must itself know it, and others
    before they can be confined. */
-extern _Atomic uint32_t vt_unwind_calls;
+extern VT_HIDDEN _Atomic uint32_t vt_unwind_calls;
 static inline int vt_may(vt_unwind_calls_t most) {
   return atomic_load_explicit(&vt_unwind_calls, memory_order_relaxed) <= (uint32_t)most;
 }
@@ -358,7 +359,7 @@ void vt_frames_commit(vt_unwind_t *u, uint32_t top, uint32_t at, vt_stack_t *out
 
 /* ---- libunwind ---- */
 
-extern uint32_t vt_libunwind_captures; /* 1: captures go through libunwind */
+extern VT_HIDDEN uint32_t vt_libunwind_captures; /* 1: captures go through libunwind */
 /* 1, or 0: this thread (or one that shares its slot) is inside libunwind; capture without it. */
 int vt_libunwind_capture(vt_unwind_t *u, vt_caller_t const *caller, vt_stack_t *out);
 /* Frames of stack that libunwind sees differently, up to the first, and as far as unwind information leads: beyond
