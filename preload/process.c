@@ -241,9 +241,8 @@ int vt_process_again(void) {
   vt_options_read(vt_attached_options());
   vt_process.forked = 0;
   atomic_store_explicit(&ended, 0, memory_order_relaxed);
+  vt_sink_leave_ring(&vt_process.sink);
   vt_sink_forked(&vt_process.sink);
-  vt_pieces_end(&vt_process.sink.pieces);
-  vt_process.sink.ring = NULL;
   vt_unwind_epoch_begin();
   vt_unwind_epoch_end();
   vt_thread_begin_all();

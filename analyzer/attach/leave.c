@@ -2,6 +2,7 @@
    may trace the process can do it, whatever has become of who put it there. */
 #include "analyzer/attach/place.h"
 #include "analyzer/attach/entries.h"
+#include "analyzer/attach/remote.h"
 #include "analyzer/attach/still.h"
 #include "analyzer/attach/stop.h"
 
@@ -11,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define ANSWER_MAX ((uint64_t)64 << 20)
@@ -42,11 +45,30 @@ static int write_word(vt_target_t const *t, uint64_t at, uint32_t word) { return
 /* undo: the gate is closed before the entries are what they were, and nobody runs meanwhile: all that is recorded is
    from before this moment, all else from after it. That it is done is said last: who is killed before can be followed by
    another. */
-static int undo(vt_target_t const *t, uint64_t data, vt_bytes_t const *answer) {
-  vt_attach_t d;
-  if (vt_target_read(t, data, &d, sizeof d)) return -1;
-  if (d.gate && write_word(t, d.gate, VT_ATTACH_GATE_OFF)) return -1;
+static int undo(vt_target_t const *t, uint64_t data, vt_attach_t *d, vt_bytes_t const *answer) {
+  if (vt_target_read(t, data, d, sizeof *d)) return -1;
+  if (d->gate && write_word(t, d->gate, VT_ATTACH_GATE_OFF)) return -1;
   return vt_entries_write(t, answer, 1) || write_word(t, data, VT_ATTACH_DETACHED) ? -1 : 0;
+}
+
+/* is_file: is that descriptor of the process still the file that it was given? */
+static int is_file(vt_target_t const *t, uint32_t fd, uint64_t device, uint64_t inode) {
+  char path[64];
+  struct stat st;
+  snprintf(path, sizeof path, "/proc/%d/fd/%u", t->pid, fd);
+  return !stat(path, &st) && st.st_dev == device && st.st_ino == inode;
+}
+
+/* close_files: nothing has been loaded, so that nobody has closed what was handed over for that. */
+static void close_files(vt_target_t const *t, vt_attach_t const *d, vt_stop_t const *stop) {
+  vt_space_t space = {0};
+  vt_remote_t remote = {.stop = stop, .mem = t->mem, .syscall = t->syscall, .sigreturn = t->sigreturn};
+  if (!vt_space_read(&space, t->pid) && !vt_remote_begin(&remote, &space, VT_REMOTE_CALLS)) {
+    if (is_file(t, d->shim_fd, d->shim_device, d->shim_inode)) VT_REMOTE_CALL(&remote, SYS_close, d->shim_fd);
+    if (is_file(t, d->ring_fd, d->ring_device, d->ring_inode)) VT_REMOTE_CALL(&remote, SYS_close, d->ring_fd);
+    vt_remote_end(&remote);
+  }
+  vt_space_free(&space);
 }
 
 int vt_place_leave(vt_target_t *t, uint64_t *pause_ns, vt_error_t *error) {
@@ -63,10 +85,11 @@ int vt_place_leave(vt_target_t *t, uint64_t *pause_ns, vt_error_t *error) {
   uint32_t number;
   int snapshot = vt_still_ask(t, "end", &number, &why);
   int failed = vt_stop_all(&stop, t->pid, error);
-  if (!failed && undo(t, data, &answer)) {
+  if (!failed && undo(t, data, &d, &answer)) {
     vt_error_set(error, t->name, "its code cannot be changed back", "it goes on unrecorded");
     failed = -1;
   }
+  if (!failed && d.state == VT_ATTACH_WAITING) close_files(t, &d, &stop);
   if (!failed && snapshot >= 0) vt_still_copy(t, &d, &stop, number);
   if (!failed || stop.threads_cnt) *pause_ns = vt_stop_release(&stop);
   if (snapshot >= 0) close(snapshot);

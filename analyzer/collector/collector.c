@@ -359,6 +359,7 @@ void vt_collector_serve(vt_ring_end_t *end, int control, vt_collector_options_t 
     if (c.control >= 0 && lives_on(&c)) answer_early(&c);
     while (waitpid(-1, NULL, WNOHANG) > 0) continue;
   }
+  if (c.drain.detached) vt_ring_empty(end);
   embed_symbols(&c);
   answer(&c, summary(&c));
   for (size_t i = 0; i < c.drain.images_cnt; i++) vt_image_delete(c.drain.images[i]);

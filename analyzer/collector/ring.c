@@ -118,6 +118,11 @@ int vt_ring_make(vt_ring_end_t *end) {
   return 0;
 }
 
+void vt_ring_empty(vt_ring_end_t const *end) {
+  off_t from = (off_t)VT_RING_SEGMENTS_OFF;
+  fallocate(end->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, (off_t)VT_RING_SZ(end->segments) - from);
+}
+
 void vt_ring_leave(vt_ring_end_t *end) {
   munmap(end->ring, VT_RING_SZ(end->segments));
   close(end->fd);

@@ -40,4 +40,7 @@ void vt_ring_drained(vt_ring_t *ring, uint32_t i, uint32_t from, uint32_t to);
 /* vt_ring_raise_limit lets threads claim more segments when they hold `active`, nearly all. */
 void vt_ring_raise_limit(vt_ring_end_t *end, uint32_t active);
 
+/* vt_ring_empty gives back the memory of all segments: processes that are not recorded any more keep the ring mapped. */
+void vt_ring_empty(vt_ring_end_t const *end);
+
 #endif

@@ -34,6 +34,7 @@ void vt_sink_finish(vt_sink_t *sink, uint8_t *segment, uint32_t index) {
 void vt_sink_forked(vt_sink_t *sink) {
   if (!sink->ring) vt_sink_forked_file(sink);
   sink->counters = NULL;
+  sink->seat = NULL; /* it is not inherited */
   atomic_store_explicit(&sink->stalled_ns, 0, memory_order_relaxed);
   atomic_store_explicit(&sink->stopped, 0, memory_order_relaxed);
 }

@@ -35,6 +35,7 @@ typedef struct {
   /* Ring sink; ring is NULL for a file sink. */
   vt_ring_t *ring; /* its tables: pieces.base */
   uint32_t slot;   /* index in ring->images */
+  void *seat;      /* see vt_sink_sit; NULL: none */
   /* How long threads of this process have waited without progress of the collector, in total. */
   _Atomic uint64_t stalled_ns;
   _Atomic uint64_t stalled_to; /* CLOCK_MONOTONIC in ns up to which that is counted */
@@ -83,6 +84,9 @@ uint64_t vt_sink_space(void);
    collector where: what has that mapping shares this image's memory (vfork, clone with CLONE_VM)
    and may write as it, also when its process has ended. Two system calls; best effort. */
 void vt_sink_sit(vt_sink_t *sink);
+
+/* vt_sink_leave_ring unmaps the ring: recording has ended, nobody writes, and it may begin anew with another one. */
+void vt_sink_leave_ring(vt_sink_t *sink);
 
 /* vt_sink_threaded tells the collector whether other threads live when this image says how it ends: a vfork child
    of one that has written nothing may write after the end. Signal-safe. */

@@ -161,11 +161,19 @@ int vt_sink_join_ring(vt_sink_t *sink) {
 void vt_sink_sit(vt_sink_t *sink) {
   void *seat = vt_sys_mremap(sink->ring, 0, VT_RING_SEAT_SZ, MREMAP_MAYMOVE);
   if (vt_sys_failed(seat)) return;
-  if (vt_sys_madvise(seat, VT_RING_SEAT_SZ, MADV_DONTFORK))
+  if (vt_sys_madvise(seat, VT_RING_SEAT_SZ, MADV_DONTFORK)) {
     vt_sys_munmap(seat, VT_RING_SEAT_SZ);
-  else
-    atomic_store_explicit(&sink->ring->images[sink->slot].seat, (uint64_t)seat,
-                          memory_order_relaxed);
+    return;
+  }
+  sink->seat = seat;
+  atomic_store_explicit(&sink->ring->images[sink->slot].seat, (uint64_t)seat, memory_order_relaxed);
+}
+
+void vt_sink_leave_ring(vt_sink_t *sink) {
+  if (sink->seat) vt_sys_munmap(sink->seat, VT_RING_SEAT_SZ);
+  sink->seat = NULL;
+  vt_pieces_end(&sink->pieces);
+  sink->ring = NULL;
 }
 
 int vt_sink_open_ring(vt_sink_t *sink, char const *spec_text) {

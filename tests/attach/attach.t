@@ -165,6 +165,7 @@ def check_again(tap, path):
     churn = Churn(3)
     before = churn.code()
     churn.order("g")
+    kept = []
     for i in range(3):
         attach = Attach(churn.pid, path, "--duration", "100ms")
         attach.wait()
@@ -173,6 +174,17 @@ def check_again(tap, path):
         tap.ok(attach.process.returncode == 0 and trace.complete and model.allocations > 0 and not model.overwritten and
                model.unmatched_frees <= 4 * 64 and churn.code() == before, f"recorded for the {i + 1}. time",
                [attach.said, trace.complete, model.allocations, model.overwritten, model.unmatched_frees])
+        churn.order("p")
+        kept.append(churn.kept())
+        churn.order("g")
+    tap.equal(kept[1], kept[2], "and what is left in it, mappings and descriptors, is not more than of one time")
+    churn.order("p")
+    attach = Attach(churn.pid, path)
+    attach.until("stood still")
+    attach.process.send_signal(signal.SIGINT)
+    attach.wait()
+    tap.equal(churn.kept()[1], kept[2][1], "no descriptors are left in one that did not allocate meanwhile")
+    churn.order("g")
     attach = Attach(churn.pid, path)
     attach.until("is being recorded")
     churn.order("x")

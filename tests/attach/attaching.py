@@ -1,4 +1,5 @@
 """What the tests of attaching share: the program `churn`, which keeps its own count, and `valtrace attach` beside it."""
+import os
 import subprocess
 
 from valtest import VALTRACE, program, vtr
@@ -27,6 +28,11 @@ class Churn:
                 mem.seek(int(start, 16))
                 out += mem.read(int(end, 16) - int(start, 16))
         return out
+
+    def kept(self):
+        """How many mappings it has, and descriptors."""
+        with open(f"/proc/{self.pid}/maps", encoding="utf-8") as maps:
+            return len(maps.readlines()), len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def end(self):
         """Its exit status."""
