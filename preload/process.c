@@ -256,7 +256,7 @@ int vt_process_again(void) {
 
 void vt_process_open_gate(void) {
   gate_set(VT_GATE_RECORDING);
-  vt_python_passed();
+  vt_python_passed_again(vt_attach_v1->python != 0);
 }
 
 int vt_on_signal_stack(void) {

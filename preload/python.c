@@ -155,6 +155,10 @@ void vt_python_passed(void) {
   if (vt_symbol_from(vt_object_first(), "_PyRuntime", NULL)) vt_python_refuse_now("its interpreter had begun before recording did");
 }
 
+void vt_python_passed_again(int mapped) {
+  if (mapped || atomic_load_explicit(&refused, memory_order_relaxed)) vt_python_refuse_now("its interpreter had begun before recording did");
+}
+
 void vt_python_tell_again(vt_thread_t *t) {
   char const *why = atomic_load_explicit(&refused, memory_order_relaxed);
   if (why) vt_python_refuse(t, why);

@@ -32,8 +32,12 @@ void vt_python_runs(vt_thread_t *t, vt_stack_t const *stack);
 void vt_python_met(vt_thread_t *t, uint64_t runtime);
 
 /* vt_python_passed says in the trace of a process that was attached to, if there is an interpreter in it, that nothing
-   of it is recorded. To be called whenever recording has begun there. */
+   of it is recorded. To be called when recording has begun there, while the loader loads the shim. */
 void vt_python_passed(void);
+
+/* vt_python_passed_again is for when recording begins again: the loader's lists may not be read then, which others change, so
+   that what the first time saw counts, and whether the interpreter's library is `mapped`. */
+void vt_python_passed_again(int mapped);
 
 /* vt_python_tell_again writes to the trace of a forked child what was refused in its parent. */
 void vt_python_tell_again(vt_thread_t *t);

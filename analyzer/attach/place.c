@@ -233,6 +233,7 @@ static int fill_data(placing_t *p) {
   d->pthread_detach = t->pthread_detach;
   d->errno_location = t->errno_location;
   d->vectors = vt_loader_vectors();
+  d->python = (uint64_t)vt_target_has_module(t, "libpython");
   strcpy(d->tasks, "/proc/self/task");
   add_range(d, t->libc_start, t->libc_end);
   add_range(d, t->loader_start, t->loader_end);

@@ -71,6 +71,7 @@ typedef struct vt_attach {
   uint64_t ring_device, ring_inode;
   uint64_t gate;              /* where the gate's word is; 0: not loaded */
   uint64_t copy;              /* a function to be run while all threads stand (preload/snapshot.h); 0: not loaded */
+  uint64_t python;            /* a library of Python's interpreter is mapped */
   uint32_t number, unknown;   /* what it is told: of the copy; threads whose registers are not behind the stack */
   int32_t copied;             /* what it says: see vt_copy_make */
   uint64_t options_sz;
