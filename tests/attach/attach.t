@@ -131,10 +131,11 @@ def check_detach(tap, path):
     churn.order("p")
     churn.order("g")
     tap.equal(valtrace("detach", churn.pid), (0, ""), "valtrace attach was killed: detach")
+    trace = attach.trace()
+    tap.ok(trace.complete, "the trace is complete when detach returns", trace.process)
     tap.ok(churn.code() == before, "the code is as it was")
     churn.order("p")
     tap.equal(churn.end(), 0, "the program ends as it would")
-    tap.ok(attach.trace().complete, "the trace is complete")
 
 
 def refused(tap, pid, words, name):
