@@ -67,7 +67,7 @@ def check_several(top):
        "what the first process was before is moved, too", found)
     folder = fresh(top)
     done = run(folder, "--report", "--", "/bin/sh", "-c", SEVERAL)
-    ok(done.returncode == 0 and f"{os.path.basename(os.path.realpath('/bin/sh'))}  pid" in done.stdout, "--report finds the trace", done)
+    ok(done.returncode == 0 and "\nsh  pid" in done.stdout, "--report finds the trace", done)
     folder = os.path.join(fresh(top), "100%p %n")
     os.mkdir(folder)
     run(folder, "--", "/bin/sh", "-c", SEVERAL)
