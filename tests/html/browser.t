@@ -317,6 +317,19 @@ def check_processes(browser, folder):
     ok(browser.script("return valtrace.shownTime().to") == moments[-1] - 1 and moments[-1] > 320e6, "several processes: the time of all", moments[-1])
 
 
+def check_sampled(browser, folder):
+    """Of a sample what was estimated has its standard error, and nothing else has one."""
+    trace = f"{folder}/sampled.vtr"
+    done = sample.valtrace("run", "-q", "--sample", "4096", "-o", trace, "--", f"{folder}/sample")
+    assert done.returncode == 0, done.stderr
+    browser.open(page(folder, "sampled", trace))
+    told = browser.script("return Object.fromEntries([...document.querySelectorAll('[data-total]')].map((e) => [e.dataset.total, e.textContent]))")
+    ok("NaN" not in str(told) and "undefined" not in str(told), "sampled: totals are numbers", told)
+    estimated = {key for key, text in told.items() if "≈" in text}
+    ok({"peak_bytes", "leaked_bytes"} <= estimated and all("±" in told[key] for key in ("peak_bytes", "leaked_bytes")), "sampled: estimates have errors", told)
+    ok(not estimated & {"allocations", "allocated_bytes", "peak_rss_bytes"}, "sampled: what was counted has none", told)
+
+
 def check_keyboard(browser, path):
     browser.open(path, "#metric=allocated")
     browser.script("document.getElementById('flame').focus()")
@@ -561,6 +574,7 @@ def run_all(browser, folder):
     check_languages(browser, folder)
     check_not_told(browser, folder, trace)
     check_processes(browser, folder)
+    check_sampled(browser, folder)
     check_labels(browser, page(folder, "same", trace, trace))
     check_plain(path, diff, trace)
     check_themes(browser, path)

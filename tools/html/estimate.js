@@ -7,11 +7,12 @@ const heapBytes = (n) => about() + bytes(n);
 const exactHeapBytes = (n) => about() + exactBytes(n);
 const blocksText = (n) => about() + count(n);
 
-// The standard error of a total; 0: it was counted. What is not in the table has none: null.
-const totalError = (side, key) => (side.totals.sampled ? side.totals.standard_error[key] : null);
-const COUNTED = ["allocations", "allocated_bytes"]; // if they have no error
+// The standard error of a total. What has none was not estimated; nor were these, where theirs is 0.
+const totalError = (side, key) => (side.totals.sampled ? side.totals.standard_error[key] : undefined);
+const COUNTED = ["allocations", "allocated_bytes"];
 function totalIsEstimate(side, key) {
-  return Boolean(side.totals.sampled) && !(COUNTED.includes(key) && !totalError(side, key));
+  const error = totalError(side, key);
+  return error !== undefined && !(COUNTED.includes(key) && !error);
 }
 
 // The variance of so many blocks with so many bytes, of a number of blocks or of bytes.
