@@ -3,8 +3,10 @@
    to the real function.
 
    One caller wins, by compare-and-swap. Not one that is called by ranges of code that may hold locks
-   of the loader (the C library: a thread is being made, a handler registered; ld.so), nor a
-   child: fork's or vfork's has another number. In a process with threads the caller may hold any
+   of the loader (the C library: a thread is being made, a handler registered; ld.so), nor one on whose
+   stack dl_iterate_phdr may be: what that calls runs under a lock that dlopen takes after those which
+   making a thread takes, and would wait for each other. What looks like a return to it in the first
+   MiB of the stack counts, old ones too: another call will do. Nor a child: fork's or vfork's has another number. In a process with threads the caller may hold any
    lock of the program's, so it only makes a thread, which holds none, and goes on. In a process with
    one thread that would make the C library take locks for ever: the caller loads the shim itself.
    Either runs with signals blocked, on a stack of its own, and keeps errno and all registers. */
@@ -29,12 +31,15 @@ AT(range_cnt, RANGE_CNT);
 AT(shim, SHIM);
 AT(tasks, TASKS);
 AT(ranges, RANGES);
+AT(iterate, ITERATE);
+AT(iterate_end, ITERATE_END);
 AT(text, TEXT);
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 
 #define OSXSAVE (1u << 27)
+#define STACK_SEEN 1048576
 #define KEPT    0xe7u /* x87, SSE, AVX, and the three parts of AVX-512 */
 
 #define STRING(x) #x
@@ -95,7 +100,9 @@ __asm__(
     "2: addq $16, %rsi\n"
     "  decl %ecx\n"
     "  jmp 1b\n"
-    "3: movl $39, %eax\n" /* getpid */
+    "3: call .Literates\n"
+    "  jc .Lout\n"
+    "  movl $39, %eax\n" /* getpid */
     "  syscall\n"
     "  cmpl " OFF(PID) "(%rbx), %eax\n"
     "  jne .Lout\n"
@@ -178,6 +185,38 @@ __asm__(
     "  popq %rbp; popq %rdi; popq %rsi; popq %rdx; popq %rcx; popq %rbx; popq %rax\n"
     "  popfq\n"
     "  ret\n"
+
+    /* Carry: a word between the stack pointer and the thread's own data, or a page that cannot be read, or the MiB's
+       end, is in dl_iterate_phdr. The kernel reads a page first: it takes the set, and refuses what to do with it. */
+    ".Literates:\n"
+    "  movq %rsp, %rbp\n"
+    "  leaq " NUMBER(STACK_SEEN) "(%rsp), %r12\n"
+    "  movq %fs:0, %rax\n"
+    "  cmpq %rsp, %rax\n"
+    "  jb 1f\n"
+    "  cmpq %r12, %rax\n"
+    "  cmovbq %rax, %r12\n"
+    "1: movl $14, %eax\n" /* rt_sigprocmask */
+    "  movl $-1, %edi\n"
+    "  movq %rbp, %rsi\n"
+    "  xorl %edx, %edx\n"
+    "  movl $8, %r10d\n"
+    "  syscall\n"
+    "  cmpl $-14, %eax\n" /* EFAULT */
+    "  je 4f\n"
+    "2: movq (%rbp), %rax\n"
+    "  cmpq " OFF(ITERATE) "(%rbx), %rax\n"
+    "  jb 3f\n"
+    "  cmpq " OFF(ITERATE_END) "(%rbx), %rax\n"
+    "  jb 5f\n"
+    "3: addq $8, %rbp\n"
+    "  cmpq %r12, %rbp\n"
+    "  jae 4f\n"
+    "  testl $4095, %ebp\n"
+    "  jnz 2b\n"
+    "  jmp 1b\n"
+    "4: clc\n"
+    "5: ret\n" /* the comparison has set it */
 
     /* void *load(vt_attach_t *): a thread's function, too. The descriptor may lead elsewhere by now. */
     ".Lload:\n"

@@ -232,6 +232,8 @@ static int fill_data(placing_t *p) {
   d->pthread_create = t->pthread_create && t->pthread_detach ? t->pthread_create : 0;
   d->pthread_detach = t->pthread_detach;
   d->errno_location = t->errno_location;
+  d->iterate = t->iterate;
+  d->iterate_end = t->iterate_end;
   d->vectors = vt_loader_vectors();
   d->python = (uint64_t)vt_target_has_module(t, "libpython");
   strcpy(d->tasks, "/proc/self/task");

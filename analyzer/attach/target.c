@@ -220,6 +220,10 @@ static void take_symbol(void *context, char const *name, GElf_Sym const *symbol,
                       {"__errno_location", &l->t->errno_location}};
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
     if (exported && !strcmp(name, wanted[i].name)) *wanted[i].where = symbol->st_value + l->bias;
+  if (exported && !strcmp(name, "dl_iterate_phdr")) {
+    l->t->iterate = symbol->st_value + l->bias;
+    l->t->iterate_end = l->t->iterate + symbol->st_size;
+  }
 }
 
 /* look_in takes what a module of the C library has. */

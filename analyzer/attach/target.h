@@ -15,6 +15,7 @@ typedef struct {
   vt_space_t space; /* as of vt_target_open */
   uint64_t libc_start, libc_end, loader_start, loader_end; /* the C library that the program uses, and ld.so */
   uint64_t dlopen, dlerror, pthread_create, pthread_detach, errno_location;
+  uint64_t iterate, iterate_end; /* dl_iterate_phdr */
   uint64_t syscall, sigreturn; /* see remote.h */
   uint64_t area;               /* of an earlier recorder, see core/trace/attach.h; 0: there was none */
 } vt_target_t;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* The page of code begins with it; one digit of it is the version of all that is here. */
-#define VT_ATTACH_MAGIC    "VTattch2"
+#define VT_ATTACH_MAGIC    "VTattch3"
 #define VT_ATTACH_MAGIC_SZ 8
 #define VT_ATTACH_CODE_SZ  4096
 
@@ -43,7 +43,9 @@
 #define VT_ATTACH_OFF_SHIM      96
 #define VT_ATTACH_OFF_TASKS     128
 #define VT_ATTACH_OFF_RANGES    144
-#define VT_ATTACH_OFF_TEXT      272
+#define VT_ATTACH_OFF_ITERATE     272
+#define VT_ATTACH_OFF_ITERATE_END 280
+#define VT_ATTACH_OFF_TEXT      288
 
 #define VT_ATTACH_RANGES_MAX 8
 #define VT_ATTACH_TEXT_SZ    240
@@ -64,6 +66,7 @@ typedef struct vt_attach {
   char shim[32];       /* the path of its descriptor in /proc */
   char tasks[16];      /* /proc/self/task */
   uint64_t ranges[VT_ATTACH_RANGES_MAX][2];
+  uint64_t iterate, iterate_end; /* dl_iterate_phdr: neither below what it calls, see loader.c; 0: not known */
   char text[VT_ATTACH_TEXT_SZ];
   /* What the shim reads, and says. */
   uint64_t answer, answer_sz; /* vt_patch_answer_t and the modules behind it */

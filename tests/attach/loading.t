@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Attached to while the loader is at work: libraries come and go whose constructors take a lock that others hold around malloc,
-threads and processes are made, the loader's list is read. Nothing hangs. cycles.t does it two hundred times."""
+threads and processes are made, the loader's list is read. Nothing hangs. cycles.t does it two hundred times. Then, step by step:
+a thread that allocates has a lock of the loader's and must not be asked for more."""
 import os
 import signal
 import subprocess
@@ -15,16 +16,30 @@ from valtest import PROGRAMS, Tap, program  # noqa: E402
 CYCLES = 3
 
 
-def go_on(process):
+def start(name, library):
+    return subprocess.Popen(program(name, os.path.join(PROGRAMS, library)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+
+
+def go_on(process, order=b"x"):
     """All its threads have."""
-    process.stdin.write(b"x")
-    return process.stdout.read(1) == b"x"
+    process.stdin.write(order)
+    return process.stdout.read(1) == order
+
+
+def check_iterating(tap, folder):
+    process = start("iterating", "libbump.so")
+    go_on(process)
+    attach = Attach(process.pid, os.path.join(folder, "i.vtr"))
+    placed = attach.until("stood still") and go_on(process)
+    begun = placed and go_on(process, b"l") and attach.until("is being recorded") and go_on(process)
+    process.stdin.close()
+    tap.equal((placed, begun, process.wait(), attach.wait()), (True, True, 0, 0),
+              "below dl_iterate_phdr nothing is loaded, and behind it all is")
 
 
 def main():
     tap = Tap()
-    process = subprocess.Popen(program("loading", os.path.join(PROGRAMS, "libloading.so")), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               bufsize=0)
+    process = start("loading", "libloading.so")
     go_on(process)
     with tempfile.TemporaryDirectory(prefix="valtest-loading-") as folder:
         for i in range(CYCLES):
@@ -34,6 +49,7 @@ def main():
             status = attach.wait()
             tap.ok(begun and not status and attach.trace().complete and go_on(process),
                    f"cycle {i + 1}: recorded, and all its threads go on", [begun, status, attach.said])
+        check_iterating(tap, folder)
     process.stdin.close()
     tap.equal(process.wait(), 0, "it ends as it would")
     tap.done()
