@@ -233,7 +233,7 @@ static void test_again(void) {
   flow_verdict(&flow, "the same places again");
   captures = vt_unwind_counters(flow.u)->captures - captures;
   trails = vt_unwind_counters(flow.u)->trails - trails;
-  ok(trails > captures / 2, "%lu of %lu captures took trails", (unsigned long)trails,
+  ok(trails > captures / 3, "%lu of %lu captures took trails", (unsigned long)trails,
      (unsigned long)captures);
 }
 
