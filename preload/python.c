@@ -146,8 +146,7 @@ void vt_python_refuse_now(char const *why) {
 }
 
 void vt_python_met(vt_thread_t *t, uint64_t runtime) {
-  uint32_t more = atomic_load_explicit(&vt_capture_more, memory_order_relaxed);
-  if (vt_options.no_python || vt_options.text_fd >= 0 || more & VT_CAPTURE_OPENED || runtime == vt_python.runtime) return;
+  if (vt_options.no_python || vt_options.text_fd >= 0 || vt_python_awaits(runtime) || runtime == vt_python.runtime) return;
   if (!atomic_load_explicit(&refused, memory_order_relaxed)) vt_python_refuse(t, "its interpreter was opened where it could not be seen before it began");
 }
 

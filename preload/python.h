@@ -27,6 +27,9 @@ void vt_python_refuse_now(char const *why);
 void vt_python_objects(struct link_map *list, int leaving);
 void vt_python_runs(vt_thread_t *t, vt_stack_t const *stack);
 
+/* vt_python_awaits: is the state at `runtime` that of such an interpreter? */
+int vt_python_awaits(uint64_t runtime);
+
 /* vt_python_met says so of an interpreter whose code has been seen and that is not, nor will be, the one that is recorded: it
    is in a namespace of its own, or was opened where the loader cannot be watched. */
 void vt_python_met(vt_thread_t *t, uint64_t runtime);

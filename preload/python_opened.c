@@ -101,6 +101,13 @@ static int is_in(vt_stack_t const *stack) {
   return 0;
 }
 
+int vt_python_awaits(uint64_t runtime) {
+  /* Pairs with the release in take: behind that the interpreter is known. */
+  if (!(atomic_load_explicit(&vt_capture_more, memory_order_acquire) & VT_CAPTURE_OPENED)) return 0;
+  uint64_t start = atomic_load_explicit(&opened.start, memory_order_relaxed);
+  return runtime - start < atomic_load_explicit(&opened.end, memory_order_relaxed) - start;
+}
+
 /* take: nobody else does, and what was opened is not written meanwhile. Its code runs in this thread: it is relocated,
    and cannot be closed. */
 static void take(vt_thread_t *t) {
@@ -108,8 +115,8 @@ static void take(vt_thread_t *t) {
   char const *why = "it had begun before it was seen";
   /* Pairs with the acquire in vt_python_objects. */
   if (!atomic_compare_exchange_strong_explicit(&taken, &nobody, map, memory_order_acq_rel, memory_order_relaxed)) return;
-  atomic_fetch_and_explicit(&vt_capture_more, ~(uint32_t)VT_CAPTURE_OPENED, memory_order_relaxed);
   if (is_initialized(map) || vt_python_take(map, &why) < 0) vt_python_refuse(t, why);
+  atomic_fetch_and_explicit(&vt_capture_more, ~(uint32_t)VT_CAPTURE_OPENED, memory_order_release);
 }
 
 void vt_python_runs(vt_thread_t *t, vt_stack_t const *stack) {

@@ -110,7 +110,7 @@ void vt_capture_rest(vt_thread_t *t, vt_caller_t const *caller, vt_stack_t *stac
 
 void vt_modules_met(vt_thread_t *t) {
   vt_module_flush(&t->stream);
-  uint64_t runtime = atomic_load_explicit(&vt_module_interpreter, memory_order_relaxed);
+  uint64_t runtime = atomic_exchange_explicit(&vt_module_interpreter, 0, memory_order_relaxed);
   if (runtime) vt_python_met(t, runtime);
 }
 

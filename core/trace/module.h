@@ -46,7 +46,8 @@ void vt_module_restart(void);
 /* vt_module_again does so for a trace that begins when nobody has looked for a while: what has gone since is noticed. */
 void vt_module_again(uint64_t tick);
 
-/* Where the latest module that vt_module_seen has recorded has CPython's state, _PyRuntime; 0: it has none. */
+/* Where the latest module with CPython's state that vt_module_seen has recorded has that, _PyRuntime; 0: there was none since
+   somebody took it from here. */
 extern _Atomic uint64_t vt_module_interpreter;
 
 extern VT_HIDDEN _Atomic uint32_t vt_module_pending; /* messages waiting for a flush */
