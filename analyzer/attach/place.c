@@ -32,6 +32,7 @@
 #define TRIES     500
 #define PAUSE_NS  1000000 /* between two of them, for a signal handler to return */
 #define HIGH_FD   1000
+#define PLANS_MAX 8    /* while others take the room beside the modules before it is used */
 #define SHIM      "libvaltrace.so"
 #define ANONYMOUS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
@@ -46,6 +47,8 @@ typedef struct {
   vt_space_t space; /* as it is while all stand */
   vt_remote_t remote;
   int again;       /* the area, and what is mapped beside the modules, is there from an earlier time */
+  int plans;       /* that were made */
+  int lacking;     /* the latest one's room was not free any more */
   char const *why; /* NULL: nothing has gone wrong */
 } placing_t;
 
@@ -165,6 +168,13 @@ static int map_there(placing_t *p, uint64_t at, uint64_t sz, int prot) {
   return got == (long)at ? 0 : -1;
 }
 
+static int map_beside(placing_t *p, vt_patch_module_t const *m) {
+  if (map_there(p, m->code, m->code_sz, PROT_READ | PROT_EXEC)) return -1;
+  if (!map_there(p, m->data, m->data_sz, PROT_READ | PROT_WRITE)) return 0;
+  VT_REMOTE_CALL(&p->remote, SYS_munmap, m->code, m->code_sz);
+  return -1;
+}
+
 /* reason is why nothing is patched: the first function's will do. */
 static char const *reason(vt_bytes_t const *answer) {
   vt_patch_module_t *m = vt_entries_module(answer);
@@ -172,21 +182,23 @@ static char const *reason(vt_bytes_t const *answer) {
 }
 
 /* map_modules maps memory beside each module, where the plan says, before anything else takes it; what cannot be
-   patched is refused, and says why. Returns 0, or -1: nothing can. */
+   patched is refused, and says why. Returns 0, or -1: nothing can, or another plan may find room for all. */
 static int map_modules(placing_t *p) {
+  static char const no_room[] = "there is no memory beside its code";
   int good = 0;
   vt_patch_module_t *m = vt_entries_module(&p->answer);
   for (uint32_t n = vt_entries_module_cnt(&p->answer); n--; m = vt_entries_next(m)) {
     if (!m->code) continue;
     if (!vt_entries_as_planned(p->t, m))
       vt_entries_refuse(m, "its code in memory is not that of the file");
-    else if (map_there(p, m->code, m->code_sz, PROT_READ | PROT_EXEC) ||
-             map_there(p, m->data, m->data_sz, PROT_READ | PROT_WRITE))
-      vt_entries_refuse(m, "there is no memory beside its code");
+    else if (map_beside(p, m)) {
+      vt_entries_refuse(m, no_room);
+      p->lacking = 1;
+    }
     good |= m->code != 0;
   }
-  if (!good) p->why = reason(&p->answer);
-  return good ? 0 : -1;
+  p->why = good ? no_room : reason(&p->answer);
+  return good && !(p->lacking && p->plans < PLANS_MAX) ? 0 : -1;
 }
 
 static int place_modules(placing_t *p) {
@@ -389,7 +401,10 @@ static int is_recorded(vt_target_t const *t, vt_error_t *error) {
 static int find_plan(placing_t *p, vt_error_t *error) {
   vt_target_t const *t = p->t;
   vt_patch_request_t everything = {.apart = 1, .whole = 1};
+  p->plans++;
+  p->lacking = 0;
   if (!t->area) {
+    p->answer.sz = 0;
     vt_patch_tell(&p->answer, t->pid, &everything, p->options->givens);
     return has_plan(p, error) ? 0 : -1;
   }
@@ -409,12 +424,13 @@ int vt_place(vt_target_t *t, vt_place_options_t const *options, vt_place_result_
   placing_t p = {.t = t, .options = options, .shim = {.fd = -1}};
   *result = (vt_place_result_t){0};
   if (is_recorded(t, error)) return -1;
-  int failed = find_plan(&p, error);
-  if (!failed && vt_shim_file_make(&p.shim, options->shim)) {
-    vt_error_set(error, options->shim, strerror(errno), "is it installed beside this program?");
-    failed = 1;
+  int failed = vt_shim_file_make(&p.shim, options->shim);
+  if (failed) vt_error_set(error, options->shim, strerror(errno), "is it installed beside this program?");
+  while (!failed) {
+    failed = find_plan(&p, error) || place(&p, result, error);
+    if (!failed || !p.lacking || p.plans == PLANS_MAX) break;
+    failed = 0;
   }
-  failed = failed || place(&p, result, error);
   if (!failed) t->area = p.area;
   if (p.shim.fd >= 0) close(p.shim.fd);
   vt_bytes_free(&p.answer);

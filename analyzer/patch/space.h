@@ -9,6 +9,7 @@
 typedef struct {
   uint64_t start, end, offset;
   int executable;
+  int taken;  /* by vt_space_room */
   char *path; /* "": anonymous */
 } vt_space_part_t;
 
@@ -25,9 +26,10 @@ void vt_space_free(vt_space_t *space);
    mapped; *i is then behind it. Returns NULL at the end. */
 vt_space_part_t const *vt_space_module(vt_space_t const *space, size_t *i, int *has_code);
 
-/* vt_space_room takes sz bytes (whole pages) out of the gap that is nearest to [low,high), with all of
-   both within the reach of a 32-bit distance, and away from where heap and stack grow. 0: there is
-   none. */
+/* vt_space_room takes sz bytes (whole pages) out of a gap near [low,high), with all of both within the reach of a 32-bit
+   distance, and away from where heap and stack grow: of a wide gap if there is one, away from where the kernel
+   puts what threads map until the room is used, as those of a library that comes and goes; else of the nearest. 0: there
+   is none. */
 uint64_t vt_space_room(vt_space_t *space, uint64_t low, uint64_t high, uint64_t sz);
 
 #endif

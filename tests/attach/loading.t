@@ -10,8 +10,9 @@ import tempfile
 
 sys.path.insert(0, "tests/lib")
 sys.path.insert(0, "tests/attach")
+import attaching  # noqa: E402
 from attaching import Attach  # noqa: E402
-from valtest import PROGRAMS, Tap, program  # noqa: E402
+from valtest import PROGRAMS, Tap, VALTRACE, program  # noqa: E402
 
 CYCLES = 3
 
@@ -37,6 +38,19 @@ def check_iterating(tap, folder):
               "below dl_iterate_phdr nothing is loaded, and behind it all is")
 
 
+def check_taken(tap, folder):
+    """Somebody takes the room that the plan had for the copies before it is used: another plan is made."""
+    process = start("loading", "libloading.so")
+    attaching.VALTRACE = program("valtrace_taken")[0]
+    attach = Attach(process.pid, os.path.join(folder, "t.vtr"), "--duration", "20ms")
+    status = attach.wait()
+    attaching.VALTRACE = VALTRACE
+    process.stdin.close()
+    process.wait()
+    trace = attach.trace() if not status else None
+    tap.ok(trace and trace.complete, "room that was taken meanwhile is looked for anew", attach.said)
+
+
 def main():
     tap = Tap()
     process = start("loading", "libloading.so")
@@ -49,6 +63,7 @@ def main():
             status = attach.wait()
             tap.ok(begun and not status and attach.trace().complete and go_on(process),
                    f"cycle {i + 1}: recorded, and all its threads go on", [begun, status, attach.said])
+        check_taken(tap, folder)
         check_iterating(tap, folder)
     process.stdin.close()
     tap.equal(process.wait(), 0, "it ends as it would")

@@ -53,3 +53,4 @@ $(eval $(call add-tap-test,test_plan,tests/patch/test_plan.c,libvt_analyzer,$(VA
 $(BUILD)/bin/test_plan: | $(PATCHED)/own_static
 $(eval $(call add-tap-test,test_refuse,tests/patch/test_refuse.c,libvt_analyzer,$(VALTRACE_LIBS)))
 $(eval $(call add-tap-test,test_rest,tests/patch/test_rest.c,libvt_analyzer,$(VALTRACE_LIBS)))
+$(eval $(call add-tap-test,test_space,tests/patch/test_space.c,libvt_analyzer,$(VALTRACE_LIBS)))
