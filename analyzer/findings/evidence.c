@@ -1,5 +1,5 @@
-/* See evidence.h. Memory: the running counters of each cell, and two numbers for each cell and
- * moment. */
+/* See evidence.h. Memory: the running counters of each cell, and what they were at moments, once for as many moments
+ * in a row as they did not change. */
 #include "analyzer/findings/evidence.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +16,16 @@ typedef struct {
   uint64_t copies, copied_bytes, mismatched;
   uint64_t align; /* of its blocks; 0: the usual one */
   uint8_t api;    /* of its allocations */
+  uint8_t since;  /* the first moment that has not been noted yet */
 } cell_t;
 
+/* What a cell counts at the moments since … until - 1. */
 typedef struct {
   uint64_t live_bytes, live_blocks, allocations;
   double live_variance;
-} moment_t;
+  uint32_t cell;
+  uint8_t since, until;
+} past_t;
 
 /* The last block a thread allocated, and the container it is seen to grow: the block it is in now, how
    often it was moved to a larger one, and the bytes of these moves that are not counted yet. */
@@ -42,8 +46,8 @@ struct vt_evidence {
   size_t last_cnt, last_cap;
   uint64_t from_ns, step_ns, next_ns; /* next: the end of the running part */
   size_t moment;
-  moment_t *moments[VT_EVIDENCE_MOMENTS]; /* by cell */
-  size_t moment_cells[VT_EVIDENCE_MOMENTS];
+  past_t *past;
+  size_t past_cnt, past_cap;
   uint64_t live[VT_EVIDENCE_MOMENTS], live_now;
   uint64_t old_event, old_address, old_size; /* the block that a realloc has ended */
 };
@@ -57,7 +61,7 @@ vt_evidence_t *vt_evidence_new(void) {
 
 void vt_evidence_free(vt_evidence_t *e) {
   if (!e) return;
-  for (size_t i = 0; i < VT_EVIDENCE_MOMENTS; i++) free(e->moments[i]);
+  free(e->past);
   free(e->cells);
   free(e->last);
   free(e);
@@ -73,14 +77,22 @@ void vt_evidence_span(void *evidence, uint64_t from_ns, uint64_t to_ns) {
 /* ---- moments ---- */
 
 static void take_moment(vt_evidence_t *e) {
-  moment_t *moments = vt_mem_resize(NULL, e->cells_cnt + 1, sizeof *moments);
-  for (size_t i = 0; i < e->cells_cnt; i++)
-    moments[i] =
-        (moment_t){e->cells[i].live_bytes, e->cells[i].live_blocks, e->cells[i].allocations, e->cells[i].live_variance};
-  e->moments[e->moment] = moments;
-  e->moment_cells[e->moment] = e->cells_cnt;
   e->live[e->moment++] = e->live_now;
   e->next_ns += e->step_ns;
+}
+
+/* Notes what a cell, which is about to change or will not again, counted at the moments gone by since it last did. */
+static __attribute__((noinline)) void note_past(vt_evidence_t *e, uint32_t number) {
+  cell_t *cell = &e->cells[number];
+  past_t past = {.live_bytes = cell->live_bytes,
+                 .live_blocks = cell->live_blocks,
+                 .allocations = cell->allocations,
+                 .live_variance = cell->live_variance,
+                 .cell = number,
+                 .since = cell->since,
+                 .until = (uint8_t)e->moment};
+  if (cell->allocations || cell->live_bytes || cell->live_blocks) VT_PUSH(e->past, past);
+  cell->since = (uint8_t)e->moment;
 }
 
 static void advance(vt_evidence_t *e, uint64_t time) {
@@ -97,6 +109,7 @@ static __attribute__((noinline)) void add_cells(vt_evidence_t *e, uint32_t numbe
 
 static inline cell_t *cell_of(vt_evidence_t *e, uint32_t number) {
   if (__builtin_expect(e->cells_cnt <= number, 0)) add_cells(e, number);
+  if (__builtin_expect(e->cells[number].since != e->moment, 0)) note_past(e, number);
   return &e->cells[number];
 }
 
@@ -206,21 +219,16 @@ vt_model_watch_t vt_evidence_watch(vt_evidence_t *e) {
 
 /* ---- by group ---- */
 
-static void add_moments(vt_evidence_t const *e, size_t number, vt_evidence_sums_t *sum) {
-  size_t k = 0;
-  while (k < VT_EVIDENCE_MOMENTS && number >= e->moment_cells[k]) k++;
-  for (; k < VT_EVIDENCE_MOMENTS; k++) {
-    moment_t const *moment = &e->moments[k][number];
-    sum->live_bytes[k] += moment->live_bytes;
-    sum->live_variance[k] += moment->live_variance;
-    sum->live_blocks[k] += moment->live_blocks;
-    sum->allocations[k] += moment->allocations;
+static void add_past(past_t const *past, vt_evidence_sums_t *sum) {
+  for (size_t k = past->since; k < past->until; k++) {
+    sum->live_bytes[k] += past->live_bytes;
+    sum->live_variance[k] += past->live_variance;
+    sum->live_blocks[k] += past->live_blocks;
+    sum->allocations[k] += past->allocations;
   }
 }
 
-static void add_cell(vt_evidence_t const *e, size_t number, vt_evidence_sums_t *sum) {
-  cell_t const *cell = &e->cells[number];
-  add_moments(e, number, sum);
+static void add_cell(cell_t const *cell, vt_evidence_sums_t *sum) {
   if (cell->creeps && (!sum->creeps || cell->creep_min < sum->creep_min))
     sum->creep_min = cell->creep_min;
   if (cell->creep_max > sum->creep_max) sum->creep_max = cell->creep_max;
@@ -236,20 +244,31 @@ static void add_cell(vt_evidence_t const *e, size_t number, vt_evidence_sums_t *
   sum->mismatched += cell->mismatched;
 }
 
+/* The group of each cell, + 1; 0: none. */
+static uint32_t *groups_of_cells(vt_evidence_t const *e, vt_analysis_t const *analysis, vt_groups_t const *groups) {
+  uint32_t *of_site = vt_mem_new(analysis->sites_cnt + 1, sizeof *of_site);
+  uint32_t *of_cell = vt_mem_new(e->cells_cnt + 1, sizeof *of_cell);
+  size_t cnt;
+  vt_model_cells(analysis->model, &cnt);
+  for (uint32_t g = 0; g < groups->groups_cnt; g++)
+    for (size_t i = 0; i < groups->groups[g].site_cnt; i++) of_site[groups->groups[g].sites[i]] = g + 1;
+  for (size_t i = VT_CELL_FIRST; i < cnt && i < e->cells_cnt; i++)
+    if (analysis->cell_sites[i]) of_cell[i] = of_site[analysis->cell_sites[i] - 1];
+  free(of_site);
+  return of_cell;
+}
+
 vt_evidence_sums_t *vt_evidence_by_group(vt_evidence_t *e, vt_analysis_t const *analysis,
                                          vt_groups_t const *groups) {
   while (e->moment < VT_EVIDENCE_MOMENTS) take_moment(e);
+  for (uint32_t i = 0; i < e->cells_cnt; i++)
+    if (e->cells[i].since != e->moment) note_past(e, i);
   vt_evidence_sums_t *sums = vt_mem_new(groups->groups_cnt + 1, sizeof *sums);
-  uint32_t *group_of = vt_mem_new(analysis->sites_cnt + 1, sizeof *group_of); /* + 1; 0: none */
-  for (uint32_t g = 0; g < groups->groups_cnt; g++)
-    for (size_t i = 0; i < groups->groups[g].site_cnt; i++)
-      group_of[groups->groups[g].sites[i]] = g + 1;
-  size_t cnt;
-  vt_model_cells(analysis->model, &cnt);
-  for (size_t i = VT_CELL_FIRST; i < cnt && i < e->cells_cnt; i++) {
-    uint32_t site = analysis->cell_sites[i], group = site ? group_of[site - 1] : 0;
-    if (group) add_cell(e, i, &sums[group - 1]);
-  }
+  uint32_t *group_of = groups_of_cells(e, analysis, groups);
+  for (size_t i = 0; i < e->cells_cnt; i++)
+    if (group_of[i]) add_cell(&e->cells[i], &sums[group_of[i] - 1]);
+  for (size_t i = 0; i < e->past_cnt; i++)
+    if (group_of[e->past[i].cell]) add_past(&e->past[i], &sums[group_of[e->past[i].cell] - 1]);
   free(group_of);
   return sums;
 }
