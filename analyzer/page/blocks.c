@@ -1,68 +1,13 @@
-/* Collecting and writing the blocks; see blocks.h. While the events go by, rows are found by
-   interned keys; when there are too many, stretches are put together. What is written is sorted
-   anew, since nodes, threads and classes can stand for several. */
-#include "analyzer/page/blocks.h"
+/* Collecting the blocks; see blocks.h. While the events go by, rows are found by their keys; when there are too many,
+   stretches are put together. */
+#include "analyzer/page/block_rows.h"
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/model/count.h"
-#include "analyzer/page/pack.h"
 #include "analyzer/report/leaks.h"
 #include "analyzer/util/mem.h"
 
 #define ROWS_MAX (1 << 21)
-#define NO_ROW   UINT32_MAX
-
-/* Blocks of one stack, thread and size class. */
-typedef struct {
-  uint32_t cell, thread, class;
-  uint32_t last; /* the newest of its rows of allocations */
-  uint64_t live_blocks, live_bytes, peak_blocks, peak_bytes;
-} kind_t;
-
-typedef struct {
-  uint32_t kind, stretch;
-  uint64_t blocks, bytes;
-} alloc_t;
-
-/* Blocks of a kind and a stretch of which a snapshot at the end has told what became. */
-typedef struct {
-  uint32_t kind, stretch, fate; /* fate: vt_leak_kind_t */
-} judged_key_t;
-
-typedef struct {
-  judged_key_t key;
-  uint64_t blocks, bytes;
-} judged_t;
-
-/* What rows of frees are told apart by. */
-typedef struct {
-  uint32_t kind, freer;
-  uint16_t born, stretch, life, unused;
-} free_key_t;
-
-typedef struct {
-  free_key_t key;
-  uint64_t blocks, bytes, temporary, temporary_bytes;
-} free_t;
-
-struct vt_page_blocks {
-  vt_analysis_t const *analysis;
-  vt_page_moments_t moments;
-  size_t stretches;
-  uint64_t borders[VT_PAGE_STRETCHES_MAX + 1];
-  size_t now; /* the stretch found last */
-  vt_strings_t *kind_keys, *free_keys;
-  kind_t *kinds;
-  size_t kinds_cnt, kinds_cap;
-  alloc_t *allocs;
-  size_t allocs_cnt, allocs_cap;
-  free_t *frees;
-  size_t frees_cnt, frees_cap;
-  vt_strings_t *judged_keys;
-  judged_t *judged;
-  size_t judged_cnt, judged_cap;
-  uint64_t live_bytes, peak_bytes; /* peak_bytes: as the analysis found it; 0 when it is over */
-};
 
 /* ---- collecting ---- */
 
@@ -84,41 +29,33 @@ static uint16_t stretch_of(vt_page_blocks_t *b, uint64_t time) {
 }
 
 static kind_t *kind_of(vt_page_blocks_t *b, uint32_t cell, uint32_t owner, uint64_t size) {
-  uint32_t key[3] = {cell, owner, vt_count_size_class(size)};
-  uint32_t number = vt_strings_intern(b->kind_keys, (char const *)key, sizeof key);
-  kind_t kind = {.cell = key[0], .thread = key[1], .class = key[2], .last = NO_ROW};
-  if (number > b->kinds_cnt) VT_PUSH(b->kinds, kind);
-  return &b->kinds[number - 1];
+  return vt_keyed_row(&b->kinds, &(kind_key_t){cell, owner, vt_count_size_class(size)});
 }
+
+static uint32_t number_of(vt_page_blocks_t const *b, kind_t const *kind) { return (uint32_t)(kind - vt_page_kind(b, 0)); }
 
 static void reach_peak(vt_page_blocks_t *b) {
   b->peak_bytes = 0;
-  for (size_t i = 0; i < b->kinds_cnt; i++) {
-    b->kinds[i].peak_blocks = b->kinds[i].live_blocks;
-    b->kinds[i].peak_bytes = b->kinds[i].live_bytes;
+  for (size_t i = 0; i < b->kinds.cnt; i++) {
+    kind_t *kind = vt_page_kind(b, i);
+    kind->peak_blocks = kind->live_blocks;
+    kind->peak_bytes = kind->live_bytes;
   }
 }
 
 static void add_alloc(vt_page_blocks_t *b, kind_t *kind, vt_model_change_t const *change) {
   uint32_t stretch = stretch_of(b, change->time);
-  if (kind->last == NO_ROW || b->allocs[kind->last].stretch != stretch) {
-    alloc_t row = {.kind = (uint32_t)(kind - b->kinds), .stretch = stretch};
-    kind->last = (uint32_t)b->allocs_cnt;
+  if (!kind->last || b->allocs[kind->last - 1].stretch != stretch) {
+    alloc_t row = {.kind = number_of(b, kind), .stretch = stretch};
     VT_PUSH(b->allocs, row);
+    kind->last = (uint32_t)b->allocs_cnt;
   }
-  b->allocs[kind->last].blocks += change->share.blocks;
-  b->allocs[kind->last].bytes += change->share.bytes;
+  b->allocs[kind->last - 1].blocks += change->share.blocks;
+  b->allocs[kind->last - 1].bytes += change->share.bytes;
   kind->live_blocks += change->share.blocks;
   kind->live_bytes += change->share.bytes;
   b->live_bytes += change->share.bytes;
   if (b->peak_bytes && b->live_bytes == b->peak_bytes) reach_peak(b);
-}
-
-static free_t *free_row(vt_page_blocks_t *b, free_key_t const *key) {
-  free_t row = {.key = *key};
-  uint32_t number = vt_strings_intern(b->free_keys, (char const *)key, sizeof *key);
-  if (number > b->frees_cnt) VT_PUSH(b->frees, row);
-  return &b->frees[number - 1];
 }
 
 static void sum_frees(free_t *sum, free_t const *row) {
@@ -132,12 +69,12 @@ static uint16_t life_of(uint64_t ns) { return ns ? (uint16_t)(63 - __builtin_clz
 
 static void add_free(vt_page_blocks_t *b, kind_t *kind, vt_model_change_t const *change) {
   uint64_t lived = change->time > change->began ? change->time - change->began : 0;
-  free_key_t key = {.kind = (uint32_t)(kind - b->kinds), .freer = change->thread, .life = life_of(lived)};
+  free_key_t key = {.kind = number_of(b, kind), .freer = change->thread, .life = life_of(lived)};
   key.stretch = stretch_of(b, change->time);
   key.born = stretch_of(b, change->began);
   if (key.born > key.stretch) key.born = key.stretch;
   uint64_t temporary = (uint64_t)change->temporary;
-  sum_frees(free_row(b, &key), &(free_t){.blocks = change->share.blocks,
+  sum_frees(vt_keyed_row(&b->frees, &key), &(free_t){.blocks = change->share.blocks,
                                          .bytes = change->share.bytes,
                                          .temporary = temporary * change->share.blocks,
                                          .temporary_bytes = temporary * change->share.bytes});
@@ -146,8 +83,7 @@ static void add_free(vt_page_blocks_t *b, kind_t *kind, vt_model_change_t const 
   b->live_bytes -= change->share.bytes;
 }
 
-/* By old stretch: the one of n that contains it. Fewer moments are some of those there were. */
-static void map_stretches(vt_page_blocks_t const *b, size_t n, uint64_t const *borders,
+void vt_page_map_stretches(vt_page_blocks_t const *b, size_t n, uint64_t const *borders,
                           uint16_t *map) {
   for (size_t i = 0, at = 0; i < b->stretches; i++) {
     while (at + 1 < n && borders[at + 1] <= b->borders[i]) at++;
@@ -155,24 +91,24 @@ static void map_stretches(vt_page_blocks_t const *b, size_t n, uint64_t const *b
   }
 }
 
+static vt_keyed_t new_table(size_t row_sz, size_t key_sz) { return (vt_keyed_t){.row_sz = row_sz, .key_sz = key_sz}; }
+
 /* Goes on with half as many stretches. */
 static void shrink(vt_page_blocks_t *b) {
   uint64_t borders[VT_PAGE_STRETCHES_MAX + 1];
   uint16_t map[VT_PAGE_STRETCHES_MAX];
-  size_t n = b->stretches / 2, frees_cnt = b->frees_cnt;
-  free_t *frees = b->frees;
+  size_t n = b->stretches / 2;
+  vt_keyed_t old = b->frees;
+  free_t *frees = (free_t *)old.rows;
   vt_page_moments_borders(&b->moments, n, borders);
-  map_stretches(b, n, borders, map);
-  vt_strings_delete(b->free_keys);
-  b->free_keys = vt_strings_new();
-  b->frees = NULL;
-  b->frees_cnt = b->frees_cap = 0;
-  for (size_t i = 0; i < frees_cnt; i++) {
+  vt_page_map_stretches(b, n, borders, map);
+  b->frees = new_table(sizeof(free_t), sizeof(free_key_t));
+  for (size_t i = 0; i < old.cnt; i++) {
     frees[i].key.born = map[frees[i].key.born];
     frees[i].key.stretch = map[frees[i].key.stretch];
-    sum_frees(free_row(b, &frees[i].key), &frees[i]);
+    sum_frees(vt_keyed_row(&b->frees, &frees[i].key), &frees[i]);
   }
-  free(frees);
+  vt_keyed_clear(&old);
   for (size_t i = 0; i < b->allocs_cnt; i++) b->allocs[i].stretch = map[b->allocs[i].stretch];
   memcpy(b->borders, borders, (n + 1) * sizeof *borders);
   b->stretches = n;
@@ -186,19 +122,17 @@ static void changed(void *context, vt_model_change_t const *change) {
     add_alloc(b, kind, change);
   else
     add_free(b, kind, change);
-  if (b->frees_cnt > ROWS_MAX && b->stretches > 1) shrink(b);
+  if (b->frees.cnt > ROWS_MAX && b->stretches > 1) shrink(b);
 }
 
 static void judge(void *context, vt_model_live_t const *block) {
   vt_page_blocks_t *b = context;
   vt_leak_kind_t fate = vt_leaks_kind(vt_leaks_of(b->analysis, block->trace), block->address);
   if (fate == VT_LEAK_UNJUDGED) return;
-  uint32_t kind = (uint32_t)(kind_of(b, block->cell, block->owner, block->size) - b->kinds);
-  judged_t row = {.key = {kind, stretch_of(b, block->began), fate}};
-  uint32_t number = vt_strings_intern(b->judged_keys, (char const *)&row.key, sizeof row.key);
-  if (number > b->judged_cnt) VT_PUSH(b->judged, row);
-  b->judged[number - 1].blocks += block->share.blocks;
-  b->judged[number - 1].bytes += block->share.bytes;
+  uint32_t kind = number_of(b, kind_of(b, block->cell, block->owner, block->size));
+  judged_t *row = vt_keyed_row(&b->judged, &(judged_key_t){kind, stretch_of(b, block->began), fate});
+  row->blocks += block->share.blocks;
+  row->bytes += block->share.bytes;
 }
 
 vt_page_blocks_t *vt_page_blocks_new(vt_analysis_t *analysis,
@@ -209,9 +143,9 @@ vt_page_blocks_t *vt_page_blocks_new(vt_analysis_t *analysis,
   b->moments = *moments;
   b->stretches = b->moments.cnt + 1;
   vt_page_moments_borders(&b->moments, b->stretches, b->borders);
-  b->kind_keys = vt_strings_new();
-  b->free_keys = vt_strings_new();
-  b->judged_keys = vt_strings_new();
+  b->kinds = new_table(sizeof(kind_t), sizeof(kind_key_t));
+  b->frees = new_table(sizeof(free_t), sizeof(free_key_t));
+  b->judged = new_table(sizeof(judged_t), sizeof(judged_key_t));
   b->peak_bytes = vt_model_totals(analysis->model)->peak_bytes;
   vt_analysis_replay(analysis, options,
                      &(vt_model_watch_t){.changed = changed, .live = analysis->verdicts ? judge : NULL, .context = b});
@@ -220,285 +154,9 @@ vt_page_blocks_t *vt_page_blocks_new(vt_analysis_t *analysis,
 
 void vt_page_blocks_delete(vt_page_blocks_t *b) {
   if (!b) return;
-  vt_strings_delete(b->kind_keys);
-  vt_strings_delete(b->free_keys);
-  vt_strings_delete(b->judged_keys);
-  free(b->kinds);
+  vt_keyed_clear(&b->kinds);
+  vt_keyed_clear(&b->frees);
+  vt_keyed_clear(&b->judged);
   free(b->allocs);
-  free(b->frees);
-  free(b->judged);
   free(b);
-}
-
-/* ---- writing ---- */
-
-/* How much is told apart. */
-typedef struct {
-  size_t stretches;
-  unsigned size_step;
-  int detailed;
-} level_t;
-
-/* A row that is to be written: what it is sorted by, and what it counts. */
-typedef struct {
-  uint64_t order[2];
-  uint64_t counts[4];
-} row_t;
-
-typedef struct {
-  row_t *rows;
-  size_t rows_cnt;
-} rows_t;
-
-typedef struct {
-  vt_page_blocks_t const *blocks;
-  vt_page_tree_t const *tree;
-  int side;
-  vt_page_names_t const *names;
-  vt_cell_t const *cells;
-  level_t level;
-  uint64_t borders[VT_PAGE_STRETCHES_MAX + 1];
-  uint16_t map[VT_PAGE_STRETCHES_MAX]; /* of stretches */
-  uint32_t *numbers;                   /* by kind: the number of its row */
-  uint32_t *classes;                   /* by number of its row: size class */
-} writing_t;
-
-static int compare_rows(void const *a, void const *b) {
-  row_t const *x = a, *y = b;
-  if (x->order[0] != y->order[0]) return x->order[0] < y->order[0] ? -1 : 1;
-  return x->order[1] < y->order[1] ? -1 : x->order[1] > y->order[1];
-}
-
-/* Sorts rows and adds up those that are equal. */
-static void settle(rows_t *all) {
-  size_t kept = 0;
-  qsort(all->rows, all->rows_cnt, sizeof *all->rows, compare_rows);
-  for (size_t i = 0; i < all->rows_cnt; i++) {
-    if (kept && !compare_rows(&all->rows[kept - 1], &all->rows[i])) {
-      for (int k = 0; k < 4; k++) all->rows[kept - 1].counts[k] += all->rows[i].counts[k];
-    } else
-      all->rows[kept++] = all->rows[i];
-  }
-  all->rows_cnt = kept;
-}
-
-/* order[0]: node, thread; order[1]: heap, class, does it leak. */
-static row_t row_of_kind(writing_t const *w, kind_t const *kind) {
-  vt_cell_t const *cell = &w->cells[kind->cell];
-  uint64_t thread = w->names->thread_numbers[kind->thread];
-  uint64_t heap = w->names->heap_numbers[cell->heap], class = kind->class / w->level.size_step;
-  if (!w->level.detailed) thread = heap = class = 0;
-  return (row_t){{(uint64_t)w->tree->node_of[w->side][kind->cell] << 32 | thread,
-                  heap << 32 | class << 8 | w->tree->leaks[w->side][kind->cell]},
-                 {kind->peak_blocks, kind->peak_bytes}};
-}
-
-static uint32_t find_row(rows_t const *all, row_t const *row) {
-  size_t low = 0, high = all->rows_cnt - 1;
-  while (low < high) {
-    size_t middle = (low + high) / 2;
-    if (compare_rows(&all->rows[middle], row) < 0)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return (uint32_t)low;
-}
-
-static rows_t make_kinds(writing_t *w) {
-  vt_page_blocks_t const *b = w->blocks;
-  rows_t all = {vt_mem_new(b->kinds_cnt + 1, sizeof(row_t)), b->kinds_cnt};
-  for (size_t i = 0; i < b->kinds_cnt; i++) all.rows[i] = row_of_kind(w, &b->kinds[i]);
-  settle(&all);
-  w->numbers = vt_mem_new(b->kinds_cnt + 1, sizeof *w->numbers);
-  w->classes = vt_mem_new(b->kinds_cnt + 1, sizeof *w->classes);
-  for (size_t i = 0; i < b->kinds_cnt; i++) {
-    row_t row = row_of_kind(w, &b->kinds[i]);
-    w->numbers[i] = find_row(&all, &row);
-    w->classes[w->numbers[i]] = (uint32_t)(row.order[1] >> 8 & 0xffffff) * w->level.size_step;
-  }
-  return all;
-}
-
-static rows_t make_allocs(writing_t const *w) {
-  vt_page_blocks_t const *b = w->blocks;
-  rows_t all = {vt_mem_new(b->allocs_cnt + 1, sizeof(row_t)), b->allocs_cnt};
-  for (size_t i = 0; i < b->allocs_cnt; i++)
-    all.rows[i] = (row_t){{w->numbers[b->allocs[i].kind], w->map[b->allocs[i].stretch]},
-                          {b->allocs[i].blocks, b->allocs[i].bytes}};
-  settle(&all);
-  return all;
-}
-
-/* order[0]: kind, stretch; order[1]: what became of them. */
-static rows_t make_judged(writing_t const *w) {
-  vt_page_blocks_t const *b = w->blocks;
-  rows_t all = {vt_mem_new(b->judged_cnt + 1, sizeof(row_t)), b->judged_cnt};
-  for (size_t i = 0; i < b->judged_cnt; i++) {
-    judged_t const *row = &b->judged[i];
-    all.rows[i] = (row_t){{(uint64_t)w->numbers[row->key.kind] << 32 | w->map[row->key.stretch], row->key.fate},
-                          {row->blocks, row->bytes}};
-  }
-  settle(&all);
-  return all;
-}
-
-static uint64_t freer_of(writing_t const *w, free_t const *row) {
-  if (row->key.freer == VT_MODEL_NO_THREAD) return 1;
-  if (!w->level.detailed) return 0;
-  uint32_t owner = w->names->thread_numbers[w->blocks->kinds[row->key.kind].thread];
-  uint32_t freer = w->names->thread_numbers[row->key.freer];
-  return row->key.freer == w->blocks->kinds[row->key.kind].thread ? 0 : owner == freer ? 2 + owner : 2 + freer;
-}
-
-/* order[0]: kind, both stretches; order[1]: lifetime, who frees. */
-static rows_t make_frees(writing_t const *w) {
-  vt_page_blocks_t const *b = w->blocks;
-  rows_t all = {vt_mem_new(b->frees_cnt + 1, sizeof(row_t)), b->frees_cnt};
-  for (size_t i = 0; i < b->frees_cnt; i++) {
-    free_t const *row = &b->frees[i];
-    uint64_t life = w->level.detailed ? row->key.life : 0;
-    all.rows[i] = (row_t){{(uint64_t)w->numbers[row->key.kind] << 32 |
-                               (uint64_t)w->map[row->key.born] << 16 | w->map[row->key.stretch],
-                           life << 32 | freer_of(w, row)},
-                          {row->blocks, row->bytes, row->temporary, row->temporary_bytes}};
-  }
-  settle(&all);
-  return all;
-}
-
-/* A column: bits of order[which], from `shift` on; with distances to the row before. */
-static void put_order(vt_page_pack_t *out, rows_t const *all, int which, int shift, uint64_t mask,
-                      int distances) {
-  uint64_t before = 0;
-  for (size_t i = 0; i < all->rows_cnt; i++) {
-    uint64_t value = all->rows[i].order[which] >> shift & mask;
-    vt_page_put(out, distances ? value - before : value);
-    before = value;
-  }
-}
-
-static uint64_t smallest_of(uint32_t class) {
-  return class < 4 ? class : (uint64_t)(4 + class % 4) << (class / 4 - 1);
-}
-
-/* is_sampled: bytes are estimates, which may be less than the smallest of the class for each estimated block. */
-static int is_sampled(writing_t const *w) { return w->blocks->analysis->sampled.period != 0; }
-
-/* Two columns: blocks, and their bytes beyond the smallest of their class. */
-static void put_counts(vt_page_pack_t *out, writing_t const *w, rows_t const *all, int which,
-                       int by_kind) {
-  for (size_t i = 0; i < all->rows_cnt; i++) vt_page_put(out, all->rows[i].counts[which]);
-  for (size_t i = 0; i < all->rows_cnt; i++) {
-    row_t const *row = &all->rows[i];
-    size_t kind = by_kind == 0 ? i : by_kind == 1 ? row->order[0] : row->order[0] >> 32;
-    vt_page_put(out, row->counts[which + 1] - (is_sampled(w) ? 0 : row->counts[which] * smallest_of(w->classes[kind])));
-  }
-}
-
-#define ALL 0xffffffffu
-
-static void put_kinds(vt_page_pack_t *out, writing_t const *w, rows_t const *kinds) {
-  vt_page_put(out, kinds->rows_cnt);
-  put_order(out, kinds, 0, 32, ALL, 1);
-  put_order(out, kinds, 0, 0, ALL, 0);
-  put_order(out, kinds, 1, 32, ALL, 0);
-  put_order(out, kinds, 1, 8, 0xffffff, 0);
-  put_order(out, kinds, 1, 0, 1, 0);
-  put_counts(out, w, kinds, 0, 0);
-}
-
-static void put_allocs(vt_page_pack_t *out, writing_t const *w, rows_t const *allocs) {
-  vt_page_put(out, allocs->rows_cnt);
-  put_order(out, allocs, 0, 0, ALL, 1);
-  put_order(out, allocs, 1, 0, ALL, 0);
-  put_counts(out, w, allocs, 0, 1);
-}
-
-static void put_frees(vt_page_pack_t *out, writing_t const *w, rows_t const *frees) {
-  vt_page_put(out, frees->rows_cnt);
-  put_order(out, frees, 0, 32, ALL, 1);
-  put_order(out, frees, 0, 16, 0xffff, 0);
-  for (size_t i = 0; i < frees->rows_cnt; i++) {
-    uint64_t order = frees->rows[i].order[0];
-    vt_page_put(out, (order & 0xffff) - (order >> 16 & 0xffff));
-  }
-  put_order(out, frees, 1, 32, ALL, 0);
-  put_order(out, frees, 1, 0, ALL, 0);
-  put_counts(out, w, frees, 0, 2);
-  put_counts(out, w, frees, 2, 2);
-}
-
-static void put_judged(vt_page_pack_t *out, writing_t const *w, rows_t const *judged) {
-  vt_page_put(out, judged->rows_cnt);
-  put_order(out, judged, 0, 32, ALL, 1);
-  put_order(out, judged, 0, 0, ALL, 0);
-  put_order(out, judged, 1, 0, ALL, 0);
-  put_counts(out, w, judged, 0, 2);
-}
-
-static char *pack(writing_t *w) {
-  vt_page_pack_t out = {0};
-  vt_page_moments_borders(&w->blocks->moments, w->level.stretches, w->borders);
-  map_stretches(w->blocks, w->level.stretches, w->borders, w->map);
-  rows_t kinds = make_kinds(w), allocs = make_allocs(w), frees = make_frees(w), judged = make_judged(w);
-  put_kinds(&out, w, &kinds);
-  put_allocs(&out, w, &allocs);
-  put_frees(&out, w, &frees);
-  put_judged(&out, w, &judged);
-  char *text = vt_page_packed(&out);
-  free(out.bytes);
-  free(kinds.rows);
-  free(allocs.rows);
-  free(frees.rows);
-  free(judged.rows);
-  free(w->numbers);
-  free(w->classes);
-  return text;
-}
-
-/* The next coarser level; 0: there is none. */
-static int coarsen(level_t *level) {
-  if (level->stretches > 64 || (level->size_step > 1 && level->stretches > 1))
-    level->stretches /= 2;
-  else if (level->size_step == 1)
-    level->size_step = 4;
-  else if (level->detailed)
-    level->detailed = 0;
-  else
-    return 0;
-  return 1;
-}
-
-static void write_borders(vt_json_t *json, writing_t const *w) {
-  vt_json_array(json, "moments_ns");
-  for (size_t i = 0; i <= w->level.stretches; i++) vt_json_uint(json, NULL, w->borders[i]);
-  vt_json_end_array(json);
-}
-
-void vt_page_blocks_write(vt_json_t *json, vt_page_blocks_t const *blocks,
-                          vt_page_tree_t const *tree, int side, vt_page_names_t const *names,
-                          size_t max) {
-  size_t cells_cnt;
-  writing_t w = {.blocks = blocks,
-                 .tree = tree,
-                 .side = side,
-                 .names = names,
-                 .cells = vt_model_cells(blocks->analysis->model, &cells_cnt),
-                 .level = {blocks->stretches, 1, 1}};
-  char *text = pack(&w);
-  while (strlen(text) > max && coarsen(&w.level)) {
-    free(text);
-    text = pack(&w);
-  }
-  vt_json_object(json, "blocks");
-  write_borders(json, &w);
-  vt_json_uint(json, "end_ns", vt_page_moments_end(blocks->analysis) - 1);
-  vt_json_uint(json, "size_step", w.level.size_step);
-  vt_json_bool(json, "detailed", w.level.detailed);
-  vt_json_bool(json, "judged", blocks->analysis->verdicts != NULL);
-  vt_json_bool(json, "whole_bytes", is_sampled(&w));
-  vt_json_string(json, "data", text);
-  vt_json_end_object(json);
-  free(text);
 }
