@@ -98,16 +98,10 @@ function bandTable() {
 
 // The five lines that have most of the metric; of growth, and of two recordings, what changed most.
 function topSites() {
-  const { of, groups } = groupingFor("site"), sides = baseValues(metricNow(), chosenBy(withoutWay("site"), spanNow()));
-  const rows = groups.map((group, id) => ({ id, group, value: 0, before: 0 }));
-  const before = sides.length > 1 ? sides[0] : new Float64Array(data.n), now = sides.at(-1);
-  let whole = 0;
-  for (let i = 1; i < data.n; i++) {
-    rows[of[i]].value += now[i];
-    rows[of[i]].before += before[i];
-    whole += now[i];
-  }
-  const by = (row) => Math.abs(row.value - row.before);
+  const { of, groups } = groupingFor("site"), chosen = chosenBy(withoutWay("site"), spanNow());
+  const sides = baseValues(metricNow(), chosen, of, groups.length), now = sides.at(-1);
+  const rows = groups.map((group, id) => ({ id, group, value: now[id], before: sides.length > 1 ? sides[0][id] : 0 }));
+  const whole = now.reduce((sum, value) => sum + value, 0), by = (row) => Math.abs(row.value - row.before);
   return { whole, rows: rows.filter((row) => row.group && by(row)).sort((a, b) => by(b) - by(a)).slice(0, 5) };
 }
 

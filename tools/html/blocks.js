@@ -43,20 +43,26 @@ function allocatedIn(side, { from, to }) {
 
 // Blocks allocated in a span and freed before its end, of a lifetime (-1: any); with `after` freed from there on.
 function freedIn(side, { from, to }, life, after = 0, before = to) {
-  return keptSums(side, `freed ${from} ${to} ${life} ${after} ${before}`, () => {
-    const { frees, kinds } = side.blocks, out = columnsOf(kinds.cnt, ["blocks", "bytes", "temporary", "temporary_bytes"]);
-    const { blocks, bytes: bytes_, temporary, temporary_bytes: temporaryBytes } = out;
-    for (let i = 0; i < frees.cnt; i++) {
-      if (frees.born[i] < from || frees.born[i] >= to || frees.ended[i] < after || frees.ended[i] >= before) continue;
-      if (life >= 0 && frees.life[i] !== life) continue;
-      const kind = frees.kind[i];
-      blocks[kind] += frees.blocks[i];
-      bytes_[kind] += frees.bytes[i];
-      temporary[kind] += frees.temporary[i];
-      temporaryBytes[kind] += frees.temporary_bytes[i];
-    }
-    return out;
-  });
+  return keptSums(side, `freed ${from} ${to} ${life} ${after} ${before}`, () =>
+    sumFrees(side, "blocks", "bytes", { from, to, life, after, before }));
+}
+
+// Those of them that were temporary.
+function temporaryIn(side, { from, to }, life) {
+  return keptSums(side, `temporary ${from} ${to} ${life}`, () =>
+    sumFrees(side, "temporary", "temporary_bytes", { from, to, life, after: 0, before: to }));
+}
+
+// Two columns of the rows of frees, by kind.
+function sumFrees({ blocks: { frees, kinds } }, first, second, { from, to, life, after, before }) {
+  const out = columnsOf(kinds.cnt, [first, second]), { kind, born, ended } = frees;
+  const [one, two] = [out[first], out[second]], [ones, twos] = [frees[first], frees[second]];
+  for (let i = 0; i < frees.cnt; i++) {
+    if (ended[i] >= before || born[i] < from || born[i] >= to || ended[i] < after || (life >= 0 && frees.life[i] !== life)) continue;
+    one[kind[i]] += ones[i];
+    two[kind[i]] += twos[i];
+  }
+  return out;
 }
 
 function lessBy(values, taken) {
@@ -90,7 +96,7 @@ function judgedAs(side, metric, { from, to }) {
 // By kind: what its blocks have in a column, chosen by time and lifetime alone. Growing: whenever allocated.
 function columnByKind(side, chosen, column) {
   const unit = COLUMN_OF[column], span = spanOf(side, chosen), { life } = chosen, { kinds } = side.blocks;
-  if (column.startsWith("temporary")) return freedIn(side, span, life)[unit];
+  if (column.startsWith("temporary")) return temporaryIn(side, span, life)[unit];
   if (column.startsWith("alloc")) return (life < 0 ? allocatedIn(side, span) : freedIn(side, span, life))[unit];
   if (column.startsWith("leaked")) return life < 0 ? countingAsLeaked(side, liveAt(side, span, -1)[unit]) : new Float64Array(kinds.cnt);
   const fate = column.split("_")[0];
@@ -116,7 +122,12 @@ const eachAmount = (side, chosen, column, add) => eachKind(side, chosen, columnB
 
 // Rows of frees by another thread than the one that allocated.
 function foreignRows({ frees }) {
-  return (frees.foreign ||= Int32Array.from(Array.from(frees.by.keys()).filter((i) => frees.by[i])));
+  const found = () => {
+    const rows = [];
+    for (let i = 0; i < frees.cnt; i++) if (frees.by[i]) rows.push(i);
+    return Int32Array.from(rows);
+  };
+  return (frees.foreign ||= found());
 }
 
 // Calls add(kind, freer, amount): what each thread freed of a kind (-1: none in particular) in the span.
@@ -152,7 +163,8 @@ const highestKept = new Map();
 function highestBorder(side, chosen) {
   const key = `${chosen.key}:${data.sides.indexOf(side)}`;
   if (highestKept.has(key)) return highestKept.get(key);
-  const live = liveAtBorders(side, chosen, null)[0], { from, to } = spanOf(side, chosen);
+  const span = spanOf(side, chosen), { from, to } = span;
+  const live = chosen.life < 0 ? liveBytesAtBorders(side, chosen, span) : liveAtBorders(side, chosen, null)[0];
   let best = from + 1;
   for (let b = from + 2; b <= to; b++) if (live[b] > live[best]) best = b;
   if (highestKept.size > 20) highestKept.clear();
@@ -180,31 +192,26 @@ function liveAtBorders(side, chosen, groupOf, groups = 1) {
 
 // ---- by node ----
 
-// What each base node has in a column of a side.
-function valuesOf(sideNumber, column, chosen) {
-  const side = data.sides[sideNumber], exact = data.self[sideNumber][column];
-  if (chosen.whole && exact && !chosen.nodes) return exact;
-  if (chosen.whole && exact) {
-    const some = exact.slice();
-    for (const i of valuedNodes()) if (!chosen.nodes[i]) some[i] = 0;
-    return some;
-  }
-  const out = new Float64Array(data.n), { node } = side.blocks.kinds;
-  eachAmount(side, chosen, column, (kind, amount) => (out[node[kind]] += amount));
-  return out;
+// Adds to the places of `into` (by base node, `to` its place) what the nodes have in a column of a side.
+function addValues(into, to, number, column, chosen) {
+  const side = data.sides[number], exact = data.self[number][column], { nodes } = chosen;
+  if (!chosen.whole || !exact) return addKinds(into, to, side, chosen, columnByKind(side, chosen, column));
+  const ends = valuedNodes();
+  for (let k = 0; k < ends.length; k++) if (!nodes || nodes[ends[k]]) into[to[ends[k]]] += exact[ends[k]];
+  return into;
 }
 
-// Live at one of the borders, by node, whenever allocated.
-function liveValues(column, border, chosen) {
-  const side = data.sides[0], out = new Float64Array(data.n), { node } = side.blocks.kinds;
-  eachKind(side, chosen, liveByKind(side, chosen, COLUMN_OF[column], border), (kind, amount) => (out[node[kind]] += amount));
-  return out;
+function addKinds(into, to, side, chosen, values) {
+  const { node } = side.blocks.kinds, valued = kindsWithValue(side), mask = chosen.kinds[data.sides.indexOf(side)];
+  for (let kind = 0; kind < values.length; kind++) if (mask[kind] && valued[kind]) into[to[node[kind]]] += values[kind];
+  return into;
 }
 
-// Values by node, one array for each side: of two recordings, or of the two ends of the selected time.
-function baseValues(metric, chosen, other) {
-  const column = other ? metric.other : metric.value;
-  if (metric.id !== "growth") return data.sides.map((_, side) => valuesOf(side, column, chosen));
-  const { from, to } = spanOf(data.sides[0], chosen);
-  return [liveValues(column, from, chosen), liveValues(column, to, chosen)];
+// What places of base nodes (`to`, of `size` places) have, one array for each side: of two recordings, or of the two
+// ends of the selected time.
+function baseValues(metric, chosen, to, size, other) {
+  const column = other ? metric.other : metric.value, fresh = () => new Float64Array(size);
+  if (metric.id !== "growth") return data.sides.map((_, side) => addValues(fresh(), to, side, column, chosen));
+  const side = data.sides[0], span = spanOf(side, chosen);
+  return [span.from, span.to].map((border) => addKinds(fresh(), to, side, chosen, liveByKind(side, chosen, COLUMN_OF[column], border)));
 }

@@ -3,7 +3,7 @@
 const CHILDREN_AT_ONCE = 40;
 const bottomup = { open: new Set(), more: new Map(), last: "" };
 
-// What every metric has by end of stack: { metric, self: [by side] }.
+// What every metric has by number of the end of a stack: { metric, sides: [by side] }.
 function metricVectors(chart) {
   return metricsShown().map((metric) => ({ metric, sides: selvesOf(chart, metric) }));
 }
@@ -14,7 +14,7 @@ function amountOf({ metric, sides }, ends) {
   return metric.id === "growth" ? now - sumAt(sides[0], ends) : now;
 }
 
-// Groups the stacks of a row by their next caller: rows { path, key, frame, ends, next, amounts, before }.
+// Groups the stacks of a row by their next caller: rows { path, key, frame, ends (by number), next, amounts, before }.
 function openRow(chart, vectors, row) {
   const children = new Map(), { view } = chart;
   row.ends.forEach((end, i) => {
@@ -47,7 +47,7 @@ function childrenOfRow(chart, vectors, row) {
 
 // All rows that are to be seen, in order.
 function bottomupRows(chart, vectors) {
-  const ends = endsOf(chart.view), out = [];
+  const next = endsOf(chart.view), out = [];
   const add = (row) => {
     const children = childrenOfRow(chart, vectors, row), shown = bottomup.more.get(row.path) || CHILDREN_AT_ONCE;
     for (const child of children.slice(0, shown)) {
@@ -57,7 +57,7 @@ function bottomupRows(chart, vectors) {
     }
     if (children.length > shown) out.push({ more: row.path, left: children.length - shown, depth: row.depth + 1 });
   };
-  add({ path: "", depth: -1, ends, next: ends });
+  add({ path: "", depth: -1, ends: next.map((_, number) => number), next });
   return out;
 }
 
@@ -117,7 +117,7 @@ function bottomupPanel() {
 
 function updateBottomup() {
   const chart = chartNow({ invert: false }), vectors = metricVectors(chart), test = !state.keep && searchTest(state.q);
-  const wholes = vectors.map((vector) => amountOf(vector, endsOf(chart.view)));
+  const all = endsOf(chart.view).map((_, number) => number), wholes = vectors.map((vector) => amountOf(vector, all));
   const key = `${state.frames},${state.by},${state.merge}`;
   if (bottomup.last !== key) bottomup.open.clear();
   bottomup.last = key;

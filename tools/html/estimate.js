@@ -40,13 +40,13 @@ function growthVariances(side, chosen) {
   return out;
 }
 
-// What each base node has of variance, of all sides together.
-function varianceValues(metric, chosen) {
-  const out = new Float64Array(data.n);
+// What the nodes of a view have of variance themselves, of all sides together.
+function varianceValues(view, metric, chosen) {
+  const out = new Float64Array(view.n);
   for (const side of data.sides) {
     if (!side.totals.sampled) continue;
     const values = metric.id === "growth" ? growthVariances(side, chosen) : variancesByKind(side, metric, chosen);
-    eachKind(side, chosen, values, (kind, amount) => (out[side.blocks.kinds.node[kind]] += amount));
+    addKinds(out, view.end, side, chosen, values);
   }
   return out;
 }
@@ -56,7 +56,7 @@ function varianceSums(chart) {
   const kept = (chart.view.variances ||= new Map()), key = `${chart.metric.id} ${chart.chosen.key}`;
   if (!kept.has(key)) {
     if (kept.size >= SUMS_KEPT) kept.delete(kept.keys().next().value);
-    kept.set(key, sumOver(chart.view, varianceValues(chart.metric, chart.chosen)));
+    kept.set(key, sumOver(chart.view, varianceValues(chart.view, chart.metric, chart.chosen)));
   }
   return kept.get(key);
 }

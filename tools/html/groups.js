@@ -107,23 +107,19 @@ function groupOfPlace({ function: name, file, line, module }) {
 function chosenNodes(groups, keep) {
   const ways = groups.filter(({ by }) => BY_NODE[by]), test = keep && searchTest(state.q);
   if (!ways.length && !test) return null;
-  const mask = new Uint8Array(data.n).fill(1);
-  for (const { by, group } of ways) {
-    const { of } = groupingFor(by);
-    for (let i = 0; i < data.n; i++) if (of[i] !== group.id) mask[i] = 0;
-  }
-  if (test) {
-    const found = nodesWith(test), wanted = keep === "only" ? 1 : 0;
-    for (let i = 0; i < data.n; i++) if (found[i] !== wanted) mask[i] = 0;
-  }
+  const mask = new Uint8Array(data.n).fill(1), ends = valuedNodes();
+  const keepThose = (values, wanted) => {
+    for (let k = 0; k < ends.length; k++) if (values[ends[k]] !== wanted) mask[ends[k]] = 0;
+  };
+  for (const { by, group } of ways) keepThose(groupingFor(by).of, group.id);
+  if (test) keepThose(nodesWith(test), keep === "only" ? 1 : 0);
   return mask;
 }
 
 // By node: has its stack a frame that matches?
 function nodesWith(test) {
-  const found = new Uint8Array(data.n);
-  for (let i = 1; i < data.n; i++)
-    found[i] = found[data.parent[i]] || test(data.frames[data.frame[i]]) ? 1 : 0;
+  const found = new Uint8Array(data.n), hits = framesWith(test);
+  for (let i = 1; i < data.n; i++) found[i] = found[data.parent[i]] | hits[data.frame[i]];
   return found;
 }
 
@@ -137,13 +133,13 @@ function chosenKinds(side, groups, nodes) {
 }
 
 // What numbers are about: { span, nodes, kinds (of each side), life (or -1), whole: only nodes are chosen by,
-// key }. Made once for a choice.
+// key, who: the same without the span }. Made once for a choice.
 const chosenKept = new Map();
 function chosenBy(only, span, keep = state.keep) {
   const key = [only, keep, keep && state.q, span && span.from, span && span.to].join();
   if (chosenKept.has(key)) return chosenKept.get(key);
   const groups = chosenGroups(only), nodes = chosenNodes(groups, keep), life = groups.find((c) => c.by === "life");
-  const chosen = { key, span, nodes, life: life ? life.group.id - 1 : -1,
+  const chosen = { key, who: [only, keep, keep && state.q].join(), span, nodes, life: life ? life.group.id - 1 : -1,
     kinds: data.sides.map((side) => chosenKinds(side, groups, nodes)),
     whole: !span && groups.every(({ by }) => BY_NODE[by]) };
   if (chosenKept.size > 8) chosenKept.delete(chosenKept.keys().next().value);

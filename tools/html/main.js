@@ -239,9 +239,18 @@ buildTheme();
 byId("footer").textContent = footerText();
 listeners.push(render);
 addEventListener("keydown", globalKey);
-addEventListener("resize", render);
+addEventListener("resize", () => {
+  plotWidth = 0;
+  render();
+});
 render();
 document.documentElement.dataset.ready = "1";
-// Views of the call tree take longest to make: have them ready before they are asked for.
+// What takes longest to make is made before it is asked for: views of the call tree, and sums over the rows of blocks.
 const idly = window.requestIdleCallback || ((work) => setTimeout(work, 200));
-for (const frames of Object.keys(HIDDEN_FLAGS)) idly(() => outermostIn(forwardFor({ ...viewOptions(), frames })));
+for (const other of [...Object.keys(HIDDEN_FLAGS).map((frames) => ({ frames })), { by: "line" }, { merge: true }])
+  idly(() => outermostIn(forwardFor({ ...viewOptions(), ...other })));
+for (const metric of metricsShown()) idly(() => selvesOf(chartNow({ invert: false }), metric));
+for (const side of data.sides) {
+  idly(() => sumsByStretch(side, chosenNow()));
+  idly(() => foreignRows(side.blocks));
+}

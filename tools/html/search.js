@@ -20,18 +20,20 @@ function searchTest(query) {
   };
 }
 
+// By number of a frame: 1 if it matches.
+const framesWith = (test) => Uint8Array.from(data.frames, (frame) => (test(frame) ? 1 : 0));
+
 // Share of the total in frames that match; a match below a match is not counted again.
-function matched(chart, test) {
-  const inside = new Uint8Array(chart.view.n);
+function matched({ view: { n, parent, rep }, width }, test) {
+  const inside = new Uint8Array(n), hits = framesWith(test);
   let sum = 0, frames = 0;
-  for (let i = 1; i < chart.view.n; i++) {
-    const parent = inside[chart.view.parent[i]];
-    const hit = test(frameOf(chart, i));
-    if (hit && chart.width[i] > 0) frames++;
-    if (hit && !parent) sum += chart.width[i];
-    inside[i] = parent || hit ? 1 : 0;
+  for (let i = 1; i < n; i++) {
+    const above = inside[parent[i]], hit = hits[rep[i]];
+    if (hit && width[i] > 0) frames++;
+    if (hit && !above) sum += width[i];
+    inside[i] = above | hit;
   }
-  return { sum, frames, share: chart.width[0] ? sum / chart.width[0] : 0 };
+  return { sum, frames, share: width[0] ? sum / width[0] : 0 };
 }
 
 // ---- the next match ----

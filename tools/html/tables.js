@@ -9,21 +9,31 @@ function newRow(frame, node) {
   return { frame, node, name: frame.name, self: [0, 0], total: [0, 0], other: 0, variance: 0 };
 }
 
+// By key: the first node of it that has something; 0: none has.
+function firstOfKeys({ view: { n, key }, width }) {
+  const first = new Int32Array(data.frames.length);
+  for (let i = n - 1; i > 0; i--) if (width[i]) first[key[i]] = i;
+  return first;
+}
+
+// Sums by key of what nodes have; with `some` of those nodes alone.
+function sumByKey({ n, key }, values, some) {
+  const out = new Float64Array(data.frames.length);
+  for (let i = 1; i < n; i++) if (!some || some[i]) out[key[i]] += values[i];
+  return out;
+}
+
+// What both sides have there; the second is 0 where there is one.
+const pairAt = (sides, at) => [sides[0][at], sides.length > 1 ? sides[1][at] : 0];
+
 // Rows by key: what frames of it have themselves, and with their callees (a recursion once).
 function rowsByKey(chart) {
-  const rows = [], { view, sides } = chart, other = lastSums(chart, chart.metric, true);
-  const outermost = outermostIn(view), variances = varianceSums(chart).self;
-  for (let i = 1; i < view.n; i++) {
-    if (!chart.width[i]) continue;
-    const key = view.key[i], row = (rows[key] ||= newRow(data.frames[view.rep[i]], i));
-    sides.forEach((sums, side) => {
-      row.self[side] += sums.self[i];
-      if (outermost[i]) row.total[side] += sums.total[i];
-    });
-    row.other += other.self[i];
-    row.variance += variances[i];
-  }
-  return rows.filter((row) => row);
+  const rows = [], { view, sides } = chart, outermost = outermostIn(view);
+  const other = sumByKey(view, lastSums(chart, chart.metric, true).self), variances = sumByKey(view, varianceSums(chart).self);
+  const self = sides.map((sums) => sumByKey(view, sums.self)), total = sides.map((sums) => sumByKey(view, sums.total, outermost));
+  firstOfKeys(chart).forEach((node, key) => node && rows.push({ ...newRow(data.frames[view.rep[node]], node),
+    self: pairAt(self, key), total: pairAt(total, key), other: other[key], variance: variances[key] }));
+  return rows;
 }
 
 // The first frame outside allocators and run-time libraries, up from a node.
@@ -156,24 +166,26 @@ function tableColumns(chart, rows) {
 
 // ---- all metrics side by side ----
 
-// By metric and then by row's key: what rows have, of each side.
+// By metric and then by number of the row: what rows have, of each side.
 function metricSums(chart, rows, withCallees) {
-  const { view } = chart, rowOf = new Int32Array(data.frames.length).fill(-1);
-  rows.forEach((row, i) => row.node && (rowOf[view.key[row.node]] = i));
-  const sides = (metric) => (withCallees ? sumsOf(chart, metric) : selvesOf(chart, metric).map((self) => ({ self })));
-  return new Map(metricsShown().map((metric) => [metric.id, sides(metric).map((sums) =>
-    sumByRow(view, rows, rowOf, sums, withCallees))]));
+  const { view } = chart, sums = withCallees && state.rows !== "stacks" ? totalsOfRows : selvesOfRows;
+  return new Map(metricsShown().map((metric) => [metric.id, sums(view, chart, rows, metric)]));
 }
 
-// rowOf: by key of a node the number of its row, or -1.
-function sumByRow(view, rows, rowOf, { self, total }, withCallees) {
-  const out = new Float64Array(rows.length), { key } = view, outermost = outermostIn(view);
-  if (state.rows === "stacks") return out.map((_, i) => self[rows[i].node]);
-  for (let i = 1; i < view.n; i++) {
-    const row = rowOf[key[i]];
-    if (row >= 0) out[row] += withCallees ? outermost[i] * total[i] : self[i];
-  }
-  return out;
+function totalsOfRows(view, chart, rows, metric) {
+  return sumsOf(chart, metric).map(({ total }) => {
+    const byKey = sumByKey(view, total, outermostIn(view));
+    return Float64Array.from(rows, (row) => byKey[view.key[row.node]]);
+  });
+}
+
+function selvesOfRows(view, chart, rows, metric) {
+  const ends = endsOf(view), placeOfEnd = state.rows === "stacks" ? (end) => end : (end) => view.key[end];
+  return selvesOf(chart, metric).map((values) => {
+    const out = new Float64Array(Math.max(view.n, data.frames.length));
+    ends.forEach((end, number) => (out[placeOfEnd(end)] += values[number]));
+    return Float64Array.from(rows, (row) => out[placeOfEnd(row.node)]);
+  });
 }
 
 function metricColumns(chart, rows) {

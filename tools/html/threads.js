@@ -3,25 +3,24 @@ const MATRIX_MAX = 10;
 
 const THREAD_SUMS = ["allocations", "allocated_bytes", "temporary", "leaked_bytes"];
 
-// Sums of each thread (or heap) of a side: { id, allocations, …, frees, frees_of_others, freed_by_others }.
+const FREE_SUMS = ["frees", "frees_of_others", "freed_by_others"];
+
+// Sums of each thread (or heap) of a side: { number, allocations, …, frees, frees_of_others, freed_by_others }.
 function sumsByNumber(side, way) {
-  const chosen = chosenBy(withoutWay(way), spanNow()), { kinds } = side.blocks, rows = new Map();
-  const row = (number) => {
-    if (!rows.has(number))
-      rows.set(number, { number, allocations: 0, allocated_bytes: 0, temporary: 0, leaked_bytes: 0, frees: 0, frees_of_others: 0, freed_by_others: 0 });
-    return rows.get(number);
-  };
-  for (const column of THREAD_SUMS)
-    eachAmount(side, chosen, column, (kind, amount) => (row(kinds[way][kind])[column] += amount));
-  if (way === "heap") eachKind(side, chosen, freedIn(side, spanOf(side, chosen), chosen.life).blocks, (kind, amount) => (row(kinds.heap[kind]).frees += amount));
+  const chosen = chosenBy(withoutWay(way), spanNow()), { kinds, frees } = side.blocks, numbers = kinds[way];
+  const sums = columnsOf(1 + Math.max(maxOf(numbers), maxOf(frees.by) - 2), [...THREAD_SUMS, ...FREE_SUMS]);
+  const add = (column, values) => eachKind(side, chosen, values, (kind, amount) => (sums[column][numbers[kind]] += amount));
+  for (const column of THREAD_SUMS) add(column, columnByKind(side, chosen, column));
+  if (way === "heap") add("frees", freedIn(side, spanOf(side, chosen), chosen.life).blocks);
   else eachFreer(side, chosen, "blocks", (kind, freer, amount, foreign) => {
     if (freer < 0) return;
-    row(freer).frees += amount;
+    sums.frees[freer] += amount;
     if (!foreign) return;
-    row(freer).frees_of_others += amount;
-    row(kinds.thread[kind]).freed_by_others += amount;
+    sums.frees_of_others[freer] += amount;
+    sums.freed_by_others[kinds.thread[kind]] += amount;
   });
-  return [...rows.values()];
+  const rows = Array.from(sums.frees, (_, number) => ({ number, ...Object.fromEntries(Object.entries(sums).map(([name, values]) => [name, values[number]])) }));
+  return rows.filter((row) => Object.keys(sums).some((name) => row[name]));
 }
 
 function numberColumns(way, side) {
@@ -58,14 +57,16 @@ function cutNote(shown, total, what) {
 // ---- threads by who frees ----
 
 function pairsOf(side) {
-  const { kinds } = side.blocks, pairs = new Map(), rows = new Map(), columns = new Map();
+  const { kinds, frees } = side.blocks, pairs = new Map(), rows = new Map(), columns = new Map();
   const inBytes = metricNow().unit === "bytes", add = (map, key, amount) => map.set(key, (map.get(key) || 0) + amount);
-  eachFreer(side, chosenNow(), inBytes ? "bytes" : "blocks", (kind, freer, amount) => {
-    const owner = kinds.thread[kind];
+  const size = 2 + Math.max(maxOf(kinds.thread), maxOf(frees.by)), sums = new Map(); // freer -1 is before thread 0
+  eachFreer(side, chosenNow(), inBytes ? "bytes" : "blocks", (kind, freer, amount) => add(sums, kinds.thread[kind] * size + freer + 1, amount));
+  for (const [at, amount] of sums) {
+    const owner = Math.floor(at / size), freer = (at % size) - 1;
     add(pairs, `${owner},${freer}`, amount);
     add(rows, owner, amount);
     add(columns, freer, amount);
-  });
+  }
   const ranked = (map) => [...map].filter(([, amount]) => amount).sort((a, b) => b[1] - a[1]).map(([number]) => number);
   return { pairs, rows: ranked(rows), columns: ranked(columns), text: inBytes ? bytes : count, most: maxOf([...pairs.values()]) };
 }

@@ -125,7 +125,13 @@ function markerLines(at) {
 
 // ---- drawing ----
 
-const plotWidthOf = (plot) => Math.max(280, plot.clientWidth);
+// How wide the plot is, asked for once after each change: asking makes the browser lay out the page there and then.
+let plotWidth = 0;
+const plotWidthOf = (plot) => (plotWidth ||= Math.max(280, plot.clientWidth));
+function plotResized() {
+  plotWidth = 0;
+  updateTimeline();
+}
 
 // Draws what changed: the curves when what they show did, the selection always.
 function updateTimeline() {
@@ -194,6 +200,7 @@ function buildTimeline(box) {
   el("div", { class: "row" }, tableInstead("Timeline as a table", timelineTable),
     banded ? tableInstead("Bands as a table", bandTable) : null));
   addBrush(plot);
+  new ResizeObserver(plotResized).observe(plot);
   plot.addEventListener("pointermove", (event) => timelineTooltip(event, plot));
   plot.addEventListener("pointerleave", hideTooltip);
 }

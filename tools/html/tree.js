@@ -26,16 +26,22 @@ function innermostShown(hidden) {
   return up;
 }
 
-// Which nodes a view needs: where stacks end, and all their callers. A stack without any frame of the language that is
+// Which nodes a view with these frames needs: where stacks end, and all their callers. A stack without any frame of the language that is
 // shown alone ends at the root, others without a frame that is shown where they do.
-function neededNodes(hidden, only) {
+const neededKept = new Map();
+function neededNodes(frames) {
+  if (!neededKept.has(frames)) neededKept.set(frames, findNeeded(hiddenFrames(frames), onlyLanguage(frames)));
+  return neededKept.get(frames);
+}
+
+function findNeeded(hidden, only) {
   const up = innermostShown(hidden), need = new Uint8Array(data.n), end = new Int32Array(data.n);
   for (const i of valuedNodes()) {
     end[i] = up[i] || (only < 0 ? i : 0);
     need[end[i]] = 1;
   }
   for (let i = data.n - 1; i > 0; i--) if (need[i]) need[data.parent[i]] = 1;
-  return { need, end };
+  return { hidden, need, end };
 }
 
 // The nodes where stacks end.
@@ -53,13 +59,16 @@ function newTrie(capacity) {
   const trie = { n: 1, parent: new Int32Array(capacity + 1), key: new Int32Array(capacity + 1),
     rep: new Int32Array(capacity + 1), first: new Int32Array(capacity + 1),
     next: new Int32Array(capacity + 1), several: new Uint8Array(capacity + 1) };
-  trie.child = (parent, key, frame) => {
+  // The child of a key; with `merge`, where there is none, the nearest caller of that key.
+  trie.child = (parent, key, frame, merge) => {
     let at = (Math.imul(parent, 0x9e3779b1) ^ Math.imul(key, 0x85ebca6b)) >>> 0;
     for (at = (at ^ (at >>> 15)) & mask; slots[at]; at = (at + 1) & mask)
       if (trie.parent[slots[at]] === parent && trie.key[slots[at]] === key) {
         if (trie.rep[slots[at]] !== frame) trie.several[slots[at]] = 1;
         return slots[at];
       }
+    const same = merge && sameBefore(trie, parent, key);
+    if (same) return same;
     const node = (slots[at] = trie.n++);
     trie.parent[node] = parent;
     trie.key[node] = key;
@@ -88,11 +97,14 @@ const interpreters = memo(() => {
 });
 const starts = (frame) => frame.flags & RUNTIME || interpreters().has(frame.module);
 
+// By frame: what makes it the same as others.
+const keysOfFrames = { line: memo(() => Int32Array.from(data.frames.keys())), function: memo(() => Int32Array.from(data.frames, (frame) => frame.fn)) };
+
 function forwardView(options) {
-  const hidden = hiddenFrames(options.frames), only = onlyLanguage(options.frames), { need, end } = neededNodes(hidden, only);
-  const view = newTrie(data.n), target = new Int32Array(data.n);
+  const only = onlyLanguage(options.frames), { hidden, need, end: innermost } = neededNodes(options.frames);
+  const view = newTrie(data.n), target = new Int32Array(data.n), keys = keysOfFrames[options.by]();
   const ends = new Uint8Array(data.n), outer = new Map();
-  for (const i of valuedNodes()) ends[end[i]] = 1;
+  for (const i of valuedNodes()) ends[innermost[i]] = 1;
   for (let i = 1; i < data.n; i++) {
     if (!need[i]) continue;
     const frame = data.frame[i], parent = target[data.parent[i]];
@@ -100,16 +112,16 @@ function forwardView(options) {
       target[i] = parent;
       continue;
     }
-    const key = options.by === "line" ? frame : data.frames[frame].fn;
+    const key = keys[frame];
     // What starts processes and threads takes no rows above the program's own frames, only where a stack ends there.
     if (!parent && options.frames === "runtime" && starts(data.frames[frame])) {
       if (ends[i]) outer.set(i, view.child(0, key, frame));
       continue;
     }
-    target[i] = (options.merge && sameBefore(view, parent, key)) || view.child(parent, key, frame);
+    target[i] = view.child(parent, key, frame, options.merge);
   }
-  for (const i of valuedNodes()) end[i] = outer.get(end[i]) || target[end[i]];
-  view.end = end;
+  view.end = new Int32Array(data.n);
+  for (const i of valuedNodes()) view.end[i] = outer.get(innermost[i]) || target[innermost[i]];
   return view;
 }
 
@@ -152,7 +164,7 @@ function endsOf(forward) {
 
 function sumAt(width, nodes) {
   let sum = 0;
-  for (const node of nodes) sum += width[node];
+  for (let i = 0; i < nodes.length; i++) sum += width[nodes[i]];
   return sum;
 }
 
@@ -223,17 +235,9 @@ function viewFor(options, metric, chosen, path) {
   return invertedView(forward, width, keysOf(path));
 }
 
-// Base values over a view: what each of its nodes has itself.
-function selfOver({ n, end }, vector) {
-  const self = new Float64Array(n);
-  for (const i of valuedNodes()) self[end[i]] += vector[i];
-  return self;
-}
-
-// Sums of base values over a view: self and total of each of its nodes.
-function sumOver(view, vector) {
-  const self = selfOver(view, vector), { parent } = view;
-  const total = self.slice();
+// Self and total of each node of a view.
+function sumOver(view, self) {
+  const total = self.slice(), { parent } = view;
   for (let i = view.n - 1; i > 0; i--) total[parent[i]] += total[i];
   return { self, total };
 }
@@ -254,24 +258,33 @@ function sumsIn(view, metric, chosen, other) {
   const kept = (view.sums ||= new Map()), key = `${metric.id} ${other ? "other" : ""} ${chosen.key}`;
   if (!kept.has(key)) {
     if (kept.size >= SUMS_KEPT) kept.delete(kept.keys().next().value);
-    kept.set(key, baseValues(metric, chosen, other).map((vector) => sumOver(view, vector)));
+    kept.set(key, baseValues(metric, chosen, view.end, view.n, other).map((self) => sumOver(view, self)));
   }
   return kept.get(key);
 }
-// By side what each node has itself: all that some tables ask for.
+// By base node where stacks end: the number of its end among those of the view, and theirs all told for the root.
+function endNumbers(view) {
+  if (view.endNumbers) return view.endNumbers;
+  const ends = endsOf(view), at = new Int32Array(view.n).fill(ends.length), out = new Int32Array(data.n);
+  ends.forEach((end, i) => (at[end] = i));
+  for (const i of valuedNodes()) out[i] = at[view.end[i]];
+  return (view.endNumbers = out);
+}
+
+// By side what each end of the view has itself, by its number: all that some tables ask for.
 function selvesOf({ view, chosen }, metric) {
   const kept = (view.selves ||= new Map()), key = `${metric.id} ${chosen.key}`;
   if (!kept.has(key)) {
     if (kept.size >= SUMS_KEPT) kept.delete(kept.keys().next().value);
-    kept.set(key, baseValues(metric, chosen).map((vector) => selfOver(view, vector)));
+    kept.set(key, baseValues(metric, chosen, endNumbers(view), endsOf(view).length + 1));
   }
   return kept.get(key);
 }
 
-// Totals by side at a node. Of the root, sums of which nobody has asked are no reason to make them for the whole view.
+// Totals by side at a node. Those of the root need no sums over the whole view.
 function totalsAt({ view, chosen }, metric, node) {
-  if (node || view.sums?.has(`${metric.id}  ${chosen.key}`)) return sumsIn(view, metric, chosen).map(({ total }) => total[node]);
-  return baseValues(metric, chosen).map((vector) => sumAt(vector, valuedNodes()));
+  if (node) return sumsIn(view, metric, chosen).map(({ total }) => total[node]);
+  return wholeValues(metric, chosen);
 }
 const sumsOf = (chart, metric, other) => sumsIn(chart.view, metric, chart.chosen, other);
 const lastSums = (chart, metric, other) => sumsOf(chart, metric, other).at(-1);
