@@ -84,11 +84,12 @@ static void skip(merge_t *m) {
   vt_virtual_t const *v = m->v;
   uint32_t end = m->stack->keep;
   if (!v->depth) return;
-  for (; m->run < v->same_runs; m->run++) {
-    vt_virtual_run_t const *run = &v->memo.runs[m->run];
-    if (run->native >= end || run->end > v->same_frames) break;
+  for (m->run = v->same_runs; m->run; m->run--) {
+    vt_virtual_run_t const *run = &v->memo.runs[m->run - 1];
+    if (run->native >= end || run->end > v->same_frames) continue; /* one further out may be */
     m->native = run->native;
     m->frame = run->end;
+    break;
   }
   if (m->run < v->memo.run_cnt && v->memo.runs[m->run].native < end) end = v->memo.runs[m->run].native;
   if (v->native_before < end) end = v->native_before;

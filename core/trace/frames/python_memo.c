@@ -14,7 +14,7 @@ static inline void changed(walk_t *w, uint32_t i) {
 
 /* put makes frame i of the memo the one that is there now. Where it runs the code that was there last, that keeps
    its number. 0: it has no name. */
-static inline int put(walk_t *w, uint32_t i, uint64_t frame, uint64_t code, uint64_t instr) {
+static __attribute__((noinline)) int put(walk_t *w, uint32_t i, uint64_t frame, uint64_t code, uint64_t instr) {
   vt_virtual_frame_t *f = &w->memo->frames[i];
   uint64_t pc;
   if (i < w->v->named && f->code == code && !w->asks)
@@ -28,12 +28,17 @@ static inline int put(walk_t *w, uint32_t i, uint64_t frame, uint64_t code, uint
   return 1;
 }
 
-/* holds: does a frame of this capture, a call of the loop, still hold the run's object? Then that can be read. */
-static inline int holds(walk_t const *w, vt_virtual_run_t const *run, _Atomic int64_t const *distance) {
+/* lies: is the object at the distance from its CFA that this native frame, a call of the loop, keeps it at? Then it can
+   be read. */
+static inline int lies(walk_t const *w, uint32_t native, uint64_t object, _Atomic int64_t const *distance) {
   vt_frame_t const *f = w->stack->frames;
-  uint64_t cfa = run->anchor - (uint64_t)atomic_load_explicit(distance, memory_order_relaxed);
-  return run->native > w->root && run->native < w->native && f[run->native - 1].sp == cfa &&
-         vt_python_is_loop(f[run->native].pc);
+  uint64_t cfa = object - (uint64_t)atomic_load_explicit(distance, memory_order_relaxed);
+  return native > w->root && native < w->native && f[native - 1].sp == cfa && vt_python_is_loop(f[native].pc);
+}
+
+/* holds: does a frame of this capture still hold the run's object? */
+static inline int holds(walk_t const *w, vt_virtual_run_t const *run, _Atomic int64_t const *distance) {
+  return lies(w, run->native, run->anchor, distance);
 }
 
 /* leave_cframe: does the chain, which went on to the frame `back`, still leave run q to the one outside? */
@@ -54,20 +59,37 @@ static inline int leave_entry(walk_t const *w, uint32_t q, uint64_t *back) {
 
 /* verify goes from frame j of the memo, in run r, to the root. Frames that run other code or are at another place in it
    are renewed. */
-static int verify(walk_t *w, uint32_t r, uint32_t j) {
-  vt_python_layout_t const *l = w->l;
-  uint64_t back = w->memo->frames[j].frame;
-  uint32_t i = j + 1;
+static inline __attribute__((always_inline)) int verify(walk_t *w, uint32_t r, uint32_t j) {
+  uint64_t code_at = w->l->code, instr_at = w->l->instr, back_at = w->l->back;
+  vt_virtual_frame_t const *frames = w->memo->frames, *f = &frames[j + 1];
+  uint64_t back = frames[j].frame;
   for (uint32_t q = r + 1; q-- > 0;) {
-    for (uint32_t start = q ? w->memo->runs[q - 1].end : 0; i > start; i--) {
-      vt_virtual_frame_t const *f = &w->memo->frames[i - 1];
-      if (f->frame != back) return 0;
-      uint64_t code = vt_load(back + l->code) & VT_PYTHON_CODE_MASK, instr = vt_load(back + l->instr);
-      if ((code != f->code || instr != f->instr) && !put(w, i - 1, back, code, instr)) return 0;
-      back = vt_load(back + l->back);
+    vt_virtual_frame_t const *start = frames + (q ? w->memo->runs[q - 1].end : 0);
+    while (f > start) {
+      if ((--f)->frame != back) return 0;
+      uint64_t code = vt_load(back + code_at) & VT_PYTHON_CODE_MASK, instr = vt_load(back + instr_at);
+      if (((code ^ f->code) | (instr ^ f->instr)) && !put(w, (uint32_t)(f - frames), back, code, instr)) return 0;
+      back = vt_load(back + back_at);
     }
-    if (!(l->chain == VT_PYTHON_CFRAMES ? leave_cframe(w, q, back) : leave_entry(w, q, &back))) return 0;
+    if (!(w->l->chain == VT_PYTHON_CFRAMES ? leave_cframe(w, q, back) : leave_entry(w, q, &back))) return 0;
   }
+  return 1;
+}
+
+int vt_python_stays(walk_t *w) {
+  uint32_t j = w->memo->frame_cnt, r = w->memo->run_cnt;
+  if (!w->joins || VT_UNLIKELY(w->asks) || !j) return 0;
+  vt_virtual_run_t const *run = &w->memo->runs[r - 1];
+  uint64_t at = vt_load(w->thread + w->l->thread_frame);
+  if (run->end != j || (r > 1 && run[-1].end == j)) return 0; /* it had no frame of its own */
+  if (w->l->chain != VT_PYTHON_ENTRIES) {
+    if (w->l->chain == VT_PYTHON_CFRAMES && run->anchor != at) return 0;
+    if (!lies(w, run->native, at, &vt_python_cframe_at)) return 0;
+    at = vt_load(at + w->l->cframe_current);
+  }
+  if (!at || w->memo->frames[j - 1].frame != at || !verify(w, r - 1, j - 1)) return 0;
+  w->v->same_runs = r;
+  w->v->native_before = UINT32_MAX;
   return 1;
 }
 

@@ -36,8 +36,11 @@ typedef struct {
 /* How far from the loop's CFA its cframe and its entry frame are; 0: not known yet. */
 extern _Atomic int64_t vt_python_cframe_at, vt_python_entry_at;
 
-/* vt_python_is_loop: is this return address in the interpreter's loop, as far as is known? */
-int vt_python_is_loop(uint64_t pc);
+/* vt_python_is_loop: is this return address in the interpreter's loop, as far as is known? vt_python_is_elsewhere: in a
+   part of it that lies elsewhere. */
+int vt_python_is_elsewhere(uint64_t pc);
+static inline int vt_python_in_loop(uint64_t pc) { return pc - vt_python.loop - 1 < vt_python.loop_end - vt_python.loop; }
+static inline int vt_python_is_loop(uint64_t pc) { return VT_LIKELY(vt_python_in_loop(pc)) || vt_python_is_elsewhere(pc); }
 
 /* vt_python_is_root: is this cframe that of the thread's state, outside of all calls of the loop? */
 static inline int vt_python_is_root(walk_t const *w, uint64_t cframe) {
@@ -46,6 +49,10 @@ static inline int vt_python_is_root(walk_t const *w, uint64_t cframe) {
 
 /* vt_python_push adds a frame and finds the one outside of it. 0: it cannot be read, or there are too many. */
 int vt_python_push(walk_t *w, uint64_t *frame);
+
+/* vt_python_stays: is the innermost frame that of the walk before, in the same call of the loop, and are those outside of
+   it, but for instructions? Most events are such. Then the memo is what a walk would make it; else there was no effect. */
+int vt_python_stays(walk_t *w);
 
 /* vt_python_join: does the chain from `frame` lead, with a few fresh frames, to one of the memo's from where all is as
    it was but for instructions? Then the walk is at its end; else it has had no effect. `cframe`, where versions have

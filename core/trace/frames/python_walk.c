@@ -27,13 +27,7 @@ static _Atomic uint64_t elsewhere[ELSEWHERE];
 
 static _Atomic uint64_t *elsewhere_at(uint64_t pc) { return &elsewhere[(pc ^ pc >> 6) % ELSEWHERE]; }
 
-static inline int in_loop(uint64_t pc) {
-  return pc - vt_python.loop - 1 < vt_python.loop_end - vt_python.loop;
-}
-
-int vt_python_is_loop(uint64_t pc) {
-  return in_loop(pc) || atomic_load_explicit(elsewhere_at(pc), memory_order_relaxed) == pc;
-}
+int vt_python_is_elsewhere(uint64_t pc) { return atomic_load_explicit(elsewhere_at(pc), memory_order_relaxed) == pc; }
 
 void vt_python_forget_places(void) {
   atomic_store_explicit(&vt_python_cframe_at, 0, memory_order_relaxed);
@@ -46,7 +40,7 @@ static uint32_t learn(walk_t const *w, uint64_t at, _Atomic int64_t *distance) {
   vt_frame_t const *f = w->stack->frames;
   for (uint32_t i = w->native; i-- > w->root + 1;) {
     if (at - f[i].sp >= f[i - 1].sp - f[i].sp) continue;
-    if (!in_loop(f[i].pc)) return 0;
+    if (!vt_python_in_loop(f[i].pc)) return 0;
     atomic_store_explicit(distance, (int64_t)(at - f[i - 1].sp), memory_order_relaxed);
     return i;
   }
@@ -173,7 +167,7 @@ static int is_running(walk_t *w, uint64_t frame, int *running) {
 /* next_loop is the index of the next call of the loop outside of those that are done; 0: there is none. */
 static uint32_t next_loop(walk_t const *w) {
   for (uint32_t i = w->native; i-- > w->root + 1;)
-    if (in_loop(w->stack->frames[i].pc)) return i;
+    if (vt_python_in_loop(w->stack->frames[i].pc)) return i;
   return 0;
 }
 
@@ -245,6 +239,7 @@ static void too_deep(walk_t *w) {
    word by us. */
 static void walk_and_name(walk_t *w) {
   vt_virtual_t *v = w->v;
+  if (vt_python_stays(w)) return;
   if (w->detached) atomic_store_explicit(&v->reading, 1, memory_order_seq_cst);
   int whole = walk_thread(w), named = !w->too_many && vt_python_settle(w);
   if (w->too_many)
