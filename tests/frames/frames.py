@@ -2,6 +2,7 @@
 with what the interpreter said."""
 import glob
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -54,8 +55,9 @@ def in_probe(trace, event):
 
 def compare(trace, log, python=SYSTEM):
     """Probes whose recorded Python frames are not those the interpreter told of; how many there were. 3.9 loses its
-    own chain of frames when an exception is thrown through `yield from`: nothing is recorded then."""
-    loses = "3.9" in os.path.realpath(python)
+    own chain of frames when an exception is thrown through `yield from`: nothing is recorded then. Nor is, up to 3.10, while
+    a function watches: it is called by frames that are not marked as running."""
+    loses, unwatched = "3.9" in os.path.realpath(python), bool(re.search(r"3\.(8|9|10)\b", os.path.realpath(python)))
     lines = [line.rstrip("\n").split("\t") for line in open(log, encoding="utf-8")]
     found = sized(trace, *(int(line[0]) for line in lines))
     by_size = {e.size: e for e in sorted(found, key=lambda e: in_probe(trace, e))}  # the interpreter's own may be as large
@@ -65,6 +67,8 @@ def compare(trace, log, python=SYSTEM):
         frames = frames_of(trace, event) if event else []
         got = ["|".join(map(str, frame)) for frame in frames[1:]]
         if loses and not frames and want[1:] == want[1:2]:
+            continue
+        if unwatched and not frames and any(frame.startswith("observed|") for frame in want):
             continue
         if got != want or not frames[0][0].endswith("probe"):
             wrong.append((number, got, want))

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.getcwd(), "tests", "frames"))
 from frames import ON, Run, Tap, check, frames_of, interpreters, is_known, probe, sized, valtest, vtr  # noqa: E402
 
 ROUNDS = ("generators", "callbacks", "exceptions", "recursion", "compiled", "threads", "many", "coroutines",
-          "unlocked", "callbacks_of_c", "large")
+          "unlocked", "callbacks_of_c", "large", "observed", "collected", "handed_on", "executed_in_loops", "at_the_end")
 MARK = 1 << 63 | 1 << 56
 
 tap = Tap()

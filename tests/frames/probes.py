@@ -208,6 +208,82 @@ def probe_twice():
     generators()
 
 
+def observed():
+    """Code that others watch: tracing and profiling functions run at any event of the interpreter's."""
+    busy = []
+
+    def watch(frame, _event, _arg):
+        if not busy and frame.f_code is not probe.__code__:
+            busy.append(1)
+            probe()
+            busy.clear()
+        return watch
+    for begin in (sys.settrace, sys.setprofile):
+        begin(watch)
+        generators()
+        exceptions()
+        begin(None)
+        probe()
+
+
+def collected():
+    """Functions that the collector of garbage and dying objects call, between any two instructions."""
+    import gc
+    import weakref
+
+    class Node(Deleted):
+        def __init__(self):
+            self.me = self
+    refs = []
+    gc.callbacks.append(lambda _phase, _info: probe())
+    for _i in range(3):
+        refs.append(weakref.ref(Node(), lambda _ref: probe()))
+        weakref.finalize(Node(), probe_twice)
+        gc.collect()
+    gc.callbacks.clear()
+    del refs[:]
+    probe()
+
+
+def handed_on():
+    """Generators that begin in one thread and go on in others, also while they are closed there."""
+    def steps():
+        try:
+            for _i in range(4):
+                probe()
+                yield from inner()
+        finally:
+            probe()
+
+    def inner():
+        probe()
+        yield 1
+    all_of_them = [steps() for _i in range(3)]
+    for _turn in range(3):
+        for one in all_of_them:
+            thread = threading.Thread(target=lambda one=one: (next(one), probe()))
+            thread.start()
+            thread.join()
+    thread = threading.Thread(target=all_of_them.clear)
+    thread.start()
+    thread.join()
+    probe()
+
+
+def executed_in_loops():
+    """Code objects that come and go at the same addresses, and say something else each time."""
+    for i in range(300):
+        space = {"probe": probe}
+        exec(f"def f{i}(n):\n" + "\n" * (i % 7) + f"  return probe() if not n else f{i}(n - 1)\nf{i}({i % 3})\n", space)
+        eval(compile("probe()", f"<{i}>", "eval"), space)
+
+
+def at_the_end():
+    """What runs while the interpreter ends: functions that were registered, then what modules still hold."""
+    import atexit
+    atexit.register(lambda: (probe_twice(), write(sys.argv[1])))
+
+
 def too_deep():
     """More frames than are recorded: a mark takes their place, and then they are there again."""
     sys.setrecursionlimit(20000)

@@ -175,7 +175,7 @@ class Run:
     def traces(self, verify=True):
         """Every trace of the run, in order of process and start."""
         traces = [vtr.Trace(path, verify) for path in self.trace_paths()]
-        return sorted(traces, key=lambda t: (t.pid, t.start_tick))
+        return sorted(traces, key=lambda t: (t.pid, t.start_unix_ns))
 
     def main_trace(self):
         """The trace of the program itself: the last image of the first process."""
