@@ -2,6 +2,7 @@
  */
 #include "analyzer/snapshot/roots.h"
 #include "analyzer/snapshot/glibc.h"
+#include "analyzer/snapshot/segments.h"
 #include "analyzer/util/kernel.h"
 #include "analyzer/util/mem.h"
 #include "analyzer/util/search.h"
@@ -138,8 +139,9 @@ static void exclude_heap_of_others(find_t *f) {
   }
 }
 
-/* exclude_free: what lies in a free chunk is left from before. A known block that seems to be there stays one. */
-static void exclude_free(void *context, uint64_t start, uint64_t end) { exclude(context, start, end); }
+/* exclude_part: what lies in a free chunk is left from before, and a known block that seems to be there stays one; what lies
+   beside a module's data is the file's. */
+static void exclude_part(void *context, uint64_t start, uint64_t end) { exclude(context, start, end); }
 
 static void exclude_heap(find_t *f) {
   if (!libc_malloc(f)) {
@@ -150,7 +152,7 @@ static void exclude_heap(find_t *f) {
     exclude_main_arena(f, &f->from->areas->areas[i]);
     if (!f->from->mid_life) exclude_libc_heap(f, &f->from->areas->areas[i]);
   }
-  if (f->from->mid_life && f->from->chunks) vt_chunks_walk(f->from->chunks, exclude_free, f);
+  if (f->from->mid_life && f->from->chunks) vt_chunks_walk(f->from->chunks, exclude_part, f);
   if (f->from->mid_life) return;
   settle(f);
   exclude_mapped_blocks(f);
@@ -178,6 +180,12 @@ static int is_foreign(vt_area_t const *a) {
     return !starts_with(a->path, "/dev/shm/") && !starts_with(a->path, "/dev/zero");
   return !strcmp(a->path, "[vvar]") || !strcmp(a->path, "[vdso]") ||
          !strcmp(a->path, "[vsyscall]") || starts_with(a->path, "[vvar_");
+}
+
+static void exclude_beside_data(find_t *f) {
+  vt_areas_t const *areas = f->from->areas;
+  for (vt_area_t const *a = areas->areas; a < areas->areas + areas->areas_cnt; a++)
+    if (a == areas->areas || strcmp(a->path, a[-1].path)) vt_segments_beside(f->from->memory, areas, a, exclude_part, f);
 }
 
 /* exclude_unused_stack: what is below the stack pointer of the thread that ended the process. */
@@ -234,6 +242,7 @@ vt_roots_t vt_roots_find(vt_roots_from_t const *from) {
   exclude_heap(&f);
   exclude_said(&f);
   exclude_unused_stack(&f);
+  exclude_beside_data(&f);
   settle(&f);
   for (size_t i = 0; i < from->areas->areas_cnt; i++)
     if (!is_foreign(&from->areas->areas[i])) add_rest_of(&f, i);
