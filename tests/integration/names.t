@@ -170,12 +170,16 @@ def check_redis(folder):
 
     def client(*args):
         return subprocess.run(["redis-cli", "-s", socket, *args], capture_output=True, check=False).stdout
-    for _ in range(600):
-        if client("ping").startswith(b"PONG"):
-            break
-        time.sleep(0.1)
+
+    def until(words, *args):
+        for _ in range(600):
+            if words in client(*args):
+                break
+            time.sleep(0.1)
+    until(b"PONG", "ping")
     client("eval", "for i=1,4000 do redis.call('rpush', 'list', string.rep('x', 200)) end", "0")
     client("unlink", "list")
+    until(b"lazyfreed_objects:1", "info", "memory")
     client("shutdown", "nosave")
     server.wait()
     names = {t["name"] for t in threads(trace)}
