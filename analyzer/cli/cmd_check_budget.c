@@ -24,17 +24,8 @@ static void help(void) {
   vt_cli_help_shared(0);
 }
 
-#define SITES 5 /* named for each limit, unless --limit says how many */
-
-typedef struct {
-  vt_cli_options_t *options;
-  vt_analysis_t const *analysis;
-  vt_term_t term;
-  vt_json_t json;
-  vt_gate_format_t format;
-  vt_gate_t gate;
-  int exceeded;
-} check_t;
+#define SITES  5 /* named for each limit, unless --limit says how many */
+#define LIMITS 7
 
 /* A limit, what it is compared with, and where most of that is. */
 typedef struct {
@@ -44,6 +35,18 @@ typedef struct {
   int bytes;
   vt_metric_t metric;
 } limit_t;
+
+typedef struct {
+  vt_cli_options_t *options;
+  vt_analysis_t const *analysis;
+  vt_term_t term;
+  vt_json_t json;
+  vt_gate_format_t format;
+  vt_gate_t gate;
+  int exceeded;
+  limit_t undecided[LIMITS]; /* a verdict on them would be a guess */
+  size_t undecided_cnt;
+} check_t;
 
 typedef enum { WITHIN, OVER, TOO_CLOSE, UNTOLD } outcome_t;
 
@@ -57,9 +60,14 @@ static outcome_t outcome_of(limit_t const *limit) {
 static vt_estimate_text_t value_text(limit_t const *limit) {
   vt_total_t const *total = &limit->total;
   uint64_t error = (uint64_t)(total->error + 0.5);
+  vt_estimate_text_t out;
+  uint64_t most = vt_total_bound(total);
+  if (vt_total_unseen(total)) {
+    snprintf(out.text, sizeof out.text, "≤ %s", (limit->bytes ? vt_bytes_text(most) : vt_count_text(most)).text);
+    return out;
+  }
   if (total->estimated)
     return limit->bytes ? vt_bytes_estimate(total->value, error) : vt_count_estimate(total->value, error);
-  vt_estimate_text_t out;
   snprintf(out.text, sizeof out.text, "%s", (limit->bytes ? vt_bytes_text(total->value) : vt_count_text(total->value)).text);
   return out;
 }
@@ -70,15 +78,20 @@ static vt_number_t allowed_text(limit_t const *limit) {
   return limit->bytes ? vt_bytes_text(limit->allowed) : vt_count_text(limit->allowed);
 }
 
+static void json_limit(vt_json_t *json, limit_t const *limit) {
+  vt_json_string(json, "limit", limit->name);
+  vt_json_known(json, "value", limit->total.known, limit->total.value);
+  if (limit->total.estimated) vt_json_double(json, "standard_error", limit->total.error);
+  if (limit->total.estimated) vt_json_known(json, "value_at_most", limit->total.known, vt_total_bound(&limit->total));
+  vt_json_bool(json, "at_most", limit->total.at_most);
+  vt_json_uint(json, "allowed", limit->allowed);
+}
+
 static void json_exceeded(check_t *check, limit_t const *limit) {
   vt_report_options_t few = check->options->report;
   if (!few.limit) few.limit = SITES;
   vt_json_object(&check->json, NULL);
-  vt_json_string(&check->json, "limit", limit->name);
-  vt_json_uint(&check->json, "value", limit->total.value);
-  if (limit->total.estimated) vt_json_double(&check->json, "standard_error", limit->total.error);
-  vt_json_bool(&check->json, "at_most", limit->total.at_most);
-  vt_json_uint(&check->json, "allowed", limit->allowed);
+  json_limit(&check->json, limit);
   vt_json_sites(&check->json, check->analysis, &few, limit->metric);
   vt_json_end_object(&check->json);
 }
@@ -116,9 +129,10 @@ static void check_limit(check_t *check, limit_t const *limit) {
   if (check->format != VT_GATE_TEXT) note_check(check, limit, outcome);
   if (outcome == WITHIN) return;
   check->exceeded++;
-  if (outcome != OVER)
+  if (outcome != OVER) {
+    check->undecided[check->undecided_cnt++] = *limit;
     say_unknown(limit, outcome);
-  else if (check->format == VT_GATE_TEXT && check->options->json)
+  } else if (check->format == VT_GATE_TEXT && check->options->json)
     json_exceeded(check, limit);
   else if (check->format == VT_GATE_TEXT)
     text_exceeded(check, limit);
@@ -173,6 +187,13 @@ static void begin_json(check_t *check) {
 
 static void end_json(check_t *check) {
   vt_suppressions_t const *suppressions = check->options->report.suppressions;
+  vt_json_end_array(&check->json);
+  vt_json_array(&check->json, "undecided");
+  for (size_t i = 0; i < check->undecided_cnt; i++) {
+    vt_json_object_line(&check->json, NULL);
+    json_limit(&check->json, &check->undecided[i]);
+    vt_json_end_object(&check->json);
+  }
   vt_json_end_array(&check->json);
   if (suppressions) vt_json_suppressions(&check->json, suppressions);
   vt_json_end_object(&check->json);

@@ -108,7 +108,8 @@ static void show_frame(dump_t *d, vt_trace_frame_t const *f) {
   vt_trace_module_t const *modules = vt_reader_modules(d->r, &cnt);
   char const *path = f->module < cnt ? modules[f->module].path : "";
   if (!d->json) {
-    printf("frame %u: 0x%" PRIx64 " %s", f->node, f->pc, *path ? path : "?");
+    printf("frame %u: 0x%" PRIx64 " ", f->node, f->pc);
+    vt_term_text(&(vt_term_t){.out = stdout, .width = INT_MAX}, *path ? path : "?", INT_MAX);
     if (*path) printf("+0x%" PRIx64, f->offset);
     show_functions_text(d, f->node);
     putchar('\n');
@@ -324,7 +325,9 @@ static void find_names(dump_t *d, vt_symbols_search_t const *search) {
 static void show_trace(vt_reader_t const *r, int json) {
   vt_trace_info_t const *info = vt_reader_info(r);
   if (!json) {
-    printf("trace %s pid %u\n", info->path, info->pid);
+    fputs("trace ", stdout);
+    vt_term_text(&(vt_term_t){.out = stdout, .width = INT_MAX}, info->path, INT_MAX);
+    printf(" pid %u\n", info->pid);
     return;
   }
   printf("{\"kind\":\"trace\",\"path\":");

@@ -67,6 +67,11 @@ static part_t *split(tree_t const *tree, part_t const *whole, size_t depth, size
   return parts;
 }
 
+/* put_line prints a name on the line. */
+static void put_line(FILE *out, char const *text) {
+  for (; *text; text++) putc((unsigned char)*text < ' ' ? ' ' : *text, out);
+}
+
 static void put_label(tree_t const *tree, part_t const *part, size_t depth) {
   char buffer[300];
   FILE *out = tree->export->out;
@@ -77,12 +82,11 @@ static void put_label(tree_t const *tree, part_t const *part, size_t depth) {
   vt_stack_frame_t const *frame =
       &tree->table.frames[frame_at(tree, tree->sites[part->first], depth - 1)];
   fprintf(out, "0x%" PRIX64 ": ", frame->offset);
-  for (char const *p = vt_frame_name(frame, buffer, sizeof buffer); *p; p++)
-    putc((unsigned char)*p < ' ' ? ' ' : *p, out);
-  if (frame->file[0])
-    fprintf(out, " (%s:%u)", frame->file, frame->line);
-  else
-    fprintf(out, " (in %s)", frame->module);
+  put_line(out, vt_frame_name(frame, buffer, sizeof buffer));
+  fputs(frame->file[0] ? " (" : " (in ", out);
+  put_line(out, frame->file[0] ? frame->file : frame->module);
+  if (frame->file[0]) fprintf(out, ":%u", frame->line);
+  putc(')', out);
 }
 
 static void put_part(tree_t const *tree, part_t const *part, size_t depth, uint64_t peak) {
@@ -141,8 +145,7 @@ void vt_export_massif(vt_export_t const *export) {
   fputs("\ncmd:", export->out);
   for (uint32_t i = 0; i < info->argc; i++) {
     putc(' ', export->out);
-    for (char const *p = info->argv[i]; *p; p++)
-      putc((unsigned char)*p < ' ' ? ' ' : *p, export->out);
+    put_line(export->out, info->argv[i]);
   }
   fputs("\ntime_unit: ms\n", export->out);
   put_snapshot(export, number++, 0, 0, 0);

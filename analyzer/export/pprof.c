@@ -192,13 +192,8 @@ static void emit_functions(profile_t *profile) {
 
 /* Text as protocol buffers want it: what is no UTF-8 becomes U+FFFD. */
 static void put_string(message_t *m, unsigned field, char const *text, size_t sz) {
-  char *valid = vt_mem_new(3 * sz + 1, 1);
-  size_t used = 0;
-  for (size_t i = 0, n; i < sz; i += n ? n : 1) {
-    n = vt_json_utf8_sz(text + i, sz - i);
-    memcpy(valid + used, n ? text + i : "\ufffd", n ? n : 3);
-    used += n ? n : 3;
-  }
+  size_t used;
+  char *valid = vt_json_utf8(text, sz, &used);
   put_bytes(m, field, valid, used);
   free(valid);
 }

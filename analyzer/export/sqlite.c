@@ -49,10 +49,15 @@ static void step(sqlite3_stmt *statement) {
   sqlite3_reset(statement);
 }
 
+/* bind_text binds a name; SQLite takes any bytes for UTF-8, and who reads them trips over them. */
+static void bind_text(sqlite3_stmt *statement, int at, char const *text) {
+  sqlite3_bind_text(statement, at, vt_json_utf8(text, strlen(text), NULL), -1, free);
+}
+
 static int64_t mapping_of(database_t *db, char const *path) {
-  sqlite3_bind_text(db->mapping, 1, path, -1, SQLITE_STATIC);
+  bind_text(db->mapping, 1, path);
   step(db->mapping);
-  sqlite3_bind_text(db->mapping_id, 1, path, -1, SQLITE_STATIC);
+  bind_text(db->mapping_id, 1, path);
   int64_t id =
       sqlite3_step(db->mapping_id) == SQLITE_ROW ? sqlite3_column_int64(db->mapping_id, 0) : 0;
   sqlite3_reset(db->mapping_id);
@@ -63,11 +68,10 @@ static int64_t add_callsite(database_t *db, vt_stack_frame_t const *frame, int64
                             int64_t depth) {
   char buffer[300];
   sqlite3_bind_int64(db->frame, 1, ++db->frame_cnt);
-  sqlite3_bind_text(db->frame, 2, vt_frame_name(frame, buffer, sizeof buffer), -1,
-                    SQLITE_TRANSIENT);
+  bind_text(db->frame, 2, vt_frame_name(frame, buffer, sizeof buffer));
   sqlite3_bind_int64(db->frame, 3, mapping_of(db, frame->module));
   sqlite3_bind_int64(db->frame, 4, (int64_t)frame->offset);
-  sqlite3_bind_text(db->frame, 5, frame->file, -1, SQLITE_STATIC);
+  bind_text(db->frame, 5, frame->file);
   sqlite3_bind_int64(db->frame, 6, frame->line);
   sqlite3_bind_int(db->frame, 7, frame->inlined);
   step(db->frame);
@@ -144,8 +148,7 @@ static void add_site(database_t *db, vt_export_t const *export, vt_site_t const 
                              (uint64_t)site->nested};
   sqlite3_bind_int64(s, 1, (int64_t)vt_reader_end_time(export->analysis->readers[site->trace]));
   sqlite3_bind_int64(s, 2, vt_reader_info(export->analysis->readers[site->trace])->pid);
-  sqlite3_bind_text(s, 3, vt_analysis_heap_name(export->analysis, site->heap, heap), -1,
-                    SQLITE_TRANSIENT);
+  bind_text(s, 3, vt_analysis_heap_name(export->analysis, site->heap, heap));
   sqlite3_bind_int64(s, 4, callsite_of(db, export, site->node));
   for (int i = 0; i < (int)(sizeof values / sizeof *values); i++)
     sqlite3_bind_int64(s, 5 + i, (int64_t)values[i]);
@@ -245,7 +248,7 @@ static void add_block(database_t *db, vt_block_t const *block, vt_model_change_t
   sqlite3_stmt *s = db->block;
   sqlite3_bind_int64(s, 1, (int64_t)block->address);
   sqlite3_bind_int64(s, 2, (int64_t)block->size);
-  sqlite3_bind_text(s, 3, vt_analysis_heap_name(analysis, cell->heap, heap), -1, SQLITE_TRANSIENT);
+  bind_text(s, 3, vt_analysis_heap_name(analysis, cell->heap, heap));
   sqlite3_bind_int64(s, 4, analysis->cell_sites[block->cell]);
   sqlite3_bind_int64(s, 5, (int64_t)block->time);
   bind_thread(s, 6, block->thread);
@@ -323,7 +326,7 @@ static void add_threads(database_t *db) {
     sqlite3_bind_int64(db->thread, 2, vt_reader_info(analysis->readers[threads[i].trace])->pid);
     sqlite3_bind_int64(db->thread, 3, info.tid);
     sqlite3_bind_int64(db->thread, 4, info.nth);
-    sqlite3_bind_text(db->thread, 5, info.name, -1, SQLITE_TRANSIENT);
+    bind_text(db->thread, 5, info.name);
     step(db->thread);
   }
 }

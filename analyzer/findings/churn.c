@@ -20,7 +20,7 @@ void vt_find_churn(vt_findings_input_t const *input, vt_findings_t *out) {
     vt_finding_say(
         finding, "Allocates %s (%s of all) that are freed soon: after %s on average, %s ",
         vt_counted(group->sum.allocations, "block").text,
-        vt_percent_text(group->sum.allocations, vt_total(input->analysis, VT_TOTAL_ALLOCATIONS).value).text,
+        vt_percent_text(group->sum.allocations, input->totals->allocations).text, /* both estimated, if one is */
         vt_time_text(frees ? (uint64_t)(sums->lifetime_ns / (double)frees) : 0).text, vt_count_text(sums->brief).text);
     vt_finding_say(finding, "within 1 ms, %s before anything else was allocated.",
                    vt_count_text(temporary).text);

@@ -2,6 +2,7 @@
    afterwards. */
 #include "analyzer/lives/block.h"
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/report/deletes.h"
@@ -180,7 +181,9 @@ static void text_life(vt_block_history_t const *h, vt_term_t const *term, size_t
   putc('\n', term->out);
   vt_term_styled(term, VT_STYLE_TITLE, "  0x%" PRIx64 ", %s", life->begins.address,
                  vt_bytes_text(life->begins.size).text);
-  fprintf(term->out, ", heap %s\n", vt_analysis_heap_name(h->analysis, life->begins.heap, heap));
+  fputs(", heap ", term->out);
+  vt_term_text(term, vt_analysis_heap_name(h->analysis, life->begins.heap, heap), INT_MAX);
+  putc('\n', term->out);
   text_point(h, term, life->resized_from ? "resized" : "allocated", &life->begins);
   if (!life->ended)
     fputs("    live at the end\n", term->out);

@@ -96,12 +96,16 @@ static void put_total(FILE *out, vt_total_t const *total, int is_bytes) {
   uint64_t error = vt_estimate_error(total->error * total->error);
   vt_number_t value = is_bytes ? vt_bytes_text(total->value) : vt_count_text(total->value);
   vt_number_t off = is_bytes ? vt_bytes_text(error) : vt_count_text(error);
+  uint64_t bound = vt_total_bound(total);
+  char const *most = total->at_most ? "≤ " : "";
   if (!total->known)
     fputs("<td class=number>not known</td>", out);
+  else if (vt_total_unseen(total))
+    fprintf(out, "<td class=number>≤ %s</td>", (is_bytes ? vt_bytes_text(bound) : vt_count_text(bound)).text);
   else if (total->estimated)
-    fprintf(out, "<td class=number>≈ %s ± %s</td>", value.text, off.text);
+    fprintf(out, "<td class=number>%s≈ %s ± %s</td>", most, value.text, off.text);
   else
-    fprintf(out, "<td class=number>%s</td>", value.text);
+    fprintf(out, "<td class=number>%s%s</td>", most, value.text);
 }
 
 static void totals(vt_page_contents_t const *contents, FILE *out) {
@@ -222,7 +226,7 @@ void vt_page_plain(vt_page_contents_t const *contents, vt_page_tree_t const *tre
         out);
   notes(contents, out);
   if (contents->analyses[0]->sampled.period || contents->analyses[contents->sides - 1]->sampled.period)
-    fputs("<p>≈ estimates from a sample, ± their standard error</p>\n", out);
+    fputs("<p>≈ estimates from a sample, ± their standard error, ≤ at most</p>\n", out);
   totals(contents, out);
   for (int v = 0; v < TOPS; v++) {
     putc('\n', out);

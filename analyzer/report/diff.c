@@ -1,5 +1,6 @@
 /* A comparison of two analyses for people; see diff.h. */
 #include "analyzer/report/changes.h"
+#include <limits.h>
 #include <math.h>
 
 #define LIMIT       20
@@ -15,17 +16,33 @@ static vt_number_t number_text(double number, int bytes) {
   return out;
 }
 
-/* estimated: a set, 1 the number before is an estimate, 2 the one after. */
-static void text_total(vt_diff_t const *diff, vt_term_t const *term, char const *label,
-                       uint64_t before, uint64_t after, int bytes, int estimated) {
-  double a = (double)before / diff->per[0], b = (double)after / diff->per[1];
-  vt_term_styled(term, VT_STYLE_FAINT, "  %-13s", label);
-  char sides[2][40];
-  snprintf(sides[0], sizeof sides[0], "%s%s", estimated & 1 ? "≈ " : "", number_text(a, bytes).text);
-  snprintf(sides[1], sizeof sides[1], "%s%s", estimated & 2 ? "≈ " : "", number_text(b, bytes).text);
-  fprintf(term->out, "%*s  ->%*s   %s", 14 + 2 * (estimated & 1), sides[0], 14 + (estimated & 2), sides[1],
-          estimated && a != b ? "≈ " : "");
-  if (a == b)
+/* A total: its label, and whether it is of bytes. */
+typedef struct {
+  char const *label;
+  vt_total_name_t name;
+  int bytes;
+} row_t;
+
+/* text_side prints a number of one side in 14 columns; of an estimate of which nothing was recorded what it is at most. */
+static void text_side(vt_diff_t const *diff, vt_term_t const *term, row_t const *row, int side, vt_total_t const *total) {
+  int unseen = vt_total_unseen(total);
+  double value = (unseen ? total->high : (double)total->value) / diff->per[side];
+  char text[48];
+  snprintf(text, sizeof text, "%s%s", unseen ? "≤ " : total->estimated ? "≈ " : "", number_text(value, row->bytes).text);
+  fprintf(term->out, "%s%*s", side ? "  ->" : "", total->estimated ? 16 : 14, text);
+}
+
+static void text_total(vt_diff_t const *diff, vt_term_t const *term, row_t const *row) {
+  vt_total_t before = vt_total(diff->before, row->name), after = vt_total(diff->after, row->name);
+  int bytes = row->bytes, unseen = vt_total_unseen(&before) || vt_total_unseen(&after);
+  double a = (double)before.value / diff->per[0], b = (double)after.value / diff->per[1];
+  vt_term_styled(term, VT_STYLE_FAINT, "  %-13s", row->label);
+  text_side(diff, term, row, 0, &before);
+  text_side(diff, term, row, 1, &after);
+  fprintf(term->out, "   %s", !unseen && a != b && (before.estimated || after.estimated) ? "≈ " : "");
+  if (unseen)
+    fputs("not known\n", term->out);
+  else if (a == b)
     fputs("the same\n", term->out);
   else if (a > 0)
     fprintf(term->out, "%s%s (%.1f %%)\n", b < a ? "-" : "+", number_text(fabs(b - a), bytes).text,
@@ -39,16 +56,16 @@ typedef struct {
   double least, most;
 } bounds_t;
 
-/* text_between tells a total that a pause has left between two bounds. */
-static void text_between(vt_term_t const *term, char const *label, bounds_t before, bounds_t after, int bytes) {
+/* text_between tells a total that a pause has left between two bounds. sampled: these are estimates. */
+static void text_between(vt_term_t const *term, char const *label, bounds_t before, bounds_t after, int bytes, int sampled) {
   char sides[2][48];
   bounds_t const both[] = {before, after};
   for (int i = 0; i < 2; i++)
     snprintf(sides[i], sizeof sides[i], "%s%s", both[i].least < both[i].most ? "≤ " : "", number_text(both[i].most, bytes).text);
   double low = after.least - before.most, high = after.most - before.least;
   vt_term_styled(term, VT_STYLE_FAINT, "  %-13s", label);
-  fprintf(term->out, "%*s  ->%*s   between %s%s and %s%s\n", before.least < before.most ? 16 : 14, sides[0],
-          after.least < after.most ? 16 : 14, sides[1], low < 0 ? "-" : "+", number_text(fabs(low), bytes).text, high < 0 ? "-" : "+",
+  fprintf(term->out, "%*s  ->%*s   %sbetween %s%s and %s%s\n", before.least < before.most ? 16 : 14, sides[0],
+          after.least < after.most ? 16 : 14, sides[1], sampled ? "about " : "", low < 0 ? "-" : "+", number_text(fabs(low), bytes).text, high < 0 ? "-" : "+",
           number_text(fabs(high), bytes).text);
 }
 
@@ -57,22 +74,21 @@ static bounds_t bounds(vt_diff_t const *diff, int side, uint64_t least, uint64_t
 }
 
 /* text_bounded tells peak and live: a block that may have been freed while recording was paused counts in both. */
-static void text_bounded(vt_diff_t const *diff, vt_term_t const *term, vt_model_totals_t const *a, vt_model_totals_t const *b,
-                         int sampled) {
+static void text_bounded(vt_diff_t const *diff, vt_term_t const *term, vt_model_totals_t const *a, vt_model_totals_t const *b) {
   struct {
-    char const *label;
+    row_t row;
     uint64_t least[2], most[2];
-    int bytes;
   } const rows[] = {
-      {"peak", {a->peak_at_least, b->peak_at_least}, {a->peak_bytes, b->peak_bytes}, 1},
-      {"live", {a->live_bytes - a->unsure_bytes, b->live_bytes - b->unsure_bytes}, {a->live_bytes, b->live_bytes}, 1},
-      {"live blocks", {a->live_blocks - a->unsure_blocks, b->live_blocks - b->unsure_blocks}, {a->live_blocks, b->live_blocks}, 0}};
+      {{"peak", VT_TOTAL_PEAK, 1}, {a->peak_at_least, b->peak_at_least}, {a->peak_bytes, b->peak_bytes}},
+      {{"live", VT_TOTAL_LIVE, 1}, {a->live_bytes - a->unsure_bytes, b->live_bytes - b->unsure_bytes}, {a->live_bytes, b->live_bytes}},
+      {{"live blocks", VT_TOTAL_LIVE_BLOCKS, 0}, {a->live_blocks - a->unsure_blocks, b->live_blocks - b->unsure_blocks}, {a->live_blocks, b->live_blocks}}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     uint64_t const *least = rows[i].least, *most = rows[i].most;
     if (least[0] < most[0] || least[1] < most[1])
-      text_between(term, rows[i].label, bounds(diff, 0, least[0], most[0]), bounds(diff, 1, least[1], most[1]), rows[i].bytes);
+      text_between(term, rows[i].row.label, bounds(diff, 0, least[0], most[0]), bounds(diff, 1, least[1], most[1]), rows[i].row.bytes,
+                   vt_diff_sampled(diff));
     else
-      text_total(diff, term, rows[i].label, most[0], most[1], rows[i].bytes, sampled);
+      text_total(diff, term, &rows[i].row);
   }
   if (a->unsure_blocks || b->unsure_blocks || a->peak_at_most || b->peak_at_most)
     fputs("  ≤ at most, and below ≈ about: blocks that may have been freed while recording was paused count\n", term->out);
@@ -91,19 +107,15 @@ static char const *title_of(vt_metric_t metric) {
 }
 
 static void text_totals(vt_diff_t const *diff, vt_term_t const *term) {
-  vt_model_totals_t const a = vt_diff_totals(diff->before), b = vt_diff_totals(diff->after);
-  vt_sampled_t const *before = &diff->before->sampled, *after = &diff->after->sampled;
-  int sampled = (before->period ? 1 : 0) | (after->period ? 2 : 0);
-  int counted = (before->exact ? 0 : sampled & 1) | (after->exact ? 0 : sampled & 2);
-  int untold = before->untold || after->untold;
+  int untold = diff->before->sampled.untold || diff->after->sampled.untold;
   vt_term_styled(term, VT_STYLE_FAINT, "  %-13s%14s    %14s   %s\n", "", "before", "after",
                  "change (of before)");
-  text_total(diff, term, "allocations", a.allocations, b.allocations, 0, counted);
-  text_total(diff, term, "allocated", a.allocated_bytes, b.allocated_bytes, 1, counted);
-  if (!untold) text_total(diff, term, "temporary", a.temporary, b.temporary, 0, sampled);
-  text_bounded(diff, term, &a, &b, sampled);
-  if (sampled)
-    fputs("  ≈ estimates from a sample of the blocks; below, ± is the standard error of a change\n", term->out);
+  text_total(diff, term, &(row_t){"allocations", VT_TOTAL_ALLOCATIONS, 0});
+  text_total(diff, term, &(row_t){"allocated", VT_TOTAL_ALLOCATED, 1});
+  if (!untold) text_total(diff, term, &(row_t){"temporary", VT_TOTAL_TEMPORARY, 0});
+  text_bounded(diff, term, vt_model_totals(diff->before->model), vt_model_totals(diff->after->model));
+  if (vt_diff_sampled(diff))
+    fputs("  ≈ estimates from a sample of the blocks, ≤ at most where none was recorded; below, ± is the standard error of a change\n", term->out);
   if (diff->unit)
     vt_term_styled(term, VT_STYLE_FAINT, "  all of it divided by %s: %.10g before, %.10g after\n",
                    diff->unit, diff->per[0], diff->per[1]);
@@ -137,7 +149,11 @@ static void text_change(vt_diff_t const *diff, vt_term_t const *term, vt_change_
   fprintf(term->out, "  %s%s -> %s%s  ", about, vt_count_text(vt_metric_blocks(metric, &change->sums[0])).text, about,
           vt_counted(vt_metric_blocks(metric, &change->sums[1]), "block").text);
   vt_text_group_name(term, &top, by_what, vt_term_room(term, 40));
-  if (by_what == VT_BY_LINE && top.file[0]) fprintf(term->out, "  %s:%u", top.file, top.line);
+  if (by_what == VT_BY_LINE && top.file[0]) {
+    fputs("  ", term->out);
+    vt_term_path(term, top.file, INT_MAX);
+    fprintf(term->out, ":%u", top.line);
+  }
   putc('\n', term->out);
 }
 

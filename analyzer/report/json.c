@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <math.h>
 #include <string.h>
+#include "analyzer/util/mem.h"
 
 vt_json_t vt_json_start(FILE *out) { return (vt_json_t){.out = out, .first = 1}; }
 
@@ -28,6 +29,18 @@ size_t vt_json_utf8_sz(char const *bytes, size_t sz) {
     return valid ? i + 2 : 0;
   }
   return 0;
+}
+
+char *vt_json_utf8(char const *p, size_t sz, size_t *valid_sz) {
+  char *valid = vt_mem_new(3 * sz + 1, 1);
+  size_t used = 0;
+  for (size_t i = 0, n; i < sz; i += n ? n : 1) {
+    n = vt_json_utf8_sz(p + i, sz - i);
+    memcpy(valid + used, n ? p + i : "\ufffd", n ? n : 3);
+    used += n ? n : 3;
+  }
+  if (valid_sz) *valid_sz = used;
+  return valid;
 }
 
 static void escape_ascii(FILE *out, unsigned char c) {

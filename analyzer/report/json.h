@@ -54,4 +54,7 @@ void vt_json_escape(FILE *out, char const *p, size_t sz);
 /* Length of the valid UTF-8 sequence that the bytes begin with (1 … 4), or 0. */
 size_t vt_json_utf8_sz(char const *p, size_t sz);
 
+/* A copy of the bytes in which what is not UTF-8 has become U+FFFD; the caller frees it. *valid_sz: its length; it may be NULL. */
+char *vt_json_utf8(char const *p, size_t sz, size_t *valid_sz);
+
 #endif

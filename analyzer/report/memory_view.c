@@ -3,6 +3,7 @@
 #include "analyzer/report/leaks.h"
 #include "analyzer/util/mem.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -281,9 +282,11 @@ static void text_notes(vt_term_t const *term, vt_reader_t const *reader, vt_capt
 static void text_trace(vt_memory_view_t const *v, vt_term_t const *term, size_t t) {
   vt_residence_t const *r = &v->residences->traces[t];
   vt_reader_t const *reader = v->residences->analysis->readers[t];
-  if (v->residences->analysis->trace_cnt > 1)
-    fprintf(term->out, "\n  %s  pid %u\n", vt_reader_info(reader)->executable,
-            vt_reader_info(reader)->pid);
+  if (v->residences->analysis->trace_cnt > 1) {
+    fputs("\n  ", term->out);
+    vt_term_text(term, vt_reader_info(reader)->executable, INT_MAX);
+    fprintf(term->out, "  pid %u\n", vt_reader_info(reader)->pid);
+  }
   if (!r->moments_cnt) {
     fprintf(term->out, "\n  not known: %s\n", vt_memory_view_why_none(reader));
     return;

@@ -29,7 +29,7 @@ static void print_source(vt_term_t const *term, char const *path, uint32_t numbe
   fclose(file);
 }
 
-/* print_estimates: as print_values, of a sampled trace. */
+/* print_estimates: as print_values, of a sampled trace; whole 0: without the part of it. */
 static void print_estimates(vt_term_t const *term, vt_metric_t metric, vt_site_t const *sum, uint64_t whole) {
   vt_spread_t spread = vt_metric_spread(metric, sum);
   vt_estimate_text_t bytes = vt_bytes_estimate(vt_metric_bytes(metric, sum), vt_estimate_error(spread.bytes));
@@ -38,7 +38,7 @@ static void print_estimates(vt_term_t const *term, vt_metric_t metric, vt_site_t
   vt_term_styled(term, VT_STYLE_TITLE, "%s%s", by_count ? count.text : bytes.text, by_count ? " blocks" : "");
   if (metric != VT_METRIC_REALLOCS) /* of old blocks that were not recorded the bytes are not known */
     fprintf(term->out, "  %s%s", by_count ? bytes.text : count.text, by_count ? "" : " blocks");
-  fprintf(term->out, "  ≈ %s  ", vt_percent_text(vt_metric_value(metric, sum), whole).text);
+  if (whole) fprintf(term->out, "  ≈ %s  ", vt_percent_text(vt_metric_value(metric, sum), whole).text);
 }
 
 /* What the group is ranked by first, then the other. */
@@ -134,9 +134,11 @@ static void print_group(vt_analysis_t const *analysis, vt_report_options_t const
   fprintf(term->out, "\n%3zu. ", rank);
   print_values(term, metric, &group->sum, whole);
   vt_text_group_name(term, frame, options->by, vt_term_room(term, 46));
-  if (group->sum.nested)
-    fprintf(term->out, "  [nested heap %s]",
-            vt_analysis_heap_name(analysis, group->sum.heap, heap));
+  if (group->sum.nested) {
+    fputs("  [nested heap ", term->out);
+    vt_term_text(term, vt_analysis_heap_name(analysis, group->sum.heap, heap), INT_MAX);
+    putc(']', term->out);
+  }
   putc('\n', term->out);
   if (options->by != VT_BY_MODULE && (frame->function[0] || frame->file[0]))
     print_group_place(analysis, term, group, options->by);

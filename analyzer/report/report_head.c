@@ -51,7 +51,7 @@ static void print_trace(vt_analysis_t const *analysis, vt_term_t const *term, si
   time_t start = (time_t)(info->start_unix_ns / 1000000000u);
   strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime(&start));
   char rest[512];
-  vt_term_styled(term, VT_STYLE_TITLE, "%s", info->name);
+  vt_term_name(term, VT_STYLE_TITLE, info->name, INT_MAX);
   snprintf(rest, sizeof rest, "pid %u on %s, started %s, ran %s, %zu thread%s, %zu module%s",
            info->pid, info->host, when, vt_time_text(vt_reader_end_time(reader)).text, threads,
            threads == 1 ? "" : "s", modules, modules == 1 ? "" : "s");
@@ -115,10 +115,10 @@ static void print_peak_rss(vt_analysis_t const *analysis, vt_term_t const *term)
 
 /* print_sampled says what the figures below are. */
 static void print_sampled(vt_analysis_t const *analysis, vt_term_t const *term) {
-  char rest[240];
+  char rest[300];
   snprintf(rest, sizeof rest,
            "bytes on average between two recorded blocks%s: figures with ≈ are estimates of all blocks, ± their standard error%s",
-           analysis->sampled.mixed ? ", of some of the traces" : "",
+           analysis->sampled.mixed ? " in the trace with the fewest, others have more or all of them" : "",
            analysis->sampled.exact ? "; the others are exact" : "");
   total_line(term, "sampled", vt_bytes_text(analysis->sampled.period).text, rest);
 }
@@ -155,14 +155,47 @@ static bound_t at_most(vt_model_totals_t const *totals) {
 }
 
 static void print_temporary_of_sample(vt_analysis_t const *analysis, vt_term_t const *term) {
-  vt_total_t temporary = vt_total(analysis, VT_TOTAL_TEMPORARY), all = vt_total(analysis, VT_TOTAL_ALLOCATIONS);
+  vt_total_t temporary = vt_total(analysis, VT_TOTAL_TEMPORARY);
+  uint64_t all = vt_model_totals(analysis->model)->allocations; /* estimated alike, so that no part is more than all */
   char rest[160];
   snprintf(rest, sizeof rest, "± %s, ≈ %s of all allocations: freed before the same thread allocated again",
-           vt_count_text((uint64_t)(temporary.error + 0.5)).text, vt_percent_text(temporary.value, all.value).text);
+           vt_count_text((uint64_t)(temporary.error + 0.5)).text, vt_percent_text(temporary.value, all).text);
   if (temporary.known)
     total_line(term, "temporary", vt_count_estimate(temporary.value, 0).text, rest);
   else
     total_line(term, "temporary", "not known", VT_SAMPLED_OLD);
+}
+
+/* print_unseen tells a total of which nothing was recorded; 0: it is another one. */
+static int print_unseen(vt_term_t const *term, char const *label, vt_total_t const *total, char const *what) {
+  char most[48], rest[200];
+  if (!vt_total_unseen(total)) return 0;
+  snprintf(most, sizeof most, "≤ %s", vt_bytes_text(vt_total_bound(total)).text);
+  snprintf(rest, sizeof rest, "but for one time in a thousand: no block that was recorded was %s", what);
+  total_line(term, label, most, rest);
+  return 1;
+}
+
+static void print_live_of_sample(vt_analysis_t const *analysis, vt_term_t const *term) {
+  vt_model_totals_t const *totals = vt_model_totals(analysis->model);
+  vt_total_t live = vt_total(analysis, VT_TOTAL_LIVE);
+  char rest[160];
+  if (print_unseen(term, "live", &live, vt_text_when_live(analysis))) return;
+  snprintf(rest, sizeof rest, "± %s, in %s blocks %s", vt_bytes_text(vt_estimate_error(totals->live_spread.bytes)).text,
+           vt_count_estimate(totals->live_blocks, vt_estimate_error(totals->live_spread.blocks)).text,
+           vt_text_when_live(analysis));
+  total_line(term, "live", vt_bytes_estimate(totals->live_bytes, 0).text, rest);
+}
+
+static void print_peak_of_sample(vt_analysis_t const *analysis, vt_term_t const *term) {
+  vt_model_totals_t const *totals = vt_model_totals(analysis->model);
+  vt_total_t peak = vt_total(analysis, VT_TOTAL_PEAK);
+  char rest[280];
+  if (print_unseen(term, "peak heap", &peak, "live at any time")) return;
+  snprintf(rest, sizeof rest, "± %s, %sin ≈ %s, %s after the start; the highest of many estimates is somewhat too high",
+           vt_bytes_text(vt_estimate_error(totals->peak_spread.bytes)).text, at_most(totals).text,
+           vt_counted(totals->peak_blocks, "block").text, vt_time_text(totals->peak_time_ns).text);
+  total_line(term, "peak heap", vt_bytes_estimate(totals->peak_bytes, 0).text, rest);
 }
 
 /* print_totals_of_sample: what is not known of a sample is not here. */
@@ -171,15 +204,9 @@ static void print_totals_of_sample(vt_analysis_t const *analysis, vt_term_t cons
   char rest[280];
   print_allocations_of_sample(analysis, term);
   print_temporary_of_sample(analysis, term);
-  snprintf(rest, sizeof rest, "± %s, %sin ≈ %s, %s after the start; the highest of many estimates is somewhat too high",
-           vt_bytes_text(vt_estimate_error(totals->peak_spread.bytes)).text, at_most(totals).text,
-           vt_counted(totals->peak_blocks, "block").text, vt_time_text(totals->peak_time_ns).text);
-  total_line(term, "peak heap", vt_bytes_estimate(totals->peak_bytes, 0).text, rest);
+  print_peak_of_sample(analysis, term);
   print_peak_rss(analysis, term);
-  snprintf(rest, sizeof rest, "± %s, in %s blocks %s", vt_bytes_text(vt_estimate_error(totals->live_spread.bytes)).text,
-           vt_count_estimate(totals->live_blocks, vt_estimate_error(totals->live_spread.blocks)).text,
-           vt_text_when_live(analysis));
-  total_line(term, "live", vt_bytes_estimate(totals->live_bytes, 0).text, rest);
+  print_live_of_sample(analysis, term);
   snprintf(rest, sizeof rest, "of these, in ≈ %s that may have been freed while recording was paused",
            vt_counted(totals->unsure_blocks, "block").text);
   if (totals->unsure_blocks) total_line(term, "not known", vt_bytes_estimate(totals->unsure_bytes, 0).text, rest);

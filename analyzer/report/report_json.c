@@ -7,6 +7,7 @@
 #include "analyzer/report/report.h"
 #include "analyzer/trace/stretches.h"
 #include "analyzer/report/roots.h"
+#include "analyzer/report/totals.h"
 
 /* json_moment tells what a verdict rests on; null: there is none. */
 static void json_moment(vt_json_t *json, vt_trace_leaks_t const *leaks) {
@@ -79,6 +80,7 @@ static void trace_objects(vt_json_t *json, vt_analysis_t const *analysis, size_t
     vt_json_uint(json, "duration_ns", vt_reader_end_time(reader));
     vt_json_uint(json, "threads", threads);
     vt_json_uint(json, "modules", modules);
+    vt_json_uint(json, "sampled", info->sample_period);
     heap_objects(json, analysis, t, most);
     vt_completeness_t have = vt_completeness(reader);
     vt_json_string(json, "ended", have.ended);
@@ -153,6 +155,21 @@ static void errors(vt_json_t *json, vt_cell_spread_t const *spread, int untold) 
   vt_json_end_object(json);
 }
 
+/* bounds are what the totals of a sample are at most, but for one time in a thousand: what was not recorded allowed for. */
+static void bounds(vt_json_t *json, vt_analysis_t const *analysis) {
+  static struct {
+    char const *name;
+    vt_total_name_t total;
+  } const rows[] = {{"peak_bytes", VT_TOTAL_PEAK}, {"peak_blocks", VT_TOTAL_PEAK_BLOCKS}, {"leaked_bytes", VT_TOTAL_LIVE},
+                    {"leaked_blocks", VT_TOTAL_LIVE_BLOCKS}, {"temporary", VT_TOTAL_TEMPORARY}};
+  vt_json_object_line(json, "at_most");
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    vt_total_t total = vt_total(analysis, rows[i].total);
+    vt_json_known(json, rows[i].name, total.known, vt_total_bound(&total));
+  }
+  vt_json_end_object(json);
+}
+
 /* counted are the totals that a sampled trace knows exactly, estimates and null where it does not. */
 static void counted(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
@@ -169,6 +186,7 @@ static void counted(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_uint(json, "allocated_bytes", exact ? sampled->totals.allocated_bytes : totals->allocated_bytes);
   vt_json_uint(json, "sampled", sampled->period);
   if (sampled->period) errors(json, &spread, sampled->untold);
+  if (sampled->period) bounds(json, analysis);
 }
 
 static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {
@@ -421,6 +439,7 @@ void vt_json_group(vt_json_t *json, vt_stack_frame_t const *frame, vt_by_t by) {
 
 static void group_objects(vt_json_t *json, vt_analysis_t const *analysis,
                           vt_report_options_t const *options, vt_metric_t metric, vt_by_t by) {
+  char buffer[32];
   vt_groups_t groups = vt_groups_make(analysis, metric, by);
   vt_json_array(json, "groups");
   for (size_t i = 0; i < groups.groups_cnt && (!options->limit || i < options->limit); i++) {
@@ -429,6 +448,10 @@ static void group_objects(vt_json_t *json, vt_analysis_t const *analysis,
     vt_json_uint(json, "rank", i + 1);
     vt_json_group(json, &group->frame, by);
     vt_json_uint(json, "sites", group->site_cnt);
+    if (group->sum.nested) { /* its blocks lie in those of another group, and are in no total */
+      vt_json_bool(json, "nested", 1);
+      vt_json_string(json, "heap", vt_analysis_heap_name(analysis, group->sum.heap, buffer));
+    }
     vt_json_counters(json, &group->sum);
     vt_json_end_object(json);
   }

@@ -1,5 +1,6 @@
 /* Terminal output; see term.h. */
 #include "analyzer/report/term.h"
+#include "analyzer/report/json.h"
 #include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -29,14 +30,29 @@ vt_term_t vt_term_start(FILE *out) {
   return term;
 }
 
-void vt_term_styled(vt_term_t const *term, vt_style_t style, char const *format, ...) {
+static void begin_style(vt_term_t const *term, vt_style_t style) {
   static char const *const codes[] = {"\033[1m", "\033[1;36m", "\033[32m", "\033[2m", "\033[1;33m"};
-  va_list args;
   if (term->colour) fputs(codes[style], term->out);
+}
+
+static void end_style(vt_term_t const *term) {
+  if (term->colour) fputs("\033[0m", term->out);
+}
+
+void vt_term_styled(vt_term_t const *term, vt_style_t style, char const *format, ...) {
+  va_list args;
+  begin_style(term, style);
   va_start(args, format);
   vfprintf(term->out, format, args);
   va_end(args);
-  if (term->colour) fputs("\033[0m", term->out);
+  end_style(term);
+}
+
+int vt_term_name(vt_term_t const *term, vt_style_t style, char const *text, int columns) {
+  begin_style(term, style);
+  int used = vt_term_text(term, text, columns);
+  end_style(term);
+  return used;
 }
 
 vt_number_t vt_bytes_text(uint64_t bytes) {
@@ -130,6 +146,25 @@ int vt_term_room(vt_term_t const *term, int used) {
   return term->width - used < 8 ? 8 : term->width - used;
 }
 
+/* Bytes of the character that text begins with; 0: it is none, or a control character (U+0080 to U+009F are, too). */
+static size_t shown_bytes(char const *text, size_t left) {
+  unsigned char const *c = (unsigned char const *)text;
+  size_t sz = vt_json_utf8_sz(text, left);
+  int control = sz == 1 ? *c < 0x20 || *c == 0x7f : *c == 0xc2 && c[1] < 0xa0;
+  return control ? 0 : sz;
+}
+
+/* put_clean prints sz bytes of text; as many columns as columns_of counts. */
+static void put_clean(FILE *out, char const *text, size_t sz) {
+  for (size_t at = 0, bytes; at < sz; at += bytes ? bytes : 1) {
+    bytes = shown_bytes(text + at, sz - at);
+    if (bytes)
+      fwrite(text + at, 1, bytes, out);
+    else if (starts_character(text[at]))
+      putc('?', out);
+  }
+}
+
 /* Columns of the word that text begins with; *sz: its bytes. */
 static int word_columns(char const *text, size_t *sz) {
   int columns = 0;
@@ -146,25 +181,24 @@ void vt_term_wrap(vt_term_t const *term, char const *text, int indent) {
       fprintf(term->out, "\n%*s", indent, "");
       used = 0;
     }
-    fprintf(term->out, "%s%.*s", used ? " " : "", (int)sz, text);
+    if (used) putc(' ', term->out);
+    put_clean(term->out, text, sz);
     used += columns + (used != 0);
     text += sz;
     text += *text == ' ';
   }
 }
 
-static void put_clean(FILE *out, char c) {
-  putc((unsigned char)c < 0x20 || c == 0x7f ? '?' : c, out);
-}
-
 int vt_term_text(vt_term_t const *term, char const *text, int columns) {
   int have = columns_of(text);
   if (columns < 4) columns = 4;
   int head = have <= columns ? have : (columns - 1) * 2 / 3, tail = columns - 1 - head, at = 0;
-  for (; *text; text++) {
-    at += starts_character(*text);
-    if (have > columns && at == head + 1 && starts_character(*text)) fputs("…", term->out);
-    if (at <= head || (have > columns && at > have - tail)) put_clean(term->out, *text);
+  size_t sz;
+  for (; *text; text += sz) {
+    for (sz = 1; text[sz] && !starts_character(text[sz]);) sz++;
+    at++;
+    if (have > columns && at == head + 1) fputs("…", term->out);
+    if (at <= head || (have > columns && at > have - tail)) put_clean(term->out, text, sz);
   }
   return have <= columns ? have : columns;
 }

@@ -54,9 +54,11 @@ vt_number_t vt_time_text(uint64_t ns);
 /* "12.3 %" of whole; "-" when whole is 0. */
 vt_number_t vt_percent_text(uint64_t part, uint64_t whole);
 
-/* Prints untrusted text: control characters become '?'; longer than `columns` it is cut in the
-   middle with "…". Returns the columns used. */
+/* Prints untrusted text: control characters and bytes that are no character become '?'; longer than `columns` it is
+   cut in the middle with "…". Returns the columns used. */
 int vt_term_text(vt_term_t const *term, char const *text, int columns);
+/* The same in a style. */
+int vt_term_name(vt_term_t const *term, vt_style_t style, char const *text, int columns);
 
 /* Prints an untrusted path; longer than `columns` it is cut from the left ("…/src/server.cc"), at a
    slash if there is one. Returns the columns used. */
@@ -65,7 +67,7 @@ int vt_term_path(vt_term_t const *term, char const *path, int columns);
 /* Columns left on a line of which `used` are taken, at least 8; INT_MAX when there is no limit. */
 int vt_term_room(vt_term_t const *term, int used);
 
-/* Prints our own text from column `indent` on, broken between words where the line ends and
+/* Prints our own text, and names in it as vt_term_text does, from column `indent` on, broken between words where the line ends and
    indented there. No line break at the end. */
 void vt_term_wrap(vt_term_t const *term, char const *text, int indent);
 

@@ -50,7 +50,20 @@ static vt_total_t told(vt_analysis_t const *analysis, vt_total_t total) {
   return total;
 }
 
-vt_total_t vt_total(vt_analysis_t const *analysis, vt_total_name_t name) {
+/* part: of a sample whose `whole` was counted, no more than that. */
+static vt_total_t part(vt_analysis_t const *analysis, vt_total_t total, uint64_t whole) {
+  if (!analysis->sampled.period || !analysis->sampled.exact) return total;
+  if (!whole) return vt_total_of(0, 0, 0);
+  if (total.high > (double)whole) total.high = (double)whole;
+  if (total.low > (double)whole) total.low = (double)whole;
+  return total;
+}
+
+int vt_total_unseen(vt_total_t const *total) { return total->estimated && !total->value; }
+
+uint64_t vt_total_bound(vt_total_t const *total) { return (uint64_t)(total->high + 0.5); }
+
+static vt_total_t total_of(vt_analysis_t const *analysis, vt_total_name_t name) {
   vt_model_totals_t const *t = vt_model_totals(analysis->model);
   vt_trace_exact_t const *exact = &analysis->sampled.totals;
   uint64_t period = analysis->sampled.period;
@@ -67,5 +80,18 @@ vt_total_t vt_total(vt_analysis_t const *analysis, vt_total_name_t name) {
   case VT_TOTAL_FREES:
     return counted(analysis, exact->frees, t->frees, t->allocated_spread.blocks); /* at most: most of them are freed */
   default: return told(analysis, counted(analysis, exact->reallocs, t->reallocs, t->reallocs_spread.blocks));
+  }
+}
+
+vt_total_t vt_total(vt_analysis_t const *analysis, vt_total_name_t name) {
+  vt_trace_exact_t const *exact = &analysis->sampled.totals;
+  vt_total_t total = total_of(analysis, name);
+  switch (name) {
+  case VT_TOTAL_LIVE:
+  case VT_TOTAL_PEAK: return part(analysis, total, exact->allocated_bytes);
+  case VT_TOTAL_LIVE_BLOCKS:
+  case VT_TOTAL_PEAK_BLOCKS:
+  case VT_TOTAL_TEMPORARY: return part(analysis, total, exact->allocations);
+  default: return total;
   }
 }

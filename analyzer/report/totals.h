@@ -26,7 +26,7 @@ typedef struct {
   int at_most;     /* blocks that may have been freed while recording was paused count in it */
   double error;    /* standard error; 0: it was counted, or nothing of it was recorded */
   double low, high; /* it lies between these but for one in a thousand; of a number that was counted, both are that.
-                       Of a peak, low allows for its having been chosen */
+                       Of a peak, low allows for its having been chosen. What is a part of a number that was counted is no more than that */
 } vt_total_t;
 
 vt_total_t vt_total(vt_analysis_t const *analysis, vt_total_name_t name);
@@ -35,5 +35,10 @@ vt_total_t vt_total(vt_analysis_t const *analysis, vt_total_name_t name);
    errors above, and by what a sample may have missed altogether: with a Poisson process of one point in `period`
    bytes, 7 periods have none once in a thousand times, and so may have as many blocks of one byte. */
 vt_total_t vt_total_of(uint64_t value, double variance, uint64_t period);
+
+/* vt_total_unseen: is it an estimate of which nothing was recorded? Then all that is known is what it is at most. */
+int vt_total_unseen(vt_total_t const *total);
+/* vt_total_bound is the most that it is, rounded. */
+uint64_t vt_total_bound(vt_total_t const *total);
 
 #endif

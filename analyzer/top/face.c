@@ -122,13 +122,12 @@ static void shares(vt_top_view_t const *view, char *out, size_t cap) {
   vt_model_totals_t const *totals = vt_model_totals(view->follow.analysis.model);
   int sampled = view->follow.analysis.sampled.period != 0;
   char peak[64], temporary[64];
-  vt_total_t all = vt_total(&view->follow.analysis, VT_TOTAL_ALLOCATIONS);
   int untold = view->follow.analysis.sampled.untold;
   snprintf(temporary, sizeof temporary, "%s%s", about(view), vt_count_text(totals->temporary).text);
   snprintf(peak, sizeof peak, "at %s%s", vt_time_text(totals->peak_time_ns).text,
-           sampled ? ", too high" : totals->peak_at_most ? ", at most" : "");
+           totals->peak_at_most ? ", at most" : sampled ? ", too high" : "");
   snprintf(out, cap, LINE, "temporary", untold ? "not known" : temporary,
-           untold ? "" : vt_percent_text(totals->temporary, all.value).text, "peak",
+           untold ? "" : vt_percent_text(totals->temporary, totals->allocations).text, "peak",
            bytes_about(view, totals->peak_bytes).text, peak);
 }
 

@@ -69,6 +69,10 @@ def check_views(world, chosen, blocks, totals, exact):
         for group in groups[by]:
             got[tuple(group[key] for key in keys)] += group["allocated_bytes"]
         ok(got == sums and sum(sums.values()) >= totals["allocated_bytes"], f"{name}: groups by {by} are sums of those by line")
+    for by, all_groups in groups.items():
+        ok(sum(g["allocated_bytes"] for g in all_groups if chosen.nested or not g.get("nested")) == totals["allocated_bytes"] and
+           all(world.heaps[i] != g["heap"] or i in world.nested for g in all_groups if g.get("nested") for i in world.heaps),
+           f"{name}: groups by {by} that are in totals add up to them, others say whose heap they are of")
     heaps = report(world.trace, "heaps", *chosen.options)["traces"][0]["heaps"]
     ok(sum(h["live_bytes"] for h in heaps if not h["nested"] or chosen.nested) == totals["leaked_bytes"], f"{name}: heaps")
 

@@ -119,14 +119,20 @@ def plain_notes(side, name):
     return [f"<p>{name}{'Complete' if have['complete'] else 'Incomplete'} record:</p><ul>{items}</ul>"]
 
 
-def total_text(totals, key, text):
-    """A total; of a sampled recording with its standard error, unless it was counted."""
+def total_text(side, key, text):
+    """A total; of a sampled recording with its standard error, unless it was counted, and of what was not recorded at all
+    what it is at most; so also with blocks that may have been freed in a pause."""
+    totals, unsure = side["totals"], side["completeness"]["unsure_blocks"]
     if totals[key] is None:
         return "not known"
     error = totals["standard_error"][key] if totals["sampled"] else 0
+    bound = "≤ " if {"peak_bytes": totals["peak_at_most"], "leaked_bytes": unsure, "leaked_blocks": unsure}.get(key) else ""
     if not totals["sampled"] or (key in ("allocations", "allocated_bytes") and not error):
-        return text(totals[key])
-    return f"≈ {text(totals[key])} ± {text(error)}"
+        return bound + text(totals[key])
+    most = totals["at_most"].get(key)
+    if not totals[key]:
+        return f"≤ {text(most)}" if most else text(0)
+    return bound + f"≈ {text(totals[key])} ± {text(error)}"
 
 
 def plain_page(data, tree):
@@ -141,9 +147,9 @@ def plain_page(data, tree):
              ("Blocks live at the end", "leaked_blocks", "{:,}".format), ("Allocated", "allocated_bytes", size_text),
              ("Allocations", "allocations", "{:,}".format), ("Temporary", "temporary", "{:,}".format))
     if any(t["sampled"] for t in totals):
-        parts.append("<p>≈ estimates from a sample, ± their standard error</p>")
+        parts.append("<p>≈ estimates from a sample, ± their standard error, ≤ at most</p>")
     parts.append(plain_table("Totals", ["Total", *amounts],
-                             [[name, *(total_text(t, key, text) for t in totals)] for name, key, text in lines]))
+                             [[name, *(total_text(side, key, text) for side in data["sides"])] for name, key, text in lines]))
     top = top_functions(tree)
     for heading, metric, text in (("Live at the end", "leaked_bytes", size_text), ("Live at the peak", "peak_bytes", size_text),
                                   ("Most allocations", "allocations", "{:,}".format)):

@@ -10,44 +10,61 @@ function totalText(text, key) {
   const now = lastSide().totals[key], shown = estimateText(text, lastSide(), key);
   if (!data.isDiff) return shown;
   const by = now - data.sides[0].totals[key];
-  return [shown, el("span", { class: by > 0 ? "grew" : by < 0 ? "shrank" : "" }, ` ${signed(text, by)}`)];
+  return [shown, el("span", { class: by > 0 ? "grew" : by < 0 ? "shrank" : "" }, ` ${changeText(text, key, by)}`)];
 }
 
-// "≈ 1.2 MiB ± 40.0 KiB" of a sampled recording.
+// The change of a total; of estimates with the error of both.
+function changeText(text, key, by) {
+  const estimates = data.sides.filter((side) => totalIsEstimate(side, key));
+  if (estimates.some((side) => isUnseen(side, key))) return "change not known";
+  const error = Math.hypot(...estimates.map((side) => totalError(side, key)));
+  return estimates.length ? `≈ ${signed(text, by)} ± ${text(Math.round(error))}` : signed(text, by);
+}
+
+// "≈ 1.2 MiB ± 40.0 KiB" of a sampled recording; "≤ 7.0 MiB" of what no block was recorded of.
 function estimateText(text, side, key) {
   const now = side.totals[key];
-  if (!totalIsEstimate(side, key)) return text(now);
-  return `≈ ${text(now)} ± ${text(totalError(side, key))}`;
+  if (isUnseen(side, key)) return `≤ ${text(side.totals.at_most[key])}`;
+  return totalIsEstimate(side, key) ? `≈ ${text(now)} ± ${text(totalError(side, key))}` : text(now);
 }
+
+// A number without its error, marked when it is an estimate.
+const marked = (key, text) => (isUnseen(lastSide(), key) ? `at most ${text(lastSide().totals.at_most[key])}`
+  : `${totalIsEstimate(lastSide(), key) ? "≈ " : ""}${text(lastSide().totals[key])}`);
+
+const isMixed = () => new Set(data.sides.flatMap((side) => side.traces.map((t) => t.sampled))).size > 1;
 
 // What the page rests on, before its numbers.
 function sampleNote() {
   const periods = data.sides.map((side) => side.totals.sampled).filter(Boolean);
-  return isSampled() ? el("p", { class: "faint" }, `Estimates: of a sample, one block in ${bytes(Math.max(...periods))} on average, ` +
+  return isSampled() ? el("p", { class: "faint" }, `Estimates: of a sample, one block in ${bytes(Math.max(...periods))} on average${isMixed() ? " in the trace with the fewest" : ""}, ` +
     "± is the standard error. The highest of many estimates, the peak, is somewhat too high. What is lost is not known.") : null;
 }
 
+// What the temporary ones are a part of: estimated as they are, so that no part is more than the whole.
+const allocationsLikeIt = (t) => (t.sampled ? data.self[data.sides.length - 1].allocations.reduce((a, b) => a + b, 0) : t.allocations);
+
 function temporaryText(t) {
   if (t.temporary === null) return "–";
-  return data.isDiff ? totalText(count, "temporary") : about() + percent(t.temporary, t.allocations);
+  return data.isDiff ? totalText(count, "temporary") : about() + percent(t.temporary, allocationsLikeIt(t));
 }
 
 // What of it is not known since a pause.
 function unsureText(have) {
-  return have.unsure_blocks ? `; ${exactBytes(have.unsure_bytes)} in ${count(have.unsure_blocks)} blocks of these may have been freed while recording was paused` : "";
+  return have.unsure_blocks ? `; ${about()}${exactBytes(have.unsure_bytes)} in ${about()}${count(have.unsure_blocks)} blocks of these may have been freed while recording was paused` : "";
 }
 
 function summaryLine() {
   const t = lastSide().totals;
   return [
     total("Peak heap", totalText(bytes, "peak_bytes"), t.peak_at_most ? `at most, at least ${bytes(t.peak_at_least_bytes)}` : "", "peak_bytes",
-      `${t.peak_at_most ? "with blocks that may have been freed while recording was paused: " : ""}${exactBytes(t.peak_bytes)} in ${count(t.peak_blocks)} blocks, after ${duration(t.peak_time_ns)}`),
+      `${t.peak_at_most ? "with blocks that may have been freed while recording was paused: " : ""}${marked("peak_bytes", exactBytes)} in ${marked("peak_blocks", count)} blocks, after ${duration(t.peak_time_ns)}`),
     total("Live at the end", totalText(bytes, "leaked_bytes"), fateText(t), "leaked_bytes",
-      `${exactBytes(t.leaked_bytes)} in ${count(t.leaked_blocks)} blocks${unsureText(lastSide().completeness)}`),
+      `${marked("leaked_bytes", exactBytes)} in ${marked("leaked_blocks", count)} blocks${unsureText(lastSide().completeness)}`),
     total("Allocated bytes", totalText(bytes, "allocated_bytes"), "", "allocated_bytes",
-      `${exactBytes(t.allocated_bytes)} from ${count(t.distinct_stacks)} stacks`),
+      `${marked("allocated_bytes", exactBytes)} from ${count(t.distinct_stacks)} ${t.sampled ? "recorded stacks" : "stacks"}`),
     total("Number of allocations", totalText(count, "allocations"), "", "allocations",
-      `${count(t.frees)} freed, ${count(t.reallocs)} by realloc`),
+      `${totalIsEstimate(lastSide(), "allocations") ? "≈ " : ""}${count(t.frees)} freed, ${t.reallocs === null ? "?" : count(t.reallocs)} by realloc`),
     total("Temporary", temporaryText(t), "", "temporary",
       t.temporary === null ? "not known" : `${estimateText(count, lastSide(), "temporary")} allocations`),
     total("Peak RSS", t.peak_rss_bytes ? totalText(bytes, "peak_rss_bytes") : "–", t.peak_rss_at_least ? "at least" : "",
@@ -105,7 +122,7 @@ function completeness(side, name) {
   if (side.totals.peak_at_most)
     notes.push("the peak of what is recorded is that at most: blocks that may have been freed while recording was paused count in it");
   if (have.unsure_blocks)
-    notes.push(`${bytes(have.unsure_bytes)} in ${count(have.unsure_blocks)} blocks of what is live may have been freed while recording was paused`);
+    notes.push(`${side.totals.sampled ? "≈ " : ""}${bytes(have.unsure_bytes)} in ${count(have.unsure_blocks)} blocks of what is live may have been freed while recording was paused`);
   if (!have.complete && have.missing_since_ns !== null && have.ended !== "running")
     notes.push(`the numbers are whole up to ${duration(have.missing_since_ns)} only`);
   const ended = have.ended === "exit" ? "the program ended by itself"
