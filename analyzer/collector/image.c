@@ -356,7 +356,7 @@ void vt_image_end(vt_image_t *image, vt_ring_image_t *slot, vt_clock_kind_t cloc
   if (image->max_size) vt_writer_limit(image->packer.writer, image->max_size);
   put_stop(image, slot, image->end_tick);
   if (image->no_leaks) put_no_leaks(image);
-  if (!image->size_said) vt_sampling_put(image);
+  if (!image->size_said && !vt_writer_failed(image->packer.writer)) vt_sampling_put(image); /* last words are to be few */
   put_end(image, image->end_tick, wait_status);
   put_counters(image, slot);
   put_moment(image, &now);

@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #define GATHER_SZ  ((size_t)256 << 10)
+#define WORDS_SZ   8192 /* room for a few last words */
 #define ZSTD_LEVEL 1
 #define ZSTD_MIN   256
 
@@ -23,6 +24,8 @@ struct vt_writer {
   int full;      /* it has been reached */
   uint32_t sequence;
   uint64_t written;  /* bytes in the file that are whole chunks */
+  uint64_t kept;     /* of these, kept when there is no room for more: WORDS_SZ less, or some more */
+  uint64_t next;     /* will be `kept` */
   vt_bytes_t gather; /* whole chunks not yet written */
   vt_bytes_t packed;
   ZSTD_CCtx *compressor;
@@ -48,6 +51,9 @@ vt_writer_t *vt_writer_open(char const *path, vt_error_t *error) {
   return fd < 0 ? NULL : vt_writer_on(fd, path);
 }
 
+/* begins_at: what is there now is kept. */
+static void begins_at(vt_writer_t *w, uint64_t bytes) { w->written = w->kept = w->next = bytes; }
+
 vt_writer_t *vt_writer_append(char const *path, uint32_t sequence, vt_error_t *error) {
   struct stat st;
   int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -56,7 +62,7 @@ vt_writer_t *vt_writer_append(char const *path, uint32_t sequence, vt_error_t *e
     return NULL;
   }
   vt_writer_t *w = vt_writer_on(fd, path);
-  w->written = (uint64_t)st.st_size;
+  begins_at(w, (uint64_t)st.st_size);
   w->sequence = sequence;
   return w;
 }
@@ -85,14 +91,24 @@ static size_t whole_chunks(vt_writer_t const *w, size_t n) {
   return at;
 }
 
-/* give_up keeps what reached the file as whole chunks. */
+/* written_are: the file has so many bytes that are whole chunks. */
+static void written_are(vt_writer_t *w, uint64_t bytes) {
+  w->written = bytes;
+  if (bytes - w->next < WORDS_SZ) return;
+  w->kept = w->next;
+  w->next = bytes;
+}
+
+/* give_up keeps what reached the file as whole chunks, the first time but for room for last words. */
 static void give_up(vt_writer_t *w, int err) {
   struct stat st;
+  size_t words = w->failed ? 0 : WORDS_SZ;
   if (!w->failed) w->failed = err;
   w->dropping = 1;
-  if (fstat(w->fd, &st) == 0 && (uint64_t)st.st_size > w->written) {
+  if (fstat(w->fd, &st) == 0 && (uint64_t)st.st_size >= w->written && w->written) {
     size_t reached = (size_t)((uint64_t)st.st_size - w->written);
-    if (w->written) w->written += whole_chunks(w, reached < w->gather.sz ? reached : w->gather.sz);
+    if (reached > w->gather.sz) reached = w->gather.sz;
+    begins_at(w, reached < words ? w->kept : w->written + whole_chunks(w, reached - words));
     if (ftruncate(w->fd, (off_t)w->written)) w->failed = errno;
   }
   w->gather.sz = 0;
@@ -113,7 +129,7 @@ void vt_writer_flush(vt_writer_t *w) {
   if (w->dropping || !w->gather.sz) return;
   int err = put(w->fd, w->gather.data, w->gather.sz, w->written);
   if (err) return give_up(w, err);
-  w->written += w->gather.sz;
+  written_are(w, w->written + w->gather.sz);
   w->gather.sz = 0;
 }
 
@@ -127,6 +143,7 @@ void vt_writer_header(vt_writer_t *w, vt_header_t const *h) {
   } else {
     vt_bytes_put(&w->gather, b.data, b.sz);
     vt_writer_flush(w); /* an unwritable file is noticed now */
+    begins_at(w, w->written);
   }
   vt_bytes_free(&b);
 }

@@ -1,8 +1,8 @@
 /* Writing the chunks of a trace file.
 
    Chunks are gathered in memory and written in large pieces. After a failure (disk full, say) the
-   file is cut to its last whole chunk, further ones are only numbered, and vt_writer_failed tells:
-   readers see by the numbers that some are missing. The file is locked while it is written
+   file is cut to whole chunks, so that 8 KiB of last words find room, further chunks are only numbered, and
+   vt_writer_failed tells: readers see by the numbers that some are missing. The file is locked while it is written
    (docs/trace-format.md). Not thread safe. */
 #ifndef VT_ANALYZER_TRACE_WRITER_H
 #define VT_ANALYZER_TRACE_WRITER_H
@@ -43,7 +43,7 @@ void vt_writer_copy(vt_writer_t *w, uint16_t type, uint16_t flags, uint32_t stre
 void vt_writer_skip(vt_writer_t *w, uint32_t cnt);
 
 /* vt_writer_resume has chunks written again after a failure, behind what is whole: a few last words
-   may find room where much did not. */
+   find room where much did not, unless somebody else has taken it. */
 void vt_writer_resume(vt_writer_t *w);
 
 /* vt_writer_limit keeps the file at `max` bytes or less (0: no limit) from here on: the first chunk that does not fit

@@ -6,3 +6,4 @@ $(eval $(call add-tap-test,test_codes,tests/unit/trace/test_codes.c core/trace/f
 # Unit tests of the trace format.
 $(eval $(call add-tap-test,test_codec,tests/unit/trace/test_codec.c,libvt_analyzer,-lzstd))
 $(eval $(call add-tap-test,test_reader,tests/unit/trace/test_reader.c,libvt_analyzer,-lzstd -lpthread -ldw -lelf -liberty))
+$(eval $(call add-tap-test,test_writer,tests/unit/trace/test_writer.c,libvt_analyzer,-lzstd -lpthread -ldw -lelf -liberty))
