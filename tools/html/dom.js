@@ -108,7 +108,7 @@ function makeTable({ caption, columns, rows, sort, onsort, rowAttributes }) {
   };
   addRows();
   const head = el("tr", {}, columns.map((column) => headCell(column, sort, onsort)));
-  const table = el("table", {}, el("caption", {}, caption), el("thead", {}, head), body);
+  const table = el("table", { class: columns.length > 7 && !columns[0].number ? "many-columns" : null }, el("caption", {}, caption), el("thead", {}, head), body);
   return el("div", { class: "table", tabindex: "0", role: "region", "aria-label": caption },
     table, more);
 }

@@ -126,6 +126,7 @@ function moveTab(event, id) {
 function updateTabs() {
   for (const tab of document.querySelectorAll("[role=tab]")) {
     const on = tab.id === `tab-${state.view}`;
+    if (on && tab.getAttribute("aria-selected") !== "true") byId("tabs").scrollLeft = tab.offsetLeft - byId("tabs").offsetLeft - 40;
     tab.setAttribute("aria-selected", String(on));
     tab.tabIndex = on ? 0 : -1;
   }

@@ -155,13 +155,13 @@ function stackCell(chart, row) {
 
 function tableColumns(chart, rows) {
   const beside = state.columns !== "one" && state.rows !== "modules";
-  const columns = beside ? metricColumns(chart, rows) : valueColumns(chart);
-  columns.push({ id: "name", label: ROW_KINDS[state.rows].replace(/s$/, ""), value: (r) => r.name,
-    cell: (r) => nameCell(chart, r) });
+  const numbers = beside ? metricColumns(chart, rows) : valueColumns(chart);
+  const names = [{ id: "name", label: ROW_KINDS[state.rows].replace(/s$/, ""), value: (r) => r.name,
+    cell: (r) => nameCell(chart, r) }];
   if (state.rows !== "modules")
-    columns.push({ id: "place", label: "Where", value: (r) => placeOf(r.frame), cell: (r) =>
+    names.push({ id: "place", label: "Where", value: (r) => placeOf(r.frame), cell: (r) =>
       el("span", { class: "faint place", title: placeOf(r.frame) }, shortPlaceOf(r.frame)) });
-  return columns;
+  return beside ? [...names, ...numbers] : [...numbers, ...names];
 }
 
 // ---- all metrics side by side ----
