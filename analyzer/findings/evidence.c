@@ -8,7 +8,7 @@
 #include "analyzer/util/mem.h"
 
 typedef struct {
-  uint64_t live_bytes, live_blocks, allocations;
+  uint64_t live_bytes, live_blocks, allocations, unsure_bytes;
   double live_variance, brief_variance, mismatched_variance;
   uint64_t brief;
   double lifetime_ns;
@@ -21,7 +21,7 @@ typedef struct {
 
 /* What a cell counts at the moments since … until - 1. */
 typedef struct {
-  uint64_t live_bytes, live_blocks, allocations;
+  uint64_t live_bytes, live_blocks, allocations, unsure_bytes;
   double live_variance;
   uint32_t cell;
   uint8_t since, until;
@@ -87,6 +87,7 @@ static __attribute__((noinline)) void note_past(vt_evidence_t *e, uint32_t numbe
   past_t past = {.live_bytes = cell->live_bytes,
                  .live_blocks = cell->live_blocks,
                  .allocations = cell->allocations,
+                 .unsure_bytes = cell->unsure_bytes,
                  .live_variance = cell->live_variance,
                  .cell = number,
                  .since = cell->since,
@@ -182,6 +183,20 @@ static void freed(vt_evidence_t *e, cell_t *cell, vt_model_change_t const *chang
     moved(cell, last, change);
 }
 
+/* doubted: recording goes on after a pause. */
+static void doubted(void *context, uint32_t number, uint64_t time) {
+  vt_evidence_t *e = context;
+  if (time >= e->next_ns) advance(e, time);
+  cell_t *cell = cell_of(e, number);
+  cell->unsure_bytes = cell->live_bytes;
+}
+
+/* ended_unsure: a block has ended that had been doubted. */
+static __attribute__((noinline)) void ended_unsure(cell_t *cell, vt_model_change_t const *change) {
+  uint64_t rest = cell->unsure_bytes > change->share.bytes ? cell->unsure_bytes - change->share.bytes : 0;
+  cell->unsure_bytes = rest < cell->live_bytes ? rest : cell->live_bytes;
+}
+
 static void ends(vt_evidence_t *e, vt_model_change_t const *change) {
   cell_t *cell = cell_of(e, change->cell);
   uint64_t lived = change->time > change->began ? change->time - change->began : 0;
@@ -189,7 +204,10 @@ static void ends(vt_evidence_t *e, vt_model_change_t const *change) {
   cell->live_blocks -= change->share.blocks;
   cell->live_variance -= spread_of(change).bytes;
   e->live_now -= change->share.bytes;
-  if (change->unseen) return;
+  if (change->unseen) {
+    ended_unsure(cell, change);
+    return;
+  }
   cell->lifetime_ns += (double)lived * (double)change->share.blocks;
   if (lived <= VT_EVIDENCE_BRIEF) {
     cell->brief += change->share.blocks;
@@ -214,7 +232,7 @@ static void changed(void *context, vt_model_change_t const *change) {
 }
 
 vt_model_watch_t vt_evidence_watch(vt_evidence_t *e) {
-  return (vt_model_watch_t){.changed = changed, .context = e};
+  return (vt_model_watch_t){.changed = changed, .doubted = doubted, .context = e};
 }
 
 /* ---- by group ---- */
@@ -222,6 +240,7 @@ vt_model_watch_t vt_evidence_watch(vt_evidence_t *e) {
 static void add_past(past_t const *past, vt_evidence_sums_t *sum) {
   for (size_t k = past->since; k < past->until; k++) {
     sum->live_bytes[k] += past->live_bytes;
+    sum->unsure_bytes[k] += past->unsure_bytes;
     sum->live_variance[k] += past->live_variance;
     sum->live_blocks[k] += past->live_blocks;
     sum->allocations[k] += past->allocations;

@@ -14,6 +14,7 @@
 /* Counters of one site, or of several as one. */
 typedef struct {
   uint64_t live_bytes[VT_EVIDENCE_MOMENTS], live_blocks[VT_EVIDENCE_MOMENTS];
+  uint64_t unsure_bytes[VT_EVIDENCE_MOMENTS]; /* of live_bytes: may have been freed, while recording was paused */
   uint64_t allocations[VT_EVIDENCE_MOMENTS]; /* made until then */
   double live_variance[VT_EVIDENCE_MOMENTS]; /* of a sampled trace, the variances of live_bytes, … */
   double brief_variance, mismatched_variance; /* … and of these two */

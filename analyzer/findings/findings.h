@@ -86,9 +86,11 @@ void vt_find_outside(vt_findings_input_t const *input, vt_findings_t *out);
 
 /* How the live bytes of a group went on: see growing.c. */
 typedef struct {
-  uint64_t first, last; /* at the first moment and the last but one */
+  uint64_t first, last; /* at the first moment and the last but one, at most, … */
+  uint64_t last_sure;   /* … and at least, as it may have been freed while recording was paused */
   double variance; /* of the rise, in a sampled trace */
   uint64_t rise, late_rise, largest_step;
+  uint64_t sure_rise;   /* of the rise, what is sure after pauses; else all of it */
   unsigned rises;       /* moments at which there was more than at the one before */
   uint64_t allocations; /* while it rose */
   int grows;

@@ -25,6 +25,7 @@ void vt_growth_view_free(vt_growth_view_t *view) {
 
 static char const *word_for(vt_growth_t const *growth) {
   if (growth->grows) return "grows all the time";
+  if (growth->last_sure < growth->last) return "not known"; /* the curve is at most so high, after pauses */
   if (growth->variance > 0 && !vt_finding_least(growth->rise, growth->variance)) return "within its error";
   if (growth->last < growth->first) return "shrinks";
   if (!growth->rise) return "constant";
@@ -43,7 +44,7 @@ static void text_curve(vt_term_t const *term, vt_evidence_sums_t const *sums) {
     unsigned height = (unsigned)((double)sums->live_bytes[i] / (double)most * 8 + 0.999);
     fputs(bars[height > 8 ? 8 : height], term->out);
   }
-  fprintf(term->out, "  %s at the end\n", vt_bytes_text(sums->live_bytes[MOMENTS]).text);
+  fprintf(term->out, "  %s%s at the end\n", sums->unsure_bytes[MOMENTS] ? "at most " : "", vt_bytes_text(sums->live_bytes[MOMENTS]).text);
 }
 
 static double rate_of(vt_growth_view_t const *view, vt_growth_t const *growth) {
@@ -119,6 +120,7 @@ static vt_evidence_sums_t sum_from(vt_growth_view_t const *view, size_t first) {
     vt_evidence_sums_t const *sums = &view->sums[view->order[i]];
     for (size_t k = 0; k < VT_EVIDENCE_MOMENTS; k++) {
       rest.live_bytes[k] += sums->live_bytes[k];
+      rest.unsure_bytes[k] += sums->unsure_bytes[k];
       rest.live_variance[k] += sums->live_variance[k];
       rest.live_blocks[k] += sums->live_blocks[k];
       rest.allocations[k] += sums->allocations[k];
@@ -178,6 +180,7 @@ static void json_moments(vt_json_t *json, vt_growth_view_t const *view,
     vt_json_uint(json, "t_ns", vt_evidence_time(view->evidence, i));
     vt_json_uint(json, "live_bytes", sums->live_bytes[i]);
     if (is_sampled(view)) vt_json_uint(json, "live_bytes_error", vt_estimate_error(sums->live_variance[i]));
+    vt_json_uint(json, "unsure_bytes", sums->unsure_bytes[i]);
     vt_json_uint(json, "live_blocks", sums->live_blocks[i]);
     vt_json_uint(json, "allocations", sums->allocations[i]);
     vt_json_end_object(json);
@@ -201,6 +204,7 @@ static void json(void *context, vt_json_t *json) {
     vt_json_bool(json, "grows", growth.grows);
     vt_json_uint(json, "first_bytes", growth.first);
     vt_json_uint(json, "last_bytes", growth.last);
+    vt_json_uint(json, "last_at_least_bytes", growth.last_sure);
     if (is_sampled(view)) vt_json_uint(json, "standard_error", vt_estimate_error(growth.variance));
     vt_json_double(json, "bytes_per_second", rate_of(view, &growth));
     vt_json_double(json, "bytes_per_allocation", each);

@@ -44,13 +44,14 @@ void vt_find_peak(vt_findings_input_t const *input, vt_findings_t *out) {
   vt_group_t const *group = main_maker(input->groups);
   double of_all = input->totals->peak_spread.bytes, of_group = group ? group->sum.spread.peak.bytes : 0;
   int spike = !input->analysis->sampled.period && !input->totals->peak_at_most && peak >= SPIKE_MIN && 4 * above_half(input->live, peak) <= VT_EVIDENCE_MOMENTS;
-  int maker = group && vt_finding_least(peak, of_all) >= MAKER_MIN &&
-              2 * vt_finding_least(group->sum.peak_bytes, of_group) >= vt_finding_most(peak, of_all);
+  uint64_t sure = group ? group->sum.peak_bytes - group->sum.peak_unsure_bytes : 0; /* it has so much after pauses, too */
+  int maker = group && vt_finding_least(input->totals->peak_at_least, of_all) >= MAKER_MIN &&
+              2 * vt_finding_least(sure, of_group) >= vt_finding_most(peak, of_all);
   if (!group || (!spike && !maker)) return;
   vt_finding_t *finding =
       vt_findings_add(out, spike ? "spike" : "peak", group, "peak", (double)peak);
-  vt_finding_say(finding, "Has %s of the peak of %s at %s",
-                 vt_percent_text(group->sum.peak_bytes, peak).text, vt_bytes_text(peak).text,
+  vt_finding_say(finding, "Has %s%s of the peak of %s%s at %s", sure < group->sum.peak_bytes ? "at least " : "",
+                 vt_percent_text(sure, peak).text, input->totals->peak_at_most ? "at most " : "", vt_bytes_text(peak).text,
                  vt_time_text(input->totals->peak_time_ns).text);
   if (spike)
     vt_finding_say(finding, ", a spike: half of the time no more than %s is live.",
@@ -60,5 +61,5 @@ void vt_find_peak(vt_findings_input_t const *input, vt_findings_t *out) {
   vt_finding_error(finding, of_group, 1);
   vt_finding_value(finding, "peak_bytes", (double)peak);
   vt_finding_value(finding, "median_bytes", (double)usual);
-  vt_finding_value(finding, "bytes", (double)group->sum.peak_bytes);
+  vt_finding_value(finding, "bytes", (double)sure);
 }

@@ -171,6 +171,7 @@ typedef struct {
   void (*changed)(void *context, vt_model_change_t const *change);
   void (*unmatched)(void *context, vt_model_unmatched_t const *free); /* NULL: not wanted */
   void (*live)(void *context, vt_model_live_t const *block); /* at the end, as vt_model_live; or NULL */
+  void (*doubted)(void *context, uint32_t cell, uint64_t time); /* all that lives in it may have been freed unseen until now; or NULL */
   void *context;
   int nested;
 } vt_model_watch_t;

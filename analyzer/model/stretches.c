@@ -29,11 +29,13 @@ void vt_stretches_count(vt_model_t *model, vt_cell_t *cell, vt_share_t const *sh
 }
 
 /* doubt makes what is live in the cell unsure, all of it. */
-static void doubt(vt_model_t *model, vt_cell_t *cell) {
+static void doubt(vt_model_t *model, vt_cell_t *cell, uint64_t time) {
   vt_count_before_change(model, cell);
   vt_share_t const rest = {cell->allocations - cell->frees - cell->unsure_blocks,
                            cell->allocated_bytes - cell->freed_bytes - cell->unsure_bytes};
   vt_stretches_count(model, cell, &rest, 1);
+  vt_model_watch_t const *watch = &model->options.watch;
+  if (watch->doubted) watch->doubted(watch->context, (uint32_t)(cell - model->cells), time);
 }
 
 /* over: blocks that began before `time`, which is now, are unsure from now on, and what the threads did last is not known. */
@@ -41,7 +43,7 @@ static void over(vt_model_t *model, size_t trace, uint64_t time) {
   if (!model->unsure_ns) model->totals.peak_at_least = model->totals.peak_bytes;
   model->traces[trace].unsure_ns = time;
   for (size_t i = VT_CELL_FIRST; i < model->cells_cnt; i++)
-    if (model->cells[i].trace == trace) doubt(model, &model->cells[i]);
+    if (model->cells[i].trace == trace) doubt(model, &model->cells[i], time);
   if (time > model->unsure_ns) model->unsure_ns = time;
   for (size_t i = 0; i < model->threads_cnt; i++)
     if (model->threads[i].trace == trace) model->threads[i].last_heap = NO_INDEX;

@@ -7,3 +7,4 @@ deletes_asan_FLAGS := -fsanitize=address -fsanitize-recover=address
 $(DELETES): tests/findings/deletes.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=gnu++17 -O1 -g -fno-builtin -w $($(@F)_FLAGS) -o $@ $<
+$(eval $(call add-tap-test,test_growth,tests/findings/test_growth.c,libvt_analyzer,$(VALTRACE_LIBS)))

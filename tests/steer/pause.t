@@ -114,6 +114,26 @@ def check_peak(tap):
     shutil.rmtree(s.folder)
 
 
+def check_growth(tap):
+    """What was freed in each pause has not grown, though the reader cannot see that; nor has anybody made the peak for sure."""
+    s = Steered("--no-snapshot")
+    for i in range(20):  # of sizes and in numbers that addresses are rarely handed out again
+        s.tell(f"a {300 + 10 * i} {SIZE + 208 * i}")
+        s.ctl("stop")
+        s.tell(f"f {300 + 10 * i}")
+        s.ctl("start")
+    s.tell(f"a 10 {SIZE}")
+    s.end()
+    got = report(s.path)
+    tap.ok(got["totals"]["peak_at_most"] and got["completeness"]["unsure_bytes"] > 10 * 300 * SIZE, "blocks freed in pauses add up", [got["totals"]])
+    tap.equal([f["kind"] for f in got["findings"] if f["kind"] in ("growing", "peak", "spike")], [], "no finding rests on them")
+    text = valtrace("report", "growth", s.path)
+    tap.ok("at most" in text and "not known" in text.split("GROWTH")[1] and "all the time  " not in text, "the view of growth says what they leave open", [text])
+    last = [row["moments"][-1] for row in report(s.path, "growth")["growth"]]
+    tap.equal(last and last[0]["unsure_bytes"], last and last[0]["live_bytes"] - 10 * SIZE, "JSON tells how much")
+    shutil.rmtree(s.folder)
+
+
 def check_views_of_peak(tap, path, unsure):
     """Every view of a peak, or of what is live, says how much of it is not known."""
     site = report(path, "peak")["sites"]
@@ -290,6 +310,7 @@ def main():
     check_stretches(tap)
     check_unsure(tap)
     check_peak(tap)
+    check_growth(tap)
     check_start_paused(tap)
     check_sampled(tap)
     check_duration(tap)
