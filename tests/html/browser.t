@@ -330,6 +330,38 @@ def check_sampled(browser, folder):
     ok(not estimated & {"allocations", "allocated_bytes", "peak_rss_bytes"}, "sampled: what was counted has none", told)
 
 
+UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20}
+
+
+def check_mixed_samples(browser, folder):
+    """Of samples of several periods each has its own error: that of a function is the report's."""
+    os.mkdir(f"{folder}/samples")
+    for period in ("1K", "256K"):
+        done = sample.valtrace("run", "-q", "--sample", period, "-o", f"{folder}/samples/{period}.vtr", "--", f"{folder}/sample", "9")
+        assert done.returncode == 0, done.stderr
+    groups = json.loads(sample.valtrace("report", "hot", "--by", "function", "--json", f"{folder}/samples").stdout)["groups"]
+    browser.open(page(folder, "samples", f"{folder}/samples"), "#view=table&metric=allocated")
+    rows = browser.script("return [...document.querySelectorAll('#panel tbody tr')].map((r) => [...r.cells].map((c) => c.textContent.trim()))")
+    shown = {cell: float(error.split()[1]) * UNITS[error.split()[2]] for row in rows for error in row[:6] if re.fullmatch(r"± [0-9.]+ [KM]?i?B", error) for cell in row}
+    errors = {g["function"]: g["standard_error"]["allocated_bytes"] for g in groups if g["function"] in shown}
+    ok(errors and all(abs(shown[name] - error) <= 0.25 * error + 1 for name, error in errors.items()), "several periods: errors of functions are the report's", shown, errors)
+    ok("the trace with the fewest" in browser.text("#summary"), "several periods: the page says so", browser.text("#summary"))
+
+
+def check_unseen(browser, folder):
+    """Of a sample none of whose live blocks was recorded, and of its comparison, the page says what it is at most."""
+    with open(f"{folder}/unseen.c", "w", encoding="utf-8") as file:
+        file.write("#include <stdlib.h>\nvoid *volatile s;\nint main(void) { for (int i = 0; i < 50; i++) { s = malloc(1 << 28); free(s); } s = malloc(1); return 0; }")
+    subprocess.run(["gcc", "-O0", "-g", "-o", f"{folder}/unseen", f"{folder}/unseen.c"], check=True)
+    trace = f"{folder}/unseen.vtr"
+    sample.valtrace("run", "-q", "--sample", "64M", "-o", trace, "--", f"{folder}/unseen")
+    browser.open(page(folder, "unseen", trace))
+    ok(browser.text("[data-total=leaked_bytes]") == "≤ 448 MiB", "unseen: live at the end is bounded", browser.text("[data-total=leaked_bytes]"))
+    ok(browser.text("[data-total=temporary]") == "≈ 100 %", "unseen: no part is more than all", browser.text("[data-total=temporary]"))
+    browser.open(page(folder, "unseen2", trace, trace))
+    ok("not known" in browser.text("[data-total=leaked_bytes]"), "unseen: nor is a change known", browser.text("[data-total=leaked_bytes]"))
+
+
 def check_keyboard(browser, path):
     browser.open(path, "#metric=allocated")
     browser.script("document.getElementById('flame').focus()")
@@ -575,6 +607,8 @@ def run_all(browser, folder):
     check_not_told(browser, folder, trace)
     check_processes(browser, folder)
     check_sampled(browser, folder)
+    check_mixed_samples(browser, folder)
+    check_unseen(browser, folder)
     check_labels(browser, page(folder, "same", trace, trace))
     check_plain(path, diff, trace)
     check_themes(browser, path)
