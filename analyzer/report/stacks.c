@@ -22,6 +22,7 @@ typedef struct {
   /* After vt_stacks_symbolize: all its functions are allocators; all are run-time; the one that is
      not inlined is. */
   uint8_t hidden, runtime, outer_runtime;
+  uint8_t is_elsewhere; /* code of a module, met where only the program mapped it: no tables tell of its frames */
   uint8_t is_virtual; /* a function of an interpreted language: its name is no C function's */
 } place_t;
 
@@ -271,16 +272,16 @@ static uint32_t virtual_place(vt_stacks_t *stacks, vt_reader_t const *reader, ui
 /* The node for a trace's node whose parent is mapped; epoch roots map to 0. */
 static uint32_t map_node(vt_stacks_t *stacks, vt_reader_t const *reader, uint32_t const *modules,
                          uint32_t epoch, uint64_t pc, uint32_t parent) {
-  size_t cnt;
+  uint64_t offset;
   if (vt_virtual_is(pc)) return intern_node(stacks, virtual_place(stacks, reader, pc), parent);
-  uint32_t at = vt_reader_module_at(reader, epoch, pc - 1);
-  uint32_t place;
+  uint32_t place, at = vt_reader_code_at(reader, epoch, pc, &offset);
   if (pc <= VT_ADDRESS_CUT)
     place = intern_place(stacks, NO_MODULE, pc);
   else if (at == VT_NO_MODULE)
     place = generated_place(stacks, reader, pc - 1);
   else
-    place = intern_place(stacks, modules[at], pc - 1 - vt_reader_modules(reader, &cnt)[at].bias);
+    place = intern_place(stacks, modules[at], offset);
+  stacks->places[place].is_elsewhere |= at != VT_NO_MODULE && vt_reader_module_at(reader, epoch, pc - 1) == VT_NO_MODULE;
   return intern_node(stacks, place, parent);
 }
 
@@ -429,7 +430,7 @@ uint32_t vt_stacks_places_cnt(vt_stacks_t const *stacks) { return (uint32_t)stac
 vt_code_t vt_stacks_code(vt_stacks_t const *stacks, uint32_t node) {
   place_t const *place = &stacks->places[stacks->nodes[node].place];
   if (place->module == stacks->jit && place->module != NO_MODULE) return VT_CODE_GENERATED;
-  if (place->module != NO_MODULE) return VT_CODE_MODULE;
+  if (place->module != NO_MODULE) return place->is_elsewhere ? VT_CODE_GENERATED : VT_CODE_MODULE;
   if (place->offset == VT_ADDRESS_TRUNCATED) return VT_CODE_TRUNCATED;
   return place->offset == VT_ADDRESS_CUT ? VT_CODE_CUT : VT_CODE_GENERATED;
 }

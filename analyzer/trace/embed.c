@@ -40,9 +40,9 @@ static void collect(embed_t *e) {
     if (!t->parent[node] || pc == VT_ADDRESS_TRUNCATED || pc == VT_ADDRESS_CUT ||
         pc & VT_VIRTUAL_BIT)
       continue;
-    uint32_t module = vt_reader_module_at(e->r, epoch[node], pc - 1);
-    if (module == VT_NO_MODULE) continue;
-    vt_symbols_query_t q = {module, pc - 1 - e->r->tables.modules[module].bias};
+    vt_symbols_query_t q = {0};
+    q.module = vt_reader_code_at(e->r, epoch[node], pc, &q.offset);
+    if (q.module == VT_NO_MODULE) continue;
     VT_PUSH(e->queries, q);
   }
   free(epoch);

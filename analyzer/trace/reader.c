@@ -161,6 +161,7 @@ void vt_reader_close(vt_reader_t *r) {
   if (r->fd >= 0) close(r->fd);
   vt_tables_clear(&r->tables);
   free(r->places);
+  free(r->again);
   vt_trie_fini(&r->trie);
   for (size_t i = 0; i < r->streams_cnt; i++) free(r->streams[i].chunks);
   for (size_t i = 0; i < r->info.argc; i++) free(r->argv[i]);
@@ -266,8 +267,7 @@ static vt_trace_frame_t frame_of(vt_reader_t const *r, uint32_t node, uint32_t e
   uint64_t pc = r->trie.pc[node];
   vt_trace_frame_t f = {.pc = pc, .module = VT_NO_MODULE, .node = node};
   if (pc == VT_ADDRESS_TRUNCATED || pc == VT_ADDRESS_CUT || pc & VT_VIRTUAL_BIT) return f;
-  f.module = vt_reader_module_at(r, epoch, pc - 1);
-  if (f.module != VT_NO_MODULE) f.offset = pc - 1 - r->tables.modules[f.module].bias;
+  f.module = vt_reader_code_at(r, epoch, pc, &f.offset);
   return f;
 }
 

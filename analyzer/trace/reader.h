@@ -426,6 +426,11 @@ size_t vt_reader_expand(vt_reader_t const *reader, uint32_t stack, vt_trace_fram
    VT_NO_MODULE. */
 uint32_t vt_reader_module_at(vt_reader_t const *reader, uint32_t epoch, uint64_t address);
 
+/* vt_reader_code_at is the index of the module whose code a return address of `epoch` is in, also where the program has
+   mapped that code a second time; *offset is where in the module, as in vt_trace_frame_t. VT_NO_MODULE: in none, *offset
+   stays. */
+uint32_t vt_reader_code_at(vt_reader_t const *reader, uint32_t epoch, uint64_t pc, uint64_t *offset);
+
 /* Symbols embedded in the trace. */
 typedef struct {
   char const *function; /* "": unknown */

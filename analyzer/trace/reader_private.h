@@ -116,6 +116,8 @@ struct vt_reader {
   vt_tables_t tables;
   vt_module_place_t *places; /* index of the first places_cnt modules */
   size_t places_cnt;
+  size_t *again; /* of the first again_of mappings those that are code of a module, once more */
+  size_t again_cnt, again_cap, again_of;
   vt_trie_t trie;
   vt_stream_ref_t *streams;
   size_t streams_cnt, streams_cap;

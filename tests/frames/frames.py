@@ -63,12 +63,13 @@ def compare(trace, log, python=SYSTEM):
     by_size = {e.size: e for e in sorted(found, key=lambda e: in_probe(trace, e))}  # the interpreter's own may be as large
     wrong = []
     for number, *want in lines:
-        event = by_size.get(int(number)) or by_size.get(int(number) + 33)
+        sizes = [size for size in (int(number), int(number) + 33) if size in by_size]
+        event = by_size[max(sizes, key=lambda size: in_probe(trace, by_size[size]))] if sizes else None
         frames = frames_of(trace, event) if event else []
         got = ["|".join(map(str, frame)) for frame in frames[1:]]
         if loses and not frames and want[1:] == want[1:2]:
             continue
-        if unwatched and not frames and any(frame.startswith("observed|") for frame in want):
+        if unwatched and not frames and any(frame.startswith(("observed|", "watch|")) for frame in want):
             continue
         if got != want or not frames[0][0].endswith("probe"):
             wrong.append((number, got, want))

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Python frames where they are hard to have, with every interpreter that is here: without the interpreter's lock, in
 signal handlers, in forked children, in sub-interpreters, at the end of the process, and where there are too many."""
+import glob
 import json
 import os
 import subprocess
@@ -59,6 +60,15 @@ def forks(python):
         check(tap, f"{python}: forked child", child[0], run.log + ".child", python)
 
 
+def processes(python):
+    run = probe(tap, python, ("processes",))
+    traces = {str(t.pid): t for t in run.traces()}  # the last image of each
+    logs = glob.glob(run.log + ".*")
+    tap.equal(len(logs), 4, f"{python}: four children have run")
+    for log in logs:
+        check(tap, f"{python}: child", traces[log.rpartition(".")[2]], log, python)
+
+
 def sub_interpreters(python, found):
     trace = probe(tap, python, ("interpreters",)).trace
     want = [] if found < (3, 11) else ["interpreters", "<module>"] if found < (3, 12) else ["inner", "<module>"]
@@ -87,6 +97,7 @@ for python, found in interpreters():
     strays(python)
     too_deep(python)
     forks(python)
+    processes(python)
     sub_interpreters(python, found)
     daemons(python)
     refused(python, {"PYTHONMALLOC": "pymalloc"})

@@ -321,6 +321,36 @@ def forks():
     threads()
 
 
+def child():
+    """What a child process does, with a log of its own."""
+    import os
+    log.clear()
+    generators()
+    callbacks()
+    write(f"{sys.argv[1]}.{os.getpid()}")
+
+
+def processes():
+    """Children of each kind that multiprocessing has, and one that a thread forked."""
+    import multiprocessing
+    import os
+
+    def fork():
+        made = os.fork()
+        if not made:
+            child()
+            os._exit(0)
+        os.waitpid(made, 0)
+    for how in ("fork", "spawn", "forkserver"):
+        process = multiprocessing.get_context(how).Process(target=child)
+        process.start()
+        process.join()
+    thread = threading.Thread(target=fork)
+    thread.start()
+    thread.join()
+    probe()
+
+
 def interpreters():
     """A sub-interpreter runs code that has its own view of the stack."""
     name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
@@ -392,6 +422,7 @@ def write(path):
             print(number, *frames, sep="\t", file=out)
 
 
-for choice in sys.argv[3:]:
-    globals()[choice]()
-write(sys.argv[1])
+if __name__ == "__main__":
+    for choice in sys.argv[3:]:
+        globals()[choice]()
+    write(sys.argv[1])

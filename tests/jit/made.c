@@ -1,5 +1,5 @@
 /* Makes code while it runs, says what it made in the ways run-times do, and allocates from there.
-   Usage: made FILE map|stale|dump|gdb. FILE: the trace, awaited before anything is done; one that ends in '-' is
+   Usage: made FILE map|stale|dump|gdb|again. FILE: the trace, awaited before anything is done; one that ends in '-' is
    completed by this process's number and ".vtr". */
 #include <elf.h>
 #include <fcntl.h>
@@ -56,6 +56,25 @@ static void write_map(void) {
   run(3, 1);
   fputs("an unfinished line", map);
   fclose(map);
+}
+
+/* A function of the program's own file, without tables as such code is, that can be run anywhere. */
+__asm__(".text\n.globl mapped_twice\n.type mapped_twice, @function\nmapped_twice:\n"
+        "push %rbp\nmov %rsp, %rbp\ncall *%rdi\ntest %eax, %eax\npop %rbp\nret\n.size mapped_twice, . - mapped_twice\n");
+extern char const mapped_twice[], __executable_start[];
+
+/* Runs it where it is mapped a second time, and then from memory that holds something else by the end. */
+static void map_again(void) {
+  size_t at = (size_t)(mapped_twice - __executable_start), page = at & ~(size_t)4095;
+  int file = open("/proc/self/exe", O_RDONLY);
+  for (int times = 50; times > 0; times -= 43) {
+    char *copy = mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, (off_t)page), *entry = copy + (at - page);
+    function_t *function;
+    memcpy(&function, &entry, sizeof function);
+    for (int i = 0; i < times; i++) function(allocate);
+    if (times == 7) mmap(copy, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  }
+  close(file);
 }
 
 /* What another process of this number left is none of this one's. */
@@ -215,6 +234,7 @@ int main(int argc, char **argv) {
   if (!strcmp(argv[2], "stale")) write_stale();
   if (!strcmp(argv[2], "dump")) write_dump();
   if (!strcmp(argv[2], "gdb")) tell_debuggers();
+  if (!strcmp(argv[2], "again")) map_again();
   printf("%d %lx\n", (int)getpid(), (unsigned long)(uintptr_t)memory);
   return 0;
 }

@@ -130,6 +130,10 @@ def main():
     tap.equal([entry[1:] for entry in entries], [(memory, PIECE, "first"), (memory + PIECE, PIECE, "moves"), (memory + 2 * PIECE, PIECE, "moves")],
               "jitdump: the trace has what the program wrote")
     tap.ok(entries == sorted(entries) and len({entry[0] for entry in entries}) == 3, "each at its time", [str(entries)])
+    trace, pid, memory = run(folder, "again")
+    tap.equal(called_from(trace)[0], {(MADE, "mapped_twice"): 50, ("", ""): 7}, "code of the program's file that it maps again has its name, "
+              "unless something else was put there")
+    tap.equal(called_from(trace)[1]["uncertain_allocations"], 57, "and is uncertain")
     check_gdb(tap, folder)
     check_namespace(tap, folder)
     check_switches(tap, folder)

@@ -227,7 +227,7 @@ def rows_scripts(table, folder):
     python = newest("~/.pyenv/versions/3.1[2-9]*/bin/python3.1[2-9]") or shutil.which("python3.12")
     php = ["-d", "opcache.enable_cli=1", "-d", "opcache.jit_buffer_size=16M", "-d", "opcache.jit=tracing"]
     wanted = [
-        ("node", "node", lambda: [(("node", [write(folder, "n.js", NODE)]), {}, 1, None), (("node", [write(folder, "n.js", NODE)]), {"names": 1}, 1, 70)]),
+        ("node", "node", lambda: [(("node", [write(folder, "n.js", NODE)]), {}, 1, None), (("node", [write(folder, "n.js", NODE)]), {"names": 1}, 1, 99)]),
         ("luajit", "luajit", lambda: [(("luajit", [write(folder, "l.lua", LUA)]), {}, 100, None),
                                       (("luajit -joff", ["-joff", write(folder, "l.lua", LUA)]), {}, 100, None)]),
         ("erl", "erl", lambda: [(("erl (BEAM)", ["-noshell", "-eval", ERL]), {}, 100, None),
