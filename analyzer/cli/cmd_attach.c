@@ -241,7 +241,7 @@ static why_t tell_state(attached_t *a) {
   }
   if (waits && a->told < 1 && vt_clock_ns(CLOCK_MONOTONIC) - a->begun > IDLE_NS) {
     a->told = 1;
-    if (!a->options->quiet) fprintf(stderr, "valtrace: %s does not allocate now: it is recorded from its next allocation on\n", a->name);
+    if (!a->options->quiet) fprintf(stderr, "valtrace: %s does not allocate now: its next allocation begins the recording\n", a->name);
   }
   if (state == VT_ATTACH_RECORDING && a->told < 2) {
     a->told = 2;

@@ -91,7 +91,7 @@ static int has_ended(recorder_t const *r) {
   return waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
 }
 
-/* find finds the trace of a process, or has it recorded first: from its next allocation on. Returns an exit status. */
+/* find finds the trace of a process, or has it recorded first: its next allocation begins that. Returns an exit status. */
 static int find(recorder_t *r, char *process, char found[VT_TOP_PATH]) {
   char const *why, *advice;
   vt_error_t error;
@@ -101,7 +101,7 @@ static int find(recorder_t *r, char *process, char found[VT_TOP_PATH]) {
       vt_error_print(&error);
       return VT_EXIT_USAGE;
     }
-    fprintf(stderr, "valtrace: %s is not recorded: attaching; it is watched from its next allocation on\n", process);
+    fprintf(stderr, "valtrace: %s is not recorded: attaching; its next allocation begins the recording\n", process);
     if (start_recorder(r, process)) return VT_EXIT_RUN_FAILED;
     while ((missing = vt_top_find(process, found, &why, &advice)) && !has_ended(r))
       nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);

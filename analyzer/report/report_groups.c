@@ -168,7 +168,7 @@ void vt_text_groups(vt_analysis_t const *analysis, vt_report_options_t const *op
   for (size_t i = 0; i < groups.groups_cnt && i < limit; i++)
     print_group(analysis, options, term, metric, &groups.groups[i], i + 1, groups.whole,
                 stacks_each);
-  if (!groups.groups_cnt) fputs("  none\n", term->out);
+  if (!groups.groups_cnt) fputs(analysis->sampled.period ? "  none of a recorded block\n" : "  none\n", term->out);
   if (groups.groups_cnt > limit) {
     vt_site_t rest = {0};
     char const *about = analysis->sampled.period ? "≈ " : "";

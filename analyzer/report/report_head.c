@@ -154,10 +154,22 @@ static bound_t at_most(vt_model_totals_t const *totals) {
   return out;
 }
 
+/* print_unseen tells a total of which nothing was recorded; 0: it is another one. */
+static int print_unseen(vt_term_t const *term, char const *label, vt_total_t const *total, int bytes, char const *what) {
+  char most[48], rest[200];
+  if (!vt_total_unseen(total)) return 0;
+  uint64_t bound = vt_total_bound(total);
+  snprintf(most, sizeof most, "≤ %s", (bytes ? vt_bytes_text(bound) : vt_count_text(bound)).text);
+  snprintf(rest, sizeof rest, "but for one time in a thousand: no block that was recorded was %s", what);
+  total_line(term, label, most, rest);
+  return 1;
+}
+
 static void print_temporary_of_sample(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_total_t temporary = vt_total(analysis, VT_TOTAL_TEMPORARY);
   uint64_t all = vt_model_totals(analysis->model)->allocations; /* estimated alike, so that no part is more than all */
   char rest[160];
+  if (temporary.known && print_unseen(term, "temporary", &temporary, 0, "freed before the same thread allocated again")) return;
   snprintf(rest, sizeof rest, "± %s, ≈ %s of all allocations: freed before the same thread allocated again",
            vt_count_text((uint64_t)(temporary.error + 0.5)).text, vt_percent_text(temporary.value, all).text);
   if (temporary.known)
@@ -166,21 +178,11 @@ static void print_temporary_of_sample(vt_analysis_t const *analysis, vt_term_t c
     total_line(term, "temporary", "not known", VT_SAMPLED_OLD);
 }
 
-/* print_unseen tells a total of which nothing was recorded; 0: it is another one. */
-static int print_unseen(vt_term_t const *term, char const *label, vt_total_t const *total, char const *what) {
-  char most[48], rest[200];
-  if (!vt_total_unseen(total)) return 0;
-  snprintf(most, sizeof most, "≤ %s", vt_bytes_text(vt_total_bound(total)).text);
-  snprintf(rest, sizeof rest, "but for one time in a thousand: no block that was recorded was %s", what);
-  total_line(term, label, most, rest);
-  return 1;
-}
-
 static void print_live_of_sample(vt_analysis_t const *analysis, vt_term_t const *term) {
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   vt_total_t live = vt_total(analysis, VT_TOTAL_LIVE);
   char rest[160];
-  if (print_unseen(term, "live", &live, vt_text_when_live(analysis))) return;
+  if (print_unseen(term, "live", &live, 1, vt_text_when_live(analysis))) return;
   snprintf(rest, sizeof rest, "± %s, in %s blocks %s", vt_bytes_text(vt_estimate_error(totals->live_spread.bytes)).text,
            vt_count_estimate(totals->live_blocks, vt_estimate_error(totals->live_spread.blocks)).text,
            vt_text_when_live(analysis));
@@ -191,7 +193,7 @@ static void print_peak_of_sample(vt_analysis_t const *analysis, vt_term_t const 
   vt_model_totals_t const *totals = vt_model_totals(analysis->model);
   vt_total_t peak = vt_total(analysis, VT_TOTAL_PEAK);
   char rest[280];
-  if (print_unseen(term, "peak heap", &peak, "live at any time")) return;
+  if (print_unseen(term, "peak heap", &peak, 1, "live at any time")) return;
   snprintf(rest, sizeof rest, "± %s, %sin ≈ %s, %s after the start; the highest of many estimates is somewhat too high",
            vt_bytes_text(vt_estimate_error(totals->peak_spread.bytes)).text, at_most(totals).text,
            vt_counted(totals->peak_blocks, "block").text, vt_time_text(totals->peak_time_ns).text);

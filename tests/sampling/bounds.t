@@ -13,14 +13,16 @@ sys.dont_write_bytecode = True
 import page as page_tool  # noqa: E402
 from valtest import SHIM, VALTRACE, Tap  # noqa: E402
 
-# "unseen": 20 blocks of a byte live on, beside blocks of four periods that come and go. "part": all blocks are temporary.
+# "unseen": 20 blocks of a byte live on, beside blocks of four periods that come and go. "kept": no block of these is
+# temporary. "part": all blocks are.
 PROGRAM = """
 #include <stdlib.h>
 void *volatile sink;
 int main(int argc, char **argv) {
   (void)argv;
   for (int i = 0; argc > 1 && i < 20; i++) sink = malloc(1);
-  for (int i = 0; i < (argc > 1 ? 50 : 20000); i++) { sink = malloc(argc > 1 ? 1 << 28 : 8192); free(sink); }
+  for (int i = 0; argc > 2 && i < 50; i++) { sink = malloc(1 << 28); void *volatile one = malloc(1); free(sink); free(one); }
+  for (int i = 0; i < (argc > 2 ? 0 : argc > 1 ? 50 : 20000); i++) { sink = malloc(argc > 1 ? 1 << 28 : 8192); free(sink); }
   return 0;
 }
 """
@@ -53,7 +55,14 @@ def check_unseen(tap, folder):
         tap.equal([status, undecided, "≤ 448 MiB" in err], [wanted, [("live bytes", MOST)] * wanted, bool(wanted)], f"check-budget --max-live {limit}")
     line = next(line for line in tell("diff", path, path)[1].split("\n") if line.startswith("  live "))
     tap.ok(line.count("≤ 448 MiB") == 2 and "not known" in line, "a comparison knows no change of it", [line])
+    tap.ok("none of a recorded block" in tell("report", "leaks", path)[1], "nor does a view say that there is none")
     check_page(tap, folder, path)
+
+
+def check_kept(tap, folder):
+    path = record(folder, "kept", PERIOD, 1, "20", "kept")
+    line = next(line for line in tell("report", path)[1].split("\n") if line.startswith("  temporary "))
+    tap.ok("≤ 120 " in line and "≈ 0" not in line, "no recorded block is temporary: no more are than were counted", [line])
 
 
 def check_page(tap, folder, path):
@@ -83,6 +92,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["gcc", "-O0", "-g", "-x", "c", "-o", f"{folder}/p", "-"], input=PROGRAM.encode(), check=True)
         check_unseen(tap, folder)
+        check_kept(tap, folder)
         check_part(tap, folder)
     tap.done()
 

@@ -46,7 +46,8 @@ const allocationsLikeIt = (t) => (t.sampled ? data.self[data.sides.length - 1].a
 
 function temporaryText(t) {
   if (t.temporary === null) return "–";
-  return data.isDiff ? totalText(count, "temporary") : about() + percent(t.temporary, allocationsLikeIt(t));
+  if (data.isDiff) return totalText(count, "temporary");
+  return isUnseen(lastSide(), "temporary") ? estimateText(count, lastSide(), "temporary") : about() + percent(t.temporary, allocationsLikeIt(t));
 }
 
 // What of it is not known since a pause.
