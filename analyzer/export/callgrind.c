@@ -133,6 +133,7 @@ void vt_export_callgrind(vt_export_t const *export) {
   fputs("# callgrind format\nversion: 1\ncreator: valtrace\n", export->out);
   if (export->analysis->sampled.period)
     fprintf(export->out, "desc: Sampled: estimates, one block in %" PRIu64 " bytes was recorded\n", export->analysis->sampled.period);
+  if (vt_export_unsure(export)) fputs("desc: Paused: " VT_EXPORT_UNSURE "\n", export->out);
   put_command(export->out, vt_reader_info(analysis->readers[0])->executable);
   fputs("positions: line\nevent: curB : bytes live at the end\nevent: curBk : blocks live at the "
         "end\n"

@@ -56,6 +56,11 @@ void vt_export_firefox(vt_export_t const *export);
 int vt_export_sqlite(vt_export_t const *export, char const *path, char const *name,
                      vt_error_t *error);
 
+/* vt_export_unsure: do some blocks count that may have been freed while recording was paused? Each format that has a place for
+   it says so. */
+int vt_export_unsure(vt_export_t const *export);
+#define VT_EXPORT_UNSURE "peak and live bytes are that at most: blocks that may have been freed while recording was paused count"
+
 /* Frames of a stack, innermost first, as the options want them; the array is owned by this
    function and valid until the next call. */
 vt_stack_frame_t const *vt_export_stack(vt_export_t const *export, uint32_t node, size_t *cnt);

@@ -176,9 +176,10 @@ static void put_meta(vt_json_t *json, vt_export_t const *export) {
   vt_json_ms(json, "startTime", info->start_unix_ns);
   vt_json_uint(json, "processType", 0);
   vt_json_uint(json, "stackwalk", 1);
-  char product[300];
+  char product[500];
   int sampled = export->analysis->sampled.period != 0;
-  snprintf(product, sizeof product, "%.255s%s", info->name, sampled ? " (estimates from a sample)" : "");
+  snprintf(product, sizeof product, "%.255s%s%s", info->name, sampled ? " (estimates from a sample)" : "",
+           vt_export_unsure(export) ? " (" VT_EXPORT_UNSURE ")" : "");
   vt_json_string(json, "product", product);
   vt_json_string(json, "importedFrom", "valtrace");
   vt_json_string(json, "platform", "Linux");

@@ -116,6 +116,7 @@ void vt_export_heaptrack(vt_export_t const *export) {
   fputs("v 10400 3\n", h.out);
   if (export->analysis->sampled.period)
     fprintf(h.out, "# estimates from a sample: one block in %" PRIu64 " bytes was recorded\n", export->analysis->sampled.period);
+  if (vt_export_unsure(export)) fputs("# " VT_EXPORT_UNSURE "\n", h.out);
   putc('X', h.out);
   for (uint32_t i = 0; i < info->argc; i++) {
     putc(' ', h.out);

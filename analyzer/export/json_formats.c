@@ -13,6 +13,13 @@ static char const *program(vt_export_t const *export) {
 
 /* ---- speedscope ---- */
 
+/* told puts behind a name what the numbers are not. */
+static char const *told(vt_export_t const *export, char const *name, char *out, size_t cap) {
+  snprintf(out, cap, "%s%s%s", name, export->analysis->sampled.period ? " (estimates from a sample of the blocks)" : "",
+           vt_export_unsure(export) ? " (" VT_EXPORT_UNSURE ")" : "");
+  return out;
+}
+
 static void speedscope_frames(vt_json_t *json, vt_frame_table_t const *table) {
   char buffer[300];
   vt_json_object(json, "shared");
@@ -77,7 +84,8 @@ void vt_export_speedscope(vt_export_t const *export) {
   vt_json_object(&json, NULL);
   vt_json_string(&json, "$schema", "https://www.speedscope.app/file-format-schema.json");
   vt_json_string(&json, "name", program(export));
-  vt_json_string(&json, "exporter", export->analysis->sampled.period ? "valtrace (estimates from a sample of the blocks)" : "valtrace");
+  char exporter[240];
+  vt_json_string(&json, "exporter", told(export, "valtrace", exporter, sizeof exporter));
   vt_json_uint(&json, "activeProfileIndex", 0);
   speedscope_frames(&json, &table);
   vt_json_array(&json, "profiles");
@@ -103,10 +111,8 @@ static void dhat_head(vt_json_t *json, vt_export_t const *export) {
   vt_json_string(json, "tu", "ns");
   vt_json_string(json, "Mtu", "ms");
   vt_json_uint(json, "tuth", 1000);
-  char command[PATH_MAX + 80];
-  int sampled = export->analysis->sampled.period != 0;
-  snprintf(command, sizeof command, "%s%s", info->executable, sampled ? " (estimates from a sample of the blocks)" : "");
-  vt_json_string(json, "cmd", command);
+  char command[PATH_MAX + 240];
+  vt_json_string(json, "cmd", told(export, info->executable, command, sizeof command));
   vt_json_uint(json, "pid", info->pid);
   vt_json_uint(json, "te", vt_reader_end_time(export->analysis->readers[0]));
   vt_json_uint(json, "tg", vt_model_totals(export->analysis->model)->peak_time_ns);

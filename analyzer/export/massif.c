@@ -142,6 +142,7 @@ void vt_export_massif(vt_export_t const *export) {
   fputs("desc: valtrace", export->out);
   if (export->analysis->sampled.period)
     fprintf(export->out, ", estimates: one block in %" PRIu64 " bytes was recorded", export->analysis->sampled.period);
+  if (vt_export_unsure(export)) fputs("; " VT_EXPORT_UNSURE, export->out);
   fputs("\ncmd:", export->out);
   for (uint32_t i = 0; i < info->argc; i++) {
     putc(' ', export->out);

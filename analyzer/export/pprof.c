@@ -207,6 +207,7 @@ static void emit_rest(profile_t *profile) {
   uint64_t period = profile->export->analysis->sampled.period;
   put_uint(&m, 12, period ? period : 1);
   if (period) put_uint(&m, 13, string(profile, "estimates of all blocks, from a sample of one in so many bytes as the period says"));
+  if (vt_export_unsure(profile->export)) put_uint(&m, 13, string(profile, VT_EXPORT_UNSURE));
   put_uint(&m, 14, string(profile, "inuse_space"));
   for (uint32_t i = 0; i < vt_strings_cnt(profile->strings); i++) {
     size_t sz;

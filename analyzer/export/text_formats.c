@@ -5,6 +5,11 @@
 #include "analyzer/export/export.h"
 #include "analyzer/util/mem.h"
 
+int vt_export_unsure(vt_export_t const *export) {
+  vt_model_totals_t const *totals = vt_model_totals(export->analysis->model);
+  return totals->peak_at_most || totals->unsure_blocks;
+}
+
 vt_stack_frame_t const *vt_export_stack(vt_export_t const *export, uint32_t node, size_t *cnt) {
   static vt_expanded_t stack;
   vt_stacks_expand(export->analysis->stacks, node, !export->report->keep_allocators,

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """ctl stop and start, run --start-paused and --duration: what is recorded is exactly what happened in between."""
 import collections
+import gzip
 import json
 import os
 import shutil
@@ -150,6 +151,10 @@ def check_views_of_peak(tap, path, unsure):
                  csv="may have been freed while recording was paused", massif="may have been freed while recording was paused",
                  flame="may have been freed while recording was paused")
     tap.equal([name for name in words if words[name] not in texts[name]], [], "texts and exports say it")
+    files = {form: subprocess.run([VALTRACE, "export", "--format", form, path], capture_output=True, check=True).stdout
+             for form in ("pprof", "speedscope", "heaptrack", "dhat", "massif", "callgrind", "firefox")}
+    files["pprof"] = gzip.decompress(files["pprof"])
+    tap.equal([form for form in files if b"may have been freed while recording was paused" not in files[form]], [], "so do files of formats with place for it")
     gates = both("check-budget", "--max-peak", "1k", path), both("diff", "--fail-if", "peak>1k", path, path)
     tap.ok("at most" in gates[0] and "at most" in gates[1], "so do gates", gates)
     valtrace("html", "--no-source", "-o", f"{path}.html", path)
