@@ -13,19 +13,24 @@ function totalText(text, key) {
   return [shown, el("span", { class: by > 0 ? "grew" : by < 0 ? "shrank" : "" }, ` ${changeText(text, key, by)}`)];
 }
 
+// Does a total count blocks that may have been freed while recording was paused? Then it is that at most.
+const isAtMost = (side, key) => (key === "peak_bytes" ? side.totals.peak_at_most : key.startsWith("leaked_") && side.completeness.unsure_blocks > 0);
+
 // The change of a total; of estimates with the error of both.
 function changeText(text, key, by) {
   const estimates = data.sides.filter((side) => totalIsEstimate(side, key));
   if (estimates.some((side) => isUnseen(side, key))) return "change not known";
   const error = Math.hypot(...estimates.map((side) => totalError(side, key)));
-  return estimates.length ? `≈ ${signed(text, by)} ± ${text(Math.round(error))}` : signed(text, by);
+  if (estimates.length) return `≈ ${signed(text, by)} ± ${text(Math.round(error))}`;
+  return `${data.sides.some((side) => isAtMost(side, key)) ? "≈ " : ""}${signed(text, by)}`;
 }
 
 // "≈ 1.2 MiB ± 40.0 KiB" of a sampled recording; "≤ 7.0 MiB" of what no block was recorded of.
 function estimateText(text, side, key) {
   const now = side.totals[key];
   if (isUnseen(side, key)) return `≤ ${text(side.totals.at_most[key])}`;
-  return totalIsEstimate(side, key) ? `≈ ${text(now)} ± ${text(totalError(side, key))}` : text(now);
+  const most = isAtMost(side, key) ? "≤ " : "";
+  return most + (totalIsEstimate(side, key) ? `≈ ${text(now)} ± ${text(totalError(side, key))}` : text(now));
 }
 
 // A number without its error, marked when it is an estimate.
@@ -58,7 +63,7 @@ function unsureText(have) {
 function summaryLine() {
   const t = lastSide().totals;
   return [
-    total("Peak heap", totalText(bytes, "peak_bytes"), t.peak_at_most ? `at most, at least ${bytes(t.peak_at_least_bytes)}` : "", "peak_bytes",
+    total("Peak heap", totalText(bytes, "peak_bytes"), t.peak_at_most ? `at least ${bytes(t.peak_at_least_bytes)}` : "", "peak_bytes",
       `${t.peak_at_most ? "with blocks that may have been freed while recording was paused: " : ""}${marked("peak_bytes", exactBytes)} in ${marked("peak_blocks", count)} blocks, after ${duration(t.peak_time_ns)}`),
     total("Live at the end", totalText(bytes, "leaked_bytes"), fateText(t), "leaked_bytes",
       `${marked("leaked_bytes", exactBytes)} in ${marked("leaked_blocks", count)} blocks${unsureText(lastSide().completeness)}`),
