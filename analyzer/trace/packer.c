@@ -18,7 +18,9 @@ void vt_packer_open(vt_packer_t *p, vt_writer_t *writer, vt_codec_t *codec,
   p->header.executable = vt_mem_copy(header->executable, header->executable_sz);
   p->header.started = vt_mem_copy(header->started, header->started_sz);
   p->header.command = vt_mem_copy(header->command, header->command_sz);
-  p->header.time_shift = vt_packer_shift(header->tick_hz);
+  /* What a recorded block stands for is rounded by its time (estimate.h): of a sample that is packed it is left as it is. */
+  int keeps_times = header->sample_period && header->optional & VT_OPTIONAL_NO_COLLECTOR;
+  p->header.time_shift = keeps_times ? 0 : vt_packer_shift(header->tick_hz);
   p->header.required &= ~VT_REQUIRED_DELETES;
   p->header.optional &= ~(VT_OPTIONAL_NO_COLLECTOR | VT_OPTIONAL_SYMBOLS);
   vt_trie_init(&p->trie);

@@ -37,7 +37,8 @@ typedef struct {
 /* vt_packer_shift is the time shift for a clock: units of 32 to 64 ns. */
 uint32_t vt_packer_shift(uint64_t tick_hz);
 
-/* vt_packer_open begins a trace: sets the header's time shift, writes it. Takes writer over. */
+/* vt_packer_open begins a trace: sets the header's time shift (0 for a sample that was written without collector), writes
+   it. Takes writer over. */
 void vt_packer_open(vt_packer_t *p, vt_writer_t *writer, vt_codec_t *codec,
                     vt_header_t const *header);
 

@@ -134,6 +134,8 @@ def main():
     tap.equal(tell("pack", before.path, "-o", packed)[0], 0, "a trace without collector is packed")
     after = vtr.Trace(packed)
     tap.equal((after.period, after.totals), (PERIOD, before.totals), "and keeps period and totals")
+    sites = [json.loads(tell("report", "hot", "--json", path)[1])["sites"] for path in (before.path, packed)]
+    tap.ok(sites[0] == sites[1] and sites[0], "and each site's estimates", sites)
     tap.ok(json.loads(tell("report", "--json", before.path)[1])["totals"]["allocations"] == before.totals["allocations"] > 0,
            "a report of it has the totals")
     run.remove()
