@@ -85,6 +85,8 @@ static void json_totals(vt_json_t *json, vt_diff_t const *diff) {
   json_pair(json, "leaked_bytes", a.live_bytes, b.live_bytes);
   json_pair(json, "leaked_blocks", a.live_blocks, b.live_blocks);
   json_pair(json, "unsure_bytes", a.unsure_bytes, b.unsure_bytes);
+  if (diff->before->sampled.period) vt_json_bounds(json, "at_most_before", diff->before);
+  if (diff->after->sampled.period) vt_json_bounds(json, "at_most_after", diff->after);
   vt_json_end_object(json);
 }
 

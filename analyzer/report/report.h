@@ -125,6 +125,8 @@ void vt_json_tables(vt_json_t *json, vt_analysis_t const *analysis,
 /* A thread's number; after it `KEY_nth`, if it is not the first with that number. */
 void vt_json_thread(vt_json_t *json, char const *key, vt_analysis_t const *analysis,
                     uint32_t thread);
+/* What the totals of a sample are at most, but for one time in a thousand: what was not recorded allowed for. */
+void vt_json_bounds(vt_json_t *json, char const *key, vt_analysis_t const *analysis);
 /* The keys missing_events, missing_since_ns and reasons of the contract. */
 void vt_json_missing(vt_json_t *json, vt_completeness_t const *have);
 /* The counters of a site, keys as in the contract. */

@@ -155,14 +155,13 @@ static void errors(vt_json_t *json, vt_cell_spread_t const *spread, int untold) 
   vt_json_end_object(json);
 }
 
-/* bounds are what the totals of a sample are at most, but for one time in a thousand: what was not recorded allowed for. */
-static void bounds(vt_json_t *json, vt_analysis_t const *analysis) {
+void vt_json_bounds(vt_json_t *json, char const *key, vt_analysis_t const *analysis) {
   static struct {
     char const *name;
     vt_total_name_t total;
   } const rows[] = {{"peak_bytes", VT_TOTAL_PEAK}, {"peak_blocks", VT_TOTAL_PEAK_BLOCKS}, {"leaked_bytes", VT_TOTAL_LIVE},
                     {"leaked_blocks", VT_TOTAL_LIVE_BLOCKS}, {"temporary", VT_TOTAL_TEMPORARY}};
-  vt_json_object_line(json, "at_most");
+  vt_json_object_line(json, key);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     vt_total_t total = vt_total(analysis, rows[i].total);
     vt_json_known(json, rows[i].name, total.known, vt_total_bound(&total));
@@ -186,7 +185,7 @@ static void counted(vt_json_t *json, vt_analysis_t const *analysis) {
   vt_json_uint(json, "allocated_bytes", exact ? sampled->totals.allocated_bytes : totals->allocated_bytes);
   vt_json_uint(json, "sampled", sampled->period);
   if (sampled->period) errors(json, &spread, sampled->untold);
-  if (sampled->period) bounds(json, analysis);
+  if (sampled->period) vt_json_bounds(json, "at_most", analysis);
 }
 
 static void totals_object(vt_json_t *json, vt_analysis_t const *analysis) {

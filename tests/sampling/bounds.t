@@ -55,6 +55,8 @@ def check_unseen(tap, folder):
         tap.equal([status, undecided, "≤ 448 MiB" in err], [wanted, [("live bytes", MOST)] * wanted, bool(wanted)], f"check-budget --max-live {limit}")
     line = next(line for line in tell("diff", path, path)[1].split("\n") if line.startswith("  live "))
     tap.ok(line.count("≤ 448 MiB") == 2 and "not known" in line, "a comparison knows no change of it", [line])
+    totals = json.loads(tell("diff", "--json", path, path)[1])["totals"]
+    tap.equal([totals[f"at_most_{side}"]["leaked_bytes"] for side in ("before", "after")], [MOST] * 2, "nor does its JSON, which has the bounds")
     tap.ok("none of a recorded block" in tell("report", "leaks", path)[1], "nor does a view say that there is none")
     check_page(tap, folder, path)
 
