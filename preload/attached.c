@@ -20,9 +20,12 @@ _Static_assert(VT_GATE_OFF == VT_ATTACH_GATE_OFF, "who detaches closes the gate"
 /* It is in the file, so that the file's copy can be given another value: not in memory that begins as zero. */
 VT_EXPORT __attribute__((section(".data"))) vt_attach_t *vt_attach_v1 = NULL;
 
-int vt_attached_over(void) {
-  return vt_attached() && atomic_load_explicit(&vt_attach_v1->state, memory_order_relaxed) == VT_ATTACH_DETACHED;
-}
+/* state is 0 for a process that was not attached to. */
+static uint32_t state(void) { return vt_attached() ? atomic_load_explicit(&vt_attach_v1->state, memory_order_acquire) : 0; }
+
+int vt_attached_over(void) { return state() == VT_ATTACH_DETACHED; }
+int vt_attached_idle(void) { return vt_attached() && state() != VT_ATTACH_RECORDING; }
+int vt_attached_changes(void) { return state() == VT_ATTACH_LOADING; }
 
 char *const *vt_attached_options(void) {
   static char *variables[OPTIONS_MAX + 1];

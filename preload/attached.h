@@ -14,6 +14,11 @@ static inline int vt_attached(void) { return vt_attach_v1 != NULL; }
 /* vt_attached_over: it was, and recording has been ended from outside. */
 int vt_attached_over(void);
 
+/* vt_attached_idle: it was, and is not recorded (yet, again, or any more). vt_attached_changes: another thread is about
+   to change that, so that what belongs to a recording may be as it was, as it will be, or neither. */
+int vt_attached_idle(void);
+int vt_attached_changes(void);
+
 /* vt_attached_options are the variables that the command would have put into the environment. */
 char *const *vt_attached_options(void);
 

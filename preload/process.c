@@ -214,11 +214,12 @@ void vt_process_forked(void) {
     return; /* the atfork handler and the first event both come here */
   gate_set(VT_GATE_OFF);
   if (!(vt_process.allowed & VT_FILTER_OPEN)) return;
-  if (vt_attached_over()) { /* who attaches to this child will find its threads as they are */
+  if (vt_attached_idle()) { /* who attaches to this child will find its threads as they are */
     vt_thread_reset_all(vt_tls.own);
     if (vt_tls.own) vt_thread_take_over(vt_tls.own);
   }
-  if (children_off() || vt_attached_over()) return vt_sink_forked(&vt_process.sink);
+  if (vt_attached_changes()) vt_sink_forget_ring(&vt_process.sink);
+  if (children_off() || vt_attached_idle()) return vt_sink_forked(&vt_process.sink);
   vt_tls.busy = 0;
   uint64_t busy = vt_internal_begin();
   vt_process.forked = 1;

@@ -88,6 +88,10 @@ void vt_sink_sit(vt_sink_t *sink);
 /* vt_sink_leave_ring unmaps the ring: recording has ended, nobody writes, and it may begin anew with another one. */
 void vt_sink_leave_ring(vt_sink_t *sink);
 
+/* vt_sink_forget_ring is for a child that was forked while another thread left or joined one: what of it is mapped, if
+   anything, stays, as its place may be somebody else's. */
+void vt_sink_forget_ring(vt_sink_t *sink);
+
 /* vt_sink_threaded tells the collector whether other threads live when this image says how it ends: a vfork child
    of one that has written nothing may write after the end. Signal-safe. */
 static inline void vt_sink_threaded(vt_sink_t *sink, int threaded) {

@@ -176,6 +176,12 @@ void vt_sink_leave_ring(vt_sink_t *sink) {
   sink->ring = NULL;
 }
 
+void vt_sink_forget_ring(vt_sink_t *sink) {
+  vt_pieces_forget(&sink->pieces);
+  sink->paused = &vt_sink_never_paused;
+  sink->ring = NULL;
+}
+
 int vt_sink_open_ring(vt_sink_t *sink, char const *spec_text) {
   spec_t spec;
   if (spec_parse(&spec, spec_text)) return -1;
