@@ -13,9 +13,10 @@ import time
 sys.path.insert(0, "tests/lib")
 sys.path.insert(0, "tests/attach")
 from attaching import Attach, Churn  # noqa: E402
-from valtest import Tap, need, program, vtr  # noqa: E402
+from valtest import PROGRAMS, Tap, need, program, vtr  # noqa: E402
 
 CYCLES = int(os.environ.get("VALTEST_CYCLES", "200"))
+SETTLED = 10  # cycles, after which nothing is left in a process that was not there before
 PORT = 17399
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 PYTHON = """
@@ -29,10 +30,26 @@ work()
 """
 
 
-def cycles(pid, folder, alive, most_unknown=None):
-    """What went wrong."""
-    problems = []
+def left_in(pid):
+    """What of valtrace is in a process: mappings of rings, descriptors of its files; and its resident memory in KiB."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        rings = sum("memfd:valtrace" in line for line in maps)
+        resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    names = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            names.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except OSError:
+            pass
+    return rings, sum("memfd:" in name for name in names), resident
+
+
+def cycles(pid, folder, alive, most_unknown=None, refused=False):
+    """What went wrong. Of what is `refused` the record says so, and that it is not complete."""
+    problems, settled = [], None
     for i in range(CYCLES):
+        if i == min(CYCLES - 1, SETTLED):
+            settled = left_in(pid)
         attach = Attach(pid, os.path.join(folder, "t.vtr"))
         begun = attach.until("is being recorded")
         time.sleep(0.02)
@@ -45,8 +62,12 @@ def cycles(pid, folder, alive, most_unknown=None):
             continue
         trace = attach.trace()
         model = vtr.Model(trace)
-        if not trace.complete or model.overwritten or (most_unknown and model.unmatched_frees > most_unknown):
+        if trace.complete == refused or bool(trace.refusals) != refused or model.overwritten or (most_unknown and model.unmatched_frees > most_unknown):
             problems.append([i, trace.complete, model.overwritten, model.unmatched_frees])
+    last = left_in(pid)
+    print("# left in it:", settled, last, flush=True)
+    if last[:2] != settled[:2] or last[2] > settled[2] * 3 // 2 + 8192:
+        problems.append(["it grows", settled, last])
     return problems
 
 
@@ -61,8 +82,8 @@ def check_churn(tap, folder, name, argv, env=None):
     tap.equal(churn.end(), 0, f"{name}: it ends as it would")
 
 
-def check_process(tap, folder, name, process, pid=None):
-    problems = cycles(pid or process.pid, folder, lambda: process.poll() is None)
+def check_process(tap, folder, name, process, pid=None, refused=False):
+    problems = cycles(pid or process.pid, folder, lambda: process.poll() is None, refused=refused)
     tap.equal(problems, [], f"{name}: {CYCLES} cycles")
 
 
@@ -132,9 +153,19 @@ def check_postgres(tap, folder):
 def check_python(tap, folder):
     python = quiet(sys.executable, "-c", PYTHON)
     time.sleep(0.5)
-    check_process(tap, folder, "python3 with threads", python)
+    check_process(tap, folder, "python3 with threads", python, refused=True)
     python.kill()
     python.wait()
+
+
+def check_loading(tap, folder):
+    process = subprocess.Popen(program("loading", os.path.join(PROGRAMS, "libloading.so")), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               bufsize=0)
+    check_process(tap, folder, "the loader at work", process)
+    process.stdin.write(b"x")
+    tap.equal(process.stdout.read(1), b"x", "the loader at work: all its threads go on")
+    process.stdin.close()
+    tap.equal(process.wait(), 0, "the loader at work: it ends as it would")
 
 
 def main():
@@ -152,6 +183,7 @@ def main():
         check_nginx(tap, folder)
         check_postgres(tap, folder)
         check_python(tap, folder)
+        check_loading(tap, folder)
     tap.done()
 
 
