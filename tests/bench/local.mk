@@ -10,6 +10,7 @@ $(BUILD)/bench/libusage.so: tests/bench/usage.c
 bench: deps-full tests
 	BUILD=$(BUILD) tests/bench/overhead
 	BUILD=$(BUILD) tests/bench/analyze
+	BUILD=$(BUILD) tests/bench/python
 	BUILD=$(BUILD) tests/bench/reach/bench
 	BUILD=$(BUILD) tests/bench/reach/modes
 	BUILD=$(BUILD) tests/bench/reach/sampling
