@@ -4,6 +4,7 @@
 #include "analyzer/util/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct {
   vt_analysis_t *analysis;
@@ -29,6 +30,27 @@ vt_trace_leaks_t const *vt_leaks_of(vt_analysis_t const *analysis, size_t trace)
   vt_reader_t const *reader = analysis->readers[trace];
   if (analysis->at_ns == UINT64_MAX) return vt_reader_leaks(reader);
   return vt_reader_leaks_at(reader, analysis->at_ns - vt_analysis_shift(analysis, trace));
+}
+
+/* was_at_peak: is there a marker at a snapshot's time that is a peak's? */
+static int was_at_peak(vt_reader_t const *reader, uint64_t time) {
+  size_t cnt;
+  vt_trace_marker_t const *markers = vt_reader_markers(reader, &cnt);
+  for (size_t i = 0; i < cnt; i++)
+    if (markers[i].time == time && !strcmp(markers[i].text, VT_MARKER_PEAK)) return 1;
+  return 0;
+}
+
+vt_judged_t vt_leaks_moment(vt_analysis_t const *analysis, size_t trace, vt_trace_leaks_t const *leaks) {
+  switch (leaks->kind) {
+  case VT_SNAPSHOT_EXIT: return VT_JUDGED_EXIT;
+  case VT_SNAPSHOT_EXEC: return VT_JUDGED_EXEC;
+  case VT_SNAPSHOT_KILLED: return VT_JUDGED_KILLED;
+  case VT_SNAPSHOT_REQUEST: break;
+  default: return VT_JUDGED_UNKNOWN;
+  }
+  if (analysis->at_ns == UINT64_MAX) return VT_JUDGED_DETACH;
+  return was_at_peak(analysis->readers[trace], leaks->time) ? VT_JUDGED_PEAK : VT_JUDGED_REQUEST;
 }
 
 vt_leak_kind_t vt_leaks_kind(vt_trace_leaks_t const *leaks, uint64_t address) {

@@ -8,6 +8,19 @@
    about, if there was a snapshot then. */
 vt_trace_leaks_t const *vt_leaks_of(vt_analysis_t const *analysis, size_t trace);
 
+/* vt_leaks_moment: which moment's memory such a verdict is about. Snapshots of a running process are told by their marker,
+   and have none when recording was ended. */
+typedef enum {
+  VT_JUDGED_UNKNOWN,
+  VT_JUDGED_EXIT,
+  VT_JUDGED_EXEC,
+  VT_JUDGED_KILLED,
+  VT_JUDGED_REQUEST,
+  VT_JUDGED_PEAK,
+  VT_JUDGED_DETACH
+} vt_judged_t;
+vt_judged_t vt_leaks_moment(vt_analysis_t const *analysis, size_t trace, vt_trace_leaks_t const *leaks);
+
 /* vt_leaks_kind is what became of a live block: VT_LEAK_UNJUDGED where the verdict (NULL: there is none) does not
    know it. */
 vt_leak_kind_t vt_leaks_kind(vt_trace_leaks_t const *leaks, uint64_t address);

@@ -10,14 +10,15 @@
 #include "analyzer/report/totals.h"
 
 /* json_moment tells what a verdict rests on; null: there is none. */
-static void json_moment(vt_json_t *json, vt_trace_leaks_t const *leaks) {
-  static char const *const moments[] = {"unknown", "exit", "exec", "killed", "request"};
+static void json_moment(vt_json_t *json, vt_analysis_t const *analysis, size_t trace) {
+  static char const *const moments[] = {"unknown", "exit", "exec", "killed", "request", "peak", "detach"};
+  vt_trace_leaks_t const *leaks = vt_leaks_of(analysis, trace);
   if (!leaks || leaks->why[0]) {
     vt_json_null(json, "verdict");
     return;
   }
   vt_json_object_line(json, "verdict");
-  vt_json_string(json, "moment", moments[leaks->kind <= VT_SNAPSHOT_REQUEST ? leaks->kind : 0]);
+  vt_json_string(json, "moment", moments[vt_leaks_moment(analysis, trace, leaks)]);
   vt_json_bool(json, "registers_known", !!(leaks->flags & VT_SNAPSHOT_REGISTERS));
   vt_json_end_object(json);
 }
@@ -84,7 +85,7 @@ static void trace_objects(vt_json_t *json, vt_analysis_t const *analysis, size_t
     heap_objects(json, analysis, t, most);
     vt_completeness_t have = vt_completeness(reader);
     vt_json_string(json, "ended", have.ended);
-    json_moment(json, vt_leaks_of(analysis, t));
+    json_moment(json, analysis, t);
     vt_json_end_object(json);
   }
   vt_json_end_array(json);

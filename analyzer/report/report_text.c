@@ -87,14 +87,13 @@ static void print_rest(vt_analysis_t const *analysis, vt_term_t const *term, vt_
 
 /* print_moment says what a verdict rests on; of several traces JSON does. */
 static void print_moment(vt_analysis_t const *analysis, vt_term_t const *term) {
-  static char const *const moments[] = {"", "at its exit", "when it executed another program", "when it was killed",
-                                        "while it ran"};
+  static char const *const moments[] = {"", "at its exit", "when it executed another program", "when it was killed", "while it ran",
+                                        "near its highest resident size", "when recording ended"};
   vt_trace_leaks_t const *leaks = analysis->trace_cnt == 1 ? vt_leaks_of(analysis, 0) : NULL;
   char text[200];
-  if (!leaks || leaks->kind > VT_SNAPSHOT_REQUEST) return;
-  int detached = leaks->kind == VT_SNAPSHOT_REQUEST && analysis->at_ns == UINT64_MAX;
-  snprintf(text, sizeof text, "Judged by the memory as it was %s; registers of all threads are %s",
-           detached ? "when recording ended" : moments[leaks->kind],
+  vt_judged_t moment = leaks ? vt_leaks_moment(analysis, 0, leaks) : VT_JUDGED_UNKNOWN;
+  if (!moment) return;
+  snprintf(text, sizeof text, "Judged by the memory as it was %s; registers of all threads are %s", moments[moment],
            leaks->flags & VT_SNAPSHOT_REGISTERS
                ? "known."
                : "not known, so that a few lost blocks of one place count as possible.");

@@ -77,6 +77,8 @@ def check_moments(tap, path):
             kinds.setdefault(sizes[address], set()).add(kind)
         tap.equal(kinds, {48: {"reachable"}, 1000: {"definite"}, 5000: {"reachable"}},
                   f"{name}: a list whose head is from before is reachable, and what a register holds; the rest is lost")
+    said = [report(path, "leaks", *at)["traces"][0]["verdict"]["moment"] for at in (("--at", "snapshot 1"), ())]
+    tap.equal(said, ["request", "detach"], "which moments' memory was looked at")
     text = subprocess.run([VALTRACE, "report", "memory", path], capture_output=True, text=True, check=True).stdout
     tap.ok("snapshot 1" in text and "at the end" in text, "the memory of both moments is accounted for", [text])
 

@@ -103,9 +103,13 @@ def check_peak(tap, path):
     tap.ok(memory["peak_rss_bytes"] * 8 <= peak["resident_bytes"] * 9 and end["resident_bytes"] * 2 < peak["resident_bytes"]
            and not peak["frozen"] and abs(peak["sum_bytes"] - peak["resident_bytes"]) <= peak["resident_bytes"] // 50,
            "the account of the peak, of which only the last is shown", [peak, end])
-    for at, least, most in ((["--at", "peak"], MOST, RISEN + LOST), ([], LOST, LOST)):
-        found = json.loads(report("leaks", "--json", "--function", "rises", *at, path))["totals"]
+    for at, moment, least, most in ((["--at", "peak"], "peak", MOST, RISEN + LOST), ([], "exit", LOST, LOST)):
+        document = json.loads(report("leaks", "--json", "--function", "rises", *at, path))
+        found = document["totals"]
         tap.ok(found["lost_blocks"] == LOST and least <= found["leaked_blocks"] <= most, f"what is lost, and what lives {at}", [found])
+        tap.equal(document["traces"][0]["verdict"]["moment"], moment, f"which moment's memory was looked at {at}")
+    text = report("leaks", "--at", "peak", path)
+    tap.ok("as it was near its highest resident size" in text, "and in words", [text])
     pages = json.loads(report("pages", "--json", "--at", "peak", path))["pages"][0]
     [blocks] = [row["blocks"] for row in pages["holding"] if row["function"] == "rises"]
     tap.ok(blocks >= MOST - LOST, "who has pages at the peak", [blocks])
