@@ -107,11 +107,18 @@ static line_t const lines[] = {
 };
 #define LINES (sizeof lines / sizeof *lines)
 
+/* why_no_end is why there was no look at the end's memory, as the snapshot says; NULL: it does not. */
+static char const *why_no_end(vt_reader_t const *reader) {
+  vt_trace_leaks_t const *leaks = vt_reader_leaks(reader);
+  return leaks && leaks->why[0] ? leaks->why : NULL;
+}
+
 char const *vt_memory_view_why_none(vt_reader_t const *reader) {
   if (vt_reader_info(reader)->optional & VT_OPTIONAL_NO_COLLECTOR)
     return "it was recorded without a collector (`valtrace run` looks at the pages)";
   if (!vt_reader_info(reader)->pid) return "a text log does not tell of pages";
   if (vt_reader_integrity(reader)->recording) return "no page has been looked at yet, and it is still being recorded";
+  if (why_no_end(reader)) return why_no_end(reader);
   if (vt_leaks_was_killed(reader)) return "it was killed before its pages were looked at (`valtrace run --snapshots` looks then, too)";
   return "no page was looked at (it ended at once, or the trace is old)";
 }
@@ -255,6 +262,14 @@ static void text_holders(vt_memory_view_t const *v, vt_term_t const *term, vt_ca
   }
 }
 
+static void text_end(vt_term_t const *term, vt_reader_t const *reader) {
+  char const *why = why_no_end(reader);
+  if (vt_reader_integrity(reader)->recording)
+    fputs("  the process is still being recorded\n", term->out);
+  else
+    fprintf(term->out, "  the end was not looked at: %s\n", why ? why : "the process left no memory behind");
+}
+
 /* text_notes: what the numbers leave open. */
 static void text_notes(vt_term_t const *term, vt_reader_t const *reader, vt_captured_t const *shown,
                        size_t cnt) {
@@ -272,11 +287,7 @@ static void text_notes(vt_term_t const *term, vt_reader_t const *reader, vt_capt
   if (peak > highest + highest / 20)
     fprintf(term->out, "  the highest moment had %s; the nearest that was looked at is shown\n",
             vt_bytes_text(peak).text);
-  if (cnt && !(shown[cnt - 1].kinds & VT_MOMENT_END))
-    fputs(vt_reader_integrity(reader)->recording
-              ? "  the process is still being recorded\n"
-              : "  the end was not looked at: the process left no memory behind\n",
-          term->out);
+  if (cnt && !(shown[cnt - 1].kinds & VT_MOMENT_END)) text_end(term, reader);
 }
 
 static void text_trace(vt_memory_view_t const *v, vt_term_t const *term, size_t t) {

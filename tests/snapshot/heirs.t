@@ -180,6 +180,8 @@ def check_late(tap, folder):
     run.wait()
     leaks = vtr.Trace(f"{folder}/e.vtr").leaks
     tap.ok(leaks and "the time for the snapshot was over" in leaks.why, "and why is said", [leaks])
+    text = subprocess.run([VALTRACE, "report", "memory", f"{folder}/e.vtr"], capture_output=True, text=True).stdout.split("\nMEMORY")[1]
+    tap.ok("the time for the snapshot was over" in text and "left no memory" not in text, "and why the end's pages were not looked at", [text])
     os.unlink(f"{folder}/e.vtr")
 
 
