@@ -102,17 +102,22 @@ static int is_called(void *context) {
   return w->ordered || w->gone;
 }
 
+/* go_on reads what the collector has written; -1: it cannot, or takes too much. The trace is opened when there is more, not before: what
+   was opened and never followed would be taken for the whole of it when the order comes. */
+static int go_on(work_t *w) {
+  if (!w->trace) w->trace = vt_replay_open(w->path);
+  return !w->trace || vt_replay_follow(w->trace, is_called, w) || vt_memory_resident(getpid()) > FOLLOWER_BYTES ? -1 : 0;
+}
+
 /* follow is a thread of its own, because a priority that was lowered cannot be raised again. (On Linux it is a thread's;
    those that decode have that of the thread that began them.) What the order asks for is done with the old one. */
 static void *follow(void *context) {
   work_t *w = context;
   setpriority(PRIO_PROCESS, 0, FOLLOWER_NICE);
-  w->trace = vt_replay_open(w->path);
-  while (w->trace && !w->ordered && !w->gone) {
+  while (!w->ordered && !w->gone) {
     w->told = 0;
     hear(w, 0);
-    if (!w->told || w->ordered || w->gone) continue;
-    if (vt_replay_follow(w->trace, is_called, w) || vt_memory_resident(getpid()) > FOLLOWER_BYTES) w->gone = 1;
+    if (w->told && !w->ordered && !w->gone && go_on(w)) w->gone = 1;
   }
   return NULL;
 }

@@ -74,6 +74,10 @@ def verdict(trace):
 
 
 def same(tap, trace, name):
+    why = Verdict(trace).leaks.why
+    if why:
+        tap.ok(False, f"{name}: there is a verdict", [why])
+        return
     live, judged, known = verdict(trace)
     tap.ok(live > 100 and judged == live and known == live, f"{name}: {live} blocks live, {judged} judged, {known} of the live ones")
 
@@ -119,6 +123,12 @@ watched, who = begin(trace)
 os.kill(int(next(pid for pid in children(watched.run.pid) if pid != watched.pid)), signal.SIGKILL)
 tap.ok(all(ended(pid) for pid in who), "the collector is killed: nobody stays")
 watched.end()
+
+# Each of these ends when somebody has just begun to follow, who is seldom told of more before the end.
+ENOUGH = "my @x; push @x, 'x' x 40 for 1 .. 145000;"
+for _ in range(8):
+    subprocess.run([VALTRACE, "run", "-q", "--no-symbols", "-o", trace, "--", "perl", "-e", ENOUGH], check=True)
+    same(tap, trace, "ended with who follows not yet told of anything")
 
 watched, who = begin(trace, "--keep", "1M")
 tap.ok(not who, "a flight recorder is not followed")
