@@ -189,17 +189,25 @@ static void free_slot(vt_drain_t *d, uint32_t slot) {
   vt_slots_free(&d->slots, slot);
 }
 
+static int is_in(vt_drain_t *d, uint32_t slot, pid_t pid) {
+  vt_image_t *image = d->by_slot[slot];
+  if (image) vt_heir_look_for(&image->look, d->end, &d->ring->images[slot]);
+  if (image && (image->look.heir.pid == pid || (image->copying.on && image->copying.look.heir.pid == pid))) return 1;
+  return d->slots.owner[slot].pid == pid;
+}
+
 /* no_stranger: process `pid` has an image, or is the heir of one, which may not have been looked for
    yet: its seat may lie where that of the image in question does, if one was forked by the other. */
 static int no_stranger(void *context, pid_t pid) {
   vt_drain_t *d = context;
-  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++) {
-    vt_image_t *image = d->by_slot[slot];
-    if (!image) continue;
-    vt_heir_look_for(&image->look, d->end, &d->ring->images[slot]);
-    if (image->look.heir.pid == pid || (image->copying.on && image->copying.look.heir.pid == pid)) return 1;
+  uint16_t *last = &d->slot_of[(uint32_t)pid % VT_RING_IMAGES]; /* each look at /proc asks for all of them */
+  if (is_in(d, *last, pid)) return 1;
+  for (uint16_t slot = 1; slot < VT_RING_IMAGES; slot++) {
+    if (!is_in(d, slot, pid)) continue;
+    *last = slot;
+    return 1;
   }
-  return vt_slots_owned(&d->slots, pid);
+  return 0;
 }
 
 /* has_segments: are segments of the image in `slot` in the ring that have not been taken? */

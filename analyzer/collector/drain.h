@@ -28,6 +28,7 @@ typedef struct {
   vt_image_t *by_slot[VT_RING_IMAGES]; /* the living ones */
   uint8_t replaced[VT_RING_IMAGES];    /* exec has replaced the image of this slot */
   int replacements;                    /* some are to be ended */
+  uint16_t slot_of[VT_RING_IMAGES];    /* where a process was found last, by its number's rest */
   uint32_t
       consumed[VT_RING_SEGMENTS]; /* bytes of records already taken from an unfinished segment */
 } vt_drain_t;

@@ -59,13 +59,6 @@ int vt_slots_first(vt_slots_t *s, uint32_t slot) {
   return (pid_t)owner->who.pid == s->first_pid && owner->who.space == vt_owner_space();
 }
 
-int vt_slots_owned(void *context, pid_t pid) {
-  vt_slots_t const *s = context;
-  for (uint32_t slot = 1; slot < VT_RING_IMAGES; slot++)
-    if (s->owner[slot].pid == pid) return 1;
-  return 0;
-}
-
 void vt_slots_free(vt_slots_t *s, uint32_t slot) {
   vt_ring_image_t *row = &s->ring->images[slot];
   if (s->owner[slot].who.pid) vt_owner_leave(&s->owner[slot]);

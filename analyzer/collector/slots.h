@@ -28,9 +28,6 @@ int vt_slots_first(vt_slots_t *s, uint32_t slot);
    is still in the ring. */
 uint32_t vt_slots_predecessor(vt_slots_t const *s, uint32_t slot);
 
-/* vt_slots_owned tells for vt_owner_shared whether process `pid` has an image; context: a vt_slots_t. */
-int vt_slots_owned(void *context, pid_t pid);
-
 /* vt_slots_free gives a slot to the next image; nobody may be able to write as the old one. */
 void vt_slots_free(vt_slots_t *s, uint32_t slot);
 
